@@ -1,0 +1,1 @@
+"""The words of the trade, as types. Imports nothing of ours."""

@@ -1,0 +1,62 @@
+"""Reasons: every decision says why, as data (law 4).
+
+A `Reason` is a code and facts. Its sentence is made from the catalogue below, so that pages can translate it,
+programs can match the code, and `docs/reference/reasons.md` lists them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+SENTENCES: dict[str, str] = {}
+
+
+def catalogue(sentences: Mapping[str, str]) -> None:
+    """Add a room's sentences (templates with named fields). A code belongs to one room: twice is a programming error."""
+    for code, sentence in sentences.items():
+        if SENTENCES.setdefault(code, sentence) != sentence:
+            raise ValueError(f"reason {code} has two sentences")
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """``code`` names a sentence of the catalogue; ``facts`` fill its fields (texts, ready to be shown)."""
+
+    code: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return sentence(self.code, self.facts)
+
+    def as_json(self) -> dict[str, object]:
+        return {"code": self.code, "facts": dict(self.facts)}
+
+
+def because(code: str, **facts: object) -> Reason:
+    """A reason whose facts are turned to text."""
+    return Reason(code, {name: str(value) for name, value in facts.items()})
+
+
+def reasons_as_json(reasons: Iterable[Reason]) -> list[dict[str, object]]:
+    return [reason.as_json() for reason in reasons]
+
+
+def reasons_from_json(rows: Iterable[Mapping[str, object]]) -> tuple[Reason, ...]:
+    """Stored reasons, also those of an older version whose code is gone."""
+    found = []
+    for row in rows:
+        facts = row.get("facts")
+        found.append(Reason(str(row.get("code", "")), facts if isinstance(facts, Mapping) else {}))
+    return tuple(found)
+
+
+def sentence(code: str, facts: Mapping[str, str], template: str = "") -> str:
+    """The sentence of a reason, from ``template`` (a translation) when given. Never raises: missing facts show as '?'."""
+    template = template or SENTENCES.get(code, "") or code
+    return template.format_map(_Lenient(facts))
+
+
+class _Lenient(dict[str, str]):
+    def __missing__(self, key: str) -> str:
+        return "?"

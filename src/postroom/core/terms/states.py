@@ -1,0 +1,125 @@
+"""The states of mails and deliveries. Each has one sentence; `docs/reference/states.md` is made from them.
+
+Inbound:  received -> routed | held | refused | discarded | failed
+Delivery: queued -> sending -> sent | deferred | failed | cancelled; later bounced or complained; unknown after a crash.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class InboundState(StrEnum):
+    """What became of a mail that came in."""
+
+    RECEIVED = "received"  # durable, acknowledged, not routed yet
+    ROUTED = "routed"  # on a record, or its report is booked
+    HELD = "held"  # nothing matched, or a breaker is open: a person decides
+    REFUSED = "refused"  # answered with a refusal
+    DISCARDED = "discarded"  # seen before, or our own mail: kept for the log, does nothing
+    FAILED = "failed"  # routing raised five times: our bug, kept until "route again" succeeds
+
+
+class DeliveryState(StrEnum):
+    """What became of one mail to one recipient."""
+
+    QUEUED = "queued"  # waits for a worker
+    SENDING = "sending"  # claimed by a worker
+    SENT = "sent"  # the next hop said 250; not "delivered"
+    DEFERRED = "deferred"  # a temporary trouble: tried again at due_at
+    FAILED = "failed"  # given up: a permanent refusal or the deadline
+    CANCELLED = "cancelled"  # a person or a rule stopped it
+    BOUNCED = "bounced"  # sent, and a report came back
+    COMPLAINED = "complained"  # sent, and the recipient called it unwanted
+    UNKNOWN = "unknown"  # we crashed between the end of DATA and the reply
+
+
+class Lane(StrEnum):
+    """Who waits behind whom."""
+
+    URGENT = "urgent"  # from one person to another
+    NORMAL = "normal"  # automation, events
+    CAMPAIGN = "campaign"  # bulk
+
+
+class NotificationState(StrEnum):
+    """What one person's notification shows in the chatter (D-32)."""
+
+    READY = "ready"
+    SENT = "sent"
+    BOUNCE = "bounce"
+    EXCEPTION = "exception"
+    CANCELED = "canceled"
+
+
+class Channel(StrEnum):
+    """How a person hears of a message."""
+
+    MAIL = "mail"
+    INBOX = "inbox"
+
+
+class MessageKind(StrEnum):
+    """What a message on a record is."""
+
+    COMMENT = "comment"  # to the followers
+    NOTE = "note"  # internal: never leaves to an outside address
+    SYSTEM = "system"  # written by Postroom
+
+
+class AliasPolicy(StrEnum):
+    """Who may write to an alias."""
+
+    EVERYONE = "everyone"
+    KNOWN_CONTACTS = "known_contacts"
+    FOLLOWERS = "followers"
+    COLLEAGUES = "colleagues"
+
+
+class Role(StrEnum):
+    """What a person may do."""
+
+    ADMINISTRATOR = "administrator"
+    MANAGER = "manager"
+    AGENT = "agent"
+    READ_ONLY = "read_only"
+
+
+class Blame(StrEnum):
+    """Whose fault a failure is: one vocabulary everywhere."""
+
+    ADDRESS = "address"
+    MAILBOX = "mailbox"
+    POLICY = "policy"
+    SENDER = "sender"
+    SERVER = "server"
+    NETWORK = "network"
+
+
+class FailureType(StrEnum):
+    """Why a delivery failed, in the words of the users' habit (D-31)."""
+
+    NONE = ""
+    UNKNOWN = "unknown"
+    MAIL_EMAIL_INVALID = "mail_email_invalid"
+    MAIL_EMAIL_MISSING = "mail_email_missing"
+    MAIL_FROM_INVALID = "mail_from_invalid"
+    MAIL_FROM_MISSING = "mail_from_missing"
+    MAIL_SMTP = "mail_smtp"
+    MAIL_BOUNCE = "mail_bounce"
+
+
+class Door(StrEnum):
+    """Through which door a mail came in."""
+
+    SMTP = "smtp"
+    LMTP = "lmtp"
+    IMAP = "imap"
+    POP3 = "pop3"
+    PIPE = "pipe"
+    HTTP = "http"
+
+    @property
+    def recipient_decides(self) -> bool:
+        """At SMTP and LMTP the envelope names the target; elsewhere recipient headers must (law 5)."""
+        return self in (Door.SMTP, Door.LMTP)
