@@ -24,7 +24,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 from urllib.parse import quote
 
 import psycopg
@@ -70,7 +70,7 @@ class Connection:
         host = quote(self.socket_dir, safe="")
         return f"postgresql://{self.user}@/{self.database}?host={host}&port={self.port}"
 
-    def parameters(self) -> dict[str, str]:
+    def parameters(self) -> dict[str, Any]:
         """Keyword arguments for `psycopg.connect`."""
         return {
             "host": self.socket_dir,
@@ -107,7 +107,7 @@ class EmbeddedDatabase:
     def url(self) -> str:
         return self.connection.url
 
-    def connection_parameters(self) -> dict[str, str]:
+    def connection_parameters(self) -> dict[str, Any]:
         """Keyword arguments for `psycopg.connect`."""
         return self.connection.parameters()
 

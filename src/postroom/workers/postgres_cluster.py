@@ -81,10 +81,11 @@ def works_in(process: int, cluster: Path) -> bool:
             return os.path.samefile(f"/proc/{process}/cwd", cluster)
         except OSError:
             return False
-    answer = subprocess.run(
-        ["ps", "-o", "comm=", "-p", str(process)], check=False, capture_output=True, text=True, timeout=10
-    )
-    return "postgres" in answer.stdout
+    else:
+        answer = subprocess.run(
+            ["ps", "-o", "comm=", "-p", str(process)], check=False, capture_output=True, text=True, timeout=10
+        )
+        return "postgres" in answer.stdout
 
 
 class PostgresCluster:
