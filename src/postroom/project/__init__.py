@@ -1,0 +1,1 @@
+"""The roof: settings, urls and asgi put the house on a street."""

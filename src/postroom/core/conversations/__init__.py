@@ -1,0 +1,1 @@
+"""Conversations: who hears of a message, and how."""

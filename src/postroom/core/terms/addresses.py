@@ -59,7 +59,9 @@ def normalize(spec: str) -> str:
     local, at, domain = spec.strip().strip("<>").rpartition("@")
     if not at or not local or len(local.encode("utf-8", "replace")) > MAX_LOCAL or any(_is_hostile(c) for c in local):
         return ""
-    if not (local.startswith('"') and local.endswith('"') and len(local) > 2) and any(c in ' @<>(),;:"\\[]' for c in local):
+    if not (local.startswith('"') and local.endswith('"') and len(local) > 2) and any(
+        c in ' @<>(),;:"\\[]' for c in local
+    ):
         return ""
     domain = normalize_domain(domain)
     return f"{local.lower()}@{domain}" if domain else ""

@@ -1,0 +1,1 @@
+"""Signed reply and bounce addresses. The key is an argument."""

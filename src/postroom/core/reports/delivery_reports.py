@@ -1,0 +1,50 @@
+"""The vocabulary of reports about our mails (RFC 3464 in RFC 6522; RFC 5965; RFC 8098)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from postroom.core.terms.states import Blame
+
+
+class ReportKind(StrEnum):
+    """What a mail of the multipart/report family (or its imitation) says."""
+
+    BOUNCE = "bounce"  # at least one recipient failed
+    DELAYED = "delayed"  # only delays
+    RECEIPT = "receipt"  # only delivered, relayed or expanded
+    COMPLAINT = "complaint"  # ARF: a recipient called it unwanted
+    MDN = "mdn"  # displayed or deleted: no word on delivery
+
+
+class Action(StrEnum):
+    """RFC 3464 2.3.3."""
+
+    FAILED = "failed"
+    DELAYED = "delayed"
+    DELIVERED = "delivered"
+    RELAYED = "relayed"
+    EXPANDED = "expanded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedAddress:
+    """What a report says of one recipient. ``address`` is normalised; ``status`` such as ``5.1.1`` or ``""``."""
+
+    address: str
+    action: Action
+    status: str = ""
+    reply: str = ""  # Diagnostic-Code text, verbatim
+    blame: Blame = Blame.SERVER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryReport:
+    """A report that was read. ``original_message_id`` (with brackets) and ``text`` may be empty."""
+
+    kind: ReportKind
+    recipients: tuple[ReportedAddress, ...] = ()
+    original_message_id: str = ""
+    reporting_mta: str = ""
+    text: str = ""  # the part for people, at most 2,000 characters

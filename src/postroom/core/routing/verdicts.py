@@ -1,0 +1,232 @@
+"""The vocabulary of routing: what a mail shows (`Evidence`), what we know (`Facts`), what follows (`Decision`).
+
+Flow: ``parse -> collect(mail, envelope) -> Evidence -> look_up -> Facts -> decide(evidence, facts, now) -> Verdict``.
+Laws: envelope before header (recipient headers choose a target only where the door has no envelope, law 5);
+every decision carries reasons; decisions are a closed union; nothing is silently lost: where nothing matches, a mail is
+refused in the session, or held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from postroom.core.reports.delivery_reports import DeliveryReport
+from postroom.core.terms.addresses import Address
+from postroom.core.terms.reasons import Reason
+from postroom.core.terms.states import AliasPolicy, Door
+from postroom.core.tokens.addresses import AddressToken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """One address this mail is for: from the envelope, or from headers where there is none. ``normal`` is normalised."""
+
+    normal: str
+    local: str  # without sub-address
+    detail: str  # the sub-address ("plus part"), or ""
+    domain: str
+    token: AddressToken | None = None  # a genuine signed token of ours in it
+    is_header: bool = False  # named by To or Cc only (fetched and piped mail)
+    is_cc: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What the mail shows by itself, tokens verified. Ids with angle brackets, addresses normalised."""
+
+    door: Door
+    size: int
+    recipients: tuple[Recipient, ...]
+    to: tuple[str, ...] = ()
+    cc: tuple[str, ...] = ()
+    mail_from: str = ""
+    has_null_reverse_path: bool = False
+    author: Address | None = None
+    author_normal: str = ""
+    subject: str = ""
+    message_id: str = ""
+    thread_ids: tuple[str, ...] = ()  # In-Reply-To first, then References, newest first; at most 32
+    fingerprint: str = ""  # sha256 hex of Message-ID (or content, without one) and recipients
+    report: DeliveryReport | None = None
+    is_auto_reply: bool = False  # auto-replied, out-of-office: attached to what it answers, creates nothing
+    is_automatic: bool = False  # auto-generated, bulk, list: may create, is never answered
+    has_our_mark: bool = False  # X-Postroom-Objects (or X-Odoo-Objects) naming this installation, or a notice of ours
+    is_bounce_addressed: bool = False  # a recipient is a bounce address (token or plain)
+    subject_is_reply: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AliasFact:
+    """An alias that some recipient may mean."""
+
+    alias_id: int
+    name: str
+    domain: str
+    kind: str
+    company_id: int
+    policy: AliasPolicy
+    forced_record_id: int | None = None
+    owner_record_id: int | None = None
+    matches_local_part: bool = False
+    is_retired: bool = False
+    refusal_text: str = ""
+    recent_creations: int = 0  # records it made from this author within the loop window
+    recent_creations_all: int = 0  # from anybody within the window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageFact:
+    """A stored message that the mail refers to."""
+
+    message_id: int  # the row
+    identifier: str  # the Message-ID by which it was found, "" when found by token
+    record_id: int | None
+    kind: str  # the record's kind, "" without record
+    company_id: int
+    is_note: bool
+    record_alias_id: int | None = None
+    recent_replies: int = 0  # mails from this author to this record within the loop window
+    similar_replies: int = 0  # of these, with the same normalised subject and text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryFact:
+    """A delivery of ours that a report speaks of (by signed return path or by quoted Message-ID)."""
+
+    delivery_id: int
+    address: str
+    company_id: int
+    by_token: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorFact:
+    """Who the author is to us. All empty for a stranger."""
+
+    contact_id: int | None = None
+    member_id: int | None = None
+    is_colleague: bool = False
+    is_alias: bool = False  # the address is one of our own aliases: never an author (T-038)
+    follows: frozenset[int] = frozenset()  # of the records in question
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainFact:
+    """One of our alias domains."""
+
+    name: str
+    bounce: str  # local parts
+    catchall: str
+    company_id: int | None = None
+    is_retired: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Everything that we know and that a decision on this mail may need; looked up once per batch."""
+
+    domains: tuple[DomainFact, ...] = ()
+    aliases: tuple[AliasFact, ...] = ()
+    messages: tuple[MessageFact, ...] = ()  # matches of thread_ids and reply tokens, newest first
+    token_messages: Mapping[int, MessageFact] = field(default_factory=dict)  # message row of a reply token -> fact
+    deliveries: tuple[DeliveryFact, ...] = ()
+    author: AuthorFact = AuthorFact()
+    duplicate_of: int | None = None  # an inbound mail that was routed with the same fingerprint
+    known_message: MessageFact | None = None  # a stored message that bears this very Message-ID
+    known_message_is_ours: bool = False  # ... and we sent it
+    allowed_local_domains: tuple[str, ...] = ()  # mail.catchall.domain.allowed
+    fallback_kind: str = ""  # of the mailbox
+    fallback_company_id: int | None = None
+    loop_threshold: int = 20
+    loop_exempt: bool = False  # the author is on the allow-list (D-16)
+    hold_unknown: bool = True  # fetched mail for nobody: held, else refused with an answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppendToRecord:
+    """The mail becomes a message on a record."""
+
+    record_id: int
+    parent_message_id: int | None
+    as_note: bool = False
+    notify: bool = True  # an auto-reply is attached but notifies nobody
+    unverified: bool = False
+    alias_id: int | None = None
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateRecord:
+    """The mail becomes a new record of a kind, and its first message."""
+
+    kind: str
+    company_id: int
+    alias_id: int | None = None
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordReport:
+    """The mail is a report; ``delivery_ids`` are the deliveries of ours that it proves to speak of."""
+
+    report: DeliveryReport
+    delivery_ids: tuple[int, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refuse:
+    """The sender is told that the mail was not taken, where telling is allowed. ``answer`` is the text's kind."""
+
+    answer: str  # "unknown", "catchall", "policy"
+    recipient: str = ""
+    alias_id: int | None = None
+    may_answer: bool = True
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discard:
+    """The mail is kept for the log and does nothing: seen before, or our own."""
+
+    duplicate_of: int | None = None
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A person decides."""
+
+    reasons: tuple[Reason, ...] = ()
+
+
+Decision = AppendToRecord | CreateRecord | RecordReport | Refuse | Discard | Hold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One decision per target. The mail's state is the best of them: routed over held over refused over discarded."""
+
+    decisions: tuple[Decision, ...]
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        return tuple(reason for decision in self.decisions for reason in decision.reasons)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipientVerdict:
+    """The answer to RCPT: ``accepts()`` of `routing.recipients`, used by the doors and the router alike."""
+
+    accepted: bool
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopWindow:
+    """The parameters of the loop breaker."""
+
+    since: datetime
+    threshold: int

@@ -1,0 +1,177 @@
+"""The installation's configuration: what must be known before the database can be asked.
+
+Duty: one frozen value made from ``postroom.toml`` and ``POSTROOM_*`` variables (variables win), every setting in one table.
+Laws: pure; a wrong value is a `ConfigurationError` that names the setting, what was given and what would be right;
+an unknown key is an error, not a silence. Everything that can change while running is a system parameter instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from postroom.core.terms.secret import Secret
+
+
+class ConfigurationError(ValueError):
+    """A setting that cannot be used; the text says which one and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """All settings. Paths are texts; ports are on ``*_host``, which is loopback unless changed."""
+
+    data_dir: str = "data"
+    database_url: str = ""
+    hostname: str = "localhost"
+    base_url: str = ""
+    web_host: str = "127.0.0.1"
+    web_port: int = 8000
+    smtp_host: str = "127.0.0.1"
+    smtp_port: int = 2525
+    lmtp_host: str = "127.0.0.1"
+    lmtp_port: int = 2424
+    tls_certificate: str = ""
+    tls_key: str = ""
+    max_message_size: int = 50 * 1024 * 1024
+    max_recipients: int = 100
+    max_connections: int = 200
+    max_connections_per_peer: int = 50
+    deliverers: int = 1
+    routers: int = 1
+    doors: int = 1
+    web_workers: int = 1
+    secret_key: Secret = Secret("")
+    allowed_hosts: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    debug: bool = False
+    log_level: str = "INFO"
+    log_format: str = "text"
+    # the default outgoing server, used when no server of the database applies (PRODUCT A1, D-57)
+    server_host: str = ""
+    server_port: int = 25
+    server_user: str = ""
+    server_password: Secret = Secret("")
+    server_encryption: str = "none"
+    email_from: str = ""
+    from_filter: str = ""
+
+    @property
+    def public_url(self) -> str:
+        """Where links in mails lead."""
+        return (self.base_url or f"http://{self.web_host}:{self.web_port}").rstrip("/")
+
+
+HELP: Mapping[str, str] = {
+    "data_dir": "Directory for the embedded database, blobs, journals, keys and logs.",
+    "database_url": "postgresql://user:password@host:port/name of your own PostgreSQL (14 or newer); empty: the embedded one.",
+    "hostname": "The name this machine gives itself in EHLO, greetings and Received lines.",
+    "base_url": "Public address of the pages, for links in mails; empty: http://web_host:web_port.",
+    "web_host": "Address the pages listen on.",
+    "web_port": "Port the pages listen on.",
+    "smtp_host": "Address the SMTP door listens on.",
+    "smtp_port": "Port of the SMTP door.",
+    "lmtp_host": "Address the LMTP door listens on.",
+    "lmtp_port": "Port of the LMTP door.",
+    "tls_certificate": "PEM file with the certificate chain that the SMTP door offers with STARTTLS; empty: no STARTTLS.",
+    "tls_key": "PEM file with the private key of tls_certificate.",
+    "max_message_size": "Largest mail accepted, in bytes (SIZE, RFC 1870).",
+    "max_recipients": "Most recipients accepted in one transaction.",
+    "max_connections": "Most connections to a door process at once.",
+    "max_connections_per_peer": "Most connections from one address at once.",
+    "deliverers": "Processes that send.",
+    "routers": "Processes that route.",
+    "doors": "Processes that listen for SMTP and LMTP (they share the ports).",
+    "web_workers": "Processes that serve pages.",
+    "secret_key": "Key for sessions and signed addresses; empty: made once and kept in data_dir/secret_key.",
+    "allowed_hosts": "Host names under which the pages may be asked for, separated by commas; loopback is always allowed.",
+    "trusted_proxies": "Addresses of reverse proxies whose X-Forwarded-* headers are believed, separated by commas.",
+    "debug": "Show details of errors on pages. Never where others can reach it.",
+    "log_level": "DEBUG, INFO, WARNING or ERROR.",
+    "log_format": "text for people, json for programs.",
+    "server_host": "Host of the default outgoing server, used when no server of the database applies.",
+    "server_port": "Port of the default outgoing server.",
+    "server_user": "Login at the default outgoing server.",
+    "server_password": "Password at the default outgoing server.",
+    "server_encryption": "none, starttls or tls, for the default outgoing server.",
+    "email_from": "Last-resort From and envelope sender.",
+    "from_filter": "FROM filter of the default outgoing server (addresses and domains, separated by commas).",
+}
+
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "server_encryption": ("none", "starttls", "tls"),
+    "log_format": ("text", "json"),
+    "log_level": ("DEBUG", "INFO", "WARNING", "ERROR"),
+}
+
+
+def read_configuration(file_values: Mapping[str, object], environ: Mapping[str, str]) -> Configuration:
+    """Make the configuration from a parsed ``postroom.toml`` and the environment. Raises `ConfigurationError`."""
+    known = {field.name: field.default for field in fields(Configuration)}
+    for name in file_values:
+        if name not in known:
+            raise ConfigurationError(f"postroom.toml: there is no setting {name!r}. Known: {', '.join(sorted(known))}.")
+    values: dict[str, Any] = {}
+    for name, default in known.items():
+        variable = f"POSTROOM_{name.upper()}"
+        if variable in environ:
+            values[name] = _read(variable, environ[variable], default, name)
+        elif name in file_values:
+            values[name] = _read(f"postroom.toml: {name}", file_values[name], default, name)
+    return Configuration(**values)
+
+
+def _read(where: str, given: object, default: object, name: str) -> object:
+    for kind, reader in _READERS.items():
+        if isinstance(default, kind):
+            value = reader(where, given)
+            break
+    else:  # a setting of a kind that nobody reads is a mistake of ours
+        raise TypeError(name)
+    if name.endswith("_port") and not (isinstance(value, int) and 0 < value < 65536):
+        raise ConfigurationError(f"{where}: a port lies between 1 and 65535, not {given!r}.")
+    allowed = _CHOICES.get(name)
+    if allowed and value not in allowed:
+        raise ConfigurationError(f"{where}: {given!r} is not one of {', '.join(allowed)}.")
+    return value
+
+
+def _read_bool(where: str, given: object) -> bool:
+    text = str(given).strip().lower()
+    if text in ("1", "true", "yes", "on"):
+        return True
+    if text in ("0", "false", "no", "off", ""):
+        return False
+    raise ConfigurationError(f"{where}: say true or false, not {given!r}.")
+
+
+def _read_int(where: str, given: object) -> int:
+    try:
+        value = int(str(given).strip())
+    except ValueError:
+        raise ConfigurationError(f"{where}: a whole number is needed, not {given!r}.") from None
+    if value < 0:
+        raise ConfigurationError(f"{where}: a number of 0 or more is needed, not {given!r}.")
+    return value
+
+
+def _read_list(_where: str, given: object) -> tuple[str, ...]:
+    parts = given if isinstance(given, list) else str(given).split(",")
+    return tuple(str(part).strip() for part in parts if str(part).strip())
+
+
+def _read_text(where: str, given: object) -> str:
+    if not isinstance(given, str):
+        raise ConfigurationError(f"{where}: a text is needed, not {given!r}.")
+    return given.strip()
+
+
+# bool before int: a bool is an int too
+_READERS: Mapping[type, Callable[[str, object], object]] = {
+    bool: _read_bool,
+    int: _read_int,
+    Secret: lambda where, given: Secret(_read_text(where, given)),
+    tuple: _read_list,
+    str: _read_text,
+}

@@ -1,0 +1,68 @@
+"""Finds and reads the configuration of this installation (file and environment), and keeps its secret key.
+
+The file is ``postroom.toml`` in the working directory, or what ``POSTROOM_CONFIG`` names.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+from postroom.core.terms.configuration import Configuration, ConfigurationError, read_configuration
+from postroom.core.terms.secret import Secret
+
+
+def load_configuration() -> Configuration:
+    """The configuration, with an absolute data directory and a secret key. Raises `ConfigurationError`."""
+    configuration = read_configuration(_file_values(), os.environ)
+    data_dir = Path(configuration.data_dir).expanduser().absolute()
+    key = configuration.secret_key or Secret(_kept_key(data_dir))
+    return replace(configuration, data_dir=str(data_dir), secret_key=key)
+
+
+def _file_values() -> dict[str, object]:
+    named = os.environ.get("POSTROOM_CONFIG", "")
+    path = Path(named or "postroom.toml")
+    if not path.is_file():
+        if named:
+            raise ConfigurationError(f"POSTROOM_CONFIG names {named}, but there is no such file.")
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: not valid TOML: {error}.") from error
+
+
+def _kept_key(data_dir: Path) -> str:
+    """Made once, readable by the owner alone. It signs reply and bounce addresses, so it must survive restarts."""
+    path = data_dir / "secret_key"
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return _read_key(path)
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            key = secrets.token_hex(32)
+            file.write(key)
+            file.flush()
+            os.fsync(file.fileno())
+        return key
+    except OSError as error:
+        raise ConfigurationError(
+            f"The data directory {data_dir} cannot be used: {error.strerror}. Set POSTROOM_DATA_DIR."
+        ) from error
+
+
+def _read_key(path: Path) -> str:
+    """Another process may be writing it right now; an empty file that stays empty is a broken installation."""
+    for _ in range(1000):
+        key = path.read_text(encoding="ascii").strip()
+        if len(key) == 64:
+            return key
+    raise ConfigurationError(
+        f"{path} is damaged: remove it (sessions and signed reply addresses become invalid) or restore it."
+    )

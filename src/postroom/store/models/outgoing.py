@@ -1,0 +1,235 @@
+"""What goes out: domains, servers, mails, one delivery per recipient, its attempts, the Letterbox."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from postroom.core.terms.states import DeliveryState, FailureType, Lane
+from postroom.store.models.choices import check_states
+
+WAITING = [DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value]
+LANE_RANK = {Lane.URGENT: 0, Lane.NORMAL: 1, Lane.CAMPAIGN: 2}
+
+
+class AliasDomain(models.Model):
+    """A domain whose mail comes to us, with its bounce, catchall and default From addresses (D-11)."""
+
+    name = models.CharField(max_length=253)
+    bounce_alias = models.CharField(max_length=64, default="bounce")
+    catchall_alias = models.CharField(max_length=64, default="catchall")
+    default_from = models.CharField(
+        max_length=320, default="notifications", help_text="A local part or a full address."
+    )
+    priority = models.PositiveIntegerField(default=10)
+    plus_addresses_arrive = models.BooleanField(
+        null=True,
+        default=None,
+        help_text="Whether bounce+token@ reaches us: tested with a real mail; empty: not tested.",
+    )
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["priority", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["bounce_alias", "name"], name="alias_domain_bounce_once"),
+            models.UniqueConstraint(fields=["catchall_alias", "name"], name="alias_domain_catchall_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class OutgoingServer(models.Model):
+    """An SMTP server that mail leaves through, or the Letterbox (``transport``)."""
+
+    company = models.ForeignKey(
+        "postroom.Company",
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="+",
+        help_text="Empty: for every company.",
+    )
+    name = models.CharField(max_length=100)
+    transport = models.CharField(
+        max_length=10, default="smtp", choices=[("smtp", "SMTP"), ("letterbox", "Letterbox (capture)")]
+    )
+    host = models.CharField(max_length=253, blank=True)
+    port = models.PositiveIntegerField(default=587)
+    encryption = models.CharField(
+        max_length=8, default="starttls", choices=[("none", "None"), ("starttls", "STARTTLS"), ("tls", "TLS")]
+    )
+    verify_certificate = models.BooleanField(default=True)
+    username = models.CharField(max_length=320, blank=True)
+    secret = models.BinaryField(blank=True, default=b"", help_text="The password, encrypted.")
+    from_filter = models.CharField(
+        max_length=2000, blank=True, help_text="Addresses and domains this server may send from."
+    )
+    envelope_sender = models.CharField(
+        max_length=8,
+        default="signed",
+        choices=[
+            ("signed", "Signed bounce address"),
+            ("plain", "Plain bounce address"),
+            ("login", "The login"),
+        ],
+    )
+    priority = models.PositiveIntegerField(default=10, help_text="The lower comes first.")
+    purpose = models.CharField(
+        max_length=14,
+        default="both",
+        choices=[("both", "Both"), ("transactional", "Transactional"), ("campaigns", "Campaigns")],
+    )
+    max_connections = models.PositiveSmallIntegerField(default=10)
+    mails_per_connection = models.PositiveIntegerField(default=100)
+    max_message_size = models.PositiveBigIntegerField(default=0, help_text="Bytes; 0: what the server announces.")
+    is_active = models.BooleanField(default=True)
+    paused_at = models.DateTimeField(null=True, blank=True, help_text="Paused by a person.")
+    broken_until = models.DateTimeField(null=True, blank=True, help_text="The circuit is open until then.")
+    trouble = models.TextField(blank=True, help_text="The last trouble with the server itself.")
+    trouble_count = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["priority", "id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class OutgoingMail(models.Model):
+    """A mail as composed once for a group of recipients; its rendered body is in `OutgoingContent`."""
+
+    company = models.ForeignKey("postroom.Company", on_delete=models.PROTECT, related_name="+")
+    message = models.ForeignKey(
+        "postroom.Message", null=True, blank=True, on_delete=models.SET_NULL, related_name="outgoing_mails"
+    )
+    from_name = models.CharField(max_length=200, blank=True)
+    from_address = models.CharField(max_length=320, blank=True)
+    reply_to_name = models.CharField(max_length=200, blank=True)
+    reply_to_address = models.CharField(max_length=320, blank=True)
+    subject = models.CharField(max_length=1000, blank=True)
+    header_message_id = models.CharField(max_length=1000, help_text="RFC 5322 Message-ID, with brackets.")
+    in_reply_to = models.CharField(max_length=1000, blank=True)
+    references = models.TextField(blank=True)
+    extra_headers = models.JSONField(default=list, help_text="[[name, value], …]")
+    null_return_path = models.BooleanField(default=False, help_text="An automatic answer: nobody hears when it fails.")
+    forced_server = models.ForeignKey(
+        OutgoingServer, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    alias_domain = models.ForeignKey(AliasDomain, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["header_message_id"], name="outgoing_mail_message_id")]
+
+    def __str__(self) -> str:
+        return self.subject or self.header_message_id
+
+
+class OutgoingContent(models.Model):
+    """The rendered MIME body of a mail: content headers and body, CRLF, shared by all its recipients."""
+
+    mail = models.OneToOneField(OutgoingMail, primary_key=True, on_delete=models.CASCADE, related_name="content")
+    content_headers = models.BinaryField()
+    body = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"content of {self.mail_id}"
+
+
+class Delivery(models.Model):
+    """One mail to one recipient: the durable job of the queue, and its history's head."""
+
+    mail = models.ForeignKey(OutgoingMail, on_delete=models.CASCADE, related_name="deliveries")
+    company = models.ForeignKey("postroom.Company", on_delete=models.PROTECT, related_name="+", db_index=False)
+    notification = models.ForeignKey(
+        "postroom.Notification",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="deliveries",
+        db_index=False,
+    )
+    to_name = models.CharField(max_length=200, blank=True)
+    to_address = models.CharField(max_length=320)
+    state = models.CharField(max_length=10, default=DeliveryState.QUEUED)
+    lane = models.PositiveSmallIntegerField(default=1, help_text="0 urgent, 1 normal, 2 campaign.")
+    due_at = models.DateTimeField(help_text="Not before this.")
+    waits_for = models.JSONField(null=True, blank=True, help_text="The reason why it waits.")
+    deadline_at = models.DateTimeField(help_text="Given up after this.")
+    attempt_count = models.PositiveSmallIntegerField(default=0)
+    claimed_by = models.CharField(max_length=80, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    server = models.ForeignKey(
+        OutgoingServer, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+    reasons = models.JSONField(default=list, help_text="Why this server and this sender.")
+    failure_type = models.CharField(max_length=32, blank=True, default=FailureType.NONE)
+    failure_reason = models.TextField(blank=True)
+    blame = models.CharField(max_length=10, blank=True)
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        indexes = [
+            models.Index(fields=["lane", "due_at", "id"], name="delivery_queue", condition=Q(state__in=WAITING)),
+            models.Index(
+                fields=["claimed_by", "lease_until"],
+                name="delivery_claimed",
+                condition=Q(state=DeliveryState.SENDING),
+            ),
+            models.Index(
+                fields=["notification"], name="delivery_notification", condition=Q(notification__isnull=False)
+            ),
+            models.Index(
+                fields=["state", "-id"],
+                name="delivery_attention",
+                condition=Q(state__in=[DeliveryState.FAILED, DeliveryState.BOUNCED, DeliveryState.UNKNOWN]),
+            ),
+        ]
+        constraints = [check_states("delivery_state", "state", DeliveryState)]
+
+    def __str__(self) -> str:
+        return f"{self.to_address}: {self.state}"
+
+
+class Attempt(models.Model):
+    """One try to hand a mail to a server, with the server's reply verbatim (law 7)."""
+
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="attempts")
+    server = models.ForeignKey(OutgoingServer, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
+    tried_at = models.DateTimeField()
+    duration_ms = models.PositiveIntegerField(default=0)
+    phase = models.CharField(max_length=10)
+    code = models.PositiveSmallIntegerField(default=0)
+    enhanced = models.CharField(max_length=12, blank=True)
+    text = models.TextField(blank=True)
+    connection = models.CharField(max_length=300, blank=True)
+    tls = models.CharField(max_length=12, blank=True)
+    state = models.CharField(max_length=10)
+
+    def __str__(self) -> str:
+        return f"{self.phase} {self.code} {self.text}"
+
+
+class LetterboxMail(models.Model):
+    """A mail that did not leave: captured whole, with its envelope, to be looked at as its recipient would."""
+
+    company = models.ForeignKey("postroom.Company", on_delete=models.CASCADE, related_name="+")
+    delivery = models.ForeignKey(Delivery, null=True, on_delete=models.SET_NULL, related_name="letterbox")
+    return_path = models.CharField(max_length=320, blank=True)
+    to_address = models.CharField(max_length=320)
+    from_display = models.CharField(max_length=500, blank=True)
+    subject = models.CharField(max_length=1000, blank=True)
+    raw = models.BinaryField()
+    captured_at = models.DateTimeField()
+    is_read = models.BooleanField(default=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["to_address", "-id"], name="letterbox_person")]
+
+    def __str__(self) -> str:
+        return self.subject
