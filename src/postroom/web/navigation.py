@@ -32,7 +32,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     member = member_of(request)
     if member is None:
         return []
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"items": [_item(request, _("Home"), "home", reverse("admin:index"), exact=True)]},
         {"title": _("Conversations"), "items": _records(request)},
         {"title": _("Mail"), "items": _mail(request, member)},

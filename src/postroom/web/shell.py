@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpResponse
-from django.template.response import TemplateResponse
+from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from postroom.web.members import MemberRequest
@@ -19,7 +19,7 @@ def page(
 ) -> HttpResponse:
     """A whole page. ``title`` stands in the header and in the window."""
     shell = site.each_context(request)
-    return TemplateResponse(
+    return render(
         request,
         template,
         {**shell, "title": title, "is_fullwidth": "1", "member": request.member, **(context or {})},
@@ -29,7 +29,7 @@ def page(
 
 def fragment(request: MemberRequest, template: str, context: Mapping[str, Any], *, status: int = 200) -> HttpResponse:
     """A piece of a page, for htmx."""
-    return TemplateResponse(request, template, {"member": request.member, **context}, status=status)
+    return render(request, template, {"member": request.member, **context}, status=status)
 
 
 def go(request: MemberRequest, url: str, *, said: str = "", trouble: str = "") -> HttpResponse:
@@ -49,5 +49,7 @@ def go(request: MemberRequest, url: str, *, said: str = "", trouble: str = "") -
 def back(request: MemberRequest, otherwise: str) -> str:
     """The page that the form stood on, when it is one of ours."""
     came_from = request.POST.get("back", "")
-    fits = url_has_allowed_host_and_scheme(came_from, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    fits = url_has_allowed_host_and_scheme(
+        came_from, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
     return came_from if fits and came_from.startswith("/") else otherwise

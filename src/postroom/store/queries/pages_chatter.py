@@ -176,6 +176,12 @@ def _attachments(message_ids: list[int]) -> defaultdict[int, list[AttachmentFact
     return found
 
 
+def envelopes(record_id: int, *, start: int, end: int, most: int) -> Mapping[int, EnvelopeFact]:
+    """The envelopes of the newest ``most`` messages of a record between two numbers, both included. Two queries."""
+    rows = Message.objects.filter(record_id=record_id, pk__gte=start, pk__lte=end).order_by("-id")
+    return _envelopes(list(rows.values_list("id", flat=True)[:most]))
+
+
 def _envelopes(message_ids: list[int]) -> dict[int, EnvelopeFact]:
     """One row per message, whoever many hear of it."""
     rows = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from zlib import crc32
 
@@ -75,7 +76,7 @@ def inbound_badge(state: str) -> SafeString:
     return _badge(INBOUND, state)
 
 
-def _badge(words: dict[str, tuple[str, object, str]], state: str) -> SafeString:
+def _badge(words: Mapping[str, tuple[str, object, str]], state: str) -> SafeString:
     tone, word, sign = words.get(str(state), ("quiet", state, "help"))
     return format_html('<span class="pr-badge pr-{}">{}{}</span>', tone, icon(sign), word)
 
@@ -97,7 +98,7 @@ def because(reason: Reason | None) -> str:
 @register.simple_tag
 def avatar(name: str, address: str = "", size: str = "") -> SafeString:
     """Initials on a colour that stays the same for the same person."""
-    hue = crc32((address or name).lower().encode("utf-8", "replace")) % 360
+    hue = (crc32((address or name).lower().encode("utf-8", "replace")) >> 5) % 12 * 30
     return format_html(
         '<span class="pr-avatar {}" style="--hue:{}" aria-hidden="true">{}</span>', size, hue, initials(name or address)
     )

@@ -181,7 +181,10 @@
         htmx.trigger(document.body, "postroom:changed");
       }, 150);
     };
-    stream.addEventListener("open", () => lamp(true));
+    stream.addEventListener("open", () => {
+      lamp(true);
+      changed(); /* whatever happened before somebody listened */
+    });
     stream.addEventListener("error", () => lamp(false));
     stream.addEventListener("changed", changed);
     window.addEventListener("pagehide", () => stream.close());
@@ -266,6 +269,7 @@
   }
 
   document.addEventListener("DOMContentLoaded", () => {
+    if (matchMedia("(max-width: 1080px)").matches) each(document, "details[data-fold]", (fold) => (fold.open = false));
     wire(document);
     live();
     clocks();
