@@ -146,4 +146,6 @@ def chosen(request: MemberRequest) -> HttpResponse:
     number = read_id(request.GET.get("id", ""))
     found = people([number], access.company_ids(request.member)) if number is not None else ()
     name = "extra" if request.GET.get("name") == "extra" else "contact"
-    return fragment(request, "postroom/records/_chosen.html", {"people": found, "name": name})
+    answer = fragment(request, "postroom/records/_chosen.html", {"people": found, "name": name})
+    answer["HX-Trigger-After-Swap"] = "postroom:people"
+    return answer
