@@ -62,13 +62,13 @@ class Connection:
     socket_dir: str
     port: int = PORT
     user: str = USER
-    database: str = DATABASE
+    dbname: str = DATABASE
 
     @property
     def url(self) -> str:
         """In libpq's form: the folder of the socket is the parameter `host`."""
         host = quote(self.socket_dir, safe="")
-        return f"postgresql://{self.user}@/{self.database}?host={host}&port={self.port}"
+        return f"postgresql://{self.user}@/{self.dbname}?host={host}&port={self.port}"
 
     def parameters(self) -> dict[str, Any]:
         """Keyword arguments for `psycopg.connect`."""
@@ -76,7 +76,7 @@ class Connection:
             "host": self.socket_dir,
             "port": str(self.port),
             "user": self.user,
-            "dbname": self.database,
+            "dbname": self.dbname,
         }
 
 
