@@ -80,6 +80,12 @@ def test_the_core_imports_the_standard_library_itself_and_the_pure_libraries_tha
     assert strangers == set()
 
 
+def test_the_core_takes_no_network_from_packages_that_are_otherwise_pure() -> None:
+    impure = {"urllib.request", "urllib.error", "urllib.robotparser", "xmlrpc.client"}
+    found = {(name_of(path), name) for path in (SOURCES / "core").rglob("*.py") for name in imports_of(path)}
+    assert {(path, name) for path, name in found if name in impure} == set()
+
+
 def test_the_core_neither_opens_files_nor_asks_for_input() -> None:
     calls = {
         (name_of(path), node.func.id, node.lineno)
