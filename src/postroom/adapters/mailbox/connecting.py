@@ -103,7 +103,8 @@ def _lost(error: Exception, endpoint: MailboxEndpoint, doing: str) -> tuple[Trou
         case ssl.SSLCertVerificationError():
             found = TroubleKind.TLS, f"The certificate of {where} is not trusted: {error.verify_message}"
         case ssl.SSLError():
-            found = TroubleKind.TLS, f"No encrypted connection with {where}: {error.reason or error}"
+            why = getattr(error, "reason", None) or error
+            found = TroubleKind.TLS, f"No encrypted connection with {where}: {why}"
         case TimeoutError():
             found = TroubleKind.TIMEOUT, f"{where} does not answer in time while {doing}."
         case socket.gaierror():
