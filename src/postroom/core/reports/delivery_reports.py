@@ -33,7 +33,8 @@ class Action(StrEnum):
 class ReportedAddress:
     """What a report says of one recipient.
 
-    ``address`` is normalised, ``""`` where the report names none (a signed return path still tells the delivery);
+    ``address`` is whom the mail was sent to, normalised, ``""`` where the report names none (a signed return path still
+    tells the delivery); ``final_address`` where it was forwarded to and failed, ``""`` when that is the same;
     ``status`` such as ``5.1.1`` or ``""``.
     """
 
@@ -42,6 +43,7 @@ class ReportedAddress:
     status: str = ""
     reply: str = ""  # Diagnostic-Code text, verbatim
     blame: Blame = Blame.SERVER
+    final_address: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

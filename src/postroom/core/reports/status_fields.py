@@ -35,6 +35,12 @@ def read_groups(content: bytes) -> list[Group]:
     return [group for group in groups if group]
 
 
+def read_head(text: str) -> Group:
+    """The fields of a quoted mail's header."""
+    groups = read_groups(text.encode("utf-8", "replace"))
+    return groups[0] if groups else {}
+
+
 def first(group: Group, *names: str) -> str:
     """The first value of the first of these fields that has one, or ``""``."""
     return next((value for name in names for value in group.get(name, ()) if value), "")

@@ -45,6 +45,8 @@ _VACATION_SUBJECT = re.compile(
 def is_auto_reply(mail: ParsedMail, *, has_null_reverse_path: bool) -> bool:
     """A machine's answer to a mail: vacation, out of office, "we have received your request"."""
     submitted = _auto_submitted(mail)
+    if mail.author is not None and mail.author.local.lower() == "mailer-daemon":
+        return False  # a mail server speaks of a failure, whatever its headers say
     if submitted == "auto-replied" or _precedence(mail) in ("auto_reply", "auto-reply"):
         return True
     if any(_is_set(mail.header(name)) for name in _AUTO_REPLY_HEADERS):

@@ -52,7 +52,7 @@ def collect(
         envelope = None  # a fetched mail's: it says nothing
     recipients = _recipients(mail, envelope, keys)
     has_null_reverse_path = _has_null_reverse_path(mail, envelope)
-    report = read_report(mail)
+    report = read_report(mail, has_null_reverse_path=has_null_reverse_path)
     return Evidence(
         door=door,
         size=size,
