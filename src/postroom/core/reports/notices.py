@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from postroom.core.mime.parsed import ParsedMail
+from postroom.core.reports.plain_words import words_of
 from postroom.core.reports.quoted import quoted_heads
 from postroom.core.reports.status_fields import Group, read_groups, read_head, read_typed_address
 from postroom.core.terms.addresses import normalize
@@ -140,20 +141,13 @@ def quoted_head_in_text(mail: ParsedMail) -> Group:
 
 
 def _split(mail: ParsedMail) -> tuple[str, str]:
-    text = (mail.text or _words_of(mail.html)).replace("\r\n", "\n")[:_MAX_NOTICE]
+    text = (mail.text or words_of(mail.html)).replace("\r\n", "\n")[:_MAX_NOTICE]
     lines = text.split("\n")
     for number, line in enumerate(lines):
         if number and _QUOTE_BEGINS.match(line):
             rest = lines[number:] if re.match(r"\s*[A-Za-z-]+:", line) else lines[number + 1 :]
             return "\n".join(lines[:number]), "\n".join(rest).lstrip("\n")
     return text, ""
-
-
-def _words_of(html: str) -> str:
-    text = re.sub(r"(?i)<(?:br|/p|/div|/tr|/li|/h\d)[^>]{0,200}>", "\n", html[: _MAX_NOTICE * 4])
-    text = re.sub(r"(?is)<(style|script)\b.*?</\1>", " ", text)
-    text = re.sub(r"<[^>@]{0,2000}>", " ", text)
-    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&nbsp;", " ").replace("&amp;", "&")
 
 
 def _is_delay(mail: ParsedMail, text: str) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from postroom.core.mime.parsed import ParsedMail
+from postroom.core.terms.addresses import strip_plus
 
 _AUTO_REPLY_HEADERS = (
     "X-Autoreply", "X-Auto-Reply", "X-Autorespond", "X-Autoresponder", "X-Autoreply-From", "X-Mail-Autoreply",
@@ -44,21 +45,9 @@ _VACATION_SUBJECT = re.compile(
 
 def is_auto_reply(mail: ParsedMail, *, has_null_reverse_path: bool) -> bool:
     """A machine's answer to a mail: vacation, out of office, "we have received your request"."""
-    submitted = _auto_submitted(mail)
     if mail.author is not None and mail.author.local.lower() == "mailer-daemon":
         return False  # a mail server speaks of a failure, whatever its headers say
-    if submitted == "auto-replied" or _precedence(mail) in ("auto_reply", "auto-reply"):
-        return True
-    if any(_is_set(mail.header(name)) for name in _AUTO_REPLY_HEADERS):
-        return True
-    if "autoresponder" in mail.header("X-POST-MessageClass").lower():
-        return True
-    return bool(_VACATION_SUBJECT.match(mail.subject)) and (
-        has_null_reverse_path
-        or submitted not in ("", "no")
-        or _precedence(mail) in ("bulk", "junk", "list")
-        or bool(mail.header("X-Auto-Response-Suppress"))
-    )
+    return _headers_say_so(mail) or _subject_says_so(mail, has_null_reverse_path)
 
 
 def is_automatic(mail: ParsedMail, *, has_null_reverse_path: bool) -> bool:
@@ -70,8 +59,28 @@ def is_automatic(mail: ParsedMail, *, has_null_reverse_path: bool) -> bool:
         or _precedence(mail) in ("bulk", "junk", "list", "auto_reply", "auto-reply")
         or any(mail.header(name) for name in _LIST_HEADERS)
         or any(_is_set(mail.header(name)) for name in _AUTO_REPLY_HEADERS)
-        or bool(author and _NO_PERSONS.match(author.local.lower()))
+        or bool(author and _NO_PERSONS.match(strip_plus(author.local.lower())[0]))
     )
+
+
+def _headers_say_so(mail: ParsedMail) -> bool:
+    return (
+        _auto_submitted(mail) == "auto-replied"
+        or _precedence(mail) in ("auto_reply", "auto-reply")
+        or any(_is_set(mail.header(name)) for name in _AUTO_REPLY_HEADERS)
+        or "autoresponder" in mail.header("X-POST-MessageClass").lower()
+    )
+
+
+def _subject_says_so(mail: ParsedMail, has_null_reverse_path: bool) -> bool:
+    vacation = _VACATION_SUBJECT.match(mail.subject)
+    if vacation is None:
+        return False
+    if has_null_reverse_path or _auto_submitted(mail) not in ("", "no") or _precedence(mail) in ("bulk", "junk"):
+        return True
+    # people write about being out of office too: "Automatic reply: Offer" is a machine's, "Out of office plan" is not
+    is_prefix = mail.subject[vacation.end() :].lstrip()[:1] in (":", "：")
+    return is_prefix and bool(mail.header("X-Auto-Response-Suppress"))
 
 
 def wants_no_answer(mail: ParsedMail) -> bool:

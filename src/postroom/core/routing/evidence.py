@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from postroom.core.mime.parsed import ParsedMail
 from postroom.core.reports.delivery_reports import DeliveryReport
@@ -31,7 +32,7 @@ NOTICE_TAGS = (
 )  # in Message-IDs of our refusals, and Odoo's (I-21)
 START_ANEW_TAG = "-reply_to@"  # in Message-IDs whose replies go by alias, not by thread (I-23, O-72)
 _REPLY_PREFIX = re.compile(
-    r"^\s*(?:re|aw|antw|antwort|sv|vs|odp|ref|rif|res|tr|ynt|atb|vá|απ|回复|答复|返信)\s*(?:\[\d+\]|\(\d+\))?\s*[:：]",
+    r"^\s{0,9}(?:re|aw|antw|antwort|sv|vs|odp|ref|rif|res|tr|ynt|atb|vá|απ|回复|答复|返信)\s{0,9}(?:\[\d{1,4}\]|\(\d{1,4}\))?\s{0,9}[:：]",
     re.IGNORECASE,
 )
 
@@ -53,6 +54,8 @@ def collect(
     recipients = _recipients(mail, envelope, keys)
     has_null_reverse_path = _has_null_reverse_path(mail, envelope)
     report = read_report(mail, has_null_reverse_path=has_null_reverse_path)
+    replied = report is None and is_auto_reply(mail, has_null_reverse_path=has_null_reverse_path)
+    automatic = replied or report is not None or is_automatic(mail, has_null_reverse_path=has_null_reverse_path)
     return Evidence(
         door=door,
         size=size,
@@ -71,10 +74,10 @@ def collect(
         text_digest=normal_text_digest(mail),
         report=report,
         report_token=_report_token(report, keys),
-        is_auto_reply=report is None and is_auto_reply(mail, has_null_reverse_path=has_null_reverse_path),
-        is_automatic=report is not None or is_automatic(mail, has_null_reverse_path=has_null_reverse_path),
+        is_auto_reply=replied,
+        is_automatic=automatic,
         wants_no_answer=wants_no_answer(mail),
-        has_our_mark=_has_our_mark(mail, our_mark),
+        has_our_mark=_has_our_mark(mail, our_mark) or (automatic and _answers_our_notice(mail)),
         is_bounce_addressed=any(r.token is not None and r.token.purpose == "b" for r in recipients),
         subject_is_reply=bool(_REPLY_PREFIX.match(mail.subject)),
     )
@@ -94,19 +97,7 @@ def _recipients(mail: ParsedMail, envelope: Envelope | None, keys: Sequence[byte
     for recipient in found:
         if recipient.normal:
             first.setdefault(recipient.normal, recipient)
-    return tuple(_with_cc(recipient) if recipient.normal in only_cc else recipient for recipient in first.values())
-
-
-def _with_cc(recipient: Recipient) -> Recipient:
-    return Recipient(
-        normal=recipient.normal,
-        local=recipient.local,
-        detail=recipient.detail,
-        domain=recipient.domain,
-        token=recipient.token,
-        is_header=recipient.is_header,
-        is_cc=True,
-    )
+    return tuple(replace(one, is_cc=True) if one.normal in only_cc else one for one in first.values())
 
 
 def _normals(specs: Iterable[str]) -> tuple[str, ...]:
@@ -147,7 +138,10 @@ def _report_token(report: DeliveryReport | None, keys: Sequence[bytes]) -> Addre
 
 
 def _has_our_mark(mail: ParsedMail, our_mark: str) -> bool:
-    """Our own mail, or an answer to one of our refusals."""
-    if our_mark and any(our_mark in value for name in MARK_HEADERS for value in mail.all_headers(name)):
-        return True
+    """Whether it is our own mail that came back."""
+    return bool(our_mark) and any(our_mark in value for name in MARK_HEADERS for value in mail.all_headers(name))
+
+
+def _answers_our_notice(mail: ParsedMail) -> bool:
+    """Whether it answers a refusal of ours. A person may; a machine that does is a loop."""
     return any(tag in one for one in (*mail.in_reply_to, *mail.references) for tag in NOTICE_TAGS)

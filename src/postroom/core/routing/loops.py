@@ -11,6 +11,7 @@ import hashlib
 import re
 
 from postroom.core.mime.parsed import ParsedMail
+from postroom.core.reports.plain_words import words_of
 from postroom.core.routing.recipients import address_of
 from postroom.core.routing.verdicts import (
     AliasFact,
@@ -27,8 +28,9 @@ from postroom.core.terms.reasons import Reason, because
 ALIAS_FACTOR = 5  # the cap per alias, in thresholds
 SIMILAR_LIMIT = 5
 
-_PREFIXES = re.compile(r"^(?:\s*(?:re|aw|fw|fwd|wg|antw|sv|vs|tr|rv|odp|r|i)\s*(?:\[\d+\])?\s*:)+", re.IGNORECASE)
-_TAGS = re.compile(r"<[^>]*>")
+_PREFIXES = re.compile(
+    r"^(?:\s{0,9}(?:re|aw|fw|fwd|wg|antw|sv|vs|tr|rv|odp|r|i)\s{0,9}(?:\[\d{1,4}\])?\s{0,9}:)+", re.IGNORECASE
+)
 
 
 def restrain(decision: Decision, evidence: Evidence, facts: Facts) -> Decision:
@@ -101,7 +103,7 @@ def normal_text_digest(mail: ParsedMail) -> str:
     Digits stay: orders and alerts that differ by a number alone are different mails.
     """
     subject = _PREFIXES.sub("", mail.subject)
-    words = mail.reply_text or mail.text or _TAGS.sub(" ", mail.html)
+    words = mail.reply_text or mail.text or words_of(mail.html)
     text = " ".join(f"{subject}\n{words}".casefold().split())
     attachments = sorted(attachment.sha256 for attachment in mail.attachments)
     return hashlib.sha256("\n".join([text, *attachments]).encode("utf-8", "replace")).hexdigest()
