@@ -65,7 +65,7 @@ def _spoken_of(report: DeliveryReport, deliveries: tuple[DeliveryFact, ...]) -> 
     by_token = tuple(delivery for delivery in deliveries if delivery.by_token)
     if by_token:
         return by_token
-    named = {recipient.address for recipient in report.recipients if recipient.address}
+    named = {one for recipient in report.recipients for one in (recipient.address, recipient.final_address) if one}
     if named:
         return tuple(delivery for delivery in deliveries if delivery.address in named)
     return deliveries if len(deliveries) == 1 else ()
