@@ -52,7 +52,7 @@ _DELAYED = re.compile(
 _QUOTE_BEGINS = re.compile(
     r"^[\s>|=*_-]{0,80}(?:below (?:this|the next) line is a copy|below is a copy of|this is a copy of (?:the|your)|(?:the |your )?original (?:e-?mail |message |mail )?(?:headers? |message |details )?(?:follows?|details|attached|--)"
     r"|original message\b|message headers? follow|message header\b|returned message\b|returned mail\b.*-|the headers? of the original|message text follows|unsent message|mensaje original|your message reads"
-    r"|non-delivered message|received:|return-path:|dkim-signature:|arc-seal:|x-received:|begin message|undelivered message)",
+    r"|non-delivered message|received:\s{1,9}(?:from|by|\(|for)\b|return-path:|dkim-signature:|arc-seal:|x-received:|begin message|undelivered message)",
     _I,
 )
 
