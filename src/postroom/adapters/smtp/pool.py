@@ -1,0 +1,233 @@
+"""Many connections to one server, one queue of mails.
+
+Laws: a refusal or a network trouble is an outcome, never an exception. Connections are opened on demand, the first one alone
+(a server that is down is asked once, a wrong password is tried once); the others follow when it stands. If no
+connection stands and none can be made, everything that waits gets that outcome at once. If some stand and one more is
+refused, the work stays with those that stand and the pool grows no further for a while. A mail whose connection died before its content is tried
+once more, first on a fresh connection. Outcomes are in the journal before anybody hears of them.
+Cancelled while waiting, a mail is not sent; once its commands are on the wire it goes its way, and the journal knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import time
+from collections import deque
+from collections.abc import Callable
+
+from postroom.adapters.smtp.content import WireContent
+from postroom.adapters.smtp.handshake import ServerTrouble, TokenSource, default_ssl_context, shake_hands
+from postroom.adapters.smtp.transactions import Job, Session
+from postroom.core.delivery.wire import Encryption, Endpoint, WireJournal, WireMail, WireOutcome
+
+_MODEST_FOR = 30.0  # seconds without growing after a server refused one connection more
+_log = logging.getLogger(__name__)
+
+
+class SmtpPool:
+    """Use from one event loop. ``clock`` gives seconds for durations. ``access_token`` makes AUTH use XOAUTH2 with what it returns."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        journal: WireJournal,
+        clock: Callable[[], float] = time.monotonic,
+        ssl_context: ssl.SSLContext | None = None,
+        access_token: TokenSource | None = None,
+    ) -> None:
+        _check(endpoint)
+        self._endpoint = endpoint
+        self._journal = journal
+        self._clock = clock
+        self._ssl_context = ssl_context
+        self._access_token = access_token
+        self._content = WireContent()
+        self._queue: deque[Job] = deque()
+        self._idle: list[Session] = []
+        self._sessions: set[Session] = set()
+        self._opening: set[asyncio.Task[None]] = set()
+        self._serial = 0
+        self._ceiling = endpoint.max_connections
+        self._ceiling_until = 0.0
+        self._is_closing = False
+
+    async def send(self, mail: WireMail) -> WireOutcome:
+        """Raises only what the journal raised (then nothing was sent), and `RuntimeError` on a closed pool."""
+        return await self.submit(mail)
+
+    def submit(self, mail: WireMail) -> asyncio.Future[WireOutcome]:
+        """Like `send`, without a task for each mail: the quick form for batches."""
+        if self._is_closing:
+            raise RuntimeError("the pool is closed")
+        future: asyncio.Future[WireOutcome] = asyncio.get_running_loop().create_future()
+        job = Job(mail, future)
+        self._queue.append(job)
+        if self._idle:
+            self._feed(self._idle.pop())
+        else:
+            self._grow()
+        return future
+
+    async def close(self, grace: float = 30.0) -> None:
+        """Finishes what is on the wire, for ``grace`` seconds at most, and says QUIT. What still waited is cancelled, unsent."""
+        self._is_closing = True
+        while (job := self.take()) is not None:
+            job.future.cancel()
+        for task in list(self._opening):
+            task.cancel()
+        for session in self._idle:
+            session.quit()
+        self._idle.clear()
+        goings = [session.gone for session in self._sessions]
+        if self._opening:
+            await asyncio.wait(self._opening)
+        if goings:
+            await asyncio.wait(goings, timeout=grace)
+        for session in list(self._sessions):
+            session.abort("the pool was closed")
+        if goings:
+            await asyncio.wait(goings, timeout=1.0)
+
+    # --- sessions tell -------------------------------------------------------------------------------------------
+
+    def take(self) -> Job | None:
+        while self._queue:
+            job = self._queue.popleft()
+            if not job.future.done():
+                return job
+        return None
+
+    def settle(self, job: Job, outcome: WireOutcome) -> None:
+        try:
+            self._journal.finished(outcome)
+        except Exception:  # the mail's fate is known all the same, and its caller shall hear it
+            _log.exception("the wire journal could not note the outcome of %d", outcome.key)
+        if not job.future.done():
+            job.future.set_result(outcome)
+
+    def journal_failed(self, job: Job, error: Exception) -> None:
+        """Nothing can be sent without a journal: everybody who waits hears why."""
+        for each in (job, *self._queue):
+            if not each.future.done():
+                each.future.set_exception(error)
+        self._queue.clear()
+
+    def session_idles(self, session: Session) -> None:
+        if self._is_closing or session.is_used_up:
+            session.quit()
+        else:
+            self._feed(session)
+
+    def session_ended(self, session: Session, carried: Job | None) -> None:
+        self._sessions.discard(session)
+        if session in self._idle:
+            self._idle.remove(session)
+        if carried is None or carried.future.done():
+            self._grow()
+        elif self._is_closing:
+            carried.future.cancel()
+        else:
+            self._open(carried)
+
+    # --- connections ---------------------------------------------------------------------------------------------
+
+    def _feed(self, session: Session) -> None:
+        """The next mail to this session, or rest."""
+        while (job := self.take()) is not None:
+            if session.begin(job):
+                return
+        self._idle.append(session)
+        session.idle()
+
+    def _grow(self) -> None:
+        """As many connections as there are mails that wait, within the limits; the very first one alone."""
+        while len(self._queue) > len(self._opening) and not self._is_closing:
+            standing, coming = len(self._sessions), len(self._opening)
+            if standing + coming >= self._most() or (coming and not standing):
+                return
+            self._open(None)
+
+    def _most(self) -> int:
+        if self._ceiling < self._endpoint.max_connections and self._clock() >= self._ceiling_until:
+            self._ceiling = self._endpoint.max_connections
+        return self._ceiling
+
+    def _open(self, first: Job | None) -> None:
+        self._serial += 1
+        label = f"{self._endpoint.host}:{self._endpoint.port}#{self._serial}"
+        task = asyncio.get_running_loop().create_task(self._connect(label, first))
+        self._opening.add(task)
+
+    async def _connect(self, label: str, first: Job | None) -> None:
+        task = asyncio.current_task()
+        try:
+            if self._ssl_context is None:
+                self._ssl_context = default_ssl_context(verify_certificate=self._endpoint.verify_certificate)
+            greeted = await shake_hands(
+                self._endpoint, ssl_context=self._ssl_context, access_token=self._access_token
+            )
+        except asyncio.CancelledError:
+            if first is not None:
+                first.future.cancel()
+            return
+        except Exception as error:
+            if first is not None:
+                self._queue.appendleft(first)
+            for job in self._queue:
+                if not job.future.done():
+                    job.future.set_exception(error)
+            self._queue.clear()
+            return
+        finally:
+            if task is not None:
+                self._opening.discard(task)
+        if isinstance(greeted, ServerTrouble):
+            self._not_connected(greeted, label, first)
+            return
+        session = Session(
+            greeted,
+            office=self,
+            endpoint=self._endpoint,
+            label=label,
+            journal=self._journal,
+            content=self._content,
+            clock=self._clock,
+        )
+        self._sessions.add(session)
+        if first is not None:
+            self._queue.appendleft(first)
+        self.session_idles(session)
+        self._grow()
+
+    def _not_connected(self, trouble: ServerTrouble, label: str, first: Job | None) -> None:
+        if first is not None:
+            self._queue.appendleft(first)
+        if self._sessions or self._opening:
+            self._ceiling = max(1, len(self._sessions) + len(self._opening))
+            self._ceiling_until = self._clock() + _MODEST_FOR
+            while self._queue and self._idle:
+                self._feed(self._idle.pop())
+            return
+        while (job := self.take()) is not None:
+            self.settle(
+                job,
+                WireOutcome(
+                    key=job.mail.key,
+                    phase=trouble.phase,
+                    reply=trouble.reply,
+                    trouble=trouble.trouble,
+                    connection=label,
+                    tls=trouble.tls,
+                ),
+            )
+
+
+def _check(endpoint: Endpoint) -> None:
+    for text in (endpoint.host, endpoint.ehlo_name):
+        if not text or not text.isprintable() or " " in text:
+            raise ValueError(f"{text!r} is no host name")
+    if endpoint.max_connections < 1 or endpoint.mails_per_connection < 1:
+        raise ValueError("a pool needs one connection and one mail a connection at least")
