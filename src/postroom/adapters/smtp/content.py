@@ -11,6 +11,7 @@ import re
 from collections import OrderedDict
 
 END_OF_DATA = b".\r\n"
+_LF, _CR, _DOT = b"\n\r."
 _STRAY_CR = re.compile(rb"\r(?!\n)")
 _STRAY_LF = re.compile(rb"(?<!\r)\n")
 
@@ -31,18 +32,18 @@ class WireContent:
 
     def derive(self, chunks: tuple[bytes, ...]) -> list[bytes]:
         """The chunks, stuffed, ending with CRLF; without `END_OF_DATA`."""
-        if any(chunk.endswith(b"\r") for chunk in chunks):  # a CRLF torn in two: rare enough to join
-            chunks = (b"".join(chunks),)
         derived: list[bytes] = []
         at_line_start = True
         for place, chunk in enumerate(chunks):
             if not chunk:
                 continue
-            if at_line_start and chunk.startswith(b"."):
+            if chunk[-1] == _CR and len(chunks) > 1:  # perhaps a CRLF torn in two: rare enough to join
+                return self.derive((b"".join(chunks),))
+            if at_line_start and chunk[0] == _DOT:
                 derived.append(b".")
             clean = self._shared(chunk) if place and len(chunk) >= _SMALLEST_REMEMBERED else stuff(chunk)
             derived.append(clean)
-            at_line_start = clean.endswith(b"\n")
+            at_line_start = clean[-1] == _LF
         if not at_line_start:
             derived.append(b"\r\n")
         return derived

@@ -21,6 +21,7 @@ KEPT_BYTES = 8_000  # of the text of one reply
 RawReply = tuple[int, list[bytes]]  # the code, and the lines as they came (code and separator included)
 
 _CODES = {b"%d" % code: code for code in range(200, 600)}
+_LAST_LINE = {b"%d " % code: code for code in range(200, 600)}
 _UNPRINTABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
 
@@ -47,18 +48,19 @@ class ReplyReader:
         lines = (self._rest + data if self._rest else data).split(b"\n")
         self._rest = lines.pop()
         for line in lines:
-            code = _CODES.get(line[:3], 0)
-            mark = line[3:4]
-            if code and not self._lines and mark == b" ":
+            code = _LAST_LINE.get(line[:4])
+            if code and not self._lines:
                 replies.append((code, [line]))
-            elif not self._take(code, mark, line, replies):
+            elif not self._take(line, replies):
                 return replies
         if len(self._rest) > MAX_LINE:
             self._break(self._rest, replies)
         return replies
 
-    def _take(self, code: int, mark: bytes, line: bytes, replies: list[RawReply]) -> bool:
+    def _take(self, line: bytes, replies: list[RawReply]) -> bool:
         """One line of a longer reply, or a curious one. False when the stream ends here."""
+        code = _CODES.get(line[:3], 0)
+        mark = line[3:4]
         self._size += len(line)
         is_last = mark in (b" ", b"\r", b"")
         if not code or not (is_last or mark == b"-") or self._size > MAX_REPLY:
