@@ -1,8 +1,8 @@
 """What a server said it can do, read from its answer to EHLO (RFC 5321 4.1.1.1).
 
 Laws: what is not understood is not offered; reading never raises.
-Standards: RFC 2920 PIPELINING, RFC 1870 SIZE, RFC 6152 8BITMIME, RFC 6531 SMTPUTF8, RFC 3207 STARTTLS, RFC 4954 AUTH,
-RFC 9422 LIMITS.
+Standards: RFC 2920 PIPELINING, RFC 1870 SIZE, RFC 6152 8BITMIME, RFC 6531 SMTPUTF8, RFC 3207 STARTTLS,
+RFC 4954 AUTH, RFC 9422 LIMITS.
 """
 
 from __future__ import annotations
@@ -25,11 +25,14 @@ class Capabilities:
 
 
 def read_capabilities(text: str) -> Capabilities:
-    """``text`` is the text of the reply to EHLO: the server's name, then one keyword with its words a line."""
+    """``text``: of the reply to EHLO; the server's name, then one keyword with its words a line."""
     offers: dict[str, list[str]] = {}
     for line in text.split("\n")[1:]:
-        keyword, *words = line.upper().replace("AUTH=", "AUTH ", 1).split() or [""]  # "AUTH=": before RFC 2554
+        keyword, *words = line.upper().replace("AUTH=", "AUTH ", 1).split() or [
+            ""
+        ]  # "AUTH=" is older than RFC 2554
         offers.setdefault(keyword, []).extend(words)
+    limits = [word[8:] for word in offers.get("LIMITS", []) if word.startswith("MAILMAX=")]
     return Capabilities(
         has_size="SIZE" in offers,
         size_limit=_positive(offers.get("SIZE", [])[:1]),
@@ -38,7 +41,7 @@ def read_capabilities(text: str) -> Capabilities:
         has_smtputf8="SMTPUTF8" in offers,
         has_starttls="STARTTLS" in offers,
         auth=frozenset(offers.get("AUTH", [])),
-        mail_limit=_positive([word[8:] for word in offers.get("LIMITS", []) if word.startswith("MAILMAX=")][:1]),
+        mail_limit=_positive(limits[:1]),
     )
 
 

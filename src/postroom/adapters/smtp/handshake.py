@@ -1,11 +1,11 @@
 """From a host name to a connection that takes mail: connect, greeting, EHLO, STARTTLS, AUTH.
 
-Laws: whatever goes wrong here is a fact about the server (`ServerTrouble`, with the phase it happened in), never about a mail,
-and never raises. Encryption that was asked for is never done without: no STARTTLS offered is trouble. What the server
-said before TLS is forgotten, and a byte that came after its 220 in plain text ends the connection (an attacker's command,
-put in front of the encrypted ones; RFC 3207 4.2). Certificates and host names are verified unless the endpoint names the
-exception; TLS 1.2 at least. A password travels encrypted, or in clear only where somebody chose `Encryption.NONE` for this
-server; no step of ours leads there. Replies at AUTH are cleaned of the secret, some servers echo it.
+Laws: whatever goes wrong here is a fact about the server (`ServerTrouble`, with the phase it happened in), never about
+a mail, and never raises. Encryption that was asked for is never done without: no STARTTLS offered is trouble. What the
+server said before TLS is forgotten, and a byte in plain text after its 220 ends the connection (an attacker's reply,
+put before the encrypted ones; RFC 3207 6). Certificates and host names are verified unless the endpoint names the
+exception; TLS 1.2 at least. A password travels encrypted, or in clear only where somebody chose `Encryption.NONE` for
+this server; no step of ours leads there. Replies at AUTH are cleaned of the secret: some servers echo it.
 Standards: RFC 5321 3.1, 3.2 (HELO where EHLO is refused), RFC 3207, RFC 8314 (implicit TLS), RFC 4954.
 """
 
@@ -64,9 +64,13 @@ def default_ssl_context(*, verify_certificate: bool) -> ssl.SSLContext:
 
 
 async def shake_hands(
-    endpoint: Endpoint, *, ssl_context: ssl.SSLContext, access_token: TokenSource | None = None
+    endpoint: Endpoint, *, ssl_context: ssl.SSLContext | None = None, access_token: TokenSource | None = None
 ) -> Greeted | ServerTrouble:
-    """Within the endpoint's time-outs. ``access_token`` is asked for every connection and then used by XOAUTH2."""
+    """Within the endpoint's time-outs.
+
+    ``ssl_context`` replaces `default_ssl_context` (a client certificate, own authorities) and then decides alone what
+    is verified. ``access_token`` is asked for every connection, and XOAUTH2 used.
+    """
     handshake = _Handshake(endpoint, ssl_context, access_token)
     try:
         return await handshake.run()
@@ -104,9 +108,11 @@ class _TroubleError(Exception):
 class _Handshake:
     """One attempt. ``phase`` says how far it came."""
 
-    def __init__(self, endpoint: Endpoint, ssl_context: ssl.SSLContext, token: TokenSource | None) -> None:
+    def __init__(
+        self, endpoint: Endpoint, ssl_context: ssl.SSLContext | None, token: TokenSource | None
+    ) -> None:
         self._endpoint = endpoint
-        self._ssl_context = ssl_context
+        self._given_context = ssl_context
         self._token = token
         self._dialogue = Dialogue()
         self._capabilities = Capabilities()
@@ -124,8 +130,7 @@ class _Handshake:
         if self._endpoint.username:
             self.phase = Phase.AUTH
             await self._authenticate()
-        if not self._dialogue.is_silent:
-            raise _TroubleError("the server sent more than it was asked for")
+        self._dialogue.check()
         return Greeted(transport=self._dialogue.transport, capabilities=self._capabilities, tls=self._tls)
 
     def trouble(self, text: str = "", *, reply: SmtpReply | None = None) -> ServerTrouble:
@@ -145,7 +150,7 @@ class _Handshake:
             await loop.create_connection(
                 lambda: self._dialogue,
                 sock=connected,
-                ssl=self._ssl_context,
+                ssl=self._ssl_context(),
                 server_hostname=endpoint.host,
                 ssl_handshake_timeout=endpoint.connect_timeout,
                 ssl_shutdown_timeout=_TLS_GOODBYE,
@@ -169,12 +174,12 @@ class _Handshake:
             raise _TroubleError("the server does not offer STARTTLS")
         _expect(await self._command("STARTTLS"), 220)
         if not self._dialogue.is_silent:
-            raise _TroubleError("the server, or somebody between, sent plain text after its answer to STARTTLS")
+            raise _TroubleError("plain text came after the answer to STARTTLS: somebody may be listening in")
         async with _deadline(self._endpoint.connect_timeout):
             secured = await asyncio.get_running_loop().start_tls(
                 self._dialogue.transport,
                 self._dialogue,
-                self._ssl_context,
+                self._ssl_context(),
                 server_hostname=self._endpoint.host,
                 ssl_handshake_timeout=self._endpoint.connect_timeout,
                 ssl_shutdown_timeout=_TLS_GOODBYE,
@@ -184,6 +189,11 @@ class _Handshake:
         self._dialogue.transport = secured
         self._note_tls()
 
+    def _ssl_context(self) -> ssl.SSLContext:
+        return self._given_context or default_ssl_context(
+            verify_certificate=self._endpoint.verify_certificate
+        )
+
     def _note_tls(self) -> None:
         secured = self._dialogue.transport.get_extra_info("ssl_object")
         self._tls = (secured.version() if secured is not None else None) or ""
@@ -192,12 +202,12 @@ class _Handshake:
         mechanisms = [each for each in await self._mechanisms() if each.name in self._capabilities.auth]
         if not mechanisms:
             offered = ", ".join(sorted(self._capabilities.auth))
-            raise _TroubleError(f"the server offers no way to log in that we know ({offered or 'none at all'})")
+            raise _TroubleError(f"the server offers no login that we know (it offers: {offered or 'none'})")
         for mechanism in mechanisms:
             reply = await self._exchange(mechanism)
             if 200 <= reply.code < 300:
                 return
-            if reply.code != 504:  # only "I do not know this mechanism" earns another: a wrong password is not tried twice
+            if reply.code != 504:  # only an unknown mechanism earns another: no password is tried twice
                 break
         raise _RefusedError(reply)
 
@@ -229,8 +239,7 @@ class _Handshake:
         return SmtpReply(reply.code, reply.enhanced, text)
 
     async def _command(self, line: str) -> SmtpReply:
-        if not self._dialogue.is_silent:
-            raise _TroubleError("the server sent more than it was asked for")
+        self._dialogue.check()
         self._dialogue.transport.write(line.encode("ascii", "replace") + b"\r\n")
         return await self._reply()
 
@@ -255,6 +264,13 @@ class Dialogue(asyncio.Protocol):
     def is_silent(self) -> bool:
         """Nothing came that was not asked for."""
         return not self._replies and self._reader.is_between_replies
+
+    def check(self) -> None:
+        """Before the next command, and before the connection is handed on."""
+        if self._lost:
+            raise _TroubleError(self._lost)
+        if not self.is_silent:
+            raise _TroubleError("the server sent more than it was asked for")
 
     async def reply(self) -> SmtpReply:
         while not self._replies:

@@ -1,11 +1,12 @@
 """Many connections to one server, one queue of mails.
 
-Laws: a refusal or a network trouble is an outcome, never an exception. Connections are opened on demand, the first one alone
-(a server that is down is asked once, a wrong password is tried once); the others follow when it stands. If no
-connection stands and none can be made, everything that waits gets that outcome at once. If some stand and one more is
-refused, the work stays with those that stand and the pool grows no further for a while. A mail whose connection died before its content is tried
-once more, first on a fresh connection. Outcomes are in the journal before anybody hears of them.
-Cancelled while waiting, a mail is not sent; once its commands are on the wire it goes its way, and the journal knows.
+Laws: a refusal or a network trouble is an outcome, never an exception. Connections are opened on demand, the first one
+alone (a server that is down is asked once, a wrong password is tried once); the others follow when it stands. If none
+stands and none can be made, everything that waits gets that outcome at once. If some stand and one more is refused, the
+work stays with those that stand, and the pool grows no further for a while. A mail whose connection died before its
+content is tried once more, as the first one on a fresh connection. Outcomes are in the journal before anybody hears of
+them. Cancelled while waiting, a mail is not sent; once its commands are on the wire it goes its way, and the journal
+knows of it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ _log = logging.getLogger(__name__)
 
 
 class SmtpPool:
-    """Use from one event loop. ``clock`` gives seconds for durations. ``access_token`` makes AUTH use XOAUTH2 with what it returns."""
+    """Use from one event loop. ``clock`` gives seconds, for durations.
+
+    ``ssl_context`` and ``access_token`` as in `handshake.shake_hands`.
+    """
 
     def __init__(
         self,
@@ -72,7 +76,10 @@ class SmtpPool:
         return future
 
     async def close(self, grace: float = 30.0) -> None:
-        """Finishes what is on the wire, for ``grace`` seconds at most, and says QUIT. What still waited is cancelled, unsent."""
+        """Finishes what is on the wire, for ``grace`` seconds at most, and says QUIT.
+
+        What still waited was not sent: its futures are cancelled.
+        """
         self._is_closing = True
         while (job := self.take()) is not None:
             job.future.cancel()
@@ -91,7 +98,7 @@ class SmtpPool:
         if goings:
             await asyncio.wait(goings, timeout=1.0)
 
-    # --- sessions tell -------------------------------------------------------------------------------------------
+    # What sessions tell and ask.
 
     def take(self) -> Job | None:
         while self._queue:
@@ -103,8 +110,8 @@ class SmtpPool:
     def settle(self, job: Job, outcome: WireOutcome) -> None:
         try:
             self._journal.finished(outcome)
-        except Exception:  # the mail's fate is known all the same, and its caller shall hear it
-            _log.exception("the wire journal could not note the outcome of %d", outcome.key)
+        except Exception as error:  # the mail's fate is known all the same, and its caller shall hear it
+            _log.error("the wire journal could not note the outcome of delivery %d: %s", outcome.key, error)
         if not job.future.done():
             job.future.set_result(outcome)
 
@@ -116,10 +123,7 @@ class SmtpPool:
         self._queue.clear()
 
     def session_idles(self, session: Session) -> None:
-        if self._is_closing or session.is_used_up:
-            session.quit()
-        else:
-            self._feed(session)
+        self._feed(session)
 
     def session_ended(self, session: Session, carried: Job | None) -> None:
         self._sessions.discard(session)
@@ -132,15 +136,18 @@ class SmtpPool:
         else:
             self._open(carried)
 
-    # --- connections ---------------------------------------------------------------------------------------------
+    # Connections.
 
-    def _feed(self, session: Session) -> None:
-        """The next mail to this session, or rest."""
+    def _feed(self, session: Session, *, is_fresh: bool = False) -> None:
+        """The next mail to this session, or rest, or its end."""
+        if self._is_closing or session.is_used_up:
+            session.quit()
+            return
         while (job := self.take()) is not None:
-            if session.begin(job):
+            if session.begin(job, is_opening=is_fresh):
                 return
         self._idle.append(session)
-        session.idle()
+        session.rest()
 
     def _grow(self) -> None:
         """As many connections as there are mails that wait, within the limits; the very first one alone."""
@@ -164,7 +171,7 @@ class SmtpPool:
     async def _connect(self, label: str, first: Job | None) -> None:
         task = asyncio.current_task()
         try:
-            if self._ssl_context is None:
+            if self._ssl_context is None and self._endpoint.encryption is not Encryption.NONE:
                 self._ssl_context = default_ssl_context(verify_certificate=self._endpoint.verify_certificate)
             greeted = await shake_hands(
                 self._endpoint, ssl_context=self._ssl_context, access_token=self._access_token
@@ -199,7 +206,7 @@ class SmtpPool:
         self._sessions.add(session)
         if first is not None:
             self._queue.appendleft(first)
-        self.session_idles(session)
+        self._feed(session, is_fresh=True)
         self._grow()
 
     def _not_connected(self, trouble: ServerTrouble, label: str, first: Job | None) -> None:
