@@ -1,15 +1,16 @@
-"""The wire journal: which mails of this process went over the wire and what became of them, for whoever comes after it.
+"""The wire journal: which mails of this process went over the wire, and what became of them.
 
-Laws: one `started` record before the content of a mail, one `finished` record after its outcome, each a single write:
-the records survive the death of the process (not of the machine: see `sync`). Room on the disk is reserved ahead: a
-full disk is told by `started`, before the wire is used, and the record of an outcome always finds its place. The owner
-holds an exclusive lock as long as it lives, so a journal whose lock can be taken is a dead one's. What the database has
-committed is forgotten (`forget_committed`), so the file stays small.
+Laws: one `started` record before the content of a mail, one `finished` record after its outcome, each a
+single write: the records survive the death of the process (not of the machine: see `sync`). Room on the
+disk is reserved ahead: a full disk is told by `started`, before the wire is used, and the record of an
+outcome always finds its place. The owner holds an exclusive lock as long as it lives, so a journal whose
+lock can be taken is a dead one's. What the database has committed is forgotten (`forget_committed`), so the
+file stays small.
 
 Form: a record is one line: eight hex digits of the CRC-32 of the rest, a space, then fields parted by tabs:
-``S key`` or ``F key phase code enhanced duration connection tls trouble text``, and four more for each refused
-recipient. A field with a backslash or an unprintable character is written in Python's ``unicode_escape``. Reserved room
-is NUL bytes. A record that was torn or lost is skipped and counted.
+``S key`` or ``F key phase code enhanced duration connection tls trouble text``, and four more for each
+refused recipient. A field with a backslash or an unprintable character is written in Python's
+``unicode_escape``. Reserved room is NUL bytes. A record that was torn or lost is skipped and counted.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class JournalContents:
 
 
 class WireJournalFile:
-    """Implements `WireJournal` on a new file at ``path``, in a folder that exists. For one thread; `sync` for any.
+    """Implements `WireJournal` on a new file at ``path``. For one thread; `sync` for any.
 
     Raises `FileExistsError` when there is a journal at ``path``: a dead one is recovered, not written over.
     """
@@ -102,8 +103,8 @@ class WireJournalFile:
     def forget_committed(self, keys: Iterable[int]) -> None:
         """The database knows the outcomes of these mails.
 
-        Whoever never calls this keeps all records, in memory too. Now and then what is left moves to a new, short file
-        in the old one's place.
+        Whoever never calls this keeps all records, in memory too. Now and then what is left moves to a new,
+        short file in the old one's place.
         """
         pending, in_flight = self._pending, self._in_flight
         for key in keys:
@@ -156,7 +157,7 @@ class WireJournalFile:
         return JournalWriteError(error.errno, text)
 
     def _rewrite(self) -> None:
-        """A new file under the old name, locked before anybody sees it. If that fails, the old one stays good."""
+        """A new file under the old name, locked before anybody sees it. If that fails, the old one stays."""
         records = b"".join(self._pending.values())
         fd, draft = _locked_draft(self.path)
         room = -(-(len(records) + _STEP) // _STEP) * _STEP

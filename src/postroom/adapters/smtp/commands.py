@@ -1,8 +1,9 @@
-"""What is said to a server before the content of a mail: MAIL, RCPT, DATA, with what the server's abilities ask for. No I/O.
+"""What is said before the content of a mail: MAIL, RCPT, DATA, as the server's abilities ask for. No I/O.
 
-Laws: what the server cannot take is refused here in its stead, with the code that it would use, and costs no round trip.
-No address gets a character onto the wire that could end the command line.
-Deviation: 8-bit content goes as it is to a server without 8BITMIME (RFC 6152 3 would have us convert); ours is 7-bit.
+Laws: what the server cannot take is refused here in its stead, with the code that it would use, and costs
+no round trip. No address gets a character onto the wire that could end the command line.
+Deviation: 8-bit content goes as it is to a server without 8BITMIME (RFC 6152 3 would have us convert); ours
+is 7-bit.
 Standards: RFC 5321 4.1.1, RFC 1870 (SIZE), RFC 6152 (BODY), RFC 6531 (SMTPUTF8), RFC 3463.
 """
 

@@ -1,8 +1,9 @@
 """From a mail's chunks to the bytes between DATA and the final dot.
 
-Laws: every line that begins with a dot gets another one (RFC 5321 4.5.2); CR and LF leave this house only as CRLF
-(2.3.8), so that no content can end the mail early at a server that takes a bare LF for a line end ("SMTP smuggling").
-Chunks that are clean go out as they are. What was derived from a shared chunk is remembered, within limits.
+Laws: every line that begins with a dot gets another one (RFC 5321 4.5.2); CR and LF leave this house only
+as CRLF (2.3.8), so that no content can end the mail early at a server that takes a bare LF for a line end
+("SMTP smuggling"). Chunks that are clean go out as they are. What was derived from a shared chunk is
+remembered, within limits.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class WireContent:
     __slots__ = ("_bytes", "_seen")
 
     def __init__(self) -> None:
-        # Bytes know no weak references: the chunk is kept beside its derivative, so that its id stays its own.
+        # Bytes know no weak references: the chunk is kept beside its derivative, so its id stays its own.
         self._seen: OrderedDict[int, tuple[bytes, bytes]] = OrderedDict()
         self._bytes = 0
 
@@ -66,7 +67,7 @@ class WireContent:
 
 
 def stuff(chunk: bytes) -> bytes:
-    """Dots after line ends doubled (one at the start is the caller's), a bare LF made CRLF, a stray CR a space."""
+    """Dots after line ends doubled (a leading one is the caller's), a bare LF made CRLF, a stray CR a space."""
     ends = chunk.count(b"\n")
     if chunk.count(b"\r") != ends or chunk.count(b"\r\n") != ends:
         chunk = _STRAY_LF.sub(b"\r\n", _STRAY_CR.sub(b" ", chunk))

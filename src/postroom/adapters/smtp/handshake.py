@@ -1,11 +1,12 @@
 """From a host name to a connection that takes mail: connect, greeting, EHLO, STARTTLS, AUTH.
 
-Laws: whatever goes wrong here is a fact about the server (`ServerTrouble`, with the phase it happened in), never about
-a mail, and never raises. Encryption that was asked for is never done without: no STARTTLS offered is trouble. What the
-server said before TLS is forgotten, and a byte in plain text after its 220 ends the connection (an attacker's reply,
-put before the encrypted ones; RFC 3207 6). Certificates and host names are verified unless the endpoint names the
-exception; TLS 1.2 at least. A password travels encrypted, or in clear only where somebody chose `Encryption.NONE` for
-this server; no step of ours leads there. Replies at AUTH are cleaned of the secret: some servers echo it.
+Laws: whatever goes wrong here is a fact about the server (`ServerTrouble`, with the phase it happened in),
+never about a mail, and never raises. Encryption that was asked for is never done without: no STARTTLS
+offered is trouble. What the server said before TLS is forgotten, and a byte in plain text after its 220
+ends the connection (an attacker's reply, put before the encrypted ones; RFC 3207 6). Certificates and host
+names are verified unless the endpoint names the exception; TLS 1.2 at least. A password travels encrypted,
+or in clear only where somebody chose `Encryption.NONE` for this server; no step of ours leads there.
+Replies at AUTH are cleaned of the secret: some servers echo it.
 Standards: RFC 5321 3.1, 3.2 (HELO where EHLO is refused), RFC 3207, RFC 8314 (implicit TLS), RFC 4954.
 """
 
@@ -68,8 +69,8 @@ async def shake_hands(
 ) -> Greeted | ServerTrouble:
     """Within the endpoint's time-outs.
 
-    ``ssl_context`` replaces `default_ssl_context` (a client certificate, own authorities) and then decides alone what
-    is verified. ``access_token`` is asked for every connection, and XOAUTH2 used.
+    ``ssl_context`` replaces `default_ssl_context` (a client certificate, own authorities) and then decides
+    alone what is verified. ``access_token`` is asked for every connection, and XOAUTH2 used.
     """
     handshake = _Handshake(endpoint, ssl_context, access_token)
     try:
@@ -303,7 +304,7 @@ class Dialogue(asyncio.Protocol):
 
 
 async def _connect_socket(host: str, port: int, timeout: float) -> socket.socket:  # noqa: ASYNC109
-    """The first address that answers; each gets its share of the time, so that a dead one does not use up the others'."""
+    """The first address that answers. Each gets its share of the time: a dead one leaves the others theirs."""
     loop = asyncio.get_running_loop()
     end = loop.time() + timeout
     infos = (await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))[:_MOST_ADDRESSES]

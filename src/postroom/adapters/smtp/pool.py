@@ -1,12 +1,12 @@
 """Many connections to one server, one queue of mails.
 
-Laws: a refusal or a network trouble is an outcome, never an exception. Connections are opened on demand, the first one
-alone (a server that is down is asked once, a wrong password is tried once); the others follow when it stands. If none
-stands and none can be made, everything that waits gets that outcome at once. If some stand and one more is refused, the
-work stays with those that stand, and the pool grows no further for a while. A mail whose connection died before its
-content is tried once more, as the first one on a fresh connection. Outcomes are in the journal before anybody hears of
-them. Cancelled while waiting, a mail is not sent; once its commands are on the wire it goes its way, and the journal
-knows of it.
+Laws: a refusal or a network trouble is an outcome, never an exception. Connections are opened on demand,
+the first one alone (a server that is down is asked once, a wrong password is tried once); the others follow
+when it stands. If none stands and none can be made, everything that waits gets that outcome at once. If
+some stand and one more is refused, the work stays with those that stand, and the pool grows no further for
+a while. A mail whose connection died before its content is tried once more, as the first one on a fresh
+connection. Outcomes are in the journal before anybody hears of them. Cancelled while waiting, a mail is not
+sent; once its commands are on the wire it goes its way, and the journal knows of it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from collections import deque
 from collections.abc import Callable
 
 from postroom.adapters.smtp.content import WireContent
+from postroom.adapters.smtp.exchanges import Job
 from postroom.adapters.smtp.handshake import ServerTrouble, TokenSource, default_ssl_context, shake_hands
-from postroom.adapters.smtp.transactions import Job, Session
+from postroom.adapters.smtp.transactions import Session
 from postroom.core.delivery.wire import Encryption, Endpoint, WireJournal, WireMail, WireOutcome
 
 _MODEST_FOR = 30.0  # seconds without growing after a server refused one connection more
@@ -59,7 +60,7 @@ class SmtpPool:
         self._is_closing = False
 
     async def send(self, mail: WireMail) -> WireOutcome:
-        """Raises only what the journal raised (then nothing was sent), and `RuntimeError` on a closed pool."""
+        """Raises only what the journal raised (then nothing was sent), `RuntimeError` on a closed pool."""
         return await self.submit(mail)
 
     def submit(self, mail: WireMail) -> asyncio.Future[WireOutcome]:

@@ -1,9 +1,9 @@
 """Cuts a byte stream into SMTP replies. No I/O.
 
-Laws: reading never raises and keeps little, whatever the peer sends. What is no SMTP becomes a reply with code 0 and
-ends the stream: after it nobody knows which reply belongs to which command.
-Standards: RFC 5321 4.2 (the code of the last line counts; lines may end with a bare LF), 4.5.3.1.5 (512 bytes a line:
-we are more patient).
+Laws: reading never raises and keeps little, whatever the peer sends. What is no SMTP becomes a reply with
+code 0 and ends the stream: after it nobody knows which reply belongs to which command.
+Standards: RFC 5321 4.2 (the code of the last line counts; lines may end with a bare LF), 4.5.3.1.5 (512
+bytes a line: we are more patient).
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class ReplyReader:
 
 
 def as_reply(raw: RawReply) -> SmtpReply:
-    """In the words of the core. Text is UTF-8, else Latin-1; characters that no table should keep are replaced."""
+    """Text is UTF-8, else Latin-1; characters that no table should keep are replaced."""
     code, lines = raw
     if not code:
         return SmtpReply(0, "", _text(lines[0]))
@@ -89,7 +89,7 @@ def as_reply(raw: RawReply) -> SmtpReply:
 
 
 def out_of_place(raw: RawReply) -> SmtpReply:
-    """A reply that cannot answer its command (a 250 to DATA): as good as garbage, code 0, its text kept whole."""
+    """A reply that cannot answer its command (a 250 to DATA) is as good as garbage: code 0, its text kept."""
     return SmtpReply(0, "", "\n".join(_text(line) for line in raw[1]))
 
 

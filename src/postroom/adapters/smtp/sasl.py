@@ -1,7 +1,7 @@
 """Saying who we are: the SASL mechanisms of SMTP AUTH, as pure values.
 
-Laws: a mechanism is a first word (or none) and the answers to the challenges that follow, in order; what is asked
-beyond is cancelled. Nothing here is ever printed: the answers are `Secret`.
+Laws: a mechanism is a first word (or none) and the answers to the challenges that follow, in order; what is
+asked beyond is cancelled. Nothing here is ever printed: the answers are `Secret`.
 Standards: RFC 4954, RFC 4616 PLAIN, draft-murchison-sasl-login LOGIN, Google's and Microsoft's XOAUTH2.
 """
 
