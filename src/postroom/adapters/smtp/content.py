@@ -67,7 +67,7 @@ class WireContent:
 
 
 def stuff(chunk: bytes) -> bytes:
-    """Dots after line ends doubled (a leading one is the caller's), a bare LF made CRLF, a stray CR a space."""
+    """Dots after line ends doubled (a first one is the caller's), a bare LF made CRLF, a bare CR a space."""
     ends = chunk.count(b"\n")
     if chunk.count(b"\r") != ends or chunk.count(b"\r\n") != ends:
         chunk = _STRAY_LF.sub(b"\r\n", _STRAY_CR.sub(b" ", chunk))

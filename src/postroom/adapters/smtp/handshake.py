@@ -304,7 +304,7 @@ class Dialogue(asyncio.Protocol):
 
 
 async def _connect_socket(host: str, port: int, timeout: float) -> socket.socket:  # noqa: ASYNC109
-    """The first address that answers. Each gets its share of the time: a dead one leaves the others theirs."""
+    """The first address that answers. Each has its share of the time: a dead one leaves the others theirs."""
     loop = asyncio.get_running_loop()
     end = loop.time() + timeout
     infos = (await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))[:_MOST_ADDRESSES]

@@ -20,7 +20,13 @@ from collections.abc import Callable
 
 from postroom.adapters.smtp.content import WireContent
 from postroom.adapters.smtp.exchanges import Job
-from postroom.adapters.smtp.handshake import ServerTrouble, TokenSource, default_ssl_context, shake_hands
+from postroom.adapters.smtp.handshake import (
+    Greeted,
+    ServerTrouble,
+    TokenSource,
+    default_ssl_context,
+    shake_hands,
+)
 from postroom.adapters.smtp.transactions import Session
 from postroom.core.delivery.wire import Encryption, Endpoint, WireJournal, WireMail, WireOutcome
 
@@ -51,6 +57,7 @@ class SmtpPool:
         self._access_token = access_token
         self._content = WireContent()
         self._queue: deque[Job] = deque()
+        self._carried: deque[Job] = deque()  # from dead connections, each to be first on a fresh one
         self._idle: list[Session] = []
         self._sessions: set[Session] = set()
         self._opening: set[asyncio.Task[None]] = set()
@@ -82,31 +89,28 @@ class SmtpPool:
         What still waited was not sent: its futures are cancelled.
         """
         self._is_closing = True
-        while (job := self.take()) is not None:
+        for job in self._waiting():
             job.future.cancel()
         for task in list(self._opening):
             task.cancel()
         for session in self._idle:
             session.quit()
         self._idle.clear()
-        goings = [session.gone for session in self._sessions]
         if self._opening:
             await asyncio.wait(self._opening)
+        goings = [session.gone for session in self._sessions]
         if goings:
             await asyncio.wait(goings, timeout=grace)
         for session in list(self._sessions):
             session.abort("the pool was closed")
         if goings:
             await asyncio.wait(goings, timeout=1.0)
+        await asyncio.sleep(0)  # lets transports that were aborted a moment ago close their sockets
 
     # What sessions tell and ask.
 
     def take(self) -> Job | None:
-        while self._queue:
-            job = self._queue.popleft()
-            if not job.future.done():
-                return job
-        return None
+        return self._next_of(self._queue)
 
     def settle(self, job: Job, outcome: WireOutcome) -> None:
         try:
@@ -118,10 +122,7 @@ class SmtpPool:
 
     def journal_failed(self, job: Job, error: Exception) -> None:
         """Nothing can be sent without a journal: everybody who waits hears why."""
-        for each in (job, *self._queue):
-            if not each.future.done():
-                each.future.set_exception(error)
-        self._queue.clear()
+        self._fail([job, *self._waiting()], error)
 
     def session_idles(self, session: Session) -> None:
         self._feed(session)
@@ -130,71 +131,62 @@ class SmtpPool:
         self._sessions.discard(session)
         if session in self._idle:
             self._idle.remove(session)
-        if carried is None or carried.future.done():
-            self._grow()
-        elif self._is_closing:
+        if carried is not None and self._is_closing:
             carried.future.cancel()
-        else:
-            self._open(carried)
+        elif carried is not None:
+            self._carried.append(carried)
+        self._grow()
 
     # Connections.
 
-    def _feed(self, session: Session, *, is_fresh: bool = False) -> None:
+    def _feed(self, session: Session) -> None:
         """The next mail to this session, or rest, or its end."""
         if self._is_closing or session.is_used_up:
             session.quit()
             return
         while (job := self.take()) is not None:
-            if session.begin(job, is_opening=is_fresh):
+            if session.begin(job):
                 return
         self._idle.append(session)
         session.rest()
 
     def _grow(self) -> None:
         """As many connections as there are mails that wait, within the limits; the very first one alone."""
-        while len(self._queue) > len(self._opening) and not self._is_closing:
+        while len(self._queue) + len(self._carried) > len(self._opening) and not self._is_closing:
             standing, coming = len(self._sessions), len(self._opening)
             if standing + coming >= self._most() or (coming and not standing):
                 return
-            self._open(None)
+            self._serial += 1
+            label = f"{self._endpoint.host}:{self._endpoint.port}#{self._serial}"
+            self._opening.add(asyncio.get_running_loop().create_task(self._connect(label)))
 
     def _most(self) -> int:
         if self._ceiling < self._endpoint.max_connections and self._clock() >= self._ceiling_until:
             self._ceiling = self._endpoint.max_connections
         return self._ceiling
 
-    def _open(self, first: Job | None) -> None:
-        self._serial += 1
-        label = f"{self._endpoint.host}:{self._endpoint.port}#{self._serial}"
-        task = asyncio.get_running_loop().create_task(self._connect(label, first))
-        self._opening.add(task)
-
-    async def _connect(self, label: str, first: Job | None) -> None:
+    async def _connect(self, label: str) -> None:
+        """One connection, from nothing to its first mail. Only `close` cancels it."""
         task = asyncio.current_task()
+        assert task is not None  # noqa: S101
         try:
             if self._ssl_context is None and self._endpoint.encryption is not Encryption.NONE:
-                self._ssl_context = default_ssl_context(verify_certificate=self._endpoint.verify_certificate)
+                verify = self._endpoint.verify_certificate
+                self._ssl_context = default_ssl_context(verify_certificate=verify)
             greeted = await shake_hands(
                 self._endpoint, ssl_context=self._ssl_context, access_token=self._access_token
             )
-        except asyncio.CancelledError:
-            if first is not None:
-                first.future.cancel()
-            return
-        except Exception as error:
-            if first is not None:
-                self._queue.appendleft(first)
-            for job in self._queue:
-                if not job.future.done():
-                    job.future.set_exception(error)
-            self._queue.clear()
+        except Exception as error:  # a bug: nobody shall wait for ever because of it
+            self._fail(self._waiting(), error)
             return
         finally:
-            if task is not None:
-                self._opening.discard(task)
+            self._opening.discard(task)
         if isinstance(greeted, ServerTrouble):
-            self._not_connected(greeted, label, first)
-            return
+            self._not_connected(greeted, label)
+        else:
+            self._connected(greeted, label)
+
+    def _connected(self, greeted: Greeted, label: str) -> None:
         session = Session(
             greeted,
             office=self,
@@ -205,32 +197,53 @@ class SmtpPool:
             clock=self._clock,
         )
         self._sessions.add(session)
-        if first is not None:
-            self._queue.appendleft(first)
-        self._feed(session, is_fresh=True)
+        while (job := self._next_of(self._carried) or self.take()) is not None:
+            if session.begin(job, is_opening=True):
+                break
+        else:
+            self._feed(session)
         self._grow()
 
-    def _not_connected(self, trouble: ServerTrouble, label: str, first: Job | None) -> None:
-        if first is not None:
-            self._queue.appendleft(first)
+    def _not_connected(self, trouble: ServerTrouble, label: str) -> None:
         if self._sessions or self._opening:
             self._ceiling = max(1, len(self._sessions) + len(self._opening))
             self._ceiling_until = self._clock() + _MODEST_FOR
+            self._queue.extendleft(reversed(self._carried))
+            self._carried.clear()
             while self._queue and self._idle:
                 self._feed(self._idle.pop())
             return
-        while (job := self.take()) is not None:
-            self.settle(
-                job,
-                WireOutcome(
-                    key=job.mail.key,
-                    phase=trouble.phase,
-                    reply=trouble.reply,
-                    trouble=trouble.trouble,
-                    connection=label,
-                    tls=trouble.tls,
-                ),
+        for job in self._waiting():
+            outcome = WireOutcome(
+                key=job.mail.key,
+                phase=trouble.phase,
+                reply=trouble.reply,
+                trouble=trouble.trouble,
+                connection=label,
+                tls=trouble.tls,
             )
+            self.settle(job, outcome)
+
+    def _waiting(self) -> list[Job]:
+        """Everything that waits, taken out of the queues."""
+        waiting = [job for job in (*self._carried, *self._queue) if not job.future.done()]
+        self._carried.clear()
+        self._queue.clear()
+        return waiting
+
+    @staticmethod
+    def _next_of(queue: deque[Job]) -> Job | None:
+        while queue:
+            job = queue.popleft()
+            if not job.future.done():
+                return job
+        return None
+
+    @staticmethod
+    def _fail(jobs: list[Job], error: Exception) -> None:
+        for job in jobs:
+            if not job.future.done():
+                job.future.set_exception(error)
 
 
 def _check(endpoint: Endpoint) -> None:

@@ -263,7 +263,7 @@ class Session(asyncio.Protocol):
             self._break(_CLOSED)
 
     def _said_goodbye(self, exchange: Exchange, step: int, raw: RawReply) -> None:
-        """421 before the content. Later on a connection it means the connection: the mail tries a fresh one."""
+        """421 before the content. On a used connection it means just that: the mail tries a fresh one."""
         if exchange.is_opening and step != TO_RSET:
             self._current = None
             self._settle(exchange, *(exchange.refused or (exchange.phase, as_reply(raw))))
@@ -308,7 +308,7 @@ class Session(asyncio.Protocol):
         return exchange
 
     def _opening(self, exchange: Exchange) -> bytes:
-        """What goes out before the content: all of it, or one command if the server is to be asked singly."""
+        """What goes out before the content: all of it, or one command to a server that is asked singly."""
         needs_reset, self._needs_reset = self._needs_reset, False
         if self._capabilities.has_pipelining:
             steps, lines = exchange.group(needs_reset=needs_reset)
