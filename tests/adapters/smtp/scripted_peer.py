@@ -65,6 +65,7 @@ class Connection:
     socket: socket.socket
     number: int
     heard: list[str] = field(default_factory=list)
+    is_closed: bool = False
     _rest: bytes = b""
 
     def say(self, *lines: str | bytes) -> None:
@@ -233,6 +234,8 @@ class ScriptedPeer:
             self._failures.append(failure)
         finally:
             close_hard(connection.socket)
+            connection.is_closed = True
+            self.touch()
 
     def _start(self, target: Callable[[], None]) -> None:
         thread = threading.Thread(target=target, daemon=True)

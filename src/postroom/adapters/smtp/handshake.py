@@ -173,7 +173,9 @@ class _Handshake:
         self.phase = Phase.STARTTLS
         if not self._capabilities.has_starttls:
             raise _TroubleError("the server does not offer STARTTLS")
-        _expect(await self._command("STARTTLS"), 220)
+        reply = await self._command("STARTTLS")
+        if reply.code != 220:  # no other says that the next byte is TLS
+            raise _RefusedError(reply)
         if not self._dialogue.is_silent:
             raise _TroubleError("plain text came after the answer to STARTTLS: somebody may be listening in")
         async with _deadline(self._endpoint.connect_timeout):

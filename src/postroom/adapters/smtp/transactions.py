@@ -47,6 +47,7 @@ from postroom.core.terms.smtp_replies import SmtpReply
 
 _WRITTEN_WHOLE = 131_072  # bytes; a longer mail goes in pieces, as fast as the peer takes them
 _PIECE = 65_536
+_PIECES_A_TURN = 4  # then the event loop serves the others
 _QUIT_TIMEOUT = 5.0  # seconds
 _CLOSED = "the server closed the connection"
 
@@ -80,9 +81,9 @@ class Session(asyncio.Protocol):
         content: WireContent,
         clock: Callable[[], float],
     ) -> None:
-        loop = asyncio.get_running_loop()
         self.label = label
-        self.gone: asyncio.Future[None] = loop.create_future()
+        self._loop = asyncio.get_running_loop()
+        self.gone: asyncio.Future[None] = self._loop.create_future()
         self._office = office
         self._endpoint = endpoint
         self._journal = journal
@@ -98,11 +99,12 @@ class Session(asyncio.Protocol):
         self._needs_reset = False
         self._pieces: Iterator[bytes] | None = None  # of a long content
         self._is_paused = False
+        self._has_turn = False
         limit = endpoint.mails_per_connection
         self._left = min(limit, greeted.capabilities.mail_limit or limit)
         self._is_quitting = False
         self._is_dead = False
-        self._patience = Patience(loop, self._waited_enough)
+        self._patience = Patience(self._loop, self._waited_enough)
         self._transport.set_protocol(self)
 
     @property
@@ -160,8 +162,7 @@ class Session(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._is_paused = False
-        if self._pieces is not None and not self._is_dead:
-            self._patience.wait(self._endpoint.body_timeout)
+        if not self._has_turn:
             self._write_pieces()
 
     # Replies, in the order of a transaction.
@@ -347,14 +348,22 @@ class Session(asyncio.Protocol):
         self._transport.write(b"".join((*exchange.content, END_OF_DATA, self._follow())))
 
     def _write_pieces(self) -> None:
-        while self._pieces is not None and not self._is_paused and not self._transport.is_closing():
+        self._has_turn = False
+        if self._pieces is not None:
+            self._patience.wait(self._endpoint.body_timeout)
+        for _ in range(_PIECES_A_TURN):
+            if self._pieces is None or self._current is None or self._is_paused or self._transport.is_closing():
+                return
             piece = next(self._pieces, None)
             if piece is not None:
                 self._transport.write(piece)
-            elif self._current is not None:
-                self._pieces = None
-                self._current.is_ended = True
-                self._transport.write(END_OF_DATA + self._follow())
+                continue
+            self._pieces = None
+            self._current.is_ended = True
+            self._transport.write(END_OF_DATA + self._follow())
+        if self._pieces is not None:
+            self._has_turn = True
+            self._loop.call_soon(self._write_pieces)
 
     def _follow(self) -> bytes:
         """The commands of the next mail, to travel behind this one's end."""
