@@ -319,7 +319,7 @@ class _Polite:
         """What was said, as text."""
         answer = next(self._planned.get(verb, iter(())), usual)
         self._peer.answer(answer)
-        return answer if isinstance(answer, str) else ""
+        return answer.decode("latin-1") if isinstance(answer, bytes) else str(answer)
 
     def _ehlo(self) -> None:
         extensions = (*self._extensions, "STARTTLS") if self._starttls else self._extensions
