@@ -67,10 +67,9 @@ class Storeroom:
 
 
 def without_trace(raw: bytes) -> bytes:
-    lines = raw.splitlines(keepends=True)
-    assert lines[0].startswith(b"Received: from ")
-    end = next(number for number, line in enumerate(lines) if number and line[:1] not in (b" ", b"\t"))
-    return b"".join(lines[end:])
+    """What the peer sent: behind the line that ends with the time of `NOON`."""
+    assert raw.startswith(b"Received: from ")
+    return raw.partition(b"+0000\r\n")[2]
 
 
 @dataclass(slots=True, eq=False)
@@ -84,6 +83,15 @@ class OpenDoor:
 
     def stop(self) -> Future[None]:
         return asyncio.run_coroutine_threadsafe(self.door.stop(), self.loop)
+
+    def waiting_mails(self) -> int:
+        """How many mails were read and wait for their commit."""
+        reception = self.door._reception
+        return 0 if reception is None else reception.arrivals.unanswered
+
+    def open_sessions(self) -> int:
+        reception = self.door._reception
+        return 0 if reception is None else len(reception.sessions)
 
     def in_loop(self, question: Callable[[], Any]) -> Any:
         async def ask() -> Any:

@@ -36,7 +36,16 @@ def test_an_address_is_found_however_it_is_written(argument: str, address: str) 
 
 @pytest.mark.parametrize(
     "argument",
-    [None, "", "<alice@customer.example>", "FROM", "FROM:", "TO:<a@b.example>", "FROM:<a@b.example", "FROM:<a@b.example>SIZE=1"],
+    [
+        None,
+        "",
+        "<alice@customer.example>",
+        "FROM",
+        "FROM:",
+        "TO:<a@b.example>",
+        "FROM:<a@b.example",
+        "FROM:<a@b.example>SIZE=1",
+    ],
 )
 def test_what_is_no_path_is_a_syntax_error(argument: str | None) -> None:
     assert mail_from(argument) == "refused 501 5.5.4"

@@ -30,7 +30,7 @@ Answer = TypeVar("Answer")
 OUTAGES = (OperationalError, InterfaceError, OSError, MemoryError)
 
 
-class Unanswered(Exception):
+class Unanswered(Exception):  # noqa: N818 - an answer that could not be given is no error of the asker's
     """The work raised, and the log has said so; the cause is the error. Or the desk is closed."""
 
 
@@ -63,6 +63,7 @@ class Desk(Generic[Question, Answer]):
         self._weigh = weigh
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
         self._queue: deque[_Waiting[Question, Answer]] = deque()
+        self.unanswered = 0
         self._is_busy = False
         self._is_closed = False
         self._is_out = False  # an outage was logged and has not ended
@@ -76,6 +77,7 @@ class Desk(Generic[Question, Answer]):
         loop = asyncio.get_running_loop()
         waiting: _Waiting[Question, Answer] = _Waiting(question, self._weigh(question), loop.create_future())
         self._queue.append(waiting)
+        self.unanswered += 1
         self._idle.clear()
         if not self._is_busy:
             self._is_busy = True
@@ -109,6 +111,7 @@ class Desk(Generic[Question, Answer]):
         return group
 
     def _hand_out(self, group: Sequence[_Waiting[Question, Answer]], answers: Sequence[Answer | Exception]) -> None:
+        self.unanswered -= len(group)
         for waiting, answer in zip(group, answers, strict=True):
             if waiting.answer.done():  # he went away
                 continue

@@ -8,10 +8,12 @@ database would suffer: control characters, bytes that are no UTF-8, endless addr
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from postroom.workers.limits import MAX_ADDRESS_TEXT
 
+LONGEST_REPLY = 500  # RFC 5321 4.5.3.1.5: 512 with code and line end
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _PATH = re.compile(rf"<(?P<path>(?:{_QUOTED}|[^<>\"])*)>|(?P<bare>[^\s<>]+)")
 _SOURCE_ROUTE = re.compile(r"@[^:\s]*:")
@@ -47,6 +49,27 @@ def read_path(argument: str | None, keyword: str, *, utf8: bool = True) -> Path 
     address = found["bare"] if found["path"] is None else _SOURCE_ROUTE.sub("", found["path"].strip(), count=1)
     refusal = _refusal_of(address, utf8=utf8 or "SMTPUTF8" in parameters)
     return Refused(refusal) if refusal else Path(address=address, parameters=parameters)
+
+
+def refuse_mail_parameters(parameters: Mapping[str, str], message_size: int) -> str:
+    """The reply that refuses the parameters of MAIL, or ``""``. ``message_size`` is the largest mail in bytes."""
+    size = parameters.get("SIZE", "0")
+    if not (size.isascii() and size.isdigit() and len(size) <= 20):
+        return "501 5.5.4 Syntax: SIZE=number"
+    if int(size) > message_size:
+        return f"552 5.3.4 A mail may have {message_size} bytes at most"
+    if parameters.get("BODY", "7BIT").upper() not in ("7BIT", "8BITMIME"):
+        return "501 5.5.4 BODY is 7BIT or 8BITMIME"
+    if parameters.get("SMTPUTF8"):
+        return "501 5.5.4 SMTPUTF8 takes no value"
+    if unknown := parameters.keys() - {"SIZE", "BODY", "SMTPUTF8", "AUTH"}:  # AUTH=<> may be said to anybody
+        return f"555 5.5.4 Unknown parameter {shown(min(unknown))}"
+    return ""
+
+
+def shown(text: str) -> str:
+    """What a peer said, fit to be said back to it."""
+    return "".join(char if char.isprintable() else "?" for char in text)[: LONGEST_REPLY - 60]
 
 
 def _read_parameters(text: str) -> dict[str, str] | None:

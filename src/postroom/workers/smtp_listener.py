@@ -24,7 +24,8 @@ from postroom.flows.ports import Ports
 from postroom.wiring import ports as wired_ports
 from postroom.workers.group_commit import Desk
 from postroom.workers.limits import DoorLimits, limits_from
-from postroom.workers.smtp_session import LmtpSession, Reception, SmtpSession
+from postroom.workers.reception import Reception
+from postroom.workers.smtp_session import LmtpSession, SmtpSession
 
 logger = logging.getLogger(__name__)
 

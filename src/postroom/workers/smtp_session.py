@@ -20,69 +20,23 @@ import logging
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Protocol
 
 from aiosmtpd.smtp import SMTP
 
-from postroom.core.routing.verdicts import RecipientVerdict
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.states import Door as DoorKind
 from postroom.flows.accept_message import Arrival
-from postroom.workers.group_commit import Desk, Unanswered
-from postroom.workers.limits import ByteBudget, ConnectionCount, DoorLimits
-from postroom.workers.smtp_arguments import Refused, read_path
-from postroom.workers.trace_header import MAX_HOPS, count_hops, protocol_name, received_line
+from postroom.workers.group_commit import Unanswered
+from postroom.workers.reception import END_OF_MAIL, MailReading, Reception
+from postroom.workers.smtp_arguments import Refused, read_path, refuse_mail_parameters, shown
+from postroom.workers.trace_header import protocol_name, received_line
 
 logger = logging.getLogger(__name__)
 
-END_OF_MAIL = b"\r\n.\r\n"
 BLOCK = 64 * 1024
 OUR_FAULT = "451 4.3.0 We have a problem of our own; please try again later"
-COMMANDS = [f"smtp_{verb}" for verb in ("MAIL", "RCPT", "DATA", "RSET", "NOOP", "VRFY", "QUIT", "STARTTLS")]
-LONGEST_REPLY = 500  # RFC 5321 4.5.3.1.5: 512 with code and line end
 
 Command = Callable[[str | None], Awaitable[None]]
-
-
-class Clock(Protocol):
-    def now(self) -> datetime: ...
-
-
-class Ids(Protocol):
-    def hex(self, size: int, /) -> str: ...
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Reception:
-    """What all sessions of a door process share."""
-
-    hostname: str
-    limits: DoorLimits
-    clock: Clock
-    ids: Ids
-    recipients: Desk[str, RecipientVerdict]
-    arrivals: Desk[Arrival, int]
-    tls: ssl.SSLContext | None = None
-    connections: ConnectionCount = field(init=False)
-    budget: ByteBudget = field(init=False)
-    sessions: set[SmtpSession] = field(default_factory=set)
-    is_empty: asyncio.Event = field(default_factory=asyncio.Event)
-    is_closing: bool = False
-
-    def __post_init__(self) -> None:
-        self.connections = ConnectionCount(self.limits)
-        self.budget = ByteBudget(self.limits.bytes_in_flight)
-        self.is_empty.set()
-
-    def enter(self, session: SmtpSession) -> None:
-        self.sessions.add(session)
-        self.is_empty.clear()
-
-    def leave(self, session: SmtpSession) -> None:
-        self.sessions.discard(session)
-        if not self.sessions:
-            self.is_empty.set()
 
 
 @dataclass(slots=True)
@@ -98,7 +52,7 @@ class SmtpSession(SMTP):
     """The SMTP side of a connection; `LmtpSession` differs in a few words."""
 
     door = DoorKind.SMTP
-    greetings = ("HELO", "EHLO")
+    greetings: tuple[str, ...] = ("HELO", "EHLO")
     line_length_limit = BLOCK  # how much the stream reader buffers; aiosmtpd takes it from here
 
     def __init__(self, reception: Reception) -> None:
@@ -112,8 +66,16 @@ class SmtpSession(SMTP):
             timeout=reception.limits.command_timeout,
             loop=asyncio.get_running_loop(),
         )
-        self._commands: dict[str, Command] = self._smtp_methods | {
-            greeting: self._greeter(greeting) for greeting in self.greetings
+        self._commands: dict[str, Command] = {
+            **{greeting: self._greeter(greeting) for greeting in self.greetings},
+            "STARTTLS": self._starttls,
+            "MAIL": self._mail,
+            "RCPT": self._rcpt,
+            "DATA": self._data,
+            "RSET": self._rset,
+            "NOOP": self._noop,
+            "VRFY": self._vrfy,
+            "QUIT": self._quit,
         }
         self._transaction: _Transaction | None = None
         self._address = ""
@@ -127,10 +89,10 @@ class SmtpSession(SMTP):
         self._unknown_recipients = 0
 
     def __dir__(self) -> list[str]:
-        """What aiosmtpd finds when it looks for commands, as it does on each new connection: with all names of the class
-        that costs more than the mail. It finds no ``auth_*`` either.
+        """Nothing. On each new connection aiosmtpd looks for commands among all names, which costs more than the mail;
+        ours are in ``_commands``.
         """
-        return COMMANDS
+        return []
 
     # ---- the connection
 
@@ -292,24 +254,24 @@ class SmtpSession(SMTP):
             lines.append("STARTTLS")
         return [*(f"250-{line}" for line in lines[:-1]), f"250 {lines[-1]}"]
 
-    async def smtp_NOOP(self, arg: str | None) -> None:
+    async def _noop(self, _argument: str | None) -> None:
         if not await self._is_idling():
             await self.push("250 2.0.0 Ok")
 
-    async def smtp_RSET(self, arg: str | None) -> None:
+    async def _rset(self, _argument: str | None) -> None:
         if not await self._is_idling():
             self._transaction = None
             await self.push("250 2.0.0 Ok")
 
-    async def smtp_VRFY(self, arg: str | None) -> None:
+    async def _vrfy(self, _argument: str | None) -> None:
         if not await self._is_idling():
             await self.push("252 2.5.0 Send some mail and see")
 
-    async def smtp_QUIT(self, arg: str | None) -> None:
+    async def _quit(self, _argument: str | None) -> None:
         self._part("221 2.0.0 Goodbye")
 
-    async def smtp_STARTTLS(self, arg: str | None) -> None:
-        if arg:
+    async def _starttls(self, argument: str | None) -> None:
+        if argument:
             await self._complain("501 5.5.4 Syntax: STARTTLS")
         elif self.reception.tls is None or self._is_encrypted or not self._is_extended:
             await self._complain("503 5.5.1 STARTTLS is not possible here")
@@ -317,12 +279,11 @@ class SmtpSession(SMTP):
             await self._start_tls(self.reception.tls)
 
     async def _start_tls(self, context: ssl.SSLContext) -> None:
-        assert self.transport is not None
         # Between these three lines the loop must not turn: the peer's handshake belongs to the new protocol.
         self._reader._buffer.clear()  # type: ignore[attr-defined]
         self._writer.write(b"220 2.0.0 Go ahead\r\n")
         secure = await self.loop.start_tls(
-            self.transport,  # type: ignore[arg-type]
+            self._writer.transport,
             self,
             context,
             server_side=True,
@@ -343,49 +304,35 @@ class SmtpSession(SMTP):
 
     # ---- the mail
 
-    async def smtp_MAIL(self, arg: str | None) -> None:
+    async def _mail(self, argument: str | None) -> None:
         if not self._helo:
             await self._complain(f"503 5.5.1 Say {self.greetings[-1]} first")
             return
         if self._transaction is not None:
             await self._complain("503 5.5.1 There is a transaction already")
             return
-        path = read_path(arg, "FROM", utf8=False)
+        path = read_path(argument, "FROM", utf8=False)
         if isinstance(path, Refused):
             await self._complain(path.reply)
             return
-        if refusal := self._refuse_parameters(path.parameters):
+        if refusal := refuse_mail_parameters(path.parameters, self.limits.message_size):
             await self.push(refusal)
             return
         self._transaction = _Transaction(path.address, "SMTPUTF8" in path.parameters)
         await self.push("250 2.1.0 Ok")
 
-    def _refuse_parameters(self, parameters: dict[str, str]) -> str:
-        size = parameters.get("SIZE", "0")
-        if not (size.isascii() and size.isdigit() and len(size) <= 20):
-            return "501 5.5.4 Syntax: SIZE=number"
-        if int(size) > self.limits.message_size:
-            return f"552 5.3.4 A mail may have {self.limits.message_size} bytes at most"
-        if parameters.get("BODY", "7BIT").upper() not in ("7BIT", "8BITMIME"):
-            return "501 5.5.4 BODY is 7BIT or 8BITMIME"
-        if parameters.get("SMTPUTF8"):
-            return "501 5.5.4 SMTPUTF8 takes no value"
-        if unknown := parameters.keys() - {"SIZE", "BODY", "SMTPUTF8", "AUTH"}:  # AUTH=<> may be said to anybody
-            return f"555 5.5.4 Unknown parameter {_shown(min(unknown))}"
-        return ""
-
-    async def smtp_RCPT(self, arg: str | None) -> None:
+    async def _rcpt(self, argument: str | None) -> None:
         transaction = self._transaction
         if transaction is None:
             await self._complain("503 5.5.1 Say MAIL first")
             return
-        path = read_path(arg, "TO", utf8=transaction.smtputf8)
+        path = read_path(argument, "TO", utf8=transaction.smtputf8)
         if isinstance(path, Refused):
             await self._complain(path.reply)
         elif not path.address:
             await self._complain("501 5.1.3 There is no recipient")
         elif path.parameters:
-            await self._complain(f"555 5.5.4 Unknown parameter {_shown(min(path.parameters))}")
+            await self._complain(f"555 5.5.4 Unknown parameter {shown(min(path.parameters))}")
         elif len(transaction.rcpt_to) >= self.limits.recipients:
             await self.push(f"452 4.5.3 At most {self.limits.recipients} recipients in one transaction")
         else:
@@ -407,10 +354,10 @@ class SmtpSession(SMTP):
         if self._unknown_recipients > self.limits.unknown_recipients:
             self._part("421 4.7.0 Too many unknown recipients, goodbye")
             return
-        await self.push(f"550 5.1.1 <{_shown(address)}>: no such mailbox here")
+        await self.push(f"550 5.1.1 <{shown(address)}>: no such mailbox here")
 
-    async def smtp_DATA(self, arg: str | None) -> None:
-        if arg:
+    async def _data(self, argument: str | None) -> None:
+        if argument:
             await self._complain("501 5.5.4 Syntax: DATA")
         elif self._transaction is None:
             await self._complain("503 5.5.1 Say MAIL first")
@@ -423,7 +370,7 @@ class SmtpSession(SMTP):
     async def _take_mail(self, transaction: _Transaction) -> None:
         self._transaction = None
         await self.push("354 End with <CR><LF>.<CR><LF>")
-        mail = _Reading(self.reception)
+        mail = MailReading(self.reception)
         try:
             await self._read_mail(mail)
             if not mail.refusal:
@@ -436,7 +383,7 @@ class SmtpSession(SMTP):
         finally:
             mail.forget()
 
-    async def _read_mail(self, mail: _Reading) -> None:
+    async def _read_mail(self, mail: MailReading) -> None:
         """Until the end of the mail, even if it is refused: only then may a reply be sent."""
         reader = self._reader
         # The dot may come at once; it, too, must follow a line end to be the end. aiosmtpd reaches into the buffer as well.
@@ -492,7 +439,7 @@ class SmtpSession(SMTP):
         logger.debug("accepted", extra={"inbound": number, "trace": unique, "peer": self._address, "size": len(raw)})
         await self.push(self._per_recipient(transaction, lambda who: f"250 2.0.0 {who}Ok, kept as {number}"))
 
-    def _per_recipient(self, transaction: _Transaction, reply: Callable[[str], str]) -> str:
+    def _per_recipient(self, _transaction: _Transaction, reply: Callable[[str], str]) -> str:
         """SMTP has one reply for all."""
         return reply("")
 
@@ -508,55 +455,4 @@ class LmtpSession(SmtpSession):
     greetings = ("LHLO",)
 
     def _per_recipient(self, transaction: _Transaction, reply: Callable[[str], str]) -> str:
-        return "\r\n".join(reply(f"<{_shown(who)}> ") for who in transaction.rcpt_to)
-
-
-class _Reading:
-    """A mail that is being read, within its own bound and within the budget of all."""
-
-    def __init__(self, reception: Reception) -> None:
-        self.size = 0
-        self.refusal = ""
-        self.raw = b""
-        self._reception = reception
-        self._blocks: list[bytes] = []
-        self._taken = 0
-
-    def add(self, block: bytes) -> None:
-        self.size += len(block)
-        if self.refusal:
-            return
-        limit = self._reception.limits.message_size
-        if self.size - len(END_OF_MAIL) > limit:  # three bytes of it, and the line end put in front
-            self._refuse(f"552 5.3.4 A mail may have {limit} bytes at most")
-        elif not self._reception.budget.take(len(block)):
-            self._refuse("452 4.3.1 Too many mails at once, please try again later")
-        else:
-            self._taken += len(block)
-            self._blocks.append(block)
-
-    def finish(self, trace: bytes) -> None:
-        """Make ``raw``: the trace line and the content, without the dot at the end and without transparency (4.5.2).
-
-        The line end that was put in front of the content ends the trace line: big mails are copied as rarely as can be.
-        """
-        blocks, self._blocks = self._blocks, []
-        blocks[-1] = blocks[-1][:-3]
-        self.raw = b"".join((trace.removesuffix(b"\r\n"), *blocks)).replace(b"\r\n.", b"\r\n")
-        if count_hops(self.raw) > MAX_HOPS:
-            self._refuse("554 5.4.6 This mail goes round in circles: too many Received fields")
-
-    def forget(self) -> None:
-        self._blocks.clear()
-        self.raw = b""
-        self._reception.budget.give_back(self._taken)
-        self._taken = 0
-
-    def _refuse(self, reply: str) -> None:
-        self.refusal = reply
-        self.forget()
-
-
-def _shown(text: str) -> str:
-    """What a peer said, fit to be said back to it."""
-    return "".join(char if char.isprintable() else "?" for char in text)[:LONGEST_REPLY - 60]
+        return "\r\n".join(reply(f"<{shown(who)}> ") for who in transaction.rcpt_to)
