@@ -193,9 +193,7 @@ class PostgresCluster:
         finally:
             os.close(log)
 
-    def _create(
-        self, initdb: Path, account: Account, base: str, descriptors: tuple[int, ...], log: int
-    ) -> None:
+    def _create(self, initdb: Path, account: Account, base: str, descriptors: tuple[int, ...], log: int) -> None:
         draft = self.base / "cluster.new"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
@@ -261,9 +259,7 @@ def _reached(base: Path, account: Account) -> Iterator[tuple[str, tuple[int, ...
         yield str(base), ()
 
 
-def _run(
-    command: list[str], *, account: Account, descriptors: tuple[int, ...], output: int, errors: int
-) -> int:
+def _run(command: list[str], *, account: Account, descriptors: tuple[int, ...], output: int, errors: int) -> int:
     """Run a program of PostgreSQL in a session of its own. Returns its exit status."""
     try:
         done = subprocess.run(
