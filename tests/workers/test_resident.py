@@ -63,7 +63,9 @@ def notify() -> None:
 
 def listeners() -> list[int]:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pid FROM pg_stat_activity WHERE application_name = 'postroom wakeups' AND datname = current_database()")
+        cursor.execute(
+            "SELECT pid FROM pg_stat_activity WHERE application_name = 'postroom wakeups' AND datname = current_database()"
+        )
         return [row[0] for row in cursor.fetchall()]
 
 
@@ -156,7 +158,9 @@ def test_it_stops_at_once_while_it_waits(monkeypatch: pytest.MonkeyPatch) -> Non
     assert listeners() == []
 
 
-def test_who_cannot_connect_still_stops_at_once(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_cannot_connect_still_stops_at_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from postroom.workers import wakeups
 
     def refuse() -> None:

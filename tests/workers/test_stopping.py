@@ -57,10 +57,10 @@ def test_a_child_ends_when_its_supervisor_is_killed() -> None:
         import os, subprocess, sys, time
         code = '''
         import sys
-        from postroom.workers.stopping import Stop, die_with_parent
+        from postroom.workers.stopping import Stop, die_with_supervisor
         stop = Stop()
         stop.on_signals()
-        die_with_parent()
+        die_with_supervisor()
         print("ready", flush=True)
         sys.exit(0 if stop.wait(60) else 1)
         '''
@@ -82,10 +82,10 @@ def test_a_child_ends_when_its_supervisor_is_killed() -> None:
 def test_a_child_whose_supervisor_is_gone_already_ends_at_once() -> None:
     child = run_python(
         """
-        from postroom.workers.stopping import Stop, die_with_parent
+        from postroom.workers.stopping import Stop, die_with_supervisor
         stop = Stop()
         stop.on_signals()
-        die_with_parent()
+        die_with_supervisor()
         print(stop.wait(60))
         """,
         **{PARENT: "1" if os.getpid() != 1 else "2"},

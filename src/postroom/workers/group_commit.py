@@ -20,14 +20,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from django.db import InterfaceError, OperationalError, close_old_connections, connections
+from django.db import close_old_connections, connections
+
+from postroom.workers.outages import OUTAGES
 
 logger = logging.getLogger(__name__)
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
-
-OUTAGES = (OperationalError, InterfaceError, OSError, MemoryError)
 
 
 class Unanswered(Exception):  # noqa: N818 - an answer that could not be given is no error of the asker's

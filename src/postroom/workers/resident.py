@@ -10,8 +10,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from django.db import InterfaceError, OperationalError, close_old_connections, connections
+from django.db import close_old_connections, connections
 
+from postroom.workers.outages import OUTAGES
 from postroom.workers.stopping import Stop
 from postroom.workers.wakeups import Wakeups
 
@@ -19,7 +20,6 @@ logger = logging.getLogger(__name__)
 
 SWEEP = 1.0  # seconds
 FIRST_PAUSE, LONGEST_OUTAGE_PAUSE, LONGEST_BUG_PAUSE = 0.1, 3.0, 30.0
-OUTAGES = (OperationalError, InterfaceError, OSError)
 
 
 class Resident:

@@ -89,7 +89,7 @@ class Door:
         try:
             for kind, place in self._places.items():
                 if place is not None:
-                    self._servers[kind] = await _listen(place, partial(kind, reception))
+                    self._servers[kind] = await self._listen(place, partial(kind, reception))
         except OSError:
             await self.stop()
             raise
@@ -115,15 +115,19 @@ class Door:
         await reception.recipients.close()
         await reception.arrivals.close()
 
+    async def _listen(self, place: Address, session: Callable[[], SmtpSession]) -> asyncio.Server:
+        """Several doors share a port only if they are said to: another installation must not get half of our mail."""
+        return await asyncio.get_running_loop().create_server(
+            session,
+            place.host,
+            place.port,
+            backlog=BACKLOG,
+            reuse_address=True,
+            reuse_port=self._ports.configuration.doors > 1 and hasattr(socket, "SO_REUSEPORT"),
+        )
+
     def _port(self, kind: type[SmtpSession]) -> int:
         return int(self._servers[kind].sockets[0].getsockname()[1])
-
-
-async def _listen(place: Address, session: Callable[[], SmtpSession]) -> asyncio.Server:
-    shared = hasattr(socket, "SO_REUSEPORT")
-    return await asyncio.get_running_loop().create_server(
-        session, place.host, place.port, backlog=BACKLOG, reuse_address=True, reuse_port=shared
-    )
 
 
 def _verdicts(check: Check, addresses: Sequence[str]) -> list[RecipientVerdict]:
@@ -156,8 +160,12 @@ def run_door() -> None:
         smtp=Address(host=configuration.smtp_host, port=configuration.smtp_port),
         lmtp=Address(host=configuration.lmtp_host, port=configuration.lmtp_port),
     )
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(door))
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(door))
+    except (OSError, ConfigurationError) as error:
+        logger.error("the doors stay shut: %s", error)
+        raise SystemExit(1) from error
 
 
 async def _serve(door: Door) -> None:

@@ -55,11 +55,14 @@ class Stop:
         os.close(self._in)
 
 
-def die_with_parent() -> None:
+def die_with_supervisor() -> None:
     """SIGTERM for us as soon as the supervisor that started us is gone; nothing when none did."""
-    parent = int(os.environ.get(PARENT, "0"))
-    if not parent:
-        return
+    if supervisor := int(os.environ.get(PARENT, "0")):
+        die_with(supervisor)
+
+
+def die_with(parent: int) -> None:
+    """SIGTERM for us as soon as our parent process, which is ``parent``, is gone."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
         if os.getppid() != parent:  # it died before we asked
