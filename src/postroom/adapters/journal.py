@@ -66,9 +66,7 @@ class WireJournalFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._pending: dict[
-            int, bytes
-        ] = {}  # of each mail that the database does not know of yet: the last record
+        self._pending: dict[int, bytes] = {}  # of each mail that the database does not know of yet: the last record
         self._in_flight: set[int] = set()
         self._swapping = threading.Lock()
         self._fd, draft = _locked_draft(path)

@@ -28,9 +28,7 @@ def read_capabilities(text: str) -> Capabilities:
     """``text``: of the reply to EHLO; the server's name, then one keyword with its words a line."""
     offers: dict[str, list[str]] = {}
     for line in text.split("\n")[1:]:
-        keyword, *words = line.upper().replace("AUTH=", "AUTH ", 1).split() or [
-            ""
-        ]  # "AUTH=" is older than RFC 2554
+        keyword, *words = line.upper().replace("AUTH=", "AUTH ", 1).split() or [""]  # "AUTH=" is older than RFC 2554
         offers.setdefault(keyword, []).extend(words)
     limits = [word[8:] for word in offers.get("LIMITS", []) if word.startswith("MAILMAX=")]
     return Capabilities(

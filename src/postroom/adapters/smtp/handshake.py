@@ -109,9 +109,7 @@ class _TroubleError(Exception):
 class _Handshake:
     """One attempt. ``phase`` says how far it came."""
 
-    def __init__(
-        self, endpoint: Endpoint, ssl_context: ssl.SSLContext | None, token: TokenSource | None
-    ) -> None:
+    def __init__(self, endpoint: Endpoint, ssl_context: ssl.SSLContext | None, token: TokenSource | None) -> None:
         self._endpoint = endpoint
         self._given_context = ssl_context
         self._token = token
@@ -193,9 +191,7 @@ class _Handshake:
         self._note_tls()
 
     def _ssl_context(self) -> ssl.SSLContext:
-        return self._given_context or default_ssl_context(
-            verify_certificate=self._endpoint.verify_certificate
-        )
+        return self._given_context or default_ssl_context(verify_certificate=self._endpoint.verify_certificate)
 
     def _note_tls(self) -> None:
         secured = self._dialogue.transport.get_extra_info("ssl_object")

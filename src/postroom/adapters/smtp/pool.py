@@ -173,9 +173,7 @@ class SmtpPool:
             if self._ssl_context is None and self._endpoint.encryption is not Encryption.NONE:
                 verify = self._endpoint.verify_certificate
                 self._ssl_context = default_ssl_context(verify_certificate=verify)
-            greeted = await shake_hands(
-                self._endpoint, ssl_context=self._ssl_context, access_token=self._access_token
-            )
+            greeted = await shake_hands(self._endpoint, ssl_context=self._ssl_context, access_token=self._access_token)
         except Exception as error:  # a bug: nobody shall wait for ever because of it
             self._fail(self._waiting(), error)
             return

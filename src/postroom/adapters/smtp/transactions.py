@@ -378,9 +378,7 @@ class Session(asyncio.Protocol):
     # Ends.
 
     def _settle(self, exchange: Exchange, phase: Phase, reply: SmtpReply | None, trouble: str = "") -> None:
-        outcome = exchange.outcome(
-            phase, reply, trouble, connection=self.label, tls=self._tls, now=self._clock()
-        )
+        outcome = exchange.outcome(phase, reply, trouble, connection=self.label, tls=self._tls, now=self._clock())
         self._office.settle(exchange.job, outcome)
 
     def _break(self, trouble: str) -> None:
