@@ -20,35 +20,26 @@ import pytest
 from postroom.workers import database as database_module
 from postroom.workers import postgres_program
 from postroom.workers.database import DatabaseTrouble, EmbeddedDatabase, connection_for, running_database
-from postroom.workers.postgres_cluster import PostgresCluster
+from postroom.workers.postgres_cluster import PostgresCluster, works_in
 from postroom.workers.postgres_program import account_for, programs_for
 from postroom.workers.postgres_settings import GIBIBYTE, MEBIBYTE, Machine, settings_for
+from tests.waiting import HANGS_AFTER, wait_until
 
 SOURCES = Path(__file__).parents[2] / "src"
-HANGS_AFTER = 60.0  # seconds
 
 
 @pytest.fixture(scope="module")
-def used_before() -> Iterator[Path]:
-    """A data directory that was used before, in a short place; each test leaves it stopped."""
-    with tempfile.TemporaryDirectory(prefix="pr-", dir="/tmp") as folder:
-        with running_database(Path(folder)):
-            pass
-        yield Path(folder)
-        EmbeddedDatabase(Path(folder)).stop()
+def used_before(run_folder: Path) -> Path:
+    """A data directory that was used before."""
+    folder = Path(tempfile.mkdtemp(dir=run_folder))
+    with running_database(folder):
+        return folder
 
 
 @pytest.fixture
 def data_dir(used_before: Path) -> Iterator[Path]:
     yield used_before
     EmbeddedDatabase(used_before).stop()
-
-
-@pytest.fixture
-def new_data_dir() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="pr-", dir="/tmp") as folder:
-        yield Path(folder)
-        EmbeddedDatabase(Path(folder)).stop()
 
 
 def one(database: EmbeddedDatabase, query: str) -> str:
@@ -87,10 +78,10 @@ def another_program(code: str, data_dir: Path) -> subprocess.Popen[str]:
 
 
 def test_a_new_database_is_ready_speaks_utf8_and_belongs_to_a_role_that_is_no_superuser(
-    new_data_dir: Path,
+    short_dir: Path,
 ) -> None:
     begin = time.perf_counter()
-    with running_database(new_data_dir) as database:
+    with running_database(short_dir) as database:
         print(f"\ncreated and ready after {time.perf_counter() - begin:.2f} s")
         assert one(database, "SELECT current_database() || ' ' || current_user") == "postroom postroom"
         assert one(database, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") == "False"
@@ -185,19 +176,19 @@ def test_stopping_what_was_never_there_leaves_no_trace(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_commands_that_race_for_a_new_database_all_get_it(new_data_dir: Path) -> None:
+def test_commands_that_race_for_a_new_database_all_get_it(short_dir: Path) -> None:
     code = (
         "with running_database(data_dir) as database, psycopg.connect(database.url) as connection:\n"
         "    connection.execute('SELECT pg_advisory_xact_lock(1)')\n"
         "    connection.execute('CREATE TABLE IF NOT EXISTS runners (process int)')\n"
         "    connection.execute('INSERT INTO runners SELECT pg_backend_pid()')\n"
     )
-    runners = [another_program(code, new_data_dir) for _ in range(5)]
+    runners = [another_program(code, short_dir) for _ in range(5)]
     for runner in runners:
         runner.communicate(timeout=HANGS_AFTER)
     assert [runner.returncode for runner in runners] == [0] * 5
-    assert not EmbeddedDatabase(new_data_dir).is_running()
-    with running_database(new_data_dir) as database:
+    assert not EmbeddedDatabase(short_dir).is_running()
+    with running_database(short_dir) as database:
         assert one(database, "SELECT count(*) FROM runners") == "5"
 
 
@@ -230,9 +221,7 @@ def test_a_process_number_that_somebody_else_bears_now_is_not_believed(data_dir:
     bystander = subprocess.Popen(["cat"], stdin=subprocess.PIPE, cwd="/", **account.identity)
     try:
         _, *others = left_over.splitlines()
-        (data_dir / "postgres" / "cluster" / "postmaster.pid").write_text(
-            "\n".join([str(bystander.pid), *others])
-        )
+        (data_dir / "postgres" / "cluster" / "postmaster.pid").write_text("\n".join([str(bystander.pid), *others]))
         (Path(connection_for(data_dir).socket_dir) / ".s.PGSQL.5432.lock").write_text(f"{bystander.pid}\n")
         (data_dir / "postgres" / "server.lock").write_text(f"{bystander.pid}\n")
         EmbeddedDatabase(data_dir).stop()
@@ -256,11 +245,11 @@ def test_a_killed_command_locks_nobody_out_and_keeps_no_server_alive(data_dir: P
     assert not database.is_running()
 
 
-def test_a_database_whose_making_was_cut_off_is_made_anew(new_data_dir: Path) -> None:
-    half_made = new_data_dir / "postgres" / "cluster.new" / "base"
+def test_a_database_whose_making_was_cut_off_is_made_anew(short_dir: Path) -> None:
+    half_made = short_dir / "postgres" / "cluster.new" / "base"
     half_made.mkdir(parents=True)
     (half_made / "half").touch()
-    with running_database(new_data_dir) as database:
+    with running_database(short_dir) as database:
         assert database.is_running()
     assert not half_made.exists()
 
@@ -272,17 +261,14 @@ def test_a_server_that_postroom_did_not_start_is_not_run_over(data_dir: Path) ->
     with tempfile.TemporaryFile() as no_lock_of_ours:
         PostgresCluster(data_dir / "postgres").launch(no_lock_of_ours.fileno())
         database = EmbeddedDatabase(data_dir)
-        deadline = time.monotonic() + HANGS_AFTER
-        while not database.is_running() and time.monotonic() < deadline:
-            pass
+        wait_until(database.is_running)
         no_lock_of_ours.seek(0)
         process = int(no_lock_of_ours.read())
         (Path(database.connection.socket_dir) / ".s.PGSQL.5432").unlink()
         with pytest.raises(DatabaseTrouble, match=f"process {process}"):
             database.start()
         os.kill(process, signal.SIGINT)
-        while Path(f"/proc/{process}/cwd").exists() and time.monotonic() < deadline:
-            pass
+        wait_until(lambda: not works_in(process, data_dir / "postgres" / "cluster"))
 
 
 def test_a_server_that_cannot_start_says_why(data_dir: Path) -> None:
@@ -314,10 +300,10 @@ def test_files_of_another_major_version_are_left_alone(data_dir: Path) -> None:
         version.write_text("18\n")
 
 
-def test_a_missing_wheel_is_named(monkeypatch: pytest.MonkeyPatch, new_data_dir: Path) -> None:
+def test_a_missing_wheel_is_named(monkeypatch: pytest.MonkeyPatch, short_dir: Path) -> None:
     monkeypatch.setattr(postgres_program, "find_spec", lambda _name: None)
     with pytest.raises(DatabaseTrouble, match="not installed") as caught:
-        EmbeddedDatabase(new_data_dir).start()
+        EmbeddedDatabase(short_dir).start()
     assert "POSTROOM_DATABASE_URL" in caught.value.cure
 
 
@@ -347,8 +333,8 @@ def test_asking_for_the_address_starts_and_makes_nothing(tmp_path: Path) -> None
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["x" * 90, "one,two", "sp ace %20 'quoted' \"ünï\" @home #1"])
-def test_any_path_will_do(new_data_dir: Path, name: str) -> None:
-    data_dir = new_data_dir / name
+def test_any_path_will_do(short_dir: Path, name: str) -> None:
+    data_dir = short_dir / name
     try:
         with running_database(data_dir) as database:
             assert one(database, "SELECT 1") == "1"
@@ -360,8 +346,8 @@ def test_any_path_will_do(new_data_dir: Path, name: str) -> None:
             shutil.rmtree(connection_for(data_dir).socket_dir)
 
 
-def test_a_socket_folder_that_somebody_else_occupies_is_not_used(new_data_dir: Path) -> None:
-    data_dir = new_data_dir / ("x" * 90)
+def test_a_socket_folder_that_somebody_else_occupies_is_not_used(short_dir: Path) -> None:
+    data_dir = short_dir / ("x" * 90)
     squatter = Path(connection_for(data_dir).socket_dir)
     squatter.touch()
     try:
@@ -378,9 +364,7 @@ def test_a_small_machine_is_asked_for_little_and_a_big_one_for_no_more_than_is_u
     small = settings_for(Machine(memory=512 * MEBIBYTE, free_disk=GIBIBYTE, free_shared_memory=64 * MEBIBYTE))
     assert (small["shared_buffers"], small["max_wal_size"]) == ("64MB", "128MB")
     assert small["max_parallel_workers_per_gather"] == "0"
-    usual = settings_for(
-        Machine(memory=24 * GIBIBYTE, free_disk=100 * GIBIBYTE, free_shared_memory=12 * GIBIBYTE)
-    )
+    usual = settings_for(Machine(memory=24 * GIBIBYTE, free_disk=100 * GIBIBYTE, free_shared_memory=12 * GIBIBYTE))
     assert (usual["shared_buffers"], usual["max_wal_size"]) == ("1024MB", "4096MB")
     assert (usual["max_connections"], usual["jit"]) == ("100", "off")
 
@@ -391,9 +375,9 @@ if os.geteuid() == 0:
     STRANGER = pwd.getpwnam("daemon")
 
     def test_as_root_postgresql_runs_under_a_system_account_below_a_folder_that_is_closed_to_it(
-        new_data_dir: Path,
+        short_dir: Path,
     ) -> None:
-        home = new_data_dir / "home"
+        home = short_dir / "home"
         home.mkdir(mode=0o700)
         with running_database(home / "data") as database:
             process = server_process(home / "data")
@@ -402,13 +386,13 @@ if os.geteuid() == 0:
             assert stat.S_IMODE(home.stat().st_mode) == 0o700
             assert stat.S_IMODE((home / "data").stat().st_mode) == 0o700
 
-    def test_another_account_is_turned_away_even_where_it_reaches_the_socket(new_data_dir: Path) -> None:
-        with running_database(new_data_dir) as database:
+    def test_another_account_is_turned_away_even_where_it_reaches_the_socket(short_dir: Path) -> None:
+        with running_database(short_dir) as database:
             socket_dir = Path(database.connection.socket_dir)
-            new_data_dir.chmod(0o755)
+            short_dir.chmod(0o755)
             socket_dir.chmod(0o755)
             (socket_dir / ".s.PGSQL.5432").chmod(0o777)
-            psql = programs_for(account_for(new_data_dir / "postgres" / "cluster")) / "psql"
+            psql = programs_for(account_for(short_dir / "postgres" / "cluster")) / "psql"
             for role in ("postroom", "postgres"):
                 answer = subprocess.run(
                     [psql, "-X", "-c", "SELECT 1", f"host={socket_dir} user={role} dbname=postroom"],
@@ -419,12 +403,12 @@ if os.geteuid() == 0:
                 assert "Peer authentication failed" in answer.stderr
 
     @pytest.mark.slow
-    def test_an_ordinary_user_has_a_database_too(new_data_dir: Path) -> None:
-        os.chown(new_data_dir, STRANGER.pw_uid, STRANGER.pw_gid)
+    def test_an_ordinary_user_has_a_database_too(short_dir: Path) -> None:
+        os.chown(short_dir, STRANGER.pw_uid, STRANGER.pw_gid)
         story = Path(__file__).with_name("ordinary_user.py")
         numbers = [str(STRANGER.pw_uid), str(STRANGER.pw_gid)]
         day = subprocess.run(
-            [sys.executable, "-W", "error", story, *numbers, new_data_dir],
+            [sys.executable, "-W", "error", story, *numbers, short_dir],
             check=False, capture_output=True, text=True, timeout=HANGS_AFTER,
             env=os.environ | {"PYTHONPATH": str(SOURCES)},
         )  # fmt: skip
@@ -434,11 +418,11 @@ if os.geteuid() == 0:
             "stopped",
         ]
         with pytest.raises(DatabaseTrouble, match="belongs to another account"):
-            EmbeddedDatabase(new_data_dir).start()
-        shutil.rmtree(new_data_dir / "postgres")
+            EmbeddedDatabase(short_dir).start()
+        shutil.rmtree(short_dir / "postgres")
 
-    def test_a_socket_folder_of_a_stranger_is_not_used(new_data_dir: Path) -> None:
-        data_dir = new_data_dir / ("x" * 90)
+    def test_a_socket_folder_of_a_stranger_is_not_used(short_dir: Path) -> None:
+        data_dir = short_dir / ("x" * 90)
         squatter = Path(connection_for(data_dir).socket_dir)
         squatter.mkdir()
         os.chown(squatter, STRANGER.pw_uid, STRANGER.pw_gid)

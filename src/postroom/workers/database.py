@@ -62,13 +62,13 @@ class Connection:
     socket_dir: str
     port: int = PORT
     user: str = USER
-    database: str = DATABASE
+    dbname: str = DATABASE
 
     @property
     def url(self) -> str:
         """In libpq's form: the folder of the socket is the parameter `host`."""
         host = quote(self.socket_dir, safe="")
-        return f"postgresql://{self.user}@/{self.database}?host={host}&port={self.port}"
+        return f"postgresql://{self.user}@/{self.dbname}?host={host}&port={self.port}"
 
     def parameters(self) -> dict[str, Any]:
         """Keyword arguments for `psycopg.connect`."""
@@ -76,7 +76,7 @@ class Connection:
             "host": self.socket_dir,
             "port": str(self.port),
             "user": self.user,
-            "dbname": self.database,
+            "dbname": self.dbname,
         }
 
 
@@ -166,9 +166,7 @@ class EmbeddedDatabase:
     def _join(self) -> None:
         if self._share is None:
             self._share = self._open_lock("users")
-            fcntl.flock(
-                self._share, fcntl.LOCK_SH
-            )  # taken exclusively for an instant only, and under commands.lock
+            fcntl.flock(self._share, fcntl.LOCK_SH)  # taken exclusively for an instant only, and under commands.lock
 
     def _part(self) -> None:
         if self._share is not None:
@@ -192,13 +190,9 @@ class EmbeddedDatabase:
                     log_from = self._files.launch(lock)
                     begin = last_word = time.monotonic()
             now = time.monotonic()
-            last_word = (
-                now if answer == pq.Ping.REJECT else last_word
-            )  # it says that it is starting or stopping
+            last_word = now if answer == pq.Ping.REJECT else last_word  # it says that it is starting or stopping
             if now - begin > START_PATIENCE or now - last_word > ANSWER_PATIENCE:
-                raise self._files.trouble(
-                    "PostgreSQL lives, but takes no connections.", log_from=log_from or 0
-                )
+                raise self._files.trouble("PostgreSQL lives, but takes no connections.", log_from=log_from or 0)
             time.sleep(POLL_INTERVAL)
         if log_from is not None:
             logger.info("PostgreSQL was started in %s", self._files.base)
@@ -229,9 +223,7 @@ class EmbeddedDatabase:
     def _ensure_database(self) -> None:
         """Our role and our database, made by the administrator."""
         try:
-            with psycopg.connect(
-                self._conninfo(user=ADMINISTRATOR, dbname="postgres"), autocommit=True
-            ) as server:
+            with psycopg.connect(self._conninfo(user=ADMINISTRATOR, dbname="postgres"), autocommit=True) as server:
                 if server.execute("SELECT FROM pg_roles WHERE rolname = %s", (USER,)).rowcount == 0:
                     role = sql.SQL("CREATE ROLE {} LOGIN CREATEDB IN ROLE pg_monitor, pg_checkpoint")
                     server.execute(role.format(sql.Identifier(USER)))

@@ -193,9 +193,7 @@ class PostgresCluster:
         finally:
             os.close(log)
 
-    def _create(
-        self, initdb: Path, account: Account, base: str, descriptors: tuple[int, ...], log: int
-    ) -> None:
+    def _create(self, initdb: Path, account: Account, base: str, descriptors: tuple[int, ...], log: int) -> None:
         draft = self.base / "cluster.new"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
@@ -230,9 +228,10 @@ class PostgresCluster:
             leftover.unlink(missing_ok=True)
 
     def _server_command(self, postgres: Path, base: str) -> list[str]:
-        in_base = self.socket_dir.parent == self.base
+        socket_dir = f"{base}/socket" if self.socket_dir.parent == self.base else str(self.socket_dir)
+        quoted = socket_dir.replace('"', '""')  # the parameter is a list
         settings = settings_for(this_machine(self.base)) | {
-            "unix_socket_directories": f'"{base}/socket"' if in_base else str(self.socket_dir),
+            "unix_socket_directories": f'"{quoted}"',
             "unix_socket_permissions": "0700",
             "port": str(PORT),
             "hba_file": f"{base}/pg_hba.conf",
@@ -261,9 +260,7 @@ def _reached(base: Path, account: Account) -> Iterator[tuple[str, tuple[int, ...
         yield str(base), ()
 
 
-def _run(
-    command: list[str], *, account: Account, descriptors: tuple[int, ...], output: int, errors: int
-) -> int:
+def _run(command: list[str], *, account: Account, descriptors: tuple[int, ...], output: int, errors: int) -> int:
     """Run a program of PostgreSQL in a session of its own. Returns its exit status."""
     try:
         done = subprocess.run(

@@ -188,9 +188,7 @@ def _copy(installation: Path, copy: Path) -> None:
                 shutil.copytree(libraries, draft / libraries.relative_to(package.parent), symlinks=True)
         for path in (draft, *draft.rglob("*")):
             if not path.is_symlink():
-                path.chmod(
-                    path.stat().st_mode | (0o555 if path.is_dir() or os.access(path, os.X_OK) else 0o444)
-                )
+                path.chmod(path.stat().st_mode | (0o555 if path.is_dir() or os.access(path, os.X_OK) else 0o444))
         try:
             draft.rename(copy)
         except OSError:

@@ -1,0 +1,1 @@
+"""When something that happens again and again happens next."""

@@ -1,0 +1,24 @@
+"""Deferring a background job in the transaction of the change that causes it (Procrastinate, on the same database).
+
+Laws: a job exists exactly if the transaction commits. Jobs are told by name, so that nobody here knows who does them.
+"""
+
+from __future__ import annotations
+
+from django.db import transaction
+from procrastinate.contrib.django import app
+from procrastinate.exceptions import AlreadyEnqueued
+
+
+def defer_job(name: str, /, *, only_one: str = "", **arguments: int | str) -> bool:
+    """Defer the job; with ``only_one`` not while another of that name waits. Whether it was deferred.
+
+    ``only_one`` makes concurrent transactions wait for each other: for what people click, not for what comes in bulk.
+    """
+    job = app.configure_task(name, queueing_lock=only_one or None)
+    try:
+        with transaction.atomic():  # a refusal must not spoil the caller's transaction
+            job.defer(**arguments)
+    except AlreadyEnqueued:
+        return False
+    return True

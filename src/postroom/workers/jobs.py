@@ -1,0 +1,122 @@
+"""Background jobs (Procrastinate): thin tasks that call flows, and the worker that runs them.
+
+Duty: what is too slow for a request and no batch of a resident's: "Fetch Now", "Run Now". Flows defer a job by its name in
+the transaction of the change (`flows.defer_job`).
+Laws: a task is one call of a flow. A job is safe to repeat: when its worker dies it is stalled, found within a minute,
+and run again. The worker outlives outages of the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from django.db import connections
+from procrastinate import App
+from procrastinate.contrib.django import app
+from procrastinate.exceptions import ConnectorException
+
+from postroom.flows.fetch_mailbox import fetch_now
+from postroom.flows.run_scheduled_action import run_action
+from postroom.wiring import ports as wired_ports
+
+logger = logging.getLogger(__name__)
+
+CONCURRENCY = 4
+POLL_EVERY = 1.0  # seconds; a LISTEN that was lost in an outage does not come back
+STALLED_AFTER = 30  # seconds without a sign of life of the worker
+LOOK_FOR_STALLED_EVERY = 20.0
+RESTART_AFTER = 3.0
+GRACE = 15.0  # seconds that jobs under way have to finish
+
+
+@app.task(name="fetch_mailbox_now")
+def fetch_mailbox_now(mailbox_id: int) -> None:
+    """One round on this mailbox."""
+    _with_own_connection(lambda: logger.info("mailbox %d: %s", mailbox_id, fetch_now(wired_ports(), mailbox_id)))
+
+
+@app.task(name="run_scheduled_action")
+def run_scheduled_action(key: str) -> None:
+    """Run this action now, due or not; nothing happens when it runs already."""
+    _with_own_connection(lambda: logger.info("action %s: %s", key, run_action(wired_ports(), key) or "runs already"))
+
+
+def _with_own_connection(work: Callable[[], Any]) -> None:
+    """Tasks run in threads of a pool, which would keep their connections."""
+    try:
+        work()
+    finally:
+        connections.close_all()
+
+
+class JobWorker:
+    """A Procrastinate worker in a thread with an event loop of its own."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._is_over = False
+        self._task: asyncio.Task[None] | None = None
+        self._thread = threading.Thread(target=self._live, name="jobs", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Jobs under way are finished, within `GRACE`."""
+        self._is_over = True
+        self._loop.call_soon_threadsafe(lambda: self._task and self._task.cancel())
+        self._thread.join(GRACE + 5.0)
+
+    def _live(self) -> None:
+        try:
+            self._loop.run_until_complete(self._work_on())
+        finally:
+            self._loop.run_until_complete(self._loop.shutdown_default_executor())
+            self._loop.close()
+
+    async def _work_on(self) -> None:
+        """Again and again: whatever ends the worker is told and survived."""
+        while not self._is_over:
+            self._task = asyncio.ensure_future(_work())
+            try:
+                await self._task
+            except asyncio.CancelledError:
+                return
+            except Exception as error:
+                logger.warning("jobs: the worker ended and is started again: %s", str(error).strip() or repr(error))
+            if not self._is_over:
+                await asyncio.sleep(RESTART_AFTER)
+
+
+async def _work() -> None:
+    """A connector of the worker's own, with Django's kept for deferring: so what a job defers is part of its transaction."""
+    worker_app = app.with_connector(app.connector.get_worker_connector())  # type: ignore[attr-defined]
+    async with worker_app.open_async():
+        reviver = asyncio.create_task(_revive_stalled(worker_app))
+        try:
+            await worker_app.run_worker_async(
+                name="postroom",
+                concurrency=CONCURRENCY,
+                fetch_job_polling_interval=POLL_EVERY,
+                delete_jobs="successful",
+                install_signal_handlers=False,
+                shutdown_graceful_timeout=GRACE,
+            )
+        finally:
+            reviver.cancel()
+
+
+async def _revive_stalled(worker_app: App) -> None:
+    """Jobs whose worker died are put back into the queue."""
+    while True:
+        try:
+            for job in await worker_app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_AFTER):
+                logger.warning("job %s (%s) is run again: its worker died", job.id, job.task_name)
+                await worker_app.job_manager.retry_job(job)
+        except ConnectorException as error:
+            logger.info("jobs: no look for stalled ones: %s", error)
+        await asyncio.sleep(LOOK_FOR_STALLED_EVERY)

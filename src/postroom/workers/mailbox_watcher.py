@@ -1,0 +1,230 @@
+"""The watcher of mailboxes: one thread for each, so that a slow server delays nobody else's mail.
+
+Duty: hold the lease of each mailbox that is switched on, fetch what is new, then wait for news: by IDLE where the server
+knows it, for the mailbox's interval otherwise. Several watchers share the mailboxes by their leases.
+Laws: a thread that waits holds no database connection. Trouble with a mailbox makes its thread pause, longer each time;
+trouble of ours is told and survived. Who calls (`flows.fetch_mailbox.call_watchers`) is heard at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from contextlib import suppress
+
+from django.db import close_old_connections, connections
+
+from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxProtocol, MailboxSession, MailboxTrouble
+from postroom.flows.fetch_mailbox import (
+    CHANNEL,
+    Lease,
+    LeaseLost,
+    MailboxFetch,
+    endpoint_of,
+    fetch_round,
+    pause_after,
+    release_lease,
+    renew_lease,
+    take_lease,
+    watched_mailboxes,
+)
+from postroom.flows.ports import Ports
+from postroom.store.models import Mailbox
+from postroom.wiring import ports as wired_ports
+from postroom.workers.outages import OUTAGES
+from postroom.workers.stopping import Stop
+from postroom.workers.wakeups import Wakeups
+
+logger = logging.getLogger(__name__)
+
+REFRESH = 10.0  # seconds between two looks at the list of mailboxes; leases are renewed then, too
+TAKEN_ELSEWHERE_PAUSE = 15.0
+LOST_PAUSE = 5.0
+OUTAGE_PAUSE = 3.0
+BUG_PAUSE = 60.0
+END_PATIENCE = 20.0
+MOST_THREADS = 200  # beyond, mailboxes are fetched by the scheduled action alone
+
+
+def run(stop: Stop) -> None:
+    """Until ``stop`` is set; the batches under way are finished."""
+    MailboxWatcher(wired_ports(), stop).run()
+
+
+class MailboxWatcher:
+    """The process: starts, calls and ends a `_Watch` for each mailbox."""
+
+    def __init__(self, ports: Ports, stop: Stop) -> None:
+        self._ports = ports
+        self._stop = stop
+        self._holder = f"{socket.gethostname()[:40]}:{os.getpid()}:{ports.ids.hex(4)}"
+        self._watches: dict[int, _Watch] = {}
+        self._wakeups = Wakeups(CHANNEL)
+        self._is_out = False
+
+    def run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                self._look()
+                if self._wakeups.wait(self._stop, REFRESH):
+                    for watch in self._watches.values():
+                        watch.call()
+        finally:
+            self._end(list(self._watches))
+            self._wakeups.close()
+            connections.close_all()
+
+    def _look(self) -> None:
+        """Compare the mailboxes with the threads."""
+        try:
+            close_old_connections()
+            wanted = watched_mailboxes()
+        except OUTAGES as error:
+            if not self._is_out:
+                logger.error("mailbox watcher: waits for the database: %s", str(error).strip())
+            self._is_out = True
+            return
+        self._is_out = False
+        if len(wanted) > MOST_THREADS:
+            logger.warning("%d mailboxes are too many to watch; %d are", len(wanted), MOST_THREADS)
+        self._end([mailbox_id for mailbox_id in self._watches if mailbox_id not in wanted])
+        for mailbox_id in wanted[:MOST_THREADS]:
+            if mailbox_id not in self._watches:
+                self._watches[mailbox_id] = _Watch(self._ports, mailbox_id, self._holder)
+                self._watches[mailbox_id].start()
+        for watch in self._watches.values():
+            watch.keep_lease()
+
+    def _end(self, mailbox_ids: list[int]) -> None:
+        ending = [self._watches.pop(mailbox_id) for mailbox_id in mailbox_ids]
+        for watch in ending:
+            watch.end()
+        for watch in ending:
+            watch.join(END_PATIENCE)
+            if watch.is_alive():
+                logger.warning("mailbox %d does not let go", watch.mailbox_id)
+
+
+class _Watch(threading.Thread):
+    """One mailbox. The watcher's own thread calls `call`, `keep_lease` and `end`."""
+
+    def __init__(self, ports: Ports, mailbox_id: int, holder: str) -> None:
+        super().__init__(name=f"mailbox-{mailbox_id}", daemon=True)
+        self.mailbox_id = mailbox_id
+        self._ports = ports
+        self._holder = holder
+        self._lease: Lease | None = None
+        self._session: MailboxSession | None = None
+        self._bell = threading.Event()
+        self._is_over = False
+        self._is_out = False
+
+    # From the watcher's thread
+
+    def call(self) -> None:
+        """Look now."""
+        self._bell.set()
+        if session := self._session:
+            session.interrupt()
+
+    def keep_lease(self) -> None:
+        """A thread that waits in IDLE cannot do it."""
+        if lease := self._lease:
+            try:
+                renew_lease(self._ports, lease)
+            except LeaseLost:
+                self._lease = None
+                self.call()
+            except OUTAGES:
+                return
+
+    def end(self) -> None:
+        self._is_over = True
+        self.call()
+
+    # In its own thread
+
+    def run(self) -> None:
+        while not self._is_over:
+            try:
+                pause = self._watch()
+                self._is_out = False
+            except OUTAGES as error:
+                if not self._is_out:
+                    logger.error("mailbox %d waits for the database: %s", self.mailbox_id, str(error).strip())
+                self._is_out = True
+                pause = OUTAGE_PAUSE
+            except Exception:
+                logger.exception("mailbox %d: failed", self.mailbox_id)
+                pause = BUG_PAUSE
+            connections.close_all()
+            self._rest(pause)
+
+    def _rest(self, seconds: float) -> None:
+        if not self._is_over and seconds:
+            self._bell.wait(seconds)
+        self._bell.clear()
+
+    def _watch(self) -> float:
+        """Under one lease and with one session, until one of them ends. How long to leave the mailbox alone then."""
+        close_old_connections()
+        lease = self._lease = take_lease(self._ports, self.mailbox_id, self._holder)
+        if lease is None:
+            return TAKEN_ELSEWHERE_PAUSE
+        try:
+            return self._read(lease)
+        except (LeaseLost, Mailbox.DoesNotExist):
+            return 0.0
+        finally:
+            self._lease = None
+            with suppress(*OUTAGES):
+                release_lease(lease)
+
+    def _read(self, lease: Lease) -> float:
+        endpoint = endpoint_of(self._ports, Mailbox.objects.get(pk=self.mailbox_id))
+        session = self._session = self._ports.mailbox_session(endpoint)
+        try:
+            while not self._is_over and self._lease is lease:
+                self._bell.clear()
+                done = fetch_round(self._ports, lease, session, is_over=lambda: self._is_over)
+                self._tell(done)
+                mailbox = Mailbox.objects.get(pk=self.mailbox_id)
+                if done.trouble:
+                    self._pause(session, pause_after(mailbox.error_count, done.trouble_kind).total_seconds())
+                    return 0.0
+                if endpoint_of(self._ports, mailbox) != endpoint:
+                    return 0.0
+                if not done.has_more:
+                    self._wait_for_news(session, endpoint, float(mailbox.interval_seconds))
+        except MailboxTrouble as trouble:  # the connection was lost while nothing happened: that is no news
+            logger.info("mailbox %d: %s", self.mailbox_id, trouble.text)
+            return LOST_PAUSE
+        finally:
+            self._session = None
+            session.close()
+        return 0.0
+
+    def _pause(self, session: MailboxSession, seconds: float) -> None:
+        """With the lease: another watcher would only run into the same trouble."""
+        session.close()
+        connections.close_all()
+        if not self._is_over:
+            self._bell.wait(seconds)
+
+    def _wait_for_news(self, session: MailboxSession, endpoint: MailboxEndpoint, interval: float) -> None:
+        connections.close_all()
+        if self._bell.is_set() or self._is_over:
+            return
+        if endpoint.protocol is MailboxProtocol.POP3:  # a connection shows nothing new, and locks others out
+            session.close()
+            self._bell.wait(interval)
+        else:
+            session.wait_for_new(interval)
+
+    def _tell(self, done: MailboxFetch) -> None:
+        if done.trouble:
+            logger.warning("mailbox %d: %s", self.mailbox_id, done.trouble)
+        elif done.taken:
+            logger.info("mailbox %d: %s", self.mailbox_id, done)

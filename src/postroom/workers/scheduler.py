@@ -1,0 +1,88 @@
+"""The scheduler: runs scheduled actions when they are due, and the background jobs of everybody else.
+
+Duty: a look at the table every second, a thread for each action that is due, a thread for the job worker. Several
+schedulers share the work by the locks that the flow takes.
+"""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from django.db import close_old_connections, connections
+
+from postroom.flows.ports import Ports
+from postroom.flows.run_scheduled_action import due_keys, ensure_actions, run_action
+from postroom.wiring import ports as wired_ports
+from postroom.workers.jobs import JobWorker
+from postroom.workers.outages import OUTAGES
+from postroom.workers.stopping import Stop
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0  # seconds
+THREADS = 4
+
+
+def run(stop: Stop) -> None:
+    """Until ``stop`` is set; actions under way are told to end early, jobs under way are finished."""
+    ports = wired_ports()
+    jobs = JobWorker()
+    jobs.start()
+    try:
+        Scheduler(ports, stop).run()
+    finally:
+        jobs.stop()
+
+
+class Scheduler:
+    """Runs what is due; see `run`."""
+
+    def __init__(self, ports: Ports, stop: Stop) -> None:
+        self._ports = ports
+        self._stop = stop
+        self._threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="action")
+        self._running: dict[str, Future[None]] = {}
+        self._is_out = False
+        self._has_rows = False
+
+    def run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                self._look()
+                self._stop.wait(LOOK_EVERY)
+        finally:
+            self._threads.shutdown(wait=True, cancel_futures=True)
+            connections.close_all()
+
+    def _look(self) -> None:
+        try:
+            close_old_connections()
+            if not self._has_rows:
+                ensure_actions(self._ports)
+                self._has_rows = True
+            due = due_keys(self._ports)
+        except OUTAGES as error:
+            if not self._is_out:
+                logger.error("scheduler: waits for the database: %s", str(error).strip())
+            self._is_out = True
+            return
+        self._is_out = False
+        self._running = {key: future for key, future in self._running.items() if not future.done()}
+        for key in due:
+            if key not in self._running:
+                self._running[key] = self._threads.submit(self._act, key)
+
+    def _act(self, key: str) -> None:
+        """In a thread of the pool."""
+        try:
+            close_old_connections()
+            done = run_action(self._ports, key, only_if_due=True, is_over=self._stop.is_set)
+            if done is not None:
+                logger.info("action %s: %s", key, done.result)
+        except OUTAGES as error:
+            logger.warning("action %s: the database went away: %s", key, str(error).strip())
+        except Exception:
+            logger.exception("action %s", key)
+        finally:
+            connections.close_all()
