@@ -49,7 +49,9 @@ class ParsedMail:
     to: tuple[Address, ...] = ()
     cc: tuple[Address, ...] = ()
     resent_to: tuple[Address, ...] = ()  # Resent-To and Resent-Cc
-    delivered_to: tuple[str, ...] = ()  # Delivered-To, X-Original-To, Envelope-To, X-Envelope-To: normal forms, nearest hop first
+    delivered_to: tuple[
+        str, ...
+    ] = ()  # Delivered-To, X-Original-To, Envelope-To, X-Envelope-To: normal forms, nearest hop first
     return_path: str | None = None  # normal form, "" for <>, None when the header is missing
     in_reply_to: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
