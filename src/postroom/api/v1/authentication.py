@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.http import HttpRequest
 from ninja.security import APIKeyCookie, HttpBearer
 
@@ -23,7 +21,7 @@ class BySession(APIKeyCookie):
 
     param_name = "sessionid"
 
-    def authenticate(self, request: HttpRequest, key: str | None) -> Member | None:
+    def authenticate(self, request: HttpRequest, _key: str | None) -> Member | None:
         if not request.user.is_authenticated or not request.user.is_active:
             return None
         return Member.objects.select_related("contact", "company", "user").filter(user_id=request.user.pk).first()
@@ -32,5 +30,5 @@ class BySession(APIKeyCookie):
 class ByKey(HttpBearer):
     """``Authorization: Bearer prk_…``"""
 
-    def authenticate(self, request: HttpRequest, token: str) -> Any:
+    def authenticate(self, _request: HttpRequest, token: str) -> Member | None:
         return member_of_key(ports(), token)

@@ -14,8 +14,10 @@ from postroom.api.v1.schemas import (
     ChangedOut,
     DecisionOut,
     DeliveryOut,
+    DeliveryQuery,
     DeliveryRowOut,
     InboundOut,
+    InboundQuery,
     InboundRowOut,
     MadeOut,
     PageOut,
@@ -25,10 +27,9 @@ from postroom.api.v1.schemas import (
     reason_out,
     reasons_out,
 )
-from postroom.core.terms.states import InboundState
 from postroom.flows import access, queue
 from postroom.store.queries.pages_inbound import InboundRow, inbound, inbound_list
-from postroom.store.queries.pages_queue import DeliveryRow, QueueView, deliveries, delivery
+from postroom.store.queries.pages_queue import DeliveryRow, deliveries, delivery
 from postroom.wiring import ports
 
 router = Router(tags=["mail"])
@@ -38,12 +39,10 @@ ACTIONS = {"retry": queue.retry, "send-now": queue.send_now, "cancel": queue.can
 
 
 @router.get("/deliveries", response={200: PageOut[DeliveryRowOut], **TROUBLE}, summary="The queue")
-def list_deliveries(
-    request: ApiRequest, state: QueueView = QueueView.ALL, after: str = "", limit: int = Query(50, ge=1, le=200)
-) -> Any:
+def list_deliveries(request: ApiRequest, asked: Query[DeliveryQuery]) -> Any:
     """What is outgoing comes in the order in which it leaves, everything else newest first."""
     access.require(request.auth, "queue")
-    page = deliveries(access.visible_deliveries(request.auth), state, cursor=after, size=limit)
+    page = deliveries(access.visible_deliveries(request.auth), asked.state, cursor=asked.after, size=asked.limit)
     return page_out(page, [_delivery(row) for row in page.rows])
 
 
@@ -78,12 +77,10 @@ def act(request: ApiRequest, delivery_id: int, action: str) -> Any:
 
 
 @router.get("/inbound", response={200: PageOut[InboundRowOut], **TROUBLE}, summary="The inbound log")
-def list_inbound(
-    request: ApiRequest, state: InboundState | None = None, after: str = "", limit: int = Query(50, ge=1, le=200)
-) -> Any:
+def list_inbound(request: ApiRequest, asked: Query[InboundQuery]) -> Any:
     """Newest first."""
     access.require(request.auth, "inbound")
-    page = inbound_list(access.visible_inbound(request.auth), state, cursor=after, size=limit)
+    page = inbound_list(access.visible_inbound(request.auth), asked.state, cursor=asked.after, size=asked.limit)
     return page_out(page, [_inbound(row) for row in page.rows])
 
 

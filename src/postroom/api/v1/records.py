@@ -23,13 +23,14 @@ from postroom.api.v1.schemas import (
     RecordChange,
     RecordIn,
     RecordOut,
+    RecordQuery,
     RecordRowOut,
     Trouble,
     fields_of,
     page_out,
     reasons_out,
 )
-from postroom.core.mime.text import text_to_html
+from postroom.core.mime.markup import text_to_html
 from postroom.core.terms.addresses import parse_one
 from postroom.core.terms.states import MessageKind
 from postroom.flows import access
@@ -56,25 +57,16 @@ MAX_ATTACHMENTS = 25_000_000  # bytes of one message's files
 
 
 @router.get("/records", response={200: PageOut[RecordRowOut], **TROUBLE}, summary="List records")
-def list_records(
-    request: ApiRequest,
-    kind: str = "",
-    search: str = "",
-    stage: str = "",
-    responsible_id: int | None = Query(None, description="0: nobody's."),
-    contact_id: int | None = None,
-    after: str = "",
-    limit: int = Query(50, ge=1, le=200),
-) -> Any:
+def list_records(request: ApiRequest, asked: Query[RecordQuery]) -> Any:
     """Those last written on come first."""
     wish = RecordWish(
-        kind=kind,
-        search=search[:200],
-        stage=stage,
-        responsible=responsible_id,
-        contact=contact_id,
-        cursor=after,
-        size=limit,
+        kind=asked.kind,
+        search=asked.search,
+        stage=asked.stage,
+        responsible=asked.responsible_id,
+        contact=asked.contact_id,
+        cursor=asked.after,
+        size=asked.limit,
     )
     page = record_list(access.visible_records(request.auth), wish)
     return page_out(page, [fields_of(row, RecordRowOut) for row in page.rows])
@@ -147,10 +139,10 @@ def remove_follower(request: ApiRequest, record_id: int, contact_id: int) -> Any
 
 
 @router.get("/records/{record_id}/messages", response={200: PageOut[MessageOut], **TROUBLE}, summary="A conversation")
-def list_messages(request: ApiRequest, record_id: int, after: str = "", limit: int = Query(20, ge=1, le=100)) -> Any:
+def list_messages(request: ApiRequest, record_id: int, asked: Query[Cut]) -> Any:
     """Newest first."""
     _head(request, record_id)
-    page = thread(record_id, before=after, size=limit)
+    page = thread(record_id, before=asked.after, size=asked.limit)
     said = bodies([one.id for one in page.rows])
     return page_out(page, [_message(one, said.get(one.id)) for one in page.rows])
 

@@ -10,7 +10,9 @@ from ninja import Field, Schema
 from pydantic import ConfigDict
 
 from postroom.core.terms.reasons import Reason
+from postroom.core.terms.states import InboundState
 from postroom.store.queries.pages import Page
+from postroom.store.queries.pages_queue import QueueView
 
 T = TypeVar("T")
 
@@ -30,6 +32,29 @@ class ReasonOut(Schema):
     code: str
     facts: dict[str, str]
     sentence: str
+
+
+class Cut(Schema):
+    """Which piece of a list."""
+
+    after: str = Field("", max_length=100, description="The ``next`` of the page before.")
+    limit: int = Field(50, ge=1, le=200)
+
+
+class RecordQuery(Cut):
+    kind: str = ""
+    search: str = Field("", max_length=200, description="Words that begin words of title, contact or address.")
+    stage: str = ""
+    responsible_id: int | None = Field(None, description="0: nobody's.")
+    contact_id: int | None = None
+
+
+class DeliveryQuery(Cut):
+    state: QueueView = QueueView.ALL
+
+
+class InboundQuery(Cut):
+    state: InboundState | None = None
 
 
 class RecordIn(In):
