@@ -78,7 +78,7 @@ def _everything(base: str, folder: Path, password: str, only: str = "") -> None:
         "inbound": "/inbound/", "mail": "/inbound/{inbound}/", "held": "/held/", "held_mail": "/inbound/{held}/", "letterbox": "/letterbox/",
         "letter": "/letterbox/{letter}/", "servers": "/settings/servers/", "server": "/settings/servers/{server}/", "mailboxes": "/settings/mailboxes/",
         "domains": "/settings/domains/", "aliases": "/settings/aliases/", "alias": "/settings/aliases/{alias}/", "parameters": "/settings/parameters/", "actions": "/settings/actions/",
-        "action": "/settings/actions/queue/", "changes": "/settings/changes/", "keys": "/settings/keys/",
+        "action": "/settings/actions/queue_manager/", "changes": "/settings/changes/", "keys": "/settings/keys/",
     }  # fmt: skip
     with a_browser() as browser:
         for size in SIZES:

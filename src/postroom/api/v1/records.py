@@ -13,6 +13,7 @@ from ninja.errors import HttpError
 from postroom.api.v1.authentication import ApiRequest
 from postroom.api.v1.schemas import (
     AttachmentOut,
+    Cut,
     EnvelopeOut,
     FileIn,
     FollowerOut,

@@ -16,9 +16,10 @@ from postroom.flows.access import NotAllowed
 from postroom.flows.route_message import attach_to_record, create_record_from, refuse_held, route_again
 from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_inbound import InboundFact, inbound, inbound_list, raw_mail
-from postroom.store.queries.pages_records import RecordWish, kinds, record_list
+from postroom.store.queries.pages_records import RecordWish, record_list
 from postroom.web.frames import download, framed
 from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
+from postroom.web.navigation import kinds_of
 from postroom.web.shell import fragment, go, page
 from postroom.wiring import ports
 
@@ -83,7 +84,7 @@ def one(request: MemberRequest, inbound_id: int) -> HttpResponse:
         "row": found.row,
         "parsed": parsed,
         "decisions": decisions,
-        "kinds": kinds(),
+        "kinds": kinds_of(request),
         "may_decide": found.row.state in MAY_STILL_DECIDE and access.may(request.member, "inbound"),
     }
     return page(request, "postroom/inbound/mail.html", _("Incoming mail"), context)
@@ -129,6 +130,7 @@ def source(request: MemberRequest, inbound_id: int) -> HttpResponse:
 @for_members("GET")
 def find_record(request: MemberRequest, inbound_id: int) -> HttpResponse:
     """Records to attach the mail to."""
+    _found(request, inbound_id)
     wish = RecordWish(search=text_of(request.GET, "q", 200), size=8)
     rows = record_list(access.visible_records(request.member), wish).rows if wish.search else ()
     return fragment(request, "postroom/inbound/_records.html", {"records": rows, "inbound_id": inbound_id})
@@ -158,7 +160,7 @@ def create(request: MemberRequest, inbound_id: int) -> HttpResponse:
     """A person makes a record of it."""
     _found(request, inbound_id)
     kind = request.POST.get("kind", "")
-    if kind not in {one.key for one in kinds()}:
+    if kind not in {one.key for one in kinds_of(request)}:
         raise Http404
     create_record_from(ports(), inbound_id, kind, member=request.member)
     return go(request, reverse("web:inbound_mail", args=[inbound_id]), said=_("A record was made of it."))
