@@ -208,6 +208,25 @@ def test_a_killed_server_comes_back_with_all_that_was_committed(data_dir: Path) 
             assert int(one(database, "SELECT count(*) FROM crash")) == before + 1000
 
 
+def test_a_server_that_is_killed_while_it_starts_gets_a_second_chance(
+    monkeypatch: pytest.MonkeyPatch, data_dir: Path
+) -> None:
+    database = EmbeddedDatabase(data_dir)
+    look_inside = database._ensure_database
+    killed: list[int] = []
+
+    def kill_it_first() -> None:
+        if not killed:
+            killed.append(server_process(data_dir))
+            os.kill(killed[0], signal.SIGKILL)
+        look_inside()
+
+    monkeypatch.setattr(database, "_ensure_database", kill_it_first)
+    with database:
+        assert one(database, "SELECT 1") == "1"
+        assert server_process(data_dir) != killed[0]
+
+
 def test_a_killed_server_that_nobody_revives_is_simply_gone(data_dir: Path) -> None:
     with running_database(data_dir) as database:
         os.kill(server_process(data_dir), signal.SIGKILL)
@@ -371,7 +390,7 @@ def test_a_small_machine_is_asked_for_little_and_a_big_one_for_no_more_than_is_u
 
 # -- as root: defined only where it can be tried
 
-if os.geteuid() == 0:
+if os.geteuid() == 0 and sys.platform == "linux":
     STRANGER = pwd.getpwnam("daemon")
 
     def test_as_root_postgresql_runs_under_a_system_account_below_a_folder_that_is_closed_to_it(
