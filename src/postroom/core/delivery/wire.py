@@ -12,17 +12,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from postroom.core.terms.encryption import Encryption as Encryption  # noqa: PLC0414 - exported from here, too
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.secret import Secret
 from postroom.core.terms.smtp_replies import SmtpReply
-
-
-class Encryption(StrEnum):
-    """How a server is spoken to (D-8)."""
-
-    NONE = "none"
-    STARTTLS = "starttls"
-    TLS = "tls"
 
 
 class Phase(StrEnum):
@@ -94,6 +87,9 @@ class WireOutcome:
     connection: str = ""  # "host:port#7", for the attempt row
     tls: str = ""  # "TLSv1.3" or ""
     duration: float = 0.0
+    refusals: tuple[
+        tuple[str, SmtpReply], ...
+    ] = ()  # of an envelope with several recipients: those refused at RCPT
 
     @property
     def is_accepted(self) -> bool:
