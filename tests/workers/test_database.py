@@ -23,8 +23,9 @@ from postroom.workers.database import DatabaseTrouble, EmbeddedDatabase, connect
 from postroom.workers.postgres_cluster import PostgresCluster, works_in
 from postroom.workers.postgres_program import account_for, programs_for
 from postroom.workers.postgres_settings import GIBIBYTE, MEBIBYTE, Machine, settings_for
-from tests.waiting import HANGS_AFTER, wait_until
+from tests.laboratory.waiting import wait_until
 
+HANGS_AFTER = 60.0  # seconds
 SOURCES = Path(__file__).parents[2] / "src"
 
 
@@ -280,14 +281,14 @@ def test_a_server_that_postroom_did_not_start_is_not_run_over(data_dir: Path) ->
     with tempfile.TemporaryFile() as no_lock_of_ours:
         PostgresCluster(data_dir / "postgres").launch(no_lock_of_ours.fileno())
         database = EmbeddedDatabase(data_dir)
-        wait_until(database.is_running)
+        wait_until(database.is_running, "the server answers")
         no_lock_of_ours.seek(0)
         process = int(no_lock_of_ours.read())
         (Path(database.connection.socket_dir) / ".s.PGSQL.5432").unlink()
         with pytest.raises(DatabaseTrouble, match=f"process {process}"):
             database.start()
         os.kill(process, signal.SIGINT)
-        wait_until(lambda: not works_in(process, data_dir / "postgres" / "cluster"))
+        wait_until(lambda: not works_in(process, data_dir / "postgres" / "cluster"), "the stranger is gone")
 
 
 def test_a_server_that_cannot_start_says_why(data_dir: Path) -> None:
