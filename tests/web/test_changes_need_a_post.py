@@ -11,9 +11,9 @@ from tests.web.conftest import SignedIn
 
 CHANGING = [
     "/read/",
-    "/record/1/change/",
-    "/record/1/follow/",
-    "/record/1/unfollow/",
+    "/records/1/change/",
+    "/records/1/follow/",
+    "/records/1/unfollow/",
     "/message/1/resend/",
     "/message/1/ignore/",
     "/queue/act/",
@@ -36,7 +36,7 @@ def test_what_changes_something_does_not_listen_to_get(signed_in: SignedIn, ada:
 
 
 @pytest.mark.parametrize(
-    "place", [*CHANGING, "/record/1/messages/", "/records/ticket/new/", "/settings/servers/new/", "/login/"]
+    "place", [*CHANGING, "/records/1/messages/", "/records/ticket/new/", "/settings/servers/new/", "/login/"]
 )
 def test_a_post_without_the_token_of_a_page_is_refused(ada: Member, place: str) -> None:
     window = Client(enforce_csrf_checks=True)
@@ -79,7 +79,7 @@ def _routes(patterns: list[object], before: str = "/") -> list[str]:
 
 
 def _shape(place: str) -> str:
-    """``/record/12/`` and ``/record/<int:record_id>/`` have one shape."""
+    """``/records/12/`` and ``/records/<int:record_id>/`` have one shape."""
     parts = place.split("?", maxsplit=1)[0].split("/")
     names = {"ticket", "mail.retry.days", "queue_manager"}
     return "/".join("N" if part.isdigit() or part[:1] in ("<", "{") or part in names else part for part in parts)

@@ -35,10 +35,10 @@ EVERYBODY = [
     "/records/ticket/?stage=New",
     "/records/ticket/new/",
     "/people/find/?who=carla",
-    "/record/{record}/",
-    "/record/{record}/messages/",
-    "/record/{record}/audience/?kind=comment",
-    "/record/{record}/live/?after=0",
+    "/records/{record}/",
+    "/records/{record}/messages/",
+    "/records/{record}/audience/?kind=comment",
+    "/records/{record}/live/?after=0",
     "/message/{message}/body/",
     "/message/{message}/recipients/",
     "/letterbox/",
@@ -162,7 +162,7 @@ def test_a_stranger_gets_nothing_anywhere(numbers: dict[str, int], client: Clien
 def test_what_is_not_there_is_404_in_our_look(signed_in: SignedIn, ada: Member) -> None:
     window = signed_in(ada)
     for place in (
-        "/record/999999/",
+        "/records/999999/",
         "/records/dragons/",
         "/records/dragons/new/",
         "/message/999999/body/",
@@ -192,8 +192,8 @@ def test_a_cursor_that_makes_no_sense_is_no_error(numbers: dict[str, int], signe
             ).status_code
             == 200
         )
-    assert window.get(f"/record/{record}/messages/", {"before": nonsense}).status_code == 200
-    assert window.get(f"/record/{record}/live/", {"after": nonsense, "from": nonsense}).status_code == 200
+    assert window.get(f"/records/{record}/messages/", {"before": nonsense}).status_code == 200
+    assert window.get(f"/records/{record}/live/", {"after": nonsense, "from": nonsense}).status_code == 200
 
 
 def test_empty_pages_teach_instead_of_showing_nothing(company: object, signed_in: SignedIn, ada: Member) -> None:
@@ -228,7 +228,7 @@ def test_the_sidebar_offers_only_what_may_be_opened(numbers: dict[str, int], sig
 
 def test_a_reader_is_offered_nothing_to_write_with(numbers: dict[str, int], signed_in: SignedIn) -> None:
     Member.objects.filter(user__username="bob").update(role=Role.READ_ONLY)
-    page = signed_in(member("bob")).get(f"/record/{numbers['record']}/").content.decode()
+    page = signed_in(member("bob")).get(f"/records/{numbers['record']}/").content.decode()
     assert "pr-composer" not in page
     assert "pr-retitle" not in page
     assert "unfollow" not in page

@@ -13,7 +13,13 @@ from postroom.core.mime.parsing import parse
 from postroom.core.terms.states import InboundState
 from postroom.flows import access
 from postroom.flows.access import NotAllowed
-from postroom.flows.route_message import attach_to_record, create_record_from, refuse_held, route_again
+from postroom.flows.settle_inbound import (
+    AlreadySettled,
+    attach_to_record,
+    create_record_from,
+    refuse_held,
+    route_again,
+)
 from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_inbound import InboundFact, inbound, inbound_list, raw_mail
 from postroom.store.queries.pages_records import RecordWish, record_list
@@ -140,8 +146,17 @@ def find_record(request: MemberRequest, inbound_id: int) -> HttpResponse:
 def again(request: MemberRequest, inbound_id: int) -> HttpResponse:
     """Route again: after a rule was changed, or after our own fault was mended."""
     _found(request, inbound_id)
-    route_again(ports(), inbound_id, member=request.member)
+    try:
+        route_again(ports(), inbound_id, member=request.member)
+    except AlreadySettled:
+        return _settled(request, inbound_id)
     return go(request, reverse("web:inbound_mail", args=[inbound_id]), said=_("It is routed again in a moment."))
+
+
+def _settled(request: MemberRequest, inbound_id: int) -> HttpResponse:
+    """Somebody, or the router, was faster."""
+    place = reverse("web:inbound_mail", args=[inbound_id])
+    return go(request, place, trouble=_("This mail is on a record already; nothing was changed."))
 
 
 @for_members("POST")
@@ -151,7 +166,10 @@ def attach(request: MemberRequest, inbound_id: int) -> HttpResponse:
     record_id = read_id(request.POST.get("record", ""))
     if record_id is None or not access.visible_records(request.member).filter(pk=record_id).exists():
         raise Http404
-    attach_to_record(ports(), inbound_id, record_id, member=request.member)
+    try:
+        attach_to_record(ports(), inbound_id, record_id, member=request.member)
+    except AlreadySettled:
+        return _settled(request, inbound_id)
     return go(request, reverse("web:record", args=[record_id]), said=_("The mail is on this record now."))
 
 
@@ -162,13 +180,19 @@ def create(request: MemberRequest, inbound_id: int) -> HttpResponse:
     kind = request.POST.get("kind", "")
     if kind not in {one.key for one in kinds_of(request)}:
         raise Http404
-    create_record_from(ports(), inbound_id, kind, member=request.member)
-    return go(request, reverse("web:inbound_mail", args=[inbound_id]), said=_("A record was made of it."))
+    try:
+        record_id = create_record_from(ports(), inbound_id, kind, member=request.member)
+    except AlreadySettled:
+        return _settled(request, inbound_id)
+    return go(request, reverse("web:record", args=[record_id]), said=_("A record was made of the mail."))
 
 
 @for_members("POST")
 def refuse(request: MemberRequest, inbound_id: int) -> HttpResponse:
     """A person sends it away."""
     _found(request, inbound_id)
-    refuse_held(ports(), inbound_id, member=request.member)
+    try:
+        refuse_held(ports(), inbound_id, member=request.member)
+    except AlreadySettled:
+        return _settled(request, inbound_id)
     return go(request, reverse("web:held"), said=_("The mail was refused."))
