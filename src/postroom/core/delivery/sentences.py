@@ -26,6 +26,7 @@ catalogue(
         "wait.secret": "The password of {server} cannot be read: enter it again.",
         "wait.transient": "The server said: {reply}",
         "wait.connection": "The connection broke: {trouble}",
+        "wait.our_fault": "Postroom could not compose it ({error}): this is a bug of ours, see the log.",
         "wait.resend": "Its outcome was hidden by a crash; the rule is to send such mail again.",
         # with which sender
         "from.kept": "The From {sender} is sent as written.",
@@ -47,6 +48,7 @@ catalogue(
         "mail.bad_from": "The From {sender} is no mail address.",
         "mail.no_recipient": "The recipient has no mail address.",
         "mail.bad_recipient": "{recipient} is no mail address.",
+        "mail.too_large": "The mail has {size} bytes; {server} takes {limit} at most.",
         "mail.no_content": "The content of the mail is gone.",
         "outcome.captured": "Captured in the Letterbox.",
         "outcome.refused": "The server said: {reply}",
