@@ -75,6 +75,10 @@ def test_tokens_are_verified_and_numbers_told_by_purpose() -> None:
     assert seen.recipients[-1].token is None
 
 
+def test_a_reply_address_is_no_bounce_address() -> None:
+    assert not evidence(rcpt=[reply_address(7)]).is_bounce_addressed
+
+
 def test_a_recipient_is_taken_apart() -> None:
     recipient = evidence(rcpt=["Support+Order-7@OURS.example"]).recipients[0]
     assert (recipient.normal, recipient.local, recipient.detail, recipient.domain) == (

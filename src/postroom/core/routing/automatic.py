@@ -51,14 +51,13 @@ def is_auto_reply(mail: ParsedMail, *, has_null_reverse_path: bool) -> bool:
 
 
 def is_automatic(mail: ParsedMail, *, has_null_reverse_path: bool) -> bool:
-    """Not from one person to us: nobody waits for our answer."""
+    """Not from one person to us: nobody waits for our answer. (An auto-reply is automatic anyway.)"""
     author = mail.author
     return (
         has_null_reverse_path
         or _auto_submitted(mail) not in ("", "no")
-        or _precedence(mail) in ("bulk", "junk", "list", "auto_reply", "auto-reply")
+        or _precedence(mail) in ("bulk", "junk", "list")
         or any(mail.header(name) for name in _LIST_HEADERS)
-        or any(_is_set(mail.header(name)) for name in _AUTO_REPLY_HEADERS)
         or bool(author and _NO_PERSONS.match(strip_plus(author.local.lower())[0]))
     )
 
