@@ -119,7 +119,7 @@ def test_a_refusal_stays_a_refusal() -> None:
     [
         (mail(subject="Printer"), mail(subject="Re: AW: printer")),
         (mail(text="Please   come.\r\n"), mail(text="please come.")),
-        (mail(text="", html="<p>Please <b>come</b>.</p>"), mail(text="", html="<div>Please come .</div>")),
+        (mail(text="", html="<p>Please <b>come</b>.</p>"), mail(text="", html="<div>Please<br>come.</div>")),
         (mail(message_id="<a@b.example>"), mail(message_id="<c@d.example>")),
         (
             mail(text="New words\n> old", reply_text="New words"),

@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from postroom.core.mime.markup import html_to_text
 from postroom.core.mime.parsed import ParsedMail
-from postroom.core.reports.plain_words import words_of
 from postroom.core.reports.quoted import quoted_heads
 from postroom.core.reports.status_fields import Group, read_groups, read_head, read_typed_address
 from postroom.core.terms.addresses import normalize
@@ -115,7 +115,7 @@ def named_recipients(mail: ParsedMail, *, may_guess: bool) -> tuple[NamedRecipie
     """Whom the notice names, from the surest place that names anybody. ``may_guess``: at the last, whom the quoted mail
     was for, where that was one."""
     text = notice_text(mail)
-    senders = {address.normal for address in (*mail.to, *mail.header_from)} | set(mail.delivered_to)
+    senders = {address.normal for address in (*mail.to, *mail.header_from)}
     places = (
         _in_failed_header(mail, text),
         _in_fields(text),
@@ -141,7 +141,7 @@ def quoted_head_in_text(mail: ParsedMail) -> Group:
 
 
 def _split(mail: ParsedMail) -> tuple[str, str]:
-    text = (mail.text or words_of(mail.html)).replace("\r\n", "\n")[:_MAX_NOTICE]
+    text = (mail.text or html_to_text(mail.html)).replace("\r\n", "\n")[:_MAX_NOTICE]
     lines = text.split("\n")
     for number, line in enumerate(lines):
         if number and _QUOTE_BEGINS.match(line):
