@@ -89,6 +89,12 @@ def test_a_recipient_is_taken_apart() -> None:
     )
 
 
+def test_a_mail_to_half_the_world_does_not_stop_us() -> None:
+    seen = fetched(to=[f"a{number}@x.example" for number in range(5_000)], delivered_to=("support@ours.example",))
+    assert len(seen.recipients) == 1_001
+    assert seen.recipients[0].normal == "support@ours.example"
+
+
 # --- reverse path
 
 

@@ -26,10 +26,9 @@ from postroom.core.terms.states import Door
 from postroom.core.tokens.addresses import AddressToken
 
 MARK_HEADERS = ("X-Postroom-Objects", "X-Odoo-Objects")
-NOTICE_TAGS = (
-    ".notice.postroom@",
-    "-loop-detection-bounce-email@",
-)  # in Message-IDs of our refusals, and Odoo's (I-21)
+# In Message-IDs of our refusals (make them with ``unique="….notice"``), and of those sent before a migration (I-21).
+NOTICE_TAGS = (".notice.postroom@", "-loop-detection-bounce-email@")
+MAX_HEADER_RECIPIENTS = 1_000  # of a fetched mail, those nearest first
 START_ANEW_TAG = "-reply_to@"  # in Message-IDs whose replies go by alias, not by thread (I-23, O-72)
 _REPLY_PREFIX = re.compile(
     r"^\s{0,9}(?:re|aw|antw|antwort|sv|vs|odp|ref|rif|res|tr|ynt|atb|vá|απ|回复|答复|返信)\s{0,9}(?:\[\d{1,4}\]|\(\d{1,4}\))?\s{0,9}[:：]",
@@ -93,7 +92,8 @@ def _recipients(
     else:
         delivered = [read_recipient(address, keys) for address in mail.delivered_to]
         named = [address.spec for address in (*mail.to, *mail.cc, *mail.resent_to)]
-        found = delivered + [read_recipient(address, keys, is_header=True) for address in named]
+        named_by_header = [read_recipient(address, keys, is_header=True) for address in named[:MAX_HEADER_RECIPIENTS]]
+        found = delivered + named_by_header
     first: dict[str, Recipient] = {}
     for recipient in found:
         if recipient.normal:
