@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from postroom.core.mime.parsed import ParsedMail, ReportPart
@@ -149,7 +151,7 @@ def test_a_null_reverse_path_in_the_envelope_is_a_sign_too() -> None:
     assert read_report(mail, has_null_reverse_path=True) is not None
 
 
-PERSON = {"author": "Carla <carla@customer.example>", "return_path": "carla@customer.example"}
+PERSON: dict[str, Any] = {"author": "Carla <carla@customer.example>", "return_path": "carla@customer.example"}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ from postroom.core.routing.verdicts import (
 from postroom.core.terms.states import AliasPolicy, Door
 from tests.core.routing.people import SALES, SUPPORT, codes, evidence, facts, fetched, mail, reply_address
 
-FALLBACK = {"fallback_kind": "lead", "fallback_company_id": 1}
+FALLBACK: dict[str, Any] = {"fallback_kind": "lead", "fallback_company_id": 1}
 
 
 def only(seen: Evidence, known: Facts) -> Decision:

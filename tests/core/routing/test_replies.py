@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ from tests.core.routing.people import (
 )
 
 NOTE = replace(QUESTION, message_id=501, identifier="<note@ours.example>", is_note=True)
-ANSWERS = {"in_reply_to": ("<question@ours.example>",)}
+ANSWERS: dict[str, Any] = {"in_reply_to": ("<question@ours.example>",)}
 
 
 def only(decisions: tuple[object, ...]) -> object:

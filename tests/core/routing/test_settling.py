@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -239,7 +240,7 @@ def test_a_mail_server_that_says_nothing_readable_makes_no_record() -> None:
 
 # --- automatic replies
 
-VACATION = {"headers": (("Auto-Submitted", "auto-replied (vacation)"),), "subject": "Out of office"}
+VACATION: dict[str, Any] = {"headers": (("Auto-Submitted", "auto-replied (vacation)"),), "subject": "Out of office"}
 
 
 def test_an_automatic_reply_is_kept_with_what_it_answers_and_notifies_nobody() -> None:
