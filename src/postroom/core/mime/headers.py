@@ -20,7 +20,7 @@ from postroom.core.mime.defects import Defect
 from postroom.core.mime.mailboxes import read_addresses
 from postroom.core.mime.words import decode_text, decode_words
 
-__all__ = ["HeaderBlock", "read_addresses", "read_block", "read_date", "read_parameters", "unfold"]
+__all__ = ["HeaderBlock", "read_addresses", "read_block", "read_date", "read_parameters"]
 
 MAX_BLOCK = 256 * 1024  # bytes of one header block
 MAX_FIELDS = 2_000
@@ -28,7 +28,6 @@ MAX_VALUE = 64 * 1024  # characters of one field
 MAX_PARAMETERS = 100
 
 _ODD_END = re.compile(rb"\n\r+\n")
-_FIELD = re.compile(r"^([^\x00-\x20\x7f:]++) *:(.*(?:\n .*)*+)", re.MULTILINE)
 _NO_FIELD = re.compile(r"^(?![^\x00-\x20\x7f:]++ *:| )", re.MULTILINE)
 _TELLING = re.compile(
     r"^(?:from|to|cc|subject|date|message-id|mime-version|received|return-path|reply-to|references|in-reply-to"
@@ -46,7 +45,6 @@ class HeaderBlock:
     fields: list[tuple[str, str]]
     body: int
     defects: tuple[str, ...] = ()
-    is_ascii: bool = True
 
     def first(self, name: str) -> str:
         """The first value under this name (lower case), or ``""``."""
@@ -63,15 +61,30 @@ def read_block(raw: bytes, start: int, end: int) -> HeaderBlock:
     stop, body = _find_end(raw, start, end)
     block = raw[start : min(stop, start + MAX_BLOCK)]
     text, defects = _block_text(block if body < end else block.rstrip(b"\r\n"))
-    fields = _FIELD.findall(text)
-    if text.count("\n") + 1 != len(fields) + text.count("\n "):  # there are lines that are no field
+    fields = _fields(text)
+    if fields is None:
         text, skipped, more = _mend(text)
-        fields, defects = _FIELD.findall(text), defects + more
+        fields, defects = _fields(text) or [], defects + more
         if skipped is not None:
             body = start + _offset_of_line(block, skipped)
     if stop - start > MAX_BLOCK or len(fields) > MAX_FIELDS:
         fields, defects = fields[:MAX_FIELDS], (*defects, Defect.HEADERS_TOO_LARGE)
-    return HeaderBlock([(name, unfold(value)) for name, value in fields], body, defects, text.isascii())
+    if len(text) > MAX_VALUE:
+        fields = [(name, value[:MAX_VALUE]) for name, value in fields]
+    return HeaderBlock(fields, body, defects)
+
+
+def _fields(text: str) -> list[tuple[str, str]] | None:
+    """The fields, unfolded (RFC 5322 2.2.3); None when a line is none."""
+    fields = []
+    for line in text.replace("\n ", " ").split("\n"):
+        name, colon, value = line.partition(":")
+        if " " in name:
+            name = name.rstrip(" ")
+        if not colon or not name or " " in name:
+            return None
+        fields.append((name, value.strip()))
+    return fields
 
 
 def _find_end(raw: bytes, start: int, end: int) -> tuple[int, int]:
@@ -112,10 +125,10 @@ def _mend(text: str) -> tuple[str, int | None, tuple[str, ...]]:
     A line that is no field is noise when fields that only a header block has follow it, else the body begins there.
     A mailbox's From line is dropped without a word.
     """
-    skipped = 0
+    text, skipped = text.lstrip(" \n"), text[: len(text) - len(text.lstrip(" \n"))].count("\n")
     if text.startswith(("From ", ">From ")):
         _, _, text = text.partition("\n")
-        skipped = 1
+        skipped += 1
     stray = _NO_FIELD.search(text)
     if stray is None or not text:
         return text, None, ()
@@ -123,7 +136,7 @@ def _mend(text: str) -> tuple[str, int | None, tuple[str, ...]]:
         kept = [line for line in text.split("\n") if not _NO_FIELD.match(line)]
         return "\n".join(kept), None, (Defect.BAD_HEADER,)
     lines = skipped + text.count("\n", 0, stray.start())
-    return text[: stray.start()], lines, (Defect.MISSING_HEADER_SEPARATOR,)
+    return text[: stray.start()].rstrip("\n"), lines, (Defect.MISSING_HEADER_SEPARATOR,)
 
 
 def _offset_of_line(block: bytes, number: int) -> int:
@@ -131,13 +144,6 @@ def _offset_of_line(block: bytes, number: int) -> int:
     for _ in range(number):
         position = block.find(b"\n", position) + 1
     return position
-
-
-def unfold(value: str) -> str:
-    """A field's value on one line (RFC 5322 2.2.3), cut at `MAX_VALUE`."""
-    if "\n" in value:
-        value = value.replace("\n", "")
-    return value[:MAX_VALUE].strip() if len(value) > MAX_VALUE else value.strip()
 
 
 # -- dates ---------------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from postroom.core.terms.message_ids import read_message_ids
 MAX_REPLY_SOURCE = 256 * 1024  # characters of a body in which new words are told from quoted ones
 _DELIVERY_FIELDS = frozenset(("delivered-to", "x-original-to", "envelope-to", "x-envelope-to"))
 _READ = _DELIVERY_FIELDS | frozenset(
-    "from sender reply-to to cc resent-to resent-cc subject date message-id in-reply-to references return-path".split()
+    "from sender reply-to to cc resent-to resent-cc date message-id in-reply-to references return-path".split()
 )
 
 
@@ -103,11 +103,17 @@ def _described(
 ) -> ParsedMail:
     """The mail with this header block, this declared content type with its parameters, and these contents."""
     headers: list[tuple[str, str]] = []
+    subject: str | None = None
     values: dict[str, list[str]] = {}  # as written, of the fields that are taken apart below
     for name, value in block.fields:
-        headers.append((name, decode_words(value) if "=?" in value else value))
-        if (key := name.lower()) in _READ:
+        key = name.lower()
+        if key in _READ:
             values.setdefault(key, []).append(value)
+        if "=?" in value:
+            value = decode_words(value)
+        headers.append((name, value))
+        if key == "subject" and subject is None:
+            subject = value.strip()
     found = [*block.defects, *defects]
     message_id = _message_id(values, found)
     header_from = _addresses(values, "from", found)
@@ -117,7 +123,7 @@ def _described(
     return ParsedMail(
         headers=tuple(headers),
         message_id=message_id,
-        subject=decode_words(_first(values, "subject")).strip(),
+        subject=subject or "",
         date=_date(values, found),
         header_from=header_from,
         sender=sender[0] if sender else None,

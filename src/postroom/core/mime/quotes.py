@@ -36,9 +36,10 @@ def separate_reply(text: str) -> SeparatedReply:
     signature: list[str] = []
     start = 0
     while start < len(lines):
-        end = start + 1
-        while end < len(lines) and quoted[end] == quoted[start]:
-            end += 1
+        try:
+            end = quoted.index(not quoted[start], start)
+        except ValueError:
+            end = len(lines)
         if quoted[start]:
             quotation += lines[start:end]
         else:
@@ -75,10 +76,12 @@ def _find_quotations(lines: list[str]) -> tuple[list[bool], int]:
             pass
         elif line[0] == ">":
             quoted[number] = True
-        elif (cut := _start_of_rest(lines, number, line)) is not None:
+        elif (line[0] in _RULE_MARKS or ":" in line or "：" in line) and (
+            cut := _start_of_rest(lines, number, line)
+        ) is not None:
             quoted[cut:] = [True] * (len(lines) - cut)
             return quoted, cut
-        elif line[-1] in ":：" or _ends_with_verb(line):
+        elif line[-1] in ":：" or (line[-2:] in _VERB_TAILS and _ends_with_verb(line)):
             found = _attribution(lines, number)
             if found is not None:
                 start, column, is_strong = found
@@ -135,6 +138,7 @@ _OPENING_WORDS = "|".join(sorted(map(re.escape, OPENINGS), key=len, reverse=True
 _OPENS = re.compile(rf"[-*_ ]*(?:{_OPENING_WORDS})[ ,.]", re.IGNORECASE)
 _OPENS_INSIDE = re.compile(r"(?<=\S)(?: +|-{2,} ?)((?:On|Am|Le|El|Il|Em|Op|Den) (?=[^ ]))")
 _END_MARKS = " :：*_\t\u200e\u200f\u202c\xa0"
+_VERB_TAILS = frozenset(verb[-2:] for verb in VERBS)
 _ENDINGS = tuple(verb if ord(verb[0]) > 0x2E80 else f" {verb}" for verb in VERBS)
 
 
@@ -255,19 +259,21 @@ _MOBILE = re.compile(
     r"|\S{2,12}(?: \S{2,8}){0,2} outlook (?:for|für|pour|para|per|voor|til|för|dla|для) \S)",
     re.IGNORECASE,
 )
+_SIGNATURE_MARKS = ("--", "__")
 _LIST_FOOTER = re.compile(r"mailing.list|listinfo|unsubscribe|googlegroups", re.IGNORECASE)
 
 
 def _signature_start(lines: list[str], start: int, end: int) -> int:
     """Where the signature of the fresh lines ``start:end`` begins; ``end`` without one."""
     cut = end
-    for number in range(end - 1, start - 1, -1):
-        line = lines[number].rstrip()
-        if line == "--" or (len(line) >= 2 and not line.strip("_") and _is_list_footer(lines, number, end)):
+    for number in range(end - 1, max(start, end - 3 * MOST_SIGNATURE_LINES) - 1, -1):
+        line = lines[number]
+        if line[:2] not in _SIGNATURE_MARKS:
+            continue
+        line = line.rstrip()
+        if line == "--" or (not line.strip("_") and _is_list_footer(lines, number, end)):
             if sum(1 for one in lines[number + 1 : cut] if one.strip()) <= MOST_SIGNATURE_LINES:
                 cut = number
-            break
-        if end - number > 3 * MOST_SIGNATURE_LINES:
             break
     while True:
         last = cut - 1
