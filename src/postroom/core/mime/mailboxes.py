@@ -16,7 +16,7 @@ from postroom.core.terms.addresses import Address
 MAX_ADDRESSES = 2_000
 
 _ONE = re.compile(
-    r"""(?:"?([^"',<>():;@\\\[\]=\x00-\x1f\x7f-\x9f\u2028\u2029]*?)"?[ ]*<)?([^\s"',<>():;@\\\[\]=]+)@([A-Za-z0-9.-]+)(>)?"""
+    r"""(?:"?([^"',<>():;@\\\[\]\x00-\x1f\x7f-\x9f\u2028\u2029]*?)"?[ ]*<)?([^\s"',<>():;@\\\[\]=]+)@([A-Za-z0-9.-]+)(>)?"""
 )
 _SHORT = 200  # the pattern above is for the ordinary mailbox only
 _TOKEN = re.compile(
@@ -43,7 +43,8 @@ def read_addresses(raw: str) -> tuple[Address, ...]:
     if len(raw) < _SHORT:
         match = _ONE.fullmatch(raw)
         if match is not None and (match[1] is None) == (match[4] is None):
-            return (Address((match[1] or "").strip(), match[2], match[3]),)
+            name = match[1] or ""
+            return (Address(_clean_name(name) if "=?" in name else name.strip(), match[2], match[3]),)
     found = _Reader().read(raw)
     if not found and "=?" in raw:  # the whole field was encoded, brackets and all
         found = _Reader().read(decode_words(raw))
@@ -72,9 +73,7 @@ class _Reader:
                 self._add_word(_ESCAPED.sub(r"\1", match[1]), quoted=True)
             elif match[2] is not None:
                 inner = match[2]
-                if (
-                    raw[position - 1] != ">" and "," in inner and inner[:1] != "@"
-                ):  # never closed: it ends at the comma
+                if raw[position - 1] != ">" and "," in inner and inner[:1] != "@":  # never closed: it ends at the comma
                     inner = inner.partition(",")[0]
                     position = start + 1 + len(inner)
                 self._take_spec(inner)
@@ -82,9 +81,7 @@ class _Reader:
                 self._close()
             elif first == ":":
                 self._colon()
-            elif (
-                first == '"'
-            ):  # never closed: from here on quotes are white space, so that they are looked for once
+            elif first == '"':  # never closed: from here on quotes are white space, so that they are looked for once
                 raw = raw[:start] + raw[start:].replace('"', " ")
             elif first == "(":
                 end = position if position - start > 1 else _end_of_comment(raw, start)
@@ -162,9 +159,7 @@ class _Reader:
             else:
                 words.append(text)
         pairs = (
-            _split_spec(word)
-            for word in words
-            if "@" in word and not (word[0] == word[-1] == '"' or "=?" in word)
+            _split_spec(word) for word in words if "@" in word and not (word[0] == word[-1] == '"' or "=?" in word)
         )
         return [(local, domain) for local, domain in pairs if local and domain]
 
@@ -228,9 +223,7 @@ def _bare(local: str) -> str:
     if len(local) > 2 and local[0] == local[-1] == '"':
         inner = local[1:-1]
         return (
-            inner
-            if inner.isascii() and inner.replace(".", "").replace("-", "").replace("_", "").isalnum()
-            else local
+            inner if inner.isascii() and inner.replace(".", "").replace("-", "").replace("_", "").isalnum() else local
         )
     return "".join(local.split()).strip("'\"`")
 
