@@ -9,7 +9,6 @@ outcome (journal, memory) only after this returned.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -86,7 +85,7 @@ def _mark(ticket: Ticket, found: Judgement, now: datetime) -> Mark:
         id=ticket.delivery_id,
         state=state.value,
         due_at=found.due_at,
-        waits_for=json.dumps(found.reason.as_json()) if waits and found.reason else None,
+        waits_for=found.reason.as_json() if waits and found.reason else None,
         attempts=attempts,
         server_id=ticket.server_id or None,
         reasons=ticket.reasons,
@@ -106,10 +105,10 @@ def _attempt(ticket: Ticket, outcome: WireOutcome, found: Judgement, now: dateti
         duration_ms=min(int(outcome.duration * 1000), 2_000_000_000),
         phase=outcome.phase.value,
         code=reply.code if reply else 0,
-        enhanced=reply.enhanced if reply else "",
+        enhanced=reply.enhanced[:12] if reply else "",
         text=reply.text if reply else outcome.trouble,
-        connection=outcome.connection,
-        tls=outcome.tls,
+        connection=outcome.connection[:300],
+        tls=outcome.tls[:12],
         state=found.state.value,
     )
 
