@@ -7,7 +7,8 @@ PYTEST := $(BIN)/python -m pytest
 IN_PARALLEL := --numprocesses $(JOBS) --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check format bench bench-out bench-in e2e fuzz lock clean run-environment dev-environment parts
+.PHONY: help demo test test-fast check format bench bench-out bench-in e2e fuzz lock clean
+.PHONY: run-environment dev-environment parts
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -25,7 +26,7 @@ check: dev-environment ## style, types and the import rules of the house
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 format: dev-environment ## let ruff put the style right
 	$(BIN)/ruff check --fix .

@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from imapclient import imap_utf7
+
 from tests.laboratory.certificates import Certificates, make_certificates
 from tests.laboratory.daemon import Daemon, find_program
 from tests.laboratory.ports import LOOPBACK, greeting
@@ -59,6 +61,7 @@ userdb {{
 }}
 namespace inbox {{
   inbox = yes
+  separator = /
 }}
 service anvil {{
   chroot =
@@ -193,14 +196,14 @@ class Dovecot(Daemon):
     def append(self, user: str, raw: bytes, folder: str = "INBOX") -> None:
         """Put a mail into a folder as a mail program would; the folder is made when missing."""
         with self.open_mailbox(user) as box:
-            box.create(folder)
-            box.append(folder, "", "", raw)
+            box.create(_wire_name(folder))
+            box.append(_wire_name(folder), "", "", raw)
 
     def recreate(self, user: str, folder: str) -> None:
         """Delete a folder and make it anew: its UIDVALIDITY changes."""
         with self.open_mailbox(user) as box:
-            box.delete(folder)
-            box.create(folder)
+            box.delete(_wire_name(folder))
+            box.create(_wire_name(folder))
 
     @contextmanager
     def open_mailbox(self, user: str, folder: str = "INBOX") -> Iterator[imaplib.IMAP4]:
@@ -208,7 +211,7 @@ class Dovecot(Daemon):
         box = imaplib.IMAP4(LOOPBACK, self.imap_port, timeout=20)
         try:
             box.login(user, self.users[user.lower()])
-            answer, _ = box.select(folder)
+            answer, _ = box.select(_wire_name(folder))
             if answer == "OK":
                 yield box
             else:
@@ -266,6 +269,12 @@ class Dovecot(Daemon):
         users = self.directory / "users"
         users.write_text("".join(lines), encoding="utf-8")
         users.chmod(0o644)
+
+
+def _wire_name(folder: str) -> str:
+    """A folder's name as IMAP wants it: quoted, in modified UTF-7."""
+    name: bytes = imap_utf7.encode(folder)
+    return '"' + name.decode("ascii").replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _mail_user() -> pwd.struct_passwd:

@@ -334,7 +334,7 @@ class MailboxTest:
     cure: str = ""
 
 
-def test_mailbox(  # noqa: PT028 - no test of pytest's
+def test_mailbox(
     ports: Ports, mailbox_id: int, *, confirm: bool = True, leave_old_mail: bool = False
 ) -> MailboxTest:
     """Connect, encrypt, log in and open the folder. A success confirms the mailbox, so that it is fetched from now on.

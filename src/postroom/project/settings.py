@@ -8,7 +8,6 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.templatetags.static import static
 from django.urls import reverse_lazy
-from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
 
 from postroom import __version__
@@ -38,6 +37,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "postroom.web.middleware.ContentSecurityPolicy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -111,7 +111,6 @@ LOCALE_PATHS = [BASE / "web" / "locale"]
 
 STATIC_URL = "static/"
 STATIC_ROOT = Path(POSTROOM.data_dir) / "static"
-STATICFILES_DIRS = [BASE / "web" / "static"]
 
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = POSTROOM.public_url.startswith("https://")
@@ -134,11 +133,31 @@ LOGGING: dict[str, Any] = {
     "loggers": {"postroom": {"level": POSTROOM.log_level}},
 }
 
-_static = lazy(static, str)
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Postroom",
     "SITE_HEADER": "Postroom",
     "SITE_SYMBOL": "mail",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("postroom/mark.svg")}],
+    "SITE_URL": None,
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
+    "STYLES": [lambda _request: static("postroom/postroom.css")],
+    "SCRIPTS": [lambda _request: static("postroom/postroom.js")],
+    "SIDEBAR": {"navigation": "postroom.web.navigation.navigation"},
+    "BORDER_RADIUS": "9px",
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97% .016 215)",
+            "100": "oklch(94% .032 215)",
+            "200": "oklch(88.5% .055 215)",
+            "300": "oklch(80% .085 215)",
+            "400": "oklch(75% .1 216)",
+            "500": "oklch(66% .107 218)",
+            "600": "oklch(50% .093 220)",
+            "700": "oklch(43% .08 222)",
+            "800": "oklch(36% .066 224)",
+            "900": "oklch(30% .053 226)",
+            "950": "oklch(22% .04 228)",
+        },
+    },
 }

@@ -1,8 +1,10 @@
 """Which face answers at which address."""
 
-from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
+
+from postroom.web.site import site
 
 urlpatterns = [
-    path("admin/", admin.site.urls),
+    path("", include("postroom.web.urls")),
+    path("", site.urls),
 ]

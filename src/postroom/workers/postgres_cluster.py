@@ -228,9 +228,10 @@ class PostgresCluster:
             leftover.unlink(missing_ok=True)
 
     def _server_command(self, postgres: Path, base: str) -> list[str]:
-        in_base = self.socket_dir.parent == self.base
+        socket_dir = f"{base}/socket" if self.socket_dir.parent == self.base else str(self.socket_dir)
+        quoted = socket_dir.replace('"', '""')  # the parameter is a list
         settings = settings_for(this_machine(self.base)) | {
-            "unix_socket_directories": f'"{base}/socket"' if in_base else str(self.socket_dir),
+            "unix_socket_directories": f'"{quoted}"',
             "unix_socket_permissions": "0700",
             "port": str(PORT),
             "hba_file": f"{base}/pg_hba.conf",

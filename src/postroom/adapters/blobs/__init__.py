@@ -1,0 +1,1 @@
+"""Blobs: attachments and large raw mails, content-addressed."""

@@ -30,13 +30,17 @@ def apply(client: ImapConnection, uids: Sequence[int], how: Acknowledgement) -> 
 
 
 def _move(client: ImapConnection, uids: Sequence[int], folder: str) -> None:
+    client.noop()  # to hear which mails are gone: naming one would be an error
     transfer = client.move if client.has_capability("MOVE") else client.copy
     try:
         transfer(uids, folder)
     except imaplib.IMAP4.abort:
         raise
-    except imaplib.IMAP4.error:
-        client.create_folder(folder)  # most likely it was missing; if not, this says why
+    except imaplib.IMAP4.error as error:
+        if "EXPUNGEISSUED" in str(error):
+            client.noop()
+        else:
+            client.create_folder(folder)  # most likely it was missing; if not, this says why
         transfer(uids, folder)
     if transfer == client.copy:
         _delete(client, uids)

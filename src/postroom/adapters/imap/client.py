@@ -88,7 +88,7 @@ class ImapSession:
     def end(self) -> MailboxCursor:
         self._ensure_open()
         known = max(self._uidnext - 1, 0)
-        with self._speaking("looking for mail") as client:
+        with self._looking() as client:
             last = max(_search(client, known + 1), default=known)
         return MailboxCursor(uidvalidity=self._uidvalidity, last_uid=last)
 
@@ -118,7 +118,7 @@ class ImapSession:
 
     def _fetch(self, limit: int, max_bytes: int) -> Iterator[FetchedMail]:
         progress = self._progress
-        with self._speaking("looking for mail") as client:
+        with self._looking() as client:
             sizes = read_sizes(client, self._find(client, limit))
         for group in in_groups(sizes, max_bytes):
             with self._speaking("fetching mail") as client:
@@ -147,7 +147,7 @@ class ImapSession:
     # Waiting
 
     def _has_new(self) -> bool:
-        with self._speaking("looking for mail") as client:
+        with self._looking() as client:
             return bool(_search(client, self._offered_up_to + 1))
 
     def _wait(self, seconds: float) -> None:
@@ -160,9 +160,8 @@ class ImapSession:
                     raise
                 except imaplib.IMAP4.error:
                     self._can_idle = False  # it says that it can, and cannot: look from time to time
-        elif not self._waker.wait(min(seconds, self._poll_every)):
-            with self._speaking("looking for mail") as client:
-                client.wire.noop()
+        else:
+            self._waker.wait(min(seconds, self._poll_every))
 
     # The connection
 
@@ -198,6 +197,13 @@ class ImapSession:
         except MailboxTrouble:
             self._drop()
             raise
+
+    @contextmanager
+    def _looking(self) -> Iterator[ImapConnection]:
+        """The connection, after a NOOP: without one SEARCH may not know yet what has arrived."""
+        with self._speaking("looking for mail") as client:
+            client.wire.noop()
+            yield client
 
     def _drop(self) -> None:
         if self._client is not None:

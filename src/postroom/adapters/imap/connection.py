@@ -52,7 +52,7 @@ class GuardedImap(imaplib.IMAP4):
         if kind != "OK":
             raise self.error(data[-1])
         if self.reader.has_unread:
-            raise ssl.SSLError("words were smuggled in before the encryption")
+            raise ssl.SSLError(ssl.SSL_ERROR_SSL, "words were smuggled in before the encryption")
         self._adopt(encrypt(self.sock, self.endpoint))
         self.untagged_responses.clear()
         self._get_capabilities()

@@ -56,9 +56,7 @@ def fetch_group(
 
     Raises what IMAPClient raises, but not for a mail that the server refuses.
     """
-    if too_large := [
-        _header_only(client, uid, size, max_bytes) for uid, size in group.items() if size > max_bytes
-    ]:
+    if too_large := [_header_only(client, uid, size, max_bytes) for uid, size in group.items() if size > max_bytes]:
         return too_large
     try:
         firsts = _ask(client, list(group), 0)

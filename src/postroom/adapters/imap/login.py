@@ -21,9 +21,7 @@ def start_tls(wire: GuardedImap, endpoint: MailboxEndpoint) -> None:
         return
     where = f"{endpoint.host}:{endpoint.port}"
     if wire.state != "NONAUTH":
-        raise MailboxTrouble(
-            TroubleKind.TLS, f"{where} skips the login, and with it the encryption (PREAUTH)."
-        )
+        raise MailboxTrouble(TroubleKind.TLS, f"{where} skips the login, and with it the encryption (PREAUTH).")
     if "STARTTLS" not in wire.capabilities:
         raise MailboxTrouble(TroubleKind.TLS, f"{where} does not offer STARTTLS.")
     wire.start_tls()
@@ -42,9 +40,7 @@ def log_in(wire: GuardedImap, endpoint: MailboxEndpoint) -> None:
     is_plain_offered = "AUTH=PLAIN" in wire.capabilities
     is_forbidden = "LOGINDISABLED" in wire.capabilities
     if is_forbidden and (endpoint.encryption is Encryption.NONE or not is_plain_offered):
-        text = (
-            f"{endpoint.host}:{endpoint.port} forbids the login on this connection; choose STARTTLS or TLS."
-        )
+        text = f"{endpoint.host}:{endpoint.port} forbids the login on this connection; choose STARTTLS or TLS."
         raise MailboxTrouble(TroubleKind.LOGIN, text, "LOGINDISABLED")
     if is_plain_offered and (is_forbidden or not (username + password).isascii()):
         wire.authenticate("PLAIN", lambda _: sasl_plain(endpoint).encode())

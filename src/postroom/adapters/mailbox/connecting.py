@@ -24,9 +24,7 @@ from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxTrouble, Troub
 
 PATIENCE = 4  # times the tolerated silence: how long an answer may drip
 MAX_TEXT = 300
-NOT_NOW = frozenset(
-    {"UNAVAILABLE", "INUSE", "IN-USE", "LIMIT", "OVERQUOTA", "SERVERBUG", "SYS/TEMP", "LOGIN-DELAY"}
-)
+NOT_NOW = frozenset({"UNAVAILABLE", "INUSE", "IN-USE", "LIMIT", "OVERQUOTA", "SERVERBUG", "SYS/TEMP", "LOGIN-DELAY"})
 _CODE = re.compile(r"\[([A-Z][A-Z0-9/-]*)[^\]]*\]")
 _NOT_NOW_WORDS = re.compile(r"too many|try again|temporar|locked|in use", re.IGNORECASE)
 
@@ -59,9 +57,7 @@ def encrypt(sock: socket.socket, endpoint: MailboxEndpoint) -> ssl.SSLSocket:
 
 
 @contextmanager
-def troubles(
-    endpoint: MailboxEndpoint, doing: str, refused: TroubleKind = TroubleKind.PROTOCOL
-) -> Iterator[None]:
+def troubles(endpoint: MailboxEndpoint, doing: str, refused: TroubleKind = TroubleKind.PROTOCOL) -> Iterator[None]:
     """Whatever the libraries raise inside becomes a `MailboxTrouble`.
 
     ``doing`` completes "while ..."; ``refused`` is the kind of trouble when the server simply says no.
@@ -75,9 +71,7 @@ def troubles(
         raise as_trouble(error, endpoint, doing, refused) from error
 
 
-def as_trouble(
-    error: Exception, endpoint: MailboxEndpoint, doing: str, refused: TroubleKind
-) -> MailboxTrouble:
+def as_trouble(error: Exception, endpoint: MailboxEndpoint, doing: str, refused: TroubleKind) -> MailboxTrouble:
     """What this exception means for the mailbox."""
     where = f"{endpoint.host}:{endpoint.port}"
     match error:
@@ -103,7 +97,8 @@ def _lost(error: Exception, endpoint: MailboxEndpoint, doing: str) -> tuple[Trou
         case ssl.SSLCertVerificationError():
             found = TroubleKind.TLS, f"The certificate of {where} is not trusted: {error.verify_message}"
         case ssl.SSLError():
-            found = TroubleKind.TLS, f"No encrypted connection with {where}: {error.reason or error}"
+            why = getattr(error, "reason", None) or error
+            found = TroubleKind.TLS, f"No encrypted connection with {where}: {why}"
         case TimeoutError():
             found = TroubleKind.TIMEOUT, f"{where} does not answer in time while {doing}."
         case socket.gaierror():

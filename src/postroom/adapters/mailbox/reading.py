@@ -21,10 +21,6 @@ class PeerTalksTooMuch(Exception):  # noqa: N818 - it is no error of ours
     """The answer is longer than anything we asked for."""
 
 
-class PeerIsTooSlow(TimeoutError):  # noqa: N818
-    """The answer came in drips and did not end."""
-
-
 class BoundedReader:
     """A buffered reader of a connected socket. Times in seconds, sizes in bytes."""
 
@@ -89,7 +85,7 @@ class BoundedReader:
     def _fill(self) -> bool:
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise PeerIsTooSlow("the answer does not end")
+            raise TimeoutError("the answer does not end")
         self._sock.settimeout(min(self._silence, left))
         data = self._sock.recv(CHUNK)
         self._buffer += data

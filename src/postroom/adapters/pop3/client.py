@@ -122,17 +122,13 @@ class Pop3Session:
             sizes = _read_sizes(client.list()[1])
         for number, uid in sorted(wanted)[:limit]:
             with self._speaking("fetching mail") as client:
-                mail = self._fetch_one(
-                    client, uid=uid, number=number, size=sizes.get(number, 0), max_bytes=max_bytes
-                )
+                mail = self._fetch_one(client, uid=uid, number=number, size=sizes.get(number, 0), max_bytes=max_bytes)
             self._offered.add(uid)
             if mail.completeness is not Completeness.WHOLE:
                 self._partial.add(uid)
             yield mail
 
-    def _fetch_one(
-        self, client: GuardedPop3, *, uid: str, number: int, size: int, max_bytes: int
-    ) -> FetchedMail:
+    def _fetch_one(self, client: GuardedPop3, *, uid: str, number: int, size: int, max_bytes: int) -> FetchedMail:
         raw = None
         if size <= max_bytes:
             try:
@@ -150,9 +146,7 @@ class Pop3Session:
         with contextlib.suppress(poplib.error_proto):  # TOP is optional
             raw = client.retrieve(f"TOP {number} 0", HEADER_MAX)
         defect = f"The mail is larger than {max_bytes} bytes; only its header was fetched."
-        return FetchedMail(
-            uid=uid, raw=raw or b"", size=size, completeness=Completeness.HEADER_ONLY, defect=defect
-        )
+        return FetchedMail(uid=uid, raw=raw or b"", size=size, completeness=Completeness.HEADER_ONLY, defect=defect)
 
     def _refusal(self, error: poplib.error_proto) -> str:
         """The server's words when it refused this one mail; raises when nothing can be had from it now."""

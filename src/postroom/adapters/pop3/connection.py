@@ -39,7 +39,7 @@ class GuardedPop3(poplib.POP3):
         """STLS. Raises ssl.SSLError."""
         self._ask("STLS")
         if self.reader.has_unread:
-            raise ssl.SSLError("words were smuggled in before the encryption")
+            raise ssl.SSLError(ssl.SSL_ERROR_SSL, "words were smuggled in before the encryption")
         self._adopt(encrypt(self.sock, self.endpoint))
 
     def log_in_with_token(self) -> None:

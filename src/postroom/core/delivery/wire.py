@@ -87,6 +87,7 @@ class WireOutcome:
     connection: str = ""  # "host:port#7", for the attempt row
     tls: str = ""  # "TLSv1.3" or ""
     duration: float = 0.0
+    refusals: tuple[tuple[str, SmtpReply], ...] = ()  # of an envelope with several recipients: those refused at RCPT
 
     @property
     def is_accepted(self) -> bool:

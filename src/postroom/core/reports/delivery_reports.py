@@ -16,6 +16,7 @@ class ReportKind(StrEnum):
     RECEIPT = "receipt"  # only delivered, relayed or expanded
     COMPLAINT = "complaint"  # ARF: a recipient called it unwanted
     MDN = "mdn"  # displayed or deleted: no word on delivery
+    NOTICE = "notice"  # feedback that blames nobody: not spam after all, an authentication failure
 
 
 class Action(StrEnum):
@@ -30,13 +31,19 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportedAddress:
-    """What a report says of one recipient. ``address`` is normalised; ``status`` such as ``5.1.1`` or ``""``."""
+    """What a report says of one recipient.
+
+    ``address`` is whom the mail was sent to, normalised, ``""`` where the report names none (a signed return path still
+    tells the delivery); ``final_address`` where it was forwarded to and failed, ``""`` when that is the same;
+    ``status`` such as ``5.1.1`` or ``""``.
+    """
 
     address: str
     action: Action
     status: str = ""
     reply: str = ""  # Diagnostic-Code text, verbatim
     blame: Blame = Blame.SERVER
+    final_address: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,3 +55,4 @@ class DeliveryReport:
     original_message_id: str = ""
     reporting_mta: str = ""
     text: str = ""  # the part for people, at most 2,000 characters
+    original_mail_from: str = ""  # the envelope sender of the mail reported on, normalised

@@ -16,7 +16,7 @@ from postroom.core.reports.delivery_reports import DeliveryReport
 from postroom.core.terms.addresses import Address
 from postroom.core.terms.reasons import Reason
 from postroom.core.terms.states import AliasPolicy, Door
-from postroom.core.tokens.addresses import AddressToken
+from postroom.core.tokens.addresses import AddressToken, TokenPurpose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +53,24 @@ class Evidence:
     is_auto_reply: bool = False  # auto-replied, out-of-office: attached to what it answers, creates nothing
     is_automatic: bool = False  # auto-generated, bulk, list: may create, is never answered
     has_our_mark: bool = False  # X-Postroom-Objects (or X-Odoo-Objects) naming this installation, or a notice of ours
-    is_bounce_addressed: bool = False  # a recipient is a bounce address (token or plain)
+    is_bounce_addressed: bool = False  # a recipient bears a genuine bounce token (plain bounce addresses need facts)
     subject_is_reply: bool = False
+    in_reply_to: tuple[str, ...] = ()  # of the thread ids those that In-Reply-To names: the mail answers these exactly
+    text_digest: str = ""  # sha256 hex of the normalised subject and new words: equal for near-identical mails
+    wants_no_answer: bool = False  # X-Auto-Response-Suppress asks for no report: no sign of an automatic mail
+    report_token: AddressToken | None = None  # a genuine bounce token in the return path that the report quotes
+
+    @property
+    def bounce_numbers(self) -> tuple[int, ...]:
+        """The deliveries that genuine bounce tokens name."""
+        tokens = [recipient.token for recipient in self.recipients] + [self.report_token]
+        return tuple(dict.fromkeys(t.number for t in tokens if t and t.purpose is TokenPurpose.BOUNCE))
+
+    @property
+    def reply_numbers(self) -> tuple[int, ...]:
+        """The messages that genuine reply tokens name."""
+        tokens = [recipient.token for recipient in self.recipients]
+        return tuple(dict.fromkeys(t.number for t in tokens if t and t.purpose is TokenPurpose.REPLY))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +88,9 @@ class AliasFact:
     matches_local_part: bool = False
     is_retired: bool = False
     refusal_text: str = ""
-    recent_creations: int = 0  # records it made from this author within the loop window
+    recent_creations: int = 0  # records it made (mails on its forced record) from this author within the loop window
     recent_creations_all: int = 0  # from anybody within the window
+    similar_creations: int = 0  # of those from this author, with the same text digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +105,9 @@ class MessageFact:
     is_note: bool
     record_alias_id: int | None = None
     recent_replies: int = 0  # mails from this author to this record within the loop window
-    similar_replies: int = 0  # of these, with the same normalised subject and text
+    similar_replies: int = 0  # of these, with the same text digest
+    record_address: str = ""  # the record's own contact address, normalised
+    author_took_part: bool = False  # the mail's author wrote on this record before, or we wrote to him from it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +118,7 @@ class DeliveryFact:
     address: str
     company_id: int
     by_token: bool
+    message: MessageFact | None = None  # what was delivered: an auto-reply to the return path answers it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,9 +156,12 @@ class Facts:
     duplicate_of: int | None = None  # an inbound mail that was routed with the same fingerprint
     known_message: MessageFact | None = None  # a stored message that bears this very Message-ID
     known_message_is_ours: bool = False  # ... and we sent it
+    taken_aliases: frozenset[int] = frozenset()  # aliases that made a record of this very Message-ID already
+    taken_records: frozenset[int] = frozenset()  # records on which a message with this very Message-ID is already
     allowed_local_domains: tuple[str, ...] = ()  # mail.catchall.domain.allowed
     fallback_kind: str = ""  # of the mailbox
     fallback_company_id: int | None = None
+    fallback_recent: int = 0  # records of the fallback kind made from this author within the loop window
     loop_threshold: int = 20
     loop_exempt: bool = False  # the author is on the allow-list (D-16)
     hold_unknown: bool = True  # fetched mail for nobody: held, else refused with an answer

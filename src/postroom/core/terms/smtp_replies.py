@@ -41,4 +41,6 @@ def read_reply(code: int, lines: list[str]) -> SmtpReply:
     if match is None or int(match[1]) != code // 100:
         return SmtpReply(code, "", "\n".join(lines))
     status = f"{match[1]}.{int(match[2])}.{int(match[3])}"
+    if len(lines) == 1:
+        return SmtpReply(code, status, lines[0][match.end() :])
     return SmtpReply(code, status, "\n".join(_ENHANCED.sub("", line, count=1) for line in lines))

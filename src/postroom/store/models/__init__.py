@@ -1,7 +1,7 @@
 """Tables, one module per room. Laws: a company on every row that belongs to one, aware UTC times,
 bodies and raw mail out of the hot tables, a partial index for every queue, nothing in ``save()``, no signals."""
 
-from postroom.store.models.access import Company, Member, Parameter, SettingChange
+from postroom.store.models.access import ApiKey, Company, Member, Parameter, SettingChange
 from postroom.store.models.contacts import Contact
 from postroom.store.models.conversations import (
     Attachment,
@@ -38,6 +38,7 @@ __all__ = [
     "Alias",
     "AliasDomain",
     "AliasFollower",
+    "ApiKey",
     "Attachment",
     "Attempt",
     "Company",

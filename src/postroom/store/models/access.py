@@ -53,6 +53,22 @@ class Member(models.Model):
         return self.contact.name
 
 
+class ApiKey(models.Model):
+    """A key by which a program acts for a member. Only its hash is kept: the key itself is shown once."""
+
+    member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=100)
+    hash = models.CharField(max_length=64, unique=True, help_text="SHA-256 of the key, in hex.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Parameter(models.Model):
     """A system parameter that differs from its default; `core.terms.parameters` lists them all."""
 

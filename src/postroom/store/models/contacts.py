@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
+
+from postroom.store.models.words import Words
 
 
 class Contact(models.Model):
@@ -25,7 +28,10 @@ class Contact(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        indexes = [models.Index(fields=["normal"], name="contact_normal", condition=models.Q(is_active=True))]
+        indexes = [
+            models.Index(fields=["normal"], name="contact_normal", condition=models.Q(is_active=True)),
+            GinIndex(Words("name", "address"), name="contact_words"),
+        ]
 
     def __str__(self) -> str:
         return self.name

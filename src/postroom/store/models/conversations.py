@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 
 from postroom.core.terms.states import Channel, FailureType, MessageKind, NotificationState
 from postroom.store.models.choices import check_states
+from postroom.store.models.words import Words
 
 
 class RecordKind(models.Model):
@@ -61,6 +63,7 @@ class Record(models.Model):
             ),
             models.Index(fields=["contact_address", "created_at"], name="record_address"),
             models.Index(fields=["alias", "created_at"], name="record_alias_recent", condition=Q(alias__isnull=False)),
+            GinIndex(Words("title", "contact_name", "contact_address"), name="record_words"),
         ]
 
     def __str__(self) -> str:

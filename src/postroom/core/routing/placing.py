@@ -1,0 +1,227 @@
+"""Where a mail goes: onto a record, into a new one, back, or to a person. Rules of the table in `deciding`."""
+
+from __future__ import annotations
+
+from postroom.core.routing.aliases import Admission, author_of, check_policy
+from postroom.core.routing.recipients import Meaning, address_of, is_catchall, meaning
+from postroom.core.routing.threads import (
+    aliases_named,
+    is_elsewhere,
+    is_unverified,
+    may_thread,
+    named_by_token,
+    referred_to,
+)
+from postroom.core.routing.verdicts import (
+    AliasFact,
+    AppendToRecord,
+    CreateRecord,
+    Decision,
+    Discard,
+    Evidence,
+    Facts,
+    Hold,
+    Recipient,
+    Refuse,
+)
+from postroom.core.terms.reasons import Reason, because
+
+
+def auto_reply(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
+    """Kept with what it answers; notifies nobody, creates nothing."""
+    if not evidence.is_auto_reply:
+        return None
+    delivered = [delivery.message for delivery in facts.deliveries if delivery.by_token and delivery.message]
+    proven = [*named_by_token(evidence, facts), *delivered]
+    answered = next((one for one in (*proven, *referred_to(evidence, facts)) if one.record_id is not None), None)
+    if answered is None or answered.record_id is None:
+        return (Discard(reasons=(because("auto_reply.of_nothing"),)),)
+    return (
+        AppendToRecord(
+            record_id=answered.record_id,
+            parent_message_id=answered.message_id,
+            as_note=answered.is_note,
+            notify=False,
+            unverified=answered not in proven and is_unverified(answered, evidence, facts),
+            reasons=(because("auto_reply.attached", message=answered.message_id),),
+        ),
+    )
+
+
+def forward_to_another_kind(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
+    """A reply that was written to an alias of another kind is a forward: it starts anew there (I-25).
+
+    Where the signed reply address stands beside that alias, both were meant.
+    """
+    replies = _replies_by_token(evidence, facts)
+    answered = next(iter([*named_by_token(evidence, facts), *referred_to(evidence, facts)]), None)
+    if answered is None or answered.record_id is None:
+        return None
+    anew: list[Decision] = []
+    for recipient, alias in aliases_named(evidence, facts):
+        if not recipient.is_cc and is_elsewhere(alias, answered):
+            why = because(
+                "forward.other_kind", message=answered.message_id, kind=answered.kind, recipient=recipient.normal
+            )
+            anew.append(_through_alias(recipient, alias, evidence, facts, why))
+    return (*replies, *anew) if anew else None
+
+
+def signed_reply(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
+    return _replies_by_token(evidence, facts) or None
+
+
+def reference(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
+    """In-Reply-To and References, by what we know of these Message-IDs, never by what they look like (I-23, T-079)."""
+    answered = next(iter(referred_to(evidence, facts)), None)
+    if answered is None or answered.record_id is None or not may_thread(evidence, facts):
+        return None
+    reasons = [because("reply.reference", identifier=answered.identifier, message=answered.message_id)]
+    same = next(((r, a) for r, a in aliases_named(evidence, facts) if not is_elsewhere(a, answered)), None)
+    if same is not None:
+        recipient, alias = same
+        answer = check_policy(alias, author_of(facts), evidence.author_normal, record_id=answered.record_id)
+        if answer.admission is Admission.REFUSED:
+            return (_refuse("policy", evidence, (*reasons, answer.reason), recipient=recipient.normal, alias=alias),)
+        reasons.append(because("reply.alias_same_kind", recipient=recipient.normal))
+    unverified = is_unverified(answered, evidence, facts)
+    if unverified:
+        reasons.append(because("reply.unverified", author=evidence.author_normal or "The sender"))
+    if answered.is_note:
+        reasons.append(because("reply.note"))
+    return (
+        AppendToRecord(
+            record_id=answered.record_id,
+            parent_message_id=answered.message_id,
+            as_note=answered.is_note,
+            unverified=unverified,
+            alias_id=same[1].alias_id if same is not None else None,
+            reasons=tuple(reasons),
+        ),
+    )
+
+
+def only_the_catchall(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
+    """A mail for nobody but the catchall is answered with the company's address (I-28)."""
+    addressed = _addressed(evidence)
+    if not addressed or not all(is_catchall(recipient, facts) for recipient in addressed):
+        return None
+    if aliases_named(evidence, facts):
+        return None  # an alias among the others was meant (W-14)
+    name = addressed[0].normal
+    return (_refuse("catchall", evidence, (because("catchall.only", recipient=name),), recipient=name),)
+
+
+def aliases(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
+    """Every alias that is named, each by its own policy (I-29)."""
+    return (
+        tuple(_through_alias(recipient, alias, evidence, facts) for recipient, alias in aliases_named(evidence, facts))
+        or None
+    )
+
+
+def fallback_kind(_evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
+    if not facts.fallback_kind or facts.fallback_company_id is None:
+        return None
+    reason = because("fallback.kind", kind=facts.fallback_kind)
+    return (CreateRecord(kind=facts.fallback_kind, company_id=facts.fallback_company_id, reasons=(reason,)),)
+
+
+def catchall_among_others(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
+    for recipient in _addressed(evidence):
+        if is_catchall(recipient, facts):
+            reason = because("catchall.among", recipient=recipient.normal)
+            return (_refuse("catchall", evidence, (reason,), recipient=recipient.normal),)
+    return None
+
+
+def nobody(evidence: Evidence, facts: Facts) -> tuple[Decision, ...]:
+    duty = next((r for r in evidence.recipients if meaning(r, facts) is Meaning.DUTY), None)
+    if duty is not None:
+        return (Hold(reasons=(because("nobody.duty", recipient=duty.normal),)),)
+    names = ", ".join(recipient.normal for recipient in evidence.recipients)
+    reasons = (because("nobody.known", recipients=names) if names else because("nobody.named"),)
+    first = evidence.recipients[0].normal if evidence.recipients else ""
+    if evidence.door.recipient_decides:  # the door refuses at RCPT: there is nobody left to tell
+        return (Refuse(answer="unknown", recipient=first, may_answer=False, reasons=reasons),)
+    if facts.hold_unknown:
+        return (Hold(reasons=reasons),)
+    return (_refuse("unknown", evidence, reasons, recipient=first),)
+
+
+def _replies_by_token(evidence: Evidence, facts: Facts) -> tuple[Decision, ...]:
+    decisions: list[Decision] = []
+    for message in named_by_token(evidence, facts):
+        if message.record_id is None:
+            continue
+        reasons = [because("reply.token", message=message.message_id)]
+        if message.is_note:
+            reasons.append(because("reply.note"))
+        decisions.append(
+            AppendToRecord(
+                record_id=message.record_id,
+                parent_message_id=message.message_id,
+                as_note=message.is_note,
+                reasons=tuple(reasons),
+            )
+        )
+    return tuple(decisions)
+
+
+def _through_alias(
+    recipient: Recipient, alias: AliasFact, evidence: Evidence, facts: Facts, *before: Reason
+) -> Decision:
+    answer = check_policy(alias, author_of(facts), evidence.author_normal)
+    match answer.admission:
+        case Admission.MISCONFIGURED:
+            return Hold(reasons=(*before, answer.reason))
+        case Admission.REFUSED:
+            return _refuse("policy", evidence, (*before, answer.reason), recipient=recipient.normal, alias=alias)
+        case Admission.ADMITTED:
+            pass
+    names = {"recipient": recipient.normal, "alias": address_of(alias)}
+    if alias.forced_record_id is not None:
+        why = because("alias.forced", record=alias.forced_record_id, **names)
+        return AppendToRecord(
+            record_id=alias.forced_record_id,
+            parent_message_id=None,
+            alias_id=alias.alias_id,
+            reasons=(*before, why, answer.reason),
+        )
+    why = because("alias.takes", kind=alias.kind, **names)
+    return CreateRecord(
+        kind=alias.kind,
+        company_id=alias.company_id,
+        alias_id=alias.alias_id,
+        reasons=(*before, why, answer.reason),
+    )
+
+
+def _addressed(evidence: Evidence) -> list[Recipient]:
+    """The recipients in To; where the headers name none of them, all that are not in Cc."""
+    named = [recipient for recipient in evidence.recipients if recipient.normal in evidence.to]
+    return named or [recipient for recipient in evidence.recipients if not recipient.is_cc]
+
+
+def _refuse(
+    answer: str, evidence: Evidence, reasons: tuple[Reason, ...], *, recipient: str = "", alias: AliasFact | None = None
+) -> Refuse:
+    return Refuse(
+        answer=answer,
+        recipient=recipient,
+        alias_id=alias.alias_id if alias is not None else None,
+        may_answer=_may_answer(evidence),
+        reasons=reasons,
+    )
+
+
+def _may_answer(evidence: Evidence) -> bool:
+    """Never a null reverse-path, never a machine (RFC 3834 2, law 6), and nobody who asked not to be told."""
+    return not (
+        evidence.has_null_reverse_path
+        or evidence.is_automatic
+        or evidence.is_auto_reply
+        or evidence.wants_no_answer
+        or evidence.report is not None
+        or not (evidence.mail_from or evidence.author_normal)
+    )

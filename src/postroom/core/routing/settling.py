@@ -1,0 +1,97 @@
+"""What a mail is, before anybody asks where it goes: seen before, a report, our own. Rules of the table in `deciding`."""
+
+from __future__ import annotations
+
+from postroom.core.reports.delivery_reports import DeliveryReport, ReportKind
+from postroom.core.routing.recipients import Meaning, meaning
+from postroom.core.routing.verdicts import (
+    Decision,
+    DeliveryFact,
+    Discard,
+    Evidence,
+    Facts,
+    Hold,
+    RecordReport,
+)
+from postroom.core.terms.reasons import Reason, because
+
+
+def already_seen(_evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
+    if facts.duplicate_of is None:
+        return None
+    reason = because("seen.routed", inbound=facts.duplicate_of)
+    return (Discard(duplicate_of=facts.duplicate_of, reasons=(reason,)),)
+
+
+def report(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
+    """Bounce, complaint, receipt: booked to the deliveries it proves to speak of; nothing else (I-46)."""
+    given = evidence.report
+    if given is None:
+        return None
+    spoken_of = _spoken_of(given, facts.deliveries)
+    reasons = (_what_it_reports(given), _how_proven(given, spoken_of))
+    ids = tuple(dict.fromkeys(delivery.delivery_id for delivery in spoken_of))
+    return (RecordReport(report=given, delivery_ids=ids, reasons=reasons),)
+
+
+def bounce_address(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
+    """What is no report but came where only reports come makes no record (T-070, T-100, T-101)."""
+    if evidence.is_auto_reply:
+        return None  # vacation programs write to the return path
+    for recipient in evidence.recipients:
+        if recipient.is_cc:
+            continue
+        what = meaning(recipient, facts)
+        if what is Meaning.BOUNCE_TOKEN:
+            return (Hold(reasons=(because("report.unreadable", recipient=recipient.normal),)),)
+        if what is Meaning.BOUNCE:
+            return (Discard(reasons=(because("bounce_address.plain", recipient=recipient.normal),)),)
+    if evidence.author is not None and evidence.author.local.lower() == "mailer-daemon":
+        return (Hold(reasons=(because("report.from_daemon", author=evidence.author_normal),)),)
+    return None
+
+
+def our_own(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
+    if evidence.has_our_mark:
+        return (Discard(reasons=(because("own.marked"),)),)
+    if facts.known_message is not None and facts.known_message_is_ours:
+        return (Discard(reasons=(because("own.message_id", message_id=evidence.message_id),)),)
+    return None
+
+
+def _spoken_of(report: DeliveryReport, deliveries: tuple[DeliveryFact, ...]) -> tuple[DeliveryFact, ...]:
+    """By signed return path alone; else by our Message-ID together with the recipient's address, or alone where there
+    was one recipient and the report names none (I-43)."""
+    by_token = tuple(delivery for delivery in deliveries if delivery.by_token)
+    if by_token:
+        return by_token
+    named = {one for recipient in report.recipients for one in (recipient.address, recipient.final_address) if one}
+    if named:
+        return tuple(delivery for delivery in deliveries if delivery.address in named)
+    return deliveries if len(deliveries) == 1 else ()
+
+
+def _what_it_reports(report: DeliveryReport) -> Reason:
+    addresses = ", ".join(dict.fromkeys(r.address for r in report.recipients if r.address)) or "a recipient not named"
+    match report.kind:
+        case ReportKind.BOUNCE:
+            return because("report.bounce", addresses=addresses)
+        case ReportKind.DELAYED:
+            return because("report.delayed", addresses=addresses)
+        case ReportKind.RECEIPT:
+            return because("report.receipt", addresses=addresses)
+        case ReportKind.COMPLAINT:
+            return because("report.complaint", addresses=addresses)
+        case ReportKind.MDN:
+            return because("report.mdn")
+        case ReportKind.NOTICE:
+            return because("report.notice")
+
+
+def _how_proven(report: DeliveryReport, deliveries: tuple[DeliveryFact, ...]) -> Reason:
+    if not deliveries:
+        return because("report.of_nothing")
+    ids = ", ".join(dict.fromkeys(str(delivery.delivery_id) for delivery in deliveries))
+    if deliveries[0].by_token:
+        return because("report.by_token", deliveries=ids)
+    return because("report.by_message_id", message_id=report.original_message_id, deliveries=ids)

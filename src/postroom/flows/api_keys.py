@@ -1,0 +1,58 @@
+"""Keys by which programs act for a member.
+
+Laws: the key itself is shown once and kept nowhere, only its SHA-256 (it has 256 bits of dice, so no salt and no slow hash is needed);
+a key can do what its member can, no more, and nothing once the account is switched off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+
+from postroom.flows.ports import Ports
+from postroom.store.models import ApiKey, Member
+
+PREFIX = "prk_"
+USE_NOTED_EVERY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewKey:
+    """A key that was just made; ``text`` is never to be had again."""
+
+    key_id: int
+    text: str
+
+
+def make_key(ports: Ports, *, member: Member, name: str) -> NewKey:
+    """A new key for this member. ``name`` says what it is for."""
+    text = PREFIX + ports.ids.hex(32)
+    row = ApiKey.objects.create(member=member, name=name[:100], hash=_hash(text))
+    return NewKey(key_id=row.pk, text=text)
+
+
+def remove_key(ports: Ports, key_id: int, *, member: Member) -> bool:  # noqa: ARG001 (every flow takes ports)
+    """Whether there was such a key of this member; it opens nothing any more."""
+    return ApiKey.objects.filter(pk=key_id, member=member).delete()[0] > 0
+
+
+def member_of_key(ports: Ports, text: str) -> Member | None:
+    """Whose key this is; None for no key of ours. One query, and now and then a second that notes the use."""
+    if not text.startswith(PREFIX):
+        return None
+    key = (
+        ApiKey.objects.select_related("member__contact", "member__company", "member__user")
+        .filter(hash=_hash(text), member__user__is_active=True)
+        .first()
+    )
+    if key is None:
+        return None
+    now = ports.clock.now()
+    if key.last_used_at is None or now - key.last_used_at > USE_NOTED_EVERY:
+        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
+    return key.member
+
+
+def _hash(text: str) -> str:
+    return sha256(text.encode()).hexdigest()

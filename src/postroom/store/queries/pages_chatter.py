@@ -1,0 +1,341 @@
+"""A record's conversation, newest first: messages, attachments, envelopes, and why an incoming mail is here.
+
+Laws: see `store.queries.pages`; bodies are not read here, their frames fetch them one by one. What an envelope shows is derived from
+the notifications alone (D-32): red while at least one of them is a failure.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+
+from postroom.core.terms.reasons import Reason, reasons_from_json
+from postroom.core.terms.states import MessageKind, NotificationState
+from postroom.store.models import (
+    Attachment,
+    Attempt,
+    Delivery,
+    Message,
+    MessageBody,
+    Notification,
+    Record,
+)
+from postroom.store.queries.pages import Page, page_of, read_id
+
+THREAD_ROWS = 20
+FAILED = (NotificationState.BOUNCE.value, NotificationState.EXCEPTION.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachmentFact:
+    """A file of a message."""
+
+    id: int
+    name: str
+    content_type: str
+    size: int
+    is_inline: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvelopeFact:
+    """The icon beside a message: how many hear of it, and how many of them could not be reached or are still waited for."""
+
+    total: int = 0
+    failed: int = 0
+    waiting: int = 0
+
+    @property
+    def is_red(self) -> bool:
+        return self.failed > 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageFact:
+    """A message of the conversation. ``changes`` are (what, before, after) of a system message."""
+
+    id: int
+    kind: MessageKind
+    author: str
+    author_address: str
+    is_colleague: bool
+    subject: str
+    posted_at: datetime
+    is_unverified: bool
+    to: tuple[tuple[str, str], ...]
+    cc: tuple[tuple[str, str], ...]
+    changes: tuple[tuple[str, str, str], ...]
+    text: str
+    attachments: tuple[AttachmentFact, ...]
+    envelope: EnvelopeFact
+    inbound_id: int | None
+    door: str
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipientFact:
+    """One person in an envelope's list: how they hear of the message, what became of it, and why."""
+
+    notification_id: int
+    contact_id: int
+    name: str
+    address: str
+    channel: str
+    state: NotificationState
+    failure_type: str
+    failure_reason: str
+    reasons: tuple[Reason, ...]
+    delivery_id: int | None
+    delivery_state: str
+    waits_for: Reason | None
+    due_at: datetime | None
+    last_reply: str
+
+    @property
+    def is_failed(self) -> bool:
+        return self.state.value in FAILED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BodyFact:
+    """What the frame of a message shows. ``inline`` are the attachments that the HTML may name by Content-ID."""
+
+    html: str
+    quoted_html: str
+    text: str
+    inline: Mapping[str, int]
+
+
+def thread(record_id: int, *, before: str = "", size: int = THREAD_ROWS) -> Page[MessageFact]:
+    """A page of a conversation, newest first. Four queries."""
+    rows = Message.objects.filter(record_id=record_id)
+    if (number := read_id(before)) is not None:
+        rows = rows.filter(pk__lt=number)
+    return _facts(rows.order_by("-id"), size)
+
+
+def newer(record_id: int, *, after: int, size: int = THREAD_ROWS) -> tuple[MessageFact, ...]:
+    """What was written since the message ``after``, newest first; at most ``size``, the newest."""
+    return _facts(Message.objects.filter(record_id=record_id, pk__gt=after).order_by("-id"), size).rows
+
+
+def message(visible: QuerySet[Record], message_id: int) -> MessageFact | None:
+    """One message of a visible record."""
+    rows = Message.objects.filter(pk=message_id, record__in=visible)
+    found = _facts(rows, 1).rows
+    return found[0] if found else None
+
+
+def _facts(rows: QuerySet[Message], size: int) -> Page[MessageFact]:
+    found = list(
+        rows.values(
+            "id",
+            "kind",
+            "author_name",
+            "author_address",
+            "subject",
+            "posted_at",
+            "is_unverified",
+            "attachment_count",
+            "inbound_id",
+            known_name=F("author__name"),
+            known_address=F("author__address"),
+            colleague=F("author__member__id"),
+            addressed=F("body__addressed"),
+            changes=F("body__changes"),
+            door=F("inbound__door"),
+            verdict=F("inbound__verdict"),
+        )[: size + 1]
+    )
+    files = _attachments([row["id"] for row in found if row["attachment_count"]])
+    icons = _envelopes([row["id"] for row in found])
+    said = _system_texts([row["id"] for row in found if row["kind"] == MessageKind.SYSTEM])
+    return page_of(
+        found,
+        size,
+        lambda row: _message(row, files[row["id"]], icons.get(row["id"], EnvelopeFact()), said.get(row["id"], "")),
+        lambda row: str(row["id"]),
+    )
+
+
+def _attachments(message_ids: list[int]) -> defaultdict[int, list[AttachmentFact]]:
+    found: defaultdict[int, list[AttachmentFact]] = defaultdict(list)
+    if message_ids:
+        for row in Attachment.objects.filter(message_id__in=message_ids).order_by("id"):
+            found[row.message_id].append(
+                AttachmentFact(
+                    id=row.pk, name=row.name, content_type=row.content_type, size=row.size, is_inline=row.is_inline
+                )
+            )
+    return found
+
+
+def envelopes(record_id: int, *, start: int, end: int, most: int) -> Mapping[int, EnvelopeFact]:
+    """The envelopes of the newest ``most`` messages of a record between two numbers, both included. Two queries."""
+    rows = Message.objects.filter(record_id=record_id, pk__gte=start, pk__lte=end).order_by("-id")
+    return _envelopes(list(rows.values_list("id", flat=True)[:most]))
+
+
+def _envelopes(message_ids: list[int]) -> dict[int, EnvelopeFact]:
+    """One row per message, whoever many hear of it."""
+    rows = (
+        Notification.objects.filter(message_id__in=message_ids)
+        .order_by()
+        .values("message_id")
+        .annotate(
+            total=Count("id"),
+            failed=Count("id", filter=Q(state__in=FAILED)),
+            waiting=Count("id", filter=Q(state=NotificationState.READY)),
+        )
+    )
+    return {
+        row["message_id"]: EnvelopeFact(total=row["total"], failed=row["failed"], waiting=row["waiting"])
+        for row in rows
+    }
+
+
+def _system_texts(message_ids: list[int]) -> dict[int, str]:
+    if not message_ids:
+        return {}
+    return dict(MessageBody.objects.filter(pk__in=message_ids).values_list("pk", "text"))
+
+
+def _message(row: Mapping[str, Any], files: list[AttachmentFact], envelope: EnvelopeFact, text: str) -> MessageFact:
+    addressed = row["addressed"] if isinstance(row["addressed"], dict) else {}
+    return MessageFact(
+        id=row["id"],
+        kind=MessageKind(row["kind"]),
+        author=row["known_name"] or row["author_name"] or row["author_address"],
+        author_address=row["author_address"] or row["known_address"] or "",
+        is_colleague=row["colleague"] is not None,
+        subject=row["subject"],
+        posted_at=row["posted_at"],
+        is_unverified=row["is_unverified"],
+        to=_people(addressed.get("to", ())),
+        cc=_people(addressed.get("cc", ())),
+        changes=_changes(row["changes"] or ()),
+        text=text,
+        attachments=tuple(files),
+        envelope=envelope,
+        inbound_id=row["inbound_id"],
+        door=row["door"] or "",
+        reasons=verdict_reasons(row["verdict"] or ()),
+    )
+
+
+def _people(rows: Iterable[Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((str(row[0]), str(row[1])) for row in rows if isinstance(row, list | tuple) and len(row) == 2)
+
+
+def _changes(rows: Iterable[Any]) -> tuple[tuple[str, str, str], ...]:
+    return tuple(
+        (str(row[0]), str(row[1] or ""), str(row[2] or ""))
+        for row in rows
+        if isinstance(row, list | tuple) and len(row) == 3
+    )
+
+
+def verdict_reasons(verdict: Iterable[Any]) -> tuple[Reason, ...]:
+    """All reasons of a stored verdict, in order, each once."""
+    found: list[Reason] = []
+    for decision in verdict:
+        rows = decision.get("reasons") if isinstance(decision, dict) else None
+        for reason in reasons_from_json(row for row in rows or () if isinstance(row, dict)):
+            if reason not in found:
+                found.append(reason)
+    return tuple(found)
+
+
+def envelope(visible: QuerySet[Record], message_id: int, most: int = 200) -> tuple[RecipientFact, ...]:
+    """Who hears of a message: failures first. Three queries."""
+    rows = list(
+        Notification.objects.filter(message_id=message_id, message__record__in=visible)
+        .annotate(
+            newest=Subquery(Delivery.objects.filter(notification=OuterRef("pk")).order_by("-id").values("id")[:1])
+        )
+        .order_by("id")
+        .values(
+            "id",
+            "contact_id",
+            "channel",
+            "state",
+            "failure_type",
+            "failure_reason",
+            "reasons",
+            "newest",
+            name=F("contact__name"),
+            address=F("contact__address"),
+        )[:most]
+    )
+    deliveries = _deliveries([row["newest"] for row in rows if row["newest"]])
+    facts = [_recipient(row, deliveries.get(row["newest"], {})) for row in rows]
+    return tuple(sorted(facts, key=lambda fact: not fact.is_failed))
+
+
+def _deliveries(delivery_ids: list[int]) -> Mapping[int, Mapping[str, Any]]:
+    if not delivery_ids:
+        return {}
+    last = Attempt.objects.filter(delivery=OuterRef("pk")).order_by("-id")
+    rows = Delivery.objects.filter(pk__in=delivery_ids).values(
+        "id",
+        "state",
+        "to_address",
+        "waits_for",
+        "due_at",
+        code=Subquery(last.values("code")[:1]),
+        enhanced=Subquery(last.values("enhanced")[:1]),
+        said=Subquery(last.values("text")[:1]),
+    )
+    return {row["id"]: row for row in rows}
+
+
+def _recipient(row: Mapping[str, Any], delivery: Mapping[str, Any]) -> RecipientFact:
+    waits_for = delivery.get("waits_for")
+    return RecipientFact(
+        notification_id=row["id"],
+        contact_id=row["contact_id"],
+        name=row["name"],
+        address=delivery.get("to_address") or row["address"],
+        channel=row["channel"],
+        state=NotificationState(row["state"]),
+        failure_type=row["failure_type"],
+        failure_reason=row["failure_reason"],
+        reasons=reasons_from_json(row["reasons"]),
+        delivery_id=delivery.get("id"),
+        delivery_state=delivery.get("state", ""),
+        waits_for=next(iter(reasons_from_json([waits_for])), None) if isinstance(waits_for, dict) else None,
+        due_at=delivery.get("due_at"),
+        last_reply=reply_text(delivery.get("code"), delivery.get("enhanced"), delivery.get("said")),
+    )
+
+
+def reply_text(code: int | None, enhanced: str | None, text: str | None) -> str:
+    """A server's reply as it stood on the wire, in one text: ``550 5.1.1 No such user``."""
+    return " ".join(part for part in (str(code or ""), enhanced or "", text or "") if part)
+
+
+def body(visible: QuerySet[Record], message_id: int) -> BodyFact | None:
+    """What a message of a visible record says. Two queries."""
+    found = (
+        MessageBody.objects.filter(pk=message_id, message__record__in=visible)
+        .values("html", "quoted_html", "text", count=F("message__attachment_count"))
+        .first()
+    )
+    if found is None:
+        return None
+    inline = {}
+    if found["count"]:
+        rows = Attachment.objects.filter(message_id=message_id).exclude(content_id="")
+        inline = {cid.strip("<>"): pk for cid, pk in rows.values_list("content_id", "pk")}
+    return BodyFact(html=found["html"], quoted_html=found["quoted_html"], text=found["text"], inline=inline)
+
+
+def attachment(visible: QuerySet[Record], attachment_id: int) -> Attachment | None:
+    """A file of a visible record's conversation."""
+    return Attachment.objects.filter(pk=attachment_id, message__record__in=visible).first()

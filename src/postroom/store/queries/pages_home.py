@@ -1,0 +1,155 @@
+"""What needs attention, for the first page. Laws: see `store.queries.pages`; every number is bounded ("99 and more")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import F, QuerySet
+
+from postroom.core.terms.states import Channel, InboundState, NotificationState
+from postroom.store.models import Delivery, InboundMessage, Mailbox, Notification, OutgoingServer, Record
+from postroom.store.queries.pages_chatter import FAILED
+from postroom.store.queries.pages_queue import oldest_waiting
+
+MANY = 99
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureFact:
+    """A message of mine that somebody did not get."""
+
+    message_id: int
+    record_id: int | None
+    record_title: str
+    recipient: str
+    state: NotificationState
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxFact:
+    """A message that I hear of here instead of by mail."""
+
+    notification_id: int
+    message_id: int
+    record_id: int | None
+    record_title: str
+    author: str
+    kind: str
+    posted_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TroubleFact:
+    """A server or a mailbox that reports trouble with itself."""
+
+    id: int
+    name: str
+    trouble: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attention:
+    """What needs somebody's eyes. Numbers stop at ``MANY + 1``."""
+
+    failures: tuple[FailureFact, ...]
+    inbox: tuple[InboxFact, ...]
+    held: int
+    stuck: int
+    oldest_waiting: datetime | None
+    servers: tuple[TroubleFact, ...]
+    mailboxes: tuple[TroubleFact, ...]
+
+
+def my_failures(contact_id: int, visible: QuerySet[Record], most: int = 8) -> tuple[FailureFact, ...]:
+    """Messages that I wrote and somebody did not get (D-32), newest first."""
+    rows = (
+        Notification.objects.filter(author_id=contact_id, state__in=FAILED, message__record__in=visible)
+        .order_by("-id")
+        .values(
+            "message_id",
+            "state",
+            "failure_reason",
+            record=F("message__record_id"),
+            title=F("message__record__title"),
+            who=F("contact__name"),
+        )[:most]
+    )
+    return tuple(
+        FailureFact(
+            message_id=row["message_id"],
+            record_id=row["record"],
+            record_title=row["title"] or "",
+            recipient=row["who"],
+            state=NotificationState(row["state"]),
+            reason=row["failure_reason"],
+        )
+        for row in rows
+    )
+
+
+def my_inbox(contact_id: int, visible: QuerySet[Record], most: int = 12) -> tuple[InboxFact, ...]:
+    """What I have not read yet of what reaches me in the app."""
+    rows = (
+        Notification.objects.filter(
+            contact_id=contact_id, channel=Channel.INBOX, is_read=False, message__record__in=visible
+        )
+        .order_by("-id")
+        .values(
+            "id",
+            "message_id",
+            record=F("message__record_id"),
+            title=F("message__record__title"),
+            author_name=F("message__author_name"),
+            kind=F("message__kind"),
+            posted_at=F("message__posted_at"),
+        )[:most]
+    )
+    return tuple(
+        InboxFact(
+            notification_id=row["id"],
+            message_id=row["message_id"],
+            record_id=row["record"],
+            record_title=row["title"] or "",
+            author=row["author_name"],
+            kind=row["kind"],
+            posted_at=row["posted_at"],
+        )
+        for row in rows
+    )
+
+
+def held_count(visible: QuerySet[InboundMessage], state: InboundState = InboundState.HELD) -> int:
+    """How many mails are in this state, at most ``MANY + 1``. Walks the index of the few."""
+    return len(visible.filter(state=state).order_by("-id").values_list("id", flat=True)[: MANY + 1])
+
+
+def attention(
+    *,
+    contact_id: int,
+    records: QuerySet[Record],
+    inbound: QuerySet[InboundMessage] | None,
+    deliveries: QuerySet[Delivery] | None,
+    servers: QuerySet[OutgoingServer] | None,
+    mailboxes: QuerySet[Mailbox] | None,
+    now: datetime,
+) -> Attention:
+    """Everything for the first page; None where the reader may not look."""
+    return Attention(
+        failures=my_failures(contact_id, records),
+        inbox=my_inbox(contact_id, records),
+        held=held_count(inbound) if inbound is not None else 0,
+        stuck=held_count(inbound, InboundState.FAILED) if inbound is not None else 0,
+        oldest_waiting=oldest_waiting(deliveries, now) if deliveries is not None else None,
+        servers=_troubles(servers, "trouble"),
+        mailboxes=_troubles(mailboxes, "last_error"),
+    )
+
+
+def _troubles(rows: QuerySet[Any] | None, field: str) -> tuple[TroubleFact, ...]:
+    if rows is None:
+        return ()
+    found = rows.filter(is_active=True).exclude(**{field: ""}).order_by("id").values("id", "name", field)[:10]
+    return tuple(TroubleFact(id=row["id"], name=row["name"], trouble=row[field]) for row in found)

@@ -1,0 +1,195 @@
+"""The inbound log: what came in through which door, what became of it and why. Laws: see `store.queries.pages`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import F, QuerySet
+
+from postroom.core.terms.reasons import Reason, reasons_from_json
+from postroom.core.terms.states import InboundState
+from postroom.store.models import InboundMessage, Message, RawMail, ReportedRecipient
+from postroom.store.queries.pages import PAGE_ROWS, Page, page_of, read_id
+from postroom.store.queries.pages_chatter import verdict_reasons
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboundRow:
+    """A mail in the log."""
+
+    id: int
+    state: InboundState
+    door: str
+    mailbox: str
+    mail_from: str
+    header_from: str
+    rcpt_to: tuple[str, ...]
+    subject: str
+    size: int
+    received_at: datetime
+    routed_at: datetime | None
+    attempt_count: int
+    error: str
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionFact:
+    """One decision of the verdict: its name, and why."""
+
+    name: str
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeFact:
+    """A message that this mail became."""
+
+    message_id: int
+    record_id: int | None
+    record_title: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedFact:
+    """What a report said of one recipient, and which delivery of ours that was."""
+
+    address: str
+    action: str
+    status: str
+    reply: str
+    blame: str
+    delivery_id: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboundFact:
+    """One mail's whole story on the way in."""
+
+    row: InboundRow
+    peer: str
+    message_id: str
+    due_at: datetime
+    company_id: int | None
+    decisions: tuple[DecisionFact, ...]
+    made: tuple[MadeFact, ...]
+    reported: tuple[ReportedFact, ...]
+
+
+def inbound_list(
+    visible: QuerySet[InboundMessage], state: InboundState | None, *, cursor: str = "", size: int = PAGE_ROWS
+) -> Page[InboundRow]:
+    """The log, newest first. One query."""
+    rows = visible if state is None else visible.filter(state=state)
+    if (number := read_id(cursor)) is not None:
+        rows = rows.filter(pk__lt=number)
+    return page_of(_rows(rows.order_by("-id"))[: size + 1], size, _row, lambda row: str(row["id"]))
+
+
+def _rows(rows: QuerySet[InboundMessage]) -> QuerySet[InboundMessage, Any]:
+    return rows.values(
+        "id",
+        "state",
+        "door",
+        "mail_from",
+        "header_from",
+        "rcpt_to",
+        "subject",
+        "size",
+        "received_at",
+        "routed_at",
+        "attempt_count",
+        "error",
+        "verdict",
+        box=F("mailbox__name"),
+    )
+
+
+def _row(row: Mapping[str, Any]) -> InboundRow:
+    return InboundRow(
+        id=row["id"],
+        state=InboundState(row["state"]),
+        door=row["door"],
+        mailbox=row["box"] or "",
+        mail_from=row["mail_from"],
+        header_from=row["header_from"],
+        rcpt_to=tuple(row["rcpt_to"]),
+        subject=row["subject"],
+        size=row["size"],
+        received_at=row["received_at"],
+        routed_at=row["routed_at"],
+        attempt_count=row["attempt_count"],
+        error=row["error"],
+        reasons=verdict_reasons(row["verdict"] or ()),
+    )
+
+
+def inbound(visible: QuerySet[InboundMessage], inbound_id: int) -> InboundFact | None:
+    """One mail with what it became. Four queries."""
+    one = visible.filter(pk=inbound_id)
+    head = _rows(one).first()
+    if head is None:
+        return None
+    more = one.values("peer", "message_id", "due_at", "company_id")[0]
+    return InboundFact(
+        row=_row(head),
+        peer=more["peer"],
+        message_id=more["message_id"],
+        due_at=more["due_at"],
+        company_id=more["company_id"],
+        decisions=_decisions(head["verdict"]),
+        made=_made(inbound_id),
+        reported=_reported(inbound_id),
+    )
+
+
+def _decisions(verdict: object) -> tuple[DecisionFact, ...]:
+    rows = verdict if isinstance(verdict, list) else []
+    return tuple(
+        DecisionFact(
+            name=str(row.get("decision", "")),
+            reasons=reasons_from_json(reason for reason in row.get("reasons", ()) if isinstance(reason, dict)),
+        )
+        for row in rows
+        if isinstance(row, dict)
+    )
+
+
+def _made(inbound_id: int) -> tuple[MadeFact, ...]:
+    rows = (
+        Message.objects.filter(inbound_id=inbound_id)
+        .order_by("id")
+        .values("id", "record_id", title=F("record__title"), kind_label=F("record__kind__label"))[:50]
+    )
+    return tuple(
+        MadeFact(
+            message_id=row["id"],
+            record_id=row["record_id"],
+            record_title=row["title"] or "",
+            kind=row["kind_label"] or "",
+        )
+        for row in rows
+    )
+
+
+def _reported(inbound_id: int) -> tuple[ReportedFact, ...]:
+    return tuple(
+        ReportedFact(
+            address=row.address,
+            action=row.action,
+            status=row.status,
+            reply=row.reply,
+            blame=row.blame,
+            delivery_id=row.delivery_id,
+        )
+        for row in ReportedRecipient.objects.filter(inbound_id=inbound_id).order_by("id")[:200]
+    )
+
+
+def raw_mail(visible: QuerySet[InboundMessage], inbound_id: int) -> RawMail | None:
+    """The bytes of a mail, or where they are."""
+    return RawMail.objects.filter(inbound_id=inbound_id, inbound__in=visible).first()

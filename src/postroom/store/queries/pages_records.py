@@ -1,0 +1,286 @@
+"""Lists of records and the head of one record, for pages and the API. Laws: see `store.queries.pages`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Left
+
+from postroom.core.terms.states import MessageKind
+from postroom.store.models import Contact, Follower, Member, Message, MessageBody, Record, RecordKind
+from postroom.store.models.words import Words, all_words
+from postroom.store.queries.pages import PAGE_ROWS, Page, cursor_of, older, page_of
+
+SNIPPET = 160
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindFact:
+    """A kind of record, with its stages in order."""
+
+    key: str
+    label: str
+    label_plural: str
+    icon: str
+    stages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordWish:
+    """What a list shall show. ``responsible``: a member's id, 0 for nobody's, None for all."""
+
+    kind: str = ""
+    search: str = ""
+    stage: str = ""
+    responsible: int | None = None
+    contact: int | None = None
+    cursor: str = ""
+    size: int = PAGE_ROWS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordRow:
+    """A record in a list, with the beginning of what was last written on it."""
+
+    id: int
+    kind: str
+    title: str
+    contact: str
+    contact_address: str
+    stage: str
+    responsible_id: int | None
+    responsible: str
+    company: str
+    updated_at: datetime
+    last_kind: str = ""
+    last_author: str = ""
+    last_words: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowerFact:
+    """Who hears of what is written on a record."""
+
+    contact_id: int
+    name: str
+    address: str
+    is_colleague: bool
+    comments: bool
+    notes: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordFact:
+    """The head of a record's page."""
+
+    id: int
+    title: str
+    kind: KindFact
+    stage: str
+    company_id: int
+    company: str
+    contact_id: int | None
+    contact_name: str
+    contact_address: str
+    responsible_id: int | None
+    responsible: str
+    values: Mapping[str, Any]
+    alias: str
+    created_at: datetime
+    updated_at: datetime
+    merged_into: int | None
+    followers: tuple[FollowerFact, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonFact:
+    """Somebody to choose from a list: a contact, or the contact of a colleague."""
+
+    id: int
+    name: str
+    address: str
+    is_colleague: bool = False
+
+
+def kinds() -> tuple[KindFact, ...]:
+    """The kinds in use, in their order."""
+    return tuple(_kind(kind) for kind in RecordKind.objects.filter(is_active=True))
+
+
+def record_list(visible: QuerySet[Record], wish: RecordWish) -> Page[RecordRow]:
+    """Records, last written on first. Two queries."""
+    rows = visible.filter(older("updated_at", wish.cursor))
+    if wish.kind:
+        rows = rows.filter(kind_id=wish.kind)
+    if wish.stage:
+        rows = rows.filter(stage=wish.stage)
+    if wish.responsible is not None:
+        rows = rows.filter(responsible_id=wish.responsible or None)
+    if wish.contact is not None:
+        rows = rows.filter(contact_id=wish.contact)
+    if (question := all_words(wish.search)) is not None:
+        rows = rows.annotate(words=Words("title", "contact_name", "contact_address")).filter(words=question)
+    newest = Message.objects.filter(record=OuterRef("pk")).exclude(kind=MessageKind.SYSTEM).order_by("-id")
+    found = list(
+        rows.order_by("-updated_at", "-id")
+        .annotate(last=Subquery(newest.values("id")[:1]))
+        .values(
+            "id",
+            "kind_id",
+            "title",
+            "contact_name",
+            "contact_address",
+            "stage",
+            "responsible_id",
+            "updated_at",
+            "last",
+            contact_known=F("contact__name"),
+            person=F("responsible__contact__name"),
+            company_name=F("company__name"),
+        )[: wish.size + 1]
+    )
+    last = _last_words([row["last"] for row in found if row["last"]])
+    return page_of(
+        found, wish.size, lambda row: _record_row(row, last), lambda row: cursor_of(row["updated_at"], row["id"])
+    )
+
+
+def _last_words(message_ids: list[int]) -> Mapping[int, Mapping[str, Any]]:
+    rows = (
+        MessageBody.objects.filter(message_id__in=message_ids)
+        .values("message_id", kind=F("message__kind"), author=F("message__author_name"), said=Left("text", SNIPPET))
+        .order_by()
+    )
+    return {row["message_id"]: row for row in rows}
+
+
+def _record_row(row: Mapping[str, Any], last: Mapping[int, Mapping[str, Any]]) -> RecordRow:
+    words = last.get(row["last"], {})
+    return RecordRow(
+        id=row["id"],
+        kind=row["kind_id"],
+        title=row["title"],
+        contact=row["contact_known"] or row["contact_name"],
+        contact_address=row["contact_address"],
+        stage=row["stage"],
+        responsible_id=row["responsible_id"],
+        responsible=row["person"] or "",
+        company=row["company_name"],
+        updated_at=row["updated_at"],
+        last_kind=words.get("kind", ""),
+        last_author=words.get("author", ""),
+        last_words=" ".join(words.get("said", "").split()),
+    )
+
+
+def record_head(visible: QuerySet[Record], record_id: int) -> RecordFact | None:
+    """One record with its followers; None when it is not there or not visible. Two queries."""
+    found = (
+        visible.filter(pk=record_id)
+        .select_related("kind", "company", "contact", "responsible__contact", "alias__domain")
+        .first()
+    )
+    if found is None:
+        return None
+    contact = found.contact
+    return RecordFact(
+        id=found.pk,
+        title=found.title,
+        kind=_kind(found.kind),
+        stage=found.stage,
+        company_id=found.company_id,
+        company=found.company.name,
+        contact_id=found.contact_id,
+        contact_name=contact.name if contact else found.contact_name,
+        contact_address=(contact.address if contact else "") or found.contact_address,
+        responsible_id=found.responsible_id,
+        responsible=found.responsible.contact.name if found.responsible else "",
+        values=found.values,
+        alias=str(found.alias) if found.alias else "",
+        created_at=found.created_at,
+        updated_at=found.updated_at,
+        merged_into=found.merged_into_id,
+        followers=followers(record_id),
+    )
+
+
+def followers(record_id: int, most: int = 200) -> tuple[FollowerFact, ...]:
+    """Colleagues first, then by name; at most ``most``."""
+    rows = (
+        Follower.objects.filter(record_id=record_id)
+        .order_by(F("contact__member__id").asc(nulls_last=True), "contact__name", "id")
+        .values(
+            "contact_id",
+            "comments",
+            "notes",
+            name=F("contact__name"),
+            address=F("contact__address"),
+            member=F("contact__member__id"),
+        )[:most]
+    )
+    return tuple(
+        FollowerFact(
+            contact_id=row["contact_id"],
+            name=row["name"],
+            address=row["address"],
+            is_colleague=row["member"] is not None,
+            comments=row["comments"],
+            notes=row["notes"],
+        )
+        for row in rows
+    )
+
+
+def find_people(company_ids: list[int], search: str, most: int = 8) -> tuple[PersonFact, ...]:
+    """Contacts whose name or address has words that begin like this, colleagues first. Nothing typed: nobody."""
+    question = all_words(search)
+    if question is None:
+        return ()
+    rows = (
+        (Contact.objects.filter(company_id__in=company_ids) | Contact.objects.filter(company=None))
+        .filter(is_active=True)
+        .annotate(words=Words("name", "address"))
+        .filter(words=question)
+        .order_by(F("member__id").asc(nulls_last=True), "name", "id")
+        .values("id", "name", "address", colleague=F("member__id"))[:most]
+    )
+    return tuple(_person(row) for row in rows)
+
+
+def people(contact_ids: list[int], company_ids: list[int]) -> tuple[PersonFact, ...]:
+    """These contacts, as far as they belong to one of the companies or to all."""
+    rows = (
+        (Contact.objects.filter(company_id__in=company_ids) | Contact.objects.filter(company=None))
+        .filter(pk__in=contact_ids)
+        .order_by("name", "id")
+        .values("id", "name", "address", colleague=F("member__id"))
+    )
+    return tuple(_person(row) for row in rows)
+
+
+def colleagues(company_ids: list[int], most: int = 200) -> tuple[PersonFact, ...]:
+    """The members of these companies, by name; ``id`` is the member's."""
+    rows = (
+        Member.objects.filter(company_id__in=company_ids, user__is_active=True)
+        .order_by("contact__name", "id")
+        .values("id", name=F("contact__name"), address=F("contact__address"))[:most]
+    )
+    return tuple(PersonFact(id=row["id"], name=row["name"], address=row["address"], is_colleague=True) for row in rows)
+
+
+def _kind(kind: RecordKind) -> KindFact:
+    return KindFact(
+        key=kind.key,
+        label=kind.label,
+        label_plural=kind.label_plural,
+        icon=kind.icon,
+        stages=tuple(str(stage) for stage in kind.stages),
+    )
+
+
+def _person(row: Mapping[str, Any]) -> PersonFact:
+    return PersonFact(id=row["id"], name=row["name"], address=row["address"], is_colleague=row["colleague"] is not None)

@@ -1,0 +1,172 @@
+"""The inbound log and what is held: every mail that came in, what became of it and why, and what a person may do about it."""
+
+from __future__ import annotations
+
+from django.http import Http404, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from postroom.core.mime.parsed import ParsedMail
+from postroom.core.mime.parsing import parse
+from postroom.core.mime.text import text_to_html
+from postroom.core.terms.states import InboundState
+from postroom.flows import access
+from postroom.flows.access import NotAllowed
+from postroom.flows.route_message import attach_to_record, create_record_from, refuse_held, route_again
+from postroom.store.queries.pages import read_id
+from postroom.store.queries.pages_inbound import InboundFact, inbound, inbound_list, raw_mail
+from postroom.store.queries.pages_records import RecordWish, kinds, record_list
+from postroom.web.frames import download, framed
+from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
+from postroom.web.shell import fragment, go, page
+from postroom.wiring import ports
+
+STATES = (
+    ("", gettext_lazy("All")),
+    ("routed", gettext_lazy("Routed")),
+    ("held", gettext_lazy("Held")),
+    ("refused", gettext_lazy("Refused")),
+    ("discarded", gettext_lazy("Seen before")),
+    ("failed", gettext_lazy("Failed")),
+    ("received", gettext_lazy("Waits")),
+)
+DECISIONS = {
+    "AppendToRecord": gettext_lazy("Added to a record"),
+    "CreateRecord": gettext_lazy("Made into a record"),
+    "RecordReport": gettext_lazy("A report, booked"),
+    "Refuse": gettext_lazy("Refused"),
+    "Discard": gettext_lazy("Kept for the log only"),
+    "Hold": gettext_lazy("Held for a person"),
+}
+MAY_STILL_DECIDE = (InboundState.HELD, InboundState.FAILED, InboundState.REFUSED)
+
+
+def _need(request: MemberRequest) -> None:
+    if not access.may(request.member, "inbound"):
+        raise NotAllowed(_("Incoming mail is shown to managers and administrators."))
+
+
+@for_members("GET")
+def log(request: MemberRequest) -> HttpResponse:
+    """The inbound log by state."""
+    return _list(request, request.GET.get("state", ""), _("Inbound log"))
+
+
+@for_members("GET")
+def held(request: MemberRequest) -> HttpResponse:
+    """What waits for a person's decision."""
+    return _list(request, "held", _("Held mail"))
+
+
+def _list(request: MemberRequest, state: str, title: str) -> HttpResponse:
+    _need(request)
+    try:
+        wanted = InboundState(state) if state else None
+    except ValueError:
+        raise Http404 from None
+    rows = inbound_list(access.visible_inbound(request.member), wanted, cursor=text_of(request.GET, "after", 20))
+    context = {"rows": rows, "state": state, "states": STATES, "cursor": request.GET.get("after", "")}
+    if is_fragment(request):
+        return fragment(request, "postroom/inbound/_rows.html", context)
+    return page(request, "postroom/inbound/log.html", title, context)
+
+
+@for_members("GET")
+def one(request: MemberRequest, inbound_id: int) -> HttpResponse:
+    """One mail: as it came, what was decided, why, and what it became."""
+    found = _found(request, inbound_id)
+    parsed = _parsed(request, inbound_id)
+    decisions = [(DECISIONS.get(one.name, one.name), one.reasons) for one in found.decisions]
+    context = {
+        "mail": found,
+        "row": found.row,
+        "parsed": parsed,
+        "decisions": decisions,
+        "kinds": kinds(),
+        "may_decide": found.row.state in MAY_STILL_DECIDE and access.may(request.member, "inbound"),
+    }
+    return page(request, "postroom/inbound/mail.html", _("Incoming mail"), context)
+
+
+def _found(request: MemberRequest, inbound_id: int) -> InboundFact:
+    _need(request)
+    found = inbound(access.visible_inbound(request.member), inbound_id)
+    if found is None:
+        raise Http404
+    return found
+
+
+def _raw(request: MemberRequest, inbound_id: int) -> bytes:
+    _need(request)
+    found = raw_mail(access.visible_inbound(request.member), inbound_id)
+    if found is None:
+        raise Http404
+    return bytes(found.raw) if found.raw is not None else ports().blobs.get(found.sha256)
+
+
+def _parsed(request: MemberRequest, inbound_id: int) -> ParsedMail | None:
+    """The mail as read again; None when its bytes were cleaned up (retention)."""
+    try:
+        return parse(_raw(request, inbound_id))
+    except Http404:
+        return None
+
+
+@for_members("GET")
+def mail_body(request: MemberRequest, inbound_id: int) -> HttpResponse:
+    """What the mail says, sanitised, behind glass."""
+    parsed = parse(_raw(request, inbound_id))
+    return framed(request, ports().html.sanitize(parsed.html or text_to_html(parsed.text)))
+
+
+@for_members("GET")
+def source(request: MemberRequest, inbound_id: int) -> HttpResponse:
+    """The bytes as they came."""
+    return download(_raw(request, inbound_id), f"inbound-{inbound_id}.eml", "message/rfc822")
+
+
+@for_members("GET")
+def find_record(request: MemberRequest, inbound_id: int) -> HttpResponse:
+    """Records to attach the mail to."""
+    wish = RecordWish(search=text_of(request.GET, "q", 200), size=8)
+    rows = record_list(access.visible_records(request.member), wish).rows if wish.search else ()
+    return fragment(request, "postroom/inbound/_records.html", {"records": rows, "inbound_id": inbound_id})
+
+
+@for_members("POST")
+def again(request: MemberRequest, inbound_id: int) -> HttpResponse:
+    """Route again: after a rule was changed, or after our own fault was mended."""
+    _found(request, inbound_id)
+    route_again(ports(), inbound_id, member=request.member)
+    return go(request, reverse("web:inbound_mail", args=[inbound_id]), said=_("It is routed again in a moment."))
+
+
+@for_members("POST")
+def attach(request: MemberRequest, inbound_id: int) -> HttpResponse:
+    """A person says where it belongs."""
+    _found(request, inbound_id)
+    record_id = read_id(request.POST.get("record", ""))
+    if record_id is None or not access.visible_records(request.member).filter(pk=record_id).exists():
+        raise Http404
+    attach_to_record(ports(), inbound_id, record_id, member=request.member)
+    return go(request, reverse("web:record", args=[record_id]), said=_("The mail is on this record now."))
+
+
+@for_members("POST")
+def create(request: MemberRequest, inbound_id: int) -> HttpResponse:
+    """A person makes a record of it."""
+    _found(request, inbound_id)
+    kind = request.POST.get("kind", "")
+    if kind not in {one.key for one in kinds()}:
+        raise Http404
+    create_record_from(ports(), inbound_id, kind, member=request.member)
+    return go(request, reverse("web:inbound_mail", args=[inbound_id]), said=_("A record was made of it."))
+
+
+@for_members("POST")
+def refuse(request: MemberRequest, inbound_id: int) -> HttpResponse:
+    """A person sends it away."""
+    _found(request, inbound_id)
+    refuse_held(ports(), inbound_id, member=request.member)
+    return go(request, reverse("web:held"), said=_("The mail was refused."))

@@ -1,0 +1,112 @@
+"""The Letterbox: the mail programs of people outside, for mail that did not leave. They can answer, bounce, be away, complain."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+from django.http import Http404, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from postroom.core.mime.parsed import Attachment
+from postroom.core.mime.parsing import parse
+from postroom.core.mime.text import text_to_html
+from postroom.flows import access
+from postroom.flows import letterbox as flow
+from postroom.flows.read_inbox import mark_letter_read
+from postroom.store.queries.pages_letterbox import Letter, boxes, letter, letters
+from postroom.web.frames import SHOWN_INLINE, download, framed
+from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
+from postroom.web.shell import fragment, go, page
+from postroom.wiring import ports
+
+MAX_PICTURE = 5_000_000  # bytes of one inline picture
+SAID = {
+    "reply": gettext_lazy("The answer is on its way through the front door."),
+    "bounce": gettext_lazy("The report is on its way through the front door."),
+    "away": gettext_lazy("The out-of-office answer is on its way through the front door."),
+    "complain": gettext_lazy("The complaint is on its way through the front door."),
+}
+
+
+@for_members("GET")
+def letterbox(request: MemberRequest, letter_id: int | None = None) -> HttpResponse:
+    """Whose mail, which mail, and what it says."""
+    visible = access.visible_letterbox(request.member)
+    opened = _letter(request, letter_id) if letter_id is not None else None
+    person = opened.row.to_address if opened is not None else text_of(request.GET, "to", 320)
+    rows = letters(visible, person, cursor=text_of(request.GET, "after", 20))
+    context = {
+        "boxes": boxes(visible),
+        "person": person,
+        "rows": rows,
+        "letter": opened,
+        "parsed": parse(opened.raw) if opened is not None else None,
+        "cursor": request.GET.get("after", ""),
+        "may_act": access.may(request.member, "letterbox"),
+    }
+    if is_fragment(request):
+        piece = "_letters" if request.headers.get("HX-Target") == "pr-letters" or context["cursor"] else "_mailer"
+        return fragment(request, f"postroom/letterbox/{piece}.html", context)
+    return page(request, "postroom/letterbox/letterbox.html", _("Letterbox"), context)
+
+
+def _letter(request: MemberRequest, letter_id: int) -> Letter:
+    found = letter(access.visible_letterbox(request.member), letter_id)
+    if found is None:
+        raise Http404
+    return found
+
+
+@for_members("GET")
+def letter_body(request: MemberRequest, letter_id: int) -> HttpResponse:
+    """The mail as its recipient sees it."""
+    parsed = parse(_letter(request, letter_id).raw)
+    html = ports().html.sanitize(parsed.html or text_to_html(parsed.text))
+    pictures = {file.content_id: _as_data(file) for file in parsed.attachments if file.content_id}
+    return framed(request, html, inline=pictures, paper=True)
+
+
+def _as_data(file: Attachment) -> str:
+    """A picture that the mail carries, as a ``data:`` address; anything else shows nothing."""
+    if file.content_type.lower() not in SHOWN_INLINE or file.size > MAX_PICTURE:
+        return ""
+    return f"data:{file.content_type.lower()};base64,{b64encode(file.content).decode('ascii')}"
+
+
+@for_members("GET")
+def letter_source(request: MemberRequest, letter_id: int) -> HttpResponse:
+    """The bytes as they would have left."""
+    return download(_letter(request, letter_id).raw, f"letter-{letter_id}.eml", "message/rfc822")
+
+
+@for_members("POST")
+def act(request: MemberRequest, letter_id: int) -> HttpResponse:
+    """What the outside person does: answer, bounce, be away, complain. A real mail comes in through the real door."""
+    _letter(request, letter_id)
+    what = request.POST.get("action", "")
+    member = request.member
+    match what:
+        case "reply":
+            text = request.POST.get("text", "").replace("\0", "")[:100_000].strip()
+            if not text:
+                return go(request, reverse("web:letter", args=[letter_id]), trouble=_("Write something first."))
+            flow.reply_as_recipient(ports(), letter_id, text, member=member)
+        case "bounce":
+            flow.bounce(ports(), letter_id, member=member)
+        case "away":
+            flow.out_of_office(ports(), letter_id, member=member)
+        case "complain":
+            flow.complain(ports(), letter_id, member=member)
+        case _:
+            raise Http404
+    return go(request, reverse("web:letter", args=[letter_id]), said=str(SAID[what]))
+
+
+@for_members("POST")
+def seen(request: MemberRequest, letter_id: int) -> HttpResponse:
+    """The mail was opened: its line is no longer bold."""
+    _letter(request, letter_id)
+    mark_letter_read(ports(), letter_id, member=request.member)
+    return HttpResponse(status=204)

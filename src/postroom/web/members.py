@@ -1,0 +1,72 @@
+"""Who asks: every page of ours is for members, and says so when it is not for this one.
+
+Duty: one decorator that lets members in, refuses methods that a page does not have, and hands strangers to the sign-in.
+Law: a page only hides; whether something may be done is asked again, and decided, by the flow that does it (`flows.access`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
+from django.shortcuts import render
+from django.urls import reverse
+
+from postroom.store.models import Member
+from postroom.web.site import member_of
+
+P = ParamSpec("P")
+
+
+class MemberRequest(HttpRequest):
+    """A request whose member is known."""
+
+    member: Member
+
+
+View = Callable[Concatenate[MemberRequest, P], HttpResponseBase]
+AnyView = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
+
+
+def for_members(*methods: str) -> Callable[[View[P]], AnyView[P]]:
+    """Members alone, and these methods alone (GET when none is named; HEAD goes with GET)."""
+    allowed = methods or ("GET",)
+    if "GET" in allowed:
+        allowed = (*allowed, "HEAD")
+
+    def decorate(view: View[P]) -> AnyView[P]:
+        @wraps(view)
+        def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            if request.method not in allowed:
+                return HttpResponseNotAllowed(allowed)
+            if member_of(request) is None:
+                return _turn_away(request)
+            return view(request, *args, **kwargs)  # type: ignore[arg-type]  # the request has its member now
+
+        return guarded
+
+    return decorate
+
+
+def _turn_away(request: HttpRequest) -> HttpResponse:
+    """Strangers sign in; a fragment asks its page to do so; a user who is no member is told."""
+    if request.user.is_authenticated:
+        return render(request, "postroom/no_member.html", {"title": "Postroom"}, status=403)
+    if is_fragment(request):
+        answer = HttpResponse(status=401)
+        answer["HX-Refresh"] = "true"
+        return answer
+    return redirect_to_login(request.get_full_path(), reverse("admin:login"))
+
+
+def is_fragment(request: HttpRequest) -> bool:
+    """Whether htmx asks for a piece of a page (not for a whole page by history)."""
+    return request.headers.get("HX-Request") == "true" and request.headers.get("HX-History-Restore-Request") != "true"
+
+
+def text_of(data: Any, name: str, most: int = 500) -> str:
+    """One short text of a form or an address bar: stripped, bounded, without NUL (PostgreSQL refuses it)."""
+    return str(data.get(name, "")).replace("\0", "")[:most].strip()

@@ -1,0 +1,65 @@
+"""The sidebar: places in the order in which a day's work visits them. Only what the member may open is shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import escape
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from postroom.flows import access
+from postroom.store.models import Member
+from postroom.store.queries.pages_home import MANY, held_count
+from postroom.store.queries.pages_records import kinds
+from postroom.web.site import member_of
+
+SETTINGS = (
+    ("servers", gettext_lazy("Outgoing servers"), "outgoing_mail"),
+    ("mailboxes", gettext_lazy("Mailboxes"), "markunread_mailbox"),
+    ("domains", gettext_lazy("Alias domains"), "language"),
+    ("aliases", gettext_lazy("Aliases"), "alternate_email"),
+    ("parameters", gettext_lazy("Parameters"), "tune"),
+    ("actions", gettext_lazy("Scheduled actions"), "schedule"),
+    ("changes", gettext_lazy("Changes"), "history"),
+)
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """Unfold's structure: groups of items. Two queries."""
+    member = member_of(request)
+    if member is None:
+        return []
+    groups: list[dict[str, Any]] = [
+        {"items": [_item(request, _("Home"), "home", reverse("admin:index"), exact=True)]},
+        {"title": _("Conversations"), "items": _records(request)},
+        {"title": _("Mail"), "items": _mail(request, member)},
+    ]
+    if access.may(member, "settings"):
+        items = [_item(request, str(title), sign, reverse(f"web:{name}")) for name, title, sign in SETTINGS]
+        groups.append({"title": _("Settings"), "items": items})
+    return groups
+
+
+def _records(request: HttpRequest) -> list[dict[str, Any]]:
+    everything = _item(request, _("All records"), "inbox", reverse("web:records"), exact=True)
+    of_a_kind = [_item(request, kind.label_plural, kind.icon, reverse("web:kind", args=[kind.key])) for kind in kinds()]
+    return [everything, *of_a_kind]
+
+
+def _mail(request: HttpRequest, member: Member) -> list[dict[str, Any]]:
+    items = [_item(request, _("Queue"), "outbox", reverse("web:queue"))]
+    if access.may(member, "inbound"):
+        held = held_count(access.visible_inbound(member))
+        waiting = {"badge": f"{MANY}+" if held > MANY else str(held), "badge_variant": "warning"} if held else {}
+        items.append(_item(request, _("Inbound log"), "move_to_inbox", reverse("web:inbound")))
+        items.append(_item(request, _("Held mail"), "front_hand", reverse("web:held")) | waiting)
+    return [*items, _item(request, _("Letterbox"), "mail", reverse("web:letterbox"))]
+
+
+def _item(request: HttpRequest, title: str, sign: str, link: str, *, exact: bool = False) -> dict[str, Any]:
+    """Unfold marks titles safe, so they are escaped here: labels of kinds are people's own words."""
+    active = request.path == link if exact else request.path.startswith(link)
+    return {"title": escape(title), "icon": escape(sign), "link": link, "active": active}

@@ -1,0 +1,91 @@
+"""The page of one record: its head, its people, and what is changed about it."""
+
+from __future__ import annotations
+
+from django.http import Http404, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from postroom.flows import access
+from postroom.flows.records import change_record, follow, unfollow
+from postroom.store.queries.pages import read_id
+from postroom.store.queries.pages_chatter import thread
+from postroom.store.queries.pages_records import RecordFact, colleagues, followers, record_head
+from postroom.web.members import MemberRequest, for_members, text_of
+from postroom.web.shell import fragment, go, page
+from postroom.wiring import ports
+
+
+@for_members("GET")
+def record(request: MemberRequest, record_id: int) -> HttpResponse:
+    """A record with its conversation."""
+    head = head_of(request, record_id)
+    messages = thread(record_id)
+    context = {
+        "record": head,
+        "messages_page": messages,
+        "newest": messages.rows[0].id if messages.rows else 0,
+        "oldest": messages.rows[-1].id if messages.rows else 0,
+        "colleagues": colleagues([head.company_id]),
+        "may_write": access.may(request.member, "write"),
+        "may_post": access.may(request.member, "post"),
+        "follows": any(one.contact_id == request.member.contact_id for one in head.followers),
+    }
+    return page(request, "postroom/records/record.html", head.kind.label_plural, context)
+
+
+def head_of(request: MemberRequest, record_id: int) -> RecordFact:
+    """The record's head; 404 when it is not there or not visible."""
+    head = record_head(access.visible_records(request.member), record_id)
+    if head is None:
+        raise Http404
+    return head
+
+
+@for_members("POST")
+def change(request: MemberRequest, record_id: int) -> HttpResponse:
+    """Title, stage or responsible person: whatever the form names."""
+    head_of(request, record_id)
+    responsible = request.POST.get("responsible")
+    change_record(
+        ports(),
+        record_id=record_id,
+        by=request.member,
+        title=text_of(request.POST, "title") or None,
+        stage=text_of(request.POST, "stage", 80) if "stage" in request.POST else None,
+        **({"responsible_id": read_id(responsible)} if responsible is not None else {}),
+    )
+    return go(request, reverse("web:record", args=[record_id]))
+
+
+@for_members("POST")
+def add_follower(request: MemberRequest, record_id: int) -> HttpResponse:
+    """Somebody follows from now on."""
+    head_of(request, record_id)
+    contact_id = read_id(request.POST.get("contact", ""))
+    if contact_id is not None:
+        follow(ports(), record_id=record_id, contact_id=contact_id, by=request.member)
+    return _followers(request, record_id)
+
+
+@for_members("POST")
+def remove_follower(request: MemberRequest, record_id: int) -> HttpResponse:
+    """Somebody follows no more."""
+    head_of(request, record_id)
+    contact_id = read_id(request.POST.get("contact", ""))
+    if contact_id is not None:
+        unfollow(ports(), record_id=record_id, contact_id=contact_id, by=request.member)
+    return _followers(request, record_id)
+
+
+def _followers(request: MemberRequest, record_id: int) -> HttpResponse:
+    if request.headers.get("HX-Request") != "true":
+        return go(request, reverse("web:record", args=[record_id]), said=_("Followers changed."))
+    context = {
+        "record_id": record_id,
+        "followers": followers(record_id),
+        "may_write": access.may(request.member, "write"),
+    }
+    answer = fragment(request, "postroom/records/_followers.html", context)
+    answer["HX-Trigger"] = "postroom:people"
+    return answer

@@ -1,0 +1,207 @@
+"""The forms of the settings. Labels and help come from the models; secrets go in and never come out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from postroom.core.terms.addresses import normalize, normalize_domain
+from postroom.store.models import Alias, AliasDomain, Mailbox, Member, OutgoingServer
+from postroom.web.forms import style
+
+if TYPE_CHECKING:
+    AnyModelForm = forms.ModelForm[Any]
+else:
+    AnyModelForm = forms.ModelForm  # not subscriptable while running
+
+UNCHANGED = _("Leave empty to keep the one that is stored.")
+
+
+class SettingForm(AnyModelForm):
+    """A form whose values a flow stores. ``company_ids`` are the companies that the member may choose."""
+
+    wide: tuple[str, ...] = ()
+
+    def __init__(self, *args: Any, company_ids: list[int], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        company = self.fields.get("company")
+        if isinstance(company, forms.ModelChoiceField) and company.queryset is not None:
+            company.queryset = company.queryset.filter(pk__in=company_ids)
+        style(self)
+
+    def values(self) -> dict[str, Any]:
+        """What a flow stores: related rows by their ids, the password only when one was typed."""
+        found = {}
+        for name, value in self.cleaned_data.items():
+            if name == "password":
+                if value:
+                    found[name] = value
+            elif isinstance(self.fields[name], forms.ModelChoiceField):
+                found[f"{name}_id"] = value.pk if value is not None else None
+            else:
+                found[name] = value
+        return found
+
+
+class ServerForm(SettingForm):
+    password = forms.CharField(
+        label=_("Password"),
+        required=False,
+        strip=False,
+        help_text=UNCHANGED,
+        widget=forms.PasswordInput({"autocomplete": "new-password"}),
+    )
+    field_order = ("name", "transport", "host", "port", "encryption", "username", "password", "verify_certificate")
+    wide = ("name", "from_filter", "verify_certificate")
+
+    class Meta:
+        model = OutgoingServer
+        fields = (
+            "name",
+            "company",
+            "transport",
+            "host",
+            "port",
+            "encryption",
+            "verify_certificate",
+            "username",
+            "from_filter",
+            "envelope_sender",
+            "purpose",
+            "priority",
+            "max_connections",
+            "mails_per_connection",
+            "max_message_size",
+            "is_active",
+        )
+        labels = {
+            "verify_certificate": _("Verify the certificate"),
+            "from_filter": _("FROM filter"),
+            "is_active": _("In use"),
+            "transport": _("Leads to"),
+        }
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if values.get("transport") == "smtp" and not values.get("host"):
+            self.add_error("host", _("An SMTP server has a host."))
+        return values
+
+    def clean_from_filter(self) -> str:
+        """Addresses and domains, each checked, separated by commas."""
+        parts = [part.strip() for part in self.cleaned_data["from_filter"].split(",") if part.strip()]
+        for part in parts:
+            if not (normalize(part) if "@" in part else normalize_domain(part)):
+                raise forms.ValidationError(_("%(part)s is neither an address nor a domain."), params={"part": part})
+        return ",".join(part.lower() for part in parts)
+
+
+class MailboxForm(SettingForm):
+    password = forms.CharField(
+        label=_("Password"),
+        required=False,
+        strip=False,
+        help_text=UNCHANGED,
+        widget=forms.PasswordInput({"autocomplete": "new-password"}),
+    )
+    field_order = ("name", "protocol", "host", "port", "encryption", "username", "password", "verify_certificate")
+    wide = ("name", "verify_certificate")
+
+    class Meta:
+        model = Mailbox
+        fields = (
+            "name",
+            "company",
+            "protocol",
+            "host",
+            "port",
+            "encryption",
+            "verify_certificate",
+            "username",
+            "folder",
+            "after_fetch",
+            "fallback_kind",
+            "priority",
+            "interval_seconds",
+            "is_active",
+        )
+        labels = {
+            "verify_certificate": _("Verify the certificate"),
+            "after_fetch": _("After fetching"),
+            "fallback_kind": _("Otherwise it becomes"),
+            "interval_seconds": _("Fetch every (seconds)"),
+            "is_active": _("In use"),
+        }
+
+
+class DomainForm(SettingForm):
+    wide = ("name",)
+
+    class Meta:
+        model = AliasDomain
+        fields = ("name", "bounce_alias", "catchall_alias", "default_from", "priority")
+        labels = {
+            "name": _("Domain"),
+            "bounce_alias": _("Bounce address, before the @"),
+            "catchall_alias": _("Catchall address, before the @"),
+            "default_from": _("Default From"),
+        }
+
+    def clean_name(self) -> str:
+        domain = normalize_domain(self.cleaned_data["name"])
+        if not domain:
+            raise forms.ValidationError(_("That is no domain name."))
+        return domain
+
+
+class AliasForm(SettingForm):
+    wide = ("refusal_text", "matches_local_part")
+
+    class Meta:
+        model = Alias
+        fields = (
+            "name",
+            "domain",
+            "kind",
+            "company",
+            "policy",
+            "responsible",
+            "forced_record",
+            "matches_local_part",
+            "refusal_text",
+        )
+        labels = {
+            "name": _("Before the @"),
+            "kind": _("Mail becomes"),
+            "policy": _("Who may write"),
+            "forced_record": _("Always this record (its number)"),
+            "matches_local_part": _("Match what stands before the @ alone"),
+            "refusal_text": _("What refused people are told"),
+        }
+        widgets = {"forced_record": forms.NumberInput()}
+
+    def __init__(self, *args: Any, company_ids: list[int], **kwargs: Any) -> None:
+        super().__init__(*args, company_ids=company_ids, **kwargs)
+        responsible = self.fields["responsible"]
+        if isinstance(responsible, forms.ModelChoiceField):
+            members = Member.objects.filter(company_id__in=company_ids)
+            responsible.queryset = members.select_related("contact")
+
+    def clean_name(self) -> str:
+        name = str(self.cleaned_data["name"]).strip().lower()
+        if not normalize(f"{name}@example.test") or "+" in name:
+            raise forms.ValidationError(_("Letters, digits, dots and dashes; no @ and no +."))
+        return name
+
+
+class ActionForm(forms.Form):
+    """How often something happens by itself."""
+
+    minutes = forms.IntegerField(label=_("Every (minutes)"), min_value=1, max_value=60 * 24 * 366)
+    is_active = forms.BooleanField(label=_("Active"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        style(self)

@@ -1,0 +1,266 @@
+"""Settings: servers, mailboxes, domains, aliases; parameters; scheduled actions; what was changed by whom; keys for programs.
+
+One page lists a section and one edits a row of it; a `Section` says what is different. Saving is a flow's business (`flows.settings`),
+which asks for the role and records the change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.http import Http404, HttpResponse
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from postroom.core.terms.parameters import PARAMETERS, ParameterError
+from postroom.flows import access, api_keys, schedule
+from postroom.flows import settings as flow
+from postroom.store.models import Alias, AliasDomain, Mailbox, OutgoingServer
+from postroom.store.queries import pages_settings as read
+from postroom.store.queries.pages import read_id
+from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
+from postroom.web.settings.forms import ActionForm, AliasForm, DomainForm, MailboxForm, ServerForm, SettingForm
+from postroom.web.shell import fragment, go, page
+from postroom.wiring import ports
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """What is particular to one kind of setting."""
+
+    key: str
+    one: str  # the name of the edit page's address
+    title: str | Promise
+    new: str | Promise
+    icon: str
+    empty: str | Promise
+    model: type[models.Model]
+    form: type[SettingForm]
+    rows: Callable[[list[int]], tuple[read.SettingRow, ...]]
+    save: Callable[..., Any]
+
+
+SERVERS = Section(
+    key="servers",
+    one="server",
+    title=gettext_lazy("Outgoing servers"),
+    new=gettext_lazy("New server"),
+    icon="outgoing_mail",
+    empty=gettext_lazy("Mail leaves through a server. Until there is one, it waits in the queue and says so."),
+    model=OutgoingServer,
+    form=ServerForm,
+    rows=read.servers,
+    save=flow.save_server,
+)
+MAILBOXES = Section(
+    key="mailboxes",
+    one="mailbox",
+    title=gettext_lazy("Mailboxes"),
+    new=gettext_lazy("New mailbox"),
+    icon="markunread_mailbox",
+    empty=gettext_lazy("A mailbox elsewhere (Gmail, Microsoft 365, your provider) is fetched from over IMAP or POP3."),
+    model=Mailbox,
+    form=MailboxForm,
+    rows=read.mailboxes,
+    save=flow.save_mailbox,
+)
+DOMAINS = Section(
+    key="domains",
+    one="domain",
+    title=gettext_lazy("Alias domains"),
+    new=gettext_lazy("New domain"),
+    icon="language",
+    empty=gettext_lazy("A domain whose mail comes to Postroom. Replies and bounces need one."),
+    model=AliasDomain,
+    form=DomainForm,
+    rows=lambda _company_ids: read.domains(),
+    save=flow.save_domain,
+)
+ALIASES = Section(
+    key="aliases",
+    one="alias",
+    title=gettext_lazy("Aliases"),
+    new=gettext_lazy("New alias"),
+    icon="alternate_email",
+    empty=gettext_lazy("An alias such as support@ turns each new mail into a record, and answers into messages on it."),
+    model=Alias,
+    form=AliasForm,
+    rows=read.aliases,
+    save=flow.save_alias,
+)
+
+
+def section_list(section: Section) -> Callable[..., Any]:
+    """The list of a section."""
+
+    @for_members("GET")
+    def view(request: MemberRequest) -> HttpResponse:
+        access.require(request.member, "settings")
+        rows = section.rows(access.company_ids(request.member))
+        context = {
+            "section": section,
+            "rows": rows,
+            "new_place": f"web:{section.one}_new",
+            "edit_place": f"web:{section.one}",
+        }
+        return page(request, "postroom/settings/list.html", str(section.title), context)
+
+    return view
+
+
+def section_edit(section: Section) -> Callable[..., Any]:
+    """The form of one row, or of a new one."""
+
+    @for_members("GET", "POST")
+    def view(request: MemberRequest, row_id: int | None = None) -> HttpResponse:
+        access.require(request.member, "settings")
+        ids = access.company_ids(request.member)
+        row = _row(section, row_id, ids)
+        data = request.POST if request.method == "POST" else None
+        form = section.form(data, instance=row, company_ids=ids, **_initial(request, section, row_id))
+        if form.is_valid():
+            try:
+                section.save(ports(), {**form.values(), "id": row_id}, member=request.member)
+            except ValidationError as error:
+                form.add_error(None, error)
+            else:
+                return go(request, reverse(f"web:{section.key}"), said=_("Saved."))
+        title = str(row) if row_id is not None else str(section.new)
+        context = {
+            "section": section,
+            "form": form,
+            "row": row,
+            "wide_fields": section.form.wide,
+            "list_place": f"web:{section.key}",
+        }
+        return page(request, "postroom/settings/edit.html", title, context, status=422 if form.errors else 200)
+
+    return view
+
+
+def _row(section: Section, row_id: int | None, company_ids: list[int]) -> models.Model:
+    """The row to edit, unless it belongs to a company that the member does not see."""
+    if row_id is None:
+        return section.model()
+    found = section.model._default_manager.filter(pk=row_id).first()
+    company = getattr(found, "company_id", None)
+    if found is None or (company is not None and company not in company_ids):
+        raise Http404
+    return found
+
+
+def _initial(request: MemberRequest, section: Section, row_id: int | None) -> Mapping[str, Any]:
+    if row_id is not None or "company" not in section.form.base_fields:
+        return {}
+    return {"initial": {"company": request.member.company_id}}
+
+
+@for_members("GET")
+def parameters(request: MemberRequest) -> HttpResponse:
+    """All system parameters, with their defaults."""
+    access.require(request.member, "settings")
+    search = text_of(request.GET, "q", 100).lower()
+    facts = [one for one in read.parameters() if search in one.key or search in one.help.lower()]
+    context = {"parameters": facts, "search": search}
+    if is_fragment(request):
+        return fragment(request, "postroom/settings/_parameters.html", context)
+    return page(request, "postroom/settings/parameters.html", _("Parameters"), context)
+
+
+@for_members("POST")
+def set_parameter(request: MemberRequest, key: str) -> HttpResponse:
+    """One parameter; what cannot be is said at its field."""
+    if key not in PARAMETERS:
+        raise Http404
+    typed = PARAMETERS[key].default if "reset" in request.POST else text_of(request.POST, "value", 4000)
+    trouble = ""
+    try:
+        flow.set_parameter(ports(), key, typed, member=request.member)
+    except ParameterError as error:
+        trouble = str(error)
+    if request.headers.get("HX-Request") != "true":
+        return go(request, reverse("web:parameters"), said="" if trouble else _("Saved."), trouble=trouble)
+    fact = next(one for one in read.parameters() if one.key == key)
+    context = {"one": fact, "typed": typed, "trouble": trouble, "saved": not trouble}
+    answer = fragment(request, "postroom/settings/_parameter.html", context, status=422 if trouble else 200)
+    answer["X-Postroom-Piece"] = "1"
+    return answer
+
+
+@for_members("GET")
+def actions(request: MemberRequest) -> HttpResponse:
+    """What happens again and again."""
+    access.require(request.member, "settings")
+    return page(request, "postroom/settings/actions.html", _("Scheduled actions"), {"actions": read.actions()})
+
+
+@for_members("GET", "POST")
+def action(request: MemberRequest, key: str) -> HttpResponse:
+    """One scheduled action: how often, whether at all, and its history."""
+    access.require(request.member, "settings")
+    found = read.action(key)
+    if found is None:
+        raise Http404
+    fact, runs = found
+    initial = {"minutes": max(1, fact.interval_seconds // 60), "is_active": fact.is_active}
+    form = ActionForm(request.POST if request.method == "POST" else None, initial=initial)
+    if form.is_valid():
+        values = form.cleaned_data
+        schedule.change_action(
+            ports(),
+            key,
+            interval_seconds=values["minutes"] * 60,
+            is_active=values["is_active"],
+            member=request.member,
+        )
+        return go(request, reverse("web:action", args=[key]), said=_("Saved."))
+    context = {"action": fact, "runs": runs, "form": form}
+    return page(request, "postroom/settings/action.html", fact.name, context, status=422 if form.errors else 200)
+
+
+@for_members("POST")
+def run(request: MemberRequest, key: str) -> HttpResponse:
+    """Run Now. While it runs this has no effect."""
+    if read.action(key) is None:
+        raise Http404
+    schedule.run_now(ports(), key, member=request.member)
+    return go(request, reverse("web:action", args=[key]), said=_("It starts in a moment."))
+
+
+@for_members("GET")
+def changes(request: MemberRequest) -> HttpResponse:
+    """Who changed which setting when."""
+    access.require(request.member, "settings")
+    rows = read.changes(subject=text_of(request.GET, "of", 200), cursor=text_of(request.GET, "after", 20))
+    context = {"rows": rows, "of": request.GET.get("of", ""), "cursor": request.GET.get("after", "")}
+    if is_fragment(request):
+        return fragment(request, "postroom/settings/_changes.html", context)
+    return page(request, "postroom/settings/changes.html", _("Changes"), context)
+
+
+@for_members("GET", "POST")
+def keys(request: MemberRequest) -> HttpResponse:
+    """My keys for programs. A new one is shown once."""
+    fresh = ""
+    if request.method == "POST":
+        name = text_of(request.POST, "name", 100) or _("unnamed")
+        fresh = api_keys.make_key(ports(), member=request.member, name=name).text
+    context = {"keys": read.keys(request.member.pk), "fresh": fresh}
+    answer = page(request, "postroom/settings/keys.html", _("API keys"), context)
+    answer["Cache-Control"] = "no-store"
+    return answer
+
+
+@for_members("POST")
+def remove_key(request: MemberRequest) -> HttpResponse:
+    """A key opens nothing any more."""
+    key_id = read_id(request.POST.get("id", ""))
+    if key_id is None or not api_keys.remove_key(ports(), key_id, member=request.member):
+        raise Http404
+    return go(request, reverse("web:keys"), said=_("The key is gone."))

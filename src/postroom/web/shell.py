@@ -1,0 +1,55 @@
+"""Draws pages in unfold's shell, and pieces of them without it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from postroom.web.members import MemberRequest
+from postroom.web.site import site
+
+
+def page(
+    request: MemberRequest, template: str, title: str, context: Mapping[str, Any] | None = None, *, status: int = 200
+) -> HttpResponse:
+    """A whole page. ``title`` stands in the header and in the window."""
+    shell = site.each_context(request)
+    return render(
+        request,
+        template,
+        {**shell, "title": title, "is_fullwidth": "1", "member": request.member, **(context or {})},
+        status=status,
+    )
+
+
+def fragment(request: MemberRequest, template: str, context: Mapping[str, Any], *, status: int = 200) -> HttpResponse:
+    """A piece of a page, for htmx."""
+    return render(request, template, {"member": request.member, **context}, status=status)
+
+
+def go(request: MemberRequest, url: str, *, said: str = "", trouble: str = "") -> HttpResponse:
+    """After a change: to a page, with a word about what was done. Htmx and plain forms alike."""
+    if said:
+        messages.success(request, said)
+    if trouble:
+        messages.error(request, trouble)
+    answer = HttpResponse(status=303)
+    answer["Location"] = url
+    if request.headers.get("HX-Request") == "true":
+        answer = HttpResponse(status=204)
+        answer["HX-Redirect"] = url
+    return answer
+
+
+def back(request: MemberRequest, otherwise: str) -> str:
+    """The page that the form stood on, when it is one of ours."""
+    came_from = request.POST.get("back", "")
+    fits = url_has_allowed_host_and_scheme(
+        came_from, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return came_from if fits and came_from.startswith("/") else otherwise

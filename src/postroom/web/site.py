@@ -1,0 +1,98 @@
+"""The shell of all pages: unfold's, opened to every member instead of to Django's staff alone.
+
+Duty: sign-in, sign-out, change of password, and the context that unfold's templates need. There is no model admin here:
+what a person may do follows from roles (`flows.access`), not from Django's permissions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.views import LogoutView, redirect_to_login
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext_lazy as _
+from unfold.forms import AuthenticationForm
+from unfold.sites import UnfoldAdminSite
+
+from postroom.store.models import Member
+
+
+class SignInForm(AuthenticationForm):  # type: ignore[misc]
+    """Name and password. Whoever is no member of Postroom is told so instead of meeting an empty house."""
+
+    error_messages = {
+        "invalid_login": _("That name and password do not belong together. Both tell capitals from small letters."),
+        "inactive": _("This account is switched off."),
+        "no_member": _("This account is not a member of Postroom yet. An administrator can change that."),
+    }
+
+    def confirm_login_allowed(self, user: Any) -> None:
+        if not user.is_active:
+            raise ValidationError(self.error_messages["inactive"], code="inactive")
+        if not Member.objects.filter(user=user).exists():
+            raise ValidationError(self.error_messages["no_member"], code="no_member")
+
+
+class PostroomSite(UnfoldAdminSite):  # type: ignore[misc]
+    """Unfold's shell around our own pages."""
+
+    login_form = SignInForm
+    site_title = site_header = "Postroom"
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Whether the shell is shown: to members."""
+        return getattr(request, "member", None) is not None or member_of(request) is not None
+
+    def get_app_list(self, *_: Any) -> list[Any]:
+        """No model is administered here, so no permission is asked for (and no query spent on it)."""
+        return []
+
+    def get_urls(self) -> list[URLPattern]:
+        from postroom.web.home.views import home  # noqa: PLC0415 (its page is drawn in this shell)
+
+        return [
+            path("", home, name="index"),
+            path("login/", self.login, name="login"),
+            path("logout/", self.sign_out, name="logout"),
+            path("password/", self.closed(self.password_change), name="password_change"),
+            path("password/done/", self.closed(self.password_change_done), name="password_change_done"),
+            path("search/", self.closed(self.search), name="search"),
+            path("jsi18n/", self.i18n_javascript, name="jsi18n"),
+        ]
+
+    def sign_out(self, request: HttpRequest) -> HttpResponseBase:
+        """Ends the session (POST) and leads back to the sign-in."""
+        return LogoutView.as_view(next_page=reverse("admin:login"))(request)
+
+    def search(self, *_: Any) -> HttpResponse:
+        """Unfold's model search has nothing to search; lists have their own."""
+        return HttpResponse()
+
+    def closed(self, view: Any) -> Any:
+        """A view of the shell for members alone."""
+
+        def guarded(request: HttpRequest) -> HttpResponseBase:
+            if not self.has_permission(request):
+                return redirect_to_login(request.get_full_path(), reverse("admin:login"))
+            answer: HttpResponseBase = view(request)
+            return answer
+
+        return guarded
+
+
+def member_of(request: HttpRequest) -> Member | None:
+    """The member who asks, with contact and company; None for strangers. One query, remembered on the request."""
+    if not hasattr(request, "member"):
+        user = request.user
+        found = None
+        if not isinstance(user, AnonymousUser) and user.is_active:
+            found = Member.objects.select_related("contact", "company", "user").filter(user_id=user.pk).first()
+        request.member = found  # type: ignore[attr-defined]
+    member: Member | None = request.member  # type: ignore[attr-defined]
+    return member
+
+
+site = PostroomSite(name="admin")

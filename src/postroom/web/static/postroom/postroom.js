@@ -1,0 +1,279 @@
+/* What pages do beyond htmx: frames that fit their mail, the composer, live changes, small comforts. No build, no inline code. */
+(() => {
+  "use strict";
+
+  const each = (root, what, act) => root.querySelectorAll(what).forEach(act);
+  const once = (element, name) => !element.dataset[name] && (element.dataset[name] = "1");
+
+  /* ---------- frames: as high as what they show, in the page's colours ---------- */
+
+  function fit(frame) {
+    const page = frame.contentDocument;
+    if (!page || !page.body) return;
+    const grow = () => {
+      frame.style.height = Math.ceil(page.documentElement.getBoundingClientRect().height) + "px";
+    };
+    dress(frame);
+    grow();
+    new ResizeObserver(grow).observe(page.body);
+  }
+
+  function dress(frame) {
+    const root = frame.contentDocument && frame.contentDocument.documentElement;
+    if (root) root.classList.toggle("dark", document.documentElement.classList.contains("dark"));
+  }
+
+  function frames(root) {
+    each(root, "iframe.pr-frame", (frame) => {
+      if (!once(frame, "fits")) return;
+      frame.addEventListener("load", () => fit(frame));
+      if (frame.contentDocument && frame.contentDocument.readyState === "complete" && frame.contentDocument.body.childNodes.length) fit(frame);
+    });
+  }
+
+  new MutationObserver(() => each(document, "iframe.pr-frame", dress)).observe(document.documentElement, {
+    attributes: true,
+    attributeFilter: ["class"],
+  });
+
+  /* ---------- composer ---------- */
+
+  function composers(root) {
+    each(root, "form.pr-composer", (form) => {
+      if (once(form, "wired")) composer(form);
+    });
+  }
+
+  function composer(form) {
+    const plain = form.querySelector("textarea[name=text]");
+    const html = form.querySelector("input[name=html]");
+    const editor = form.querySelector(".pr-editor");
+    const draft = "postroom-draft-" + form.dataset.record;
+    plain.hidden = true;
+    plain.required = false;
+    editor.hidden = false;
+    form.querySelector(".pr-tools .rich").hidden = false;
+    try {
+      document.execCommand("defaultParagraphSeparator", false, "p");
+    } catch { /* an old browser writes divs: the server understands both */ }
+
+    const kind = () => {
+      form.dataset.kind = form.elements.kind.value;
+      editor.dataset.placeholder = editor.getAttribute("data-" + form.dataset.kind);
+    };
+    each(form, "[name=kind]", (choice) => choice.addEventListener("change", kind));
+    kind();
+
+    editor.addEventListener("paste", (event) => {
+      const text = event.clipboardData.getData("text/plain");
+      event.preventDefault();
+      const files = [...event.clipboardData.files];
+      if (files.length) return add(files);
+      document.execCommand("insertText", false, text);
+    });
+    editor.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+        event.preventDefault();
+        form.requestSubmit();
+      }
+    });
+    each(form, "[data-edit]", (button) => {
+      button.addEventListener("mousedown", (event) => event.preventDefault());
+      button.addEventListener("click", () => edit(button.dataset.edit, button.dataset.ask));
+    });
+
+    function edit(what, question) {
+      editor.focus();
+      if (what !== "createLink") return document.execCommand(what);
+      const address = (window.prompt(question, "https://") || "").trim();
+      if (/^(https?:|mailto:)/i.test(address)) document.execCommand("createLink", false, address);
+    }
+
+    /* Files: kept in a DataTransfer, so that each can be taken away again. */
+    const chosen = form.querySelector("input[type=file]");
+    const shown = form.querySelector(".pr-files");
+    let kept = new DataTransfer();
+    chosen.addEventListener("change", () => add([...chosen.files]));
+    form.addEventListener("dragover", (event) => event.preventDefault());
+    form.addEventListener("drop", (event) => {
+      if (!event.dataTransfer.files.length) return;
+      event.preventDefault();
+      add([...event.dataTransfer.files]);
+    });
+
+    function add(files) {
+      files.forEach((file) => kept.items.add(file));
+      list();
+    }
+
+    function list() {
+      chosen.files = kept.files;
+      shown.replaceChildren(...[...kept.files].map((file, place) => chip(file, place)));
+    }
+
+    function chip(file, place) {
+      const box = document.createElement("span");
+      const name = document.createElement("span");
+      const remove = document.createElement("button");
+      const cross = document.createElement("span");
+      box.className = "pr-file";
+      name.className = "pr-cut";
+      name.textContent = `${file.name} (${size(file.size)})`;
+      remove.type = "button";
+      remove.setAttribute("aria-label", `${shown.dataset.remove} ${file.name}`);
+      cross.className = "pr-icon";
+      cross.textContent = "close";
+      remove.append(cross);
+      remove.addEventListener("click", () => {
+        kept.items.remove(place);
+        list();
+      });
+      box.append(name, remove);
+      return box;
+    }
+
+    /* What was typed survives a reload and a failed send. */
+    editor.innerHTML = "";
+    const before = sessionStorage.getItem(draft);
+    if (before) editor.innerText = before;
+    editor.addEventListener("input", () => sessionStorage.setItem(draft, editor.innerText.trim()));
+
+    form.addEventListener("submit", sync, true);
+    form.addEventListener("htmx:beforeRequest", (event) => {
+      if (event.target !== form) return;
+      if (!editor.innerText.trim() && !editor.querySelector("img") && !kept.files.length) {
+        event.preventDefault();
+        editor.focus();
+      }
+    });
+    form.addEventListener("htmx:afterRequest", (event) => {
+      if (event.target !== form || !event.detail.successful) return;
+      editor.innerHTML = "";
+      html.value = plain.value = "";
+      sessionStorage.removeItem(draft);
+      kept = new DataTransfer();
+      list();
+    });
+
+    function sync() {
+      html.value = editor.innerText.trim() ? editor.innerHTML : "";
+    }
+  }
+
+  function size(bytes) {
+    const units = ["B", "kB", "MB", "GB"];
+    const step = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(bytes, 1)) / 3));
+    return `${(bytes / 1000 ** step).toFixed(step && bytes < 10 * 1000 ** step ? 1 : 0)} ${units[step]}`;
+  }
+
+  /* ---------- live: one stream a page, its events are triggers for htmx ---------- */
+
+  function live() {
+    const place = document.querySelector("[data-live]");
+    if (!place || !window.EventSource) return;
+    const stream = new EventSource(place.dataset.live);
+    const lamp = (on) => each(document, ".pr-live", (element) => (element.dataset.on = on));
+    let due = null;
+    const changed = () => {
+      if (due) return;
+      due = setTimeout(() => {
+        due = null;
+        htmx.trigger(document.body, "postroom:changed");
+      }, 150);
+    };
+    stream.addEventListener("open", () => {
+      lamp(true);
+      changed(); /* whatever happened before somebody listened */
+    });
+    stream.addEventListener("error", () => lamp(false));
+    stream.addEventListener("changed", changed);
+    window.addEventListener("pagehide", () => stream.close());
+  }
+
+  /* ---------- small comforts ---------- */
+
+  function bulk(root) {
+    each(root, "form.pr-bulk", (bar) => {
+      if (!once(bar, "wired")) return;
+      const boxes = () => [...document.querySelectorAll(`input[type=checkbox][form="${bar.id}"][name=id]`)];
+      const tell = () => {
+        const chosen = boxes().filter((box) => box.checked).length;
+        bar.hidden = !chosen;
+        bar.querySelector("[data-chosen]").textContent = chosen;
+        each(document, "[data-all]", (all) => (all.checked = chosen > 0 && chosen === boxes().length));
+      };
+      document.addEventListener("change", (event) => {
+        if (event.target.matches("[data-all]")) boxes().forEach((box) => (box.checked = event.target.checked));
+        if (event.target.matches("[data-all]") || event.target.form === bar) tell();
+      });
+      document.addEventListener("htmx:afterSwap", tell);
+      tell();
+    });
+  }
+
+  function spoken(then) {
+    const seconds = (then - Date.now()) / 1000;
+    const words = new Intl.RelativeTimeFormat(document.documentElement.lang || "en", { style: "short", numeric: "auto" });
+    if (Math.abs(seconds) < 60) return words.format(0, "second");
+    return words.format(Math.trunc(seconds / 60), "minute");
+  }
+
+  function clocks() {
+    each(document, ".pr time[datetime]", (time) => {
+      const then = Date.parse(time.dateTime);
+      if (Math.abs(then - Date.now()) < 3600e3) time.textContent = spoken(then);
+    });
+  }
+
+  document.addEventListener("click", (event) => {
+    each(document, "details.pr-pop[open]", (open) => {
+      if (!open.contains(event.target)) open.open = false;
+    });
+    if (!event.target.closest(".pr-picker")) each(document, ".pr-found", (found) => found.replaceChildren());
+    const asks = event.target.closest("[data-confirm]");
+    if (asks && !window.confirm(asks.dataset.confirm)) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    }
+    const drop = event.target.closest("[data-drop]");
+    if (drop) {
+      const form = drop.closest("form");
+      drop.closest("[data-dropped]").remove();
+      if (form) form.dispatchEvent(new Event("postroom:people"));
+    }
+    const reveal = event.target.closest("[data-toggle]");
+    if (reveal) document.getElementById(reveal.dataset.toggle).toggleAttribute("hidden");
+  }, true);
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    each(document, "details.pr-pop[open]", (open) => {
+      open.open = false;
+      open.querySelector("summary").focus();
+    });
+    each(document, ".pr-found", (found) => found.replaceChildren());
+  });
+
+  /* A refused change (403, 409, 422) still brings a page's piece that says why. */
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if ([403, 409, 413, 422].includes(event.detail.xhr.status) && event.detail.xhr.getResponseHeader("X-Postroom-Piece")) {
+      event.detail.shouldSwap = true;
+      event.detail.isError = false;
+    }
+  });
+
+  function wire(root) {
+    frames(root);
+    composers(root);
+    bulk(root);
+  }
+
+  document.addEventListener("DOMContentLoaded", () => {
+    if (matchMedia("(max-width: 1080px)").matches) each(document, "details[data-fold]", (fold) => (fold.open = false));
+    wire(document);
+    live();
+    clocks();
+    setInterval(clocks, 30e3);
+  });
+  document.addEventListener("htmx:load", (event) => wire(event.detail.elt));
+})();

@@ -1,0 +1,179 @@
+"""How things look: badges of states, avatars, moments, sentences of reasons. Every text is escaped here or by the template."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from zlib import crc32
+
+from django import template
+from django.template.defaultfilters import date as format_date
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from postroom.core.terms.reasons import SENTENCES, Reason, sentence
+
+register = template.Library()
+
+# state -> (tone, word on screen, icon); the words are those of the users' habit
+DELIVERY = {
+    "queued": ("info", gettext_lazy("Outgoing"), "schedule_send"),
+    "deferred": ("info", gettext_lazy("Outgoing"), "schedule_send"),
+    "sending": ("info", gettext_lazy("Outgoing"), "send"),
+    "sent": ("ok", gettext_lazy("Sent"), "check"),
+    "failed": ("bad", gettext_lazy("Delivery Failed"), "error"),
+    "bounced": ("bad", gettext_lazy("Bounced"), "undo"),
+    "unknown": ("warn", gettext_lazy("Outcome unknown"), "help"),
+    "complained": ("warn", gettext_lazy("Complained"), "report"),
+    "cancelled": ("quiet", gettext_lazy("Cancelled"), "block"),
+}
+NOTIFICATION = {
+    "ready": ("info", gettext_lazy("On its way"), "schedule_send"),
+    "sent": ("ok", gettext_lazy("Sent"), "check"),
+    "bounce": ("bad", gettext_lazy("Bounced"), "undo"),
+    "exception": ("bad", gettext_lazy("Failed"), "error"),
+    "canceled": ("quiet", gettext_lazy("Cancelled"), "block"),
+}
+INBOUND = {
+    "received": ("info", gettext_lazy("Waits"), "hourglass_top"),
+    "routed": ("ok", gettext_lazy("Routed"), "check"),
+    "held": ("warn", gettext_lazy("Held"), "front_hand"),
+    "refused": ("bad", gettext_lazy("Refused"), "block"),
+    "discarded": ("quiet", gettext_lazy("Seen before"), "content_copy"),
+    "failed": ("bad", gettext_lazy("Failed"), "error"),
+}
+BLAME = {
+    "address": gettext_lazy("the address"),
+    "mailbox": gettext_lazy("the mailbox"),
+    "policy": gettext_lazy("a policy"),
+    "sender": gettext_lazy("the sender"),
+    "server": gettext_lazy("the server"),
+    "network": gettext_lazy("the network"),
+}
+
+
+@register.simple_tag
+def icon(name: str, extra: str = "") -> SafeString:
+    """A sign of the Material Symbols font; decoration, so silent for screen readers."""
+    return format_html('<span class="pr-icon {}" aria-hidden="true">{}</span>', extra, name)
+
+
+@register.filter
+def delivery_badge(state: str) -> SafeString:
+    return _badge(DELIVERY, state)
+
+
+@register.filter
+def notification_badge(state: str) -> SafeString:
+    return _badge(NOTIFICATION, state)
+
+
+@register.filter
+def inbound_badge(state: str) -> SafeString:
+    return _badge(INBOUND, state)
+
+
+def _badge(words: Mapping[str, tuple[str, object, str]], state: str) -> SafeString:
+    tone, word, sign = words.get(str(state), ("quiet", state, "help"))
+    return format_html('<span class="pr-badge pr-{}">{}{}</span>', tone, icon(sign), word)
+
+
+@register.filter
+def blame_word(blame: str) -> str:
+    return str(BLAME.get(blame, blame))
+
+
+@register.filter
+def because(reason: Reason | None) -> str:
+    """A reason's sentence in the reader's language."""
+    if reason is None:
+        return ""
+    known = SENTENCES.get(reason.code, "")
+    return sentence(reason.code, reason.facts, _(known) if known else "")
+
+
+@register.simple_tag
+def avatar(name: str, address: str = "", size: str = "") -> SafeString:
+    """Initials on a colour that stays the same for the same person."""
+    hue = (crc32((address or name).lower().encode("utf-8", "replace")) >> 5) % 12 * 30
+    return format_html(
+        '<span class="pr-avatar {}" style="--hue:{}" aria-hidden="true">{}</span>', size, hue, initials(name or address)
+    )
+
+
+def initials(name: str) -> str:
+    """One or two letters: of the first and the last word that begin with a letter or digit."""
+    firsts = [word[0] for word in name.replace("@", " ").split() if word[0].isalnum()]
+    return (firsts[0] + (firsts[-1] if len(firsts) > 1 and "@" not in name else "")).upper() if firsts else "?"
+
+
+@register.filter
+def moment(at: datetime | None) -> SafeString | str:
+    """When, as people say it; the exact time stands in the title, and the page keeps the words up to date."""
+    if at is None:
+        return ""
+    exact = format_date(timezone.localtime(at), "j F Y, H:i:s e")
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact, spoken(at, timezone.now()))
+
+
+def spoken(at: datetime, now: datetime) -> str:
+    """``now``, ``3 min``, ``14:02``, ``Yesterday 14:02``, ``12 Mar``, ``12 Mar 2025``; the same backwards for what is to come."""
+    local, here = timezone.localtime(at), timezone.localtime(now)
+    distance = abs(now - at)
+    if distance < timedelta(minutes=1):
+        return _("now")
+    if distance < timedelta(hours=1):
+        minutes = int(distance.total_seconds() // 60)
+        text = _("{minutes} min ago") if at < now else _("in {minutes} min")
+        return text.format(minutes=minutes)
+    clock = format_date(local, "H:i")
+    days = (here.date() - local.date()).days
+    if days == 0:
+        return clock
+    if days == 1:
+        return _("Yesterday {clock}").format(clock=clock)
+    if days == -1:
+        return _("Tomorrow {clock}").format(clock=clock)
+    return format_date(local, "j M" if local.year == here.year else "j M Y")
+
+
+@register.filter
+def seconds_spoken(seconds: int) -> str:
+    """An interval in the largest unit that fits: ``5 minutes``, ``1 hour``, ``1 day``."""
+    for size, words in ((86400, _days), (3600, _hours), (60, _minutes)):
+        if seconds and seconds % size == 0:
+            return words(seconds // size)
+    return ngettext("{n} second", "{n} seconds", seconds).format(n=seconds)
+
+
+def _days(n: int) -> str:
+    return ngettext("{n} day", "{n} days", n).format(n=n)
+
+
+def _hours(n: int) -> str:
+    return ngettext("{n} hour", "{n} hours", n).format(n=n)
+
+
+def _minutes(n: int) -> str:
+    return ngettext("{n} minute", "{n} minutes", n).format(n=n)
+
+
+@register.filter
+def get(mapping: dict[object, object], key: object) -> object:
+    """``{{ mapping|get:key }}``."""
+    return mapping.get(key, "")
+
+
+@register.simple_tag(takes_context=True)
+def here_with(context: template.Context, **changes: object) -> str:
+    """The query of this page's address with some of its values changed; empty ones are left out, the cursor always."""
+    query = context["request"].GET.copy()
+    query.pop("after", None)
+    for name, value in changes.items():
+        query.pop(name, None)
+        if value not in ("", None):
+            query[name] = str(value)
+    return f"?{query.urlencode()}" if query else "?"

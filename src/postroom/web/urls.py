@@ -1,0 +1,75 @@
+"""The places of the house and their addresses."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from postroom.web import frames
+from postroom.web.home import views as home
+from postroom.web.inbound import views as inbound
+from postroom.web.letterbox import views as letterbox
+from postroom.web.live import views as live
+from postroom.web.queue import views as queue
+from postroom.web.records import chatter, lists, places
+from postroom.web.settings import views as settings
+
+app_name = "web"
+
+urlpatterns = [
+    path("attention/", home.attention_piece, name="attention"),
+    path("read/", home.read, name="read"),
+    path("records/", lists.records, name="records"),
+    path("records/<slug:kind>/", lists.records, name="kind"),
+    path("records/<slug:kind>/new/", lists.new, name="new"),
+    path("people/find/", lists.find, name="find"),
+    path("people/chosen/", lists.chosen, name="chosen"),
+    path("record/<int:record_id>/", places.record, name="record"),
+    path("record/<int:record_id>/change/", places.change, name="change"),
+    path("record/<int:record_id>/follow/", places.add_follower, name="follow"),
+    path("record/<int:record_id>/unfollow/", places.remove_follower, name="unfollow"),
+    path("record/<int:record_id>/messages/", chatter.messages, name="messages"),
+    path("record/<int:record_id>/audience/", chatter.audience, name="audience"),
+    path("record/<int:record_id>/live/", chatter.live, name="record_live"),
+    path("message/<int:message_id>/body/", frames.message_body, name="body"),
+    path("message/<int:message_id>/recipients/", chatter.recipients, name="recipients"),
+    path("message/<int:message_id>/resend/", chatter.resend, name="resend"),
+    path("message/<int:message_id>/ignore/", chatter.ignore, name="ignore"),
+    path("attachment/<int:attachment_id>/", frames.file, name="attachment"),
+    path("queue/", queue.queue, name="queue"),
+    path("queue/act/", queue.act, name="queue_act"),
+    path("queue/<int:delivery_id>/", queue.one, name="delivery"),
+    path("inbound/", inbound.log, name="inbound"),
+    path("inbound/<int:inbound_id>/", inbound.one, name="inbound_mail"),
+    path("inbound/<int:inbound_id>/body/", inbound.mail_body, name="inbound_body"),
+    path("inbound/<int:inbound_id>/source/", inbound.source, name="inbound_source"),
+    path("inbound/<int:inbound_id>/find/", inbound.find_record, name="inbound_find"),
+    path("inbound/<int:inbound_id>/again/", inbound.again, name="inbound_again"),
+    path("inbound/<int:inbound_id>/attach/", inbound.attach, name="inbound_attach"),
+    path("inbound/<int:inbound_id>/create/", inbound.create, name="inbound_create"),
+    path("inbound/<int:inbound_id>/refuse/", inbound.refuse, name="inbound_refuse"),
+    path("held/", inbound.held, name="held"),
+    path("letterbox/", letterbox.letterbox, name="letterbox"),
+    path("letterbox/<int:letter_id>/", letterbox.letterbox, name="letter"),
+    path("letterbox/<int:letter_id>/body/", letterbox.letter_body, name="letter_body"),
+    path("letterbox/<int:letter_id>/source/", letterbox.letter_source, name="letter_source"),
+    path("letterbox/<int:letter_id>/act/", letterbox.act, name="letter_act"),
+    path("letterbox/<int:letter_id>/seen/", letterbox.seen, name="letter_seen"),
+    path("settings/parameters/", settings.parameters, name="parameters"),
+    path("settings/parameters/<str:key>/", settings.set_parameter, name="set_parameter"),
+    path("settings/actions/", settings.actions, name="actions"),
+    path("settings/actions/<slug:key>/", settings.action, name="action"),
+    path("settings/actions/<slug:key>/run/", settings.run, name="run"),
+    path("settings/changes/", settings.changes, name="changes"),
+    path("settings/keys/", settings.keys, name="keys"),
+    path("settings/keys/remove/", settings.remove_key, name="remove_key"),
+    path("live/<slug:topic>/", live.stream, name="live"),
+    path("live/<slug:topic>/<int:record_id>/", live.stream, name="live"),
+]
+
+for section in (settings.SERVERS, settings.MAILBOXES, settings.DOMAINS, settings.ALIASES):
+    place = f"settings/{section.key}/"
+    urlpatterns += [
+        path(place, settings.section_list(section), name=section.key),
+        path(f"{place}new/", settings.section_edit(section), name=f"{section.one}_new"),
+        path(f"{place}<int:row_id>/", settings.section_edit(section), name=section.one),
+    ]

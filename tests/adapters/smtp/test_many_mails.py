@@ -1,0 +1,387 @@
+"""The pool: many mails, several connections, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from postroom.adapters.smtp.pool import SmtpPool
+from postroom.core.delivery.wire import Phase, WireOutcome
+
+from .posting import MemoryJournal, endpoint, mail, mails, post, run
+from .scripted_peer import Answer, Connection, Does, ScriptedPeer, polite, wait_for
+
+SINK = Path("/usr/sbin/smtp-sink")
+PLAIN = ("SIZE",)
+PIPELINED = ("SIZE", "PIPELINING")
+both_ways = pytest.mark.parametrize("extensions", [PLAIN, PIPELINED], ids=["singly", "pipelined"])
+
+
+@contextmanager
+def smtp_sink(*options: str) -> Iterator[int]:
+    """Postfix's own test server. It takes no port 0, so one that was free a moment ago is tried, and another."""
+    for _ in range(5):
+        with socket.create_server(("127.0.0.1", 0)) as holder:
+            port = holder.getsockname()[1]
+        arguments = [str(SINK), "-u", "nobody", *options, f"127.0.0.1:{port}", "1000"]
+        process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            wait_for(lambda port=port, process=process: process.poll() is not None or listens(port))
+            if process.poll() is None:
+                yield port
+                return
+        finally:
+            process.kill()
+            process.wait()
+    pytest.fail("smtp-sink does not start")
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.skipif(not SINK.exists(), reason="Postfix is not installed")
+@pytest.mark.parametrize("options", [(), ("-p",)], ids=["pipelined", "singly"])
+def test_2000_mails_are_taken_by_the_sink(options: tuple[str, ...]) -> None:
+    journal = MemoryJournal()
+    with smtp_sink(*options) as port:
+        outcomes = post(endpoint(port, max_connections=10), *mails(2000), journal=journal)
+    assert all(outcome.is_accepted for outcome in outcomes)
+    assert [outcome.key for outcome in outcomes] == list(range(1, 2001))
+    assert len({outcome.connection for outcome in outcomes}) >= 20, "at most a hundred mails a connection"
+    assert Counter(journal.notes) == Counter((note, key) for key in range(1, 2001) for note in ("started", "finished"))
+
+
+def test_ten_thousand_may_wait_at_once() -> None:
+    with ScriptedPeer(polite()) as server:
+        to = endpoint(server.port, max_connections=4, mails_per_connection=10_000)
+        outcomes = post(to, *mails(10_000))
+    assert all(outcome.is_accepted for outcome in outcomes)
+    assert len(server.mails) == 10_000
+    assert len(server.connections) <= 4
+
+
+@both_ways
+def test_a_connection_carries_so_many_mails_and_no_more(extensions: tuple[str, ...]) -> None:
+    with ScriptedPeer(polite(extensions=extensions)) as server:
+        outcomes = post(endpoint(server.port, mails_per_connection=3), *mails(10))
+    assert all(outcome.is_accepted for outcome in outcomes)
+    assert [each.connection for each in server.mails] == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3]
+    assert all(connection.heard[-1] == "QUIT" for connection in server.connections)
+
+
+def test_a_server_may_announce_how_many_mails_a_connection_carries() -> None:
+    """RFC 9422."""
+    with ScriptedPeer(polite(extensions=("PIPELINING", "LIMITS MAILMAX=2"))) as server:
+        outcomes = post(endpoint(server.port), *mails(5))
+    assert all(outcome.is_accepted for outcome in outcomes)
+    assert [each.connection for each in server.mails] == [0, 0, 1, 1, 2]
+
+
+def test_no_more_connections_are_open_than_allowed() -> None:
+    most = 0
+
+    def counting(peer: Connection) -> None:
+        nonlocal most
+        most = max(most, sum("QUIT" not in each.heard for each in peer.server.connections))
+        polite()(peer)
+
+    with ScriptedPeer(counting) as server:
+        to = endpoint(server.port, max_connections=3, mails_per_connection=5)
+        assert all(outcome.is_accepted for outcome in post(to, *mails(200)))
+    assert 1 <= most <= 3
+
+
+def test_one_mail_after_the_other_uses_one_connection() -> None:
+    async def work(port: int) -> list[WireOutcome]:
+        pool = SmtpPool(endpoint(port, max_connections=10), journal=MemoryJournal())
+        outcomes = [await pool.send(each) for each in mails(20)]
+        await pool.close()
+        return outcomes
+
+    with ScriptedPeer(polite()) as server:
+        assert all(outcome.is_accepted for outcome in run(work(server.port)))
+    assert len(server.connections) == 1
+    assert server.connections[0].heard[-1] == "QUIT"
+
+
+def test_a_slow_connection_does_not_hold_up_the_others() -> None:
+    def slow(peer: Connection) -> None:
+        if peer.number == 0:
+            polite(answers={"END": [Does.SLEEP]})(peer)
+        polite()(peer)
+
+    async def work(server: ScriptedPeer) -> list[WireOutcome]:
+        pool = SmtpPool(endpoint(server.port, max_connections=2), journal=MemoryJournal())
+        futures = [pool.submit(each) for each in mails(30)]
+        done, pending = await asyncio.wait(futures[2:])
+        assert not pending
+        assert not futures[0].done()
+        await pool.close(grace=0.1)
+        return [future.result() for future in done]
+
+    with ScriptedPeer(slow) as server:
+        assert all(outcome.is_accepted for outcome in run(work(server)))
+
+
+def test_an_idle_connection_is_closed_politely() -> None:
+    async def work(server: ScriptedPeer) -> None:
+        pool = SmtpPool(endpoint(server.port, idle_timeout=0.1), journal=MemoryJournal())
+        assert (await pool.send(mail(1))).is_accepted
+        await asyncio.to_thread(server.wait_until, lambda server: server.connections[0].is_closed)
+        assert server.connections[0].heard[-1] == "QUIT"
+        assert (await pool.send(mail(2))).is_accepted
+        await pool.close()
+
+    with ScriptedPeer(polite()) as server:
+        run(work(server))
+    assert len(server.connections) == 2
+
+
+@pytest.mark.parametrize("answer", [Does.SLEEP, Does.DROP, "500 you stay", b"\xff\xff\xff\n"])
+def test_quit_is_bounded_whatever_the_server_makes_of_it(answer: Answer) -> None:
+    with ScriptedPeer(polite(answers={"QUIT": [answer]})) as server:
+        [outcome] = post(endpoint(server.port, reply_timeout=0.2), mail())
+    assert outcome.is_accepted
+
+
+def test_a_server_that_takes_few_connections_gets_few() -> None:
+    """The connections beyond its limit are refused; their work is done by those that stand."""
+
+    def limited(peer: Connection) -> None:
+        if peer.number in (0, 1):
+            polite()(peer)
+        polite(answers={"GREETING": ["421 4.7.0 too many connections"]})(peer)
+
+    with ScriptedPeer(limited) as server:
+        to = endpoint(server.port, max_connections=10, mails_per_connection=1000)
+        outcomes = post(to, *mails(300))
+    assert all(outcome.is_accepted for outcome in outcomes)
+    assert len(server.connections) <= 10
+
+
+def test_after_a_while_a_modest_pool_grows_again() -> None:
+    now = 1000.0
+    refusing = True
+
+    def limited(peer: Connection) -> None:
+        if peer.number and refusing:
+            polite(answers={"GREETING": ["421 4.7.0 too many connections"]})(peer)
+        polite(answers={"END": [Does.SLEEP if peer.number else "250 ok"]})(peer)
+
+    async def work(server: ScriptedPeer) -> int:
+        nonlocal now, refusing
+        pool = SmtpPool(endpoint(server.port, max_connections=2), journal=MemoryJournal(), clock=lambda: now)
+        await asyncio.gather(*(pool.send(each) for each in mails(5)))
+        await asyncio.to_thread(server.wait_until, lambda server: len(server.connections) == 2)
+        await asyncio.to_thread(server.wait_until, lambda server: server.connections[1].is_closed)
+        refusing = False
+        await asyncio.gather(*(pool.send(each) for each in mails(5)))
+        modest = len(server.connections)
+        now += 60.0
+        futures = [pool.submit(each) for each in mails(5)]
+        await asyncio.to_thread(server.wait_until, lambda server: len(server.connections) == 3)
+        await pool.close(grace=0.1)
+        await asyncio.gather(*futures, return_exceptions=True)
+        return modest
+
+    with ScriptedPeer(limited) as server:
+        assert run(work(server)) == 2
+
+
+def test_cancelled_while_waiting_a_mail_is_not_sent() -> None:
+    async def work(server: ScriptedPeer) -> None:
+        pool = SmtpPool(endpoint(server.port), journal=MemoryJournal())
+        tasks = [asyncio.ensure_future(pool.send(each)) for each in mails(5)]
+        await asyncio.sleep(0)
+        tasks[1].cancel()
+        tasks[3].cancel()
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [isinstance(each, asyncio.CancelledError) for each in outcomes] == [False, True, False, True, False]
+        await pool.close()
+
+    with ScriptedPeer(polite()) as server:
+        run(work(server))
+    assert len(server.mails) == 3
+
+
+def test_cancelled_on_the_wire_a_mail_goes_its_way_and_the_journal_knows() -> None:
+    journal = MemoryJournal()
+
+    def waiting(peer: Connection) -> None:
+        polite()(peer)
+
+    async def work(server: ScriptedPeer) -> None:
+        pool = SmtpPool(endpoint(server.port), journal=journal)
+        task = asyncio.ensure_future(pool.send(mail(1)))
+        while ("started", 1) not in journal.notes:
+            await asyncio.sleep(0)
+        task.cancel()
+        assert (await pool.send(mail(2))).is_accepted
+        await pool.close()
+        assert task.cancelled()
+
+    with ScriptedPeer(waiting) as server:
+        run(work(server))
+    assert len(server.mails) == 2
+    assert [outcome.is_accepted for outcome in journal.outcomes] == [True, True]
+
+
+def test_close_finishes_what_is_on_the_wire_and_cancels_what_waits() -> None:
+    journal = MemoryJournal()
+
+    async def work(server: ScriptedPeer) -> list[WireOutcome | BaseException]:
+        pool = SmtpPool(endpoint(server.port), journal=journal)
+        futures = [pool.submit(each) for each in mails(10)]
+        while ("started", 1) not in journal.notes:
+            await asyncio.sleep(0)
+        await pool.close()
+        with pytest.raises(RuntimeError, match="closed"):
+            pool.submit(mail(11))
+        return await asyncio.gather(*futures, return_exceptions=True)
+
+    with ScriptedPeer(polite()) as server:
+        results = run(work(server))
+    sent = [each for each in results if isinstance(each, WireOutcome)]
+    assert 1 <= len(sent) < 10
+    assert all(outcome.is_accepted for outcome in sent)
+    assert all(isinstance(each, asyncio.CancelledError) for each in results[len(sent) :])
+    assert len(server.mails) == len(sent)
+    assert server.connections[0].heard[-1] == "QUIT"
+
+
+def test_close_waits_only_so_long() -> None:
+    async def work(server: ScriptedPeer) -> list[WireOutcome | BaseException]:
+        pool = SmtpPool(endpoint(server.port), journal=MemoryJournal())
+        futures = [pool.submit(each) for each in mails(3)]
+        await asyncio.to_thread(server.wait_until, lambda server: len(server.mails) == 1)
+        await pool.close(grace=0.1)
+        return await asyncio.gather(*futures, return_exceptions=True)
+
+    with ScriptedPeer(polite(answers={"END": [Does.SLEEP]})) as server:
+        first, *others = run(work(server))
+    assert isinstance(first, WireOutcome)
+    assert first.is_unknown
+    assert first.trouble == "the pool was closed"
+    assert all(isinstance(each, asyncio.CancelledError) for each in others)
+
+
+def test_close_does_not_wait_for_a_connection_that_is_being_made() -> None:
+    async def work(server: ScriptedPeer) -> list[WireOutcome | BaseException]:
+        pool = SmtpPool(endpoint(server.port), journal=MemoryJournal())
+        future = pool.submit(mail())
+        await asyncio.to_thread(server.wait_until, lambda server: len(server.connections) == 1)
+        await pool.close()
+        return await asyncio.gather(future, return_exceptions=True)
+
+    with ScriptedPeer(polite(answers={"GREETING": [Does.SLEEP]})) as server:
+        [result] = run(work(server))
+    assert isinstance(result, asyncio.CancelledError)
+
+
+def test_closing_a_pool_that_did_nothing_is_nothing() -> None:
+    async def work() -> None:
+        pool = SmtpPool(endpoint(25), journal=MemoryJournal())
+        await pool.close()
+        await pool.close()
+
+    run(work())
+
+
+class FullJournal(MemoryJournal):
+    """Takes two starts, and then no more: the disk is full."""
+
+    def started(self, key: int) -> None:
+        if len(self.outcomes) >= 2:
+            raise OSError("the disk is full")
+        super().started(key)
+
+
+def test_without_a_note_in_the_journal_nothing_is_sent() -> None:
+    async def work(server: ScriptedPeer) -> list[WireOutcome | BaseException]:
+        pool = SmtpPool(endpoint(server.port), journal=FullJournal())
+        try:
+            return await asyncio.gather(*(pool.send(each) for each in mails(6)), return_exceptions=True)
+        finally:
+            await pool.close()
+
+    with ScriptedPeer(polite()) as server:
+        first, second, *others = run(work(server))
+    assert isinstance(first, WireOutcome)
+    assert isinstance(second, WireOutcome)
+    assert first.is_accepted
+    assert second.is_accepted
+    assert all(str(each) == "the disk is full" for each in others)
+    assert len(server.mails) == 2, "the third was asked for, and not sent"
+    assert len(server.connections) == 1, "nobody tries again by himself"
+
+
+def test_an_outcome_that_cannot_be_noted_is_told_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    class Forgetful(MemoryJournal):
+        def finished(self, outcome: WireOutcome) -> None:
+            raise OSError("the disk is full")
+
+    with ScriptedPeer(polite()) as server:
+        [outcome] = post(endpoint(server.port), mail(17), journal=Forgetful())
+    assert outcome.is_accepted
+    assert "delivery 17: the disk is full" in caplog.text
+
+
+def test_a_mail_that_is_none_is_a_bug_of_its_own() -> None:
+    async def work(server: ScriptedPeer) -> list[WireOutcome | BaseException]:
+        pool = SmtpPool(endpoint(server.port), journal=MemoryJournal())
+        letters = [mail(1), mail(2, chunks=("text",)), mail(3)]  # type: ignore[arg-type]
+        try:
+            return await asyncio.gather(*(pool.send(each) for each in letters), return_exceptions=True)
+        finally:
+            await pool.close()
+
+    with ScriptedPeer(polite()) as server:
+        first, second, third = run(work(server))
+    assert isinstance(first, WireOutcome)
+    assert isinstance(second, TypeError)
+    assert isinstance(third, WireOutcome)
+    assert third.is_accepted
+
+
+def test_the_outcome_is_in_the_journal_before_anybody_hears_of_it() -> None:
+    journal = MemoryJournal()
+    heard: list[bool] = []
+
+    async def work(server: ScriptedPeer) -> None:
+        pool = SmtpPool(endpoint(server.port), journal=journal)
+        for each in mails(5):
+            future = pool.submit(each)
+            future.add_done_callback(lambda done: heard.append(done.result() in journal.outcomes))
+            await future
+        await pool.close()
+
+    with ScriptedPeer(polite()) as server:
+        run(work(server))
+    assert heard == [True] * 5
+
+
+def test_uvloop_drives_the_pool_as_well() -> None:
+    uvloop = pytest.importorskip("uvloop")
+
+    async def work(server: ScriptedPeer) -> list[WireOutcome]:
+        pool = SmtpPool(endpoint(server.port, max_connections=3), journal=MemoryJournal())
+        body = b"line\r\n" * 200_000
+        letters = [*mails(50), mail(51, chunks=(b"\r\n", body))]
+        try:
+            return await asyncio.gather(*(pool.send(each) for each in letters))
+        finally:
+            await pool.close()
+
+    with ScriptedPeer(polite()) as server, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        outcomes = runner.run(work(server))
+    assert all(outcome.is_accepted for outcome in outcomes)
+    assert {outcome.phase for outcome in outcomes} == {Phase.BODY}

@@ -1,0 +1,71 @@
+"""Reasons: why a decision was made, as data with a sentence."""
+
+from __future__ import annotations
+
+import json
+import string
+
+import pytest
+
+import postroom.core.routing.sentences
+from postroom.core.terms.reasons import (
+    SENTENCES,
+    Reason,
+    because,
+    catalogue,
+    reasons_as_json,
+    reasons_from_json,
+    sentence,
+)
+
+
+def test_a_reason_says_its_sentence_with_its_facts() -> None:
+    assert str(because("recipient.unknown", recipient="bob@ours.example")) == "Nobody is called bob@ours.example here."
+
+
+def test_facts_become_texts() -> None:
+    assert because("x", count=7, nothing=None).facts == {"count": "7", "nothing": "None"}
+
+
+def test_reasons_travel_as_json() -> None:
+    reasons = (because("recipient.unknown", recipient="jörg@ours.example"), because("own.marked"))
+    stored = json.loads(json.dumps(reasons_as_json(reasons)))
+    assert reasons_from_json(stored) == reasons
+
+
+@pytest.mark.parametrize("row", [{}, {"code": None}, {"code": "gone.long-ago", "facts": "no mapping"}])
+def test_reasons_of_an_older_version_are_still_shown(row: dict[str, object]) -> None:
+    (reason,) = reasons_from_json([row])
+    assert str(reason) == str(row.get("code", ""))
+
+
+def test_a_missing_fact_shows_as_a_question_mark() -> None:
+    assert str(Reason("recipient.unknown")) == "Nobody is called ? here."
+
+
+def test_a_translation_takes_the_place_of_the_sentence() -> None:
+    assert (
+        sentence("recipient.unknown", {"recipient": "bob"}, "Niemand heißt hier {recipient}.")
+        == "Niemand heißt hier bob."
+    )
+
+
+def test_braces_in_facts_are_only_text() -> None:
+    assert (
+        str(because("recipient.unknown", recipient="{recipient}{0}{x.__class__}"))
+        == "Nobody is called {recipient}{0}{x.__class__} here."
+    )
+
+
+def test_a_code_has_one_sentence() -> None:
+    catalogue({"recipient.unknown": SENTENCES["recipient.unknown"]})
+    with pytest.raises(ValueError, match=r"recipient\.unknown"):
+        catalogue({"recipient.unknown": "Another sentence."})
+
+
+def test_every_sentence_of_routing_is_one_with_named_fields() -> None:
+    assert postroom.core.routing.sentences
+    for code, text in SENTENCES.items():
+        assert text.endswith("."), code
+        fields = [name for _, name, _, _ in string.Formatter().parse(text) if name is not None]
+        assert all(name.isidentifier() for name in fields), code

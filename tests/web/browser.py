@@ -1,0 +1,126 @@
+"""A real browser for the tests of the pages, and pictures of every page.
+
+Debian's Chromium, driven by Playwright, loopback only. ``python -m tests.web.browser URL FOLDER`` signs in as ``admin`` and photographs every
+place in light and dark at 1280 and 390 pixels; `shoot` is what the tests use.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SIZES = {"wide": (1280, 900), "narrow": (390, 844)}
+
+
+@contextmanager
+def a_browser() -> Iterator[Browser]:
+    """Chromium, closed at the end."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def a_window(browser: Browser, size: str = "wide", theme: str = "light") -> BrowserContext:
+    """A window of this size whose pages wear this theme (unfold keeps it in the local storage)."""
+    width, height = SIZES[size]
+    window = browser.new_context(viewport={"width": width, "height": height}, color_scheme="light")
+    window.add_init_script(f"localStorage.setItem('adminTheme', JSON.stringify('{theme}'))")
+    return window
+
+
+def sign_in(page: Page, base: str, login: str, password: str) -> None:
+    """Through the form, as people do."""
+    page.goto(f"{base}/login/")
+    page.fill("input[name=username]", login)
+    page.fill("input[name=password]", password)
+    page.click("#login-form button[type=submit]")
+    page.wait_for_selector(".pr")
+
+
+def shoot(page: Page, url: str, path: Path) -> list[str]:
+    """A picture of the whole page, once its frames have their height. Returns what the console complained about."""
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(url)
+    page.wait_for_function("window.Alpine !== undefined && document.fonts.status === 'loaded'")
+    page.evaluate("document.querySelectorAll('iframe[loading=lazy]').forEach((frame) => frame.loading = 'eager')")
+    page.wait_for_function(
+        "[...document.querySelectorAll('iframe.pr-frame')].every((frame) => frame.style.height && frame.contentDocument.readyState === 'complete')"
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=str(path), full_page=True)
+    return complaints
+
+
+def _everything(base: str, folder: Path, password: str, only: str = "") -> None:
+    places = {
+        "home": "/", "records": "/records/", "tickets": "/records/ticket/", "nothing": "/records/ticket/?q=zzz", "new": "/records/ticket/new/",
+        "record": "/record/{record}/", "queue": "/queue/", "failed": "/queue/?state=failed", "delivery": "/queue/{delivery}/",
+        "inbound": "/inbound/", "mail": "/inbound/{inbound}/", "held": "/held/", "held_mail": "/inbound/{held}/", "letterbox": "/letterbox/",
+        "letter": "/letterbox/{letter}/", "servers": "/settings/servers/", "server": "/settings/servers/{server}/", "mailboxes": "/settings/mailboxes/",
+        "domains": "/settings/domains/", "aliases": "/settings/aliases/", "alias": "/settings/aliases/{alias}/", "parameters": "/settings/parameters/", "actions": "/settings/actions/",
+        "action": "/settings/actions/queue/", "changes": "/settings/changes/", "keys": "/settings/keys/",
+    }  # fmt: skip
+    with a_browser() as browser:
+        for size in SIZES:
+            for theme in ("light", "dark"):
+                window = a_window(browser, size, theme)
+                page = window.new_page()
+                if not only or "login" in only.split(","):
+                    shoot(page, f"{base}/login/", folder / f"login-{size}-{theme}.png")
+                sign_in(page, base, "admin", password)
+                numbers = _numbers(page, base)
+                for name, place in places.items():
+                    if only and name not in only.split(","):
+                        continue
+                    tab = window.new_page()
+                    complaints = shoot(tab, base + place.format(**numbers), folder / f"{name}-{size}-{theme}.png")
+                    wide = tab.evaluate("document.documentElement.scrollWidth > innerWidth + 1")
+                    print(f"{name} {size} {theme}", "WIDER THAN THE SCREEN" if wide else "", complaints or "")
+                    tab.close()
+                window.close()
+
+
+def _numbers(page: Page, base: str) -> dict[str, str]:
+    """One example of each kind, found as a person would: the first in its list."""
+
+    def first(place: str, pattern: str) -> str:
+        page.goto(base + place)
+        found = page.evaluate(
+            "(pattern) => [...document.querySelectorAll('a')].map((a) => a.pathname.match(new RegExp(pattern))).find(Boolean)?.[1]",
+            pattern,
+        )
+        return str(found or 0)
+
+    return {
+        "record": first("/records/", r"^/record/(\d+)/"),
+        "delivery": first("/queue/?state=bounced", r"^/queue/(\d+)/"),
+        "inbound": first("/inbound/?state=routed", r"^/inbound/(\d+)/"),
+        "held": first("/held/", r"^/inbound/(\d+)/"),
+        "letter": first("/letterbox/", r"^/letterbox/(\d+)/"),
+        "server": first("/settings/servers/", r"^/settings/servers/(\d+)/"),
+        "alias": first("/settings/aliases/", r"^/settings/aliases/(\d+)/"),
+    }
+
+
+if __name__ == "__main__":
+    _everything(sys.argv[1], Path(sys.argv[2]), sys.argv[3], sys.argv[4] if len(sys.argv) > 4 else "")
