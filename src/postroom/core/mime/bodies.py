@@ -1,0 +1,227 @@
+"""Bodies: which parts of a mail are its text and its HTML, and which are not.
+
+Duty: to sort the leaves of the tree into bodies, attachments and report parts (I-17..I-20).
+Laws: nothing readable is lost: a part is a body, an attachment, a report part, or the lesser of two alternatives.
+An attached mail (message/rfc822) is never walked into (W-26). Of a multipart/report only the first text is a body.
+Standards: RFC 2046 5.1 (mixed, alternative), RFC 2387 (related), RFC 3676 (format=flowed), RFC 6522 (report).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from postroom.core.mime.defects import Defect
+from postroom.core.mime.markup import html_to_text, text_to_html
+from postroom.core.mime.parts import Part
+from postroom.core.mime.words import charset_of, decode_text
+
+__all__ = ["Sorted", "html_to_text", "sort_parts", "text_to_html", "unflow"]
+
+_LESSER_ALTERNATIVES = frozenset(("text/x-amp-html", "text/watch-html", "text/enriched", "text/richtext"))
+_REPORT_TYPES = frozenset(
+    (
+        "message/delivery-status",
+        "message/disposition-notification",
+        "message/feedback-report",
+        "message/rfc822",
+        "text/rfc822-headers",
+    )
+)
+
+
+@dataclass(slots=True)
+class Block:
+    """A stretch of body in its two forms; ``None`` where the sender did not write that form."""
+
+    text: str | None = None
+    html: str | None = None
+
+
+@dataclass(slots=True)
+class Sorted:
+    """The leaves by their use, in order."""
+
+    blocks: list[Block] = field(default_factory=list)
+    attachments: list[Part] = field(default_factory=list)
+    report_parts: list[Part] = field(default_factory=list)
+    defects: list[str] = field(default_factory=list)
+
+    def text(self) -> str:
+        """The plain body. Blocks that were written in HTML alone are translated, unless all of them were."""
+        texts = [block.text for block in self.blocks]
+        if len(texts) == 1:
+            return texts[0] or ""
+        if all(text is None for text in texts):
+            return ""
+        return _joined(
+            html_to_text(block.html or "") if block.text is None else block.text for block in self.blocks
+        )
+
+    def html(self) -> str:
+        """The HTML body. Blocks that were written in plain text alone are translated, unless all of them were."""
+        htmls = [block.html for block in self.blocks]
+        if len(htmls) == 1:
+            return htmls[0] or ""
+        if all(html is None for html in htmls):
+            return ""
+        return "<br>\n".join(
+            text_to_html(block.text or "") if block.html is None else block.html for block in self.blocks
+        )
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return "\n".join(text if text.endswith("\n") else text + "\n" for text in texts if text.strip())
+
+
+def sort_parts(root: Part) -> Sorted:
+    """Every leaf below ``root`` in its place."""
+    result = Sorted()
+    if root.is_multipart:
+        result.blocks = _walk(root, result, in_report=False)
+    elif _is_sole_body(root):
+        result.blocks = [_read_body(root, result)]
+    else:
+        _set_aside(root, result, in_report=False)
+    return result
+
+
+def _is_sole_body(root: Part) -> bool:
+    """A mail of one part is its body whatever it is named, unless it says that it is an attachment."""
+    if root.content_type.startswith("multipart/"):
+        return False
+    return root.content_type in ("text/plain", "text/html") and root.disposition != "attachment"
+
+
+def _walk(part: Part, result: Sorted, *, in_report: bool) -> list[Block]:
+    if not part.is_multipart:
+        if _is_body(part):
+            return [_read_body(part, result)]
+        _set_aside(part, result, in_report=in_report)
+        return []
+    match part.content_type:
+        case "multipart/alternative":
+            return _one_of(part, result, in_report=in_report)
+        case "multipart/related":
+            return _related(part, result, in_report=in_report)
+        case "multipart/report":
+            blocks = [block for child in part.children for block in _walk(child, result, in_report=True)]
+            return blocks[:1]
+        case _:
+            return [block for child in part.children for block in _walk(child, result, in_report=in_report)]
+
+
+def _one_of(part: Part, result: Sorted, *, in_report: bool) -> list[Block]:
+    """Alternatives: the first text and the last HTML are two forms of one block."""
+    forms = []
+    for child in part.children:
+        if child.content_type not in _LESSER_ALTERNATIVES or not _has_better(part, child):
+            forms.append(_walk(child, result, in_report=in_report))
+    text = next((_texts(blocks) for blocks in forms if any(block.text is not None for block in blocks)), None)
+    html = next(
+        (_htmls(blocks) for blocks in reversed(forms) if any(block.html is not None for block in blocks)),
+        None,
+    )
+    return [Block(text, html)] if text is not None or html is not None else []
+
+
+def _has_better(part: Part, lesser: Part) -> bool:
+    return any(
+        child is not lesser and child.content_type not in _LESSER_ALTERNATIVES for child in part.children
+    )
+
+
+def _texts(blocks: list[Block]) -> str:
+    return Sorted(blocks=blocks).text()
+
+
+def _htmls(blocks: list[Block]) -> str:
+    return Sorted(blocks=blocks).html()
+
+
+def _related(part: Part, result: Sorted, *, in_report: bool) -> list[Block]:
+    """The root and what it shows: named or identified parts beside it are attachments even when they are texts."""
+    start = part.parameters.get("start", "").strip("<> ")
+    root = next((child for child in part.children if start and child.content_id == start), part.children[0])
+    blocks: list[Block] = []
+    for child in part.children:
+        if child is not root and child.content_id and not child.is_multipart:
+            _set_aside(child, result, in_report=in_report)
+        else:
+            blocks += _walk(child, result, in_report=in_report)
+    if len(blocks) == 2 and {blocks[0].html is None, blocks[1].html is None} == {True, False}:
+        return [
+            Block(
+                _texts([b for b in blocks if b.html is None]),
+                _htmls([b for b in blocks if b.html is not None]),
+            )
+        ]
+    return blocks
+
+
+def _is_body(part: Part) -> bool:
+    """A text without a name and not called an attachment (I-17)."""
+    if part.content_type not in ("text/plain", "text/html") or part.disposition == "attachment":
+        return False
+    return not ("filename" in part.disposition_parameters or "name" in part.parameters)
+
+
+def _set_aside(part: Part, result: Sorted, *, in_report: bool) -> None:
+    if part.content_type in _REPORT_TYPES or part.content_type.startswith("message/global"):
+        result.report_parts.append(part)
+        if in_report:
+            return
+    elif in_report and part.content_type in ("text/plain", "text/html") and not part.disposition:
+        return
+    result.attachments.append(part)
+
+
+def _read_body(part: Part, result: Sorted) -> Block:
+    data, in_order = part.content()
+    if not in_order:
+        result.defects.append(Defect.BAD_TRANSFER_ENCODING)
+    charset = part.parameters.get("charset", "")
+    is_html = part.content_type == "text/html"
+    if is_html and not charset_of(charset):
+        charset = _charset_in_html(data) or charset
+    text, defects = decode_text(data, charset)
+    result.defects += defects
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if is_html:
+        return Block(html=text)
+    if part.parameters.get("format", "").lower() == "flowed":
+        text = unflow(text, delete_space=part.parameters.get("delsp", "").lower() == "yes")
+    return Block(text=text)
+
+
+_META = re.compile(rb"(?:charset|encoding)\s*=\s*[\"']?\s*([A-Za-z0-9._:-]{2,40})", re.IGNORECASE)
+
+
+def _charset_in_html(data: bytes) -> str:
+    """The charset that a page names in itself: ``<meta charset>`` or an XML declaration. It is no UTF-16: we could read it."""
+    found = _META.search(data, 0, 2048)
+    name = found[1].decode("ascii") if found else ""
+    return "" if "utf_16" in charset_of(name) or "utf_32" in charset_of(name) else name
+
+
+def unflow(text: str, *, delete_space: bool) -> str:
+    """format=flowed (RFC 3676): soft line breaks are joined, space-stuffing is removed, quotation marks stay."""
+    lines: list[str] = []
+    flowing_depth = -1  # of the paragraph that the next line may continue
+    for raw_line in text.split("\n"):
+        line = raw_line.lstrip(">")
+        depth = len(raw_line) - len(line)
+        if line[:1] == " ":
+            line = line[1:]
+        flows = line[-1:] == " " and line != "-- "
+        if depth == flowing_depth and line != "-- ":
+            lines.append(line[:-1] if flows and delete_space else line)
+        else:
+            if lines:
+                lines.append("\n")
+            lines.append(f"{'>' * depth} " if depth and line else ">" * depth)
+            lines.append(line[:-1] if flows and delete_space else line)
+        flowing_depth = depth if flows else -1
+    return "".join(lines)

@@ -1,0 +1,251 @@
+"""Header blocks: from bytes to fields, dates, parameters and message identifiers.
+
+Duty: the lines before the first empty line, whoever wrote them. Values come as raw text (unfolded, encoded words not
+yet decoded), because addresses and parameters must be taken apart before their words are decoded.
+Laws: never raises; one pass over the block; what is larger than the budgets below is left out and named as a defect.
+Standards: RFC 5322 2.2 and 3.3, RFC 2045 5.1, RFC 2231 (parameters), RFC 6532 (raw UTF-8).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_tz
+from functools import lru_cache
+from urllib.parse import unquote_to_bytes
+
+from postroom.core.mime.defects import Defect
+from postroom.core.mime.mailboxes import read_addresses
+from postroom.core.mime.words import decode_text, decode_words
+
+__all__ = ["HeaderBlock", "read_addresses", "read_block", "read_date", "read_parameters", "unfold"]
+
+MAX_BLOCK = 256 * 1024  # bytes of one header block
+MAX_FIELDS = 2_000
+MAX_VALUE = 64 * 1024  # characters of one field
+MAX_PARAMETERS = 100
+
+_END = re.compile(rb"\n\r*\n")
+_FIELD = re.compile(r"^([^\x00-\x20\x7f:]+)[ \t]*:(.*(?:\n[ \t].*)*)", re.MULTILINE)
+_NO_FIELD = re.compile(r"^(?![^\x00-\x20\x7f:]+[ \t]*:|[ \t])", re.MULTILINE)
+_TELLING = re.compile(
+    r"^(?:from|to|cc|subject|date|message-id|mime-version|received|return-path|reply-to|references|in-reply-to"
+    r"|content-[a-z-]+|x-[a-z0-9-]+|dkim-signature|delivered-to)[ \t]*:",
+    re.IGNORECASE | re.MULTILINE,
+)
+_CONTROLS = bytes([*range(9), 11, 12, *range(14, 32), 127])
+_CONTROLS_TO_SPACES = bytes.maketrans(_CONTROLS, b" " * len(_CONTROLS))
+
+
+@dataclass(slots=True)
+class HeaderBlock:
+    """``fields`` in order, values unfolded but not decoded; ``body`` is where the content begins, an offset in the bytes."""
+
+    fields: list[tuple[str, str]]
+    body: int
+    defects: tuple[str, ...] = ()
+
+    def first(self, name: str) -> str:
+        """The first value under this name (lower case), or ``""``."""
+        for key, value in self.fields:
+            if key.lower() == name:
+                return value
+        return ""
+
+
+def read_block(raw: bytes, start: int, end: int) -> HeaderBlock:
+    """The header block that begins at ``start``; the content ends at ``end``."""
+    if start >= end or raw[start] == 10 or raw[start : start + 2] == b"\r\n":  # no fields at all
+        return HeaderBlock([], min(end, start + (1 if raw[start : start + 1] == b"\n" else 2)))
+    found = _END.search(raw, start, end)
+    stop, body = found.span() if found else (end, end)
+    block = raw[start : min(stop, start + MAX_BLOCK)]
+    text, defects = _block_text(block if found else block.rstrip(b"\r\n"))
+    if stop - start > MAX_BLOCK:
+        defects += (Defect.HEADERS_TOO_LARGE,)
+    stray = _NO_FIELD.search(text)
+    if stray is not None:
+        text, rest, more = _mend(text, stray.start())
+        defects += more
+        if rest is not None:
+            body = start + _offset_of_line(block, rest)
+    fields = [(name, unfold(value)) for name, value in _FIELD.findall(text)]
+    if len(fields) > MAX_FIELDS:
+        fields, defects = fields[:MAX_FIELDS], (*defects, Defect.HEADERS_TOO_LARGE)
+    return HeaderBlock(fields, body, defects)
+
+
+def _block_text(block: bytes) -> tuple[str, tuple[str, ...]]:
+    """The block with LF line ends and no control characters. 8-bit bytes that are no UTF-8 are guessed line by line."""
+    if b"\r" in block:
+        block = block.replace(b"\r\n", b"\n").replace(b"\r", b" ")
+    if len(block.translate(None, _CONTROLS)) != len(block):
+        block = block.translate(_CONTROLS_TO_SPACES)
+    try:
+        return block.decode("utf-8"), ()
+    except UnicodeDecodeError:
+        lines = [line if line.isascii() else _guessed(line) for line in block.split(b"\n")]
+        return b"\n".join(lines).decode("utf-8", "replace"), (Defect.BAD_HEADER_BYTES,)
+
+
+def _guessed(line: bytes) -> bytes:
+    return decode_text(line)[0].encode("utf-8")
+
+
+def _mend(text: str, stray: int) -> tuple[str, int | None, tuple[str, ...]]:
+    """A line that is no field: noise among the fields, or the body without its empty line (then: at which line).
+
+    It is noise when fields that only a header block has follow it; an unfolded continuation is such noise too.
+    """
+    if text.startswith(("From ", ">From ")):
+        first_end = text.find("\n") + 1 or len(text)
+        text = text[first_end:]
+        again = _NO_FIELD.search(text)
+        if again is None or not text:
+            return text, None, ()
+        kept, rest, defects = _mend(text, again.start())
+        return kept, None if rest is None else rest + 1, defects
+    if _TELLING.search(text, stray):
+        kept_lines = [line for line in text.split("\n") if not _NO_FIELD.match(line)]
+        return "\n".join(kept_lines), None, (Defect.BAD_HEADER,)
+    return text[:stray], text.count("\n", 0, stray), (Defect.MISSING_HEADER_SEPARATOR,)
+
+
+def _offset_of_line(block: bytes, number: int) -> int:
+    position = 0
+    for _ in range(number):
+        position = block.find(b"\n", position) + 1
+    return position
+
+
+def unfold(value: str) -> str:
+    """A field's value on one line (RFC 5322 2.2.3), cut at `MAX_VALUE`."""
+    if "\n" in value:
+        value = value.replace("\n\t", " ").replace("\n", "")
+    return value.strip(" \t") if len(value) <= MAX_VALUE else value[:MAX_VALUE].strip(" \t")
+
+
+# -- dates ---------------------------------------------------------------------------------------------------------
+
+_DATE = re.compile(
+    r"(?:[A-Za-z]{3},? +)?(\d{1,2}) ([A-Za-z]{3}) (\d{4}) (\d\d):(\d\d)(?::(\d\d))? ?([+-])(\d\d)(\d\d)(?: *\(.*)?\Z"
+)
+_MONTHS = {
+    name: number
+    for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)
+}
+_LONGEST_DATE = 200
+
+
+def read_date(value: str) -> datetime | None:
+    """The instant of a Date field in UTC (RFC 5322 3.3 and what people write instead), None when there is none.
+
+    Without a zone, or with an impossible one, UTC is taken. A leap second counts as the second before it.
+    """
+    match = _DATE.match(value)
+    if match is not None and (month := _MONTHS.get(match[2].lower())):
+        day, _, year, hour, minute, second, sign, zone_hours, zone_minutes = match.groups()
+        offset = int(zone_hours) * 60 + int(zone_minutes)
+        moment = (int(year), month, int(day), int(hour), int(minute), int(second or 0))
+        return _utc(moment, -offset * 60 if sign == "-" else offset * 60)
+    return _read_odd_date(value[:_LONGEST_DATE].strip())
+
+
+def _read_odd_date(value: str) -> datetime | None:
+    try:
+        parsed = parsedate_tz(value)
+    except (ValueError, TypeError, IndexError, OverflowError, AttributeError):  # it has raised each of these
+        parsed = None
+    if parsed is not None and parsed[1] >= 1:
+        return _utc(parsed[:6], parsed[9] or 0)
+    try:
+        moment = datetime.fromisoformat(value)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _utc(moment: tuple[int, int, int, int, int, int], offset: int) -> datetime | None:
+    year, month, day, hour, minute, second = moment
+    if not -86_400 < offset < 86_400:
+        offset = 0
+    try:
+        local = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC)
+        return local - timedelta(seconds=offset) if offset else local
+    except (ValueError, OverflowError):
+        return None
+
+
+# -- parameters ----------------------------------------------------------------------------------------------------
+
+_PARAMETER = re.compile(r'[;\s]*+([^\s=;"]{1,80}+)\s*+=\s*+("[^"\\]*+(?:\\.[^"\\]*+)*+"|[^;]*+)')
+_ESCAPED = re.compile(r'\\(["\\])')
+_SECTION = re.compile(r"(.+?)\*(\d{1,4})?(\*)?\Z")
+_CACHED_VALUE = 200
+
+
+def read_parameters(value: str) -> tuple[str, dict[str, str]]:
+    """``text/plain; charset="utf-8"`` as ``("text/plain", {"charset": "utf-8"})``: the first word in lower case.
+
+    Handles RFC 2231 (charset, language, continuations), RFC 2047 inside parameters, missing quotes, raw 8-bit text.
+    """
+    if len(value) <= _CACHED_VALUE:
+        word, parameters = _read_parameters(value)
+    else:
+        word, parameters = _read_parameters.__wrapped__(value)
+    return word, dict(parameters)
+
+
+@lru_cache(maxsize=1024)
+def _read_parameters(value: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    word, _, rest = value.partition(";")
+    if "=" in word and " " in word.strip():  # the first semicolon is missing
+        word, _, more = word.strip().partition(" ")
+        rest = f"{more};{rest}"
+    plain: dict[str, str] = {}
+    sections: dict[str, dict[int, tuple[str, bool]]] = {}
+    for name, text in _pairs(rest):
+        section = _SECTION.match(name) if "*" in name else None
+        if section is None:
+            plain.setdefault(name, decode_words(text))
+        else:
+            number, extended = int(section[2] or 0), section[3] is not None or section[2] is None
+            sections.setdefault(section[1], {}).setdefault(number, (text, extended))
+    for name, parts in sections.items():
+        plain[name] = _joined(parts)
+    return word.strip().lower(), tuple(plain.items())
+
+
+def _pairs(rest: str) -> Iterator[tuple[str, str]]:
+    position = count = 0
+    while position < len(rest) and count < MAX_PARAMETERS:
+        match = _PARAMETER.match(rest, position)
+        if match is None:  # no parameter here: on behind the next semicolon
+            position = rest.find(";", position + 1)
+            if position < 0:
+                return
+            continue
+        count, position = count + 1, match.end()
+        name, text = match.groups()
+        if text[:1] == '"':
+            text = _ESCAPED.sub(r"\1", text[1:-1] if len(text) > 1 and text[-1] == '"' else text[1:])
+        elif " (" in text and "name" not in name.lower():  # a comment; names may have brackets
+            text = text.partition(" (")[0]
+        yield name.lower(), text.strip()
+
+
+def _joined(parts: dict[int, tuple[str, bool]]) -> str:
+    """RFC 2231 3 and 4: the sections in their order; the first names the charset of all that are percent-encoded."""
+    charset = ""
+    pieces: list[bytes] = []
+    for number, (text, extended) in sorted(parts.items()):
+        if extended:
+            if number == min(parts) and text.count("'") >= 2:
+                charset, _, text = text.split("'", 2)
+            pieces.append(unquote_to_bytes(text))
+        else:
+            pieces.append(decode_words(text).encode("utf-8"))
+            charset = charset or "utf-8"
+    return decode_words(decode_text(b"".join(pieces), charset)[0])

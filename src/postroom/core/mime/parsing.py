@@ -1,0 +1,186 @@
+"""Parsing: from the raw bytes of a mail to what it says.
+
+Duty: `parse` reads everything, `parse_headers` the header block alone (for the door, which decides before it stores).
+Laws: never raises, whatever the bytes are; says with `Defect` codes where it had to guess; the work is linear in the size of
+the mail and bounded by the budgets of `headers` (block, fields, addresses) and `parts` (depth, number of parts).
+Standards: RFC 5322, RFC 2045-2049, RFC 2231, RFC 3676, RFC 6522, RFC 6532.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from postroom.core.mime.attachments import read_attachments, read_report_parts
+from postroom.core.mime.bodies import html_to_text, sort_parts
+from postroom.core.mime.defects import Defect
+from postroom.core.mime.headers import HeaderBlock, read_addresses, read_block, read_date, read_parameters
+from postroom.core.mime.html_quotes import separate_html_reply
+from postroom.core.mime.parsed import Attachment, ParsedMail, ReportPart
+from postroom.core.mime.parts import mend_content_type, read_tree
+from postroom.core.mime.quotes import separate_reply
+from postroom.core.mime.words import decode_text, decode_words
+from postroom.core.terms.addresses import Address, normalize
+from postroom.core.terms.message_ids import read_message_ids
+
+MAX_REPLY_SOURCE = 256 * 1024  # characters of a body in which new words are told from quoted ones
+_DELIVERY_FIELDS = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to")
+
+
+def parse(raw: bytes) -> ParsedMail:
+    """What a mail says: headers, bodies, attachments, report parts. Line ends may be CRLF, LF or a mixture."""
+    try:
+        return _parse(raw)
+    except Exception:  # the last resort of the law: a fault of ours must not cost the mail
+        return ParsedMail(text=decode_text(raw[:MAX_REPLY_SOURCE])[0], defects=(Defect.PARSER_FAULT,))
+
+
+def parse_headers(raw: bytes) -> ParsedMail:
+    """What the header block says; bodies, attachments and report parts stay empty. ``raw`` may end after the headers."""
+    try:
+        return _described(_top_block(raw)[1])
+    except Exception:
+        return ParsedMail(defects=(Defect.PARSER_FAULT,))
+
+
+def _parse(raw: bytes) -> ParsedMail:
+    raw, block = _top_block(raw)
+    root, defects = read_tree(raw, block)
+    parts = sort_parts(root)
+    html = parts.html()
+    text = parts.text()
+    attachments, more = read_attachments(parts.attachments, html)
+    return _described(
+        block,
+        (*defects, *parts.defects, *more),
+        text=text,
+        html=html,
+        reply_text=_new_words(text, html),
+        attachments=attachments,
+        report_parts=read_report_parts(parts.report_parts) if parts.report_parts else (),
+    )
+
+
+def _top_block(raw: bytes) -> tuple[bytes, HeaderBlock]:
+    """The header block of a whole mail: bare carriage returns, leading empty lines and a mailbox's From line are mended."""
+    defects: tuple[str, ...] = ()
+    if b"\n" not in raw and b"\r" in raw:
+        raw = raw.replace(b"\r", b"\n")
+        defects = (Defect.BARE_CR,)
+    start = 0
+    if raw[:1] in (b"\r", b"\n", b" ", b"\t", b"\xef"):
+        start = len(raw) - len(raw.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n"))
+        if not raw.strip():
+            return raw, HeaderBlock([], len(raw), (Defect.EMPTY_MESSAGE,))
+    block = read_block(raw, start, len(raw))
+    if not raw:
+        defects = (Defect.EMPTY_MESSAGE,)
+    block.defects = defects + block.defects
+    return raw, block
+
+
+def _new_words(text: str, html: str) -> str:
+    """The new words of the plain body, or of the HTML when that is all there is."""
+    if not text and html:
+        text = html_to_text(separate_html_reply(html[:MAX_REPLY_SOURCE]).fresh)
+    return separate_reply(text[:MAX_REPLY_SOURCE]).reply if text else ""
+
+
+def _described(
+    block: HeaderBlock,
+    defects: tuple[str, ...] = (),
+    *,
+    text: str = "",
+    html: str = "",
+    reply_text: str = "",
+    attachments: tuple[Attachment, ...] = (),
+    report_parts: tuple[ReportPart, ...] = (),
+) -> ParsedMail:
+    """The mail with this header block and these contents."""
+    values: dict[str, list[str]] = {}
+    for name, value in block.fields:
+        values.setdefault(name.lower(), []).append(value)
+    found = [*block.defects, *defects]
+    message_id = _message_id(values, found)
+    content_type, parameters = (
+        read_parameters(_first(values, "content-type")) if "content-type" in values else ("", {})
+    )
+    header_from = _addresses(values, "from", found)
+    sender = _addresses(values, "sender", found)
+    if not header_from and not sender:
+        found.append(Defect.MISSING_FROM)
+    return ParsedMail(
+        headers=tuple([(name, decode_words(value)) for name, value in block.fields]),
+        message_id=message_id,
+        subject=decode_words(_first(values, "subject")).strip(),
+        date=_date(values, found),
+        header_from=header_from,
+        sender=sender[0] if sender else None,
+        reply_to=_addresses(values, "reply-to", found),
+        to=_addresses(values, "to", found),
+        cc=_addresses(values, "cc", found),
+        resent_to=_addresses(values, "resent-to", found) + _addresses(values, "resent-cc", found),
+        delivered_to=_delivered_to(block, values),
+        return_path=_return_path(values),
+        in_reply_to=read_message_ids(_first(values, "in-reply-to")),
+        references=read_message_ids(" ".join(values.get("references", ()))),
+        content_type=mend_content_type(content_type) or "text/plain",
+        content_params=parameters,
+        text=text,
+        html=html,
+        reply_text=reply_text,
+        attachments=attachments,
+        report_parts=report_parts,
+        defects=tuple(dict.fromkeys(found)),
+    )
+
+
+def _first(values: dict[str, list[str]], name: str) -> str:
+    found = values.get(name)
+    return found[0] if found else ""
+
+
+def _message_id(values: dict[str, list[str]], defects: list[str]) -> str:
+    written = _first(values, "message-id")
+    ids = read_message_ids(written)
+    if ids:
+        return ids[0]
+    word = "".join(written.split()).strip("<>")
+    defects.append(Defect.BAD_MESSAGE_ID if word else Defect.MISSING_MESSAGE_ID)
+    return f"<{word}>" if 0 < len(word) <= 900 else ""
+
+
+def _date(values: dict[str, list[str]], defects: list[str]) -> datetime | None:
+    written = _first(values, "date")
+    moment = read_date(written) if written else None
+    if moment is None and "date" in values:
+        defects.append(Defect.BAD_DATE)
+    return moment
+
+
+def _addresses(values: dict[str, list[str]], name: str, defects: list[str]) -> tuple[Address, ...]:
+    """The mailboxes of all fields of this name: a second To is wrong but not empty."""
+    written = values.get(name)
+    if written is None:
+        return ()
+    if len(written) == 1:
+        found = read_addresses(written[0])
+    else:
+        found = tuple(address for value in written for address in read_addresses(value))
+    if not found and any("@" in value for value in written):
+        defects.append(Defect.BAD_ADDRESS)
+    return found
+
+
+def _delivered_to(block: HeaderBlock, values: dict[str, list[str]]) -> tuple[str, ...]:
+    """Where the hops delivered: hops write at the top, so the order of the fields is nearest first."""
+    if not any(name in values for name in _DELIVERY_FIELDS):
+        return ()
+    written = (value for name, value in block.fields if name.lower() in _DELIVERY_FIELDS)
+    forms = (address.normal for value in written for address in read_addresses(value))
+    return tuple(dict.fromkeys(form for form in forms if form))
+
+
+def _return_path(values: dict[str, list[str]]) -> str | None:
+    if "return-path" not in values:
+        return None
+    return normalize(_first(values, "return-path").strip("<> \t"))
