@@ -203,6 +203,14 @@ def test_the_secret_is_opened_for_the_session_alone() -> None:
     assert "correct horse" not in repr(endpoint)
 
 
+def test_a_password_that_cannot_be_read_any_more_is_trouble_with_the_mailbox() -> None:
+    box, mailbox = ScriptedMailbox(), make_mailbox(secret=b"sealed with another key")
+    assert "Enter it again" in fetch_now(ports_with(box), mailbox.pk).trouble
+    mailbox.refresh_from_db()
+    assert mailbox.error_count == 1
+    assert not test_mailbox(ports_with(box), mailbox.pk).ok
+
+
 # ---- the lease
 
 

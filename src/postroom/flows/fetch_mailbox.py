@@ -7,6 +7,7 @@ its lease at a time; who lost his lease touches neither server nor cursor any mo
 acknowledgement makes a mail come again, which the router recognises; it never makes one go missing. Trouble with one mailbox
 is a fact about it, kept with it, and harms no other.
 """
+# ruff: noqa: PT028 - `test_mailbox` is no test of pytest's
 
 from __future__ import annotations
 
@@ -117,6 +118,9 @@ def fetch_now(ports: Ports, mailbox_id: int, *, holder: str = "") -> MailboxFetc
     try:
         with open_mailbox(ports, mailbox_id) as session:
             return fetch_round(ports, lease, session)
+    except MailboxTrouble as trouble:
+        note_trouble(ports, lease, trouble)
+        return MailboxFetch(mailbox_id=mailbox_id, trouble=trouble.text, trouble_kind=trouble.kind)
     finally:
         release_lease(lease)
 
@@ -138,7 +142,12 @@ def open_mailbox(ports: Ports, mailbox_id: int) -> Iterator[MailboxSession]:
 
 
 def endpoint_of(ports: Ports, mailbox: Mailbox) -> MailboxEndpoint:
-    """How to reach it."""
+    """How to reach it. Raises `MailboxTrouble` when its password cannot be read any more."""
+    try:
+        password = ports.vault.open(bytes(mailbox.secret)) if mailbox.secret else Secret("")
+    except ValueError as error:
+        text = "The stored password cannot be read: the key of this installation is another one. Enter it again."
+        raise MailboxTrouble(TroubleKind.LOGIN, text) from error
     return MailboxEndpoint(
         protocol=MailboxProtocol(mailbox.protocol),
         host=mailbox.host,
@@ -146,7 +155,7 @@ def endpoint_of(ports: Ports, mailbox: Mailbox) -> MailboxEndpoint:
         encryption=Encryption(mailbox.encryption),
         verify_certificate=mailbox.verify_certificate,
         username=mailbox.username,
-        password=ports.vault.open(bytes(mailbox.secret)) if mailbox.secret else Secret(""),
+        password=password,
         folder=mailbox.folder or "INBOX",
     )
 
@@ -171,7 +180,7 @@ def fetch_round(
             if not has_more or is_over() or ports.clock.now() >= give_up_at:
                 break
     except MailboxTrouble as trouble:
-        _note_trouble(ports, lease, trouble)
+        note_trouble(ports, lease, trouble)
         return MailboxFetch(mailbox_id=lease.mailbox_id, taken=taken, trouble=trouble.text, trouble_kind=trouble.kind)
     _note_success(ports, lease, taken)
     return MailboxFetch(mailbox_id=lease.mailbox_id, taken=taken, has_more=has_more)
@@ -290,7 +299,8 @@ def _note_success(ports: Ports, lease: Lease, taken: int) -> None:
     _held(lease).update(**facts)
 
 
-def _note_trouble(ports: Ports, lease: Lease, trouble: MailboxTrouble) -> None:
+def note_trouble(ports: Ports, lease: Lease, trouble: MailboxTrouble) -> None:
+    """Keep it with the mailbox, until a round goes well."""
     code = f" [{trouble.response_code}]" if trouble.response_code else ""
     _held(lease).update(
         fetched_at=ports.clock.now(), last_error=f"{trouble.text}{code}"[:2000], error_count=F("error_count") + 1
@@ -300,7 +310,7 @@ def _note_trouble(ports: Ports, lease: Lease, trouble: MailboxTrouble) -> None:
 def pause_after(error_count: int, kind: TroubleKind | None) -> timedelta:
     """How long to leave a mailbox alone after this many troubles in a row (1 or more)."""
     first, longest = (LOGIN_PAUSE, LONGEST_LOGIN_PAUSE) if kind is TroubleKind.LOGIN else (FIRST_PAUSE, LONGEST_PAUSE)
-    return min(first * 2 ** min(error_count - 1, 20), longest)
+    return min(first * (1 << min(error_count - 1, 20)), longest)
 
 
 def watched_mailboxes() -> list[int]:
@@ -334,9 +344,7 @@ class MailboxTest:
     cure: str = ""
 
 
-def test_mailbox(
-    ports: Ports, mailbox_id: int, *, confirm: bool = True, leave_old_mail: bool = False
-) -> MailboxTest:
+def test_mailbox(ports: Ports, mailbox_id: int, *, confirm: bool = True, leave_old_mail: bool = False) -> MailboxTest:
     """Connect, encrypt, log in and open the folder. A success confirms the mailbox, so that it is fetched from now on.
 
     With ``leave_old_mail`` the cursor moves to the end: what lies there now is never taken.
