@@ -25,7 +25,7 @@ test-fast: dev-environment ## the tests that take less than a minute together
 check: dev-environment ## style, types and the import rules of the house
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	POSTROOM_DATA_DIR=.mypy_cache/data $(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
 format: dev-environment ## let ruff put the style right

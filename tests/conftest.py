@@ -138,15 +138,16 @@ def django_db_setup(
     """A database for this worker. The first worker migrates, all of them copy what it made: seconds against 0.1 s."""
     from django.db import connection
 
-    template = connection.creation._get_test_db_name()
     own_name = f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
     with django_db_blocker.unblock():
-        with (run_folder / "migrated").open("a") as migrated:
-            fcntl.flock(migrated, fcntl.LOCK_EX)
-            if os.fstat(migrated.fileno()).st_size == 0:
-                connection.creation.create_test_db(verbosity=0, autoclobber=True)
+        with (run_folder / "migrated").open("a+") as note:
+            fcntl.flock(note, fcntl.LOCK_EX)
+            note.seek(0)
+            template = note.read()
+            if not template:
+                template = connection.creation.create_test_db(verbosity=0, autoclobber=True)
                 connection.close()
-                migrated.write("by the first worker that came\n")
+                note.write(template)
         with psycopg.connect(embedded_postgresql.url, autocommit=True) as server:
             copy = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
             server.execute(copy.format(sql.Identifier(own_name), sql.Identifier(template)))

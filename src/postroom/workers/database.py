@@ -130,8 +130,7 @@ class EmbeddedDatabase:
             was_user = self._share is not None
             self._join()
             try:
-                self._bring_up()
-                self._ensure_database()
+                self._bring_up_to_use()
             except BaseException:
                 if not was_user:
                     self._part()
@@ -177,6 +176,18 @@ class EmbeddedDatabase:
                 self._halt()
 
     # -- the server
+
+    def _bring_up_to_use(self) -> None:
+        """One that dies while it starts gets a second chance: whoever killed it did not mean the next one."""
+        for is_last_chance in (False, True):
+            try:
+                self._bring_up()
+                self._ensure_database()
+            except DatabaseTrouble:
+                if is_last_chance:
+                    raise
+            else:
+                return
 
     def _bring_up(self) -> None:
         """Until the server answers; it is launched once no process of an earlier one lives."""

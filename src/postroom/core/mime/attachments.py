@@ -69,9 +69,7 @@ _ATTACHED_MAILS = frozenset(("message/rfc822", "message/global"))
 
 def read_attachments(parts: Iterable[Part], html: str) -> tuple[tuple[Attachment, ...], tuple[str, ...]]:
     """The attachments of these leaves and the defects of their encodings; ``html`` tells which of them it shows."""
-    shown = (
-        {unquote(cid).lower() for cid in _CID.findall(html)} if "cid:" in html or "CID:" in html else set()
-    )
+    shown = {unquote(cid).lower() for cid in _CID.findall(html)} if "cid:" in html or "CID:" in html else set()
     attachments: list[Attachment] = []
     defects: tuple[str, ...] = ()
     for part in parts:

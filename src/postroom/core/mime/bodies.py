@@ -55,9 +55,7 @@ class Sorted:
             return texts[0] or ""
         if all(text is None for text in texts):
             return ""
-        return _joined(
-            html_to_text(block.html or "") if block.text is None else block.text for block in self.blocks
-        )
+        return _joined(html_to_text(block.html or "") if block.text is None else block.text for block in self.blocks)
 
     def html(self) -> str:
         """The HTML body. Blocks that were written in plain text alone are translated, unless all of them were."""
@@ -127,9 +125,7 @@ def _one_of(part: Part, result: Sorted, *, in_report: bool) -> list[Block]:
 
 
 def _has_better(part: Part, lesser: Part) -> bool:
-    return any(
-        child is not lesser and child.content_type not in _LESSER_ALTERNATIVES for child in part.children
-    )
+    return any(child is not lesser and child.content_type not in _LESSER_ALTERNATIVES for child in part.children)
 
 
 def _texts(blocks: list[Block]) -> str:

@@ -158,17 +158,13 @@ def _identifiers(name: str, identifiers: Iterable[str]) -> str:
 _LINKED = re.compile(r"""cid:([^\s"'<>)]+)""", re.IGNORECASE)
 
 
-def render_body(
-    *, text: str = "", html: str = "", attachments: Sequence[OutgoingAttachment] = ()
-) -> RenderedBody:
+def render_body(*, text: str = "", html: str = "", attachments: Sequence[OutgoingAttachment] = ()) -> RenderedBody:
     """The body of a mail: text, HTML or both as alternatives, shown images related to the HTML, attachments behind them.
 
     Without ``text`` it is made from the HTML, links as footnotes (O-61).
     """
     shown = set(_LINKED.findall(html)) if attachments else set()
-    inline = [
-        attachment for attachment in attachments if attachment.content_id and _bare_id(attachment) in shown
-    ]
+    inline = [attachment for attachment in attachments if attachment.content_id and _bare_id(attachment) in shown]
     others = [attachment for attachment in attachments if attachment not in inline] if inline else attachments
     if html and not text:
         text = html_to_text(html, footnotes=True)
@@ -242,9 +238,7 @@ def _file_part(attachment: OutgoingAttachment, disposition: str, more: str) -> R
         f"Content-Transfer-Encoding: {encoding}\r\n"
         f"Content-Disposition: {disposition}{parameter('filename', name)}\r\n{more}"
     )
-    return RenderedBody(
-        content_headers=headers.encode("ascii"), body=data or encode_base64(attachment.content)
-    )
+    return RenderedBody(content_headers=headers.encode("ascii"), body=data or encode_base64(attachment.content))
 
 
 _NO_LINE_OF_7BIT = re.compile(rb"[\x00\x80-\xff]|\r(?!\n)|(?<!\r)\n|[^\n]{999}")

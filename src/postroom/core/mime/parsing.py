@@ -101,9 +101,7 @@ def _described(
         values.setdefault(name.lower(), []).append(value)
     found = [*block.defects, *defects]
     message_id = _message_id(values, found)
-    content_type, parameters = (
-        read_parameters(_first(values, "content-type")) if "content-type" in values else ("", {})
-    )
+    content_type, parameters = read_parameters(_first(values, "content-type")) if "content-type" in values else ("", {})
     header_from = _addresses(values, "from", found)
     sender = _addresses(values, "sender", found)
     if not header_from and not sender:

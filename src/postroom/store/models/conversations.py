@@ -101,6 +101,9 @@ class Message(models.Model):
     inbound = models.ForeignKey(
         "postroom.InboundMessage", null=True, blank=True, on_delete=models.SET_NULL, related_name="messages"
     )
+    text_digest = models.CharField(
+        max_length=64, blank=True, help_text="Of what came in: equal for near-identical mails."
+    )
     is_unverified = models.BooleanField(default=False, help_text="Came in without proof of who wrote it.")
     attachment_count = models.PositiveSmallIntegerField(default=0)
     posted_at = models.DateTimeField()

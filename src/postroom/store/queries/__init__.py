@@ -1,0 +1,1 @@
+"""Reads: from tables to frozen facts. Each function says how many queries it makes."""

@@ -1,0 +1,70 @@
+"""How a message on a record looks as a mail: subject, layout, reply address.
+
+Duty: the words around a message; `mime.composing` makes bytes of them.
+Laws: pure; everything of strangers is escaped here (bodies come sanitised); a colleague gets a button to the record, an
+outside person does not; Reply-To is never longer than 68 characters (O-71).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+
+from postroom.core.terms.addresses import Address, format_address
+from postroom.core.terms.states import MessageKind
+
+MAX_REPLY_TO = 68  # O-71
+
+_FRAME = (
+    '<div style="font-family:-apple-system,Segoe UI,Roboto,Helvetica,Arial,sans-serif;font-size:15px;line-height:1.5;color:#1f2933">'
+    "{body}{foot}</div>"
+)
+_FOOT = '<div style="margin-top:24px;padding-top:12px;border-top:1px solid #d9dee3;font-size:12px;color:#616e7c">{text}</div>'
+_BUTTON = (
+    '<div style="margin-bottom:16px"><a href="{url}" style="display:inline-block;padding:7px 14px;border-radius:6px;'
+    'background:#0f6674;color:#ffffff;text-decoration:none;font-size:13px">View {label}</a></div>'
+)
+_NOTE = '<p style="color:#8d5a00;font-size:13px">Internal note: your answer stays inside.</p>'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """What is said. ``record_url`` and ``kind_label`` belong to the record, ``""`` without one."""
+
+    kind: MessageKind
+    body_html: str  # sanitised
+    record_title: str
+    kind_label: str
+    record_url: str
+    company: str
+    signature: str = ""  # sanitised
+
+
+def letter_html(letter: Letter, *, for_colleague: bool) -> str:
+    """The HTML body of the mail."""
+    head = ""
+    if for_colleague and letter.record_url:
+        head = _BUTTON.format(url=escape(letter.record_url, quote=True), label=escape(letter.kind_label))
+    if letter.kind is MessageKind.NOTE:
+        head += _NOTE
+    foot = " · ".join(escape(part) for part in (letter.company, letter.record_title) if part)
+    body = letter.body_html + (f"<p>-- <br>{letter.signature}</p>" if letter.signature else "")
+    return _FRAME.format(body=head + body, foot=_FOOT.format(text=foot) if foot else "")
+
+
+def letter_subject(subject: str, record_title: str, *, is_answer: bool) -> str:
+    """The message's own subject, else the record's title; an answer is marked once (O-24)."""
+    text = " ".join((subject or record_title or "").split()) or "(no subject)"
+    if is_answer and not text.lower().startswith("re:"):
+        text = f"Re: {text}"
+    return text[:900]
+
+
+def reply_to(company: str, record: str, local: str, domain: str) -> Address:
+    """``"Company Record" <local@domain>``, the name shortened or dropped until it fits 68 characters (O-71)."""
+    spec = f"{local}@{domain}"
+    for name in (f"{company} {record}".strip(), record, company):
+        name = " ".join(name.split())
+        if name and len(format_address(name, spec)) <= MAX_REPLY_TO:
+            return Address(name, local, domain)
+    return Address("", local, domain)

@@ -1,0 +1,149 @@
+"""Puts mails into the queue: the only way in (law 9).
+
+Runs inside the transaction of what causes the mail, and its NOTIFY leaves with that commit: the deliveries are the durable job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection
+
+from postroom.core.mime.composing import OutgoingAttachment, render_body
+from postroom.core.terms.addresses import Address, normalize
+from postroom.core.terms.states import DeliveryState, FailureType, Lane, NotificationState
+from postroom.flows.ports import Ports
+from postroom.flows.settings import parameters
+from postroom.store.models import Delivery, Notification, OutgoingContent, OutgoingMail
+from postroom.store.models.outgoing import LANE_RANK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftRecipient:
+    """One recipient; ``notification_id`` is told what becomes of the delivery."""
+
+    name: str
+    address: str
+    notification_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailDraft:
+    """A mail to be composed once for these recipients. Identifiers have their angle brackets."""
+
+    company_id: int
+    header_from: Address
+    recipients: Sequence[DraftRecipient]
+    subject: str
+    html: str
+    header_message_id: str
+    text: str = ""
+    reply_to: Address | None = None
+    in_reply_to: str = ""
+    references: Sequence[str] = ()
+    attachments: Sequence[OutgoingAttachment] = ()
+    lane: Lane = Lane.URGENT
+    due_at: datetime | None = None
+    message_id: int | None = None
+    alias_domain_id: int | None = None
+    forced_server_id: int | None = None
+    null_return_path: bool = False
+    extra_headers: Sequence[tuple[str, str]] = ()
+
+
+def enqueue_mails(ports: Ports, drafts: Sequence[MailDraft]) -> list[OutgoingMail]:
+    """Write the mails and one delivery per recipient, and wake the deliverers. Four queries for any number of drafts.
+
+    An address that is none fails at once, visibly: it never reaches a server.
+    """
+    if not drafts:
+        return []
+    now = ports.clock.now()
+    deadline = now + timedelta(days=max(1, parameters(ports).number("mail.retry.days")))
+    mails = OutgoingMail.objects.bulk_create([_mail(draft, now) for draft in drafts])
+    OutgoingContent.objects.bulk_create([_content(mail, draft) for mail, draft in zip(mails, drafts, strict=True)])
+    deliveries = [
+        _delivery(mail, draft, recipient, now, deadline)
+        for mail, draft in zip(mails, drafts, strict=True)
+        for recipient in draft.recipients
+    ]
+    Delivery.objects.bulk_create(deliveries)
+    _fail_at_once(deliveries)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify('postroom_outgoing', ''), pg_notify('postroom_live', 'queue')")
+    return mails
+
+
+def enqueue_mail(ports: Ports, draft: MailDraft) -> OutgoingMail:
+    """One mail; see `enqueue_mails`."""
+    return enqueue_mails(ports, [draft])[0]
+
+
+def _mail(draft: MailDraft, now: datetime) -> OutgoingMail:
+    return OutgoingMail(
+        company_id=draft.company_id,
+        message_id=draft.message_id,
+        from_name=draft.header_from.name[:200],
+        from_address=draft.header_from.spec if draft.header_from.domain else "",
+        reply_to_name=draft.reply_to.name[:200] if draft.reply_to else "",
+        reply_to_address=draft.reply_to.spec if draft.reply_to else "",
+        subject=draft.subject[:1000],
+        header_message_id=draft.header_message_id,
+        in_reply_to=draft.in_reply_to,
+        references=" ".join(draft.references),
+        extra_headers=[list(pair) for pair in draft.extra_headers],
+        null_return_path=draft.null_return_path,
+        forced_server_id=draft.forced_server_id,
+        alias_domain_id=draft.alias_domain_id,
+        created_at=now,
+    )
+
+
+def _content(mail: OutgoingMail, draft: MailDraft) -> OutgoingContent:
+    body = render_body(text=draft.text, html=draft.html, attachments=draft.attachments)
+    return OutgoingContent(mail=mail, content_headers=body.content_headers, body=body.body)
+
+
+def _delivery(
+    mail: OutgoingMail, draft: MailDraft, recipient: DraftRecipient, now: datetime, deadline: datetime
+) -> Delivery:
+    is_address = bool(normalize(recipient.address))
+    missing = not recipient.address.strip()
+    return Delivery(
+        mail=mail,
+        company_id=draft.company_id,
+        notification_id=recipient.notification_id,
+        to_name=recipient.name[:200],
+        to_address=recipient.address[:320],
+        state=DeliveryState.QUEUED if is_address else DeliveryState.FAILED,
+        lane=LANE_RANK[draft.lane],
+        due_at=draft.due_at or now,
+        deadline_at=deadline,
+        failure_type=_failure(is_address, missing),
+        failure_reason=""
+        if is_address
+        else f"{recipient.address!r} is no mail address."
+        if not missing
+        else "There is no address.",
+        blame="" if is_address else "address",
+        created_at=now,
+        finished_at=None if is_address else now,
+    )
+
+
+def _failure(is_address: bool, missing: bool) -> FailureType:
+    if is_address:
+        return FailureType.NONE
+    return FailureType.MAIL_EMAIL_MISSING if missing else FailureType.MAIL_EMAIL_INVALID
+
+
+def _fail_at_once(deliveries: Sequence[Delivery]) -> None:
+    for delivery in deliveries:
+        if delivery.state == DeliveryState.FAILED and delivery.notification_id:
+            Notification.objects.filter(pk=delivery.notification_id).update(
+                state=NotificationState.EXCEPTION,
+                failure_type=delivery.failure_type,
+                failure_reason=delivery.failure_reason,
+            )

@@ -1,0 +1,145 @@
+"""System parameters, servers, mailboxes, domains and aliases: changed here alone, and every change is recorded (who, when,
+before, after; secrets masked)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.db import models, transaction
+
+from postroom.core.terms.addresses import normalize_domain
+from postroom.core.terms.parameters import PARAMETERS, ParameterError, Parameters
+from postroom.flows.access import require
+from postroom.flows.ports import Ports
+from postroom.store.models import (
+    Alias,
+    AliasDomain,
+    AliasFollower,
+    Company,
+    Mailbox,
+    Member,
+    OutgoingServer,
+    Parameter,
+    SettingChange,
+)
+
+_OF_THE_DOMAIN = {
+    "mail.catchall.domain": "name",
+    "mail.catchall.alias": "catchall_alias",
+    "mail.bounce.alias": "bounce_alias",
+    "mail.default.from": "default_from",
+}
+
+
+def parameters(ports: Ports) -> Parameters:  # noqa: ARG001 (every flow takes ports)
+    """The values in force. One query."""
+    return Parameters(dict(Parameter.objects.values_list("key", "value")))
+
+
+@transaction.atomic
+def set_parameter(ports: Ports, key: str, value: str, *, member: Member | None) -> str:
+    """Store a value; returns it as stored. Raises `ParameterError` and `NotAllowed`.
+
+    The four keys of the default alias domain are written to it too (D-53 lives on).
+    """
+    require(member, "settings")
+    if key not in PARAMETERS:
+        raise ParameterError(f"There is no parameter {key}.")
+    cleaned = PARAMETERS[key].clean(value)
+    before = parameters(ports).text(key)
+    Parameter.objects.update_or_create(key=key, defaults={"value": cleaned})
+    if key in _OF_THE_DOMAIN and cleaned:
+        _write_to_default_domain(_OF_THE_DOMAIN[key], cleaned)
+    _record(ports, member, f"parameter {key}", before, cleaned)
+    return cleaned
+
+
+def save_server(ports: Ports, values: Mapping[str, Any], *, member: Member | None) -> OutgoingServer:
+    """``values``: column names; ``id`` to change one; ``password`` in clear is sealed here."""
+    return _save(ports, OutgoingServer, "outgoing server", values, member)
+
+
+def save_mailbox(ports: Ports, values: Mapping[str, Any], *, member: Member | None) -> Mailbox:
+    """As `save_server`."""
+    return _save(ports, Mailbox, "mailbox", values, member)
+
+
+def save_domain(ports: Ports, values: Mapping[str, Any], *, member: Member | None) -> AliasDomain:
+    """As `save_server`. The first domain becomes that of every company without one (D-11)."""
+    values = dict(values)
+    if "name" in values:
+        values["name"] = normalize_domain(values["name"])
+    with transaction.atomic():
+        domain: AliasDomain = _save(ports, AliasDomain, "alias domain", values, member)
+        if AliasDomain.objects.count() == 1:
+            Company.objects.filter(alias_domain=None).update(alias_domain=domain)
+    return domain
+
+
+def save_alias(ports: Ports, values: Mapping[str, Any], *, member: Member | None) -> Alias:
+    """As `save_server`; ``follower_ids``: contacts that follow what it makes. A change of policy, defaults or kind makes it
+    untested again (D-14)."""
+    values = dict(values)
+    follower_ids = values.pop("follower_ids", None)
+    if any(name in values for name in ("policy", "defaults", "kind", "kind_id")):
+        values["status"] = "not_tested"
+    with transaction.atomic():
+        alias: Alias = _save(ports, Alias, "alias", values, member)
+        if follower_ids is not None:
+            AliasFollower.objects.filter(alias=alias).exclude(contact_id__in=follower_ids).delete()
+            AliasFollower.objects.bulk_create(
+                [AliasFollower(alias=alias, contact_id=contact_id) for contact_id in follower_ids],
+                ignore_conflicts=True,
+            )
+    return alias
+
+
+@transaction.atomic
+def _save(ports: Ports, model: type[Any], what: str, values: Mapping[str, Any], member: Member | None) -> Any:
+    require(member, "settings")
+    values = dict(values)
+    pk = values.pop("id", None)
+    password = values.pop("password", "")
+    row = model.objects.get(pk=pk) if pk else model()
+    require(member, "settings", row if pk else None)
+    names = list(values)
+    before = _shown(row, names) if pk else None
+    for name, value in values.items():
+        setattr(row, name, value)
+    if password:
+        row.secret = ports.vault.seal(password)
+    row.full_clean(exclude=["secret"])
+    row.save()
+    after = _shown(row, names) | ({"password": "********"} if password else {})
+    _record(ports, member, f"{what} {row}", before, after)
+    return row
+
+
+def _shown(row: models.Model, names: list[str]) -> dict[str, object]:
+    plain: Callable[[object], object] = lambda v: (
+        v if isinstance(v, str | int | float | bool | dict | list | None) else str(v)
+    )  # noqa: E731
+    return {name: plain(getattr(row, name)) for name in names}
+
+
+def _write_to_default_domain(field: str, value: str) -> None:
+    domain = AliasDomain.objects.filter(retired_at=None).first()
+    if domain is None:
+        if field != "name":
+            return
+        domain = AliasDomain.objects.create(name=value)
+        Company.objects.filter(alias_domain=None).update(alias_domain=domain)
+        return
+    AliasDomain.objects.filter(pk=domain.pk).update(**{field: value})
+
+
+def _record(ports: Ports, member: Member | None, subject: str, before: object, after: object) -> None:
+    SettingChange.objects.create(
+        changed_at=ports.clock.now(),
+        user=member.user if member else None,
+        company=member.company if member else None,
+        subject=subject[:200],
+        before=before,
+        after=after,
+    )

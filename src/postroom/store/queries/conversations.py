@@ -1,0 +1,114 @@
+"""What a message needs to know of its record: who may hear of it, what it answers, where replies come. Batched reads."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from django.db.models import Min
+
+from postroom.core.conversations.audience import Candidate
+from postroom.core.terms.states import Channel
+from postroom.store.models import Alias, AliasDomain, Company, Contact, Follower, Message, MessageIdentifier
+
+
+def followers_of(record_ids: Collection[int]) -> Mapping[int, list[Candidate]]:
+    """The followers of each record, oldest first. One query."""
+    found: dict[int, list[Candidate]] = defaultdict(list)
+    rows = Follower.objects.filter(record_id__in=record_ids).select_related("contact", "contact__member").order_by("id")
+    for row in rows:
+        found[row.record_id].append(
+            candidate_of(
+                row.contact,
+                follows_comments=row.comments,
+                follows_notes=row.notes,
+                follows_changes=row.changes,
+            )
+        )
+    return found
+
+
+def candidates(contact_ids: Iterable[int]) -> Mapping[int, Candidate]:
+    """Contacts that were named explicitly. One query."""
+    rows = Contact.objects.filter(pk__in=list(contact_ids)).select_related("member")
+    return {row.pk: candidate_of(row, is_explicit=True) for row in rows}
+
+
+def candidate_of(contact: Contact, **flags: bool) -> Candidate:
+    """A contact (with its member loaded) as the audience sees it."""
+    member = getattr(contact, "member", None)
+    return Candidate(
+        contact_id=contact.pk,
+        name=contact.name,
+        address=contact.address,
+        normal=contact.normal,
+        language=contact.language,
+        is_active=contact.is_active,
+        is_colleague=member is not None,
+        channel=Channel(member.channel) if member is not None else Channel.MAIL,
+        **flags,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thread:
+    """What a new message on a record answers by default: the first message (flat threads, O-4)."""
+
+    root_id: int
+    author_id: int | None
+
+
+def first_messages(record_ids: Collection[int]) -> Mapping[int, int]:
+    """The first message of each record. One query."""
+    rows = Message.objects.filter(record_id__in=record_ids).values("record_id").annotate(first=Min("id"))
+    return {row["record_id"]: row["first"] for row in rows}
+
+
+def identifiers_of(message_ids: Collection[int]) -> Mapping[int, list[str]]:
+    """The Message-IDs by which messages are known, the first one first. One query."""
+    found: dict[int, list[str]] = defaultdict(list)
+    rows = MessageIdentifier.objects.filter(message_id__in=message_ids).order_by("id")
+    for message_id, identifier in rows.values_list("message_id", "identifier"):
+        found[message_id].append(identifier)
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """The addresses of a company: where its replies come and what it sends as."""
+
+    company_id: int
+    company_name: str
+    domain_id: int | None
+    domain: str
+    catchall: str
+    plus_addresses_arrive: bool
+
+
+def homes(company_ids: Collection[int]) -> Mapping[int, Home]:
+    """Each company with its alias domain, else the first one. Two queries at most."""
+    companies = list(Company.objects.filter(pk__in=company_ids).select_related("alias_domain"))
+    default = None
+    if any(company.alias_domain is None for company in companies):
+        default = AliasDomain.objects.filter(retired_at=None).first()
+    found = {}
+    for company in companies:
+        domain = company.alias_domain or default
+        found[company.pk] = Home(
+            company_id=company.pk,
+            company_name=company.name,
+            domain_id=domain.pk if domain else None,
+            domain=domain.name if domain else "",
+            catchall=domain.catchall_alias if domain else "",
+            plus_addresses_arrive=bool(domain and domain.plus_addresses_arrive),
+        )
+    return found
+
+
+def aliases_owned(record_ids: Collection[int]) -> Mapping[int, tuple[str, str]]:
+    """Local part and domain of the alias that a record owns. One query."""
+    rows = Alias.objects.filter(owner_record_id__in=record_ids, retired_at=None).order_by("-name")
+    return {
+        owner: (name, domain) for owner, name, domain in rows.values_list("owner_record_id", "name", "domain__name")
+    }
