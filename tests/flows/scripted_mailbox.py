@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
+from django.db import connection
+
 from postroom.core.terms.mailboxes import (
     Acknowledgement,
     Completeness,
@@ -129,3 +131,9 @@ def kept_mails() -> list[bytes]:
         raw = RawMail.objects.get(pk=inbound.pk)
         found.append(bytes(raw.raw) if raw.raw is not None else ports.blobs.get(raw.sha256))
     return found
+
+
+def forget_jobs() -> None:
+    """The end of a test empties the tables of models; Procrastinate's are none."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM procrastinate_jobs")

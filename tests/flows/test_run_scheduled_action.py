@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,11 +15,13 @@ from django.db import connection, connections, transaction
 from postroom.core.terms.states import Role
 from postroom.flows import run_scheduled_action
 from postroom.flows.access import NotAllowed
+from postroom.flows.fetch_mailbox import request_fetch
 from postroom.flows.ports import Ports
 from postroom.flows.run_scheduled_action import (
     ACTIONS,
     Action,
     ActionRun,
+    change_action,
     due_keys,
     ensure_actions,
     run_action,
@@ -26,11 +29,17 @@ from postroom.flows.run_scheduled_action import (
     run_now,
     trigger_early,
 )
-from postroom.store.models import Company, Contact, Member, ScheduledAction, ScheduledRun
+from postroom.store.models import Company, Contact, Member, ScheduledAction, ScheduledRun, SettingChange
 from postroom.wiring import ports as wired_ports
-from tests.flows.scripted_mailbox import ScriptedMailbox, make_mailbox, ports_with
+from tests.flows.scripted_mailbox import ScriptedMailbox, forget_jobs, make_mailbox, ports_with
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _no_jobs_of_others(transactional_db: None) -> None:
+    forget_jobs()
+
 
 HOUR = timedelta(hours=1)
 
@@ -224,10 +233,10 @@ def member(role: Role) -> Member:
     return Member.objects.create(user=user, contact=contact, company=company, role=role)
 
 
-def waiting_jobs() -> list[tuple[str, dict[str, str]]]:
+def waiting_jobs() -> list[tuple[str, dict[str, object]]]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT task_name, args FROM procrastinate_jobs WHERE status = 'todo' ORDER BY id")
-        return [(name, args) for name, args in cursor.fetchall()]
+        return [(name, json.loads(args) if isinstance(args, str) else args) for name, args in cursor.fetchall()]
 
 
 def test_run_now_defers_one_job_with_the_transaction() -> None:
@@ -248,6 +257,43 @@ def test_run_now_is_not_for_everybody() -> None:
         run_now(wired_ports(), "auto_vacuum", member=member(Role.AGENT))
     with pytest.raises(NotAllowed):
         run_now(wired_ports(), "auto_vacuum", member=member(Role.READ_ONLY))
+
+
+def test_the_operator_at_the_command_line_may_run_everything_that_there_is() -> None:
+    assert run_now(wired_ports(), "auto_vacuum", member=None)
+    with pytest.raises(KeyError):
+        run_now(wired_ports(), "make_coffee", member=None)
+
+
+@pytest.mark.usefixtures("work")
+def test_a_change_is_recorded_and_takes_effect_at_once() -> None:
+    ports, alice = wired_ports(), member(Role.ADMINISTRATOR)
+    changed = change_action(ports, "test", member=alice, interval=timedelta(minutes=5), is_active=False)
+    assert (changed.interval_seconds, changed.is_active) == (300, False)
+    assert row().next_run_at <= ports.clock.now() + timedelta(minutes=5)
+    change_action(ports, "test", member=alice, is_active=False)
+    [change] = SettingChange.objects.all()
+    assert change.user == alice.user
+    assert change.subject == "scheduled action Test"
+    assert change.before == {"interval_seconds": 3600, "is_active": True}
+    assert change.after == {"interval_seconds": 300, "is_active": False}
+
+
+@pytest.mark.usefixtures("work")
+def test_an_interval_has_a_least_value_and_only_administrators_change_it() -> None:
+    with pytest.raises(ValueError, match="60 seconds"):
+        change_action(wired_ports(), "test", member=None, interval=timedelta(seconds=59))
+    with pytest.raises(NotAllowed):
+        change_action(wired_ports(), "test", member=member(Role.MANAGER), is_active=False)
+
+
+def test_fetch_now_of_the_pages_defers_one_job() -> None:
+    mailbox = make_mailbox()
+    assert request_fetch(wired_ports(), mailbox.pk, member=member(Role.ADMINISTRATOR))
+    assert not request_fetch(wired_ports(), mailbox.pk, member=None)
+    assert waiting_jobs() == [("fetch_mailbox_now", {"mailbox_id": mailbox.pk})]
+    with pytest.raises(NotAllowed):
+        request_fetch(wired_ports(), mailbox.pk, member=member(Role.AGENT))
 
 
 # ---- what they do

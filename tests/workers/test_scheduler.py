@@ -19,11 +19,16 @@ from postroom.workers import jobs, scheduler
 from postroom.workers.jobs import JobWorker
 from postroom.workers.scheduler import Scheduler
 from postroom.workers.stopping import Stop
-from tests.flows.scripted_mailbox import ScriptedMailbox, kept_mails, make_mailbox, ports_with
+from tests.flows.scripted_mailbox import ScriptedMailbox, forget_jobs, kept_mails, make_mailbox, ports_with
 from tests.laboratory.waiting import wait_until
 from tests.workers.children import python
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _no_jobs_of_others(transactional_db: None) -> None:
+    forget_jobs()
 
 
 @contextmanager

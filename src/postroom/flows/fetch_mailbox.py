@@ -35,8 +35,10 @@ from postroom.core.terms.mailboxes import (
 from postroom.core.terms.secret import Secret
 from postroom.core.terms.states import Door
 from postroom.flows.accept_message import Arrival, accept_messages
+from postroom.flows.access import require
+from postroom.flows.defer_job import defer_job
 from postroom.flows.ports import Ports
-from postroom.store.models import Mailbox, ScheduledAction
+from postroom.store.models import Mailbox, Member, ScheduledAction
 
 LEASE = timedelta(seconds=60)  # a holder that died frees the mailbox after this
 BATCH_MAILS = 50
@@ -123,6 +125,15 @@ def fetch_now(ports: Ports, mailbox_id: int, *, holder: str = "") -> MailboxFetc
         return MailboxFetch(mailbox_id=mailbox_id, trouble=trouble.text, trouble_kind=trouble.kind)
     finally:
         release_lease(lease)
+
+
+def request_fetch(_ports: Ports, mailbox_id: int, *, member: Member | None) -> bool:
+    """ "Fetch Now" of the pages: has `fetch_now` done in the background. False when that waits to be done already.
+
+    Raises `NotAllowed`, and `Mailbox.DoesNotExist`.
+    """
+    require(member, "settings", Mailbox.objects.get(pk=mailbox_id))
+    return defer_job("fetch_mailbox_now", only_one=f"fetch {mailbox_id}", mailbox_id=mailbox_id)
 
 
 def call_watchers() -> None:
