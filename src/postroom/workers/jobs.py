@@ -25,6 +25,7 @@ from postroom.flows.run_scheduled_action import run_action
 from postroom.wiring import ports as wired_ports
 
 logger = logging.getLogger(__name__)
+logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # in an outage it tells of each try
 
 CONCURRENCY = 4
 POLL_EVERY = 1.0  # seconds; a LISTEN that was lost in an outage does not come back

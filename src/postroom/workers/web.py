@@ -31,7 +31,7 @@ def run_web(configuration: Configuration) -> None:
         factory=True,
         address=configuration.web_host,
         port=configuration.web_port,
-        interface=Interfaces.ASGI,
+        interface=Interfaces.ASGINL,  # Django knows no lifespan
         workers=configuration.web_workers,
         workers_kill_timeout=OPEN_STREAMS_MAY_TAKE,
         respawn_failed_workers=True,
