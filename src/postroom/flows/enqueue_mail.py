@@ -71,14 +71,36 @@ def enqueue_mails(ports: Ports, drafts: Sequence[MailDraft]) -> list[OutgoingMai
     ]
     Delivery.objects.bulk_create(deliveries)
     _fail_at_once(deliveries)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify('postroom_outgoing', ''), pg_notify('postroom_live', 'queue')")
+    _wake()
     return mails
 
 
 def enqueue_mail(ports: Ports, draft: MailDraft) -> OutgoingMail:
     """One mail; see `enqueue_mails`."""
     return enqueue_mails(ports, [draft])[0]
+
+
+def enqueue_again(ports: Ports, deliveries: Sequence[Delivery], addresses: Sequence[str]) -> list[Delivery]:
+    """The same mails once more, each to its (perhaps corrected) address, as new deliveries: the old ones keep their history."""
+    now = ports.clock.now()
+    deadline = now + timedelta(days=max(1, parameters(ports).number("mail.retry.days")))
+    fresh = [
+        Delivery(
+            mail_id=old.mail_id,
+            company_id=old.company_id,
+            notification_id=old.notification_id,
+            to_name=old.to_name,
+            to_address=address,
+            lane=LANE_RANK[Lane.URGENT],
+            due_at=now,
+            deadline_at=deadline,
+            created_at=now,
+        )
+        for old, address in zip(deliveries, addresses, strict=True)
+    ]
+    Delivery.objects.bulk_create(fresh)
+    _wake()
+    return fresh
 
 
 def _mail(draft: MailDraft, now: datetime) -> OutgoingMail:
@@ -147,3 +169,9 @@ def _fail_at_once(deliveries: Sequence[Delivery]) -> None:
                 failure_type=delivery.failure_type,
                 failure_reason=delivery.failure_reason,
             )
+
+
+def _wake() -> None:
+    """With the commit the deliverers hear of it, and the open queue pages."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify('postroom_outgoing', ''), pg_notify('postroom_live', 'queue')")

@@ -117,10 +117,11 @@ def _save(ports: Ports, model: type[Any], what: str, values: Mapping[str, Any], 
 
 
 def _shown(row: models.Model, names: list[str]) -> dict[str, object]:
-    plain: Callable[[object], object] = lambda v: (
-        v if isinstance(v, str | int | float | bool | dict | list | None) else str(v)
-    )  # noqa: E731
-    return {name: plain(getattr(row, name)) for name in names}
+    return {name: _plain(getattr(row, name)) for name in names}
+
+
+def _plain(value: object) -> object:
+    return value if isinstance(value, str | int | float | bool | dict | list | None) else str(value)
 
 
 def _write_to_default_domain(field: str, value: str) -> None:

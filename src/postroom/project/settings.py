@@ -73,7 +73,7 @@ def _database() -> dict[str, Any]:
     }
     if not POSTROOM.database_url:
         place = connection_for(Path(POSTROOM.data_dir))
-        return found | {"HOST": str(place.socket_dir), "NAME": place.dbname, "USER": place.user}
+        return found | {"HOST": str(place.socket_dir), "PORT": place.port, "NAME": place.dbname, "USER": place.user}
     url = urlsplit(POSTROOM.database_url)
     if url.scheme not in ("postgresql", "postgres"):
         raise ConfigurationError(f"POSTROOM_DATABASE_URL must begin with postgresql://, not {url.scheme or 'nothing'}.")

@@ -59,6 +59,18 @@ class AudienceMember:
     needs_mail: bool
     reasons: tuple[Reason, ...]
 
+    @property
+    def contact_id(self) -> int:
+        return self.candidate.contact_id
+
+    @property
+    def name(self) -> str:
+        return self.candidate.name
+
+    @property
+    def address(self) -> str:
+        return self.candidate.address
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audience:

@@ -16,7 +16,7 @@ from postroom.core.terms.addresses import Address
 MAX_ADDRESSES = 2_000
 
 _ONE = re.compile(
-    r"""(?:"?([^"',<>():;@\\\[\]=\x00-\x1f\x7f-\x9f\u2028\u2029]*?)"?[ ]*<)?([^\s"',<>():;@\\\[\]=]+)@([A-Za-z0-9.-]+)(>)?"""
+    r"""(?:"?([^"',<>():;@\\\[\]\x00-\x1f\x7f-\x9f\u2028\u2029]*?)"?[ ]*<)?([^\s"',<>():;@\\\[\]=]+)@([A-Za-z0-9.-]+)(>)?"""
 )
 _SHORT = 200  # the pattern above is for the ordinary mailbox only
 _TOKEN = re.compile(
@@ -43,7 +43,8 @@ def read_addresses(raw: str) -> tuple[Address, ...]:
     if len(raw) < _SHORT:
         match = _ONE.fullmatch(raw)
         if match is not None and (match[1] is None) == (match[4] is None):
-            return (Address((match[1] or "").strip(), match[2], match[3]),)
+            name = match[1] or ""
+            return (Address(_clean_name(name) if "=?" in name else name.strip(), match[2], match[3]),)
     found = _Reader().read(raw)
     if not found and "=?" in raw:  # the whole field was encoded, brackets and all
         found = _Reader().read(decode_words(raw))

@@ -131,14 +131,14 @@ def decode_text(data: bytes, charset: str = "") -> tuple[str, tuple[str, ...]]:
         text, defects = _decode_utf8(data, declared=codec.startswith("utf"))
         if not codec and _squeeze(charset[:64]) not in _UNDECLARED:
             defects = (Defect.BAD_CHARSET, *defects)
-    else:
-        text, defects = _decode_declared(data, codec)
+        return text.replace("\0", "") if "\0" in text else text, defects
+    text, defects = _decode_declared(data, codec)
     return storable(text), defects
 
 
 def _decode_utf8(data: bytes, *, declared: bool) -> tuple[str, tuple[str, ...]]:
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data.decode("utf-16", "replace"), ()
+        return storable(data.decode("utf-16", "replace")), ()
     try:
         return data.decode("utf-8-sig" if data[:1] == b"\xef" else "utf-8"), ()
     except UnicodeDecodeError:
@@ -212,9 +212,7 @@ def decode_words(value: str) -> str:
     """
     if "=?" in value:
         value = "".join(_decoded_pieces(value))
-    elif value.isascii() and value.isprintable():
-        return value
-    return storable(value.translate(_LINE_BREAKING))
+    return value if value.isprintable() else storable(value.translate(_LINE_BREAKING))
 
 
 def _decoded_pieces(value: str) -> list[str]:

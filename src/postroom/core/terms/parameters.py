@@ -132,6 +132,7 @@ _TABLE = (
         _number,
         "Records one sender may create through one alias within the window.",
     ),
+    ("mail.gateway.allowed", "", _text, "Addresses that the loop breaker lets pass, separated by commas."),
     (
         "mail.gateway.unknown",
         "hold",

@@ -9,11 +9,11 @@ from django.utils.translation import gettext_lazy
 
 from postroom.core.mime.parsed import ParsedMail
 from postroom.core.mime.parsing import parse
-from postroom.core.mime.text import text_to_html
+from postroom.core.mime.markup import text_to_html
 from postroom.core.terms.states import InboundState
 from postroom.flows import access
 from postroom.flows.access import NotAllowed
-from postroom.flows.route_message import attach_to_record, create_record_from, refuse_held, route_again
+from postroom.flows.settle_inbound import attach_to_record, create_record_from, refuse_held, route_again
 from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_inbound import InboundFact, inbound, inbound_list, raw_mail
 from postroom.store.queries.pages_records import RecordWish, kinds, record_list

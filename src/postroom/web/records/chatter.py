@@ -9,10 +9,11 @@ from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from postroom.core.mime.text import text_to_html
+from postroom.core.mime.markup import text_to_html
 from postroom.core.terms.states import MessageKind
 from postroom.flows import access
-from postroom.flows.post_message import NewFile, ignore_failed, post_message, preview_audience, resend_failed
+from postroom.flows.post_message import NewFile, post_message, preview_audience
+from postroom.flows.settle_failures import ignore_failed, resend_failed
 from postroom.store.models import Message
 from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_chatter import (

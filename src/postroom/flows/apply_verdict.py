@@ -1,0 +1,293 @@
+"""Applies what was decided on a batch of incoming mails, inside the routing transaction, in bulk.
+
+New records first, then one `post_messages` for all messages, then reports and refusals, then the states of the inbound rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from postroom.core.mime.html_quotes import separate_html_reply
+from postroom.core.mime.markup import text_to_html
+from postroom.core.mime.parsed import ParsedMail
+from postroom.core.mime.quotes import separate_reply
+from postroom.core.routing.verdicts import (
+    AppendToRecord,
+    CreateRecord,
+    Decision,
+    Discard,
+    Evidence,
+    Facts,
+    Hold,
+    RecordReport,
+    Refuse,
+    Verdict,
+)
+from postroom.core.terms.reasons import reasons_as_json
+from postroom.core.terms.states import InboundState, MessageKind
+from postroom.flows.ports import Ports
+from postroom.flows.post_message import Author, NewFile, Posting, post_messages
+from postroom.flows.record_report import BookedReport, record_reports
+from postroom.flows.records import default_stages
+from postroom.flows.refuse_mail import Refused, answer_refusals
+from postroom.store.models import Alias, AliasFollower, Follower, InboundMessage, Record, RecordKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """A mail of the batch and the verdict on it."""
+
+    row: InboundMessage
+    mail: ParsedMail
+    evidence: Evidence
+    facts: Facts
+    verdict: Verdict
+
+
+Creation = tuple[Decided, CreateRecord]
+Appending = tuple[Decided, AppendToRecord]
+
+
+def apply_verdicts(ports: Ports, batch: Sequence[Decided]) -> None:
+    """Everything that follows from the verdicts. A record that is gone makes its decision a `Hold`: nothing is lost (I-51)."""
+    now = ports.clock.now()
+    creations = [(one, d) for one in batch for d in one.verdict.decisions if isinstance(d, CreateRecord)]
+    appendings = [(one, d) for one in batch for d in one.verdict.decisions if isinstance(d, AppendToRecord)]
+    made = _create_records(creations, now)
+    known = _existing(appendings)
+    postings = [_posting(ports, one, record) for (one, _), record in zip(creations, made, strict=True)]
+    postings += [_answer(ports, one, d, known[d.record_id]) for one, d in appendings if d.record_id in known]
+    post_messages(ports, postings)
+    _follow_authors(appendings, known)
+    record_reports(
+        ports,
+        [
+            BookedReport(inbound_id=one.row.pk, decision=d)
+            for one in batch
+            for d in one.verdict.decisions
+            if isinstance(d, RecordReport)
+        ],
+    )
+    answer_refusals(
+        ports,
+        [
+            Refused(mail=one.mail, sender=one.evidence.mail_from or one.evidence.author_normal, decision=d)
+            for one in batch
+            for d in one.verdict.decisions
+            if isinstance(d, Refuse)
+        ],
+    )
+    lost = {d.record_id for _, d in appendings} - known.keys()
+    _note_states(batch, lost, known, now)
+    _tell_pages()
+
+
+def state_of(decisions: Sequence[Decision]) -> InboundState:
+    """The best of them: routed over held over refused over discarded."""
+    found = {_STATES[type(decision)] for decision in decisions}
+    return next(state for state in _BEST_FIRST if state in found)
+
+
+_STATES: Mapping[type, InboundState] = {
+    AppendToRecord: InboundState.ROUTED,
+    CreateRecord: InboundState.ROUTED,
+    RecordReport: InboundState.ROUTED,
+    Hold: InboundState.HELD,
+    Refuse: InboundState.REFUSED,
+    Discard: InboundState.DISCARDED,
+}
+_BEST_FIRST = (InboundState.ROUTED, InboundState.HELD, InboundState.REFUSED, InboundState.DISCARDED)
+
+
+def verdict_as_json(verdict: Verdict) -> list[dict[str, object]]:
+    """One object per decision: its name, what it points at, and why."""
+    return [_decision_as_json(decision) for decision in verdict.decisions]
+
+
+def _decision_as_json(decision: Decision) -> dict[str, object]:
+    row: dict[str, object] = {"decision": type(decision).__name__}
+    for name in (
+        "record_id",
+        "parent_message_id",
+        "alias_id",
+        "kind",
+        "company_id",
+        "answer",
+        "recipient",
+        "duplicate_of",
+    ):
+        value = getattr(decision, name, None)
+        if value is not None:
+            row[name] = value
+    for name in ("unverified", "as_note"):
+        if getattr(decision, name, False):
+            row[name] = True
+    row["reasons"] = reasons_as_json(decision.reasons)
+    return row
+
+
+def _create_records(creations: Sequence[Creation], now: datetime) -> list[Record]:
+    """New records with their first followers: who follows what the alias makes, its responsible, a known author."""
+    if not creations:
+        return []
+    kinds = {kind.pk: kind for kind in RecordKind.objects.filter(pk__in={d.kind for _, d in creations})}
+    stages = default_stages(list(kinds.values()))
+    aliases = {
+        alias.pk: alias
+        for alias in Alias.objects.filter(pk__in={d.alias_id for _, d in creations if d.alias_id}).select_related(
+            "responsible", "company"
+        )
+    }
+    records = [_record(one, d, aliases.get(d.alias_id or 0), stages, now) for one, d in creations]
+    for record, (_, d) in zip(records, creations, strict=True):
+        record.kind = kinds[d.kind]
+    made = Record.objects.bulk_create(records)
+    _follow_new(made, creations, aliases)
+    Alias.objects.filter(pk__in=aliases.keys()).exclude(status="valid").update(status="valid")
+    return made
+
+
+def _record(
+    one: Decided, decision: CreateRecord, alias: Alias | None, stages: Mapping[str, str], now: datetime
+) -> Record:
+    """Defaults of the alias override what the mail says (I-64)."""
+    defaults: dict[str, Any] = dict(alias.defaults) if alias is not None and isinstance(alias.defaults, dict) else {}
+    author = one.mail.author
+    return Record(
+        company_id=decision.company_id,
+        kind_id=decision.kind,
+        title=(str(defaults.pop("title", "") or one.mail.subject) or "(no subject)")[:500],
+        stage=str(defaults.pop("stage", stages.get(decision.kind, "")))[:80],
+        contact_id=one.facts.author.contact_id,
+        contact_name=(author.name if author else "")[:200],
+        contact_address=one.evidence.author_normal[:320],
+        responsible=alias.responsible if alias else None,
+        alias=alias,
+        values=defaults,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _follow_new(records: Sequence[Record], creations: Sequence[Creation], aliases: Mapping[int, Alias]) -> None:
+    following: dict[int, list[int]] = {}
+    for alias_id, contact_id in AliasFollower.objects.filter(alias_id__in=aliases.keys()).values_list(
+        "alias_id", "contact_id"
+    ):
+        following.setdefault(alias_id, []).append(contact_id)
+    rows = []
+    for record, (one, decision) in zip(records, creations, strict=True):
+        alias = aliases.get(decision.alias_id or 0)
+        colleagues = list(following.get(decision.alias_id or 0, ()))
+        if alias is not None and alias.responsible is not None:
+            colleagues.append(alias.responsible.contact_id)
+        rows += [Follower(record=record, contact_id=contact_id, notes=True) for contact_id in dict.fromkeys(colleagues)]
+        author_id = one.facts.author.contact_id
+        if author_id is not None and author_id not in colleagues:
+            rows.append(Follower(record=record, contact_id=author_id, notes=one.facts.author.is_colleague))
+    Follower.objects.bulk_create(rows)
+
+
+def _existing(appendings: Sequence[Appending]) -> Mapping[int, Record]:
+    if not appendings:
+        return {}
+    ids = {d.record_id for _, d in appendings}
+    return {row.pk: row for row in Record.objects.filter(pk__in=ids).select_related("kind", "company")}
+
+
+def _answer(ports: Ports, one: Decided, decision: AppendToRecord, record: Record) -> Posting:
+    return _posting(ports, one, record, decision)
+
+
+def _posting(ports: Ports, one: Decided, record: Record, appended: AppendToRecord | None = None) -> Posting:
+    """The mail as a message. What is quoted is kept apart, never deleted."""
+    mail, author = one.mail, one.mail.author
+    fresh, quoted = _bodies(ports, mail)
+    spoken = appended is None or not appended.unverified
+    return Posting(
+        record=record,
+        kind=MessageKind.NOTE if appended and appended.as_note else MessageKind.COMMENT,
+        author=Author(
+            contact_id=one.facts.author.contact_id if spoken else None,
+            name=author.name if author else "",
+            address=author.spec if author else one.evidence.mail_from,
+        ),
+        html=fresh,
+        quoted_html=quoted,
+        text=mail.reply_text or mail.text,
+        subject=mail.subject,
+        parent_id=appended.parent_message_id if appended else None,
+        files=[
+            NewFile(
+                name=file.name,
+                content_type=file.content_type,
+                content=file.content,
+                content_id=file.content_id,
+                is_inline=file.is_inline,
+            )
+            for file in mail.attachments
+        ],
+        notifies=appended is None or appended.notify,
+        message_id=mail.message_id,
+        inbound_id=one.row.pk,
+        is_unverified=appended is not None and appended.unverified,
+        is_automatic=one.evidence.is_automatic,
+        already_addressed=frozenset((*one.evidence.to, *one.evidence.cc)),
+        addressed={
+            "to": [[address.name, address.spec] for address in mail.to],
+            "cc": [[address.name, address.spec] for address in mail.cc],
+        },
+        text_digest=one.evidence.text_digest,
+    )
+
+
+def _bodies(ports: Ports, mail: ParsedMail) -> tuple[str, str]:
+    """Fresh and quoted part as sanitised HTML."""
+    if mail.html:
+        parts = separate_html_reply(mail.html)
+        return ports.html.sanitize(parts.fresh), ports.html.sanitize(parts.quoted) if parts.quoted else ""
+    split = separate_reply(mail.text)
+    rest = "\n".join(part for part in (split.signature, split.quoted) if part)
+    return text_to_html(split.reply or mail.text), text_to_html(rest) if rest and split.reply else ""
+
+
+def _follow_authors(appendings: Sequence[Appending], known: Mapping[int, Record]) -> None:
+    """Who answers with proof and is known follows from now on (I-66)."""
+    rows = [
+        Follower(record_id=d.record_id, contact_id=one.facts.author.contact_id, notes=one.facts.author.is_colleague)
+        for one, d in appendings
+        if d.record_id in known and one.facts.author.contact_id and not d.unverified and d.notify
+    ]
+    Follower.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def _note_states(batch: Sequence[Decided], lost: set[int], known: Mapping[int, Record], now: datetime) -> None:
+    for one in batch:
+        held = any(isinstance(d, AppendToRecord) and d.record_id in lost for d in one.verdict.decisions)
+        one.row.state = InboundState.HELD if held else state_of(one.verdict.decisions)
+        one.row.verdict = verdict_as_json(one.verdict)
+        one.row.company_id = _company(one.verdict, known)
+        one.row.routed_at = now
+        one.row.error = ""
+    InboundMessage.objects.bulk_update(
+        [one.row for one in batch], ["state", "verdict", "company", "routed_at", "error"], batch_size=500
+    )
+
+
+def _company(verdict: Verdict, known: Mapping[int, Record]) -> int | None:
+    for decision in verdict.decisions:
+        if isinstance(decision, CreateRecord):
+            return decision.company_id
+        if isinstance(decision, AppendToRecord) and decision.record_id in known:
+            return known[decision.record_id].company_id
+    return None
+
+
+def _tell_pages() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify('postroom_live', 'inbound')")

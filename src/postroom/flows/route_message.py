@@ -1,0 +1,195 @@
+"""Routing: what came in becomes messages, records, booked reports, or is held, refused, discarded.
+
+`route_waiting` claims a batch with SKIP LOCKED and does everything for it in one transaction: parse, collect, look up, decide
+(all pure but the look-up), apply. If anything raises, the batch rolls back and its mails are routed one by one, so that one
+poisonous mail fails alone: it is tried again with back-off, and after `MOST_ATTEMPTS` tries it stays `failed`, visibly.
+Idempotent: a mail's fingerprint is written with its effects (`SeenMail`), so the same mail twice is discarded, and only when
+the first one is committed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+
+from postroom.core.mime.parsed import ParsedMail
+from postroom.core.mime.parsing import parse
+from postroom.core.routing.deciding import decide
+from postroom.core.routing.evidence import collect
+from postroom.core.routing.verdicts import AppendToRecord, CreateRecord, Verdict
+from postroom.core.terms.envelopes import Envelope
+from postroom.core.terms.states import Door, InboundState
+from postroom.flows.apply_verdict import Decided, apply_verdicts
+from postroom.flows.ports import Ports
+from postroom.flows.settings import parameters
+from postroom.store.models import InboundMessage
+from postroom.store.queries.routing_facts import Case, Tally, look_up
+
+MOST_ATTEMPTS = 5
+BATCH = 100
+_BACK_OFF = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10))
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """A claimed mail that was read."""
+
+    row: InboundMessage
+    mail: ParsedMail
+    case: Case
+
+
+def route_waiting(ports: Ports, limit: int = BATCH) -> int:
+    """Route up to ``limit`` waiting mails, oldest first. Returns how many were taken; 0: nothing waits.
+
+    Raises only what a lost database raises.
+    """
+    try:
+        with transaction.atomic():
+            return _route_batch(ports, _claim(ports, limit))
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        _log.exception("a batch could not be routed; its mails are tried one by one")
+    return _route_one_by_one(ports, limit)
+
+
+def read_mail(ports: Ports, row: InboundMessage, raw: bytes) -> Read:
+    """Parse and collect: pure but for the row it reads."""
+    mail = parse(raw)
+    door = Door(row.door)
+    envelope = Envelope(mail_from=row.mail_from, rcpt_to=tuple(row.rcpt_to)) if row.rcpt_to else None
+    evidence = collect(
+        mail,
+        envelope,
+        door,
+        keys=ports.address_keys,
+        size=len(raw),
+        content_digest=hashlib.sha256(raw).hexdigest(),
+        our_mark=ports.our_mark,
+    )
+    return Read(row=row, mail=mail, case=Case(inbound_id=row.pk, evidence=evidence, mailbox_id=row.mailbox_id))
+
+
+def raw_of(ports: Ports, row: InboundMessage) -> bytes:
+    """The bytes as they came. Raises KeyError when the blob is missing, RawMail.DoesNotExist when retention took them."""
+    stored = row.raw_mail
+    return bytes(stored.raw) if stored.raw is not None else ports.blobs.get(stored.sha256)
+
+
+def _claim(ports: Ports, limit: int) -> list[InboundMessage]:
+    rows = (
+        InboundMessage.objects.select_for_update(skip_locked=True, of=("self",))
+        .filter(state=InboundState.RECEIVED, due_at__lte=ports.clock.now())
+        .select_related("raw_mail")
+        .order_by("due_at", "id")
+    )
+    return list(rows[:limit])
+
+
+def _route_batch(ports: Ports, rows: Sequence[InboundMessage]) -> int:
+    if not rows:
+        return 0
+    batch = _independent([read_mail(ports, row, raw_of(ports, row)) for row in rows])
+    _claim_fingerprints(ports, batch)
+    values = parameters(ports)
+    book = look_up([read.case for read in batch], values, ports.clock.now())
+    tally = Tally()
+    decided = []
+    for read in batch:
+        facts = book.facts_for(read.case, tally)
+        verdict = decide(read.case.evidence, facts)
+        _count(tally, read, verdict)
+        decided.append(Decided(row=read.row, mail=read.mail, evidence=read.case.evidence, facts=facts, verdict=verdict))
+    apply_verdicts(ports, decided)
+    return len(batch)
+
+
+def _independent(batch: Sequence[Read]) -> list[Read]:
+    """The mails up to the first that answers or repeats another one of the batch: that one must see its effects first."""
+    ids: set[str] = set()
+    prints: set[str] = set()
+    found: list[Read] = []
+    for read in batch:
+        evidence = read.case.evidence
+        if evidence.fingerprint in prints or evidence.message_id in ids or ids.intersection(evidence.thread_ids):
+            break
+        if evidence.message_id:
+            ids.add(evidence.message_id)
+        prints.add(evidence.fingerprint)
+        found.append(read)
+    return found
+
+
+_CLAIM_FINGERPRINTS = """
+INSERT INTO postroom_seenmail (key, inbound_id, seen_at)
+SELECT key, inbound_id, %s FROM unnest(%s::text[], %s::bigint[]) AS new(key, inbound_id) ORDER BY key
+ON CONFLICT (key) DO NOTHING
+"""
+
+
+def _claim_fingerprints(ports: Ports, batch: Sequence[Read]) -> None:
+    """Another router that holds the same mail waits here for our commit, and then finds it a duplicate.
+
+    Sorted, so that two routers cannot block each other. The look-up takes other mails' fingerprints for duplicates, never
+    a mail's own: one that is routed again stays itself.
+    """
+    keys = [read.case.evidence.fingerprint for read in batch]
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM_FINGERPRINTS, [ports.clock.now(), keys, [read.row.pk for read in batch]])
+
+
+def _count(tally: Tally, read: Read, verdict: Verdict) -> None:
+    for decision in verdict.decisions:
+        match decision:
+            case CreateRecord(alias_id=alias_id, kind=kind):
+                tally.note_created(read.case.evidence, alias_id, kind)
+            case AppendToRecord(record_id=record_id):
+                tally.note_appended(read.case.evidence, record_id)
+            case _:
+                pass
+
+
+def _route_one_by_one(ports: Ports, limit: int) -> int:
+    """Each in a transaction of its own; whose routing raises is put off, or given up as `failed`."""
+    taken = 0
+    for _ in range(limit):
+        row: InboundMessage | None = None
+        try:
+            with transaction.atomic():
+                rows = _claim(ports, 1)
+                if not rows:
+                    break
+                row = rows[0]
+                taken += _route_batch(ports, rows)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:
+            if row is None:
+                raise
+            taken += 1
+            _put_off(ports, row, error)
+    return taken
+
+
+def _put_off(ports: Ports, row: InboundMessage, error: Exception) -> None:
+    """Our fault, not the mail's: kept, tried again, and after the last try shown as `failed` with the error."""
+    attempts = row.attempt_count + 1
+    gives_up = attempts >= MOST_ATTEMPTS
+    text = f"{type(error).__name__}: {error}"[:2000].replace("\0", "")
+    _log.error("routing failed", extra={"inbound": row.pk, "attempt": attempts, "error_type": type(error).__name__})
+    try:
+        InboundMessage.objects.filter(pk=row.pk, state=InboundState.RECEIVED).update(
+            attempt_count=attempts,
+            error=text,
+            state=InboundState.FAILED if gives_up else InboundState.RECEIVED,
+            due_at=ports.clock.now() + _BACK_OFF[min(attempts, len(_BACK_OFF)) - 1],
+        )
+    except DatabaseError:
+        _log.exception("the failure could not be noted", extra={"inbound": row.pk})

@@ -1,0 +1,84 @@
+"""The red envelope: try failed recipients again, or let them rest (PRODUCT B4, U-5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.db import connection, transaction
+
+from postroom.core.terms.addresses import normalize
+from postroom.core.terms.states import DeliveryState, FailureType, NotificationState
+from postroom.flows.access import require, visible_messages
+from postroom.flows.enqueue_mail import enqueue_again
+from postroom.flows.ports import Ports
+from postroom.store.models import Contact, Delivery, Member, Message, Notification
+
+_FAILED = (NotificationState.EXCEPTION, NotificationState.BOUNCE)
+
+
+@transaction.atomic
+def resend_failed(ports: Ports, *, message_id: int, author: Member, retry: Mapping[int, str]) -> int:
+    """Send & close: ``retry`` maps notifications to (perhaps corrected) addresses; the other failures become cancelled.
+
+    Returns how many are tried again. Raises ValueError naming an address that is none; then nothing is changed.
+    A delivery whose outcome is unknown is not sent again from here: a person settles it in the queue.
+    """
+    message = _message(author, message_id)
+    failed = list(Notification.objects.select_for_update().filter(message=message, state__in=_FAILED))
+    wanted = [row for row in failed if row.pk in retry]
+    last = _last_deliveries([row.pk for row in wanted])
+    again = [row for row in wanted if row.pk in last]
+    for row in again:
+        if not normalize(retry[row.pk]):
+            raise ValueError(f"{retry[row.pk]!r} is no mail address.")
+    _correct_contacts(again, retry)
+    enqueue_again(ports, [last[row.pk] for row in again], [retry[row.pk].strip() for row in again])
+    _settle([row.pk for row in again], NotificationState.READY)
+    _settle([row.pk for row in failed if row.pk not in retry], NotificationState.CANCELED)
+    _tell(message)
+    return len(again)
+
+
+@transaction.atomic
+def ignore_failed(ports: Ports, *, message_id: int, author: Member) -> int:  # noqa: ARG001 (every flow takes ports)
+    """Ignore all: the failures stay on record, the envelope is no longer red. Returns how many there were."""
+    message = _message(author, message_id)
+    count = Notification.objects.filter(message=message, state__in=_FAILED).update(state=NotificationState.CANCELED)
+    _tell(message)
+    return count
+
+
+def _message(author: Member, message_id: int) -> Message:
+    message = visible_messages(author).get(pk=message_id)
+    require(author, "post", message)
+    return message
+
+
+def _last_deliveries(notification_ids: list[int]) -> Mapping[int, Delivery]:
+    rows = (
+        Delivery.objects.filter(notification_id__in=notification_ids)
+        .exclude(state=DeliveryState.UNKNOWN)
+        .order_by("id")
+    )
+    return {row.notification_id: row for row in rows if row.notification_id is not None}
+
+
+def _correct_contacts(rows: list[Notification], retry: Mapping[int, str]) -> None:
+    """An address that was corrected here is corrected on the contact too, as people expect."""
+    for contact in Contact.objects.filter(pk__in=[row.contact_id for row in rows]):
+        address = next(retry[row.pk] for row in rows if row.contact_id == contact.pk).strip()
+        if normalize(address) != contact.normal:
+            contact.address, contact.normal = address, normalize(address)
+            contact.save(update_fields=["address", "normal"])
+
+
+def _settle(notification_ids: list[int], state: NotificationState) -> None:
+    values: dict[str, object] = {"state": state}
+    if state is NotificationState.READY:
+        values |= {"failure_type": FailureType.NONE, "failure_reason": ""}
+    Notification.objects.filter(pk__in=notification_ids).update(**values)
+
+
+def _tell(message: Message) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify('postroom_live', %s)", [f"record:{message.record_id}"])

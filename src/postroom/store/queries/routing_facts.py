@@ -1,0 +1,486 @@
+"""What routing must know, looked up once for a whole batch of mails: about fifteen queries, whatever its size.
+
+`look_up` returns a `Book`; `Book.facts_for` makes the `Facts` of one mail from it, with what the batch itself has done so
+far (`Tally`), so that a loop cannot slip through inside one batch. `known_addresses` serves the doors' RCPT.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+from django.db.models import Count, Q
+
+from postroom.core.routing.loops import ALIAS_FACTOR
+from postroom.core.routing.recipients import KnownAddresses
+from postroom.core.routing.verdicts import (
+    AliasFact,
+    AuthorFact,
+    DeliveryFact,
+    DomainFact,
+    Evidence,
+    Facts,
+    MessageFact,
+)
+from postroom.core.terms.parameters import Parameters
+from postroom.core.terms.states import AliasPolicy, MessageKind
+from postroom.store.models import (
+    Alias,
+    AliasDomain,
+    Contact,
+    Delivery,
+    Follower,
+    Mailbox,
+    Message,
+    MessageIdentifier,
+    Notification,
+    Record,
+    SeenMail,
+)
+
+_MOST_DELIVERIES = 200  # of one mail that a report may speak of
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """What the mails of this batch have done before the one in hand; see `note_created` and `note_appended`."""
+
+    creations: Counter[tuple[int, str]] = field(default_factory=Counter)
+    creations_all: Counter[int] = field(default_factory=Counter)
+    similar_creations: Counter[tuple[int, str, str]] = field(default_factory=Counter)
+    fallback: Counter[tuple[str, str]] = field(default_factory=Counter)
+    replies: Counter[tuple[int, str]] = field(default_factory=Counter)
+    similar_replies: Counter[tuple[int, str, str]] = field(default_factory=Counter)
+
+    def note_created(self, evidence: Evidence, alias_id: int | None, kind: str) -> None:
+        author = evidence.author_normal
+        if alias_id is None:
+            self.fallback[(kind, author)] += 1
+            return
+        self.creations[(alias_id, author)] += 1
+        self.creations_all[alias_id] += 1
+        self.similar_creations[(alias_id, author, evidence.text_digest)] += 1
+
+    def note_appended(self, evidence: Evidence, record_id: int) -> None:
+        self.replies[(record_id, evidence.author_normal)] += 1
+        self.similar_replies[(record_id, evidence.author_normal, evidence.text_digest)] += 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One mail of the batch: its number, what it shows, and the mailbox it was fetched from."""
+
+    inbound_id: int
+    evidence: Evidence
+    mailbox_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Book:
+    """All that was looked up for a batch."""
+
+    domains: tuple[DomainFact, ...]
+    aliases: tuple[AliasFact, ...]
+    by_identifier: Mapping[str, tuple[MessageFact, ...]]
+    ours: frozenset[str]  # Message-IDs of mails that we sent
+    by_number: Mapping[int, MessageFact]
+    deliveries: Mapping[int, DeliveryFact]
+    deliveries_by_id: Mapping[str, tuple[DeliveryFact, ...]]
+    authors: Mapping[str, AuthorFact]
+    follows: Mapping[int, frozenset[int]]
+    took_part: frozenset[tuple[int, str]]
+    duplicates: Mapping[str, int]
+    replies: Mapping[tuple[int, str], int]
+    similar_replies: Mapping[tuple[int, str, str], int]
+    creations: Creations
+    fallback_recent: Mapping[tuple[str, str], int]
+    fallbacks: Mapping[int, tuple[str, int]]
+    parameters: Parameters
+
+    def facts_for(self, case: Case, tally: Tally) -> Facts:
+        """The facts of one mail."""
+        evidence = case.evidence
+        author = evidence.author_normal
+        messages = self._messages(evidence.thread_ids, evidence, tally)
+        known = self.by_identifier.get(evidence.message_id, ()) if evidence.message_id else ()
+        kind, company_id = self.fallbacks.get(case.mailbox_id or 0, ("", 0))
+        return Facts(
+            domains=self.domains,
+            aliases=tuple(self._alias(alias, evidence, tally) for alias in self._aliases_of(evidence)),
+            messages=messages,
+            token_messages={
+                number: self._message(self.by_number[number], evidence, tally)
+                for number in evidence.reply_numbers
+                if number in self.by_number
+            },
+            deliveries=self._deliveries_of(evidence, tally),
+            author=self._author(author),
+            duplicate_of=self._duplicate_of(case),
+            known_message=known[0] if known else None,
+            known_message_is_ours=evidence.message_id in self.ours,
+            taken_records=frozenset(fact.record_id for fact in known if fact.record_id is not None),
+            taken_aliases=frozenset(fact.record_alias_id for fact in known if fact.record_alias_id is not None),
+            allowed_local_domains=self.parameters.words("mail.catchall.domain.allowed"),
+            fallback_kind=kind,
+            fallback_company_id=company_id or None,
+            fallback_recent=self.fallback_recent.get((kind, author), 0) + tally.fallback[(kind, author)],
+            loop_threshold=self.parameters.number("mail.gateway.loop.threshold"),
+            loop_exempt=author in {one.lower() for one in self.parameters.words("mail.gateway.allowed")},
+            hold_unknown=self.parameters.text("mail.gateway.unknown") == "hold",
+        )
+
+    def _duplicate_of(self, case: Case) -> int | None:
+        first = self.duplicates.get(case.evidence.fingerprint)
+        return first if first != case.inbound_id else None
+
+    def _aliases_of(self, evidence: Evidence) -> Iterable[AliasFact]:
+        names = {recipient.local for recipient in evidence.recipients} | {
+            recipient.normal.rpartition("@")[0] for recipient in evidence.recipients
+        }
+        return (alias for alias in self.aliases if alias.name in names)
+
+    def _messages(self, identifiers: Sequence[str], evidence: Evidence, tally: Tally) -> tuple[MessageFact, ...]:
+        found = {fact.message_id: fact for one in identifiers for fact in self.by_identifier.get(one, ())}
+        newest_first = sorted(found.values(), key=lambda fact: -fact.message_id)
+        return tuple(self._message(fact, evidence, tally) for fact in newest_first)
+
+    def _message(self, fact: MessageFact, evidence: Evidence, tally: Tally) -> MessageFact:
+        """The message as this author meets it."""
+        if fact.record_id is None:
+            return fact
+        pair = (fact.record_id, evidence.author_normal)
+        triple = (*pair, evidence.text_digest)
+        return replace(
+            fact,
+            recent_replies=self.replies.get(pair, 0) + tally.replies[pair],
+            similar_replies=self.similar_replies.get(triple, 0) + tally.similar_replies[triple],
+            author_took_part=pair in self.took_part,
+        )
+
+    def _alias(self, alias: AliasFact, evidence: Evidence, tally: Tally) -> AliasFact:
+        pair = (alias.alias_id, evidence.author_normal)
+        triple = (*pair, evidence.text_digest)
+        return replace(
+            alias,
+            recent_creations=self.creations.by_author.get(pair, 0) + tally.creations[pair],
+            recent_creations_all=self.creations.by_alias.get(alias.alias_id, 0) + tally.creations_all[alias.alias_id],
+            similar_creations=self.creations.similar.get(triple, 0) + tally.similar_creations[triple],
+        )
+
+    def _deliveries_of(self, evidence: Evidence, tally: Tally) -> tuple[DeliveryFact, ...]:
+        found = [self.deliveries[number] for number in evidence.bounce_numbers if number in self.deliveries]
+        if not found and evidence.report is not None:
+            found = list(self.deliveries_by_id.get(evidence.report.original_message_id, ()))
+        return tuple(
+            replace(one, message=self._message(one.message, evidence, tally)) if one.message else one for one in found
+        )
+
+    def _author(self, normal: str) -> AuthorFact:
+        author = self.authors.get(normal, AuthorFact())
+        follows = self.follows.get(author.contact_id or 0, frozenset())
+        return replace(author, follows=follows) if follows else author
+
+
+def look_up(cases: Sequence[Case], parameters: Parameters, now: datetime) -> Book:
+    """Everything for these mails."""
+    evidences = [case.evidence for case in cases]
+    since = now - timedelta(minutes=parameters.number("mail.gateway.loop.minutes"))
+    authors = {evidence.author_normal for evidence in evidences if evidence.author_normal}
+    domains = _domains()
+    aliases = _aliases(_locals(evidences))
+    by_identifier, ours = _by_identifier(_identifiers(evidences))
+    by_number = _by_number({number for evidence in evidences for number in evidence.reply_numbers})
+    deliveries, deliveries_by_id = _deliveries(evidences)
+    facts = [*(fact for some in by_identifier.values() for fact in some), *by_number.values()]
+    facts += [one.message for one in deliveries.values() if one.message]
+    records = {fact.record_id for fact in facts if fact.record_id is not None}
+    records |= {one for alias in aliases for one in (alias.owner_record_id, alias.forced_record_id) if one}
+    people = _authors(authors, domains, aliases)
+    replies, similar = _recent_replies(records, authors, since)
+    fallbacks = _fallbacks({case.mailbox_id for case in cases if case.mailbox_id})
+    return Book(
+        domains=domains,
+        aliases=aliases,
+        by_identifier=by_identifier,
+        ours=ours,
+        by_number=by_number,
+        deliveries=deliveries,
+        deliveries_by_id=deliveries_by_id,
+        authors=people,
+        follows=_follows({one.contact_id for one in people.values() if one.contact_id}, records),
+        took_part=_took_part(records, authors),
+        duplicates=_duplicates(case.evidence.fingerprint for case in cases),
+        replies=replies,
+        similar_replies=similar,
+        creations=_recent_creations(
+            [alias.alias_id for alias in aliases], authors, since, parameters.number("mail.gateway.loop.threshold")
+        ),
+        fallback_recent=_fallback_recent({kind for kind, _ in fallbacks.values() if kind}, authors, since),
+        fallbacks=fallbacks,
+        parameters=parameters,
+    )
+
+
+def known_addresses(locals_: Collection[str], parameters: Parameters) -> KnownAddresses:
+    """What RCPT must know of recipients with these local parts. Two queries."""
+    return KnownAddresses(
+        domains=_domains(),
+        aliases=_aliases(locals_),
+        allowed_local_domains=parameters.words("mail.catchall.domain.allowed"),
+    )
+
+
+def _domains() -> tuple[DomainFact, ...]:
+    rows = AliasDomain.objects.order_by("priority", "id")
+    return tuple(
+        DomainFact(
+            name=row.name,
+            bounce=row.bounce_alias,
+            catchall=row.catchall_alias,
+            is_retired=row.retired_at is not None,
+        )
+        for row in rows
+    )
+
+
+def _locals(evidences: Iterable[Evidence]) -> set[str]:
+    found = set()
+    for evidence in evidences:
+        for recipient in evidence.recipients:
+            found |= {recipient.local, recipient.normal.rpartition("@")[0]}
+    return found
+
+
+def _aliases(locals_: Collection[str]) -> tuple[AliasFact, ...]:
+    if not locals_:
+        return ()
+    rows = Alias.objects.filter(name__in=locals_, kind__is_active=True).select_related("domain").order_by("id")
+    return tuple(
+        AliasFact(
+            alias_id=row.pk,
+            name=row.name,
+            domain=row.domain.name,
+            kind=row.kind_id,
+            company_id=row.company_id,
+            policy=AliasPolicy(row.policy),
+            forced_record_id=row.forced_record_id,
+            owner_record_id=row.owner_record_id,
+            matches_local_part=row.matches_local_part,
+            is_retired=row.retired_at is not None or row.domain.retired_at is not None,
+            refusal_text=row.refusal_text,
+        )
+        for row in rows
+    )
+
+
+def _identifiers(evidences: Iterable[Evidence]) -> set[str]:
+    found: set[str] = set()
+    for evidence in evidences:
+        found.update(evidence.thread_ids)
+        if evidence.message_id:
+            found.add(evidence.message_id)
+    return found
+
+
+_MESSAGE_FIELDS = (
+    "id",
+    "kind",
+    "company_id",
+    "record_id",
+    "record__merged_into_id",
+    "record__kind_id",
+    "record__alias_id",
+    "record__contact_address",
+)
+
+
+def _message_fact(row: Mapping[str, Any], identifier: str, prefix: str = "") -> MessageFact:
+    """A record that was merged into another counts as that one."""
+    return MessageFact(
+        message_id=row[f"{prefix}id"],
+        identifier=identifier,
+        record_id=row[f"{prefix}record__merged_into_id"] or row[f"{prefix}record_id"],
+        kind=row[f"{prefix}record__kind_id"] or "",
+        company_id=row[f"{prefix}company_id"],
+        is_note=row[f"{prefix}kind"] == MessageKind.NOTE,
+        record_alias_id=row[f"{prefix}record__alias_id"],
+        record_address=row[f"{prefix}record__contact_address"] or "",
+    )
+
+
+def _by_identifier(identifiers: Collection[str]) -> tuple[Mapping[str, tuple[MessageFact, ...]], frozenset[str]]:
+    """The messages known by these ids, newest first; and which of the ids are on mails that we sent."""
+    found: dict[str, list[MessageFact]] = defaultdict(list)
+    ours = set()
+    if identifiers:
+        names = [f"message__{name}" for name in _MESSAGE_FIELDS]
+        rows = MessageIdentifier.objects.filter(identifier__in=identifiers).order_by("-message_id")
+        for row in rows.values("identifier", "message__message_id", "message__inbound_id", *names):
+            found[row["identifier"]].append(_message_fact(row, row["identifier"], "message__"))
+            if row["message__inbound_id"] is None or row["identifier"] != row["message__message_id"]:
+                ours.add(row["identifier"])
+    return {one: tuple(facts) for one, facts in found.items()}, frozenset(ours)
+
+
+def _by_number(numbers: Collection[int]) -> Mapping[int, MessageFact]:
+    if not numbers:
+        return {}
+    rows = Message.objects.filter(pk__in=numbers).values(*_MESSAGE_FIELDS)
+    return {row["id"]: _message_fact(row, "") for row in rows}
+
+
+def _deliveries(
+    evidences: Sequence[Evidence],
+) -> tuple[Mapping[int, DeliveryFact], Mapping[str, tuple[DeliveryFact, ...]]]:
+    """By signed return path, and by the Message-ID that a report quotes."""
+    numbers = {number for evidence in evidences for number in evidence.bounce_numbers}
+    quoted = {e.report.original_message_id for e in evidences if e.report and e.report.original_message_id}
+    if not numbers and not quoted:
+        return {}, {}
+    names = [f"mail__message__{name}" for name in _MESSAGE_FIELDS]
+    wanted = Q(pk__in=numbers) | Q(mail__header_message_id__in=quoted)
+    rows = Delivery.objects.filter(wanted).order_by("-id")
+    by_number: dict[int, DeliveryFact] = {}
+    by_id: dict[str, list[DeliveryFact]] = defaultdict(list)
+    limit = len(numbers) + _MOST_DELIVERIES * len(quoted)
+    for row in rows.values("id", "to_address", "company_id", "mail__header_message_id", *names)[:limit]:
+        message = _message_fact(row, "", "mail__message__") if row["mail__message__id"] else None
+        fact = DeliveryFact(
+            delivery_id=row["id"],
+            address=row["to_address"].lower(),
+            company_id=row["company_id"],
+            by_token=row["id"] in numbers,
+            message=message,
+        )
+        if fact.by_token:
+            by_number[fact.delivery_id] = fact
+        if row["mail__header_message_id"] in quoted:
+            by_id[row["mail__header_message_id"]].append(replace(fact, by_token=False))
+    return by_number, {one: tuple(facts) for one, facts in by_id.items()}
+
+
+def _authors(
+    normals: Collection[str], domains: Sequence[DomainFact], aliases: Sequence[AliasFact]
+) -> Mapping[str, AuthorFact]:
+    """Contacts by address: colleagues first, then the oldest (I-60). Our own addresses are nobody's (T-038)."""
+    own = {f"{local}@{domain.name}" for domain in domains for local in (domain.bounce, domain.catchall)}
+    own |= set(_alias_addresses(normals))
+    own |= {f"{alias.name}@{alias.domain}" for alias in aliases}
+    found: dict[str, AuthorFact] = {}
+    rows = Contact.objects.filter(normal__in=normals, is_active=True).order_by("-member__id", "id")
+    for pk, normal, member_id in rows.values_list("pk", "normal", "member__id"):
+        if normal not in found or (member_id and not found[normal].is_colleague):
+            found[normal] = AuthorFact(contact_id=pk, member_id=member_id, is_colleague=member_id is not None)
+    return found | {normal: AuthorFact(is_alias=True) for normal in normals if normal in own}
+
+
+def _alias_addresses(normals: Collection[str]) -> Iterable[str]:
+    rows = Alias.objects.filter(name__in={normal.rpartition("@")[0] for normal in normals})
+    return (f"{name}@{domain}" for name, domain in rows.values_list("name", "domain__name"))
+
+
+def _follows(contact_ids: Collection[int], record_ids: Collection[int]) -> Mapping[int, frozenset[int]]:
+    if not contact_ids or not record_ids:
+        return {}
+    found: dict[int, set[int]] = defaultdict(set)
+    rows = Follower.objects.filter(contact_id__in=contact_ids, record_id__in=record_ids)
+    for contact_id, record_id in rows.values_list("contact_id", "record_id"):
+        found[contact_id].add(record_id)
+    return {contact_id: frozenset(ids) for contact_id, ids in found.items()}
+
+
+def _took_part(record_ids: Collection[int], normals: Collection[str]) -> frozenset[tuple[int, str]]:
+    """Who wrote on which record before, or was written to from it."""
+    if not record_ids or not normals:
+        return frozenset()
+    wrote = Message.objects.filter(record_id__in=record_ids, author_address__in=normals, is_unverified=False)
+    heard = Notification.objects.filter(message__record_id__in=record_ids, contact__normal__in=normals)
+    return frozenset(wrote.values_list("record_id", "author_address").distinct()) | frozenset(
+        heard.values_list("message__record_id", "contact__normal").distinct()
+    )
+
+
+def _duplicates(fingerprints: Iterable[str]) -> Mapping[str, int]:
+    return dict(SeenMail.objects.filter(key__in=list(fingerprints)).values_list("key", "inbound_id"))
+
+
+def _recent_replies(
+    record_ids: Collection[int], normals: Collection[str], since: datetime
+) -> tuple[Mapping[tuple[int, str], int], Mapping[tuple[int, str, str], int]]:
+    if not record_ids:
+        return {}, {}
+    rows = Message.objects.filter(
+        record_id__in=record_ids, author_address__in=normals, posted_at__gte=since, inbound__isnull=False
+    )
+    pairs: Counter[tuple[int, str]] = Counter()
+    triples: dict[tuple[int, str, str], int] = {}
+    for record_id, author, digest, count in (
+        rows.order_by().values_list("record_id", "author_address", "text_digest").annotate(n=Count("id"))
+    ):
+        pairs[(record_id, author)] += count
+        triples[(record_id, author, digest)] = count
+    return pairs, triples
+
+
+_CREATIONS = """
+SELECT pair.alias_id, pair.author, first.text_digest, count(*)
+  FROM unnest(%s::bigint[], %s::text[]) AS pair(alias_id, author)
+ CROSS JOIN LATERAL (
+       SELECT id FROM postroom_record
+        WHERE contact_address = pair.author AND alias_id = pair.alias_id AND created_at >= %s LIMIT %s) AS made
+  LEFT JOIN LATERAL (
+       SELECT text_digest FROM postroom_message WHERE record_id = made.id ORDER BY id LIMIT 1) AS first ON true
+ GROUP BY 1, 2, 3
+"""
+_CREATIONS_ALL = """
+SELECT alias_id, (SELECT count(*) FROM (SELECT 1 FROM postroom_record
+                   WHERE alias_id = wanted.alias_id AND created_at >= %s LIMIT %s) AS made)
+  FROM unnest(%s::bigint[]) AS wanted(alias_id)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Creations:
+    """Records made within the loop window: by alias and author, with one text, and by alias; never counted past the limit."""
+
+    by_author: Mapping[tuple[int, str], int]
+    similar: Mapping[tuple[int, str, str], int]
+    by_alias: Mapping[int, int]
+
+
+def _recent_creations(alias_ids: Sequence[int], normals: Collection[str], since: datetime, threshold: int) -> Creations:
+    """Two queries whose cost is bounded by the threshold, however many records an alias makes."""
+    if not alias_ids or threshold <= 0:
+        return Creations(by_author={}, similar={}, by_alias={})
+    pairs = [(alias_id, author) for alias_id in alias_ids for author in normals]
+    by_author: Counter[tuple[int, str]] = Counter()
+    similar: dict[tuple[int, str, str], int] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_CREATIONS, [[one for one, _ in pairs], [one for _, one in pairs], since, threshold])
+        for alias_id, author, digest, count in cursor.fetchall():
+            by_author[(alias_id, author)] += count
+            similar[(alias_id, author, digest or "")] = count
+        cursor.execute(_CREATIONS_ALL, [since, threshold * ALIAS_FACTOR, list(alias_ids)])
+        by_alias = dict(cursor.fetchall())
+    return Creations(by_author=by_author, similar=similar, by_alias=by_alias)
+
+
+def _fallback_recent(
+    kinds: Collection[str], normals: Collection[str], since: datetime
+) -> Mapping[tuple[str, str], int]:
+    if not kinds:
+        return {}
+    rows = Record.objects.filter(kind_id__in=kinds, contact_address__in=normals, created_at__gte=since, alias=None)
+    counted = rows.order_by().values_list("kind_id", "contact_address").annotate(n=Count("id"))
+    return {(kind, author): count for kind, author, count in counted}
+
+
+def _fallbacks(mailbox_ids: Collection[int]) -> Mapping[int, tuple[str, int]]:
+    if not mailbox_ids:
+        return {}
+    rows = Mailbox.objects.filter(pk__in=mailbox_ids).values_list("pk", "fallback_kind_id", "company_id")
+    return {pk: (kind or "", company_id) for pk, kind, company_id in rows}
