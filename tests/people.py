@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
+from functools import lru_cache
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
 
 from postroom.core.terms.addresses import normalize
 from postroom.core.terms.states import AliasPolicy, Channel, Role
@@ -36,9 +38,20 @@ class House:
 
 def add_member(company: Company, name: str, address: str, *, role: Role = Role.AGENT, channel: Channel = Channel.MAIL) -> Member:
     """A colleague with a sign-in."""
-    user = get_user_model().objects.create_user(username=name.lower(), email=address, password=f"{name}-secret-word")
+    user = get_user_model().objects.create(username=name.lower(), email=address, password=_hashed(password_of(name)))
     contact = Contact.objects.create(company=company, name=name, address=address, normal=normalize(address))
     return Member.objects.create(user=user, contact=contact, company=company, role=role, channel=channel)
+
+
+def password_of(name: str) -> str:
+    """What this person types to sign in."""
+    return f"{name}-secret-word"
+
+
+@lru_cache
+def _hashed(password: str) -> str:
+    """Slow on purpose, so once a run."""
+    return make_password(password)
 
 
 def add_contact(name: str, address: str, company: Company | None = None) -> Contact:

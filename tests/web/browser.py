@@ -74,11 +74,11 @@ def shoot(page: Page, url: str, path: Path) -> list[str]:
 def _everything(base: str, folder: Path, password: str, only: str = "") -> None:
     places = {
         "home": "/", "records": "/records/", "tickets": "/records/ticket/", "nothing": "/records/ticket/?q=zzz", "new": "/records/ticket/new/",
-        "record": "/record/{record}/", "queue": "/queue/", "failed": "/queue/?state=failed", "delivery": "/queue/{delivery}/",
+        "record": "/records/{record}/", "queue": "/queue/", "failed": "/queue/?state=failed", "delivery": "/queue/{delivery}/",
         "inbound": "/inbound/", "mail": "/inbound/{inbound}/", "held": "/held/", "held_mail": "/inbound/{held}/", "letterbox": "/letterbox/",
         "letter": "/letterbox/{letter}/", "servers": "/settings/servers/", "server": "/settings/servers/{server}/", "mailboxes": "/settings/mailboxes/",
         "domains": "/settings/domains/", "aliases": "/settings/aliases/", "alias": "/settings/aliases/{alias}/", "parameters": "/settings/parameters/", "actions": "/settings/actions/",
-        "action": "/settings/actions/queue/", "changes": "/settings/changes/", "keys": "/settings/keys/",
+        "action": "/settings/actions/queue_manager/", "changes": "/settings/changes/", "keys": "/settings/keys/",
     }  # fmt: skip
     with a_browser() as browser:
         for size in SIZES:
@@ -112,7 +112,7 @@ def _numbers(page: Page, base: str) -> dict[str, str]:
         return str(found or 0)
 
     return {
-        "record": first("/records/", r"^/record/(\d+)/"),
+        "record": first("/records/", r"^/records/(\d+)/"),
         "delivery": first("/queue/?state=bounced", r"^/queue/(\d+)/"),
         "inbound": first("/inbound/?state=routed", r"^/inbound/(\d+)/"),
         "held": first("/held/", r"^/inbound/(\d+)/"),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
 from django.utils.html import strip_tags
 
 from postroom.core.terms.reasons import because
@@ -52,8 +54,20 @@ def a_contact(name: str, address: str, company: Company | None = None) -> Contac
     return Contact.objects.create(name=name, address=address, normal=address.lower(), company=company)
 
 
+@lru_cache
+def _hashed() -> str:
+    """Slow on purpose, so done once a run."""
+    return make_password(PASSWORD)
+
+
 def a_member(login: str, name: str, company: Company, role: Role = Role.AGENT, **more: Any) -> Member:
-    user = get_user_model().objects.create_user(login, f"{login}@postroom.test", PASSWORD, first_name=name.split()[0], last_name=name.split()[-1])
+    user = get_user_model().objects.create(
+        username=login,
+        email=f"{login}@postroom.test",
+        password=_hashed(),
+        first_name=name.split(maxsplit=1)[0],
+        last_name=name.rsplit(maxsplit=1)[-1],
+    )
     member = Member.objects.create(
         user=user, contact=a_contact(name, f"{login}@postroom.test"), company=company, role=role, **more
     )
@@ -65,7 +79,9 @@ def a_kind(key: str = "ticket", label: str = "Ticket", plural: str = "Tickets", 
     return RecordKind.objects.update_or_create(key=key, defaults={"label": label, "label_plural": plural, **more})[0]
 
 
-def a_record(company: Company, title: str, *, kind: str = "ticket", contact: Contact | None = None, **more: Any) -> Record:
+def a_record(
+    company: Company, title: str, *, kind: str = "ticket", contact: Contact | None = None, **more: Any
+) -> Record:
     at = more.pop("updated_at", NOW)
     return Record.objects.create(
         company=company,
@@ -107,7 +123,9 @@ def a_server(name: str = "Own relay", **more: Any) -> OutgoingServer:
     return OutgoingServer.objects.create(name=name, **({"host": "smtp.northwind.example"} | more))
 
 
-def a_delivery(company: Company, to: str, state: str = "queued", *, subject: str = "Your order", **more: Any) -> Delivery:
+def a_delivery(
+    company: Company, to: str, state: str = "queued", *, subject: str = "Your order", **more: Any
+) -> Delivery:
     message = more.pop("message", None)
     mail = OutgoingMail.objects.create(
         company=company,
@@ -170,11 +188,34 @@ def a_mail(sender: str, to: str, subject: str, body: str, subtype: str = "plain"
 def a_house() -> Company:
     """Everything that the pages can show, in believable amounts. For looking at, and for budgets of queries."""
     company = a_company()
-    a_kind("ticket", "Ticket", "Tickets", icon="confirmation_number", stages=["New", "In progress", "Waiting", "Solved"], position=1)
-    a_kind("lead", "Lead", "Leads", icon="handshake", stages=["New", "Qualified", "Proposal", "Won", "Lost"], position=2)
+    a_kind(
+        "ticket",
+        "Ticket",
+        "Tickets",
+        icon="confirmation_number",
+        stages=["New", "In progress", "Waiting", "Solved"],
+        position=1,
+    )
+    a_kind(
+        "lead", "Lead", "Leads", icon="handshake", stages=["New", "Qualified", "Proposal", "Won", "Lost"], position=2
+    )
     a_kind("task", "Task", "Tasks", icon="task_alt", stages=["To do", "Doing", "Done"], position=3)
-    a_kind("applicant", "Applicant", "Applicants", icon="badge", stages=["Received", "Interview", "Offer", "Hired"], position=4)
-    a_kind("sales_order", "Sales order", "Sales orders", icon="receipt_long", stages=["Quotation", "Confirmed", "Shipped"], position=5)
+    a_kind(
+        "applicant",
+        "Applicant",
+        "Applicants",
+        icon="badge",
+        stages=["Received", "Interview", "Offer", "Hired"],
+        position=4,
+    )
+    a_kind(
+        "sales_order",
+        "Sales order",
+        "Sales orders",
+        icon="receipt_long",
+        stages=["Quotation", "Confirmed", "Shipped"],
+        position=5,
+    )
     a_kind("invoice", "Invoice", "Invoices", icon="payments", stages=["Open", "Paid"], position=6)
     admin = a_member("admin", "Ada Admin", company, Role.ADMINISTRATOR)
     alice = a_member("alice", "Alice Archer", company, Role.MANAGER)
@@ -190,15 +231,45 @@ def a_house() -> Company:
     ]
     relay = a_server("Own relay", from_filter="postroom.test")
     a_server("Letterbox", transport="letterbox", host="", port=0, priority=20)
-    a_server("Newsletter service", host="smtp.sendwell.example", port=465, encryption="tls", purpose="campaigns", priority=30, trouble="535 5.7.8 Authentication credentials invalid", trouble_count=4)
+    a_server(
+        "Newsletter service",
+        host="smtp.sendwell.example",
+        port=465,
+        encryption="tls",
+        purpose="campaigns",
+        priority=30,
+        trouble="535 5.7.8 Authentication credentials invalid",
+        trouble_count=4,
+    )
     domain = AliasDomain.objects.create(name="postroom.test")
     AliasDomain.objects.create(name="old-name.test", retired_at=ago(days=20), priority=50)
     aliases = [
         Alias.objects.create(company=company, name=name, domain=domain, kind_id=kind, status=status)
-        for name, kind, status in (("support", "ticket", "valid"), ("sales", "lead", "valid"), ("jobs", "applicant", "not_tested"), ("billing", "invoice", "invalid"))
+        for name, kind, status in (
+            ("support", "ticket", "valid"),
+            ("sales", "lead", "valid"),
+            ("jobs", "applicant", "not_tested"),
+            ("billing", "invoice", "invalid"),
+        )
     ]
-    Mailbox.objects.create(company=company, name="Shop mailbox", host="imap.northwind.example", username="shop@northwind.example", is_confirmed=True, fetched_at=ago(minutes=2))
-    Mailbox.objects.create(company=company, name="Old office", host="pop.office.example", port=995, protocol="pop3", username="office", last_error="AUTHENTICATIONFAILED: Invalid credentials", error_count=7)
+    Mailbox.objects.create(
+        company=company,
+        name="Shop mailbox",
+        host="imap.northwind.example",
+        username="shop@northwind.example",
+        is_confirmed=True,
+        fetched_at=ago(minutes=2),
+    )
+    Mailbox.objects.create(
+        company=company,
+        name="Old office",
+        host="pop.office.example",
+        port=995,
+        protocol="pop3",
+        username="office",
+        last_error="AUTHENTICATIONFAILED: Invalid credentials",
+        error_count=7,
+    )
     rows = [
         ("Poster arrived with a folded corner", "ticket", carla, "In progress", alice, 0.1),
         ("Can you print on recycled kraft paper?", "lead", people[1], "Qualified", bob, 1.5),
@@ -208,12 +279,29 @@ def a_house() -> Company:
         ("Application as a print technician", "applicant", people[2], "Interview", admin, 26),
         ("Colour profile for matte stock", "ticket", people[2], "Waiting", bob, 49),
         ("Order 1187: 50 invitations", "sales_order", people[5], "Confirmed", alice, 60),
-        ("Move the paper cutter before the inspection, and tell the insurance company about the new floor plan in time", "task", None, "To do", bob, 90),
+        (
+            "Move the paper cutter before the inspection, and tell the insurance company about the new floor plan in time",
+            "task",
+            None,
+            "To do",
+            bob,
+            90,
+        ),
         ("Sample booklet, please", "lead", people[3], "New", None, 150),
         ("Password does not work in the shop", "ticket", people[1], "Solved", alice, 400),
     ]
     records = [
-        a_record(company, title, kind=kind, contact=contact, stage=stage, responsible=who, updated_at=ago(hours=hours), created_at=ago(hours=hours + 30), alias=aliases[0] if kind == "ticket" else None)
+        a_record(
+            company,
+            title,
+            kind=kind,
+            contact=contact,
+            stage=stage,
+            responsible=who,
+            updated_at=ago(hours=hours),
+            created_at=ago(hours=hours + 30),
+            alias=aliases[0] if kind == "ticket" else None,
+        )
         for title, kind, contact, stage, who, hours in rows
     ]
     first = records[0]
@@ -228,52 +316,323 @@ def a_house() -> Company:
             ],
         }
     ]
-    raw = a_mail("Carla Conti <carla@customer.example>", "support@postroom.test", "Poster arrived with a folded corner", "Hello,\r\n\r\nmy poster arrived today, but one corner is folded.")
-    came = an_inbound(company, "Poster arrived with a folded corner", raw, header_from="Carla Conti <carla@customer.example>", mail_from="carla@customer.example", rcpt_to=["support@postroom.test"], peer="mail.customer.example [192.0.2.7]", verdict=verdict, routed_at=ago(hours=29), received_at=ago(hours=29), message_id="<a81@customer.example>")
-    a_message(first, carla, "<p>Hello,</p><p>my poster arrived today, thank you! Sadly <b>one corner is folded</b>. Can you send me a new one? The order was 1187.</p><p>Kind regards,<br>Carla</p>", posted_at=ago(hours=29), inbound=came, subject="Poster arrived with a folded corner", addressed={"to": [["Northwind Support", "support@postroom.test"]], "cc": [["Piet Conti", "piet@customer.example"]]})
-    a_message(first, alice.contact, "", kind="system", posted_at=ago(hours=28.5), changes=[["Stage", "New", "In progress"], ["Responsible", "", "Alice Archer"]])
-    a_message(first, alice.contact, "<p>She is a regular customer. Let us send the new one by express.</p>", kind="note", posted_at=ago(hours=28))
-    answer = a_message(first, alice.contact, "<p>Dear Carla,</p><p>I am sorry to hear that! A new poster leaves our house today, by express and free of charge. You need not send the damaged one back:</p><ul><li>it will arrive on Thursday,</li><li>the parcel is <i>DX 20 441 8</i>.</li></ul><p>Warm regards,<br>Alice</p>", posted_at=ago(hours=27))
+    raw = a_mail(
+        "Carla Conti <carla@customer.example>",
+        "support@postroom.test",
+        "Poster arrived with a folded corner",
+        "Hello,\r\n\r\nmy poster arrived today, but one corner is folded.",
+    )
+    came = an_inbound(
+        company,
+        "Poster arrived with a folded corner",
+        raw,
+        header_from="Carla Conti <carla@customer.example>",
+        mail_from="carla@customer.example",
+        rcpt_to=["support@postroom.test"],
+        peer="mail.customer.example [192.0.2.7]",
+        verdict=verdict,
+        routed_at=ago(hours=29),
+        received_at=ago(hours=29),
+        message_id="<a81@customer.example>",
+    )
+    a_message(
+        first,
+        carla,
+        "<p>Hello,</p><p>my poster arrived today, thank you! Sadly <b>one corner is folded</b>. Can you send me a new one? The order was 1187.</p><p>Kind regards,<br>Carla</p>",
+        posted_at=ago(hours=29),
+        inbound=came,
+        subject="Poster arrived with a folded corner",
+        addressed={
+            "to": [["Northwind Support", "support@postroom.test"]],
+            "cc": [["Piet Conti", "piet@customer.example"]],
+        },
+    )
+    a_message(
+        first,
+        alice.contact,
+        "",
+        kind="system",
+        posted_at=ago(hours=28.5),
+        changes=[["Stage", "New", "In progress"], ["Responsible", "", "Alice Archer"]],
+    )
+    a_message(
+        first,
+        alice.contact,
+        "<p>She is a regular customer. Let us send the new one by express.</p>",
+        kind="note",
+        posted_at=ago(hours=28),
+    )
+    answer = a_message(
+        first,
+        alice.contact,
+        "<p>Dear Carla,</p><p>I am sorry to hear that! A new poster leaves our house today, by express and free of charge. You need not send the damaged one back:</p><ul><li>it will arrive on Thursday,</li><li>the parcel is <i>DX 20 441 8</i>.</li></ul><p>Warm regards,<br>Alice</p>",
+        posted_at=ago(hours=27),
+    )
     a_notification(answer, carla)
     a_notification(answer, bob.contact, channel="inbox")
-    a_message(first, carla, "<p>That is wonderful, thank you so much!</p>", quoted="<p>On Tuesday Alice Archer wrote:</p><blockquote><p>Dear Carla, I am sorry to hear that! A new poster leaves our house today.</p></blockquote>", posted_at=ago(hours=3), is_unverified=True, inbound=came)
-    failed = a_message(first, alice.contact, "<p>Carla, one more question: shall the parcel go to your office or to your home address?</p>", posted_at=ago(minutes=6))
-    bounce = a_notification(failed, carla, "bounce", failure_type="mail_bounce", failure_reason="550 5.1.1 <carla@customer.example>: Recipient address rejected: User unknown in virtual mailbox table")
+    a_message(
+        first,
+        carla,
+        "<p>That is wonderful, thank you so much!</p>",
+        quoted="<p>On Tuesday Alice Archer wrote:</p><blockquote><p>Dear Carla, I am sorry to hear that! A new poster leaves our house today.</p></blockquote>",
+        posted_at=ago(hours=3),
+        is_unverified=True,
+        inbound=came,
+    )
+    failed = a_message(
+        first,
+        alice.contact,
+        "<p>Carla, one more question: shall the parcel go to your office or to your home address?</p>",
+        posted_at=ago(minutes=6),
+    )
+    bounce = a_notification(
+        failed,
+        carla,
+        "bounce",
+        failure_type="mail_bounce",
+        failure_reason="550 5.1.1 <carla@customer.example>: Recipient address rejected: User unknown in virtual mailbox table",
+    )
     a_notification(failed, bob.contact, channel="inbox")
     for record in records[1:]:
         who = record.contact or bob.contact
-        note = a_message(record, who, f"<p>About “{record.title}”: could you tell me more about prices and dates? We would need it soon.</p>", posted_at=record.updated_at)
+        note = a_message(
+            record,
+            who,
+            f"<p>About “{record.title}”: could you tell me more about prices and dates? We would need it soon.</p>",
+            posted_at=record.updated_at,
+        )
         a_notification(note, bob.contact, channel="inbox")
-    delivery = a_delivery(company, "carla@customer.example", "bounced", subject="Re: Poster arrived with a folded corner", to_name="Carla Conti", server=relay, message=failed, notification=bounce, attempt_count=2, failure_reason=bounce.failure_reason, blame="address", finished_at=ago(minutes=4), reasons=[because("The FROM filter of Own relay names postroom.test, the domain of the author").as_json(), because("The envelope sender is a signed bounce address of postroom.test").as_json()])
-    an_attempt(delivery, "deferred", 451, "4.7.1", "Greylisted, please try again in 300 seconds", tried_at=ago(minutes=6), server=relay, connection="smtp.northwind.example:587#2")
-    an_attempt(delivery, "sent", 250, "2.0.0", "Ok: queued as 4F2A91C", tried_at=ago(minutes=5), phase="body", server=relay, connection="smtp.northwind.example:587#3")
-    report = an_inbound(company, "Undelivered Mail Returned to Sender", a_mail("Mail Delivery System <mailer-daemon@customer.example>", "bounce+x@postroom.test", "Undelivered Mail Returned to Sender", "I am sorry."), header_from="Mail Delivery System <mailer-daemon@customer.example>", rcpt_to=["bounce+4kq9@postroom.test"], verdict=[{"decision": "RecordReport", "reasons": [because("The return path carries the signed token of the delivery to carla@customer.example").as_json()]}], received_at=ago(minutes=4))
-    ReportedRecipient.objects.create(inbound=report, delivery=delivery, address="carla@customer.example", action="failed", status="5.1.1", reply=bounce.failure_reason, blame="address")
-    a_delivery(company, "d.orlov@oakhurst.example", "deferred", subject="Re: Can you print on recycled kraft paper?", to_name="Dmitri Orlov", lane=0, server=relay, attempt_count=1, waits_for=because("The server asked to come back later (451 4.7.1)").as_json(), due_at=NOW + timedelta(minutes=14))
-    a_delivery(company, "nadia.haddad@atlas.example", subject="Re: Invoice 2031 shows the wrong address", to_name="Nadia Haddad", lane=0, waits_for=because("Own relay is paused since 09:12").as_json())
-    a_delivery(company, "tom@fischer-verlag.example", "unknown", subject="Re: Bookbinding: 400 copies by Christmas", server=relay, attempt_count=1)
-    stuck = a_delivery(company, "grace@lagosprints.example", "failed", subject="Order 1187 has left", to_name="Grace Okafor", server=relay, attempt_count=1, failure_reason="554 5.7.1 Message rejected due to content restrictions", blame="policy", finished_at=ago(hours=2))
-    an_attempt(stuck, "failed", 554, "5.7.1", "Message rejected due to content restrictions", server=relay, phase="data")
+    delivery = a_delivery(
+        company,
+        "carla@customer.example",
+        "bounced",
+        subject="Re: Poster arrived with a folded corner",
+        to_name="Carla Conti",
+        server=relay,
+        message=failed,
+        notification=bounce,
+        attempt_count=2,
+        failure_reason=bounce.failure_reason,
+        blame="address",
+        finished_at=ago(minutes=4),
+        reasons=[
+            because("The FROM filter of Own relay names postroom.test, the domain of the author").as_json(),
+            because("The envelope sender is a signed bounce address of postroom.test").as_json(),
+        ],
+    )
+    an_attempt(
+        delivery,
+        "deferred",
+        451,
+        "4.7.1",
+        "Greylisted, please try again in 300 seconds",
+        tried_at=ago(minutes=6),
+        server=relay,
+        connection="smtp.northwind.example:587#2",
+    )
+    an_attempt(
+        delivery,
+        "sent",
+        250,
+        "2.0.0",
+        "Ok: queued as 4F2A91C",
+        tried_at=ago(minutes=5),
+        phase="body",
+        server=relay,
+        connection="smtp.northwind.example:587#3",
+    )
+    report = an_inbound(
+        company,
+        "Undelivered Mail Returned to Sender",
+        a_mail(
+            "Mail Delivery System <mailer-daemon@customer.example>",
+            "bounce+x@postroom.test",
+            "Undelivered Mail Returned to Sender",
+            "I am sorry.",
+        ),
+        header_from="Mail Delivery System <mailer-daemon@customer.example>",
+        rcpt_to=["bounce+4kq9@postroom.test"],
+        verdict=[
+            {
+                "decision": "RecordReport",
+                "reasons": [
+                    because(
+                        "The return path carries the signed token of the delivery to carla@customer.example"
+                    ).as_json()
+                ],
+            }
+        ],
+        received_at=ago(minutes=4),
+    )
+    ReportedRecipient.objects.create(
+        inbound=report,
+        delivery=delivery,
+        address="carla@customer.example",
+        action="failed",
+        status="5.1.1",
+        reply=bounce.failure_reason,
+        blame="address",
+    )
+    a_delivery(
+        company,
+        "d.orlov@oakhurst.example",
+        "deferred",
+        subject="Re: Can you print on recycled kraft paper?",
+        to_name="Dmitri Orlov",
+        lane=0,
+        server=relay,
+        attempt_count=1,
+        waits_for=because("The server asked to come back later (451 4.7.1)").as_json(),
+        due_at=NOW + timedelta(minutes=14),
+    )
+    a_delivery(
+        company,
+        "nadia.haddad@atlas.example",
+        subject="Re: Invoice 2031 shows the wrong address",
+        to_name="Nadia Haddad",
+        lane=0,
+        waits_for=because("Own relay is paused since 09:12").as_json(),
+    )
+    a_delivery(
+        company,
+        "tom@fischer-verlag.example",
+        "unknown",
+        subject="Re: Bookbinding: 400 copies by Christmas",
+        server=relay,
+        attempt_count=1,
+    )
+    stuck = a_delivery(
+        company,
+        "grace@lagosprints.example",
+        "failed",
+        subject="Order 1187 has left",
+        to_name="Grace Okafor",
+        server=relay,
+        attempt_count=1,
+        failure_reason="554 5.7.1 Message rejected due to content restrictions",
+        blame="policy",
+        finished_at=ago(hours=2),
+    )
+    an_attempt(
+        stuck, "failed", 554, "5.7.1", "Message rejected due to content restrictions", server=relay, phase="data"
+    )
     for number in range(12):
-        sent = a_delivery(company, people[number % 6].normal, "sent", subject=f"Order {1170 + number} is confirmed", to_name=people[number % 6].name, server=relay, attempt_count=1, finished_at=ago(hours=number + 1))
+        sent = a_delivery(
+            company,
+            people[number % 6].normal,
+            "sent",
+            subject=f"Order {1170 + number} is confirmed",
+            to_name=people[number % 6].name,
+            server=relay,
+            attempt_count=1,
+            finished_at=ago(hours=number + 1),
+        )
         an_attempt(sent, "sent", 250, "2.0.0", f"Ok: queued as {number:X}B7F2", phase="body", server=relay)
     for subject, sender, state, why in (
-        ("Partnership proposal for your print shop", "Growth Team <hello@outreach.example>", "held", "No alias, no reply and no known thread: nobody is named that we know"),
-        ("Fwd: the file you asked for", "Piet Conti <piet@customer.example>", "held", "The signed reply address does not belong to this sender, and the thread is unknown"),
-        ("WIN A PRIZE", "promo@spam.example", "refused", "The alias billing@postroom.test takes mail from known contacts only"),
-        ("Poster arrived with a folded corner", "Carla Conti <carla@customer.example>", "discarded", "The same mail was routed already: a second copy"),
+        (
+            "Partnership proposal for your print shop",
+            "Growth Team <hello@outreach.example>",
+            "held",
+            "No alias, no reply and no known thread: nobody is named that we know",
+        ),
+        (
+            "Fwd: the file you asked for",
+            "Piet Conti <piet@customer.example>",
+            "held",
+            "The signed reply address does not belong to this sender, and the thread is unknown",
+        ),
+        (
+            "WIN A PRIZE",
+            "promo@spam.example",
+            "refused",
+            "The alias billing@postroom.test takes mail from known contacts only",
+        ),
+        (
+            "Poster arrived with a folded corner",
+            "Carla Conti <carla@customer.example>",
+            "discarded",
+            "The same mail was routed already: a second copy",
+        ),
         ("Quarterly numbers", "Nadia Haddad <nadia.haddad@atlas.example>", "failed", ""),
     ):
         address = sender.rsplit("<", maxsplit=1)[-1].rstrip(">")
-        an_inbound(company, subject, a_mail(sender, "info@postroom.test", subject, "Dear all,\r\n\r\nplease find our proposal below."), state, header_from=sender, mail_from=address, rcpt_to=["info@postroom.test"], verdict=[{"decision": "Hold", "reasons": [because(why).as_json()]}] if why else [], error="" if why else "KeyError: 'boundary'", received_at=ago(hours=5), door="imap")
+        an_inbound(
+            company,
+            subject,
+            a_mail(sender, "info@postroom.test", subject, "Dear all,\r\n\r\nplease find our proposal below."),
+            state,
+            header_from=sender,
+            mail_from=address,
+            rcpt_to=["info@postroom.test"],
+            verdict=[{"decision": "Hold", "reasons": [because(why).as_json()]}] if why else [],
+            error="" if why else "KeyError: 'boundary'",
+            received_at=ago(hours=5),
+            door="imap",
+        )
     page = "<div style='font-family:Georgia,serif'><h2 style='color:#0b5468'>Thank you for your order</h2><p>Dear Carla,</p><p>A new poster leaves our house today, by express and free of charge.</p><p><a href='https://postroom.test/'>Follow the parcel</a></p><p>Warm regards,<br>Alice</p></div>"
-    for number, (to, subject) in enumerate((("carla@customer.example", "Re: Poster arrived with a folded corner"), ("d.orlov@oakhurst.example", "Re: Can you print on recycled kraft paper?"), ("carla@customer.example", "Order 1187 is confirmed"), ("nadia.haddad@atlas.example", "Re: Invoice 2031 shows the wrong address"))):
-        LetterboxMail.objects.create(company=company, delivery=delivery if number == 0 else None, return_path="bounce+4kq9@postroom.test", to_address=to, from_display="Alice Archer <support+k7d2@postroom.test>", subject=subject, raw=a_mail("Alice Archer <support+k7d2@postroom.test>", to, subject, page, "html"), captured_at=ago(hours=number), is_read=number == 2)
-    queue = ScheduledAction.objects.create(key="queue", name="Mail: Email Queue Manager", interval_seconds=3600, next_run_at=NOW + timedelta(minutes=31), last_run_at=ago(minutes=29), last_result="12 deliveries released.")
-    ScheduledAction.objects.create(key="fetch", name="Mail: Fetchmail Service", interval_seconds=300, next_run_at=NOW + timedelta(minutes=3), last_run_at=ago(minutes=2), last_result="Old office: AUTHENTICATIONFAILED", failure_count=3)
-    ScheduledAction.objects.create(key="vacuum", name="Auto-Vacuum", interval_seconds=86400, next_run_at=NOW + timedelta(hours=9), is_active=False)
+    for number, (to, subject) in enumerate(
+        (
+            ("carla@customer.example", "Re: Poster arrived with a folded corner"),
+            ("d.orlov@oakhurst.example", "Re: Can you print on recycled kraft paper?"),
+            ("carla@customer.example", "Order 1187 is confirmed"),
+            ("nadia.haddad@atlas.example", "Re: Invoice 2031 shows the wrong address"),
+        )
+    ):
+        LetterboxMail.objects.create(
+            company=company,
+            delivery=delivery if number == 0 else None,
+            return_path="bounce+4kq9@postroom.test",
+            to_address=to,
+            from_display="Alice Archer <support+k7d2@postroom.test>",
+            subject=subject,
+            raw=a_mail("Alice Archer <support+k7d2@postroom.test>", to, subject, page, "html"),
+            captured_at=ago(hours=number),
+            is_read=number == 2,
+        )
+    queue = ScheduledAction.objects.create(
+        key="queue_manager",
+        name="Mail: Email Queue Manager",
+        interval_seconds=3600,
+        next_run_at=NOW + timedelta(minutes=31),
+        last_run_at=ago(minutes=29),
+        last_result="12 deliveries released.",
+    )
+    ScheduledAction.objects.create(
+        key="fetchmail",
+        name="Mail: Fetchmail Service",
+        interval_seconds=300,
+        next_run_at=NOW + timedelta(minutes=3),
+        last_run_at=ago(minutes=2),
+        last_result="Old office: AUTHENTICATIONFAILED",
+        failure_count=3,
+    )
+    ScheduledAction.objects.create(
+        key="auto_vacuum",
+        name="Auto-Vacuum",
+        interval_seconds=86400,
+        next_run_at=NOW + timedelta(hours=9),
+        is_active=False,
+    )
     for number in range(6):
-        ScheduledRun.objects.create(action=queue, started_at=ago(hours=number, minutes=29), finished_at=ago(hours=number, minutes=29), result="12 deliveries released." if number != 3 else "The database was not reachable.", is_failed=number == 3)
-    SettingChange.objects.create(changed_at=ago(hours=2), user=admin.user, subject="outgoing server Newsletter service", before={"port": 587, "password": "********"}, after={"port": 465, "password": "******** (new)"})
-    SettingChange.objects.create(changed_at=ago(days=3), user=admin.user, subject="parameter mail.catchall.domain", before="", after="postroom.test")
+        ScheduledRun.objects.create(
+            action=queue,
+            started_at=ago(hours=number, minutes=29),
+            finished_at=ago(hours=number, minutes=29),
+            result="12 deliveries released." if number != 3 else "The database was not reachable.",
+            is_failed=number == 3,
+        )
+    SettingChange.objects.create(
+        changed_at=ago(hours=2),
+        user=admin.user,
+        subject="outgoing server Newsletter service",
+        before={"port": 587, "password": "********"},
+        after={"port": 465, "password": "******** (new)"},
+    )
+    SettingChange.objects.create(
+        changed_at=ago(days=3),
+        user=admin.user,
+        subject="parameter mail.catchall.domain",
+        before="",
+        after="postroom.test",
+    )
     return company

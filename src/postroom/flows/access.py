@@ -23,6 +23,7 @@ _ALLOWED: dict[str, frozenset[Role]] = {
     "inbound": frozenset({Role.ADMINISTRATOR, Role.MANAGER}),
     "letterbox": frozenset({Role.ADMINISTRATOR, Role.MANAGER, Role.AGENT}),
     "settings": frozenset({Role.ADMINISTRATOR}),
+    "run": frozenset({Role.ADMINISTRATOR}),
 }
 
 

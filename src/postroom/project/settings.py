@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -31,6 +33,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
+    "ninja",  # serves the scripts of the API's documentation from here instead of from afar
     "procrastinate.contrib.django",
     "postroom.store",
     "postroom.web",
@@ -109,6 +112,8 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("de", _("German"))]
 LOCALE_PATHS = [BASE / "web" / "locale"]
 
+DATA_UPLOAD_MAX_MEMORY_SIZE = 40_000_000  # bytes: a message of the API with 25 MB of files in base64
+
 STATIC_URL = "static/"
 STATIC_ROOT = Path(POSTROOM.data_dir) / "static"
 
@@ -133,6 +138,14 @@ LOGGING: dict[str, Any] = {
     "loggers": {"postroom": {"level": POSTROOM.log_level}},
 }
 
+
+@lru_cache
+def _fresh(path: str) -> str:
+    """The address of a static file of ours, another one for other contents: browsers keep what they have seen."""
+    contents = (BASE / "web" / "static" / path).read_bytes()
+    return f"{static(path)}?v={sha256(contents).hexdigest()[:12]}"
+
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Postroom",
     "SITE_HEADER": "Postroom",
@@ -141,8 +154,8 @@ UNFOLD: dict[str, Any] = {
     "SITE_URL": None,
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
-    "STYLES": [lambda _request: static("postroom/postroom.css")],
-    "SCRIPTS": [lambda _request: static("postroom/postroom.js")],
+    "STYLES": [lambda _request: _fresh("postroom/postroom.css")],
+    "SCRIPTS": [lambda _request: _fresh("postroom/postroom.js")],
     "SIDEBAR": {"navigation": "postroom.web.navigation.navigation"},
     "BORDER_RADIUS": "9px",
     "COLORS": {

@@ -10,10 +10,11 @@ from django.utils.html import escape
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from postroom.core.terms.states import InboundState
 from postroom.flows import access
 from postroom.store.models import Member
-from postroom.store.queries.pages_home import MANY, held_count
-from postroom.store.queries.pages_records import kinds
+from postroom.store.queries.pages_home import MANY, few
+from postroom.store.queries.pages_records import KindFact, kinds
 from postroom.web.site import member_of
 
 SETTINGS = (
@@ -43,16 +44,36 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     return groups
 
 
+def kinds_of(request: HttpRequest) -> tuple[KindFact, ...]:
+    """The kinds in use, read once for the sidebar and the page."""
+    if not hasattr(request, "kinds"):
+        request.kinds = kinds()  # type: ignore[attr-defined]
+    found: tuple[KindFact, ...] = request.kinds  # type: ignore[attr-defined]
+    return found
+
+
+def held_of(request: HttpRequest, member: Member) -> int:
+    """How many mails are held, read once for the sidebar and the page."""
+    if not hasattr(request, "held"):
+        request.held = few(access.visible_inbound(member), InboundState.HELD)  # type: ignore[attr-defined]
+    found: int = request.held  # type: ignore[attr-defined]
+    return found
+
+
 def _records(request: HttpRequest) -> list[dict[str, Any]]:
     everything = _item(request, _("All records"), "inbox", reverse("web:records"), exact=True)
-    of_a_kind = [_item(request, kind.label_plural, kind.icon, reverse("web:kind", args=[kind.key])) for kind in kinds()]
+    of_a_kind = [
+        _item(request, kind.label_plural, kind.icon, reverse("web:kind", args=[kind.key])) for kind in kinds_of(request)
+    ]
     return [everything, *of_a_kind]
 
 
 def _mail(request: HttpRequest, member: Member) -> list[dict[str, Any]]:
-    items = [_item(request, _("Queue"), "outbox", reverse("web:queue"))]
+    items = []
+    if access.may(member, "queue"):
+        items.append(_item(request, _("Queue"), "outbox", reverse("web:queue")))
     if access.may(member, "inbound"):
-        held = held_count(access.visible_inbound(member))
+        held = held_of(request, member)
         waiting = {"badge": f"{MANY}+" if held > MANY else str(held), "badge_variant": "warning"} if held else {}
         items.append(_item(request, _("Inbound log"), "move_to_inbox", reverse("web:inbound")))
         items.append(_item(request, _("Held mail"), "front_hand", reverse("web:held")) | waiting)

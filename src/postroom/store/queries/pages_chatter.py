@@ -336,6 +336,15 @@ def body(visible: QuerySet[Record], message_id: int) -> BodyFact | None:
     return BodyFact(html=found["html"], quoted_html=found["quoted_html"], text=found["text"], inline=inline)
 
 
+def bodies(message_ids: list[int]) -> Mapping[int, BodyFact]:
+    """What these messages say, for programs; inline pictures are not resolved."""
+    rows = MessageBody.objects.filter(pk__in=message_ids).values("message_id", "html", "quoted_html", "text")
+    return {
+        row["message_id"]: BodyFact(html=row["html"], quoted_html=row["quoted_html"], text=row["text"], inline={})
+        for row in rows
+    }
+
+
 def attachment(visible: QuerySet[Record], attachment_id: int) -> Attachment | None:
     """A file of a visible record's conversation."""
     return Attachment.objects.filter(pk=attachment_id, message__record__in=visible).first()

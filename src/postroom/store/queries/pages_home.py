@@ -56,7 +56,6 @@ class Attention:
 
     failures: tuple[FailureFact, ...]
     inbox: tuple[InboxFact, ...]
-    held: int
     stuck: int
     oldest_waiting: datetime | None
     servers: tuple[TroubleFact, ...]
@@ -121,7 +120,7 @@ def my_inbox(contact_id: int, visible: QuerySet[Record], most: int = 12) -> tupl
     )
 
 
-def held_count(visible: QuerySet[InboundMessage], state: InboundState = InboundState.HELD) -> int:
+def few(visible: QuerySet[InboundMessage], state: InboundState) -> int:
     """How many mails are in this state, at most ``MANY + 1``. Walks the index of the few."""
     return len(visible.filter(state=state).order_by("-id").values_list("id", flat=True)[: MANY + 1])
 
@@ -140,8 +139,7 @@ def attention(
     return Attention(
         failures=my_failures(contact_id, records),
         inbox=my_inbox(contact_id, records),
-        held=held_count(inbound) if inbound is not None else 0,
-        stuck=held_count(inbound, InboundState.FAILED) if inbound is not None else 0,
+        stuck=few(inbound, InboundState.FAILED) if inbound is not None else 0,
         oldest_waiting=oldest_waiting(deliveries, now) if deliveries is not None else None,
         servers=_troubles(servers, "trouble"),
         mailboxes=_troubles(mailboxes, "last_error"),

@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from django.db.models import F, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from postroom.core.terms.reasons import Reason, reasons_from_json
 from postroom.core.terms.states import DeliveryState
@@ -263,8 +263,6 @@ def _reports(delivery_id: int) -> tuple[ReportFact, ...]:
 
 def oldest_waiting(visible: QuerySet[Delivery], now: datetime) -> datetime | None:
     """Since when the delivery that is due and waits longest is due; None when nothing is late. One look into the index per lane."""
-    lanes = [
-        visible.filter(state__in=WAITING, lane=lane, due_at__lte=now).aggregate(at=Min("due_at"))["at"]
-        for lane in (0, 1, 2)
-    ]
-    return min((at for at in lanes if at is not None), default=None)
+    due = visible.filter(state__in=WAITING, due_at__lte=now).order_by("due_at").values_list("due_at", flat=True)
+    lanes = [due.filter(lane=lane)[:1] for lane in (0, 1, 2)]
+    return min(lanes[0].union(*lanes[1:], all=True), default=None)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from html import unescape
 from typing import Any
 
 from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Left
+from django.utils.html import strip_tags
 
 from postroom.core.terms.states import MessageKind
 from postroom.store.models import Contact, Follower, Member, Message, MessageBody, Record, RecordKind
@@ -152,7 +154,13 @@ def record_list(visible: QuerySet[Record], wish: RecordWish) -> Page[RecordRow]:
 def _last_words(message_ids: list[int]) -> Mapping[int, Mapping[str, Any]]:
     rows = (
         MessageBody.objects.filter(message_id__in=message_ids)
-        .values("message_id", kind=F("message__kind"), author=F("message__author_name"), said=Left("text", SNIPPET))
+        .values(
+            "message_id",
+            kind=F("message__kind"),
+            author=F("message__author_name"),
+            said=Left("text", SNIPPET),
+            html_said=Left("html", 6 * SNIPPET),
+        )
         .order_by()
     )
     return {row["message_id"]: row for row in rows}
@@ -173,8 +181,16 @@ def _record_row(row: Mapping[str, Any], last: Mapping[int, Mapping[str, Any]]) -
         updated_at=row["updated_at"],
         last_kind=words.get("kind", ""),
         last_author=words.get("author", ""),
-        last_words=" ".join(words.get("said", "").split()),
+        last_words=_first_words(words.get("said", ""), words.get("html_said", "")),
     )
+
+
+def _first_words(text: str, html: str) -> str:
+    """The beginning of the text, or of what the HTML says without its tags."""
+    plain = text or unescape(
+        strip_tags(html.replace("<br", " <br").replace("</p>", " </p>").replace("</li>", " </li>"))
+    )
+    return " ".join(plain.split())[:SNIPPET]
 
 
 def record_head(visible: QuerySet[Record], record_id: int) -> RecordFact | None:

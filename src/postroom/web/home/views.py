@@ -12,8 +12,9 @@ from postroom.flows.read_inbox import mark_read
 from postroom.store.models import Mailbox, OutgoingServer
 from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_home import Attention, attention
-from postroom.store.queries.pages_records import RecordWish, kinds, record_list
+from postroom.store.queries.pages_records import RecordWish, record_list
 from postroom.web.members import MemberRequest, for_members
+from postroom.web.navigation import held_of, kinds_of
 from postroom.web.shell import fragment, go, page
 from postroom.wiring import ports
 
@@ -31,7 +32,7 @@ def home(request: MemberRequest) -> HttpResponse:
         {
             **_attention(request),
             "greeting": _greeting(member.contact.name),
-            "kinds": kinds(),
+            "kinds": kinds_of(request),
             "mine": record_list(access.visible_records(member), wish).rows,
         },
     )
@@ -66,6 +67,7 @@ def _attention(request: MemberRequest) -> dict[str, object]:
     return {
         "attention": found,
         "late": oldest if oldest is not None and (now - oldest).total_seconds() > LATE_AFTER else None,
+        "held": held_of(request, member) if access.may(member, "inbound") else 0,
         "may_see_mail": access.may(member, "inbound"),
     }
 

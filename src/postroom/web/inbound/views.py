@@ -7,18 +7,25 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from postroom.core.mime.markup import text_to_html
 from postroom.core.mime.parsed import ParsedMail
 from postroom.core.mime.parsing import parse
-from postroom.core.mime.markup import text_to_html
 from postroom.core.terms.states import InboundState
 from postroom.flows import access
 from postroom.flows.access import NotAllowed
-from postroom.flows.settle_inbound import attach_to_record, create_record_from, refuse_held, route_again
+from postroom.flows.settle_inbound import (
+    AlreadySettled,
+    attach_to_record,
+    create_record_from,
+    refuse_held,
+    route_again,
+)
 from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_inbound import InboundFact, inbound, inbound_list, raw_mail
-from postroom.store.queries.pages_records import RecordWish, kinds, record_list
+from postroom.store.queries.pages_records import RecordWish, record_list
 from postroom.web.frames import download, framed
 from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
+from postroom.web.navigation import kinds_of
 from postroom.web.shell import fragment, go, page
 from postroom.wiring import ports
 
@@ -83,7 +90,7 @@ def one(request: MemberRequest, inbound_id: int) -> HttpResponse:
         "row": found.row,
         "parsed": parsed,
         "decisions": decisions,
-        "kinds": kinds(),
+        "kinds": kinds_of(request),
         "may_decide": found.row.state in MAY_STILL_DECIDE and access.may(request.member, "inbound"),
     }
     return page(request, "postroom/inbound/mail.html", _("Incoming mail"), context)
@@ -129,6 +136,7 @@ def source(request: MemberRequest, inbound_id: int) -> HttpResponse:
 @for_members("GET")
 def find_record(request: MemberRequest, inbound_id: int) -> HttpResponse:
     """Records to attach the mail to."""
+    _found(request, inbound_id)
     wish = RecordWish(search=text_of(request.GET, "q", 200), size=8)
     rows = record_list(access.visible_records(request.member), wish).rows if wish.search else ()
     return fragment(request, "postroom/inbound/_records.html", {"records": rows, "inbound_id": inbound_id})
@@ -138,8 +146,17 @@ def find_record(request: MemberRequest, inbound_id: int) -> HttpResponse:
 def again(request: MemberRequest, inbound_id: int) -> HttpResponse:
     """Route again: after a rule was changed, or after our own fault was mended."""
     _found(request, inbound_id)
-    route_again(ports(), inbound_id, member=request.member)
+    try:
+        route_again(ports(), inbound_id, member=request.member)
+    except AlreadySettled:
+        return _settled(request, inbound_id)
     return go(request, reverse("web:inbound_mail", args=[inbound_id]), said=_("It is routed again in a moment."))
+
+
+def _settled(request: MemberRequest, inbound_id: int) -> HttpResponse:
+    """Somebody, or the router, was faster."""
+    place = reverse("web:inbound_mail", args=[inbound_id])
+    return go(request, place, trouble=_("This mail is on a record already; nothing was changed."))
 
 
 @for_members("POST")
@@ -149,7 +166,10 @@ def attach(request: MemberRequest, inbound_id: int) -> HttpResponse:
     record_id = read_id(request.POST.get("record", ""))
     if record_id is None or not access.visible_records(request.member).filter(pk=record_id).exists():
         raise Http404
-    attach_to_record(ports(), inbound_id, record_id, member=request.member)
+    try:
+        attach_to_record(ports(), inbound_id, record_id, member=request.member)
+    except AlreadySettled:
+        return _settled(request, inbound_id)
     return go(request, reverse("web:record", args=[record_id]), said=_("The mail is on this record now."))
 
 
@@ -158,15 +178,21 @@ def create(request: MemberRequest, inbound_id: int) -> HttpResponse:
     """A person makes a record of it."""
     _found(request, inbound_id)
     kind = request.POST.get("kind", "")
-    if kind not in {one.key for one in kinds()}:
+    if kind not in {one.key for one in kinds_of(request)}:
         raise Http404
-    create_record_from(ports(), inbound_id, kind, member=request.member)
-    return go(request, reverse("web:inbound_mail", args=[inbound_id]), said=_("A record was made of it."))
+    try:
+        record_id = create_record_from(ports(), inbound_id, kind, member=request.member)
+    except AlreadySettled:
+        return _settled(request, inbound_id)
+    return go(request, reverse("web:record", args=[record_id]), said=_("A record was made of the mail."))
 
 
 @for_members("POST")
 def refuse(request: MemberRequest, inbound_id: int) -> HttpResponse:
     """A person sends it away."""
     _found(request, inbound_id)
-    refuse_held(ports(), inbound_id, member=request.member)
+    try:
+        refuse_held(ports(), inbound_id, member=request.member)
+    except AlreadySettled:
+        return _settled(request, inbound_id)
     return go(request, reverse("web:held"), said=_("The mail was refused."))

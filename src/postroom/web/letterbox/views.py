@@ -9,9 +9,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from postroom.core.mime.markup import text_to_html
 from postroom.core.mime.parsed import Attachment
 from postroom.core.mime.parsing import parse
-from postroom.core.mime.markup import text_to_html
 from postroom.flows import access
 from postroom.flows import letterbox as flow
 from postroom.flows.read_inbox import mark_letter_read

@@ -33,7 +33,7 @@ TOPICS = {"queue": "queue", "inbound": "inbound", "letterbox": "view"}  # topic 
 
 
 async def stream(request: HttpRequest, topic: str, record_id: int | None = None) -> HttpResponseBase:
-    """``/live/record/12/`` or ``/live/queue/``: events named ``changed``, without contents."""
+    """``/live/records/12/`` or ``/live/queue/``: events named ``changed``, without contents."""
     if request.method != "GET":
         return HttpResponseNotAllowed(["GET"])
     allowed, parameters = await sync_to_async(_ask)(request, topic, record_id)

@@ -148,7 +148,10 @@ def resend(request: MemberRequest, message_id: int) -> HttpResponse:
         for text in request.POST.getlist("retry")[:200]
         if (number := read_id(text)) is not None
     }
-    resend_failed(ports(), message_id=message_id, author=request.member, retry=retry)
+    try:
+        resend_failed(ports(), message_id=message_id, author=request.member, retry=retry)
+    except ValueError:
+        return _panel(request, found, trouble=_("One of the addresses is none. Nothing was sent."))
     return _panel(request, found)
 
 
@@ -167,16 +170,17 @@ def _message(request: MemberRequest, message_id: int) -> MessageFact:
     return found
 
 
-def _panel(request: MemberRequest, found: MessageFact) -> HttpResponse:
+def _panel(request: MemberRequest, found: MessageFact, trouble: str = "") -> HttpResponse:
     if request.method == "POST" and request.headers.get("HX-Request") != "true":
         record_id = Message.objects.values_list("record_id", flat=True).get(pk=found.id)
-        return go(request, reverse("web:record", args=[record_id]))
+        return go(request, reverse("web:record", args=[record_id]), trouble=trouble)
     people = envelope(access.visible_records(request.member), found.id)
     context = {
         "message": found,
         "people": people,
         "has_failed": any(one.is_failed for one in people),
         "may_post": access.may(request.member, "post"),
+        "trouble": trouble,
     }
     answer = fragment(request, "postroom/chatter/_recipients.html", context)
     if request.method == "POST":

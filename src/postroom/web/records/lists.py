@@ -18,12 +18,12 @@ from postroom.store.queries.pages_records import (
     RecordWish,
     colleagues,
     find_people,
-    kinds,
     people,
     record_list,
 )
 from postroom.web.forms import style
 from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
+from postroom.web.navigation import kinds_of
 from postroom.web.shell import fragment, go, page
 from postroom.wiring import ports
 
@@ -31,7 +31,7 @@ from postroom.wiring import ports
 @for_members("GET")
 def records(request: MemberRequest, kind: str = "") -> HttpResponse:
     """All records, or those of one kind; htmx gets the rows alone (search, next page)."""
-    known = kinds()
+    known = kinds_of(request)
     chosen = next((one for one in known if one.key == kind), None)
     if kind and chosen is None:
         raise Http404
@@ -103,7 +103,7 @@ class RecordForm(forms.Form):
 @for_members("GET", "POST")
 def new(request: MemberRequest, kind: str) -> HttpResponse:
     """The form for a new record, and the record itself."""
-    chosen = next((one for one in kinds() if one.key == kind), None)
+    chosen = next((one for one in kinds_of(request) if one.key == kind), None)
     if chosen is None:
         raise Http404
     form = RecordForm(request.POST if request.method == "POST" else None, chosen, request)
@@ -146,4 +146,6 @@ def chosen(request: MemberRequest) -> HttpResponse:
     number = read_id(request.GET.get("id", ""))
     found = people([number], access.company_ids(request.member)) if number is not None else ()
     name = "extra" if request.GET.get("name") == "extra" else "contact"
-    return fragment(request, "postroom/records/_chosen.html", {"people": found, "name": name})
+    answer = fragment(request, "postroom/records/_chosen.html", {"people": found, "name": name})
+    answer["HX-Trigger-After-Swap"] = "postroom:people"
+    return answer

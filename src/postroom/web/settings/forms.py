@@ -31,14 +31,13 @@ class SettingForm(AnyModelForm):
             company.queryset = company.queryset.filter(pk__in=company_ids)
         style(self)
 
-    def values(self) -> dict[str, Any]:
-        """What a flow stores: related rows by their ids, the password only when one was typed."""
-        found = {}
+    def changes(self, row_id: int | None) -> dict[str, Any]:
+        """What a flow stores: what was changed (of a new row everything), related rows by their ids."""
+        found: dict[str, Any] = {"id": row_id}
         for name, value in self.cleaned_data.items():
-            if name == "password":
-                if value:
-                    found[name] = value
-            elif isinstance(self.fields[name], forms.ModelChoiceField):
+            if name not in self.changed_data and (row_id is not None or name == "password"):
+                continue
+            if isinstance(self.fields[name], forms.ModelChoiceField):
                 found[f"{name}_id"] = value.pk if value is not None else None
             else:
                 found[name] = value

@@ -19,8 +19,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from postroom.core.terms.parameters import PARAMETERS, ParameterError
-from postroom.flows import access, api_keys, schedule
+from postroom.flows import access, api_keys
 from postroom.flows import settings as flow
+from postroom.flows.change_scheduled_action import change_action
+from postroom.flows.run_scheduled_action import ACTIONS, run_now
 from postroom.store.models import Alias, AliasDomain, Mailbox, OutgoingServer
 from postroom.store.queries import pages_settings as read
 from postroom.store.queries.pages import read_id
@@ -126,7 +128,7 @@ def section_edit(section: Section) -> Callable[..., Any]:
         form = section.form(data, instance=row, company_ids=ids, **_initial(request, section, row_id))
         if form.is_valid():
             try:
-                section.save(ports(), {**form.values(), "id": row_id}, member=request.member)
+                section.save(ports(), form.changes(row_id), member=request.member)
             except ValidationError as error:
                 form.add_error(None, error)
             else:
@@ -212,7 +214,7 @@ def action(request: MemberRequest, key: str) -> HttpResponse:
     form = ActionForm(request.POST if request.method == "POST" else None, initial=initial)
     if form.is_valid():
         values = form.cleaned_data
-        schedule.change_action(
+        change_action(
             ports(),
             key,
             interval_seconds=values["minutes"] * 60,
@@ -227,10 +229,11 @@ def action(request: MemberRequest, key: str) -> HttpResponse:
 @for_members("POST")
 def run(request: MemberRequest, key: str) -> HttpResponse:
     """Run Now. While it runs this has no effect."""
-    if read.action(key) is None:
+    if key not in ACTIONS or read.action(key) is None:
         raise Http404
-    schedule.run_now(ports(), key, member=request.member)
-    return go(request, reverse("web:action", args=[key]), said=_("It starts in a moment."))
+    was_deferred = run_now(ports(), key, member=request.member)
+    said = _("It starts in a moment.") if was_deferred else _("It waits to be run already.")
+    return go(request, reverse("web:action", args=[key]), said=said)
 
 
 @for_members("GET")

@@ -153,11 +153,34 @@
       sessionStorage.removeItem(draft);
       kept = new DataTransfer();
       list();
+      each(form, "#pr-extra [data-dropped]", (person) => person.remove());
+      each(form, "[name=to_customer]", (box) => (box.checked = false));
+      htmx.trigger(document.body, "postroom:people");
     });
 
     function sync() {
-      html.value = editor.innerText.trim() ? editor.innerHTML : "";
+      html.value = editor.innerText.trim() ? paragraphs(editor) : "";
     }
+  }
+
+  /* Browsers leave the first line bare and may write divs: all of it becomes paragraphs. */
+  function paragraphs(editor) {
+    const made = document.createElement("div");
+    let open = null;
+    [...editor.cloneNode(true).childNodes].forEach((node) => {
+      if (/^(P|UL|OL|BLOCKQUOTE|H[1-6]|PRE)$/.test(node.nodeName)) {
+        made.append(node);
+        open = null;
+      } else if (node.nodeName === "DIV") {
+        made.append(document.createElement("p"));
+        made.lastChild.append(...node.childNodes);
+        open = null;
+      } else {
+        if (!open) made.append((open = document.createElement("p")));
+        open.append(node);
+      }
+    });
+    return made.innerHTML;
   }
 
   function size(bytes) {
@@ -195,7 +218,8 @@
   function bulk(root) {
     each(root, "form.pr-bulk", (bar) => {
       if (!once(bar, "wired")) return;
-      const boxes = () => [...document.querySelectorAll(`input[type=checkbox][form="${bar.id}"][name=id]`)];
+      const name = bar.getAttribute("id"); /* bar.id would be its fields named "id" */
+      const boxes = () => [...document.querySelectorAll(`input[type=checkbox][form="${name}"][name=id]`)];
       const tell = () => {
         const chosen = boxes().filter((box) => box.checked).length;
         bar.hidden = !chosen;
@@ -237,9 +261,8 @@
     }
     const drop = event.target.closest("[data-drop]");
     if (drop) {
-      const form = drop.closest("form");
       drop.closest("[data-dropped]").remove();
-      if (form) form.dispatchEvent(new Event("postroom:people"));
+      htmx.trigger(document.body, "postroom:people");
     }
     const reveal = event.target.closest("[data-toggle]");
     if (reveal) document.getElementById(reveal.dataset.toggle).toggleAttribute("hidden");
@@ -252,6 +275,21 @@
       open.querySelector("summary").focus();
     });
     each(document, ".pr-found", (found) => found.replaceChildren());
+  });
+
+  /* What somebody has ticked is not swept away by what has changed meanwhile. */
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.target.id === "pr-rows" && event.detail.target.querySelector("input:checked")) event.detail.shouldSwap = false;
+  });
+
+  /* Somebody was chosen: the list under the field has done its work. */
+  document.addEventListener("htmx:afterOnLoad", (event) => {
+    const picker = event.detail.elt.closest(".pr-picker");
+    if (!picker || event.detail.elt.matches("input")) return;
+    each(picker, "input[type=search]", (field) => (field.value = ""));
+    each(picker, ".pr-found", (found) => found.replaceChildren());
+    const pop = picker.closest("details.pr-pop");
+    if (pop) pop.open = false;
   });
 
   /* A refused change (403, 409, 422) still brings a page's piece that says why. */

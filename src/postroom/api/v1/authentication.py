@@ -1,0 +1,34 @@
+"""Who asks: a member by session (as the pages), or a program with a member's key."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+from ninja.security import APIKeyCookie, HttpBearer
+
+from postroom.flows.api_keys import member_of_key
+from postroom.store.models import Member
+from postroom.wiring import ports
+
+
+class ApiRequest(HttpRequest):
+    """A request whose member is known (ninja's name for it is ``auth``)."""
+
+    auth: Member
+
+
+class BySession(APIKeyCookie):
+    """The cookie of the pages; changes need the CSRF token in ``X-CSRFToken``."""
+
+    param_name = "sessionid"
+
+    def authenticate(self, request: HttpRequest, _key: str | None) -> Member | None:
+        if not request.user.is_authenticated or not request.user.is_active:
+            return None
+        return Member.objects.select_related("contact", "company", "user").filter(user_id=request.user.pk).first()
+
+
+class ByKey(HttpBearer):
+    """``Authorization: Bearer prk_…``"""
+
+    def authenticate(self, _request: HttpRequest, token: str) -> Member | None:
+        return member_of_key(ports(), token)

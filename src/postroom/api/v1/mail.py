@@ -1,0 +1,109 @@
+"""Deliveries and incoming mail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import Http404
+from ninja import Query, Router
+from ninja.errors import HttpError
+
+from postroom.api.v1.authentication import ApiRequest
+from postroom.api.v1.schemas import (
+    AttemptOut,
+    ChangedOut,
+    DecisionOut,
+    DeliveryOut,
+    DeliveryQuery,
+    DeliveryRowOut,
+    InboundOut,
+    InboundQuery,
+    InboundRowOut,
+    MadeOut,
+    PageOut,
+    Trouble,
+    fields_of,
+    page_out,
+    reason_out,
+    reasons_out,
+)
+from postroom.flows import access, queue
+from postroom.store.queries.pages_inbound import InboundRow, inbound, inbound_list
+from postroom.store.queries.pages_queue import DeliveryRow, deliveries, delivery
+from postroom.wiring import ports
+
+router = Router(tags=["mail"])
+
+TROUBLE = {400: Trouble, 401: Trouble, 403: Trouble, 404: Trouble, 422: Trouble}
+ACTIONS = {"retry": queue.retry, "send-now": queue.send_now, "cancel": queue.cancel}
+
+
+@router.get("/deliveries", response={200: PageOut[DeliveryRowOut], **TROUBLE}, summary="The queue")
+def list_deliveries(request: ApiRequest, asked: Query[DeliveryQuery]) -> Any:
+    """What is outgoing comes in the order in which it leaves, everything else newest first."""
+    access.require(request.auth, "queue")
+    page = deliveries(access.visible_deliveries(request.auth), asked.state, cursor=asked.after, size=asked.limit)
+    return page_out(page, [_delivery(row) for row in page.rows])
+
+
+@router.get("/deliveries/{delivery_id}", response={200: DeliveryOut, **TROUBLE}, summary="One delivery")
+def get_delivery(request: ApiRequest, delivery_id: int) -> Any:
+    """With every attempt and the server's replies verbatim."""
+    access.require(request.auth, "queue")
+    found = delivery(access.visible_deliveries(request.auth), delivery_id)
+    if found is None:
+        raise Http404
+    return fields_of(
+        found,
+        DeliveryOut,
+        delivery=_delivery(found.row),
+        reasons=reasons_out(found.reasons),
+        attempts=[fields_of(one, AttemptOut, state=one.state.value) for one in found.attempts],
+    )
+
+
+@router.post(
+    "/deliveries/{delivery_id}/{action}", response={200: ChangedOut, **TROUBLE}, summary="Retry, send now or cancel"
+)
+def act(request: ApiRequest, delivery_id: int, action: str) -> Any:
+    """``action``: retry, send-now or cancel. A delivery that is not in a fitting state is left alone, with the reason."""
+    access.require(request.auth, "queue")
+    if action not in ACTIONS:
+        raise HttpError(404, "There is no such action.")
+    if not access.visible_deliveries(request.auth).filter(pk=delivery_id).exists():
+        raise Http404
+    changed = ACTIONS[action](ports(), [delivery_id], member=request.auth)
+    return {"done": list(changed.done), "refused": {pk: reason_out(why) for pk, why in changed.refused.items()}}
+
+
+@router.get("/inbound", response={200: PageOut[InboundRowOut], **TROUBLE}, summary="The inbound log")
+def list_inbound(request: ApiRequest, asked: Query[InboundQuery]) -> Any:
+    """Newest first."""
+    access.require(request.auth, "inbound")
+    page = inbound_list(access.visible_inbound(request.auth), asked.state, cursor=asked.after, size=asked.limit)
+    return page_out(page, [_inbound(row) for row in page.rows])
+
+
+@router.get("/inbound/{inbound_id}", response={200: InboundOut, **TROUBLE}, summary="One incoming mail")
+def get_inbound(request: ApiRequest, inbound_id: int) -> Any:
+    """What was decided about it, why, and what it became."""
+    access.require(request.auth, "inbound")
+    found = inbound(access.visible_inbound(request.auth), inbound_id)
+    if found is None:
+        raise Http404
+    return fields_of(
+        found,
+        InboundOut,
+        mail=_inbound(found.row),
+        decisions=[fields_of(one, DecisionOut, reasons=reasons_out(one.reasons)) for one in found.decisions],
+        made=[fields_of(one, MadeOut) for one in found.made],
+    )
+
+
+def _delivery(row: DeliveryRow) -> dict[str, Any]:
+    waits_for = reason_out(row.waits_for) if row.waits_for else None
+    return fields_of(row, DeliveryRowOut, state=row.state.value, waits_for=waits_for)
+
+
+def _inbound(row: InboundRow) -> dict[str, Any]:
+    return fields_of(row, InboundRowOut, state=row.state.value, reasons=reasons_out(row.reasons))

@@ -1,0 +1,223 @@
+"""Records, their followers and their messages."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from binascii import Error as NotBase64
+from typing import Any
+
+from django.http import Http404
+from ninja import Query, Router
+from ninja.errors import HttpError
+
+from postroom.api.v1.authentication import ApiRequest
+from postroom.api.v1.schemas import (
+    AttachmentOut,
+    Cut,
+    EnvelopeOut,
+    FileIn,
+    FollowerOut,
+    FollowIn,
+    MessageIn,
+    MessageOut,
+    PageOut,
+    RecordChange,
+    RecordIn,
+    RecordOut,
+    RecordQuery,
+    RecordRowOut,
+    Trouble,
+    fields_of,
+    page_out,
+    reasons_out,
+)
+from postroom.core.mime.markup import text_to_html
+from postroom.core.terms.addresses import parse_one
+from postroom.core.terms.states import MessageKind
+from postroom.flows import access
+from postroom.flows.post_message import NewFile, post_message
+from postroom.flows.records import change_record, create_record, follow, unfollow
+from postroom.store.queries.pages_chatter import BodyFact, MessageFact, bodies, thread
+from postroom.store.queries.pages_chatter import message as one_message
+from postroom.store.queries.pages_records import (
+    RecordFact,
+    RecordWish,
+    colleagues,
+    followers,
+    kinds,
+    people,
+    record_head,
+    record_list,
+)
+from postroom.wiring import ports
+
+router = Router(tags=["records"])
+
+TROUBLE = {400: Trouble, 401: Trouble, 403: Trouble, 404: Trouble, 422: Trouble}
+MAX_ATTACHMENTS = 25_000_000  # bytes of one message's files
+
+
+@router.get("/records", response={200: PageOut[RecordRowOut], **TROUBLE}, summary="List records")
+def list_records(request: ApiRequest, asked: Query[RecordQuery]) -> Any:
+    """Those last written on come first."""
+    wish = RecordWish(
+        kind=asked.kind,
+        search=asked.search,
+        stage=asked.stage,
+        responsible=asked.responsible_id,
+        contact=asked.contact_id,
+        cursor=asked.after,
+        size=asked.limit,
+    )
+    page = record_list(access.visible_records(request.auth), wish)
+    return page_out(page, [fields_of(row, RecordRowOut) for row in page.rows])
+
+
+@router.post("/records", response={201: RecordOut, **TROUBLE}, summary="Create a record")
+def create(request: ApiRequest, body: RecordIn) -> Any:
+    """The contact is one that is known (``contact_id``), or a name and an address."""
+    member = request.auth
+    company_id = member.company_id if body.company_id is None else body.company_id
+    if company_id not in access.company_ids(member):
+        raise HttpError(422, "There is no such company, or it is not yours.")
+    if body.kind not in {kind.key for kind in kinds()}:
+        raise HttpError(422, "There is no such kind of record.")
+    if body.contact_address and parse_one(body.contact_address) is None:
+        raise HttpError(422, "contact_address is no e-mail address.")
+    _known_contacts([body.contact_id] if body.contact_id else [], company_id)
+    _known_colleague(body.responsible_id, company_id)
+    made = create_record(
+        ports(),
+        company_id=company_id,
+        kind=body.kind,
+        title=body.title,
+        author=member,
+        contact_id=body.contact_id,
+        contact_name=body.contact_name,
+        contact_address=body.contact_address,
+        stage=body.stage,
+        responsible_id=body.responsible_id,
+    )
+    return 201, _record(_head(request, made.pk))
+
+
+@router.get("/records/{record_id}", response={200: RecordOut, **TROUBLE}, summary="One record")
+def get(request: ApiRequest, record_id: int) -> Any:
+    return _record(_head(request, record_id))
+
+
+@router.patch("/records/{record_id}", response={200: RecordOut, **TROUBLE}, summary="Change a record")
+def change(request: ApiRequest, record_id: int, body: RecordChange) -> Any:
+    head = _head(request, record_id)
+    named = body.model_dump(exclude_unset=True)
+    _known_colleague(named.get("responsible_id"), head.company_id)
+    change_record(ports(), record_id=record_id, by=request.auth, **named)
+    return _record(_head(request, record_id))
+
+
+@router.get("/records/{record_id}/followers", response={200: list[FollowerOut], **TROUBLE}, summary="Who follows")
+def list_followers(request: ApiRequest, record_id: int) -> Any:
+    return [fields_of(one, FollowerOut) for one in _head(request, record_id).followers]
+
+
+@router.post("/records/{record_id}/followers", response={200: list[FollowerOut], **TROUBLE}, summary="Add a follower")
+def add_follower(request: ApiRequest, record_id: int, body: FollowIn) -> Any:
+    head = _head(request, record_id)
+    _known_contacts([body.contact_id], head.company_id)
+    follow(ports(), record_id=record_id, contact_id=body.contact_id, by=request.auth)
+    return [fields_of(one, FollowerOut) for one in followers(record_id)]
+
+
+@router.delete(
+    "/records/{record_id}/followers/{contact_id}",
+    response={200: list[FollowerOut], **TROUBLE},
+    summary="Remove a follower",
+)
+def remove_follower(request: ApiRequest, record_id: int, contact_id: int) -> Any:
+    _head(request, record_id)
+    unfollow(ports(), record_id=record_id, contact_id=contact_id, by=request.auth)
+    return [fields_of(one, FollowerOut) for one in followers(record_id)]
+
+
+@router.get("/records/{record_id}/messages", response={200: PageOut[MessageOut], **TROUBLE}, summary="A conversation")
+def list_messages(request: ApiRequest, record_id: int, asked: Query[Cut]) -> Any:
+    """Newest first."""
+    _head(request, record_id)
+    page = thread(record_id, before=asked.after, size=asked.limit)
+    said = bodies([one.id for one in page.rows])
+    return page_out(page, [_message(one, said.get(one.id)) for one in page.rows])
+
+
+@router.post(
+    "/records/{record_id}/messages", response={201: MessageOut, **TROUBLE}, summary="Write a message or a note"
+)
+def post(request: ApiRequest, record_id: int, body: MessageIn) -> Any:
+    """A comment goes to the followers; a note stays among colleagues."""
+    head = _head(request, record_id)
+    html = body.html or (text_to_html(body.text) if body.text else "")
+    files = [_file(one) for one in body.attachments]
+    if not html and not files:
+        raise HttpError(422, "Say something: html, text or attachments.")
+    if sum(len(one.content) for one in files) > MAX_ATTACHMENTS:
+        raise HttpError(422, "The attachments are larger than 25 MB together.")
+    _known_contacts(body.extra_contact_ids, head.company_id)
+    made = post_message(
+        ports(),
+        record_id=record_id,
+        author=request.auth,
+        html=html,
+        kind=MessageKind(body.kind),
+        subject=body.subject,
+        attachments=files,
+        extra_contact_ids=body.extra_contact_ids,
+        to_customer=body.to_customer,
+    )
+    found = one_message(access.visible_records(request.auth), made.pk)
+    if found is None:
+        raise Http404
+    return 201, _message(found, bodies([made.pk]).get(made.pk))
+
+
+def _head(request: ApiRequest, record_id: int) -> RecordFact:
+    head = record_head(access.visible_records(request.auth), record_id)
+    if head is None:
+        raise Http404
+    return head
+
+
+def _known_contacts(contact_ids: list[int], company_id: int) -> None:
+    wanted = set(contact_ids)
+    if {one.id for one in people(sorted(wanted), [company_id])} != wanted:
+        raise HttpError(422, "There is no such contact in this company.")
+
+
+def _known_colleague(member_id: int | None, company_id: int) -> None:
+    if member_id is not None and member_id not in {one.id for one in colleagues([company_id])}:
+        raise HttpError(422, "responsible_id is no member of this company.")
+
+
+def _file(file: FileIn) -> NewFile:
+    try:
+        content = b64decode(file.content, validate=True)
+    except (NotBase64, ValueError):
+        raise HttpError(422, f"The content of {file.name} is not base64.") from None
+    return NewFile(name=file.name, content_type=file.content_type, content=content)
+
+
+def _record(head: RecordFact) -> dict[str, Any]:
+    return fields_of(
+        head, RecordOut, kind=head.kind.key, followers=[fields_of(one, FollowerOut) for one in head.followers]
+    )
+
+
+def _message(fact: MessageFact, said: BodyFact | None) -> dict[str, Any]:
+    return fields_of(
+        fact,
+        MessageOut,
+        html=said.html if said else "",
+        quoted_html=said.quoted_html if said else "",
+        text=said.text if said else "",
+        attachments=[fields_of(one, AttachmentOut) for one in fact.attachments],
+        envelope=fields_of(fact.envelope, EnvelopeOut),
+        reasons=reasons_out(fact.reasons),
+    )

@@ -1,0 +1,265 @@
+"""What goes over the line, in and out. Times are ISO 8601 in UTC; reasons are a code, its facts and the English sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
+
+from ninja import Field, Schema
+from pydantic import ConfigDict
+
+from postroom.core.terms.reasons import Reason
+from postroom.core.terms.states import InboundState
+from postroom.store.queries.pages import Page
+from postroom.store.queries.pages_queue import QueueView
+
+T = TypeVar("T")
+
+
+class In(Schema):
+    """What programs send. Unknown names are refused: a misspelt one must not be lost in silence."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class PageOut(Schema, Generic[T]):
+    rows: list[T]
+    next: str = Field("", description="Ask with ?after= this for the next page; empty: there is none.")
+
+
+class ReasonOut(Schema):
+    code: str
+    facts: dict[str, str]
+    sentence: str
+
+
+class Cut(Schema):
+    """Which piece of a list."""
+
+    after: str = Field("", max_length=100, description="The ``next`` of the page before.")
+    limit: int = Field(50, ge=1, le=200)
+
+
+class RecordQuery(Cut):
+    kind: str = ""
+    search: str = Field("", max_length=200, description="Words that begin words of title, contact or address.")
+    stage: str = ""
+    responsible_id: int | None = Field(None, description="0: nobody's.")
+    contact_id: int | None = None
+
+
+class DeliveryQuery(Cut):
+    state: QueueView = QueueView.ALL
+
+
+class InboundQuery(Cut):
+    state: InboundState | None = None
+
+
+class RecordIn(In):
+    kind: str = Field(max_length=40)
+    title: str = Field(min_length=1, max_length=500)
+    company_id: int | None = Field(None, description="The member's own company when left out.")
+    contact_id: int | None = None
+    contact_name: str = Field("", max_length=200)
+    contact_address: str = Field("", max_length=320)
+    stage: str = Field("", max_length=80)
+    responsible_id: int | None = None
+
+
+class RecordChange(In):
+    """Only what is named is changed; ``responsible_id`` null takes the responsible person away."""
+
+    title: str | None = Field(None, min_length=1, max_length=500)
+    stage: str | None = Field(None, max_length=80)
+    responsible_id: int | None = None
+
+
+class RecordRowOut(Schema):
+    id: int
+    kind: str
+    title: str
+    contact: str
+    contact_address: str
+    stage: str
+    responsible_id: int | None
+    responsible: str
+    company: str
+    updated_at: datetime
+
+
+class FollowerOut(Schema):
+    contact_id: int
+    name: str
+    address: str
+    is_colleague: bool
+    comments: bool
+    notes: bool
+
+
+class RecordOut(Schema):
+    id: int
+    kind: str
+    title: str
+    stage: str
+    company_id: int
+    company: str
+    contact_id: int | None
+    contact_name: str
+    contact_address: str
+    responsible_id: int | None
+    responsible: str
+    values: dict[str, Any]
+    created_at: datetime
+    updated_at: datetime
+    followers: list[FollowerOut]
+
+
+class FollowIn(In):
+    contact_id: int
+
+
+class FileIn(In):
+    name: str = Field(min_length=1, max_length=255)
+    content_type: str = Field("application/octet-stream", max_length=255)
+    content: str = Field(description="The bytes in base64.")
+
+
+class MessageIn(In):
+    html: str = Field("", max_length=1_000_000)
+    text: str = Field("", max_length=1_000_000, description="Instead of html; becomes paragraphs.")
+    kind: Literal["comment", "note"] = "comment"
+    subject: str = Field("", max_length=1000)
+    extra_contact_ids: list[int] = Field(default=[], max_length=100)
+    to_customer: bool = False
+    attachments: list[FileIn] = Field(default=[], max_length=20)
+
+
+class AttachmentOut(Schema):
+    id: int
+    name: str
+    content_type: str
+    size: int
+
+
+class EnvelopeOut(Schema):
+    total: int
+    failed: int
+    waiting: int
+
+
+class MessageOut(Schema):
+    id: int
+    kind: str
+    author: str
+    author_address: str
+    subject: str
+    posted_at: datetime
+    is_unverified: bool
+    html: str = Field(description="Sanitised. Show it in a sandboxed frame all the same.")
+    quoted_html: str
+    text: str
+    attachments: list[AttachmentOut]
+    envelope: EnvelopeOut
+    inbound_id: int | None
+    reasons: list[ReasonOut]
+
+
+class DeliveryRowOut(Schema):
+    id: int
+    state: str
+    to_name: str
+    to_address: str
+    from_address: str
+    subject: str
+    due_at: datetime
+    waits_for: ReasonOut | None
+    attempt_count: int
+    server: str
+    failure_reason: str
+    blame: str
+    created_at: datetime
+    finished_at: datetime | None
+    last_reply: str
+    record_id: int | None
+
+
+class AttemptOut(Schema):
+    tried_at: datetime
+    duration_ms: int
+    phase: str
+    reply: str
+    server: str
+    connection: str
+    tls: str
+    state: str
+
+
+class DeliveryOut(Schema):
+    delivery: DeliveryRowOut
+    message_id: str
+    deadline_at: datetime
+    failure_type: str
+    reasons: list[ReasonOut]
+    attempts: list[AttemptOut]
+
+
+class ChangedOut(Schema):
+    done: list[int]
+    refused: dict[int, ReasonOut]
+
+
+class InboundRowOut(Schema):
+    id: int
+    state: str
+    door: str
+    mailbox: str
+    mail_from: str
+    header_from: str
+    rcpt_to: list[str]
+    subject: str
+    size: int
+    received_at: datetime
+    routed_at: datetime | None
+    error: str
+    reasons: list[ReasonOut]
+
+
+class DecisionOut(Schema):
+    name: str
+    reasons: list[ReasonOut]
+
+
+class MadeOut(Schema):
+    message_id: int
+    record_id: int | None
+
+
+class InboundOut(Schema):
+    mail: InboundRowOut
+    message_id: str
+    peer: str
+    decisions: list[DecisionOut]
+    made: list[MadeOut]
+
+
+class Trouble(Schema):
+    detail: str
+
+
+def reason_out(reason: Reason) -> ReasonOut:
+    return ReasonOut(code=reason.code, facts=dict(reason.facts), sentence=str(reason))
+
+
+def reasons_out(reasons: Iterable[Reason]) -> list[ReasonOut]:
+    return [reason_out(reason) for reason in reasons]
+
+
+def fields_of(fact: Any, schema: type[Schema], **instead: Any) -> dict[str, Any]:
+    """The fields of a fact that the schema names, some of them put differently."""
+    return {name: instead[name] if name in instead else getattr(fact, name) for name in schema.model_fields}
+
+
+def page_out(page: Page[Any], rows: list[Any]) -> dict[str, Any]:
+    return {"rows": rows, "next": page.next}

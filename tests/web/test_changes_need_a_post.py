@@ -1,0 +1,85 @@
+"""GET changes nothing, and a POST proves that it comes from one of our pages."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, get_resolver
+
+from postroom.store.models import Member
+from tests.web.conftest import SignedIn
+
+CHANGING = [
+    "/read/",
+    "/records/1/change/",
+    "/records/1/follow/",
+    "/records/1/unfollow/",
+    "/message/1/resend/",
+    "/message/1/ignore/",
+    "/queue/act/",
+    "/inbound/1/again/",
+    "/inbound/1/attach/",
+    "/inbound/1/create/",
+    "/inbound/1/refuse/",
+    "/letterbox/1/act/",
+    "/letterbox/1/seen/",
+    "/settings/parameters/mail.retry.days/",
+    "/settings/actions/queue_manager/run/",
+    "/settings/keys/remove/",
+    "/logout/",
+]
+
+
+@pytest.mark.parametrize("place", CHANGING)
+def test_what_changes_something_does_not_listen_to_get(signed_in: SignedIn, ada: Member, place: str) -> None:
+    assert signed_in(ada).get(place).status_code == 405
+
+
+@pytest.mark.parametrize(
+    "place", [*CHANGING, "/records/1/messages/", "/records/ticket/new/", "/settings/servers/new/", "/login/"]
+)
+def test_a_post_without_the_token_of_a_page_is_refused(ada: Member, place: str) -> None:
+    window = Client(enforce_csrf_checks=True)
+    window.force_login(ada.user)
+    answer = window.post(place, {"title": "x"})
+    assert answer.status_code == 403
+    assert b"This form has expired" in answer.content
+
+
+def test_every_place_is_asked_for_in_some_test_of_pages() -> None:
+    """A new address must be put into one of the lists (here or in test_every_page), or this fails."""
+    from tests.web import test_every_page
+
+    known = {_shape(place) for place in [*CHANGING, *test_every_page.EVERYTHING]}
+    known |= {
+        "/attachment/N/",
+        "/live/N/",
+        "/live/N/N/",
+        "/people/chosen/",
+        "/login/",
+        "/jsi18n/",
+        "/password/done/",
+        "/search/",
+    }
+    for route in _routes(get_resolver().url_patterns):
+        assert _shape(route) in known, route
+
+
+def _routes(patterns: list[object], before: str = "/") -> list[str]:
+    found = []
+    for pattern in patterns:
+        route = before + str(pattern.pattern)  # type: ignore[attr-defined]
+        if route.startswith("/api/"):
+            continue
+        if isinstance(pattern, URLPattern):
+            found.append(route)
+        else:
+            found += _routes(pattern.url_patterns, route)  # type: ignore[attr-defined]
+    return found
+
+
+def _shape(place: str) -> str:
+    """``/records/12/`` and ``/records/<int:record_id>/`` have one shape."""
+    parts = place.split("?", maxsplit=1)[0].split("/")
+    names = {"ticket", "mail.retry.days", "queue_manager"}
+    return "/".join("N" if part.isdigit() or part[:1] in ("<", "{") or part in names else part for part in parts)

@@ -1,0 +1,234 @@
+"""Every page, as a whole: it answers, within its budget of queries, under its policy, to those who may see it."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from postroom.core.terms.states import Role
+from postroom.store.models import (
+    Alias,
+    AliasDomain,
+    Delivery,
+    InboundMessage,
+    LetterboxMail,
+    Mailbox,
+    Member,
+    Message,
+    OutgoingServer,
+    Record,
+)
+from tests.web import seeding
+from tests.web.conftest import SignedIn
+
+BUDGET = 15  # queries of a page, session and sign-in included
+
+EVERYBODY = [
+    "/",
+    "/attention/",
+    "/records/",
+    "/records/?q=poster",
+    "/records/?who=mine",
+    "/records/?who=unassigned",
+    "/records/ticket/",
+    "/records/ticket/?stage=New",
+    "/records/ticket/new/",
+    "/people/find/?who=carla",
+    "/records/{record}/",
+    "/records/{record}/messages/",
+    "/records/{record}/audience/?kind=comment",
+    "/records/{record}/live/?after=0",
+    "/message/{message}/body/",
+    "/message/{message}/recipients/",
+    "/letterbox/",
+    "/letterbox/?to=carla@customer.example",
+    "/letterbox/{letter}/",
+    "/letterbox/{letter}/body/",
+    "/letterbox/{letter}/source/",
+    "/settings/keys/",
+    "/password/",
+]
+MANAGERS = [
+    "/queue/",
+    *(f"/queue/?state={state}" for state in ("sent", "failed", "bounced", "unknown", "cancelled", "complained", "all")),
+    "/queue/{delivery}/",
+    "/inbound/",
+    *(f"/inbound/?state={state}" for state in ("routed", "held", "refused", "discarded", "failed", "received")),
+    "/held/",
+    "/inbound/{inbound}/",
+    "/inbound/{inbound}/body/",
+    "/inbound/{inbound}/source/",
+    "/inbound/{inbound}/find/?q=poster",
+]
+ADMINISTRATORS = [
+    "/settings/servers/",
+    "/settings/servers/new/",
+    "/settings/servers/{server}/",
+    "/settings/mailboxes/",
+    "/settings/mailboxes/new/",
+    "/settings/mailboxes/{mailbox}/",
+    "/settings/domains/",
+    "/settings/domains/new/",
+    "/settings/domains/{domain}/",
+    "/settings/aliases/",
+    "/settings/aliases/new/",
+    "/settings/aliases/{alias}/",
+    "/settings/parameters/",
+    "/settings/parameters/?q=loop",
+    "/settings/actions/",
+    "/settings/actions/queue_manager/",
+    "/settings/changes/",
+]
+EVERYTHING = EVERYBODY + MANAGERS + ADMINISTRATORS
+OF_A_COMPANY = [place for place in EVERYTHING if "{" in place and "{domain}" not in place and "{server}" not in place]
+
+
+@pytest.fixture
+def numbers(db: None) -> dict[str, int]:
+    seeding.a_house()
+    return {
+        "record": Record.objects.get(title__startswith="Poster").pk,
+        "message": Message.objects.filter(notifications__state="bounce")[0].pk,
+        "delivery": Delivery.objects.get(state="bounced").pk,
+        "inbound": InboundMessage.objects.filter(reported_recipients__isnull=False)[0].pk,
+        "letter": LetterboxMail.objects.filter(delivery__isnull=False)[0].pk,
+        "server": OutgoingServer.objects.all()[0].pk,
+        "mailbox": Mailbox.objects.all()[0].pk,
+        "domain": AliasDomain.objects.all()[0].pk,
+        "alias": Alias.objects.all()[0].pk,
+    }
+
+
+def member(login: str) -> Member:
+    return Member.objects.get(user__username=login)
+
+
+def test_every_page_answers_within_its_budget_and_under_its_policy(
+    numbers: dict[str, int], signed_in: SignedIn, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    window = signed_in(member("admin"))
+    for place in EVERYTHING:
+        with django_assert_max_num_queries(BUDGET, info=place):
+            answer = window.get(place.format(**numbers))
+        assert answer.status_code == 200, place
+        policy = answer["Content-Security-Policy"]
+        assert "default-src" in policy, place
+        assert "unsafe-inline" not in policy.split("script-src")[-1].split(";")[0] or "script-src" not in policy, place
+        if answer["Content-Type"].startswith("text/html"):
+            assert b"{%" not in answer.content, place
+            assert b"{{" not in answer.content, place
+
+
+@pytest.mark.parametrize(
+    ("login", "allowed", "refused"),
+    [
+        ("bob", EVERYBODY, MANAGERS + ADMINISTRATORS),
+        ("alice", EVERYBODY + MANAGERS, ADMINISTRATORS),
+    ],
+)
+def test_a_role_sees_its_places_and_no_others(
+    numbers: dict[str, int], signed_in: SignedIn, login: str, allowed: list[str], refused: list[str]
+) -> None:
+    window = signed_in(member(login))
+    for place in allowed:
+        assert window.get(place.format(**numbers)).status_code == 200, place
+    for place in refused:
+        assert window.get(place.format(**numbers)).status_code == 403, place
+
+
+def test_another_company_finds_nothing_of_it(numbers: dict[str, int], signed_in: SignedIn, mallory: Member) -> None:
+    window = signed_in(mallory)
+    for place in OF_A_COMPANY:
+        assert window.get(place.format(**numbers)).status_code == 404, place
+    for place in (
+        "/records/",
+        "/records/?q=poster",
+        "/queue/?state=all",
+        "/inbound/",
+        "/letterbox/",
+        "/settings/aliases/",
+    ):
+        content = window.get(place).content
+        for word in (b"Poster", b"carla@", b"support@postroom"):
+            assert word not in content, place
+
+
+def test_a_stranger_gets_nothing_anywhere(numbers: dict[str, int], client: Client) -> None:
+    for place in EVERYTHING:
+        assert client.get(place.format(**numbers)).status_code == 302, place
+
+
+def test_what_is_not_there_is_404_in_our_look(signed_in: SignedIn, ada: Member) -> None:
+    window = signed_in(ada)
+    for place in (
+        "/records/999999/",
+        "/records/dragons/",
+        "/records/dragons/new/",
+        "/message/999999/body/",
+        "/attachment/999999/",
+        "/queue/999999/",
+        "/queue/?state=lost",
+        "/inbound/999999/",
+        "/inbound/?state=lost",
+        "/letterbox/999999/",
+        "/settings/servers/999999/",
+        "/settings/actions/none/",
+        "/nowhere/",
+    ):
+        answer = window.get(place)
+        assert answer.status_code == 404, place
+        assert b"There is nothing here" in answer.content, place
+
+
+@pytest.mark.parametrize("nonsense", ["x", "-1", "9" * 40, "~", "2026-01-01~1", "0~nonsense~1", "%00", "1~2~3~4", "²"])
+def test_a_cursor_that_makes_no_sense_is_no_error(numbers: dict[str, int], signed_in: SignedIn, nonsense: str) -> None:
+    window = signed_in(member("admin"))
+    record = numbers["record"]
+    for place in ("/records/", "/queue/", "/queue/?state=sent", "/inbound/", "/letterbox/", "/settings/changes/"):
+        assert (
+            window.get(
+                place, {"after": nonsense, "state": "sent"} if "sent" in place else {"after": nonsense}
+            ).status_code
+            == 200
+        )
+    assert window.get(f"/records/{record}/messages/", {"before": nonsense}).status_code == 200
+    assert window.get(f"/records/{record}/live/", {"after": nonsense, "from": nonsense}).status_code == 200
+
+
+def test_empty_pages_teach_instead_of_showing_nothing(company: object, signed_in: SignedIn, ada: Member) -> None:
+    window = signed_in(ada)
+    for place, words in {
+        "/": "Nothing is assigned to you",
+        "/records/ticket/": "No Tickets yet",
+        "/records/?q=nothing": "Nothing fits",
+        "/queue/": "Everything has left",
+        "/inbound/": "No mail came in yet",
+        "/held/": "Nothing waits for you",
+        "/letterbox/": "Nothing was captured yet",
+        "/settings/servers/": "None yet",
+        "/settings/mailboxes/": "IMAP or POP3",
+        "/settings/aliases/": "An alias such as support@",
+        "/settings/actions/": "No scheduled actions yet",
+        "/settings/changes/": "Nothing was changed yet",
+        "/settings/keys/": "No keys yet",
+    }.items():
+        assert words in window.get(place).content.decode(), place
+
+
+def test_the_sidebar_offers_only_what_may_be_opened(numbers: dict[str, int], signed_in: SignedIn) -> None:
+    page = signed_in(member("bob")).get("/").content.decode()
+    assert "/records/ticket/" in page
+    assert "/queue/" not in page
+    assert "/settings/servers/" not in page
+    page = signed_in(member("admin")).get("/").content.decode()
+    assert "/queue/" in page
+    assert "/settings/servers/" in page
+
+
+def test_a_reader_is_offered_nothing_to_write_with(numbers: dict[str, int], signed_in: SignedIn) -> None:
+    Member.objects.filter(user__username="bob").update(role=Role.READ_ONLY)
+    page = signed_in(member("bob")).get(f"/records/{numbers['record']}/").content.decode()
+    assert "pr-composer" not in page
+    assert "pr-retitle" not in page
+    assert "unfollow" not in page
