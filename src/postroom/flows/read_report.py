@@ -51,7 +51,11 @@ def read_mail_as_report(raw: bytes) -> ReadMail:
     if report is None:
         is_reply = is_auto_reply(mail, has_null_reverse_path=mail.return_path == "")
         ids = (*mail.in_reply_to, *reversed(mail.references))
-        return ReadMail(kind="autoreply", original_message_id=next(iter(ids), "")) if is_reply else ReadMail(kind="ordinary")
+        return (
+            ReadMail(kind="autoreply", original_message_id=next(iter(ids), ""))
+            if is_reply
+            else ReadMail(kind="ordinary")
+        )
     return ReadMail(
         kind=_KINDS[report.kind],
         recipients=tuple(_recipient(report, one) for one in report.recipients),
