@@ -12,8 +12,9 @@ from postroom.core.delivery.wire import Encryption, Endpoint
 from postroom.core.terms.addresses import normalize_domain
 from postroom.core.terms.parameters import Parameters
 from postroom.core.terms.secret import Secret
+from postroom.flows.guard_installation import is_capturing
 from postroom.flows.ports import Ports
-from postroom.store.models import AliasDomain, Company, Installation, OutgoingServer, Parameter
+from postroom.store.models import AliasDomain, Company, OutgoingServer, Parameter
 from postroom.store.queries.outgoing import MailFacts
 
 DEFAULT_SESSION = 1000
@@ -75,7 +76,7 @@ def load_ways_out(ports: Ports, broken_until: datetime | None = None, trouble: s
         servers=tuple(_server(row) for row in rows),
         configured=_configured(ports, parameters, broken_until, trouble),
         order=Order(parameters.text("mail.server.order")),
-        capturing=Installation.objects.filter(is_capturing=True).exists(),
+        capturing=is_capturing(),
         own_domains=frozenset(filter(None, (normalize_domain(one.name) for one in domains))),
         default_domain_id=domains[0].pk if domains else None,
         domains={one.pk: _domain(one) for one in domains},
