@@ -21,6 +21,11 @@ from postroom.core.tokens.addresses import derive_key
 from postroom.flows.ports import Ports
 
 if TYPE_CHECKING:
+    # named here again for workers, who may not import adapters
+    from postroom.adapters.journal import JournalContents as JournalContents  # noqa: PLC0414
+    from postroom.adapters.journal import WireJournalFile as WireJournalFile  # noqa: PLC0414
+    from postroom.adapters.smtp.pool import SmtpPool as SmtpPool  # noqa: PLC0414
+    from postroom.core.delivery.wire import Endpoint, WireJournal
     from postroom.core.terms.envelopes import Envelope
 
 
@@ -63,3 +68,38 @@ def _mailbox_session(endpoint: MailboxEndpoint) -> MailboxSession:
     from postroom.adapters.pop3.client import Pop3Session
 
     return Pop3Session(endpoint)
+
+
+def wire_journal(path: Path) -> WireJournalFile:
+    """A new journal at ``path``. Raises `FileExistsError`, `OSError`."""
+    from postroom.adapters.journal import WireJournalFile
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return WireJournalFile(path)
+
+
+def smtp_pool(endpoint: Endpoint, journal: WireJournal) -> SmtpPool:
+    """Connections to a server; for one event loop."""
+    from postroom.adapters.smtp.pool import SmtpPool
+
+    return SmtpPool(endpoint, journal=journal)
+
+
+def journal_names(directory: Path) -> list[str]:
+    """Whose journals are here, of the living and the dead."""
+    from postroom.adapters.journal import SUFFIX
+
+    return sorted(path.name.removesuffix(SUFFIX) for path in directory.glob(f"*{SUFFIX}"))
+
+
+def read_dead_journals(directory: Path, settle: Callable[[str, JournalContents], None]) -> None:
+    """``settle`` each journal here whose owner is gone, by its name; it is removed when ``settle`` returns. Two who do this share
+    the work. Raises what ``settle`` raises, and `OSError`."""
+    from postroom.adapters.journal import SUFFIX, JournalInUseError, find_dead_journals, recovering
+
+    for path in find_dead_journals(directory):
+        try:
+            with recovering(path) as contents:
+                settle(path.name.removesuffix(SUFFIX), contents)
+        except (JournalInUseError, FileNotFoundError):
+            continue  # somebody else was quicker

@@ -62,9 +62,11 @@ def notify() -> None:
 
 
 def listeners() -> list[int]:
+    """The processes of PostgreSQL that listen on our channel."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pid FROM pg_stat_activity WHERE application_name = 'postroom wakeups' AND datname = current_database()"
+            "SELECT pid FROM pg_stat_activity WHERE query = %s AND state = 'idle' AND datname = current_database()",
+            [f'LISTEN "{CHANNEL}"'],
         )
         return [row[0] for row in cursor.fetchall()]
 
@@ -155,7 +157,7 @@ def test_it_stops_at_once_while_it_waits(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(resident, "SWEEP", 3600.0)
     with residing(Pile().drain):
         wait_until(listeners, "it listens")
-    assert listeners() == []
+    wait_until(lambda: not listeners(), "its connection is gone")
 
 
 def test_who_cannot_connect_still_stops_at_once(

@@ -46,8 +46,8 @@ def explain(
     )
     row.pk = 0
     with transaction.atomic():
-        transaction.set_rollback(True)
         read = read_mail(ports, row, raw)
         book = look_up([read.case], parameters(ports), ports.clock.now())
         verdict = decide(read.case.evidence, book.facts_for(read.case, Tally()))
+        transaction.set_rollback(True)
     return Explanation(verdict=verdict, state=state_of(verdict.decisions))

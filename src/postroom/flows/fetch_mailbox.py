@@ -7,6 +7,7 @@ its lease at a time; who lost his lease touches neither server nor cursor any mo
 acknowledgement makes a mail come again, which the router recognises; it never makes one go missing. Trouble with one mailbox
 is a fact about it, kept with it, and harms no other.
 """
+# ruff: noqa: PT028 - `test_mailbox` is no test of pytest's
 
 from __future__ import annotations
 
@@ -34,8 +35,10 @@ from postroom.core.terms.mailboxes import (
 from postroom.core.terms.secret import Secret
 from postroom.core.terms.states import Door
 from postroom.flows.accept_message import Arrival, accept_messages
+from postroom.flows.access import require
+from postroom.flows.defer_job import defer_job
 from postroom.flows.ports import Ports
-from postroom.store.models import Mailbox, ScheduledAction
+from postroom.store.models import Mailbox, Member, ScheduledAction
 
 LEASE = timedelta(seconds=60)  # a holder that died frees the mailbox after this
 BATCH_MAILS = 50
@@ -117,8 +120,20 @@ def fetch_now(ports: Ports, mailbox_id: int, *, holder: str = "") -> MailboxFetc
     try:
         with open_mailbox(ports, mailbox_id) as session:
             return fetch_round(ports, lease, session)
+    except MailboxTrouble as trouble:
+        note_trouble(ports, lease, trouble)
+        return MailboxFetch(mailbox_id=mailbox_id, trouble=trouble.text, trouble_kind=trouble.kind)
     finally:
         release_lease(lease)
+
+
+def request_fetch(_ports: Ports, mailbox_id: int, *, member: Member | None) -> bool:
+    """ "Fetch Now" of the pages: has `fetch_now` done in the background. False when that waits to be done already.
+
+    Raises `NotAllowed`, and `Mailbox.DoesNotExist`.
+    """
+    require(member, "settings", Mailbox.objects.get(pk=mailbox_id))
+    return defer_job("fetch_mailbox_now", only_one=f"fetch {mailbox_id}", mailbox_id=mailbox_id)
 
 
 def call_watchers() -> None:
@@ -138,7 +153,12 @@ def open_mailbox(ports: Ports, mailbox_id: int) -> Iterator[MailboxSession]:
 
 
 def endpoint_of(ports: Ports, mailbox: Mailbox) -> MailboxEndpoint:
-    """How to reach it."""
+    """How to reach it. Raises `MailboxTrouble` when its password cannot be read any more."""
+    try:
+        password = ports.vault.open(bytes(mailbox.secret)) if mailbox.secret else Secret("")
+    except ValueError as error:
+        text = "The stored password cannot be read: the key of this installation is another one. Enter it again."
+        raise MailboxTrouble(TroubleKind.LOGIN, text) from error
     return MailboxEndpoint(
         protocol=MailboxProtocol(mailbox.protocol),
         host=mailbox.host,
@@ -146,7 +166,7 @@ def endpoint_of(ports: Ports, mailbox: Mailbox) -> MailboxEndpoint:
         encryption=Encryption(mailbox.encryption),
         verify_certificate=mailbox.verify_certificate,
         username=mailbox.username,
-        password=ports.vault.open(bytes(mailbox.secret)) if mailbox.secret else Secret(""),
+        password=password,
         folder=mailbox.folder or "INBOX",
     )
 
@@ -171,7 +191,7 @@ def fetch_round(
             if not has_more or is_over() or ports.clock.now() >= give_up_at:
                 break
     except MailboxTrouble as trouble:
-        _note_trouble(ports, lease, trouble)
+        note_trouble(ports, lease, trouble)
         return MailboxFetch(mailbox_id=lease.mailbox_id, taken=taken, trouble=trouble.text, trouble_kind=trouble.kind)
     _note_success(ports, lease, taken)
     return MailboxFetch(mailbox_id=lease.mailbox_id, taken=taken, has_more=has_more)
@@ -290,7 +310,8 @@ def _note_success(ports: Ports, lease: Lease, taken: int) -> None:
     _held(lease).update(**facts)
 
 
-def _note_trouble(ports: Ports, lease: Lease, trouble: MailboxTrouble) -> None:
+def note_trouble(ports: Ports, lease: Lease, trouble: MailboxTrouble) -> None:
+    """Keep it with the mailbox, until a round goes well."""
     code = f" [{trouble.response_code}]" if trouble.response_code else ""
     _held(lease).update(
         fetched_at=ports.clock.now(), last_error=f"{trouble.text}{code}"[:2000], error_count=F("error_count") + 1
@@ -300,7 +321,7 @@ def _note_trouble(ports: Ports, lease: Lease, trouble: MailboxTrouble) -> None:
 def pause_after(error_count: int, kind: TroubleKind | None) -> timedelta:
     """How long to leave a mailbox alone after this many troubles in a row (1 or more)."""
     first, longest = (LOGIN_PAUSE, LONGEST_LOGIN_PAUSE) if kind is TroubleKind.LOGIN else (FIRST_PAUSE, LONGEST_PAUSE)
-    return min(first * 2 ** min(error_count - 1, 20), longest)
+    return min(first * (1 << min(error_count - 1, 20)), longest)
 
 
 def watched_mailboxes() -> list[int]:

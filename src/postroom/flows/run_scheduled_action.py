@@ -205,13 +205,13 @@ def _finish(ports: Ports, run: ScheduledRun, done: ActionRun) -> None:
 # ---- for people and for other flows
 
 
-def run_now(ports: Ports, key: str, *, member: Member) -> bool:
+def run_now(_ports: Ports, key: str, *, member: Member | None) -> bool:
     """Have it run in the background, whether or not it is due or active. False when it waits to be run already.
 
     Raises `NotAllowed`, and KeyError for an action that there is not.
     """
-    require(member, "run", ACTIONS[key])
-    return defer_job("run_scheduled_action", only_one=f"action {key}", key=key)
+    require(member, "queue")
+    return defer_job("run_scheduled_action", only_one=f"action {key}", key=ACTIONS[key].key)
 
 
 def trigger_early(ports: Ports, key: str) -> None:

@@ -3,7 +3,7 @@ before, after; secrets masked)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import models, transaction

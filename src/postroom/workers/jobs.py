@@ -15,8 +15,9 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db import connections
-from procrastinate import App
+from procrastinate import App, PsycopgConnector
 from procrastinate.contrib.django import app
+from procrastinate.contrib.django.utils import connector_params
 from procrastinate.exceptions import ConnectorException
 
 from postroom.flows.fetch_mailbox import fetch_now
@@ -24,6 +25,7 @@ from postroom.flows.run_scheduled_action import run_action
 from postroom.wiring import ports as wired_ports
 
 logger = logging.getLogger(__name__)
+logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # in an outage it tells of each try
 
 CONCURRENCY = 4
 POLL_EVERY = 1.0  # seconds; a LISTEN that was lost in an outage does not come back
@@ -94,7 +96,7 @@ class JobWorker:
 
 async def _work() -> None:
     """A connector of the worker's own, with Django's kept for deferring: so what a job defers is part of its transaction."""
-    worker_app = app.with_connector(app.connector.get_worker_connector())  # type: ignore[attr-defined]
+    worker_app = app.with_connector(PsycopgConnector(kwargs=connector_params(), min_size=1, max_size=4))
     async with worker_app.open_async():
         reviver = asyncio.create_task(_revive_stalled(worker_app))
         try:

@@ -16,7 +16,7 @@ from contextlib import suppress
 
 from django.db import close_old_connections, connections
 
-from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxProtocol, MailboxSession, MailboxTrouble
+from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxProtocol, MailboxSession, MailboxTrouble, TroubleKind
 from postroom.flows.fetch_mailbox import (
     CHANNEL,
     Lease,
@@ -24,6 +24,7 @@ from postroom.flows.fetch_mailbox import (
     MailboxFetch,
     endpoint_of,
     fetch_round,
+    note_trouble,
     pause_after,
     release_lease,
     renew_lease,
@@ -183,17 +184,23 @@ class _Watch(threading.Thread):
                 release_lease(lease)
 
     def _read(self, lease: Lease) -> float:
-        endpoint = endpoint_of(self._ports, Mailbox.objects.get(pk=self.mailbox_id))
+        try:
+            endpoint = endpoint_of(self._ports, Mailbox.objects.get(pk=self.mailbox_id))
+        except MailboxTrouble as trouble:
+            note_trouble(self._ports, lease, trouble)
+            self._pause(trouble.kind)
+            return 0.0
         session = self._session = self._ports.mailbox_session(endpoint)
         try:
             while not self._is_over and self._lease is lease:
                 self._bell.clear()
                 done = fetch_round(self._ports, lease, session, is_over=lambda: self._is_over)
                 self._tell(done)
-                mailbox = Mailbox.objects.get(pk=self.mailbox_id)
                 if done.trouble:
-                    self._pause(session, pause_after(mailbox.error_count, done.trouble_kind).total_seconds())
+                    session.close()
+                    self._pause(done.trouble_kind)
                     return 0.0
+                mailbox = Mailbox.objects.get(pk=self.mailbox_id)
                 if endpoint_of(self._ports, mailbox) != endpoint:
                     return 0.0
                 if not done.has_more:
@@ -206,9 +213,9 @@ class _Watch(threading.Thread):
             session.close()
         return 0.0
 
-    def _pause(self, session: MailboxSession, seconds: float) -> None:
+    def _pause(self, kind: TroubleKind | None) -> None:
         """With the lease: another watcher would only run into the same trouble."""
-        session.close()
+        seconds = pause_after(Mailbox.objects.get(pk=self.mailbox_id).error_count, kind).total_seconds()
         connections.close_all()
         if not self._is_over:
             self._bell.wait(seconds)

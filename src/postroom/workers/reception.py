@@ -8,24 +8,16 @@ from __future__ import annotations
 import asyncio
 import ssl
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Protocol
 
 from postroom.core.routing.verdicts import RecipientVerdict
 from postroom.flows.accept_message import Arrival
+from postroom.flows.ports import Clock, Ids
 from postroom.workers.group_commit import Desk
 from postroom.workers.limits import ByteBudget, ConnectionCount, DoorLimits
 from postroom.workers.trace_header import MAX_HOPS, count_hops
 
 END_OF_MAIL = b"\r\n.\r\n"
-
-
-class Clock(Protocol):
-    def now(self) -> datetime: ...
-
-
-class Ids(Protocol):
-    def hex(self, size: int, /) -> str: ...
 
 
 class Session(Protocol):

@@ -339,8 +339,6 @@ class SmtpSession(SMTP):
             await self._add_recipient(transaction, path.address)
 
     async def _add_recipient(self, transaction: _Transaction, address: str) -> None:
-        if address.lower() == "postmaster":  # RFC 5321 4.5.1: the one local part that needs no domain
-            address = f"{address}@{self.hostname}"
         try:
             verdict = await self.reception.recipients.ask(address)
         except Unanswered:

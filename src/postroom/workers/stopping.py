@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
 import select
 import signal
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -63,7 +63,7 @@ def die_with_supervisor() -> None:
 
 def die_with(parent: int) -> None:
     """SIGTERM for us as soon as our parent process, which is ``parent``, is gone."""
-    if sys.platform == "linux":
+    if platform.system() == "Linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
         if os.getppid() != parent:  # it died before we asked
             os.kill(os.getpid(), signal.SIGTERM)

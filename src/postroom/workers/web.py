@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from granian.constants import Interfaces
+from granian.log import LogLevels
 from granian.server import Server
 
 from postroom.core.terms.configuration import Configuration
@@ -30,13 +31,13 @@ def run_web(configuration: Configuration) -> None:
         factory=True,
         address=configuration.web_host,
         port=configuration.web_port,
-        interface=Interfaces.ASGI,
+        interface=Interfaces.ASGINL,  # Django knows no lifespan
         workers=configuration.web_workers,
         workers_kill_timeout=OPEN_STREAMS_MAY_TAKE,
         respawn_failed_workers=True,
         backlog=1024,
         log_access=False,
-        log_level="warning",
+        log_level=LogLevels.warning,
         static_path_route=["/" + settings.STATIC_URL.strip("/")],
         static_path_mount=[Path(settings.STATIC_ROOT)],
         static_path_expires=3600,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from postroom.core.mime.parsed import ParsedMail, ReportPart
@@ -72,7 +74,7 @@ def test_such_a_mail_merely_forwarded_by_a_person_is_no_complaint() -> None:
     )
 
 
-def mdn(*parts: ReportPart, **fields: object) -> ParsedMail:
+def mdn(*parts: ReportPart, **fields: Any) -> ParsedMail:
     return report(*parts, author="carla@customer.example", subject="Read: Hello", return_path=None, **fields)
 
 

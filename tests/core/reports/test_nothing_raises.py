@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from postroom.core.mime.parsed import ParsedMail, ReportPart
 from postroom.core.reports.blame import blame
-from postroom.core.reports.plain_words import words_of
 from postroom.core.reports.reading import MAX_TEXT, read_report
 from postroom.core.terms.addresses import Address, normalize
 
@@ -60,14 +59,3 @@ def test_any_mail_is_read_without_raising(mail: ParsedMail, is_null: bool) -> No
 @given(TEXTS, TEXTS, st.integers())
 def test_somebody_is_always_to_blame(status: str, text: str, code: int) -> None:
     assert blame(status, text, code=code)
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.one_of(TEXTS, st.lists(st.sampled_from(["<", ">", "p", "/", "style", "@", "x"]), max_size=30).map("".join)))
-def test_words_of_html_hold_no_tags(html: str) -> None:
-    assert "<p>" not in words_of(html.replace("&", ""))  # "&ltp>" is a "<p>" that is meant as words
-
-
-def test_words_of_html_are_what_a_reader_sees() -> None:
-    html = "<head><title>T</title></head><style>p{x}</style><p>One</p><P class=a>Two &amp; <b>three</b> &lt;a@b.example&gt; <c@d.example>"
-    assert words_of(html).split() == ["One", "Two", "&", "three", "<a@b.example>", "<c@d.example>"]

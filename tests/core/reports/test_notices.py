@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from postroom.core.mime.parsed import ParsedMail, ReportPart
@@ -143,12 +145,13 @@ def test_a_warning_is_a_delay_and_no_bounce(subject: str, text: str) -> None:
 
 
 def test_a_null_reverse_path_in_the_envelope_is_a_sign_too() -> None:
-    mail = notice("could not be delivered:\nbob@there.example: full", author="gateway@mx.example", return_path=None)
+    text = "could not be delivered:\nbob@there.example: 552 5.2.2 full"
+    mail = notice(text, author="gateway@mx.example", subject="Your mail", return_path=None)
     assert read_report(mail) is None
     assert read_report(mail, has_null_reverse_path=True) is not None
 
 
-PERSON = {"author": "Carla <carla@customer.example>", "return_path": "carla@customer.example"}
+PERSON: dict[str, Any] = {"author": "Carla <carla@customer.example>", "return_path": "carla@customer.example"}
 
 
 @pytest.mark.parametrize(
@@ -177,6 +180,11 @@ PERSON = {"author": "Carla <carla@customer.example>", "return_path": "carla@cust
             "I am out of office. In urgent cases: bob@there.example",
             author="carla@customer.example",
             subject="Out of office",
+        ),
+        notice(
+            "I left the company. Your mail could not be delivered to bob@there.example? Ask charlie@there.example.",
+            author="carla@customer.example",
+            subject="Automatic reply: Offer",
         ),
         notice(
             "We got your order 550. Questions: shop@there.example", author="shop@there.example", subject="Your order"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -19,9 +20,9 @@ from postroom.core.routing.verdicts import (
     Refuse,
 )
 from postroom.core.terms.states import AliasPolicy, Door
-from tests.core.routing.people import SALES, SUPPORT, codes, evidence, facts, fetched, mail
+from tests.core.routing.people import SALES, SUPPORT, codes, evidence, facts, fetched, mail, reply_address
 
-FALLBACK = {"fallback_kind": "lead", "fallback_company_id": 1}
+FALLBACK: dict[str, Any] = {"fallback_kind": "lead", "fallback_company_id": 1}
 
 
 def only(seen: Evidence, known: Facts) -> Decision:
@@ -167,6 +168,25 @@ def test_a_mail_to_the_catchall_alone_is_answered_with_the_company_address() -> 
     assert codes(decision) == ["catchall.only"]
 
 
+def test_the_catchall_in_bcc_alone_is_the_catchall_alone() -> None:
+    decision = only(
+        evidence(to=["x@elsewhere.example"], cc=["y@elsewhere.example"], rcpt=["catchall@ours.example"]), facts()
+    )
+    assert codes(decision) == ["catchall.only"]
+
+
+def test_the_catchall_in_cc_is_answered_too_when_nothing_else_takes_the_mail() -> None:
+    seen = evidence(to=["x@elsewhere.example"], cc=["catchall@ours.example"], rcpt=["catchall@ours.example"])
+    assert codes(only(seen, facts())) == ["catchall.among"]
+
+
+def test_what_the_door_accepts_is_never_refused_without_a_word() -> None:
+    """A signed reply address whose record and alias are both gone."""
+    decision = only(evidence(to=[reply_address(500, "gone@ours.example")]), facts())
+    assert isinstance(decision, Hold)
+    assert codes(decision) == ["nobody.gone"]
+
+
 def test_catchalls_of_two_domains_are_still_the_catchall_alone() -> None:
     decision = only(evidence(to=["catchall@ours.example", "catchall@second.example"]), facts())
     assert isinstance(decision, Refuse)
@@ -271,6 +291,17 @@ def test_no_machine_is_answered(headers: tuple[tuple[str, str], ...], mail_from:
     decision = only(evidence(headers=headers, mail_from=mail_from), guarded(AliasPolicy.COLLEAGUES))
     assert isinstance(decision, Refuse)
     assert not decision.may_answer
+
+
+def test_who_left_no_address_is_not_answered() -> None:
+    seen = fetched(mail(to=["nobody@ours.example"], author=""))
+    decision = only(seen, facts(hold_unknown=False))
+    assert isinstance(decision, Refuse)
+    assert not decision.may_answer
+
+
+def test_a_fallback_kind_without_a_company_is_none() -> None:
+    assert isinstance(only(fetched(to=["nobody@ours.example"]), facts(fallback_kind="lead")), Hold)
 
 
 def test_automatic_mail_may_make_records() -> None:

@@ -75,6 +75,10 @@ def test_tokens_are_verified_and_numbers_told_by_purpose() -> None:
     assert seen.recipients[-1].token is None
 
 
+def test_a_reply_address_is_no_bounce_address() -> None:
+    assert not evidence(rcpt=[reply_address(7)]).is_bounce_addressed
+
+
 def test_a_recipient_is_taken_apart() -> None:
     recipient = evidence(rcpt=["Support+Order-7@OURS.example"]).recipients[0]
     assert (recipient.normal, recipient.local, recipient.detail, recipient.domain) == (
@@ -83,6 +87,12 @@ def test_a_recipient_is_taken_apart() -> None:
         "order-7",
         "ours.example",
     )
+
+
+def test_a_mail_to_half_the_world_does_not_stop_us() -> None:
+    seen = fetched(to=[f"a{number}@x.example" for number in range(5_000)], delivered_to=("support@ours.example",))
+    assert len(seen.recipients) == 1_001
+    assert seen.recipients[0].normal == "support@ours.example"
 
 
 # --- reverse path

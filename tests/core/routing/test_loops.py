@@ -37,6 +37,12 @@ def test_the_record_too_many_from_one_author_is_held(before: int, kind: type) ->
         assert "carla@customer.example" in str(decision.reasons[-1])
 
 
+def test_a_held_mail_without_a_from_is_told_by_its_reverse_path() -> None:
+    seen = evidence(author="", mail_from="robot@customer.example")
+    held = only(seen, facts(aliases=(replace(SUPPORT, recent_creations=20),)))
+    assert "robot@customer.example" in str(held.reasons[-1])
+
+
 def test_an_author_on_the_allow_list_is_exempt() -> None:
     """T-118."""
     busy = replace(SUPPORT, recent_creations=10, recent_creations_all=10, similar_creations=10)
@@ -113,7 +119,7 @@ def test_a_refusal_stays_a_refusal() -> None:
     [
         (mail(subject="Printer"), mail(subject="Re: AW: printer")),
         (mail(text="Please   come.\r\n"), mail(text="please come.")),
-        (mail(text="", html="<p>Please <b>come</b>.</p>"), mail(text="", html="<div>Please come .</div>")),
+        (mail(text="", html="<p>Please <b>come</b>.</p>"), mail(text="", html="<div>Please<br>come.</div>")),
         (mail(message_id="<a@b.example>"), mail(message_id="<c@d.example>")),
         (
             mail(text="New words\n> old", reply_text="New words"),

@@ -195,6 +195,8 @@ def check(seen: Evidence, facts: Facts) -> None:
             reason.code in SENTENCES and "?" not in sentence_form(reason.code, reason.facts)
             for reason in decision.reasons
         )
+        if isinstance(decision, Refuse) and decision.answer == "unknown" and seen.door.recipient_decides:
+            assert not any(accepts(recipient, facts).accepted for recipient in seen.recipients)
         if isinstance(decision, Refuse):
             assert not (decision.may_answer and (seen.has_null_reverse_path or seen.is_automatic or seen.is_auto_reply))
     records = [one.record_id for one in verdict.decisions if isinstance(one, AppendToRecord)]

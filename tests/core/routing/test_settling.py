@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -79,8 +80,23 @@ def test_a_second_copy_of_a_reply_is_not_posted_twice() -> None:
 def test_the_stored_message_itself_tells_what_is_taken() -> None:
     stored = replace(QUESTION, identifier="<mail-1@customer.example>")
     assert isinstance(only(fetched(), facts(known_message=stored)), Discard)
+    on_the_record = evidence(to=[reply_address(500)])
+    assert isinstance(only(on_the_record, facts(token_messages={500: QUESTION}, known_message=stored)), Discard)
+    elsewhere = replace(stored, record_id=71)
+    assert isinstance(
+        only(on_the_record, facts(token_messages={500: QUESTION}, known_message=elsewhere)), AppendToRecord
+    )
     other_alias = replace(stored, record_alias_id=2, kind="lead")
     assert isinstance(only(fetched(), facts(known_message=other_alias)), CreateRecord)
+
+
+def test_a_second_copy_makes_no_second_record_of_the_fallback_kind() -> None:
+    seen = fetched(to=["whoever@ours.example"])
+    first = replace(QUESTION, record_alias_id=None, kind="lead")
+    fallback = facts(fallback_kind="lead", fallback_company_id=1)
+    assert isinstance(only(seen, replace(fallback, known_message=first)), Discard)
+    assert isinstance(only(seen, replace(fallback, known_message=replace(first, kind="ticket"))), CreateRecord)
+    assert isinstance(only(seen, replace(fallback, known_message=replace(first, record_alias_id=1))), CreateRecord)
 
 
 # --- our own
@@ -140,6 +156,7 @@ def test_a_bounce_that_quotes_our_message_id_is_booked_to_the_recipient_it_names
     assert decision.delivery_ids == (33,)
     stranger = only(fetched(dsn()), facts(deliveries=(delivery(34, "dave@customer.example"),)))
     assert isinstance(stranger, RecordReport)
+    assert "carla@customer.example" in str(stranger.reasons[0])
     assert stranger.delivery_ids == ()
     assert codes(stranger) == ["report.bounce", "report.of_nothing"]
 
@@ -203,6 +220,11 @@ def test_the_bounce_address_in_cc_keeps_no_mail_from_its_alias() -> None:
     assert isinstance(only(evidence(to=["support@ours.example"], cc=["bounce@ours.example"]), facts()), CreateRecord)
 
 
+def test_the_bounce_address_in_cc_alone_makes_no_record() -> None:
+    seen = evidence(to=["x@elsewhere.example"], cc=["bounce@ours.example"], rcpt=["bounce@ours.example"])
+    assert codes(only(seen, facts())) == ["bounce_address.plain"]
+
+
 def test_a_mail_at_a_signed_return_path_that_says_nothing_readable_is_held() -> None:
     decision = only(evidence(mail(subject="Hm", text="Hm"), rcpt=[bounce_address(33)], mail_from=""), facts())
     assert isinstance(decision, Hold)
@@ -218,7 +240,7 @@ def test_a_mail_server_that_says_nothing_readable_makes_no_record() -> None:
 
 # --- automatic replies
 
-VACATION = {"headers": (("Auto-Submitted", "auto-replied (vacation)"),), "subject": "Out of office"}
+VACATION: dict[str, Any] = {"headers": (("Auto-Submitted", "auto-replied (vacation)"),), "subject": "Out of office"}
 
 
 def test_an_automatic_reply_is_kept_with_what_it_answers_and_notifies_nobody() -> None:
@@ -235,6 +257,21 @@ def test_an_automatic_reply_to_the_signed_return_path_answers_what_was_delivered
     assert isinstance(decision, AppendToRecord)
     assert not decision.notify
     assert not decision.unverified
+
+
+def test_a_delivery_that_is_merely_quoted_proves_nothing_to_an_automatic_reply() -> None:
+    known = facts(deliveries=(delivery(33, "carla@customer.example", message=QUESTION),))
+    assert isinstance(only(evidence(**VACATION), known), Discard)
+
+
+@pytest.mark.parametrize(
+    ("author", "unverified"), [("carla@customer.example", False), ("mallory@elsewhere.example", True)]
+)
+def test_an_automatic_reply_by_reference_is_as_unverified_as_any(author: str, unverified: bool) -> None:
+    seen = evidence(author=author, in_reply_to=("<question@ours.example>",), **VACATION)
+    decision = only(seen, facts(messages=(QUESTION,)))
+    assert isinstance(decision, AppendToRecord)
+    assert decision.unverified is unverified
 
 
 def test_an_automatic_reply_creates_nothing() -> None:

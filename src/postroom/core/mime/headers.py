@@ -18,24 +18,24 @@ from urllib.parse import unquote_to_bytes
 
 from postroom.core.mime.defects import Defect
 from postroom.core.mime.mailboxes import read_addresses
-from postroom.core.mime.words import decode_text, decode_words
+from postroom.core.mime.words import LINE_BREAKING, decode_text, decode_words
 
-__all__ = ["HeaderBlock", "read_addresses", "read_block", "read_date", "read_parameters", "unfold"]
+__all__ = ["HeaderBlock", "read_addresses", "read_block", "read_date", "read_parameters"]
 
 MAX_BLOCK = 256 * 1024  # bytes of one header block
 MAX_FIELDS = 2_000
 MAX_VALUE = 64 * 1024  # characters of one field
 MAX_PARAMETERS = 100
 
-_END = re.compile(rb"\n\r*\n")
-_FIELD = re.compile(r"^([^\x00-\x20\x7f:]+)[ \t]*:(.*(?:\n[ \t].*)*)", re.MULTILINE)
-_NO_FIELD = re.compile(r"^(?![^\x00-\x20\x7f:]+[ \t]*:|[ \t])", re.MULTILINE)
+_ODD_END = re.compile(rb"\n\r+\n")
+_NO_FIELD = re.compile(r"^(?![^\x00-\x20\x7f:]++ *:| )", re.MULTILINE)
+_UNFOLDED = re.compile(r"([;,]) *\n(?![^\x00-\x20\x7f:]++ *:| |\Z)")
 _TELLING = re.compile(
     r"^(?:from|to|cc|subject|date|message-id|mime-version|received|return-path|reply-to|references|in-reply-to"
     r"|content-[a-z-]+|x-[a-z0-9-]+|dkim-signature|delivered-to)[ \t]*:",
     re.IGNORECASE | re.MULTILINE,
 )
-_CONTROLS = bytes([*range(9), 11, 12, *range(14, 32), 127])
+_CONTROLS = bytes([*range(10), *range(11, 32), 127])  # all but the line feed
 _CONTROLS_TO_SPACES = bytes.maketrans(_CONTROLS, b" " * len(_CONTROLS))
 
 
@@ -59,58 +59,88 @@ def read_block(raw: bytes, start: int, end: int) -> HeaderBlock:
     """The header block that begins at ``start``; the content ends at ``end``."""
     if start >= end or raw[start] == 10 or raw[start : start + 2] == b"\r\n":  # no fields at all
         return HeaderBlock([], min(end, start + (1 if raw[start : start + 1] == b"\n" else 2)))
-    found = _END.search(raw, start, end)
-    stop, body = found.span() if found else (end, end)
+    stop, body = _find_end(raw, start, end)
     block = raw[start : min(stop, start + MAX_BLOCK)]
-    text, defects = _block_text(block if found else block.rstrip(b"\r\n"))
-    if stop - start > MAX_BLOCK:
-        defects += (Defect.HEADERS_TOO_LARGE,)
-    stray = _NO_FIELD.search(text)
-    if stray is not None:
-        text, rest, more = _mend(text, stray.start())
-        defects += more
-        if rest is not None:
-            body = start + _offset_of_line(block, rest)
-    fields = [(name, unfold(value)) for name, value in _FIELD.findall(text)]
-    if len(fields) > MAX_FIELDS:
+    text, defects = _block_text(block if body < end else block.rstrip(b"\r\n"))
+    fields = _fields(text)
+    if fields is None:
+        text, skipped, more = _mend(text)
+        fields, defects = _fields(text) or [], defects + more
+        if skipped is not None:
+            body = start + _offset_of_line(block, skipped)
+    if stop - start > MAX_BLOCK or len(fields) > MAX_FIELDS:
         fields, defects = fields[:MAX_FIELDS], (*defects, Defect.HEADERS_TOO_LARGE)
+    if len(text) > MAX_VALUE:
+        fields = [(name, value[:MAX_VALUE]) for name, value in fields]
     return HeaderBlock(fields, body, defects)
 
 
+def _fields(text: str) -> list[tuple[str, str]] | None:
+    """The fields, unfolded (RFC 5322 2.2.3); None when a line is none."""
+    fields = []
+    for line in text.replace("\n ", " ").split("\n"):
+        name, colon, value = line.partition(":")
+        if " " in name:
+            name = name.rstrip(" ")
+        if not colon or not name or " " in name:
+            return None
+        fields.append((name, value.strip()))
+    return fields
+
+
+def _find_end(raw: bytes, start: int, end: int) -> tuple[int, int]:
+    """Where the block ends, at its last line break, and where the content begins behind the empty line."""
+    crlf = raw.find(b"\n\r\n", start, end)
+    lf = raw.find(b"\n\n", start, end if crlf < 0 else crlf + 1)
+    if lf >= 0:
+        return lf, lf + 2
+    if crlf >= 0:
+        return crlf, crlf + 3
+    odd = _ODD_END.search(raw, start, end)
+    return odd.span() if odd else (end, end)
+
+
 def _block_text(block: bytes) -> tuple[str, tuple[str, ...]]:
-    """The block with LF line ends and no control characters. 8-bit bytes that are no UTF-8 are guessed line by line."""
-    if b"\r" in block:
-        block = block.replace(b"\r\n", b"\n").replace(b"\r", b" ")
-    if len(block.translate(None, _CONTROLS)) != len(block):
-        block = block.translate(_CONTROLS_TO_SPACES)
+    """The block with LF line ends, spaces for control characters, and 8-bit lines that are no UTF-8 guessed one by one."""
+    block = block.translate(_CONTROLS_TO_SPACES, b"\r")
+    if block.isascii():
+        return block.decode("ascii"), ()
     try:
-        return block.decode("utf-8"), ()
+        return _without_separators(block.decode("utf-8")), ()
     except UnicodeDecodeError:
         lines = [line if line.isascii() else _guessed(line) for line in block.split(b"\n")]
-        return b"\n".join(lines).decode("utf-8", "replace"), (Defect.BAD_HEADER_BYTES,)
+        text = b"\n".join(lines).decode("utf-8", "replace")
+        return _without_separators(text), (Defect.BAD_HEADER_BYTES,)
+
+
+def _without_separators(text: str) -> str:
+    """Line breaks beyond ASCII become spaces; line feeds stay."""
+    return "\n".join([line.translate(LINE_BREAKING) for line in text.split("\n")])
 
 
 def _guessed(line: bytes) -> bytes:
     return decode_text(line)[0].encode("utf-8")
 
 
-def _mend(text: str, stray: int) -> tuple[str, int | None, tuple[str, ...]]:
-    """A line that is no field: noise among the fields, or the body without its empty line (then: at which line).
+def _mend(text: str) -> tuple[str, int | None, tuple[str, ...]]:
+    """The fields of a block with lines that are none, and the line where the body begins when its empty line is missing.
 
-    It is noise when fields that only a header block has follow it; an unfolded continuation is such noise too.
+    Behind a comma or semicolon such a line continues the field. Else it is noise when fields that only a header block has
+    follow it, or the body begins there. A mailbox's From line is dropped without a word.
     """
+    text, skipped = text.lstrip(" \n"), text[: len(text) - len(text.lstrip(" \n"))].count("\n")
     if text.startswith(("From ", ">From ")):
-        first_end = text.find("\n") + 1 or len(text)
-        text = text[first_end:]
-        again = _NO_FIELD.search(text)
-        if again is None or not text:
-            return text, None, ()
-        kept, rest, defects = _mend(text, again.start())
-        return kept, None if rest is None else rest + 1, defects
-    if _TELLING.search(text, stray):
-        kept_lines = [line for line in text.split("\n") if not _NO_FIELD.match(line)]
-        return "\n".join(kept_lines), None, (Defect.BAD_HEADER,)
-    return text[:stray], text.count("\n", 0, stray), (Defect.MISSING_HEADER_SEPARATOR,)
+        _, _, text = text.partition("\n")
+        skipped += 1
+    text = _UNFOLDED.sub(r"\1\n ", text)
+    stray = _NO_FIELD.search(text)
+    if stray is None or not text:
+        return text, None, (Defect.BAD_HEADER,) if not skipped else ()
+    if _TELLING.search(text, stray.start()):
+        kept = [line for line in text.split("\n") if not _NO_FIELD.match(line)]
+        return "\n".join(kept), None, (Defect.BAD_HEADER,)
+    lines = skipped + text.count("\n", 0, stray.start())
+    return text[: stray.start()].rstrip("\n"), lines, (Defect.MISSING_HEADER_SEPARATOR,)
 
 
 def _offset_of_line(block: bytes, number: int) -> int:
@@ -118,13 +148,6 @@ def _offset_of_line(block: bytes, number: int) -> int:
     for _ in range(number):
         position = block.find(b"\n", position) + 1
     return position
-
-
-def unfold(value: str) -> str:
-    """A field's value on one line (RFC 5322 2.2.3), cut at `MAX_VALUE`."""
-    if "\n" in value:
-        value = value.replace("\n\t", " ").replace("\n", "")
-    return value.strip(" \t") if len(value) <= MAX_VALUE else value[:MAX_VALUE].strip(" \t")
 
 
 # -- dates ---------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from postroom.core.terms.addresses import Address
 MAX_ADDRESSES = 2_000
 
 _ONE = re.compile(
-    r"""(?:"?([^"',<>():;@\\\[\]=\x00-\x1f\x7f-\x9f\u2028\u2029]*?)"?[ ]*<)?([^\s"',<>():;@\\\[\]=]+)@([A-Za-z0-9.-]+)(>)?"""
+    r"""(?:"?([^"',<>():;@\\\[\]\x00-\x1f\x7f-\x9f\u2028\u2029]*?)"?[ ]*<)?([^\s"',<>():;@\\\[\]=]+)@([A-Za-z0-9.-]+)(>)?"""
 )
 _SHORT = 200  # the pattern above is for the ordinary mailbox only
 _TOKEN = re.compile(
@@ -31,7 +31,6 @@ _TOKEN = re.compile(
 )
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _LOCAL_ONLY = re.compile(r"[\w.+/-]{1,64}")
-_SPACE = re.compile(r"\s+")
 
 
 def read_addresses(raw: str) -> tuple[Address, ...]:
@@ -43,7 +42,8 @@ def read_addresses(raw: str) -> tuple[Address, ...]:
     if len(raw) < _SHORT:
         match = _ONE.fullmatch(raw)
         if match is not None and (match[1] is None) == (match[4] is None):
-            return (Address((match[1] or "").strip(), match[2], match[3]),)
+            name = match[1] or ""
+            return (Address(_clean_name(name) if "=?" in name else name.strip(), match[2], match[3]),)
     found = _Reader().read(raw)
     if not found and "=?" in raw:  # the whole field was encoded, brackets and all
         found = _Reader().read(decode_words(raw))
@@ -193,8 +193,8 @@ def _end_of_comment(raw: str, start: int) -> int:
 
 def _clean_name(name: str) -> str:
     name = decode_words(name)
-    if "  " in name or name != name.strip():
-        name = _SPACE.sub(" ", name).strip()
+    if "  " in name or not name.isascii() or name != name.strip():
+        name = " ".join(name.split())
     while len(name) > 1 and name[0] == name[-1] and name[0] in "'\"":
         name = name[1:-1].strip()
     return name
@@ -209,6 +209,8 @@ def _split_spec(spec: str) -> tuple[str, str]:
         spec = spec.rpartition(":")[2]
     if spec[:7].lower() == "mailto:":
         spec = spec[7:]
+    if spec[:1] in ("'", "`") and spec[-1:] in ("'", "`", "´"):
+        spec = spec[1:-1]
     local, at, domain = spec.rpartition("@")
     if not at:
         return (spec, "") if _may_be_local(spec) else ("", "")
@@ -224,7 +226,7 @@ def _bare(local: str) -> str:
         return (
             inner if inner.isascii() and inner.replace(".", "").replace("-", "").replace("_", "").isalnum() else local
         )
-    return "".join(local.split()).strip("'\"`")
+    return "".join(local.split()).strip('"')
 
 
 def _may_be_local(word: str) -> bool:

@@ -23,7 +23,10 @@ from postroom.core.terms.addresses import Address, normalize
 from postroom.core.terms.message_ids import read_message_ids
 
 MAX_REPLY_SOURCE = 256 * 1024  # characters of a body in which new words are told from quoted ones
-_DELIVERY_FIELDS = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to")
+_DELIVERY_FIELDS = frozenset(("delivered-to", "x-original-to", "envelope-to", "x-envelope-to"))
+_READ = _DELIVERY_FIELDS | frozenset(
+    "from sender reply-to to cc resent-to resent-cc date message-id in-reply-to references return-path".split()
+)
 
 
 def parse(raw: bytes) -> ParsedMail:
@@ -37,7 +40,8 @@ def parse(raw: bytes) -> ParsedMail:
 def parse_headers(raw: bytes) -> ParsedMail:
     """What the header block says; bodies, attachments and report parts stay empty. ``raw`` may end after the headers."""
     try:
-        return _described(_top_block(raw)[1])
+        block = _top_block(raw)[1]
+        return _described(block, read_parameters(block.first("content-type")))
     except Exception:
         return ParsedMail(defects=(Defect.PARSER_FAULT,))
 
@@ -51,6 +55,7 @@ def _parse(raw: bytes) -> ParsedMail:
     attachments, more = read_attachments(parts.attachments, html)
     return _described(
         block,
+        (root.declared_type, root.parameters),
         (*defects, *parts.defects, *more),
         text=text,
         html=html,
@@ -87,6 +92,7 @@ def _new_words(text: str, html: str) -> str:
 
 def _described(
     block: HeaderBlock,
+    content: tuple[str, dict[str, str]],
     defects: tuple[str, ...] = (),
     *,
     text: str = "",
@@ -95,21 +101,29 @@ def _described(
     attachments: tuple[Attachment, ...] = (),
     report_parts: tuple[ReportPart, ...] = (),
 ) -> ParsedMail:
-    """The mail with this header block and these contents."""
-    values: dict[str, list[str]] = {}
+    """The mail with this header block, this declared content type with its parameters, and these contents."""
+    headers: list[tuple[str, str]] = []
+    subject: str | None = None
+    values: dict[str, list[str]] = {}  # as written, of the fields that are taken apart below
     for name, value in block.fields:
-        values.setdefault(name.lower(), []).append(value)
+        key = name.lower()
+        if key in _READ:
+            values.setdefault(key, []).append(value)
+        if "=?" in value:
+            value = decode_words(value)
+        headers.append((name, value))
+        if key == "subject" and subject is None:
+            subject = value.strip(" ")
     found = [*block.defects, *defects]
     message_id = _message_id(values, found)
-    content_type, parameters = read_parameters(_first(values, "content-type")) if "content-type" in values else ("", {})
     header_from = _addresses(values, "from", found)
     sender = _addresses(values, "sender", found)
     if not header_from and not sender:
         found.append(Defect.MISSING_FROM)
     return ParsedMail(
-        headers=tuple([(name, decode_words(value)) for name, value in block.fields]),
+        headers=tuple(headers),
         message_id=message_id,
-        subject=decode_words(_first(values, "subject")).strip(),
+        subject=subject or "",
         date=_date(values, found),
         header_from=header_from,
         sender=sender[0] if sender else None,
@@ -117,18 +131,18 @@ def _described(
         to=_addresses(values, "to", found),
         cc=_addresses(values, "cc", found),
         resent_to=_addresses(values, "resent-to", found) + _addresses(values, "resent-cc", found),
-        delivered_to=_delivered_to(block, values),
+        delivered_to=_delivered_to(block) if not _DELIVERY_FIELDS.isdisjoint(values) else (),
         return_path=_return_path(values),
-        in_reply_to=read_message_ids(_first(values, "in-reply-to")),
-        references=read_message_ids(" ".join(values.get("references", ()))),
-        content_type=mend_content_type(content_type) or "text/plain",
-        content_params=parameters,
+        in_reply_to=read_message_ids(_first(values, "in-reply-to")) if "in-reply-to" in values else (),
+        references=read_message_ids(" ".join(values["references"])) if "references" in values else (),
+        content_type=mend_content_type(content[0]) or "text/plain",
+        content_params=content[1],
         text=text,
         html=html,
         reply_text=reply_text,
         attachments=attachments,
         report_parts=report_parts,
-        defects=tuple(dict.fromkeys(found)),
+        defects=tuple(dict.fromkeys(found)) if found else (),
     )
 
 
@@ -169,10 +183,8 @@ def _addresses(values: dict[str, list[str]], name: str, defects: list[str]) -> t
     return found
 
 
-def _delivered_to(block: HeaderBlock, values: dict[str, list[str]]) -> tuple[str, ...]:
+def _delivered_to(block: HeaderBlock) -> tuple[str, ...]:
     """Where the hops delivered: hops write at the top, so the order of the fields is nearest first."""
-    if not any(name in values for name in _DELIVERY_FIELDS):
-        return ()
     written = (value for name, value in block.fields if name.lower() in _DELIVERY_FIELDS)
     forms = (address.normal for value in written for address in read_addresses(value))
     return tuple(dict.fromkeys(form for form in forms if form))

@@ -21,7 +21,7 @@ from postroom.core.mime.words import decode_base64, decode_words
 
 MAX_DEPTH = 24
 MAX_PARTS = 1_000
-MAX_BOUNDARY = 512  # RFC 2046 allows 70; the longest one seen in the wild is 140
+MAX_BOUNDARY = 1_000  # RFC 2046 allows 70; one of 700 was seen
 
 
 @dataclass(slots=True)
@@ -38,6 +38,7 @@ class Part:
     disposition_parameters: dict[str, str] = field(default_factory=dict)
     content_id: str = ""
     location: str = ""
+    declared_type: str = ""  # as written
     children: list[Part] = field(default_factory=list)
 
     @property
@@ -96,13 +97,13 @@ class _Reader:
         part.content_type = default_type
         seen = set()
         for name, value in block.fields:
-            key = name.lower()
-            if key[:8] != "content-" or key in seen:
+            if name[0] not in "Cc" or (key := name.lower()) in seen:
                 continue
             seen.add(key)
             match key:
                 case "content-type":
                     written, part.parameters = read_parameters(value)
+                    part.declared_type = written
                     part.content_type = mend_content_type(written) or default_type
                     if part.content_type != written and written not in _SYNONYMS:
                         self.defects.append(Defect.BAD_CONTENT_TYPE)

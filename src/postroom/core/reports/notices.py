@@ -1,8 +1,9 @@
 """Failure notices in plain words: what mail servers write that do not know RFC 3464.
 
 Duty: whether a mail is such a notice, and which recipients its text names, each with the words that stand by it.
-Laws: pure; never raises. Two signs are needed, who speaks and that he speaks of a failure, and a recipient must be named
-in a place where such notices name them: a person who merely writes about bounces is no mail server.
+Laws: pure; never raises. A mail server must speak, and of a failure: one that calls itself a mailer daemon needs one sign
+of that (subject, words, an SMTP reply, Exim's header), every other two. And a recipient must be named in a place where
+such notices name them: a person who merely writes about bounces is no mail server.
 The sender of the mail that failed, which is whom the notice is written to, is never a failed recipient.
 """
 
@@ -12,8 +13,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from postroom.core.mime.markup import html_to_text
 from postroom.core.mime.parsed import ParsedMail
-from postroom.core.reports.plain_words import words_of
 from postroom.core.reports.quoted import quoted_heads
 from postroom.core.reports.status_fields import Group, read_groups, read_head, read_typed_address
 from postroom.core.terms.addresses import normalize
@@ -41,9 +42,10 @@ _FAILED_TEXT = re.compile(
     r"|(?:not|n't) able to deliver|did not (?:reach|receive)|had (?:permanent|transient|delivery|trouble)|permanent(?:ly)? (?:fatal )?(?:error|fail)|returned permanent errors|was rejected and|reason: mailbox"
     r"|undeliverable|invalid final delivery|mailbox is full|delivery failed|error delivering your mail|rejected recipient|encountered delivery problems"
     r"|pas pu [eê]tre d[eé]livr|no pudo ser entregado|nicht zugestellt|не может быть доставлено|невозможно доставить|failure reasons"
-    r"|(?:送信|配信)(?:でき|に失敗)|(?:^|[\s:>])(?:4[0-7]|5[0-7])\d[ -][45]\.\d{1,3}\.\d{1,3}\s|(?:^|[\s:>])55\d[ -]",
+    r"|(?:送信|配信)(?:でき|に失敗)",
     _I,
 )
+_SMTP_REPLY = re.compile(r"(?:^|[\s:>])(?:4[0-7]|5[0-7])\d[ -][45]\.\d{1,3}\.\d{1,3}\s|(?:^|[\s:>])55\d[ -]")
 _DELAYED = re.compile(
     r"(?:has been|is|was) delayed|not yet been delivered|\bdelay(?:ed)?\b|warning message only|warning only|this is (?:just )?a warning"
     r"|will be (?:retried|made)|will continue to (?:be )?(?:attempt|tr)|still being retried|do not need to resend",
@@ -97,25 +99,27 @@ class Notice:
 def read_notice(mail: ParsedMail, *, has_null_reverse_path: bool) -> Notice | None:
     """The notice that this mail is, or None."""
     sender = mail.header("From")
-    failed = mail.header("X-Failed-Recipients")
-    is_machine = has_null_reverse_path or bool(_SURE_DAEMON.search(sender)) or bool(failed)
-    if not is_machine and not _DAEMON.search(sender):
+    is_daemon = bool(_SURE_DAEMON.search(sender))
+    if not (is_daemon or has_null_reverse_path or _DAEMON.search(sender)):
         return None
     text = notice_text(mail)
-    speaks_of_failure = bool(_FAILED_SUBJECT.search(mail.subject)) + bool(_FAILED_TEXT.search(text)) + bool(failed)
-    if speaks_of_failure < (1 if is_machine else 2):
+    signs = (
+        bool(_FAILED_SUBJECT.search(mail.subject)),
+        bool(_FAILED_TEXT.search(text)),
+        bool(_SMTP_REPLY.search(text)),
+        bool(mail.header("X-Failed-Recipients")),
+    )
+    if sum(signs) < (1 if is_daemon else 2):
         return None
-    recipients = named_recipients(mail, may_guess=bool(_SURE_DAEMON.search(sender)))
-    if not recipients:
-        return None
-    return Notice(recipients=recipients, is_delay=_is_delay(mail, text))
+    recipients = named_recipients(mail, may_guess=is_daemon)
+    return Notice(recipients=recipients, is_delay=_is_delay(mail, text)) if recipients else None
 
 
 def named_recipients(mail: ParsedMail, *, may_guess: bool) -> tuple[NamedRecipient, ...]:
     """Whom the notice names, from the surest place that names anybody. ``may_guess``: at the last, whom the quoted mail
     was for, where that was one."""
     text = notice_text(mail)
-    senders = {address.normal for address in (*mail.to, *mail.header_from)} | set(mail.delivered_to)
+    senders = {address.normal for address in (*mail.to, *mail.header_from)}
     places = (
         _in_failed_header(mail, text),
         _in_fields(text),
@@ -141,7 +145,7 @@ def quoted_head_in_text(mail: ParsedMail) -> Group:
 
 
 def _split(mail: ParsedMail) -> tuple[str, str]:
-    text = (mail.text or words_of(mail.html)).replace("\r\n", "\n")[:_MAX_NOTICE]
+    text = (mail.text or html_to_text(mail.html)).replace("\r\n", "\n")[:_MAX_NOTICE]
     lines = text.split("\n")
     for number, line in enumerate(lines):
         if number and _QUOTE_BEGINS.match(line):

@@ -15,21 +15,20 @@ from dataclasses import replace
 from postroom.core.mime.parsed import ParsedMail
 from postroom.core.reports.delivery_reports import DeliveryReport
 from postroom.core.reports.reading import read_report
-from postroom.core.routing.automatic import is_auto_reply, is_automatic, wants_no_answer
+from postroom.core.routing.automatic import read_machine_signs
 from postroom.core.routing.loops import normal_text_digest
 from postroom.core.routing.recipients import read_recipient
 from postroom.core.routing.verdicts import Evidence, Recipient
-from postroom.core.terms.addresses import normalize
+from postroom.core.terms.addresses import Address, normalize
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.message_ids import MAX_REFERENCES
 from postroom.core.terms.states import Door
 from postroom.core.tokens.addresses import AddressToken
 
 MARK_HEADERS = ("X-Postroom-Objects", "X-Odoo-Objects")
-NOTICE_TAGS = (
-    ".notice.postroom@",
-    "-loop-detection-bounce-email@",
-)  # in Message-IDs of our refusals, and Odoo's (I-21)
+# In Message-IDs of our refusals (make them with ``unique="….notice"``), and of those sent before a migration (I-21).
+NOTICE_TAGS = (".notice.postroom@", "-loop-detection-bounce-email@")
+MAX_HEADER_RECIPIENTS = 1_000  # of a fetched mail, those nearest first
 START_ANEW_TAG = "-reply_to@"  # in Message-IDs whose replies go by alias, not by thread (I-23, O-72)
 _REPLY_PREFIX = re.compile(
     r"^\s{0,9}(?:re|aw|antw|antwort|sv|vs|odp|ref|rif|res|tr|ynt|atb|vá|απ|回复|答复|返信)\s{0,9}(?:\[\d{1,4}\]|\(\d{1,4}\))?\s{0,9}[:：]",
@@ -51,17 +50,18 @@ def collect(
     text by which mails of this installation name themselves in `MARK_HEADERS` (``""``: none yet)."""
     if envelope is not None and not envelope.rcpt_to:
         envelope = None  # a fetched mail's: it says nothing
-    recipients = _recipients(mail, envelope, keys)
+    to, cc = _normals(mail.to), _normals(mail.cc)
+    recipients = _recipients(mail, envelope, keys, only_cc=set(cc).difference(to))
     has_null_reverse_path = _has_null_reverse_path(mail, envelope)
     report = read_report(mail, has_null_reverse_path=has_null_reverse_path)
-    replied = report is None and is_auto_reply(mail, has_null_reverse_path=has_null_reverse_path)
-    automatic = replied or report is not None or is_automatic(mail, has_null_reverse_path=has_null_reverse_path)
+    signs = read_machine_signs(mail, has_null_reverse_path=has_null_reverse_path)
+    is_automatic = signs.is_automatic or report is not None
     return Evidence(
         door=door,
         size=size,
         recipients=recipients,
-        to=_normals(address.spec for address in mail.to),
-        cc=_normals(address.spec for address in mail.cc),
+        to=to,
+        cc=cc,
         mail_from=normalize(envelope.mail_from) if envelope is not None else mail.return_path or "",
         has_null_reverse_path=has_null_reverse_path,
         author=mail.author,
@@ -74,25 +74,26 @@ def collect(
         text_digest=normal_text_digest(mail),
         report=report,
         report_token=_report_token(report, keys),
-        is_auto_reply=replied,
-        is_automatic=automatic,
-        wants_no_answer=wants_no_answer(mail),
-        has_our_mark=_has_our_mark(mail, our_mark) or (automatic and _answers_our_notice(mail)),
+        is_auto_reply=signs.is_auto_reply and report is None,
+        is_automatic=is_automatic,
+        wants_no_answer=signs.wants_no_answer,
+        has_our_mark=_has_our_mark(mail, our_mark) or (is_automatic and _answers_our_notice(mail)),
         is_bounce_addressed=any(r.token is not None and r.token.purpose == "b" for r in recipients),
         subject_is_reply=bool(_REPLY_PREFIX.match(mail.subject)),
     )
 
 
-def _recipients(mail: ParsedMail, envelope: Envelope | None, keys: Sequence[bytes]) -> tuple[Recipient, ...]:
+def _recipients(
+    mail: ParsedMail, envelope: Envelope | None, keys: Sequence[bytes], *, only_cc: set[str]
+) -> tuple[Recipient, ...]:
     """Each address once, in order; addresses that are none are left out."""
-    to = set(_normals(address.spec for address in mail.to))
-    only_cc = set(_normals(address.spec for address in mail.cc)) - to
     if envelope is not None:
         found = [read_recipient(address, keys) for address in envelope.rcpt_to]
     else:
         delivered = [read_recipient(address, keys) for address in mail.delivered_to]
         named = [address.spec for address in (*mail.to, *mail.cc, *mail.resent_to)]
-        found = delivered + [read_recipient(address, keys, is_header=True) for address in named]
+        named_by_header = [read_recipient(address, keys, is_header=True) for address in named[:MAX_HEADER_RECIPIENTS]]
+        found = delivered + named_by_header
     first: dict[str, Recipient] = {}
     for recipient in found:
         if recipient.normal:
@@ -100,8 +101,8 @@ def _recipients(mail: ParsedMail, envelope: Envelope | None, keys: Sequence[byte
     return tuple(replace(one, is_cc=True) if one.normal in only_cc else one for one in first.values())
 
 
-def _normals(specs: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(normal for normal in map(normalize, specs) if normal))
+def _normals(addresses: Iterable[Address]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(normal for address in addresses if (normal := address.normal)))
 
 
 def _has_null_reverse_path(mail: ParsedMail, envelope: Envelope | None) -> bool:

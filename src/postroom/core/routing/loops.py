@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import re
 
+from postroom.core.mime.markup import html_to_text
 from postroom.core.mime.parsed import ParsedMail
-from postroom.core.reports.plain_words import words_of
 from postroom.core.routing.recipients import address_of
 from postroom.core.routing.verdicts import (
     AliasFact,
@@ -103,7 +103,7 @@ def normal_text_digest(mail: ParsedMail) -> str:
     Digits stay: orders and alerts that differ by a number alone are different mails.
     """
     subject = _PREFIXES.sub("", mail.subject)
-    words = mail.reply_text or mail.text or words_of(mail.html)
+    words = mail.reply_text or mail.text or html_to_text(mail.html)
     text = " ".join(f"{subject}\n{words}".casefold().split())
     attachments = sorted(attachment.sha256 for attachment in mail.attachments)
     return hashlib.sha256("\n".join([text, *attachments]).encode("utf-8", "replace")).hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from postroom.core.routing.aliases import Admission, author_of, check_policy
-from postroom.core.routing.recipients import Meaning, address_of, is_catchall, meaning
+from postroom.core.routing.recipients import Meaning, address_of, is_accepted, is_catchall, meaning
 from postroom.core.routing.threads import (
     aliases_named,
     is_elsewhere,
@@ -128,7 +128,8 @@ def fallback_kind(_evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | N
 
 
 def catchall_among_others(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
-    for recipient in _addressed(evidence):
+    """Nothing took it, and one of its recipients is the catchall (I-31), be it in Cc."""
+    for recipient in evidence.recipients:
         if is_catchall(recipient, facts):
             reason = because("catchall.among", recipient=recipient.normal)
             return (_refuse("catchall", evidence, (reason,), recipient=recipient.normal),)
@@ -136,13 +137,15 @@ def catchall_among_others(evidence: Evidence, facts: Facts) -> tuple[Decision, .
 
 
 def nobody(evidence: Evidence, facts: Facts) -> tuple[Decision, ...]:
-    duty = next((r for r in evidence.recipients if meaning(r, facts) is Meaning.DUTY), None)
-    if duty is not None:
-        return (Hold(reasons=(because("nobody.duty", recipient=duty.normal),)),)
+    """Nothing matches. What a door accepts is never refused here: it is held."""
+    accepted = next((one for one in evidence.recipients if is_accepted(meaning(one, facts))), None)
+    if accepted is not None:
+        code = "nobody.duty" if meaning(accepted, facts) is Meaning.DUTY else "nobody.gone"
+        return (Hold(reasons=(because(code, recipient=accepted.normal),)),)
     names = ", ".join(recipient.normal for recipient in evidence.recipients)
     reasons = (because("nobody.known", recipients=names) if names else because("nobody.named"),)
     first = evidence.recipients[0].normal if evidence.recipients else ""
-    if evidence.door.recipient_decides:  # the door refuses at RCPT: there is nobody left to tell
+    if evidence.door.recipient_decides:  # refused at RCPT: there is nobody left to tell
         return (Refuse(answer="unknown", recipient=first, may_answer=False, reasons=reasons),)
     if facts.hold_unknown:
         return (Hold(reasons=reasons),)

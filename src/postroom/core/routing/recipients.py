@@ -93,7 +93,12 @@ def accepts(recipient: Recipient | str, directory: Directory) -> RecipientVerdic
         reasons = tuple(because(_alias_code(recipient, one), alias=address_of(one), **names) for one in aliases)
     else:
         reasons = (because(_CODES[what] if recipient.normal else "recipient.no_address", **names),)
-    return RecipientVerdict(accepted=what not in (Meaning.UNKNOWN, Meaning.FOREIGN), reasons=reasons)
+    return RecipientVerdict(accepted=is_accepted(what), reasons=reasons)
+
+
+def is_accepted(what: Meaning) -> bool:
+    """Whether the doors take mail for a recipient of this meaning."""
+    return what not in (Meaning.UNKNOWN, Meaning.FOREIGN)
 
 
 def meaning(recipient: Recipient, directory: Directory) -> Meaning:

@@ -59,6 +59,7 @@ catalogue(
         "catchall.only": "It was written to {recipient} alone, which is for replies.",
         "catchall.among": "No alias takes it, and {recipient} is for replies.",
         "nobody.duty": "{recipient} is a duty address without an alias: a person reads it.",
+        "nobody.gone": "{recipient} is ours, but what it stood for is gone: a person decides.",
         "nobody.known": "None of its recipients is known here: {recipients}.",
         "nobody.named": "It names no recipient.",
         # loops

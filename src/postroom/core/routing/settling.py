@@ -38,9 +38,8 @@ def bounce_address(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | N
     """What is no report but came where only reports come makes no record (T-070, T-100, T-101)."""
     if evidence.is_auto_reply:
         return None  # vacation programs write to the return path
-    for recipient in evidence.recipients:
-        if recipient.is_cc:
-            continue
+    asked = [recipient for recipient in evidence.recipients if not recipient.is_cc]
+    for recipient in asked or evidence.recipients:
         what = meaning(recipient, facts)
         if what is Meaning.BOUNCE_TOKEN:
             return (Hold(reasons=(because("report.unreadable", recipient=recipient.normal),)),)

@@ -438,7 +438,7 @@ SELECT pair.alias_id, pair.author, first.text_digest, count(*)
 """
 _CREATIONS_ALL = """
 SELECT alias_id, (SELECT count(*) FROM (SELECT 1 FROM postroom_record
-                   WHERE alias_id = wanted.alias_id AND created_at >= %s LIMIT %s) AS some)
+                   WHERE alias_id = wanted.alias_id AND created_at >= %s LIMIT %s) AS made)
   FROM unnest(%s::bigint[]) AS wanted(alias_id)
 """
 

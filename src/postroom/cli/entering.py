@@ -1,0 +1,77 @@
+"""Entering the house: configuration, database and tables, before a command asks a flow.
+
+Laws: whoever enters starts the embedded database if nobody runs it, and the last one out stops it. Tables that are behind
+this version are never changed in passing: the command says what to do.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from postroom.cli.telling import give_up
+
+if TYPE_CHECKING:
+    from postroom.core.terms.configuration import Configuration
+    from postroom.flows.ports import Ports
+
+SETTINGS = "postroom.project.settings"
+
+
+def configured(*, is_quiet: bool = True) -> Configuration:
+    """Django, set up; the database is not asked. Raises `ConfigurationError`. Quiet: only warnings are logged."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS)
+    import django
+    from django.conf import settings
+
+    django.setup()
+    if is_quiet:
+        logging.getLogger("postroom").setLevel(logging.WARNING)
+    configuration: Configuration = settings.POSTROOM
+    return configuration
+
+
+@contextmanager
+def running(configuration: Configuration) -> Iterator[None]:
+    """The database, running for as long as the block lasts."""
+    from django.db import connections
+
+    from postroom.workers.database import running_database
+
+    with nullcontext() if configuration.database_url else running_database(Path(configuration.data_dir)):
+        try:
+            yield
+        finally:
+            connections.close_all()
+
+
+@contextmanager
+def entered() -> Iterator[Ports]:
+    """The ports of this installation, its database running and its tables as this version needs them."""
+    with running(configured()):
+        require_tables()
+        from postroom.wiring import ports
+
+        yield ports()
+
+
+def require_tables() -> None:
+    """Ends the command when migrations are waiting."""
+    if waiting := waiting_migrations():
+        give_up(
+            f"The tables of the database are {waiting} {'step' if waiting == 1 else 'steps'} behind this version. "
+            "Run: postroom migrate (or: postroom up, which does it too)."
+        )
+
+
+def waiting_migrations() -> int:
+    """How many there are."""
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    executor = MigrationExecutor(connection)
+    return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))

@@ -1,0 +1,304 @@
+"""Mails on files and pipes: take one in, explain where it would go, read what it says."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from postroom.cli.entering import entered
+from postroom.cli.telling import DONE, FAILED, AsJson, give_up, remark, say, say_json, say_line
+
+if TYPE_CHECKING:
+    from postroom.core.mime.parsed import Attachment
+    from postroom.core.terms.addresses import Address
+    from postroom.core.terms.envelopes import Envelope
+
+app = typer.Typer()
+
+# sysexits.h, as mail servers read them
+USAGE, DATA_ERROR, NO_SUCH_USER, TRY_LATER = 64, 65, 67, 75
+
+Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Mails as files; - is standard input.")]
+Lines = Annotated[bool, typer.Option("--jsonl", help="One JSON document per mail and line, for programs.")]
+
+
+# ---- receive
+
+
+@app.command(rich_help_panel="Mail")
+def receive(
+    rcpt: Annotated[
+        list[str] | None, typer.Option("--rcpt", help="A recipient of the envelope; may be repeated.")
+    ] = None,
+    mail_from: Annotated[
+        str | None, typer.Option("--mail-from", help="The sender of the envelope; <> for none.")
+    ] = None,
+) -> int:
+    """Take in a mail from standard input: the pipe for an MTA.
+
+    Example for Postfix's master.cf: postroom receive --mail-from ${sender} --rcpt ${recipient}
+
+    Ends with 0 when the mail is durable, 67 when every recipient is unknown, 75 when it is our fault (try again later),
+    64 when it was called wrongly, 65 when there is no mail or it is too large.
+    """
+    raw = sys.stdin.buffer.read()
+    if not raw.strip():
+        give_up("There is no mail on standard input.", code=DATA_ERROR)
+    with _ours_to_blame(), entered() as ports:
+        from postroom.core.terms.states import Door
+        from postroom.flows.accept_message import Arrival, accept_message
+        from postroom.flows.check_recipient import check_recipients
+
+        limit = ports.configuration.max_message_size
+        if len(raw) > limit:
+            remark(f"The mail has {len(raw)} bytes; {limit} are accepted (POSTROOM_MAX_MESSAGE_SIZE).")
+            return DATA_ERROR
+        if rcpt:
+            verdicts = check_recipients(ports, rcpt)
+            if not any(verdict.accepted for verdict in verdicts.values()):
+                for address, verdict in verdicts.items():
+                    remark(f"{address}: {' '.join(map(str, verdict.reasons))}")
+                return NO_SUCH_USER
+        envelope = _envelope(raw, rcpt or [], mail_from)
+        accept_message(ports, Arrival(door=Door.PIPE, raw=raw, envelope=envelope, peer="pipe"))
+    return DONE
+
+
+class _ours_to_blame:  # noqa: N801 - a context manager
+    """Whatever goes wrong inside is ours: the MTA keeps the mail and tries again (exit 75)."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        from postroom.cli.telling import Trouble
+
+        if isinstance(error, Trouble):
+            error.code = TRY_LATER
+
+
+def _envelope(raw: bytes, rcpt: list[str], mail_from: str | None) -> Envelope | None:
+    """What the MTA said; the sender that it did not name is the Return-Path, or the author."""
+    from postroom.core.mime.parsing import parse_headers
+    from postroom.core.terms.envelopes import Envelope
+
+    if not rcpt:
+        return None
+    if mail_from is None:
+        head = parse_headers(raw)
+        author = head.author.normal if head.author else ""
+        mail_from = author if head.return_path is None else head.return_path
+    return Envelope(mail_from=mail_from.strip().strip("<>"), rcpt_to=tuple(rcpt))
+
+
+# ---- explain
+
+
+@app.command(rich_help_panel="Mail")
+def explain(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A mail as a file; - is standard input.")],
+    rcpt: Annotated[
+        list[str] | None, typer.Option("--rcpt", help="A recipient of the envelope; may be repeated.")
+    ] = None,
+    mail_from: Annotated[
+        str | None, typer.Option("--mail-from", help="The sender of the envelope; <> for none.")
+    ] = None,
+    door: Annotated[str, typer.Option("--door", help="smtp, lmtp, imap, pop3, pipe or http.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Say where a mail would go, and why. Nothing is written.
+
+    Examples: postroom explain mail.eml; postroom explain --door smtp --rcpt support@example.com - < mail.eml
+    """
+    raw = _read(file)
+    with entered() as ports:
+        from postroom.core.terms.states import Door
+        from postroom.flows.explain_routing import explain as explained
+
+        where = _door(door, has_recipients=bool(rcpt))
+        found = explained(ports, raw, _envelope(raw, rcpt or [], mail_from), Door(where))
+        decisions = [_decision(one) for one in found.verdict.decisions]
+    if as_json:
+        say_json({"file": file, "door": where, "state": found.state, "decisions": decisions})
+        return
+    say(f"It would be {found.state}.")
+    for decision in decisions:
+        say(_in_words(decision))
+        for reason in decision["reasons"]:
+            say(f"  because: {reason['sentence']}")
+
+
+def _door(door: str, *, has_recipients: bool) -> str:
+    from postroom.core.terms.states import Door
+
+    where = door.lower() or ("smtp" if has_recipients else "imap")
+    if where not in {one.value for one in Door}:
+        raise typer.BadParameter(f"there is no door {door!r}; there are: {', '.join(Door)}.")
+    if Door(where).recipient_decides and not has_recipients:
+        raise typer.BadParameter(f"at the door {where} the envelope decides: name the recipients with --rcpt.")
+    return where
+
+
+def _decision(decision: Any) -> dict[str, Any]:
+    facts = {one.name: getattr(decision, one.name) for one in fields(decision) if one.name not in ("reasons", "report")}
+    reasons = [{"code": one.code, "sentence": str(one), "facts": dict(one.facts)} for one in decision.reasons]
+    return {"decision": type(decision).__name__, **facts, "reasons": reasons}
+
+
+_SENTENCES = {
+    "AppendToRecord": "It becomes a message on record {record_id}.",
+    "CreateRecord": "It becomes a new record of the kind {kind}.",
+    "RecordReport": "It is noted as a report on deliveries: {delivery_ids}.",
+    "Refuse": "It is refused ({answer}).",
+    "Discard": "It does nothing, and is kept for the log.",
+    "Hold": "It is held for a person to decide.",
+}
+
+
+def _in_words(decision: dict[str, Any]) -> str:
+    shown = dict(decision)
+    if "delivery_ids" in shown:
+        shown["delivery_ids"] = ", ".join(map(str, shown["delivery_ids"])) or "none of ours"
+    more = [
+        word
+        for is_so, word in (
+            (decision.get("as_note"), "as a note"),
+            (decision.get("notify") is False, "and nobody is notified"),
+            (decision.get("unverified"), "and is shown as unverified"),
+        )
+        if is_so
+    ]
+    sentence = _SENTENCES[decision["decision"]].format_map(shown)
+    return f"{sentence[:-1]}, {' '.join(more)}." if more else sentence
+
+
+# ---- parse, read-report, split-reply: no database, no configuration
+
+
+@app.command(rich_help_panel="Mail")
+def parse(files: Files, jsonl: Lines = False) -> int:
+    """Say what mails say: headers, bodies, attachments, defects. Needs no database.
+
+    Example: postroom parse --jsonl *.eml | jq .subject
+    """
+    return _each(files, _parsed, _describe if not jsonl else say_line)
+
+
+@app.command("read-report", rich_help_panel="Mail")
+def read_report(files: Files, jsonl: Lines = False) -> int:
+    """Say what delivery reports, complaints, receipts and automatic replies report. Needs no database.
+
+    Example: postroom read-report bounce.eml
+    """
+    return _each(files, _reported, _describe if not jsonl else say_line)
+
+
+@app.command("split-reply", rich_help_panel="Mail")
+def split_reply(files: Files, jsonl: Lines = False) -> int:
+    """Show the new words of replies, without quotation and signature. A .txt file is a body itself. Needs no database.
+
+    Example: postroom split-reply reply.eml
+    """
+    return _each(files, _split, (lambda found: say(found["reply_text"])) if not jsonl else say_line)
+
+
+def _each(files: list[str], look: Callable[[str, bytes], dict[str, Any]], show: Callable[[Any], None]) -> int:
+    """A file that cannot be read does not spoil the others."""
+    code = DONE
+    for file, raw in _readable(files):
+        if raw is None:
+            code = FAILED
+        else:
+            show(look(file, raw))
+    return code
+
+
+def _readable(files: list[str]) -> Iterator[tuple[str, bytes | None]]:
+    for file in files:
+        try:
+            yield file, _bytes_of(file)
+        except OSError as error:
+            remark(f"{file}: {error.strerror}")
+            yield file, None
+
+
+def _read(file: str) -> bytes:
+    try:
+        return _bytes_of(file)
+    except OSError as error:
+        give_up(f"{file}: {error.strerror}")
+
+
+def _bytes_of(file: str) -> bytes:
+    return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+
+
+def _parsed(file: str, raw: bytes) -> dict[str, Any]:
+    from postroom.core.mime.parsing import parse as parse_mail
+
+    mail = parse_mail(raw)
+    return {
+        "file": file,
+        "subject": mail.subject,
+        "from": [_address(one) for one in mail.header_from],
+        "to": [_address(one) for one in mail.to],
+        "cc": [_address(one) for one in mail.cc],
+        "message_id": mail.message_id,
+        "in_reply_to": list(mail.in_reply_to),
+        "references": list(mail.references),
+        "date": mail.date.isoformat() if mail.date else None,
+        "text": mail.text,
+        "html": mail.html,
+        "reply_text": mail.reply_text,
+        "attachments": [_attachment(one) for one in mail.attachments],
+        "defects": list(mail.defects),
+    }
+
+
+def _address(address: Address) -> dict[str, str]:
+    return {"name": address.name, "address": address.spec}
+
+
+def _attachment(attachment: Attachment) -> dict[str, Any]:
+    return {
+        "name": attachment.name,
+        "type": attachment.content_type,
+        "size": attachment.size,
+        "sha256": attachment.sha256,
+    }
+
+
+def _reported(file: str, raw: bytes) -> dict[str, Any]:
+    from postroom.flows.read_report import read_mail_as_report
+
+    return {"file": file, **asdict(read_mail_as_report(raw))}
+
+
+def _split(file: str, raw: bytes) -> dict[str, Any]:
+    from postroom.core.mime.parsing import parse as parse_mail
+    from postroom.core.mime.quotes import separate_reply
+    from postroom.core.mime.words import decode_text
+
+    if file.lower().endswith(".txt"):
+        return {"file": file, "reply_text": separate_reply(decode_text(raw)[0].replace("\r\n", "\n")).reply}
+    return {"file": file, "reply_text": parse_mail(raw).reply_text}
+
+
+def _describe(found: dict[str, Any]) -> None:
+    """For people: a line for each thing that is there."""
+    for name, value in found.items():
+        if value in ("", [], (), None):
+            continue
+        if isinstance(value, str):
+            text = value if "\n" not in value else "\n    " + value.strip().replace("\n", "\n    ")
+            say(f"{name + ':':<14}{text}")
+        elif isinstance(value, list | tuple):
+            for one in value:
+                text = one if isinstance(one, str) else "  ".join(str(part) for part in one.values() if part != "")
+                say(f"{name + ':':<14}{text}")
+    say("")

@@ -1,0 +1,57 @@
+"""People: create those who sign in."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated
+
+import typer
+
+from postroom.cli.entering import entered
+from postroom.cli.telling import ASKED_WRONGLY, AsJson, give_up, say, say_json
+from postroom.core.terms.states import Role
+
+app = typer.Typer(no_args_is_help=True, help="People who sign in.")
+
+
+@app.callback()
+def _people() -> None:
+    """Keeps `add` a command of its own, though there is no other yet."""
+
+
+@app.command()
+def add(
+    login: Annotated[str, typer.Argument(help="The name to sign in with.")],
+    address: Annotated[str, typer.Option("--address", help="The person's mail address.")],
+    name: Annotated[str, typer.Option("--name", help="The full name; empty: the login.")] = "",
+    role: Annotated[str, typer.Option("--role", help="administrator, manager, agent or read_only.")] = "agent",
+    company: Annotated[str, typer.Option("--company", help="The company; made when it is new. Empty: the first.")] = "",
+    password: Annotated[
+        str, typer.Option("--password", envvar="POSTROOM_NEW_PASSWORD", help="Empty: one is made and shown once.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Create a person. Example: postroom user add alice --name "Alice Ager" --address alice@example.com --role administrator"""
+    if role not in {one.value for one in Role}:
+        give_up(f"There is no role {role!r}. There are: {', '.join(Role)}.", code=ASKED_WRONGLY)
+    made = "" if password else secrets.token_urlsafe(12)
+    with entered() as ports:
+        from postroom.flows.add_member import CannotAdd, add_member
+
+        try:
+            member = add_member(
+                ports,
+                login=login,
+                name=name or login,
+                address=address,
+                role=Role(role),
+                company=company,
+                password=password or made,
+            )
+        except CannotAdd as error:
+            give_up(str(error))
+        company_name = member.company.name
+    if as_json:
+        say_json({"login": login, "role": role, "company": company_name} | ({"password": made} if made else {}))
+        return
+    say(f"{login} is {role.replace('_', ' ')} of {company_name}." + (f" Password: {made}" if made else ""))

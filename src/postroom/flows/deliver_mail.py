@@ -1,0 +1,401 @@
+"""A mail leaves, first half: claimed, given a server and a sender, composed; the wire comes next, then `record_outcomes`.
+
+    claim -> choose a server -> identify -> compose -> the worker sends, or it is captured, or it waits, or it fails
+
+Laws: the claim is a transaction of its own and nothing is on the wire before it is committed. A constant number of queries
+a batch. A body is read and rendered once for all its recipients. What cannot be composed fails with its reason, and never
+takes its batch along. Captured mail meets no network: its capture and its state are one transaction.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+
+from postroom.core.delivery.identity import Identity, NoIdentity, Sender, Sending, default_from, identify
+from postroom.core.delivery.outcomes import given_up
+from postroom.core.delivery.retry import next_attempt
+from postroom.core.delivery.servers import Choice, MailFact, Wait, choose
+from postroom.core.delivery.wire import Endpoint, WireMail
+from postroom.core.mime.composing import MailHeaders, needs_smtputf8, render_headers, splice
+from postroom.core.terms.addresses import Address, normalize
+from postroom.core.terms.envelopes import Envelope
+from postroom.core.terms.reasons import Reason, because, reasons_as_json
+from postroom.core.terms.states import Blame, DeliveryState, FailureType, NotificationState
+from postroom.core.tokens.addresses import TokenPurpose, make_token
+from postroom.flows.ports import Ports
+from postroom.flows.ways_out import WaysOut, load_ways_out
+from postroom.store import claims
+from postroom.store.claims import AttemptRow, ClaimedRow, Mark, NotificationMark
+from postroom.store.models import LetterboxMail
+from postroom.store.queries.outgoing import MailFacts, content_sizes, load_mails
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(minutes=5)  # renewed while the worker lives
+SHELF_BYTES = 64 * 1024 * 1024
+CAMPAIGN_LANE = 2
+LIVE_CHANNEL = "postroom_live"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """What recording must know of a delivery. ``server_id``: 0 is the server of the configuration, None nobody's."""
+
+    delivery_id: int
+    notification_id: int | None
+    server_id: int | None
+    lane: int
+    attempt_count: int
+    deadline_at: datetime
+    reasons: list[dict[str, object]] | None = None  # why this server and this sender
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadyMail:
+    """To be sent now, through this server."""
+
+    ticket: Ticket
+    endpoint: Endpoint
+    wire: WireMail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedBatch:
+    """``taken`` deliveries were claimed; those that are not ``ready`` are settled already."""
+
+    taken: int
+    ready: tuple[ReadyMail, ...] = ()
+
+
+@dataclass(slots=True)
+class Shelf:
+    """What a worker keeps between batches: mails lately used, and the circuit of the configured server (it has no row)."""
+
+    most_bytes: int = SHELF_BYTES
+    configured_broken_until: datetime | None = None
+    configured_trouble: str = ""
+    configured_trouble_count: int = 0
+    _mails: dict[int, MailFacts] = field(default_factory=dict)
+    _bytes: int = 0
+
+    def get(self, mail_id: int) -> MailFacts | None:
+        return self._mails.get(mail_id)
+
+    def put(self, mail: MailFacts) -> None:
+        """The oldest go when there is no room; one mail always has room."""
+        self._mails[mail.id] = mail
+        self._bytes += mail.size
+        while self._bytes > self.most_bytes and len(self._mails) > 1:
+            first = next(iter(self._mails))
+            self._bytes -= self._mails.pop(first).size
+
+
+@dataclass(slots=True)
+class _Settled:
+    """What never comes to the wire."""
+
+    marks: list[Mark] = field(default_factory=list)
+    notifications: list[NotificationMark] = field(default_factory=list)
+    attempts: list[AttemptRow] = field(default_factory=list)
+    letters: list[LetterboxMail] = field(default_factory=list)
+
+
+def claim_and_compose(
+    ports: Ports,
+    worker: str,
+    limit: int,
+    *,
+    shelf: Shelf,
+    most_bytes: int = SHELF_BYTES,
+    lanes: Sequence[int] = claims.LANES,
+) -> ClaimedBatch:
+    """Take up to ``limit`` deliveries, their bodies ``most_bytes`` at most (one is always taken). Raises database errors only."""
+    now = ports.clock.now()
+    rows = claims.claim(worker, limit, now=now, lease_until=now + LEASE, lanes=lanes)
+    if not rows:
+        return ClaimedBatch(taken=0)
+    kept, mails = _read_mails(worker, rows, shelf, most_bytes)
+    ways = load_ways_out(ports, shelf.configured_broken_until, shelf.configured_trouble)
+    settled = _Settled()
+    composer = _Composer(ports, ways, now, settled)
+    ready = [found for row in kept if (found := composer.compose(row, mails.get(row.mail_id))) is not None]
+    if settled.marks:
+        _settle(worker, settled)
+    return ClaimedBatch(taken=len(kept), ready=tuple(ready))
+
+
+def _read_mails(
+    worker: str, rows: Sequence[ClaimedRow], shelf: Shelf, most_bytes: int
+) -> tuple[list[ClaimedRow], dict[int, MailFacts]]:
+    """The mails of these rows, by id. Rows whose bodies are too much at once go back into the queue."""
+    found: dict[int, MailFacts] = {}
+    missing: list[int] = []
+    for mail_id in dict.fromkeys(row.mail_id for row in rows):
+        if (mail := shelf.get(mail_id)) is not None:
+            found[mail_id] = mail
+        else:
+            missing.append(mail_id)
+    too_much: list[int] = []
+    if missing:
+        sizes = content_sizes(missing)
+        total, wanted = 0, list[int]()
+        for mail_id in missing:
+            total += sizes.get(mail_id, 0)
+            has_room = total <= most_bytes or not (wanted or found)
+            (wanted if has_room else too_much).append(mail_id)
+        for mail in load_mails(wanted):
+            found[mail.id] = mail
+            shelf.put(mail)
+    if too_much:
+        claims.release(worker, [row.id for row in rows if row.mail_id in too_much])
+    return [row for row in rows if row.mail_id not in too_much], found
+
+
+@dataclass(slots=True)
+class _Composer:
+    """One batch."""
+
+    ports: Ports
+    ways: WaysOut
+    now: datetime
+    settled: _Settled
+    choices: dict[tuple[int, bool], tuple[Choice, Sender] | Wait | NoIdentity] = field(default_factory=dict)
+
+    def compose(self, row: ClaimedRow, mail: MailFacts | None) -> ReadyMail | None:
+        """None when there is nothing to send: then it is among the settled. A bug of ours delays this mail, and no other."""
+        try:
+            return self._compose(row, mail)
+        except Exception as error:
+            logger.exception("delivery %d could not be composed", row.id)
+            pause = next_attempt(row.attempt_count + 1, self.now, self.ports.ids.fraction())
+            reason = because("wait.our_fault", error=type(error).__name__)
+            self._wait(row, Wait(reason=reason, until=pause), attempts=1)
+            return None
+
+    def _compose(self, row: ClaimedRow, mail: MailFacts | None) -> ReadyMail | None:
+        recipient = normalize(row.to_address)
+        if mail is None or not recipient:
+            self._fail(row, *_trouble(row, mail))
+            return None
+        way = self._way_for(row, mail)
+        match way:
+            case Wait():
+                self._wait(row, way)
+                return None
+            case NoIdentity():
+                self._fail(row, way.failure_type, way.reason)
+                return None
+            case _:
+                choice, sender = way
+        identity = sender.for_delivery(lambda: make_token(self.ports.address_keys, TokenPurpose.BOUNCE, row.id))
+        wire = self._wire(row, recipient, mail, identity)
+        if choice.server.is_letterbox:
+            self._capture(row, mail, choice, identity, wire)
+            return None
+        return self._ready(row, choice, wire, _as_json(choice, identity))
+
+    def _way_for(self, row: ClaimedRow, mail: MailFacts) -> tuple[Choice, Sender] | Wait | NoIdentity:
+        """The same for all recipients of a mail."""
+        key = (mail.id, row.lane == CAMPAIGN_LANE)
+        if key not in self.choices:
+            choice = self._choose(row, mail)
+            if isinstance(choice, Wait):
+                self.choices[key] = choice
+            else:
+                sender = identify(self._sending(mail, choice))
+                self.choices[key] = sender if isinstance(sender, NoIdentity) else (choice, sender)
+        return self.choices[key]
+
+    def _choose(self, row: ClaimedRow, mail: MailFacts) -> Choice | Wait:
+        fact = MailFact(
+            header_from=normalize(mail.from_address),
+            default_from=default_from(self.ways.domain_for(mail), self.ports.configuration.email_from),
+            company_id=mail.company_id,
+            is_campaign=row.lane == CAMPAIGN_LANE,
+            forced_server_id=mail.forced_server_id,
+        )
+        return choose(
+            fact,
+            self.ways.servers,
+            self.ways.order,
+            self.now,
+            configured=self.ways.configured,
+            capturing=self.ways.capturing,
+        )
+
+    def _sending(self, mail: MailFacts, choice: Choice) -> Sending:
+        return Sending(
+            name=mail.from_name,
+            address=mail.from_address,
+            server=choice.server,
+            is_forced=choice.is_forced,
+            domain=self.ways.domain_for(mail),
+            own_domains=self.ways.own_domains,
+            order=self.ways.order,
+            null_return_path=mail.null_return_path,
+            last_resort=self.ports.configuration.email_from,
+        )
+
+    def _wire(self, row: ClaimedRow, recipient: str, mail: MailFacts, identity: Identity) -> WireMail:
+        local, _, domain = row.to_address.strip().strip("<>").rpartition("@")
+        headers = MailHeaders(
+            header_from=identity.header_from,
+            to=(Address(name=row.to_name, local=local, domain=domain),),
+            reply_to=mail.reply_to,
+            subject=mail.subject,
+            message_id=mail.message_id,
+            date=mail.created_at,
+            in_reply_to=mail.in_reply_to,
+            references=mail.references,
+            extra=(*mail.extra, ("X-Postroom-Objects", f"{self.ports.our_mark}; message={mail.message_row or ''}")),
+        )
+        rcpt_to = f"{local}@{recipient.rpartition('@')[2]}"
+        is_utf8 = not rcpt_to.isascii() or not identity.envelope_from.isascii() or needs_smtputf8(headers)
+        envelope = Envelope(mail_from=identity.envelope_from, rcpt_to=(rcpt_to,), smtputf8=is_utf8)
+        return WireMail(key=row.id, envelope=envelope, chunks=splice(render_headers(headers), mail.body))
+
+    def _ready(
+        self, row: ClaimedRow, choice: Choice, wire: WireMail, reasons: list[dict[str, object]]
+    ) -> ReadyMail | None:
+        way = self.ways.way(choice.server.id)
+        if way.endpoint is None:
+            reason = because("wait.secret", server=choice.server.name)
+            self._wait(row, Wait(reason=reason, until=self.now + LEASE, server_id=choice.server.id))
+            return None
+        if way.max_message_size and wire.size > way.max_message_size:
+            facts = {"size": str(wire.size), "server": choice.server.name, "limit": str(way.max_message_size)}
+            self._fail(row, FailureType.MAIL_SMTP, because("mail.too_large", **facts), blame=Blame.POLICY)
+            return None
+        ticket = Ticket(
+            delivery_id=row.id,
+            notification_id=row.notification_id,
+            server_id=choice.server.id,
+            lane=row.lane,
+            attempt_count=row.attempt_count,
+            deadline_at=row.deadline_at,
+            reasons=reasons,
+        )
+        return ReadyMail(ticket=ticket, endpoint=way.endpoint, wire=wire)
+
+    def _capture(self, row: ClaimedRow, mail: MailFacts, choice: Choice, identity: Identity, wire: WireMail) -> None:
+        reasons = _as_json(choice, identity)
+        server_id = choice.server.id if choice.server.id > 0 else None
+        state = DeliveryState.SENT.value
+        self.settled.letters.append(
+            LetterboxMail(
+                company_id=row.company_id,
+                delivery_id=row.id,
+                return_path=identity.envelope_from,
+                to_address=normalize(row.to_address),
+                from_display=str(identity.header_from)[:500],
+                subject=mail.subject,
+                raw=b"".join(wire.chunks),
+                captured_at=self.now,
+            )
+        )
+        self.settled.marks.append(
+            Mark(id=row.id, state=state, attempts=1, server_id=server_id, reasons=reasons, finished_at=self.now)
+        )
+        self.settled.attempts.append(_captured(row.id, server_id, self.now))
+        if row.notification_id is not None:
+            self.settled.notifications.append(
+                NotificationMark(id=row.notification_id, state=NotificationState.SENT.value)
+            )
+
+    def _wait(self, row: ClaimedRow, wait: Wait, *, attempts: int = 0) -> None:
+        if self.now >= row.deadline_at:
+            end = given_up(wait.reason, Blame.SERVER)
+            self._fail(row, end.failure_type, end.reason or wait.reason, blame=Blame.SERVER)
+            return
+        state = DeliveryState.DEFERRED if row.attempt_count + attempts else DeliveryState.QUEUED
+        self.settled.marks.append(
+            Mark(
+                id=row.id,
+                state=state.value,
+                due_at=min(wait.until, row.deadline_at),
+                waits_for=wait.reason.as_json(),
+                attempts=attempts,
+                server_id=wait.server_id,
+            )
+        )
+
+    def _fail(self, row: ClaimedRow, failure_type: FailureType, reason: Reason, *, blame: Blame = Blame.SENDER) -> None:
+        self.settled.marks.append(
+            Mark(
+                id=row.id,
+                state=DeliveryState.FAILED.value,
+                failure_type=failure_type.value,
+                failure_reason=str(reason),
+                blame=(Blame.ADDRESS if failure_type in _OF_THE_RECIPIENT else blame).value,
+                finished_at=self.now,
+            )
+        )
+        if row.notification_id is not None:
+            self.settled.notifications.append(
+                NotificationMark(
+                    id=row.notification_id,
+                    state=NotificationState.EXCEPTION.value,
+                    failure_type=failure_type.value,
+                    failure_reason=str(reason),
+                )
+            )
+
+
+_OF_THE_RECIPIENT = (FailureType.MAIL_EMAIL_INVALID, FailureType.MAIL_EMAIL_MISSING)
+
+
+def _trouble(row: ClaimedRow, mail: MailFacts | None) -> tuple[FailureType, Reason]:
+    """What is wrong with it whatever the server."""
+    if mail is None:
+        return FailureType.UNKNOWN, because("mail.no_content")
+    if not row.to_address.strip():
+        return FailureType.MAIL_EMAIL_MISSING, because("mail.no_recipient")
+    return FailureType.MAIL_EMAIL_INVALID, because("mail.bad_recipient", recipient=row.to_address)
+
+
+def _as_json(choice: Choice, identity: Identity) -> list[dict[str, object]]:
+    return reasons_as_json((*choice.reasons, *identity.reasons))
+
+
+def _captured(delivery_id: int, server_id: int | None, now: datetime) -> AttemptRow:
+    return AttemptRow(
+        delivery_id=delivery_id,
+        server_id=server_id,
+        tried_at=now,
+        duration_ms=0,
+        phase="body",
+        code=250,
+        enhanced="2.0.0",
+        text=str(because("outcome.captured")),
+        connection="",
+        tls="",
+        state=DeliveryState.SENT.value,
+    )
+
+
+def _settle(worker: str, settled: _Settled) -> None:
+    with transaction.atomic():
+        written = claims.mark(worker, settled.marks)
+        letters = [letter for letter in settled.letters if letter.delivery_id in written]
+        LetterboxMail.objects.bulk_create(letters, batch_size=200)
+        claims.note_attempts([row for row in settled.attempts if row.delivery_id in written])
+        claims.mark_notifications(settled.notifications)
+        tell_pages(written, *(["letterbox"] if letters else []))
+
+
+def tell_pages(delivery_ids: set[int], *more: str) -> None:
+    """NOTIFY, within the transaction, the open pages of the records concerned and of the queue."""
+    if not delivery_ids:
+        return
+    words = ["queue", *more, *_record_words(delivery_ids)]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, word) FROM unnest(%s::text[]) AS word", [LIVE_CHANNEL, words])
+
+
+def _record_words(delivery_ids: set[int]) -> Iterator[str]:
+    return (f"record:{record_id}" for record_id in claims.records_of(delivery_ids))

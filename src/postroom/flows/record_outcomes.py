@@ -1,0 +1,183 @@
+"""A mail leaves, second half: what the wire said is written down, a batch at a time.
+
+    outcome -> judge -> delivery, attempt, notification, circuit of the server: one transaction, then the pages are told
+
+Laws: only what is still the worker's is written. Trouble with a server opens its circuit, once for all the mails that met it,
+and costs these no attempt: they go back into the queue, where another server may take them. The worker forgets an
+outcome (journal, memory) only after this returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from postroom.core.delivery.outcomes import Judgement, judge, trouble_text
+from postroom.core.delivery.retry import circuit_open_until, next_attempt
+from postroom.core.delivery.servers import CONFIGURED
+from postroom.core.delivery.wire import WireOutcome
+from postroom.core.terms.parameters import Parameters
+from postroom.core.terms.reasons import because
+from postroom.core.terms.states import DeliveryState, NotificationState
+from postroom.flows.deliver_mail import Shelf, Ticket, tell_pages
+from postroom.flows.ports import Ports
+from postroom.store import claims
+from postroom.store.claims import AttemptRow, Mark, NotificationMark
+from postroom.store.models import OutgoingServer, Parameter
+
+_ENDED = (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedBatch:
+    """``written`` were still the worker's. ``alarms`` are sentences about servers whose circuit opened."""
+
+    written: frozenset[int] = frozenset()
+    alarms: tuple[str, ...] = ()
+
+
+def record_outcomes(
+    ports: Ports, worker: str, outcomes: Sequence[tuple[Ticket, WireOutcome]], *, shelf: Shelf | None = None
+) -> RecordedBatch:
+    """One transaction. ``shelf`` holds the circuit of the configured server; recovery has none. Raises database errors only."""
+    if not outcomes:
+        return RecordedBatch()
+    now = ports.clock.now()
+    resend = _resends_unknown() if any(outcome.is_unknown for _, outcome in outcomes) else False
+    judged = [(ticket, outcome, _judge(ports, ticket, outcome, now, resend)) for ticket, outcome in outcomes]
+    with transaction.atomic():
+        alarms = _keep_circuits(judged, now, shelf)
+        written = claims.mark(worker, [_mark(ticket, found, now) for ticket, _, found in judged])
+        mine = [one for one in judged if one[0].delivery_id in written]
+        claims.note_attempts([_attempt(*one, now) for one in mine if not one[2].is_server_trouble])
+        claims.mark_notifications([mark for one in mine if (mark := _notification(one[0], one[2])) is not None])
+        tell_pages(written)
+    return RecordedBatch(written=frozenset(written), alarms=tuple(alarms))
+
+
+Judged = tuple[Ticket, WireOutcome, Judgement]
+
+
+def _resends_unknown() -> bool:
+    stored = dict(Parameter.objects.filter(key="mail.unknown.policy").values_list("key", "value"))
+    return Parameters(stored).text("mail.unknown.policy") == "resend"
+
+
+def _judge(ports: Ports, ticket: Ticket, outcome: WireOutcome, now: datetime, resend: bool) -> Judgement:
+    jitter = 0.0 if outcome.is_accepted else ports.ids.fraction()
+    found = judge(outcome, attempt_count=ticket.attempt_count, deadline_at=ticket.deadline_at, now=now, jitter=jitter)
+    if found.state is DeliveryState.UNKNOWN and resend:
+        due_at = next_attempt(ticket.attempt_count + 1, now, jitter)
+        return replace(found, state=DeliveryState.DEFERRED, due_at=due_at, reason=because("wait.resend"))
+    return found
+
+
+def _mark(ticket: Ticket, found: Judgement, now: datetime) -> Mark:
+    state, attempts = found.state, 0 if found.is_server_trouble else 1
+    waits = state is DeliveryState.DEFERRED
+    if found.is_server_trouble and waits and not ticket.attempt_count:
+        state = DeliveryState.QUEUED
+    return Mark(
+        id=ticket.delivery_id,
+        state=state.value,
+        due_at=found.due_at,
+        waits_for=found.reason.as_json() if waits and found.reason else None,
+        attempts=attempts,
+        server_id=ticket.server_id or None,
+        reasons=ticket.reasons,
+        failure_type="" if waits else found.failure_type.value,
+        failure_reason="" if waits or found.reason is None else str(found.reason),
+        blame=found.blame.value if found.blame else "",
+        finished_at=now if state in _ENDED else None,
+    )
+
+
+def _attempt(ticket: Ticket, outcome: WireOutcome, found: Judgement, now: datetime) -> AttemptRow:
+    reply = outcome.reply
+    return AttemptRow(
+        delivery_id=ticket.delivery_id,
+        server_id=ticket.server_id or None,
+        tried_at=now - timedelta(seconds=outcome.duration),
+        duration_ms=min(int(outcome.duration * 1000), 2_000_000_000),
+        phase=outcome.phase.value,
+        code=reply.code if reply else 0,
+        enhanced=reply.enhanced[:12] if reply else "",
+        text=reply.text if reply else outcome.trouble,
+        connection=outcome.connection[:300],
+        tls=outcome.tls[:12],
+        state=found.state.value,
+    )
+
+
+def _notification(ticket: Ticket, found: Judgement) -> NotificationMark | None:
+    if ticket.notification_id is None:
+        return None
+    match found.state:
+        case DeliveryState.SENT:
+            return NotificationMark(id=ticket.notification_id, state=NotificationState.SENT.value)
+        case DeliveryState.FAILED | DeliveryState.UNKNOWN:
+            return NotificationMark(
+                id=ticket.notification_id,
+                state=NotificationState.EXCEPTION.value,
+                failure_type=found.failure_type.value,
+                failure_reason=str(found.reason or ""),
+            )
+        case _:
+            return None
+
+
+# -- the circuits of the servers
+
+
+def _keep_circuits(judged: Iterable[Judged], now: datetime, shelf: Shelf | None) -> list[str]:
+    """Open those that were in trouble, close those that took a mail. Sentences for what opened."""
+    troubled: dict[int, WireOutcome] = {}
+    worked: set[int] = set()
+    for ticket, outcome, found in judged:
+        if ticket.server_id is None:
+            continue
+        if found.is_server_trouble:
+            troubled.setdefault(ticket.server_id, outcome)
+        elif outcome.reply is not None:
+            worked.add(ticket.server_id)
+    _close(worked - troubled.keys(), shelf)
+    return [*_open_rows(troubled, now), *_open_configured(troubled.get(CONFIGURED), now, shelf)]
+
+
+def _close(worked: set[int], shelf: Shelf | None) -> None:
+    if worked - {CONFIGURED}:
+        was_in_trouble = Q(trouble_count__gt=0) | Q(broken_until__isnull=False)
+        OutgoingServer.objects.filter(was_in_trouble, pk__in=worked).update(
+            trouble_count=0, broken_until=None, trouble=""
+        )
+    if CONFIGURED in worked and shelf is not None:
+        shelf.configured_broken_until, shelf.configured_trouble, shelf.configured_trouble_count = None, "", 0
+
+
+def _open_rows(troubled: Mapping[int, WireOutcome], now: datetime) -> list[str]:
+    alarms = []
+    for row in OutgoingServer.objects.filter(pk__in=troubled).order_by("pk").select_for_update():
+        if row.broken_until is not None and row.broken_until > now:
+            continue  # another worker met the same
+        until, text = circuit_open_until(row.trouble_count + 1, now), trouble_text(troubled[row.pk])
+        OutgoingServer.objects.filter(pk=row.pk).update(
+            broken_until=until, trouble=text, trouble_count=F("trouble_count") + 1
+        )
+        alarms.append(f"outgoing server {row.pk} ({row.name}) rests until {until:%H:%M:%S} UTC: {text}")
+    return alarms
+
+
+def _open_configured(outcome: WireOutcome | None, now: datetime, shelf: Shelf | None) -> list[str]:
+    if outcome is None or shelf is None:
+        return []
+    if shelf.configured_broken_until is not None and shelf.configured_broken_until > now:
+        return []
+    shelf.configured_trouble_count += 1
+    shelf.configured_trouble = trouble_text(outcome)
+    shelf.configured_broken_until = circuit_open_until(shelf.configured_trouble_count, now)
+    until = shelf.configured_broken_until
+    return [f"the configured server rests until {until:%H:%M:%S} UTC: {shelf.configured_trouble}"]

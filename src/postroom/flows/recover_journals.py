@@ -1,0 +1,124 @@
+"""After a worker died: what its journal tells is recorded, the rest goes back into the queue.
+
+Laws: an outcome in the journal counts as if the worker had lived. Started without an outcome is ``unknown``. Claimed and never
+started was not sent: back into the queue. Where there is no journal (a dead machine) a lease that ran out makes the
+delivery ``unknown``, for nobody can tell whether it left; should that worker come back, it still tells what it knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import transaction
+
+from postroom.core.delivery.wire import Phase, WireOutcome
+from postroom.core.terms.reasons import because
+from postroom.core.terms.states import Blame, DeliveryState, FailureType, NotificationState
+from postroom.flows.deliver_mail import LEASE, Ticket, tell_pages
+from postroom.flows.ports import Ports
+from postroom.flows.record_outcomes import record_outcomes
+from postroom.store import claims
+from postroom.store.claims import Mark, NotificationMark
+
+GRACE = timedelta(minutes=2)  # a worker that waits for the database shall be quicker than those who give it up
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """How many deliveries of a dead worker were found finished, unknown, and never started."""
+
+    finished: int = 0
+    unknown: int = 0
+    released: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.finished} had their outcome, {self.unknown} are unknown, {self.released} go back into the queue"
+
+
+def recover_worker(
+    ports: Ports, worker: str, *, started: Iterable[int], finished: Mapping[int, WireOutcome]
+) -> Recovery:
+    """Settle everything that this dead worker held. Safe to be done twice."""
+    cut = [_cut(key) for key in sorted(started)]
+    told = _record(ports, worker, list(finished.values()))
+    lost = _record(ports, worker, cut)
+    return Recovery(finished=told, unknown=lost, released=claims.release(worker))
+
+
+def _cut(key: int) -> WireOutcome:
+    return WireOutcome(key=key, phase=Phase.BODY, reply=None, trouble="the worker died")
+
+
+def _record(ports: Ports, worker: str, outcomes: Sequence[WireOutcome]) -> int:
+    done = 0
+    for at in range(0, len(outcomes), BATCH):
+        batch = {outcome.key: outcome for outcome in outcomes[at : at + BATCH]}
+        held = [
+            Ticket(
+                delivery_id=row.id,
+                notification_id=row.notification_id,
+                server_id=row.server_id,
+                lane=row.lane,
+                attempt_count=row.attempt_count,
+                deadline_at=row.deadline_at,
+            )
+            for row in claims.tickets(worker, batch)
+        ]
+        done += len(record_outcomes(ports, worker, [(one, batch[one.delivery_id]) for one in held]).written)
+    return done
+
+
+def give_up_expired(ports: Ports, living: Iterable[str]) -> int:
+    """Deliveries of workers whose leases ran out are ``unknown`` from now on; how many. ``living`` are workers on this machine
+    that live, or whose journals are here: they settle their own."""
+    now = ports.clock.now()
+    spared, count = set(living), 0
+    for worker, delivery_ids in claims.holders_of_expired(now - GRACE).items():
+        if worker in spared:
+            continue
+        reason = str(because("outcome.lease"))
+        state, kind = DeliveryState.UNKNOWN.value, FailureType.UNKNOWN.value
+        rows = claims.tickets(worker, delivery_ids)
+        marks = [
+            Mark(
+                id=row.id,
+                state=state,
+                failure_type=kind,
+                failure_reason=reason,
+                blame=Blame.NETWORK.value,
+                finished_at=now,
+                keeps_claim=True,
+            )
+            for row in rows
+        ]
+        shown = NotificationState.EXCEPTION.value
+        with transaction.atomic():
+            written = claims.mark(worker, marks)
+            claims.mark_notifications(
+                [
+                    NotificationMark(id=row.notification_id, state=shown, failure_type=kind, failure_reason=reason)
+                    for row in rows
+                    if row.notification_id is not None and row.id in written
+                ]
+            )
+            tell_pages(written)
+        count += len(written)
+    return count
+
+
+def renew_leases(ports: Ports, worker: str) -> None:
+    """For another `LEASE`."""
+    claims.renew(worker, ports.clock.now() + LEASE)
+
+
+def put_back(worker: str, delivery_ids: Iterable[int]) -> int:
+    """Back into the queue: claimed by this worker, and not sent."""
+    return claims.release(worker, delivery_ids)
+
+
+def put_back_strays(worker: str, known: Iterable[int]) -> int:
+    """Back into the queue what this worker claimed and lost sight of (the database went away in between)."""
+    return claims.release_strays(worker, known)

@@ -1,0 +1,160 @@
+"""The ways out of the house, as they stand now: servers with their endpoints, domains, the order, whether all mail is captured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from postroom.core.delivery.identity import DomainFact
+from postroom.core.delivery.servers import CONFIGURED, Order, ServerFact, read_filter
+from postroom.core.delivery.wire import Encryption, Endpoint
+from postroom.core.terms.addresses import normalize_domain
+from postroom.core.terms.parameters import Parameters
+from postroom.core.terms.secret import Secret
+from postroom.flows.guard_installation import is_capturing
+from postroom.flows.ports import Ports
+from postroom.store.models import AliasDomain, Company, OutgoingServer, Parameter
+from postroom.store.queries.outgoing import MailFacts
+
+DEFAULT_SESSION = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How to reach a server. ``endpoint`` is None when its password cannot be read; ``max_message_size`` in bytes, 0: any."""
+
+    endpoint: Endpoint | None
+    max_message_size: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class WaysOut:
+    """Everything that one batch must know of the settings. Endpoints are made when they are asked for."""
+
+    ports: Ports
+    parameters: Parameters
+    servers: tuple[ServerFact, ...]
+    configured: ServerFact | None
+    order: Order
+    capturing: bool
+    own_domains: frozenset[str]
+    default_domain_id: int | None
+    domains: Mapping[int, DomainFact]
+    domain_of_company: Mapping[int, int | None]
+    rows: Mapping[int, OutgoingServer]
+    _ways: dict[int, Way] = field(default_factory=dict)
+
+    def domain_for(self, mail: MailFacts) -> DomainFact | None:
+        """The mail's own alias domain, else its company's, else the first."""
+        for candidate in (mail.alias_domain_id, self.domain_of_company.get(mail.company_id), self.default_domain_id):
+            if candidate is not None and candidate in self.domains:
+                return self.domains[candidate]
+        return None
+
+    def way(self, server_id: int) -> Way:
+        if server_id not in self._ways:
+            self._ways[server_id] = (
+                Way(endpoint=configured_endpoint(self.ports, self._session()))
+                if server_id == CONFIGURED
+                else way_to(self.ports, self.rows[server_id], self._session())
+            )
+        return self._ways[server_id]
+
+    def _session(self) -> int:
+        return self.parameters.number("mail.session.batch.size") or DEFAULT_SESSION
+
+
+def load_ways_out(ports: Ports, broken_until: datetime | None = None, trouble: str = "") -> WaysOut:
+    """Five queries. ``broken_until`` and ``trouble`` are the circuit of the configured server."""
+    parameters = Parameters(dict(Parameter.objects.values_list("key", "value")))
+    rows = list(OutgoingServer.objects.all())
+    domains = list(AliasDomain.objects.filter(retired_at=None))
+    return WaysOut(
+        ports=ports,
+        parameters=parameters,
+        servers=tuple(_server(row) for row in rows),
+        configured=_configured(ports, parameters, broken_until, trouble),
+        order=Order(parameters.text("mail.server.order")),
+        capturing=is_capturing(),
+        own_domains=frozenset(filter(None, (normalize_domain(one.name) for one in domains))),
+        default_domain_id=domains[0].pk if domains else None,
+        domains={one.pk: _domain(one) for one in domains},
+        domain_of_company=dict(Company.objects.values_list("pk", "alias_domain_id")),
+        rows={row.pk: row for row in rows},
+    )
+
+
+def _domain(row: AliasDomain) -> DomainFact:
+    return DomainFact(
+        name=normalize_domain(row.name) or row.name,
+        bounce_alias=row.bounce_alias,
+        default_from=row.default_from,
+        plus_addresses_arrive=row.plus_addresses_arrive,
+    )
+
+
+def _server(row: OutgoingServer) -> ServerFact:
+    return ServerFact(
+        id=row.pk,
+        name=row.name,
+        filter=read_filter(row.from_filter),
+        priority=row.priority,
+        company_id=row.company_id,
+        purpose=row.purpose,
+        is_letterbox=row.transport == "letterbox",
+        is_active=row.is_active,
+        is_paused=row.paused_at is not None,
+        broken_until=row.broken_until,
+        trouble=row.trouble,
+        envelope_sender=row.envelope_sender,
+        login=row.username,
+    )
+
+
+def _configured(ports: Ports, parameters: Parameters, broken_until: datetime | None, trouble: str) -> ServerFact | None:
+    configuration = ports.configuration
+    if not configuration.server_host:
+        return None
+    return ServerFact(
+        id=CONFIGURED,
+        name=f"{configuration.server_host}:{configuration.server_port}",
+        filter=read_filter(parameters.text("mail.default.from_filter") or configuration.from_filter),
+        broken_until=broken_until,
+        trouble=trouble,
+        login=configuration.server_user,
+    )
+
+
+def configured_endpoint(ports: Ports, session: int = DEFAULT_SESSION) -> Endpoint:
+    """The server of the configuration. ``session``: mails on one connection at most."""
+    configuration = ports.configuration
+    return Endpoint(
+        host=configuration.server_host,
+        port=configuration.server_port,
+        encryption=Encryption(configuration.server_encryption),
+        username=configuration.server_user,
+        password=configuration.server_password,
+        ehlo_name=configuration.hostname,
+        mails_per_connection=session,
+    )
+
+
+def way_to(ports: Ports, row: OutgoingServer, session: int = DEFAULT_SESSION) -> Way:
+    """A server of the database."""
+    try:
+        secret = ports.vault.open(bytes(row.secret)) if row.secret else Secret("")
+    except ValueError:
+        return Way(endpoint=None)
+    endpoint = Endpoint(
+        host=row.host,
+        port=row.port,
+        encryption=Encryption(row.encryption),
+        verify_certificate=row.verify_certificate,
+        username=row.username,
+        password=secret,
+        ehlo_name=ports.configuration.hostname,
+        max_connections=max(1, row.max_connections),
+        mails_per_connection=max(1, min(row.mails_per_connection, session)),
+    )
+    return Way(endpoint=endpoint, max_message_size=row.max_message_size)
