@@ -51,10 +51,8 @@ class PostroomSite(UnfoldAdminSite):  # type: ignore[misc]
         return []
 
     def get_urls(self) -> list[URLPattern]:
-        from postroom.web.home.views import home  # noqa: PLC0415 (its page is drawn in this shell)
-
         return [
-            path("", home, name="index"),
+            path("", self.index, name="index"),  # the name alone: `web.urls` answers at this address
             path("login/", self.login, name="login"),
             path("logout/", self.sign_out, name="logout"),
             path("password/", self.closed(self.password_change), name="password_change"),
