@@ -148,7 +148,9 @@ def check(desk: Desk, count: int, journal: MemoryJournal) -> None:
         assert (outcome.phase is Phase.BODY) == (outcome.key in started)
 
 
-answers: st.SearchStrategy[Answer] = replies | st.binary(min_size=1, max_size=30) | st.sampled_from(list(Does))
+answers: st.SearchStrategy[Answer] = (
+    replies | st.binary(min_size=1, max_size=30) | st.sampled_from(list(Does))
+)
 
 
 @given(
@@ -160,7 +162,9 @@ answers: st.SearchStrategy[Answer] = replies | st.binary(min_size=1, max_size=30
     extensions=st.sampled_from([("SIZE",), ("PIPELINING", "AUTH PLAIN")]),
 )
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_no_server_makes_the_pool_raise_or_hang(plan: dict[str, list[Answer]], extensions: tuple[str, ...]) -> None:
+def test_no_server_makes_the_pool_raise_or_hang(
+    plan: dict[str, list[Answer]], extensions: tuple[str, ...]
+) -> None:
     journal = MemoryJournal()
     with ScriptedPeer(polite(extensions=extensions, answers=plan)) as server:
         to = endpoint(

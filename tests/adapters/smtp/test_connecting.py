@@ -1,4 +1,4 @@
-"""Before the first mail: what is wrong with the server is told of the server, to everybody who waits, at once."""
+"""Before the first mail: what is wrong with the server is told to everybody who waits, at once."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def test_what_cannot_be_a_host_name_is_a_bug(host: str) -> None:
 def test_a_greeting_that_refuses_is_the_outcome_of_all(greeting: str) -> None:
     with ScriptedPeer(polite(answers={"GREETING": [greeting]})) as server:
         outcomes = post(endpoint(server.port, max_connections=5), *mails(20))
-    assert {(each.phase, str(each.reply), each.trouble) for each in outcomes} == {(Phase.GREETING, greeting, "")}
+    assert {(each.phase, str(each.reply), each.trouble) for each in outcomes} == {
+        (Phase.GREETING, greeting, "")
+    }
     assert len(server.connections) == 1
 
 
