@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -247,6 +248,28 @@ def test_the_living_are_not_recovered_and_the_dead_are_once(tmp_path: Path) -> N
     with pytest.raises(FileNotFoundError), recovering(dead.path):
         pass
     living.close()
+
+
+def test_a_journal_that_moved_while_it_was_looked_at_is_not_taken_for_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its owner rewrites it: the old file's lock is free for a moment, and another file has its name."""
+    journal = WireJournalFile(tmp_path / "one.journal")
+    journal.started(1)
+    lock = fcntl.flock
+
+    def after_the_move(fd: int, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        journal._rewrite()
+        lock(fd, how)
+
+    monkeypatch.setattr(fcntl, "flock", after_the_move)
+    assert find_dead_journals(tmp_path) == []
+    monkeypatch.setattr(fcntl, "flock", after_the_move)
+    with pytest.raises(JournalInUseError), recovering(journal.path):
+        pass
+    assert read_journal(journal.path).started == {1}
+    journal.close()
 
 
 def test_a_recovery_that_fails_keeps_the_journal(tmp_path: Path) -> None:

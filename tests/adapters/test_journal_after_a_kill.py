@@ -25,7 +25,11 @@ from postroom.core.terms.envelopes import Envelope
 async def main() -> None:
     journal = WireJournalFile(Path(sys.argv[1]))
     endpoint = Endpoint(
-        host="127.0.0.1", port=int(sys.argv[2]), encryption=Encryption.NONE, max_connections=int(sys.argv[3])
+        host="127.0.0.1",
+        port=int(sys.argv[2]),
+        encryption=Encryption.NONE,
+        max_connections=int(sys.argv[3]),
+        mails_per_connection=1000,
     )
     pool = SmtpPool(endpoint, journal=journal)
     futures = []

@@ -178,6 +178,30 @@ def test_plain_text_behind_the_answer_to_starttls_ends_the_connection(injected: 
     assert len(server.connections[0].heard) == 2
 
 
+def test_what_was_offered_before_tls_is_forgotten_where_only_helo_follows(
+    authority: Authority,
+) -> None:
+    def changing(peer: Connection) -> None:
+        peer.say("220 peer.example")
+        peer.hear("EHLO")
+        peer.say("250-peer.example", "250-SIZE 10", "250-PIPELINING", "250 STARTTLS")
+        peer.hear("STARTTLS")
+        peer.say("220 go")
+        peer.secure(authority.server_context("127.0.0.1"))
+        peer.hear("EHLO")
+        peer.say("502 what?")
+        peer.hear("HELO")
+        peer.say("250 peer.example")
+        assert peer.hear() == "MAIL FROM:<alice@sender.example>"
+        assert not peer.has_more()
+        peer.say("550 no")
+
+    with ScriptedPeer(changing) as server:
+        to = endpoint(server.port, encryption=Encryption.STARTTLS)
+        outcome = post_one(to, ssl_context=trusting(authority))
+    assert (outcome.phase, str(outcome.reply)) == (Phase.MAIL, "550 no")
+
+
 def test_what_was_offered_before_tls_is_forgotten(authority: Authority) -> None:
     def changing(peer: Connection) -> None:
         peer.say("220 peer.example")

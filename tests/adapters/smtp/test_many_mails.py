@@ -174,6 +174,40 @@ def test_a_server_that_takes_few_connections_gets_few() -> None:
     assert len(server.connections) <= 10
 
 
+def test_a_mail_of_a_dead_connection_goes_to_a_standing_one_when_no_fresh_one_is_had() -> None:
+    def peers(peer: Connection) -> None:
+        match peer.number:
+            case 0:
+                first_holds_until_the_third_is_refused(peer)
+            case 1:
+                polite(answers={"MAIL": [Does.DROP]})(peer)
+            case _:
+                polite(answers={"GREETING": ["421 4.7.0 too many connections"]})(peer)
+
+    def first_holds_until_the_third_is_refused(peer: Connection) -> None:
+        def is_refused(server: ScriptedPeer) -> bool:
+            return len(server.connections) == 3 and server.connections[2].is_closed
+
+        peer.say("220 peer.example")
+        peer.hear("EHLO")
+        peer.say("250 peer.example")
+        while peer.hear() != "QUIT":
+            peer.say("250 ok")
+            peer.hear("RCPT")
+            peer.say("250 ok")
+            peer.hear("DATA")
+            peer.say("354 go")
+            peer.hear_content()
+            peer.server.wait_until(is_refused)
+            peer.say("250 taken")
+        peer.say("221 bye")
+
+    with ScriptedPeer(peers) as server:
+        outcomes = post(endpoint(server.port, max_connections=2), *mails(2))
+    assert all(outcome.is_accepted for outcome in outcomes)
+    assert {outcome.connection[-2:] for outcome in outcomes} == {"#1"}
+
+
 def test_after_a_while_a_modest_pool_grows_again() -> None:
     now = 1000.0
     refusing = True
