@@ -9,15 +9,14 @@ takes its batch along. Captured mail meets no network: its capture and its state
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 
-from postroom.core.delivery.identity import Identity, NoIdentity, Sending, default_from, identify
+from postroom.core.delivery.identity import Identity, NoIdentity, Sender, Sending, default_from, identify
 from postroom.core.delivery.outcomes import given_up
 from postroom.core.delivery.retry import next_attempt
 from postroom.core.delivery.servers import Choice, MailFact, Wait, choose
@@ -53,7 +52,7 @@ class Ticket:
     lane: int
     attempt_count: int
     deadline_at: datetime
-    reasons: str | None = None  # as JSON: why this server and this sender
+    reasons: list[dict[str, object]] | None = None  # why this server and this sender
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +164,7 @@ class _Composer:
     ways: WaysOut
     now: datetime
     settled: _Settled
-    choices: dict[tuple[int, bool], Choice | Wait] = field(default_factory=dict)
+    choices: dict[tuple[int, bool], tuple[Choice, Sender] | Wait | NoIdentity] = field(default_factory=dict)
 
     def compose(self, row: ClaimedRow, mail: MailFacts | None) -> ReadyMail | None:
         """None when there is nothing to send: then it is among the settled. A bug of ours delays this mail, and no other."""
@@ -179,44 +178,55 @@ class _Composer:
             return None
 
     def _compose(self, row: ClaimedRow, mail: MailFacts | None) -> ReadyMail | None:
-        if (trouble := _trouble(row, mail)) is not None:
-            self._fail(row, *trouble)
+        recipient = normalize(row.to_address)
+        if mail is None or not recipient:
+            self._fail(row, *_trouble(row, mail))
             return None
-        assert mail is not None  # noqa: S101 - `_trouble` found it
-        choice = self._choose(row, mail)
-        if isinstance(choice, Wait):
-            self._wait(row, choice)
-            return None
-        identity = identify(self._sending(mail, choice), self._token(row))
-        if isinstance(identity, NoIdentity):
-            self._fail(row, identity.failure_type, identity.reason)
-            return None
-        wire = self._wire(row, mail, identity)
+        way = self._way_for(row, mail)
+        match way:
+            case Wait():
+                self._wait(row, way)
+                return None
+            case NoIdentity():
+                self._fail(row, way.failure_type, way.reason)
+                return None
+            case _:
+                choice, sender = way
+        identity = sender.for_delivery(lambda: make_token(self.ports.address_keys, TokenPurpose.BOUNCE, row.id))
+        wire = self._wire(row, recipient, mail, identity)
         if choice.server.is_letterbox:
             self._capture(row, mail, choice, identity, wire)
             return None
         return self._ready(row, choice, wire, _as_json(choice, identity))
 
-    def _choose(self, row: ClaimedRow, mail: MailFacts) -> Choice | Wait:
+    def _way_for(self, row: ClaimedRow, mail: MailFacts) -> tuple[Choice, Sender] | Wait | NoIdentity:
+        """The same for all recipients of a mail."""
         key = (mail.id, row.lane == CAMPAIGN_LANE)
         if key not in self.choices:
-            domain = self.ways.domain_for(mail)
-            fact = MailFact(
-                header_from=normalize(mail.from_address),
-                default_from=default_from(domain, self.ports.configuration.email_from),
-                company_id=mail.company_id,
-                is_campaign=row.lane == CAMPAIGN_LANE,
-                forced_server_id=mail.forced_server_id,
-            )
-            self.choices[key] = choose(
-                fact,
-                self.ways.servers,
-                self.ways.order,
-                self.now,
-                configured=self.ways.configured,
-                capturing=self.ways.capturing,
-            )
+            choice = self._choose(row, mail)
+            if isinstance(choice, Wait):
+                self.choices[key] = choice
+            else:
+                sender = identify(self._sending(mail, choice))
+                self.choices[key] = sender if isinstance(sender, NoIdentity) else (choice, sender)
         return self.choices[key]
+
+    def _choose(self, row: ClaimedRow, mail: MailFacts) -> Choice | Wait:
+        fact = MailFact(
+            header_from=normalize(mail.from_address),
+            default_from=default_from(self.ways.domain_for(mail), self.ports.configuration.email_from),
+            company_id=mail.company_id,
+            is_campaign=row.lane == CAMPAIGN_LANE,
+            forced_server_id=mail.forced_server_id,
+        )
+        return choose(
+            fact,
+            self.ways.servers,
+            self.ways.order,
+            self.now,
+            configured=self.ways.configured,
+            capturing=self.ways.capturing,
+        )
 
     def _sending(self, mail: MailFacts, choice: Choice) -> Sending:
         return Sending(
@@ -231,10 +241,7 @@ class _Composer:
             last_resort=self.ports.configuration.email_from,
         )
 
-    def _token(self, row: ClaimedRow) -> Callable[[], str]:
-        return lambda: make_token(self.ports.address_keys, TokenPurpose.BOUNCE, row.id)
-
-    def _wire(self, row: ClaimedRow, mail: MailFacts, identity: Identity) -> WireMail:
+    def _wire(self, row: ClaimedRow, recipient: str, mail: MailFacts, identity: Identity) -> WireMail:
         local, _, domain = row.to_address.strip().strip("<>").rpartition("@")
         headers = MailHeaders(
             header_from=identity.header_from,
@@ -247,12 +254,14 @@ class _Composer:
             references=mail.references,
             extra=(*mail.extra, ("X-Postroom-Objects", f"{self.ports.our_mark}; message={mail.message_row or ''}")),
         )
-        rcpt_to = f"{local}@{normalize(row.to_address).rpartition('@')[2]}"
-        is_utf8 = not (rcpt_to.isascii() and identity.envelope_from.isascii()) or needs_smtputf8(headers)
+        rcpt_to = f"{local}@{recipient.rpartition('@')[2]}"
+        is_utf8 = not rcpt_to.isascii() or not identity.envelope_from.isascii() or needs_smtputf8(headers)
         envelope = Envelope(mail_from=identity.envelope_from, rcpt_to=(rcpt_to,), smtputf8=is_utf8)
         return WireMail(key=row.id, envelope=envelope, chunks=splice(render_headers(headers), mail.body))
 
-    def _ready(self, row: ClaimedRow, choice: Choice, wire: WireMail, reasons: str) -> ReadyMail | None:
+    def _ready(
+        self, row: ClaimedRow, choice: Choice, wire: WireMail, reasons: list[dict[str, object]]
+    ) -> ReadyMail | None:
         way = self.ways.way(choice.server.id)
         if way.endpoint is None:
             reason = because("wait.secret", server=choice.server.name)
@@ -309,7 +318,7 @@ class _Composer:
                 id=row.id,
                 state=state.value,
                 due_at=min(wait.until, row.deadline_at),
-                waits_for=json.dumps(wait.reason.as_json()),
+                waits_for=wait.reason.as_json(),
                 attempts=attempts,
                 server_id=wait.server_id,
             )
@@ -340,19 +349,17 @@ class _Composer:
 _OF_THE_RECIPIENT = (FailureType.MAIL_EMAIL_INVALID, FailureType.MAIL_EMAIL_MISSING)
 
 
-def _trouble(row: ClaimedRow, mail: MailFacts | None) -> tuple[FailureType, Reason] | None:
-    """What is wrong with a mail whatever the server."""
+def _trouble(row: ClaimedRow, mail: MailFacts | None) -> tuple[FailureType, Reason]:
+    """What is wrong with it whatever the server."""
     if mail is None:
         return FailureType.UNKNOWN, because("mail.no_content")
     if not row.to_address.strip():
         return FailureType.MAIL_EMAIL_MISSING, because("mail.no_recipient")
-    if not normalize(row.to_address):
-        return FailureType.MAIL_EMAIL_INVALID, because("mail.bad_recipient", recipient=row.to_address)
-    return None
+    return FailureType.MAIL_EMAIL_INVALID, because("mail.bad_recipient", recipient=row.to_address)
 
 
-def _as_json(choice: Choice, identity: Identity) -> str:
-    return json.dumps(reasons_as_json((*choice.reasons, *identity.reasons)))
+def _as_json(choice: Choice, identity: Identity) -> list[dict[str, object]]:
+    return reasons_as_json((*choice.reasons, *identity.reasons))
 
 
 def _captured(delivery_id: int, server_id: int | None, now: datetime) -> AttemptRow:

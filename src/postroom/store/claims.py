@@ -8,10 +8,10 @@ whatever its size.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
 
 from django.db import connection
 
@@ -31,16 +31,15 @@ _CLAIM = """
 
 _MARK = """
     UPDATE postroom_delivery d SET
-        state = n.state, due_at = coalesce(n.due_at, d.due_at), waits_for = n.waits_for::jsonb,
+        state = n.state, due_at = coalesce(n.due_at, d.due_at), waits_for = n.waits_for,
         attempt_count = d.attempt_count + n.attempts, server_id = coalesce(s.id, d.server_id),
-        reasons = coalesce(n.reasons::jsonb, d.reasons), failure_type = n.failure_type,
+        reasons = coalesce(n.reasons, d.reasons), failure_type = n.failure_type,
         failure_reason = n.failure_reason, blame = n.blame, finished_at = n.finished_at, lease_until = NULL,
         claimed_by = CASE WHEN n.keeps_claim THEN d.claimed_by ELSE '' END
-    FROM unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::text[], %s::int[], %s::bigint[], %s::text[],
-                %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::bool[])
-         AS n(id, state, due_at, waits_for, attempts, server, reasons, failure_type, failure_reason, blame, finished_at,
-              keeps_claim)
-    LEFT JOIN postroom_outgoingserver s ON s.id = n.server
+    FROM json_to_recordset(%s) AS n(
+        id bigint, state text, due_at timestamptz, waits_for jsonb, attempts int, server_id bigint, reasons jsonb,
+        failure_type text, failure_reason text, blame text, finished_at timestamptz, keeps_claim bool)
+    LEFT JOIN postroom_outgoingserver s ON s.id = n.server_id
     WHERE d.id = n.id AND d.claimed_by = %s AND d.state IN ('sending', 'unknown')
     RETURNING d.id
 """
@@ -48,16 +47,16 @@ _MARK = """
 _ATTEMPTS = """
     INSERT INTO postroom_attempt
         (delivery_id, server_id, tried_at, duration_ms, phase, code, enhanced, text, connection, tls, state)
-    SELECT n.delivery, s.id, n.tried_at, n.duration, n.phase, n.code, n.enhanced, n.text, n.connection, n.tls, n.state
-    FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::int[], %s::text[], %s::int[], %s::text[], %s::text[],
-                %s::text[], %s::text[], %s::text[])
-         AS n(delivery, server, tried_at, duration, phase, code, enhanced, text, connection, tls, state)
-    LEFT JOIN postroom_outgoingserver s ON s.id = n.server
+    SELECT n.delivery_id, s.id, n.tried_at, n.duration_ms, n.phase, n.code, n.enhanced, n.text, n.connection, n.tls, n.state
+    FROM json_to_recordset(%s) AS n(
+        delivery_id bigint, server_id bigint, tried_at timestamptz, duration_ms int, phase text, code int, enhanced text,
+        text text, connection text, tls text, state text)
+    LEFT JOIN postroom_outgoingserver s ON s.id = n.server_id
 """
 
 _NOTIFICATIONS = """
     UPDATE postroom_notification t SET state = n.state, failure_type = n.failure_type, failure_reason = n.failure_reason
-    FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[]) AS n(id, state, failure_type, failure_reason)
+    FROM json_to_recordset(%s) AS n(id bigint, state text, failure_type text, failure_reason text)
     WHERE t.id = n.id AND t.state IN ('ready', 'exception')
 """
 
@@ -97,16 +96,16 @@ class ClaimedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """What a delivery becomes. ``waits_for`` and ``reasons`` are JSON; ``reasons`` None leaves what was noted before.
+    """What a delivery becomes. ``waits_for`` and ``reasons`` as they go into JSON; ``reasons`` None leaves what was noted before.
     With ``keeps_claim`` the worker may write once more, should it come back."""
 
     id: int
     state: str
     due_at: datetime | None = None
-    waits_for: str | None = None
+    waits_for: Mapping[str, object] | None = None
     attempts: int = 0
     server_id: int | None = None
-    reasons: str | None = None
+    reasons: Sequence[Mapping[str, object]] | None = None
     failure_type: str = ""
     failure_reason: str = ""
     blame: str = ""
@@ -172,22 +171,8 @@ def mark(worker: str, marks: Sequence[Mark]) -> set[int]:
     """Writes what became of deliveries that are still this worker's; which ones were."""
     if not marks:
         return set()
-    columns: list[list[Any]] = [
-        [one.id for one in marks],
-        [one.state for one in marks],
-        [one.due_at for one in marks],
-        [one.waits_for for one in marks],
-        [one.attempts for one in marks],
-        [one.server_id for one in marks],
-        [one.reasons for one in marks],
-        [one.failure_type for one in marks],
-        [_storable(one.failure_reason) for one in marks],
-        [one.blame for one in marks],
-        [one.finished_at for one in marks],
-        [one.keeps_claim for one in marks],
-    ]
     with connection.cursor() as cursor:
-        cursor.execute(_MARK, [*columns, worker])
+        cursor.execute(_MARK, [_as_json(marks), worker])
         return {row[0] for row in cursor.fetchall()}
 
 
@@ -195,35 +180,16 @@ def note_attempts(rows: Sequence[AttemptRow]) -> None:
     """Appends to the histories of deliveries that exist."""
     if not rows:
         return
-    columns: list[list[Any]] = [
-        [row.delivery_id for row in rows],
-        [row.server_id for row in rows],
-        [row.tried_at for row in rows],
-        [row.duration_ms for row in rows],
-        [row.phase for row in rows],
-        [row.code for row in rows],
-        [row.enhanced[:12] for row in rows],
-        [_storable(row.text) for row in rows],
-        [_storable(row.connection)[:300] for row in rows],
-        [row.tls[:12] for row in rows],
-        [row.state for row in rows],
-    ]
     with connection.cursor() as cursor:
-        cursor.execute(_ATTEMPTS, columns)
+        cursor.execute(_ATTEMPTS, [_as_json(rows)])
 
 
 def mark_notifications(marks: Sequence[NotificationMark]) -> None:
     """Those that a person cancelled, or that bounced meanwhile, stay as they are."""
     if not marks:
         return
-    columns: list[list[Any]] = [
-        [one.id for one in marks],
-        [one.state for one in marks],
-        [one.failure_type for one in marks],
-        [_storable(one.failure_reason) for one in marks],
-    ]
     with connection.cursor() as cursor:
-        cursor.execute(_NOTIFICATIONS, columns)
+        cursor.execute(_NOTIFICATIONS, [_as_json(marks)])
 
 
 def release(worker: str, delivery_ids: Iterable[int] | None = None) -> int:
@@ -281,6 +247,25 @@ def records_of(delivery_ids: Iterable[int]) -> list[int]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def _storable(text: str) -> str:
-    """PostgreSQL keeps no NUL and no lone surrogates."""
-    return text if text.isprintable() else text.replace("\0", "").encode("utf-8", "replace").decode()
+def _as_json(rows: Sequence[Mark | AttemptRow | NotificationMark]) -> str:
+    """One parameter for a whole batch: PostgreSQL takes it apart faster than the driver would put arrays together.
+
+    Without NUL and lone surrogates, which PostgreSQL does not keep.
+    """
+    names = [field.name for field in fields(rows[0])]
+    text = json.dumps([{name: getattr(row, name) for name in names} for row in rows], ensure_ascii=False, default=str)
+    if "\\u0000" in text:
+        text = json.dumps(_without_nul(json.loads(text)), ensure_ascii=False)
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _without_nul(value: object) -> object:
+    match value:
+        case str():
+            return value.replace("\0", "")
+        case list():
+            return [_without_nul(one) for one in value]
+        case dict():
+            return {name: _without_nul(one) for name, one in value.items()}
+        case _:
+            return value

@@ -247,7 +247,9 @@ def test_a_server_that_closes_after_each_mail_without_a_word_gets_all(extensions
 
 @both_ways
 @pytest.mark.parametrize("farewell", ["421 4.4.2 idle for too long", "", b"\xff\xff"])
-def test_a_server_that_ends_an_idle_connection_costs_nothing(extensions: tuple[str, ...], farewell: Answer) -> None:
+def test_a_server_that_ends_an_idle_connection_costs_nothing(
+    extensions: tuple[str, ...], farewell: Answer
+) -> None:
     async def work(port: int, server: ScriptedPeer) -> list[bool]:
         pool = SmtpPool(endpoint(port), journal=MemoryJournal())
         accepted = [(await pool.send(mail(1))).is_accepted]

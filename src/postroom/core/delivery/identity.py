@@ -39,6 +39,24 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """As whom a mail leaves, for all its recipients. With ``signed_by`` (the bounce address in two pieces) each has an address of his own."""
+
+    header_from: Address
+    envelope_from: str
+    reasons: tuple[Reason, ...]
+    signed_by: tuple[str, str] | None = None
+
+    def for_delivery(self, token: Callable[[], str]) -> Identity:
+        """``token`` makes the signed part, when it is wanted."""
+        if self.signed_by is None:
+            return Identity(header_from=self.header_from, envelope_from=self.envelope_from, reasons=self.reasons)
+        signed = f"{self.signed_by[0]}+{token()}@{self.signed_by[1]}"
+        reasons = (*self.reasons, because("return.signed", address=signed))
+        return Identity(header_from=self.header_from, envelope_from=signed, reasons=reasons)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NoIdentity:
     """The mail cannot leave."""
 
@@ -71,8 +89,8 @@ class Sending:
     last_resort: str = ""
 
 
-def identify(sending: Sending, token: Callable[[], str]) -> Identity | NoIdentity:
-    """``token`` makes the signed part of the bounce address, when it is wanted."""
+def identify(sending: Sending) -> Sender | NoIdentity:
+    """The same for all recipients of a mail through one server; see `Sender.for_delivery`."""
     default = default_from(sending.domain, sending.last_resort)
     address = sending.address.strip()
     if address and not normalize(address):
@@ -80,8 +98,10 @@ def identify(sending: Sending, token: Callable[[], str]) -> Identity | NoIdentit
     if not address and not default:
         return NoIdentity(failure_type=FailureType.MAIL_FROM_MISSING, reason=because("mail.no_from"))
     header_from, why = _header_from(sending, address, default)
-    envelope_from, wherefore = _envelope_from(sending, header_from, token)
-    return Identity(header_from=header_from, envelope_from=envelope_from, reasons=(why, wherefore))
+    if (signed_by := _signed_by(sending)) is not None:
+        return Sender(header_from=header_from, envelope_from="", reasons=(why,), signed_by=signed_by)
+    envelope_from, wherefore = _envelope_from(sending, header_from)
+    return Sender(header_from=header_from, envelope_from=envelope_from, reasons=(why, wherefore))
 
 
 def _header_from(sending: Sending, address: str, default: str) -> tuple[Address, Reason]:
@@ -109,31 +129,42 @@ def _why_kept(sending: Sending, normal: str, default: str) -> Reason | None:
     return because(code, server=server.name, sender=normal, domain=domain) if code else None
 
 
-def _envelope_from(sending: Sending, header_from: Address, token: Callable[[], str]) -> tuple[str, Reason]:
+def _signed_by(sending: Sending) -> tuple[str, str] | None:
+    """What stands before the plus sign and behind the at sign, where signed addresses are wanted and allowed."""
+    server, domain = sending.server, sending.domain
+    if domain is None or sending.null_return_path or domain.plus_addresses_arrive is False:
+        return None
+    is_wanted = server.envelope_sender == "signed" or (
+        server.envelope_sender == "login" and not normalize(server.login)
+    )
+    if not is_wanted or not server.filter.admits(f"{domain.bounce_alias}+@{domain.name}"):
+        return None
+    return domain.bounce_alias, domain.name
+
+
+def _envelope_from(sending: Sending, header_from: Address) -> tuple[str, Reason]:
+    """Without a signature."""
     server = sending.server
     if sending.null_return_path:
         return "", because("return.null")
     if server.envelope_sender == "login" and (login := normalize(server.login)):
         return login, because("return.login", server=server.name, address=login)
-    wanted, why = _bounce_address(sending, header_from, token)
+    wanted, why = _bounce_address(sending, header_from)
     if server.filter.admits(wanted):
         return wanted, why
     own = header_from.normal
     return own, because("return.filter", server=server.name, refused=wanted, address=own)
 
 
-def _bounce_address(sending: Sending, header_from: Address, token: Callable[[], str]) -> tuple[str, Reason]:
+def _bounce_address(sending: Sending, header_from: Address) -> tuple[str, Reason]:
     domain = sending.domain
     if domain is None:
         own = normalize(sending.last_resort) or header_from.normal
         return own, because("return.from", address=own)
     plain = f"{domain.bounce_alias}@{domain.name}"
-    if sending.server.envelope_sender != "signed":
-        return plain, because("return.plain", address=plain)
-    if domain.plus_addresses_arrive is False:
-        return plain, because("return.plain_untested", address=plain, domain=domain.name)
-    signed = f"{domain.bounce_alias}+{token()}@{domain.name}"
-    return signed, because("return.signed", address=signed)
+    if sending.server.envelope_sender == "signed" and domain.plus_addresses_arrive is False:
+        return plain, because("return.no_plus", address=plain, domain=domain.name)
+    return plain, because("return.plain", address=plain)
 
 
 def _address(name: str, spec: str) -> Address:

@@ -39,7 +39,7 @@ catalogue(
         "return.signed": "Reports come back to {address}, an address signed for this delivery.",
         "return.plain": "Reports come back to {address}.",
         "return.login": "{server} insists on the login {address} as the envelope sender.",
-        "return.plain_untested": "Reports come back to {address}: addresses with a plus sign do not arrive at {domain}.",
+        "return.no_plus": "Reports come back to {address}: addresses with a plus sign do not arrive at {domain}.",
         "return.filter": "The filter of {server} forbids {refused} as the envelope sender: it is {address}.",
         "return.from": "No domain for reports is known: the envelope sender is {address}.",
         "return.null": "An automatic mail: the envelope sender is empty, nobody hears when it fails.",

@@ -31,7 +31,6 @@ _TOKEN = re.compile(
 )
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _LOCAL_ONLY = re.compile(r"[\w.+/-]{1,64}")
-_SPACE = re.compile(r"\s+")
 
 
 def read_addresses(raw: str) -> tuple[Address, ...]:
@@ -194,8 +193,8 @@ def _end_of_comment(raw: str, start: int) -> int:
 
 def _clean_name(name: str) -> str:
     name = decode_words(name)
-    if "  " in name or name != name.strip():
-        name = _SPACE.sub(" ", name).strip()
+    if "  " in name or not name.isascii() or name != name.strip():
+        name = " ".join(name.split())
     while len(name) > 1 and name[0] == name[-1] and name[0] in "'\"":
         name = name[1:-1].strip()
     return name
@@ -210,6 +209,8 @@ def _split_spec(spec: str) -> tuple[str, str]:
         spec = spec.rpartition(":")[2]
     if spec[:7].lower() == "mailto:":
         spec = spec[7:]
+    if spec[:1] in ("'", "`") and spec[-1:] in ("'", "`", "´"):
+        spec = spec[1:-1]
     local, at, domain = spec.rpartition("@")
     if not at:
         return (spec, "") if _may_be_local(spec) else ("", "")
@@ -225,7 +226,7 @@ def _bare(local: str) -> str:
         return (
             inner if inner.isascii() and inner.replace(".", "").replace("-", "").replace("_", "").isalnum() else local
         )
-    return "".join(local.split()).strip("'\"`")
+    return "".join(local.split()).strip('"')
 
 
 def _may_be_local(word: str) -> bool:

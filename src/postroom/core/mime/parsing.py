@@ -113,7 +113,7 @@ def _described(
             value = decode_words(value)
         headers.append((name, value))
         if key == "subject" and subject is None:
-            subject = value.strip()
+            subject = value.strip(" ")
     found = [*block.defects, *defects]
     message_id = _message_id(values, found)
     header_from = _addresses(values, "from", found)
