@@ -149,11 +149,7 @@ class _Reader:
         words: list[str] = []
         for text, quoted, touches in self.phrase:
             text = f'"{text}"' if quoted else text
-            if touches and words:
-                words[-1] += text
-            elif text[0] == "@" and words and "@" not in words[-1]:  # "john @ x.example"
-                words[-1] += text
-            elif words and words[-1][-1] == "@":
+            if (touches and words) or (text[0] == "@" and words and "@" not in words[-1]) or (words and words[-1][-1] == "@"):
                 words[-1] += text
             else:
                 words.append(text)
@@ -163,7 +159,7 @@ class _Reader:
         return [(local, domain) for local, domain in pairs if local and domain]
 
     def _name(self) -> str:
-        pieces = []
+        pieces: list[str] = []
         for text, _, touches in self.phrase:
             pieces.append(text if touches or not pieces else " " + text)
         name = _clean_name("".join(pieces))

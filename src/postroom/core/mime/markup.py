@@ -74,14 +74,13 @@ def _end_of_declaration(html: str, position: int) -> int:
     return 0
 
 
-_PARAGRAPHS = frozenset("p h1 h2 h3 h4 h5 h6 ul ol dl table blockquote pre form fieldset".split())
+_PARAGRAPHS = frozenset(["p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table", "blockquote", "pre", "form", "fieldset"])
 _LINES = frozenset(
-    "div tr li dt dd section article header footer nav aside main figure figcaption address center caption details"
-    " summary legend option body html".split()
+    ["div", "tr", "li", "dt", "dd", "section", "article", "header", "footer", "nav", "aside", "main", "figure", "figcaption", "address", "center", "caption", "details", "summary", "legend", "option", "body", "html"]
 )
 _CELLS = frozenset(("td", "th"))
-_DROPPED = frozenset("head script style title template noframes textarea xmp".split())
-_VOID = frozenset("br hr img input meta link base col area embed source track wbr param".split())
+_DROPPED = frozenset(["head", "script", "style", "title", "template", "noframes", "textarea", "xmp"])
+_VOID = frozenset(["br", "hr", "img", "input", "meta", "link", "base", "col", "area", "embed", "source", "track", "wbr", "param"])
 _HIDDEN = re.compile(r"display\s*:\s*none|\shidden(?:\s|=|/|\Z)|mso-hide\s*:\s*all", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""([a-zA-Z_:][\w:.-]{0,60})\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'>]++))""")
 _SPACES = re.compile(r"[ \t\r\n\f\xa0]+")
@@ -212,6 +211,8 @@ class _TextWriter:
                 self.quote_depth = min(max(0, self.quote_depth + step), 20)
             case "pre":
                 self.pre_depth = max(0, self.pre_depth + step)
+            case _:
+                pass  # any other paragraph is set apart, no more
         self.blank_wanted = True
 
     def _link_tag(self, token: Token) -> None:

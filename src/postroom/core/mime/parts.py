@@ -115,6 +115,8 @@ class _Reader:
                     part.content_id = decode_words(value).strip("<> \t")[:998]
                 case "content-location":
                     part.location = decode_words(value).strip()[:998]
+                case _:
+                    pass  # Content-Description and the like say nothing to us
 
     def _encoding(self, value: str) -> str:
         value = value.partition(";")[0].strip("\"' \t").lower()
