@@ -45,10 +45,10 @@ class Town:
     def carla_writes(self) -> Record:
         """To support@; the ticket that comes of it, once Alice and Bob have their mail."""
         send(self.postfix.smtp_port, write_mail(f"Customer Carla <{CARLA}>", "support@in.test"))
-        record = wait_until(Record.objects.first, "there is a ticket", DEADLINE)
+        wait_until(Record.objects.exists, "there is a ticket", DEADLINE)
         for address in (ALICE, BOB):
             self.dovecot.wait_for_mail(address, deadline=DEADLINE)
-        return record
+        return Record.objects.get()
 
     def messages_of(self, record: Record, count: int) -> list[Message]:
         """Its messages, oldest first, as soon as there are at least ``count``."""
@@ -160,9 +160,9 @@ def test_a_recipient_that_is_gone_turns_red_with_the_reason_and_no_other(town: T
     send(town.postfix.smtp_port, compose_reply(at_bobs, body="On its way.", author=f"Bob <{BOB}>"))
     _, answer = town.messages_of(record, 2)
 
-    red = wait_until(
-        Notification.objects.filter(message=answer, state=NotificationState.BOUNCE).first, "it came back", DEADLINE
-    )
+    came_back = Notification.objects.filter(message=answer, state=NotificationState.BOUNCE)
+    wait_until(came_back.exists, "it came back", DEADLINE)
+    red = came_back.get()
     assert red.contact == ghost
     assert red.failure_type == "mail_bounce"
     assert "550 5.1.1" in red.failure_reason
