@@ -14,6 +14,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
+from django.views.generic import RedirectView
 from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
@@ -52,7 +53,7 @@ class PostroomSite(UnfoldAdminSite):  # type: ignore[misc]
 
     def get_urls(self) -> list[URLPattern]:
         return [
-            path("", self.index, name="index"),  # the name alone: `web.urls` answers at this address
+            path("", RedirectView.as_view(pattern_name="web:home"), name="index"),  # web.urls answers first
             path("login/", self.login, name="login"),
             path("logout/", self.sign_out, name="logout"),
             path("password/", self.closed(self.password_change), name="password_change"),
