@@ -4,7 +4,6 @@ answered by the outside person through the real door, learn of a bounce. Nothing
 from __future__ import annotations
 
 import os
-import urllib.request
 from collections.abc import Iterator
 
 import pytest
@@ -13,7 +12,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from postroom.core.terms.states import Role
 from postroom.store.models import AliasDomain, Follower, Record
 from tests.e2e.installation import installed
-from tests.laboratory.ports import Port
+from tests.laboratory.ports import Port, answers
 from tests.laboratory.waiting import wait_until
 from tests.web import seeding
 from tests.web.browser import CHROMIUM, a_browser, a_window, sign_in
@@ -48,18 +47,11 @@ def base(record: Record) -> Iterator[str]:
     web, smtp, lmtp = Port(), Port(), Port()
     address = f"http://127.0.0.1:{web}"
 
-    def answers() -> bool:
-        try:
-            with urllib.request.urlopen(f"{address}/login/", timeout=5) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
-
     try:
         with installed(
             "web", "door", "router", "deliverer", smtp=smtp, lmtp=lmtp, settings={"POSTROOM_WEB_PORT": str(web)}
         ):
-            wait_until(answers, "the pages answer", 60)
+            wait_until(lambda: answers(int(web)), "the pages answer", 60)
             yield address
     finally:
         for port in (web, smtp, lmtp):
