@@ -24,6 +24,14 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PLACES = {
+    "home": "/", "records": "/records/", "tickets": "/records/ticket/", "nothing": "/records/ticket/?q=zzz", "new": "/records/ticket/new/",
+    "record": "/records/{record}/", "queue": "/queue/", "failed": "/queue/?state=failed", "delivery": "/queue/{delivery}/",
+    "inbound": "/inbound/", "mail": "/inbound/{inbound}/", "held": "/held/", "held_mail": "/inbound/{held}/", "letterbox": "/letterbox/",
+    "letter": "/letterbox/{letter}/", "servers": "/settings/servers/", "server": "/settings/servers/{server}/", "mailboxes": "/settings/mailboxes/",
+    "domains": "/settings/domains/", "aliases": "/settings/aliases/", "alias": "/settings/aliases/{alias}/", "parameters": "/settings/parameters/", "actions": "/settings/actions/",
+    "action": "/settings/actions/queue_manager/", "changes": "/settings/changes/", "keys": "/settings/keys/",
+}  # fmt: skip
 SIZES = {"wide": (1280, 900), "narrow": (390, 844)}
 
 
@@ -55,8 +63,8 @@ def sign_in(page: Page, base: str, login: str, password: str) -> None:
     page.wait_for_selector(".pr")
 
 
-def shoot(page: Page, url: str, path: Path) -> list[str]:
-    """A picture of the whole page, once its frames have their height. Returns what the console complained about."""
+def open_page(page: Page, url: str) -> list[str]:
+    """Goes there and waits until the frames have their height. Returns what the console complained about."""
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -66,20 +74,18 @@ def shoot(page: Page, url: str, path: Path) -> list[str]:
     page.wait_for_function(
         "[...document.querySelectorAll('iframe.pr-frame')].every((frame) => frame.style.height && frame.contentDocument.readyState === 'complete')"
     )
+    return complaints
+
+
+def shoot(page: Page, url: str, path: Path) -> list[str]:
+    """A picture of the whole page."""
+    complaints = open_page(page, url)
     path.parent.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=str(path), full_page=True)
     return complaints
 
 
 def _everything(base: str, folder: Path, password: str, only: str = "") -> None:
-    places = {
-        "home": "/", "records": "/records/", "tickets": "/records/ticket/", "nothing": "/records/ticket/?q=zzz", "new": "/records/ticket/new/",
-        "record": "/records/{record}/", "queue": "/queue/", "failed": "/queue/?state=failed", "delivery": "/queue/{delivery}/",
-        "inbound": "/inbound/", "mail": "/inbound/{inbound}/", "held": "/held/", "held_mail": "/inbound/{held}/", "letterbox": "/letterbox/",
-        "letter": "/letterbox/{letter}/", "servers": "/settings/servers/", "server": "/settings/servers/{server}/", "mailboxes": "/settings/mailboxes/",
-        "domains": "/settings/domains/", "aliases": "/settings/aliases/", "alias": "/settings/aliases/{alias}/", "parameters": "/settings/parameters/", "actions": "/settings/actions/",
-        "action": "/settings/actions/queue_manager/", "changes": "/settings/changes/", "keys": "/settings/keys/",
-    }  # fmt: skip
     with a_browser() as browser:
         for size in SIZES:
             for theme in ("light", "dark"):
@@ -88,8 +94,8 @@ def _everything(base: str, folder: Path, password: str, only: str = "") -> None:
                 if not only or "login" in only.split(","):
                     shoot(page, f"{base}/login/", folder / f"login-{size}-{theme}.png")
                 sign_in(page, base, "admin", password)
-                numbers = _numbers(page, base)
-                for name, place in places.items():
+                numbers = some_numbers(page, base)
+                for name, place in PLACES.items():
                     if only and name not in only.split(","):
                         continue
                     tab = window.new_page()
@@ -100,7 +106,7 @@ def _everything(base: str, folder: Path, password: str, only: str = "") -> None:
                 window.close()
 
 
-def _numbers(page: Page, base: str) -> dict[str, str]:
+def some_numbers(page: Page, base: str) -> dict[str, str]:
     """One example of each kind, found as a person would: the first in its list."""
 
     def first(place: str, pattern: str) -> str:

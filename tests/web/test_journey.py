@@ -11,11 +11,9 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from postroom.core.terms.states import Role
 from postroom.store.models import AliasDomain, Follower, Record
-from tests.e2e.installation import installed
-from tests.laboratory.ports import Port, answers
-from tests.laboratory.waiting import wait_until
 from tests.web import seeding
 from tests.web.browser import CHROMIUM, a_browser, a_window, sign_in
+from tests.web.served import served
 
 pytestmark = [
     pytest.mark.slow,
@@ -44,18 +42,8 @@ def record(db: None) -> Record:
 @pytest.fixture
 def base(record: Record) -> Iterator[str]:
     """The address of the pages of a whole Postroom."""
-    web, smtp, lmtp = Port(), Port(), Port()
-    address = f"http://127.0.0.1:{web}"
-
-    try:
-        with installed(
-            "web", "door", "router", "deliverer", smtp=smtp, lmtp=lmtp, settings={"POSTROOM_WEB_PORT": str(web)}
-        ):
-            wait_until(lambda: answers(int(web)), "the pages answer", 60)
-            yield address
-    finally:
-        for port in (web, smtp, lmtp):
-            port.release()
+    with served("door", "router", "deliverer") as address:
+        yield address
 
 
 @pytest.fixture(params=["wide", "narrow"])
