@@ -21,7 +21,6 @@ from postroom.flows.run_scheduled_action import (
     ACTIONS,
     Action,
     ActionRun,
-    change_action,
     due_keys,
     ensure_actions,
     run_action,
@@ -29,7 +28,7 @@ from postroom.flows.run_scheduled_action import (
     run_now,
     trigger_early,
 )
-from postroom.store.models import Company, Contact, Member, ScheduledAction, ScheduledRun, SettingChange
+from postroom.store.models import Company, Contact, Member, ScheduledAction, ScheduledRun
 from postroom.wiring import ports as wired_ports
 from tests.flows.scripted_mailbox import ScriptedMailbox, forget_jobs, make_mailbox, ports_with
 
@@ -263,28 +262,6 @@ def test_the_operator_at_the_command_line_may_run_everything_that_there_is() -> 
     assert run_now(wired_ports(), "auto_vacuum", member=None)
     with pytest.raises(KeyError):
         run_now(wired_ports(), "make_coffee", member=None)
-
-
-@pytest.mark.usefixtures("work")
-def test_a_change_is_recorded_and_takes_effect_at_once() -> None:
-    ports, alice = wired_ports(), member(Role.ADMINISTRATOR)
-    changed = change_action(ports, "test", member=alice, interval=timedelta(minutes=5), is_active=False)
-    assert (changed.interval_seconds, changed.is_active) == (300, False)
-    assert row().next_run_at <= ports.clock.now() + timedelta(minutes=5)
-    change_action(ports, "test", member=alice, is_active=False)
-    [change] = SettingChange.objects.all()
-    assert change.user == alice.user
-    assert change.subject == "scheduled action Test"
-    assert change.before == {"interval_seconds": 3600, "is_active": True}
-    assert change.after == {"interval_seconds": 300, "is_active": False}
-
-
-@pytest.mark.usefixtures("work")
-def test_an_interval_has_a_least_value_and_only_administrators_change_it() -> None:
-    with pytest.raises(ValueError, match="60 seconds"):
-        change_action(wired_ports(), "test", member=None, interval=timedelta(seconds=59))
-    with pytest.raises(NotAllowed):
-        change_action(wired_ports(), "test", member=member(Role.MANAGER), is_active=False)
 
 
 def test_fetch_now_of_the_pages_defers_one_job() -> None:

@@ -1,3 +1,93 @@
-"""Placeholder."""
+"""The command `bench`: how fast Postroom is on this machine, compared with bare servers in the same run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import asdict
+from typing import Annotated
+
 import typer
-app = typer.Typer()
+
+from postroom.cli.benching.results import BenchResult, cores
+from postroom.cli.telling import AsJson, say, say_json
+
+app = typer.Typer(
+    no_args_is_help=True, help="How fast it is here, compared with Postfix's smtp-source and smtp-sink in the same run."
+)
+
+Workers = Annotated[int, typer.Option("--workers", "-w", min=0, max=64, help="Processes; 0: one for each core.")]
+
+
+@app.command("out")
+def out(
+    n: Annotated[int, typer.Option("-n", min=1, max=10_000_000, help="How many mails.")] = 20_000,
+    workers: Workers = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Queued deliveries to the other server's 250. Example: postroom bench out -n 5000 --workers 2"""
+    from postroom.cli.benching.outgoing import bench_out
+
+    _measure("Sending", n, workers, as_json, bench_out)
+
+
+@app.command("in")
+def into(
+    n: Annotated[int, typer.Option("-n", min=1, max=10_000_000, help="How many mails.")] = 5_000,
+    workers: Workers = 0,
+    as_json: AsJson = False,
+) -> None:
+    """The SMTP door to the routed record with its followers' mails queued. Example: postroom bench in -n 1000"""
+    from postroom.cli.benching.incoming import bench_in
+
+    _measure("Receiving", n, workers, as_json, bench_in)
+
+
+def _measure(
+    what: str, n: int, workers: int, as_json: bool, bench: Callable[[int, int, Callable[[int], None]], BenchResult]
+) -> None:
+    from postroom.cli.benching.ground import program
+
+    program("smtp-source")
+    program("smtp-sink")
+    staff = workers or max(1, cores())
+    with _bar(what, n) as progress:
+        result = bench(n, staff, progress)
+    say_json(asdict(result)) if as_json else _describe(result)
+
+
+class _bar:  # noqa: N801 - a context manager
+    """A progress bar on a terminal, nothing elsewhere."""
+
+    def __init__(self, what: str, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._progress.add_task(f"{what} (the yardstick comes first)", total=total)
+        self._shown = self._progress if sys.stderr.isatty() else nullcontext()
+
+    def __enter__(self) -> Callable[[int], None]:
+        self._shown.__enter__()
+        return lambda done: self._progress.update(self._task, completed=done)
+
+    def __exit__(self, *_: object) -> None:
+        self._shown.__exit__(None, None, None)
+
+
+def _describe(result: BenchResult) -> None:
+    say(
+        f"rate               {result.rate:>12,.1f} mails/s   ({result.n} mails, {result.workers} workers, {result.cores} cores)"
+    )
+    say(f"yardstick          {result.yardstick:>12,.1f} mails/s   (smtp-source to smtp-sink, 10 sessions, same run)")
+    say(f"ratio              {result.ratio:>12,.2f}           (yardstick / rate)")
+    say(f"CPU per message    {result.cpu_s_per_message * 1000:>12,.3f} ms        (our processes and PostgreSQL)")
+    say(f"largest process    {result.peak_rss_mb:>12,.1f} MB")

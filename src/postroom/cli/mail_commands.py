@@ -32,8 +32,12 @@ Lines = Annotated[bool, typer.Option("--jsonl", help="One JSON document per mail
 
 @app.command(rich_help_panel="Mail")
 def receive(
-    rcpt: Annotated[list[str] | None, typer.Option("--rcpt", help="A recipient of the envelope; may be repeated.")] = None,
-    mail_from: Annotated[str | None, typer.Option("--mail-from", help="The sender of the envelope; <> for none.")] = None,
+    rcpt: Annotated[
+        list[str] | None, typer.Option("--rcpt", help="A recipient of the envelope; may be repeated.")
+    ] = None,
+    mail_from: Annotated[
+        str | None, typer.Option("--mail-from", help="The sender of the envelope; <> for none.")
+    ] = None,
 ) -> int:
     """Take in a mail from standard input: the pipe for an MTA.
 
@@ -98,8 +102,12 @@ def _envelope(raw: bytes, rcpt: list[str], mail_from: str | None) -> Envelope | 
 @app.command(rich_help_panel="Mail")
 def explain(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A mail as a file; - is standard input.")],
-    rcpt: Annotated[list[str] | None, typer.Option("--rcpt", help="A recipient of the envelope; may be repeated.")] = None,
-    mail_from: Annotated[str | None, typer.Option("--mail-from", help="The sender of the envelope; <> for none.")] = None,
+    rcpt: Annotated[
+        list[str] | None, typer.Option("--rcpt", help="A recipient of the envelope; may be repeated.")
+    ] = None,
+    mail_from: Annotated[
+        str | None, typer.Option("--mail-from", help="The sender of the envelope; <> for none.")
+    ] = None,
     door: Annotated[str, typer.Option("--door", help="smtp, lmtp, imap, pop3, pipe or http.")] = "",
     as_json: AsJson = False,
 ) -> None:
@@ -113,11 +121,12 @@ def explain(
         from postroom.flows.explain_routing import explain as explained
 
         where = _door(door, has_recipients=bool(rcpt))
-        verdict = explained(ports, raw, _envelope(raw, rcpt or [], mail_from), Door(where))
-        decisions = [_decision(one) for one in verdict.decisions]
+        found = explained(ports, raw, _envelope(raw, rcpt or [], mail_from), Door(where))
+        decisions = [_decision(one) for one in found.verdict.decisions]
     if as_json:
-        say_json({"file": file, "door": where, "decisions": decisions})
+        say_json({"file": file, "door": where, "state": found.state, "decisions": decisions})
         return
+    say(f"It would be {found.state}.")
     for decision in decisions:
         say(_in_words(decision))
         for reason in decision["reasons"]:

@@ -21,7 +21,17 @@ def list_mailboxes(as_json: AsJson = False) -> None:
     with entered():
         from postroom.store.models import Mailbox
 
-        names = ("name", "protocol", "host", "port", "username", "is_active", "is_confirmed", "fetched_at", "last_error")
+        names = (
+            "name",
+            "protocol",
+            "host",
+            "port",
+            "username",
+            "is_active",
+            "is_confirmed",
+            "fetched_at",
+            "last_error",
+        )
         rows = list(Mailbox.objects.values(*names))
     if as_json:
         say_json(rows)
@@ -79,5 +89,8 @@ def _mailbox(name: str) -> Mailbox:
     found = Mailbox.objects.filter(name=name).first()
     if found is None:
         there = ", ".join(Mailbox.objects.values_list("name", flat=True))
-        give_up(f"There is no mailbox {name!r}. {'There are: ' + there + '.' if there else 'There is none yet.'}", code=ASKED_WRONGLY)
+        give_up(
+            f"There is no mailbox {name!r}. {'There are: ' + there + '.' if there else 'There is none yet.'}",
+            code=ASKED_WRONGLY,
+        )
     return found

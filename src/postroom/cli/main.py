@@ -49,7 +49,9 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _begin(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks, for a report of a fault.")] = False,
-    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True)] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
+    ] = False,
 ) -> None:
     _debugging.is_on = debug
 
@@ -97,7 +99,6 @@ def run() -> None:
 def main(arguments: Sequence[str]) -> int:
     """Run the command; its exit code."""
     _debugging.is_on = False
-    is_pipe = next((word for word in arguments if not word.startswith("-")), "") == "receive"
     try:
         result = app(args=list(arguments), prog_name="postroom", standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):
@@ -105,21 +106,29 @@ def main(arguments: Sequence[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return FAILED
-    except Trouble as trouble:
-        remark(str(trouble))
-        return trouble.code
-    except ConfigurationError as error:
-        remark(f"Configuration: {error}")
-        return mail_commands.TRY_LATER if is_pipe else ASKED_WRONGLY
     except Exception as error:
-        if isinstance(error, _ClickException):
-            error.show()
-            return mail_commands.USAGE if is_pipe else ASKED_WRONGLY
-        remark(_in_words(error))
+        is_pipe = next((word for word in arguments if not word.startswith("-")), "") == "receive"
         if _debugging.is_on:
             traceback.print_exception(error)
-        return mail_commands.TRY_LATER if is_pipe else FAILED
+        return _explained(error, is_pipe=is_pipe)
     return result if isinstance(result, int) else 0
+
+
+def _explained(error: Exception, *, is_pipe: bool) -> int:
+    """Say what went wrong; the exit code. A mail server at the other end of a pipe reads sysexits.h."""
+    match error:
+        case Trouble():
+            remark(str(error))
+            return error.code
+        case _ClickException():
+            error.show()
+            return mail_commands.USAGE if is_pipe else ASKED_WRONGLY
+        case ConfigurationError():
+            remark(f"Configuration: {error}")
+            return mail_commands.TRY_LATER if is_pipe else ASKED_WRONGLY
+        case _:
+            remark(_in_words(error))
+            return mail_commands.TRY_LATER if is_pipe else FAILED
 
 
 def _in_words(error: Exception) -> str:

@@ -18,7 +18,16 @@ def list_actions(as_json: AsJson = False) -> None:
         from postroom.store.models import ScheduledAction
 
         ensure_actions(ports)
-        names = ("key", "name", "interval_seconds", "is_active", "next_run_at", "last_run_at", "last_result", "failure_count")
+        names = (
+            "key",
+            "name",
+            "interval_seconds",
+            "is_active",
+            "next_run_at",
+            "last_run_at",
+            "last_result",
+            "failure_count",
+        )
         rows = list(ScheduledAction.objects.values(*names))
     if as_json:
         say_json(rows)
@@ -34,7 +43,9 @@ def list_actions(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def run(key: str = typer.Argument(help="The key of an action, see: postroom schedule list"), as_json: AsJson = False) -> int:
+def run(
+    key: str = typer.Argument(help="The key of an action, see: postroom schedule list"), as_json: AsJson = False
+) -> int:
     """Run an action here and now, due or not; without effect while it runs. Example: postroom schedule run auto_vacuum"""
     with entered() as ports:
         from postroom.flows.run_scheduled_action import ACTIONS, ensure_actions, run_action

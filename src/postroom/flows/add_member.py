@@ -20,9 +20,7 @@ class CannotAdd(Exception):  # noqa: N818 - an answer to a person
 
 
 @transaction.atomic
-def add_member(
-    ports: Ports, *, login: str, name: str, address: str, role: Role, company: str, password: str
-) -> Member:
+def add_member(ports: Ports, *, login: str, name: str, address: str, role: Role, company: str, password: str) -> Member:
     """For the operator at the command line. ``company`` is made when it is new; empty: the first one. Raises `CannotAdd`."""
     users = get_user_model().objects
     normal = normalize(address)

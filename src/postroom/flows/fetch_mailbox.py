@@ -7,7 +7,6 @@ its lease at a time; who lost his lease touches neither server nor cursor any mo
 acknowledgement makes a mail come again, which the router recognises; it never makes one go missing. Trouble with one mailbox
 is a fact about it, kept with it, and harms no other.
 """
-# ruff: noqa: PT028 - `test_mailbox` is no test of pytest's
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from postroom.core.mime.parsing import parse
 from postroom.core.reports.delivery_reports import Action, DeliveryReport, ReportedAddress, ReportKind
 from postroom.core.reports.reading import read_report
-from postroom.core.routing.automatic import is_auto_reply
+from postroom.core.routing.automatic import read_machine_signs
 
 _KINDS = {
     ReportKind.BOUNCE: "bounce",
@@ -49,9 +49,13 @@ def read_mail_as_report(raw: bytes) -> ReadMail:
     mail = parse(raw)
     report = read_report(mail)
     if report is None:
-        is_reply = is_auto_reply(mail, has_null_reverse_path=mail.return_path == "")
+        is_reply = read_machine_signs(mail, has_null_reverse_path=mail.return_path == "").is_auto_reply
         ids = (*mail.in_reply_to, *reversed(mail.references))
-        return ReadMail(kind="autoreply", original_message_id=next(iter(ids), "")) if is_reply else ReadMail(kind="ordinary")
+        return (
+            ReadMail(kind="autoreply", original_message_id=next(iter(ids), ""))
+            if is_reply
+            else ReadMail(kind="ordinary")
+        )
     return ReadMail(
         kind=_KINDS[report.kind],
         recipients=tuple(_recipient(report, one) for one in report.recipients),

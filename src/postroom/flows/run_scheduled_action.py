@@ -23,13 +23,12 @@ from postroom.flows.defer_job import defer_job
 from postroom.flows.fetch_mailbox import FETCH_ACTION, due_mailboxes, fetch_now, summary
 from postroom.flows.forget_old_mail import forget_old_mail
 from postroom.flows.ports import Ports
-from postroom.store.models import Delivery, Member, ScheduledAction, ScheduledRun, SettingChange
+from postroom.store.models import Delivery, Member, ScheduledAction, ScheduledRun
 from postroom.store.models.outgoing import WAITING
 
 logger = logging.getLogger(__name__)
 
 LOCKS = 0x706F7374  # "post": the first half of the advisory locks' keys; the second is the action's
-LEAST_INTERVAL = timedelta(minutes=1)
 OUTGOING_CHANNEL = "postroom_outgoing"
 
 IsOver = Callable[[], bool]
@@ -213,36 +212,6 @@ def run_now(_ports: Ports, key: str, *, member: Member | None) -> bool:
     """
     require(member, "queue")
     return defer_job("run_scheduled_action", only_one=f"action {key}", key=ACTIONS[key].key)
-
-
-@transaction.atomic
-def change_action(
-    ports: Ports, key: str, *, member: Member | None, interval: timedelta | None = None, is_active: bool | None = None
-) -> ScheduledAction:
-    """Another interval (`LEAST_INTERVAL` at least, else ValueError), or switch it on or off. The change is recorded."""
-    require(member, "settings")
-    if interval is not None and interval < LEAST_INTERVAL:
-        raise ValueError(f"An interval of {LEAST_INTERVAL.total_seconds():.0f} seconds is the least.")
-    row = ScheduledAction.objects.select_for_update().get(pk=key)
-    before = {"interval_seconds": row.interval_seconds, "is_active": row.is_active}
-    now = ports.clock.now()
-    if interval is not None:
-        row.interval_seconds = int(interval.total_seconds())
-        row.next_run_at = min(row.next_run_at, now + interval)
-    if is_active is not None:
-        row.is_active = is_active
-    after = {"interval_seconds": row.interval_seconds, "is_active": row.is_active}
-    if after != before:
-        row.save(update_fields=["interval_seconds", "next_run_at", "is_active"])
-        SettingChange.objects.create(
-            changed_at=now,
-            user=member.user if member else None,
-            company=None,
-            subject=f"scheduled action {row.name}",
-            before=before,
-            after=after,
-        )
-    return row
 
 
 def trigger_early(ports: Ports, key: str) -> None:

@@ -3,7 +3,7 @@ before, after; secrets masked)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import models, transaction
@@ -57,12 +57,14 @@ def set_parameter(ports: Ports, key: str, value: str, *, member: Member | None) 
 
 def save_server(ports: Ports, values: Mapping[str, Any], *, member: Member | None) -> OutgoingServer:
     """``values``: column names; ``id`` to change one; ``password`` in clear is sealed here."""
-    return _save(ports, OutgoingServer, "outgoing server", values, member)
+    server: OutgoingServer = _save(ports, OutgoingServer, "outgoing server", values, member)
+    return server
 
 
 def save_mailbox(ports: Ports, values: Mapping[str, Any], *, member: Member | None) -> Mailbox:
     """As `save_server`."""
-    return _save(ports, Mailbox, "mailbox", values, member)
+    mailbox: Mailbox = _save(ports, Mailbox, "mailbox", values, member)
+    return mailbox
 
 
 def save_domain(ports: Ports, values: Mapping[str, Any], *, member: Member | None) -> AliasDomain:

@@ -12,9 +12,10 @@ from postroom.core.delivery.wire import Encryption, Endpoint
 from postroom.core.terms.addresses import normalize_domain
 from postroom.core.terms.parameters import Parameters
 from postroom.core.terms.secret import Secret
+from postroom.flows.guard_installation import is_capturing
 from postroom.flows.ports import Ports
 from postroom.flows.settings import parameters
-from postroom.store.models import AliasDomain, Company, Installation, OutgoingServer
+from postroom.store.models import AliasDomain, Company, OutgoingServer
 from postroom.store.queries.outgoing import MailFacts
 
 DEFAULT_SESSION = 1000
@@ -76,7 +77,7 @@ def load_ways_out(ports: Ports, broken_until: datetime | None = None, trouble: s
         servers=tuple(_server(row) for row in rows),
         configured=_configured(ports, values, broken_until, trouble),
         order=Order(values.text("mail.server.order")),
-        capturing=Installation.objects.filter(is_capturing=True).exists(),
+        capturing=is_capturing(),
         own_domains=frozenset(filter(None, (normalize_domain(one.name) for one in domains))),
         default_domain_id=domains[0].pk if domains else None,
         domains={one.pk: _domain(one) for one in domains},
@@ -119,7 +120,7 @@ def _configured(ports: Ports, values: Parameters, broken_until: datetime | None,
     return ServerFact(
         id=CONFIGURED,
         name=f"{configuration.server_host}:{configuration.server_port}",
-        filter=read_filter(values.text("mail.default.from_filter") or configuration.from_filter),
+        filter=read_filter(parameters.text("mail.default.from_filter") or configuration.from_filter),
         broken_until=broken_until,
         trouble=trouble,
         login=configuration.server_user,

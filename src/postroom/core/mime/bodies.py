@@ -104,10 +104,20 @@ def _walk(part: Part, result: Sorted, *, in_report: bool) -> list[Block]:
         case "multipart/related":
             return _related(part, result, in_report=in_report)
         case "multipart/report":
-            blocks = [block for child in part.children for block in _walk(child, result, in_report=True)]
-            return blocks[:1]
+            return _report(part, result)
         case _:
             return [block for child in part.children for block in _walk(child, result, in_report=in_report)]
+
+
+def _report(part: Part, result: Sorted) -> list[Block]:
+    """The first readable part is the body; texts behind it are what some systems return in place of message/rfc822."""
+    blocks: list[Block] = []
+    for child in part.children:
+        if blocks and _is_body(child):
+            result.report_parts.append(child)
+        else:
+            blocks += _walk(child, result, in_report=True)
+    return blocks[:1]
 
 
 def _one_of(part: Part, result: Sorted, *, in_report: bool) -> list[Block]:
@@ -168,8 +178,6 @@ def _set_aside(part: Part, result: Sorted, *, in_report: bool) -> None:
         result.report_parts.append(part)
         if in_report:
             return
-    elif in_report and part.content_type in ("text/plain", "text/html") and not part.disposition:
-        return
     result.attachments.append(part)
 
 

@@ -12,13 +12,13 @@ import re
 from binascii import b2a_base64, b2a_qp
 from functools import lru_cache
 
+from postroom.core.mime.words import LINE_BREAKING
 from postroom.core.terms.addresses import normalize_domain
 
 SOFT_LIMIT = 78
 HARD_LIMIT = 998
 MAX_WORD = 75
 
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _DOT_ATOM = re.compile(
@@ -29,9 +29,9 @@ _Q = [chr(byte) if byte in _SAFE_IN_WORD else "_" if byte == 32 else f"={byte:02
 
 
 def clean(value: str) -> str:
-    """A header text that cannot end its field: controls become spaces, lone surrogates U+FFFD, the ends are stripped."""
+    """A header text that cannot end its field: controls and separators become spaces, lone surrogates U+FFFD, the ends are stripped."""
     if not value.isprintable():
-        value = _SURROGATES.sub("\ufffd", _CONTROLS.sub(" ", value))
+        value = _SURROGATES.sub("\ufffd", value.translate(LINE_BREAKING))
     return value.strip(" ")
 
 

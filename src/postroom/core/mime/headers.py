@@ -18,7 +18,7 @@ from urllib.parse import unquote_to_bytes
 
 from postroom.core.mime.defects import Defect
 from postroom.core.mime.mailboxes import read_addresses
-from postroom.core.mime.words import decode_text, decode_words
+from postroom.core.mime.words import LINE_BREAKING, decode_text, decode_words
 
 __all__ = ["HeaderBlock", "read_addresses", "read_block", "read_date", "read_parameters"]
 
@@ -29,6 +29,7 @@ MAX_PARAMETERS = 100
 
 _ODD_END = re.compile(rb"\n\r+\n")
 _NO_FIELD = re.compile(r"^(?![^\x00-\x20\x7f:]++ *:| )", re.MULTILINE)
+_UNFOLDED = re.compile(r"([;,]) *\n(?![^\x00-\x20\x7f:]++ *:| |\Z)")
 _TELLING = re.compile(
     r"^(?:from|to|cc|subject|date|message-id|mime-version|received|return-path|reply-to|references|in-reply-to"
     r"|content-[a-z-]+|x-[a-z0-9-]+|dkim-signature|delivered-to)[ \t]*:",
@@ -105,14 +106,16 @@ def _block_text(block: bytes) -> tuple[str, tuple[str, ...]]:
     if block.isascii():
         return block.decode("ascii"), ()
     try:
-        return block.decode("utf-8").translate(_LINE_BREAKING), ()
+        return _without_separators(block.decode("utf-8")), ()
     except UnicodeDecodeError:
         lines = [line if line.isascii() else _guessed(line) for line in block.split(b"\n")]
         text = b"\n".join(lines).decode("utf-8", "replace")
-        return text.translate(_LINE_BREAKING), (Defect.BAD_HEADER_BYTES,)
+        return _without_separators(text), (Defect.BAD_HEADER_BYTES,)
 
 
-_LINE_BREAKING = dict.fromkeys([*range(0x80, 0xA0), 0x2028, 0x2029], " ")  # beyond ASCII
+def _without_separators(text: str) -> str:
+    """Line breaks beyond ASCII become spaces; line feeds stay."""
+    return "\n".join([line.translate(LINE_BREAKING) for line in text.split("\n")])
 
 
 def _guessed(line: bytes) -> bytes:
@@ -122,16 +125,17 @@ def _guessed(line: bytes) -> bytes:
 def _mend(text: str) -> tuple[str, int | None, tuple[str, ...]]:
     """The fields of a block with lines that are none, and the line where the body begins when its empty line is missing.
 
-    A line that is no field is noise when fields that only a header block has follow it, else the body begins there.
-    A mailbox's From line is dropped without a word.
+    Behind a comma or semicolon such a line continues the field. Else it is noise when fields that only a header block has
+    follow it, or the body begins there. A mailbox's From line is dropped without a word.
     """
     text, skipped = text.lstrip(" \n"), text[: len(text) - len(text.lstrip(" \n"))].count("\n")
     if text.startswith(("From ", ">From ")):
         _, _, text = text.partition("\n")
         skipped += 1
+    text = _UNFOLDED.sub(r"\1\n ", text)
     stray = _NO_FIELD.search(text)
     if stray is None or not text:
-        return text, None, ()
+        return text, None, (Defect.BAD_HEADER,) if not skipped else ()
     if _TELLING.search(text, stray.start()):
         kept = [line for line in text.split("\n") if not _NO_FIELD.match(line)]
         return "\n".join(kept), None, (Defect.BAD_HEADER,)
@@ -152,7 +156,7 @@ _DATE = re.compile(
     r"(?:[A-Za-z]{3},? +)?(\d{1,2}) ([A-Za-z]{3}) (\d{4}) (\d\d):(\d\d)(?::(\d\d))? ?([+-])(\d\d)(\d\d)(?: *\(.*)?\Z"
 )
 _MONTHS = {
-    name: number for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)
+    name: number for number, name in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], start=1)
 }
 _LONGEST_DATE = 200
 

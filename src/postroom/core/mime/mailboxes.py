@@ -31,7 +31,6 @@ _TOKEN = re.compile(
 )
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _LOCAL_ONLY = re.compile(r"[\w.+/-]{1,64}")
-_SPACE = re.compile(r"\s+")
 
 
 def read_addresses(raw: str) -> tuple[Address, ...]:
@@ -44,7 +43,8 @@ def read_addresses(raw: str) -> tuple[Address, ...]:
         match = _ONE.fullmatch(raw)
         if match is not None and (match[1] is None) == (match[4] is None):
             name = match[1] or ""
-            return (Address(_clean_name(name) if "=?" in name else name.strip(), match[2], match[3]),)
+            is_plain = name.isascii() and "=?" not in name and "  " not in name
+            return (Address(name.strip() if is_plain else _clean_name(name), match[2], match[3]),)
     found = _Reader().read(raw)
     if not found and "=?" in raw:  # the whole field was encoded, brackets and all
         found = _Reader().read(decode_words(raw))
@@ -150,11 +150,7 @@ class _Reader:
         words: list[str] = []
         for text, quoted, touches in self.phrase:
             text = f'"{text}"' if quoted else text
-            if touches and words:
-                words[-1] += text
-            elif text[0] == "@" and words and "@" not in words[-1]:  # "john @ x.example"
-                words[-1] += text
-            elif words and words[-1][-1] == "@":
+            if (touches and words) or (text[0] == "@" and words and "@" not in words[-1]) or (words and words[-1][-1] == "@"):
                 words[-1] += text
             else:
                 words.append(text)
@@ -164,7 +160,7 @@ class _Reader:
         return [(local, domain) for local, domain in pairs if local and domain]
 
     def _name(self) -> str:
-        pieces = []
+        pieces: list[str] = []
         for text, _, touches in self.phrase:
             pieces.append(text if touches or not pieces else " " + text)
         name = _clean_name("".join(pieces))
@@ -194,10 +190,11 @@ def _end_of_comment(raw: str, start: int) -> int:
 
 def _clean_name(name: str) -> str:
     name = decode_words(name)
-    if "  " in name or name != name.strip():
-        name = _SPACE.sub(" ", name).strip()
-    while len(name) > 1 and name[0] == name[-1] and name[0] in "'\"":
-        name = name[1:-1].strip()
+    if "  " in name or not name.isascii() or name != name.strip():
+        name = " ".join(name.split())
+    for _ in range(3):  # quotes inside quotes, as address books collect them
+        if len(name) > 1 and name[0] == name[-1] and name[0] in "'\"":
+            name = name[1:-1].strip()
     return name
 
 
@@ -210,6 +207,8 @@ def _split_spec(spec: str) -> tuple[str, str]:
         spec = spec.rpartition(":")[2]
     if spec[:7].lower() == "mailto:":
         spec = spec[7:]
+    if spec[:1] in ("'", "`") and spec[-1:] in ("'", "`", "´"):
+        spec = spec[1:-1]
     local, at, domain = spec.rpartition("@")
     if not at:
         return (spec, "") if _may_be_local(spec) else ("", "")
@@ -225,7 +224,7 @@ def _bare(local: str) -> str:
         return (
             inner if inner.isascii() and inner.replace(".", "").replace("-", "").replace("_", "").isalnum() else local
         )
-    return "".join(local.split()).strip("'\"`")
+    return "".join(local.split()).strip('"')
 
 
 def _may_be_local(word: str) -> bool:

@@ -88,7 +88,7 @@ _CHAINS = {  # a declared charset is read as its superset in practice first
     "euc_kr": ("cp949",),
     "shift_jis": ("cp932", "shift_jisx0213"),
     "euc_jp": ("euc_jp", "euc_jis_2004"),
-    "iso2022_jp": ("iso2022_jp", "iso2022_jp_ext", "iso2022_jp_2004", "iso2022_jp_3"),
+    "iso2022_jp": ("iso2022_jp", "iso2022_jp_ext", "iso2022_jp_2004", "euc_jp"),
 }
 _UTF8 = frozenset({"utf_8", "utf_8_sig", "ascii"})
 _UNDECLARED = frozenset(
@@ -202,7 +202,7 @@ _WORD = re.compile(
     r"|=\?([^?\s]{1,64})\?([bBqQ])\?([^?\s]{1,200})\??\Z"  # cut off at the end of the field
 )
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
-_LINE_BREAKING = dict.fromkeys([*range(32), 127, 0x85, 0x2028, 0x2029], " ")
+LINE_BREAKING = dict.fromkeys([*range(32), *range(127, 160), 0x2028, 0x2029], " ")  # controls and separators
 
 
 def decode_words(value: str) -> str:
@@ -212,7 +212,7 @@ def decode_words(value: str) -> str:
     """
     if "=?" in value:
         value = "".join(_decoded_pieces(value))
-    return value if value.isprintable() else storable(value.translate(_LINE_BREAKING))
+    return value if value.isprintable() else storable(value.translate(LINE_BREAKING))
 
 
 def _decoded_pieces(value: str) -> list[str]:

@@ -1,0 +1,118 @@
+"""parse, read-report, split-reply: what mails say, without a database."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Command
+from tests.cli.mails import AWAY, BOUNCE, HELLO, REPLY
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, raw in {"hello": HELLO, "bounce": BOUNCE, "away": AWAY, "reply": REPLY}.items():
+        (tmp_path / f"{name}.eml").write_bytes(raw)
+    return tmp_path
+
+
+def test_parse_says_everything_on_one_line_of_json(postroom: Command, folder: Path) -> None:
+    file = str(folder / "hello.eml")
+    answer = postroom("parse", "--jsonl", file)
+    assert answer.code == 0
+    assert answer.out.count("\n") == 1
+    mail = answer.data
+    assert list(mail) == [
+        "file", "subject", "from", "to", "cc", "message_id", "in_reply_to", "references", "date",
+        "text", "html", "reply_text", "attachments", "defects",
+    ]  # fmt: skip
+    assert mail["file"] == file
+    assert mail["subject"] == "Grüße"
+    assert mail["from"] == [{"name": "Customer Carla", "address": "carla@customer.example"}]
+    assert mail["date"] == "2026-01-05T09:00:00+00:00"
+    assert mail["text"].strip() == "The printer smokes."
+    (costs,) = mail["attachments"]
+    assert (costs["name"], costs["type"]) == ("costs.csv", "text/csv")
+    assert len(costs["sha256"]) == len(hashlib.sha256().hexdigest())
+
+
+def test_parse_shows_people_the_subject(postroom: Command, folder: Path) -> None:
+    answer = postroom("parse", str(folder / "hello.eml"))
+    assert "Grüße" in answer.out
+    assert "{" not in answer.out
+
+
+def test_a_file_that_is_missing_does_not_spoil_the_others(postroom: Command, folder: Path) -> None:
+    answer = postroom("parse", "--jsonl", str(folder / "nothing.eml"), str(folder / "hello.eml"))
+    assert answer.code == 1
+    assert "No such file" in answer.err
+    assert answer.data["subject"] == "Grüße"
+
+
+def test_a_mail_of_any_bytes_is_parsed(postroom: Command, tmp_path: Path) -> None:
+    (tmp_path / "noise.eml").write_bytes(bytes(range(256)) * 3)
+    answer = postroom("parse", "--jsonl", str(tmp_path / "noise.eml"))
+    assert answer.code == 0
+    assert answer.data["defects"]
+
+
+def test_a_mail_can_come_from_standard_input(postroom: Command) -> None:
+    assert postroom("parse", "--jsonl", "-", stdin=HELLO).data["message_id"] == "<hello.1@customer.example>"
+
+
+def test_a_bounce_is_read_with_recipient_reason_and_verdict(postroom: Command, folder: Path) -> None:
+    report = postroom("read-report", "--jsonl", str(folder / "bounce.eml")).data
+    assert report["kind"] == "bounce"
+    assert report["original_message_id"] == "<ours.7@postroom.test>"
+    assert report["recipients"] == [
+        {
+            "address": "nobody@customer.example",
+            "action": "failed",
+            "status": "5.1.1",
+            "reply": "550 5.1.1 User unknown",
+            "reason": "address",
+            "verdict": "permanent",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind", "verdict"),
+    [
+        (b"Action: failed\nStatus: 5.1.1", b"Action: delayed\nStatus: 4.4.1", "delayed", "transient"),
+        (b"Action: failed\nStatus: 5.1.1", b"Action: delivered\nStatus: 2.0.0", "receipt", "none"),
+        (
+            b"Status: 5.1.1\nDiagnostic-Code: smtp; 550 5.1.1",
+            b"Status: 4.2.2\nDiagnostic-Code: smtp; 452 4.2.2",
+            "bounce",
+            "transient",
+        ),
+    ],
+)
+def test_a_delay_and_a_receipt_are_no_failures(
+    postroom: Command, before: bytes, after: bytes, kind: str, verdict: str
+) -> None:
+    report = postroom("read-report", "--jsonl", "-", stdin=BOUNCE.replace(before, after)).data
+    assert (report["kind"], report["recipients"][0]["verdict"]) == (kind, verdict)
+
+
+def test_an_automatic_reply_and_an_ordinary_mail_are_told_apart(postroom: Command, folder: Path) -> None:
+    answer = postroom("read-report", "--jsonl", str(folder / "away.eml"), str(folder / "hello.eml"))
+    first, second = (json.loads(line) for line in answer.out.splitlines())
+    assert (first["kind"], first["original_message_id"]) == ("autoreply", "<ours.8@postroom.test>")
+    assert (second["kind"], second["recipients"]) == ("ordinary", [])
+
+
+def test_split_reply_keeps_the_new_words(postroom: Command, folder: Path) -> None:
+    answer = postroom("split-reply", "--jsonl", str(folder / "reply.eml"))
+    assert answer.data["reply_text"].startswith("It works now, thank you.")
+    assert set(answer.data) == {"file", "reply_text"}
+
+
+def test_a_text_file_is_a_body_itself(postroom: Command, tmp_path: Path) -> None:
+    (tmp_path / "body.txt").write_text("From: here on it is text.\n\nYes.\n")
+    answer = postroom("split-reply", "--jsonl", str(tmp_path / "body.txt"))
+    assert answer.data["reply_text"].startswith("From: here on it is text.")
