@@ -120,7 +120,7 @@ def _configured(ports: Ports, values: Parameters, broken_until: datetime | None,
     return ServerFact(
         id=CONFIGURED,
         name=f"{configuration.server_host}:{configuration.server_port}",
-        filter=read_filter(parameters.text("mail.default.from_filter") or configuration.from_filter),
+        filter=read_filter(values.text("mail.default.from_filter") or configuration.from_filter),
         broken_until=broken_until,
         trouble=trouble,
         login=configuration.server_user,
