@@ -32,12 +32,12 @@ def a_delivery(mail: OutgoingMail, state: DeliveryState, **facts: object) -> Del
 
 
 def test_what_waits_is_listed_with_what_it_waits_for(postroom: Command, mail: OutgoingMail) -> None:
-    reason = because("recipient.unknown", recipient="carla@customer.example")
+    reason = because("wait.paused", server="Relay")
     waiting = a_delivery(mail, DeliveryState.DEFERRED, waits_for=reason.as_json())
     a_delivery(mail, DeliveryState.SENT, finished_at=THEN)
     (row,) = postroom("queue", "list", "--state", "deferred", "--json").data
     assert (row["id"], row["to"], row["subject"]) == (waiting.pk, "carla@customer.example", "Your prints")
-    assert row["why"] == "Nobody is called carla@customer.example here."
+    assert row["why"] == "The server Relay is paused."
     assert row["due_at"] == "2026-01-05T10:00:00+00:00"
     assert "Your prints" in postroom("queue", "list").out
 
