@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from postroom.adapters.journal import WireJournalFile as WireJournalFile  # noqa: PLC0414
     from postroom.adapters.smtp.pool import SmtpPool as SmtpPool  # noqa: PLC0414
     from postroom.core.delivery.wire import Endpoint, WireJournal
-    from postroom.core.terms.envelopes import Envelope
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,6 @@ acknowledgement makes a mail come again, which the router recognises; it never m
 is a fact about it, kept with it, and harms no other.
 """
 
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator

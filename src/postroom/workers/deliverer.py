@@ -73,7 +73,14 @@ def run(worker_name: str) -> None:
     ports = wired_ports()
     worker = f"{re.sub(r'[^A-Za-z0-9._-]', '_', worker_name)[:70]}-{ports.ids.hex(3)}"
     with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
-        runner.run(Deliverer(ports, worker).run())
+        runner.run(_until_told(Deliverer(ports, worker)))
+
+
+async def _until_told(deliverer: Deliverer) -> None:
+    loop = asyncio.get_running_loop()
+    for which in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(which, deliverer.stop)
+    await deliverer.run()
 
 
 def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -85,7 +92,7 @@ def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 class Deliverer:
-    """One worker. `run` once, in an event loop of the main thread."""
+    """One worker. Made and `run` once, in one event loop."""
 
     def __init__(self, ports: Ports, worker: str) -> None:
         self.worker = worker
@@ -109,8 +116,6 @@ class Deliverer:
 
     async def run(self) -> None:
         self._loop = asyncio.get_running_loop()
-        for which in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(which, self.stop)
         self._renewed_at = self._loop.time()
         self._journal = wire_journal(self._directory / f"{self.worker}.journal")
         ear = threading.Thread(target=self._listen, name="ear")

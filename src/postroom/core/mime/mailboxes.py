@@ -43,7 +43,8 @@ def read_addresses(raw: str) -> tuple[Address, ...]:
         match = _ONE.fullmatch(raw)
         if match is not None and (match[1] is None) == (match[4] is None):
             name = match[1] or ""
-            return (Address(_clean_name(name) if "=?" in name else name.strip(), match[2], match[3]),)
+            is_plain = name.isascii() and "=?" not in name and "  " not in name
+            return (Address(name.strip() if is_plain else _clean_name(name), match[2], match[3]),)
     found = _Reader().read(raw)
     if not found and "=?" in raw:  # the whole field was encoded, brackets and all
         found = _Reader().read(decode_words(raw))
@@ -191,8 +192,9 @@ def _clean_name(name: str) -> str:
     name = decode_words(name)
     if "  " in name or not name.isascii() or name != name.strip():
         name = " ".join(name.split())
-    while len(name) > 1 and name[0] == name[-1] and name[0] in "'\"":
-        name = name[1:-1].strip()
+    for _ in range(3):  # quotes inside quotes, as address books collect them
+        if len(name) > 1 and name[0] == name[-1] and name[0] in "'\"":
+            name = name[1:-1].strip()
     return name
 
 
