@@ -111,11 +111,20 @@ def _save(ports: Ports, model: type[Any], what: str, values: Mapping[str, Any], 
         setattr(row, name, value)
     if password:
         row.secret = ports.vault.seal(password)
-    row.full_clean(exclude=["secret"])
+    row.full_clean(exclude=["secret", *_untouched(row, names)])
     row.save()
     after = _shown(row, names) | ({"password": "********"} if password else {})
     _record(ports, member, f"{what} {row}", before, after)
     return row
+
+
+def _untouched(row: models.Model, names: list[str]) -> list[str]:
+    """Columns that nobody gave a value and that have one: bookkeeping such as cursors is not for people to fill in."""
+    return [
+        field.name
+        for field in row._meta.concrete_fields
+        if field.name not in names and field.attname not in names and (row.pk or field.has_default() or field.null)
+    ]
 
 
 def _shown(row: models.Model, names: list[str]) -> dict[str, object]:
