@@ -58,14 +58,18 @@ def digest(payload: dict[str, Any]) -> str:
 
 
 def comparisons(mail: ParsedMail, expected: dict[str, Any]) -> dict[str, bool]:
-    """Which fields agree with the label. Attached mails are walked into by the labels' reader and not by ours."""
+    """Which fields agree with the label.
+
+    Attached mails are walked into by the labels' reader and not by ours.
+    """
     result = {
         "subject": folded(mail.subject) == folded(expected["subject"]),
         "from": specs(mail, "header_from")[:1] == [expected["from_"]],
         "date": mail.date == instant(expected["date"]),
         "text": folded(mail.text) == folded(expected["text"]),
         "html": folded(mail.html).lower() == folded(expected["html"]).lower(),
-        "attachment names": [one.name for one in mail.attachments] == [one["filename"] for one in expected["attachments"]],
+        "attachment names": [one.name for one in mail.attachments]
+        == [one["filename"] for one in expected["attachments"]],
         "attachment contents": [one.sha256 for one in mail.attachments]
         == [digest(one["payload"]) for one in expected["attachments"]],
     }
@@ -128,7 +132,11 @@ def test_hardly_any_part_that_the_standard_library_finds_is_missing() -> None:
             mail = parse(raw)
             contents = [mail.text.encode(), mail.html.encode()]
             contents += [one.content for one in (*mail.attachments, *mail.report_parts)]
-            there = ["".join(one.decode(codec, "replace").split()) for one in contents for codec in ("utf-8", "latin-1")]
+            there = [
+                "".join(one.decode(codec, "replace").split())
+                for one in contents
+                for codec in ("utf-8", "latin-1")
+            ]
             for part in leaves(email.message_from_bytes(raw)):
                 texts = readable(part)
                 found += 1

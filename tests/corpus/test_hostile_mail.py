@@ -52,10 +52,22 @@ def assert_whole(mail: ParsedMail) -> None:
     """Every field has its type, every text can be stored, and no fault of ours was covered up."""
     assert Defect.PARSER_FAULT not in mail.defects
     assert all(isinstance(defect, Defect) for defect in mail.defects)
-    texts = [mail.text, mail.html, mail.reply_text, mail.subject, mail.message_id, *mail.references, *mail.in_reply_to]
+    texts = [
+        mail.text,
+        mail.html,
+        mail.reply_text,
+        mail.subject,
+        mail.message_id,
+        *mail.references,
+        *mail.in_reply_to,
+    ]
     texts += [text for field in mail.headers for text in field]
-    texts += [attachment.name for attachment in mail.attachments] + [one.content_id for one in mail.attachments]
-    texts += [text for one in (*mail.header_from, *mail.to, *mail.cc) for text in (one.name, one.local, one.domain)]
+    texts += [attachment.name for attachment in mail.attachments] + [
+        one.content_id for one in mail.attachments
+    ]
+    texts += [
+        text for one in (*mail.header_from, *mail.to, *mail.cc) for text in (one.name, one.local, one.domain)
+    ]
     texts += [text for parameter in mail.content_params.items() for text in parameter]
     stored = json.dumps(texts, ensure_ascii=False)
     assert "\\u0000" not in stored
@@ -109,7 +121,9 @@ def bomb(name: str, raw: bytes) -> object:
 
 
 def nested(depth: int) -> bytes:
-    opening = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (n, n) for n in range(depth))
+    opening = b"".join(
+        b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (n, n) for n in range(depth)
+    )
     return b"From: bob@x.example\n" + opening + b"\nDeep inside\n"
 
 
@@ -181,7 +195,9 @@ def test_header_lines_beyond_the_limit_are_named_not_read() -> None:
     assert mail.text == "Hi"
 
 
-@pytest.mark.parametrize("tag", ["<p>", "<a ", '<a "', "<!--", "<!", "</", "<", "&#", "<ul>", "<blockquote>", "<style>", "<a b='"])
+@pytest.mark.parametrize(
+    "tag", ["<p>", "<a ", '<a "', "<!--", "<!", "</", "<", "&#", "<ul>", "<blockquote>", "<style>", "<a b='"]
+)
 def test_markup_of_one_kind_is_read_in_bounded_time(tag: str) -> None:
     begun = perf_counter()
     html = tag * (MB // len(tag))

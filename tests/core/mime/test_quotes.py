@@ -103,7 +103,13 @@ def test_answers_between_quoted_lines_are_all_kept() -> None:
     )
     parts = separate_reply(text)
     assert parts.reply.split("\n\n")[0] == "Hello Alice,"
-    assert [line for line in parts.reply.splitlines() if line] == ["Hello Alice,", "Blue.", "Loud.", "No, thank you.", "Bob"]
+    assert [line for line in parts.reply.splitlines() if line] == [
+        "Hello Alice,",
+        "Blue.",
+        "Loud.",
+        "No, thank you.",
+        "Bob",
+    ]
     assert "> And the bell?" in parts.quoted
 
 
@@ -112,14 +118,20 @@ def test_an_answer_below_the_quotation_is_the_reply() -> None:
 
 
 def test_an_attribution_behind_words_on_the_same_line_is_cut_off() -> None:
-    assert separate_reply("Blue. On Tue, Jan 2, 2024 at 3:04 PM, alice@shop.example wrote:\n> Which colour?").reply == "Blue."
-    assert separate_reply("Blue.--- On Tue, Jan 2, 2024 at 3:04 PM, alice@shop.example wrote:\n> Which?").reply == "Blue."
+    assert (
+        separate_reply(
+            "Blue. On Tue, Jan 2, 2024 at 3:04 PM, alice@shop.example wrote:\n> Which colour?"
+        ).reply
+        == "Blue."
+    )
+    assert (
+        separate_reply("Blue.--- On Tue, Jan 2, 2024 at 3:04 PM, alice@shop.example wrote:\n> Which?").reply
+        == "Blue."
+    )
 
 
 def test_a_quoted_line_that_a_relay_wrapped_is_still_quoted() -> None:
-    text = (
-        "Blue.\n\n> Dear Bob, please tell us which of the many colours of our catalogue you\nprefer, so that we can begin.\n> Alice"
-    )
+    text = "Blue.\n\n> Dear Bob, please tell us which of the many colours of our catalogue you\nprefer, so that we can begin.\n> Alice"
     assert separate_reply(text).reply == "Blue."
 
 
@@ -142,7 +154,9 @@ def test_a_quoted_line_that_a_relay_wrapped_is_still_quoted() -> None:
         "_______________________________________________\nusers mailing list\nusers@lists.example",
     ],
 )
-@pytest.mark.parametrize("quotation", ["", f"\n\nOn Tue, Jan 2, 2024 at 3:04 PM Alice <a@shop.example> wrote:{QUOTED}"])
+@pytest.mark.parametrize(
+    "quotation", ["", f"\n\nOn Tue, Jan 2, 2024 at 3:04 PM Alice <a@shop.example> wrote:{QUOTED}"]
+)
 def test_a_signature_is_no_reply_but_kept(signature: str, quotation: str) -> None:
     parts = separate_reply(f"I come at noon.\n\n{signature}{quotation}")
     assert parts.reply == "I come at noon."
