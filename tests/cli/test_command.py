@@ -32,7 +32,7 @@ def run(*words: str, data: Path, stdin: bytes = b"", **settings: str) -> subproc
 
 
 COMMANDS = [
-    ["up"], ["demo"], ["web"], ["door"], ["worker"], ["migrate"], ["shell"],
+    ["up"], ["demo"], ["web"], ["door"], ["worker"], ["home"], ["migrate"], ["shell"],
     ["receive"], ["explain"], ["parse"], ["read-report"], ["split-reply"],
     ["queue", "list"], ["queue", "retry"], ["queue", "send"], ["queue", "cancel"],
     ["schedule", "list"], ["schedule", "run"], ["mailbox", "test"], ["mailbox", "fetch"],
@@ -123,10 +123,11 @@ def test_from_an_empty_folder_to_a_stored_mail(short_dir: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_bench_of_receiving_measures_in_the_same_run(short_dir: Path) -> None:
+@pytest.mark.parametrize("direction", ["in", "out"])
+def test_the_bench_measures_us_and_the_yardstick_in_the_same_run(short_dir: Path, direction: str) -> None:
     if shutil.which("smtp-source", path="/usr/sbin:/usr/bin") is None:
         pytest.skip("Postfix is not installed")
-    answer = run("bench", "in", "-n", "30", "--workers", "1", "--json", data=short_dir / "b")
+    answer = run("bench", direction, "-n", "30", "--workers", "1", "--json", data=short_dir / "b")
     assert answer.returncode == 0, answer.stderr.decode()
     found = json.loads(answer.stdout)
     assert set(found) == {"rate", "yardstick", "ratio", "cpu_s_per_message", "peak_rss_mb", "n", "workers", "cores"}

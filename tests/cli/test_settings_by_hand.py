@@ -6,7 +6,7 @@ import pytest
 
 from postroom.core.terms.parameters import PARAMETERS
 from postroom.flows.run_scheduled_action import ACTIONS
-from postroom.store.models import Company, Mailbox, Member, ScheduledRun, SettingChange
+from postroom.store.models import Company, Installation, Mailbox, Member, ScheduledRun, SettingChange
 from tests.cli.conftest import Command
 
 pytestmark = pytest.mark.django_db
@@ -96,3 +96,14 @@ def test_nobody_is_created_twice_or_without_an_address(postroom: Command) -> Non
     assert "password" in weak.err
     assert postroom("user", "add", "dora", "--address", "dora@postroom.test", "--role", "queen").code == 2
     assert Member.objects.count() == 1
+
+
+def test_a_copy_sends_nothing_until_its_new_home_is_confirmed(postroom: Command) -> None:
+    first = postroom("home", "--json").data
+    assert (first["is_locked"], first["mail_leaves"]) == (False, True)
+    Installation.objects.update(identity="elsewhere:/srv/postroom")
+    copy = postroom("home", "--json").data
+    assert (copy["home"], copy["is_locked"], copy["mail_leaves"]) == ("elsewhere:/srv/postroom", True, False)
+    assert "locked until confirmed" in postroom("home").out
+    assert postroom("home", "--confirm").out.endswith("Mail leaves.\n")
+    assert postroom("home", "--capture").out.endswith("All outgoing mail goes to the Letterbox.\n")

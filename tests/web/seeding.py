@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from html import unescape
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -108,7 +109,12 @@ def a_message(record: Record, author: Contact, html: str, **more: Any) -> Messag
         **more,
     )
     MessageBody.objects.create(
-        message=message, html=html, quoted_html=quoted, text=strip_tags(html), changes=changes, addressed=addressed
+        message=message,
+        html=html,
+        quoted_html=quoted,
+        text=unescape(strip_tags(html)),
+        changes=changes,
+        addressed=addressed,
     )
     return message
 

@@ -8,9 +8,10 @@ lock can be taken is a dead one's. What the database has committed is forgotten 
 file stays small.
 
 Form: a record is one line: eight hex digits of the CRC-32 of the rest, a space, then fields parted by tabs:
-``S key`` or ``F key phase code enhanced duration connection tls trouble text``, and four more for each
-refused recipient. A field with a backslash or an unprintable character is written in Python's
-``unicode_escape``. Reserved room is NUL bytes. A record that was torn or lost is skipped and counted.
+``S key`` (started), ``C key key …`` (committed) or ``F key phase code enhanced duration connection tls
+trouble text`` (finished), with four fields more for each refused recipient. A field with a backslash or an
+unprintable character is written in Python's ``unicode_escape``. Reserved room is NUL bytes. A record that
+was torn or lost is skipped and counted.
 """
 
 from __future__ import annotations
@@ -36,9 +37,10 @@ _DRAFT = ".new"
 _STEP = 1_048_576  # bytes reserved at a time
 _LONGEST_TEXT = 1_000  # characters of a reply's text or a trouble
 _LONGEST_NAME = 300
-_LONGEST_REFUSALS = 20_000  # characters, all of them together
+_LONGEST_REFUSALS = 8_000  # characters, all of them together
 _ROOM_FOR_AN_OUTCOME = 65_536  # bytes; holds every record, see `_finish_record`
-_REWRITE_AT = 4 * 1_048_576  # bytes
+_REWRITE_AT = 2 * 1_048_576  # bytes
+_KEYS_A_RECORD = 1_000
 
 
 class JournalInUseError(Exception):
@@ -104,11 +106,15 @@ class WireJournalFile:
         Whoever never calls this keeps all records, in memory too. Now and then what is left moves to a new,
         short file in the old one's place.
         """
-        pending, in_flight = self._pending, self._in_flight
-        for key in keys:
-            if key not in in_flight:
-                pending.pop(key, None)
-        if self._end > _REWRITE_AT and self._end > 2 * sum(map(len, pending.values())):
+        known = [
+            key for key in keys if key not in self._in_flight and self._pending.pop(key, None) is not None
+        ]
+        with contextlib.suppress(JournalWriteError):  # then it is told again, and known already: harmless
+            for at in range(0, len(known), _KEYS_A_RECORD):
+                record = _commit_record(known[at : at + _KEYS_A_RECORD])
+                self._reserve(len(record))
+                self._write(record)
+        if self._end > _REWRITE_AT and self._end > 2 * sum(map(len, self._pending.values())):
             self._rewrite()
 
     def sync(self) -> None:
@@ -180,15 +186,18 @@ def read_journal(path: Path) -> JournalContents:
     for line in path.read_bytes().split(b"\n"):
         if not line.strip(b"\0"):
             continue
-        record = _read_record(line.strip(b"\0"))
-        if isinstance(record, WireOutcome):
-            finished[record.key] = record
-            started.discard(record.key)
-        elif record is not None:
-            started.add(record)
-            finished.pop(record, None)
-        else:
-            damaged += 1
+        match _read_record(line.strip(b"\0")):
+            case WireOutcome() as outcome:
+                finished[outcome.key] = outcome
+                started.discard(outcome.key)
+            case int() as key:
+                started.add(key)
+                finished.pop(key, None)
+            case list() as committed:
+                for key in committed:
+                    finished.pop(key, None)
+            case None:
+                damaged += 1
     return JournalContents(started=frozenset(started), finished=finished, damaged=damaged)
 
 
@@ -262,6 +271,11 @@ def _start_record(key: int) -> bytes:
     return b"%08x %b\n" % (zlib.crc32(payload), payload)
 
 
+def _commit_record(keys: list[int]) -> bytes:
+    payload = b"C\t%b" % "\t".join(map(str, keys)).encode()
+    return b"%08x %b\n" % (zlib.crc32(payload), payload)
+
+
 def _finish_record(outcome: WireOutcome) -> bytes:
     """At most some 60,000 bytes (texts are cut, an escaped character takes ten), usually a hundred."""
     reply = outcome.reply
@@ -303,8 +317,8 @@ def _text(field: str) -> str:
     return field.encode("ascii").decode("unicode_escape") if "\\" in field else field
 
 
-def _read_record(line: bytes) -> int | WireOutcome | None:
-    """The key of a start, or an outcome, or None for what cannot be trusted."""
+def _read_record(line: bytes) -> int | WireOutcome | list[int] | None:
+    """The key of a start, an outcome, the keys of a commit, or None for what cannot be trusted."""
     checksum, _, payload = line.partition(b" ")
     if checksum != b"%08x" % zlib.crc32(payload):
         return None
@@ -314,8 +328,10 @@ def _read_record(line: bytes) -> int | WireOutcome | None:
         return None
 
 
-def _record(fields: list[str]) -> int | WireOutcome | None:
+def _record(fields: list[str]) -> int | WireOutcome | list[int] | None:
     match fields:
+        case ["C", *keys]:
+            return list(map(int, keys))
         case ["S", key]:
             return int(key)
         case ["F", key, phase, code, enhanced, duration, connection, tls, trouble, text, *refusals]:

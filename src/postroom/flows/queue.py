@@ -1,138 +1,156 @@
-"""What a person does with deliveries in the queue: retry, send now, cancel; one or many."""
+"""What people do with the queue: try again, send now, cancel.
+
+Laws: what is on the wire at this moment is left alone. What was sent is never sent again from here, except where it bounced or
+nobody knows. Every delivery that stays as it is comes with the reason. Only deliveries of the member's companies are seen.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import timedelta
 
 from django.db import connection, transaction
 
-from postroom.core.terms.reasons import Reason, because, catalogue
-from postroom.core.terms.states import DeliveryState, FailureType, NotificationState
+from postroom.core.terms.reasons import Reason, because
+from postroom.core.terms.states import DeliveryState, Lane, NotificationState
 from postroom.flows.access import require, visible_deliveries
+from postroom.flows.deliver_mail import tell_pages
 from postroom.flows.ports import Ports
+from postroom.flows.settings import parameters
 from postroom.store.models import Delivery, Member, Notification
-from postroom.store.models.outgoing import WAITING
+from postroom.store.models.outgoing import LANE_RANK, WAITING
 
-catalogue(
-    {
-        "queue.not_found": "There is no such delivery, or it belongs to another company.",
-        "queue.not_failed": "It is {state}: only what failed, was cancelled or has an unknown outcome is tried again.",
-        "queue.not_waiting": "It is {state}: only what waits can be sent now.",
-        "queue.not_cancellable": "It is {state}: only what waits can be cancelled.",
-        "queue.not_an_address": "{address} is no mail address: correct it on the message.",
-    }
-)
-
-_RETRIED = (DeliveryState.FAILED, DeliveryState.CANCELLED, DeliveryState.UNKNOWN)
-_ADDRESS_FAULTS = (FailureType.MAIL_EMAIL_INVALID, FailureType.MAIL_EMAIL_MISSING)
+CHANNEL = "postroom_outgoing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangedDeliveries:
-    """Which were changed, and why the others were not."""
+    """``done`` were changed; ``refused`` stay as they are, each with its reason."""
 
-    done: tuple[int, ...]
-    refused: Mapping[int, Reason]
+    done: tuple[int, ...] = ()
+    refused: Mapping[int, Reason] = field(default_factory=dict)
 
 
 def retry(ports: Ports, delivery_ids: Sequence[int], *, member: Member | None) -> ChangedDeliveries:
-    """Back into the queue, due at once, with a deadline of its own. What failed before stays in the attempts.
-
-    A person who retries an `unknown` delivery accepts that it may arrive twice.
-    """
+    """Again from the start, with a new deadline: what failed, bounced, is unknown, cancelled or deferred. Raises `NotAllowed`."""
     now = ports.clock.now()
+    deadline = now + timedelta(days=parameters(ports).number("mail.retry.days"))
 
-    def change(rows: Sequence[Delivery]) -> None:
-        for row in rows:
-            row.deadline_at = now + (row.deadline_at - row.created_at)
-        Delivery.objects.bulk_update(rows, ["deadline_at"], batch_size=500)
-        _set(
-            rows,
+    def change(ids: list[int]) -> None:
+        Delivery.objects.filter(pk__in=ids).update(
             state=DeliveryState.QUEUED,
             due_at=now,
+            deadline_at=deadline,
             attempt_count=0,
-            failure_type=FailureType.NONE,
+            waits_for=None,
+            failure_type="",
             failure_reason="",
             blame="",
-            waits_for=None,
+            claimed_by="",
             finished_at=None,
         )
-        _tell_notifications(rows, NotificationState.READY)
+        Notification.objects.filter(deliveries__in=ids).update(
+            state=NotificationState.READY, failure_type="", failure_reason=""
+        )
 
-    return _change(delivery_ids, member, _why_not_retried, change)
+    return _change(delivery_ids, member, _why_no_retry, change)
 
 
 def send_now(ports: Ports, delivery_ids: Sequence[int], *, member: Member | None) -> ChangedDeliveries:
-    """Due at once and before all others."""
+    """At once, before all that waits: what is queued or deferred. Raises `NotAllowed`."""
     now = ports.clock.now()
-    return _change(delivery_ids, member, _why_not_sent, lambda rows: _set(rows, due_at=now, lane=0, waits_for=None))
+
+    def change(ids: list[int]) -> None:
+        Delivery.objects.filter(pk__in=ids).update(due_at=now, lane=LANE_RANK[Lane.URGENT], waits_for=None)
+
+    return _change(delivery_ids, member, _why_not_waiting, change)
 
 
 def cancel(ports: Ports, delivery_ids: Sequence[int], *, member: Member | None) -> ChangedDeliveries:
-    """Out of the queue; the notification says cancelled."""
+    """Never: what is queued or deferred. Raises `NotAllowed`."""
     now = ports.clock.now()
 
-    def change(rows: Sequence[Delivery]) -> None:
-        _set(rows, state=DeliveryState.CANCELLED, finished_at=now, waits_for=None)
-        _tell_notifications(rows, NotificationState.CANCELED)
+    def change(ids: list[int]) -> None:
+        Delivery.objects.filter(pk__in=ids).update(
+            state=DeliveryState.CANCELLED, waits_for=None, finished_at=now, claimed_by=""
+        )
+        Notification.objects.filter(deliveries__in=ids, state=NotificationState.READY).update(
+            state=NotificationState.CANCELED
+        )
 
-    return _change(delivery_ids, member, _why_not_cancelled, change)
+    return _change(delivery_ids, member, _why_not_waiting, change)
+
+
+def wake_waiting(ports: Ports, server_id: int) -> int:
+    """A server works again, or was changed: what waits for it is due now. How many deliveries that is."""
+    with transaction.atomic():
+        waiting = Delivery.objects.filter(state__in=WAITING, server_id=server_id, waits_for__isnull=False)
+        count = waiting.update(due_at=ports.clock.now(), waits_for=None)
+        _wake()
+    return count
 
 
 def _change(
     delivery_ids: Sequence[int],
     member: Member | None,
-    why_not: Callable[[Delivery], Reason | None],
-    change: Callable[[Sequence[Delivery]], None],
+    why_not: Callable[[DeliveryState], Reason | None],
+    change: Callable[[list[int]], None],
 ) -> ChangedDeliveries:
-    """Rows are locked in order, so that a deliverer that claims at the same moment comes before or after, never between."""
+    """All or nothing is not wanted: each delivery for itself, in one transaction."""
     require(member, "queue")
+    refused = {number: because("queue.gone") for number in delivery_ids}
+    done: list[int] = []
     with transaction.atomic():
-        found = {
-            row.pk: row
-            for row in visible_deliveries(member).select_for_update().filter(pk__in=list(delivery_ids)).order_by("pk")
-        }
-        refused = {one: because("queue.not_found") for one in delivery_ids if one not in found}
-        refused |= {pk: reason for pk, row in found.items() if (reason := why_not(row)) is not None}
-        rows = [row for pk, row in found.items() if pk not in refused]
-        if rows:
-            change(rows)
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_notify('postroom_outgoing', ''), pg_notify('postroom_live', 'queue')")
-    return ChangedDeliveries(done=tuple(row.pk for row in rows), refused=refused)
-
-
-def _why_not_retried(row: Delivery) -> Reason | None:
-    if row.state not in _RETRIED:
-        return because("queue.not_failed", state=row.state)
-    if row.failure_type in _ADDRESS_FAULTS:
-        return because("queue.not_an_address", address=row.to_address or "The empty text")
-    return None
-
-
-def _why_not_sent(row: Delivery) -> Reason | None:
-    return None if row.state in WAITING else because("queue.not_waiting", state=row.state)
-
-
-def _why_not_cancelled(row: Delivery) -> Reason | None:
-    return None if row.state in WAITING else because("queue.not_cancellable", state=row.state)
-
-
-def _set(rows: Sequence[Delivery], **values: Any) -> None:
-    Delivery.objects.filter(pk__in=[row.pk for row in rows]).update(**values)
-
-
-def _tell_notifications(rows: Sequence[Delivery], state: NotificationState) -> None:
-    ids = [row.notification_id for row in rows if row.notification_id]
-    values: dict[str, Any] = {"state": state}
-    if state is NotificationState.READY:
-        values |= {"failure_type": FailureType.NONE, "failure_reason": ""}
-    Notification.objects.filter(pk__in=ids).update(**values)
-    records = Notification.objects.filter(pk__in=ids, message__record__isnull=False)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_notify('postroom_live', 'record:' || id) FROM unnest(%s::bigint[]) AS id",
-            [sorted(set(records.values_list("message__record_id", flat=True)))],
+        seen = (
+            visible_deliveries(member).filter(pk__in=list(delivery_ids)).order_by("pk").select_for_update(of=("self",))
         )
+        for number, state in seen.values_list("pk", "state"):
+            reason = why_not(DeliveryState(state))
+            if reason is None:
+                done.append(number)
+                del refused[number]
+            else:
+                refused[number] = reason
+        if done:
+            change(done)
+            tell_pages(set(done))
+            _wake()
+    return ChangedDeliveries(done=tuple(done), refused=refused)
+
+
+def _why_no_retry(state: DeliveryState) -> Reason | None:
+    match state:
+        case DeliveryState.SENDING:
+            return because("queue.sending")
+        case DeliveryState.QUEUED:
+            return because("queue.waiting")
+        case DeliveryState.SENT | DeliveryState.COMPLAINED:
+            return because("queue.sent")
+        case (
+            DeliveryState.DEFERRED
+            | DeliveryState.FAILED
+            | DeliveryState.BOUNCED
+            | DeliveryState.UNKNOWN
+            | DeliveryState.CANCELLED
+        ):
+            return None
+
+
+def _why_not_waiting(state: DeliveryState) -> Reason | None:
+    match state:
+        case DeliveryState.QUEUED | DeliveryState.DEFERRED:
+            return None
+        case DeliveryState.SENDING:
+            return because("queue.sending")
+        case DeliveryState.SENT | DeliveryState.COMPLAINED:
+            return because("queue.sent")
+        case DeliveryState.CANCELLED:
+            return because("queue.cancelled")
+        case DeliveryState.FAILED | DeliveryState.BOUNCED | DeliveryState.UNKNOWN:
+            return because("queue.ended", state=state.value)
+
+
+def _wake() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])

@@ -20,14 +20,14 @@ from postroom.core.delivery.outcomes import Judgement, judge, trouble_text
 from postroom.core.delivery.retry import circuit_open_until, next_attempt
 from postroom.core.delivery.servers import CONFIGURED
 from postroom.core.delivery.wire import WireOutcome
-from postroom.core.terms.parameters import Parameters
 from postroom.core.terms.reasons import because
 from postroom.core.terms.states import DeliveryState, NotificationState
 from postroom.flows.deliver_mail import Shelf, Ticket, tell_pages
 from postroom.flows.ports import Ports
+from postroom.flows.settings import parameters
 from postroom.store import claims
 from postroom.store.claims import AttemptRow, Mark, NotificationMark
-from postroom.store.models import OutgoingServer, Parameter
+from postroom.store.models import OutgoingServer
 
 _ENDED = (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.UNKNOWN)
 
@@ -47,7 +47,7 @@ def record_outcomes(
     if not outcomes:
         return RecordedBatch()
     now = ports.clock.now()
-    resend = _resends_unknown() if any(outcome.is_unknown for _, outcome in outcomes) else False
+    resend = any(outcome.is_unknown for _, outcome in outcomes) and _resends_unknown(ports)
     judged = [(ticket, outcome, _judge(ports, ticket, outcome, now, resend)) for ticket, outcome in outcomes]
     with transaction.atomic():
         alarms = _keep_circuits(judged, now, shelf)
@@ -62,9 +62,8 @@ def record_outcomes(
 Judged = tuple[Ticket, WireOutcome, Judgement]
 
 
-def _resends_unknown() -> bool:
-    stored = dict(Parameter.objects.filter(key="mail.unknown.policy").values_list("key", "value"))
-    return Parameters(stored).text("mail.unknown.policy") == "resend"
+def _resends_unknown(ports: Ports) -> bool:
+    return parameters(ports).text("mail.unknown.policy") == "resend"
 
 
 def _judge(ports: Ports, ticket: Ticket, outcome: WireOutcome, now: datetime, resend: bool) -> Judgement:

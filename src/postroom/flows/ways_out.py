@@ -14,7 +14,8 @@ from postroom.core.terms.parameters import Parameters
 from postroom.core.terms.secret import Secret
 from postroom.flows.guard_installation import is_capturing
 from postroom.flows.ports import Ports
-from postroom.store.models import AliasDomain, Company, OutgoingServer, Parameter
+from postroom.flows.settings import parameters
+from postroom.store.models import AliasDomain, Company, OutgoingServer
 from postroom.store.queries.outgoing import MailFacts
 
 DEFAULT_SESSION = 1000
@@ -67,15 +68,15 @@ class WaysOut:
 
 def load_ways_out(ports: Ports, broken_until: datetime | None = None, trouble: str = "") -> WaysOut:
     """Five queries. ``broken_until`` and ``trouble`` are the circuit of the configured server."""
-    parameters = Parameters(dict(Parameter.objects.values_list("key", "value")))
+    values = parameters(ports)
     rows = list(OutgoingServer.objects.all())
     domains = list(AliasDomain.objects.filter(retired_at=None))
     return WaysOut(
         ports=ports,
-        parameters=parameters,
+        parameters=values,
         servers=tuple(_server(row) for row in rows),
-        configured=_configured(ports, parameters, broken_until, trouble),
-        order=Order(parameters.text("mail.server.order")),
+        configured=_configured(ports, values, broken_until, trouble),
+        order=Order(values.text("mail.server.order")),
         capturing=is_capturing(),
         own_domains=frozenset(filter(None, (normalize_domain(one.name) for one in domains))),
         default_domain_id=domains[0].pk if domains else None,
@@ -112,14 +113,14 @@ def _server(row: OutgoingServer) -> ServerFact:
     )
 
 
-def _configured(ports: Ports, parameters: Parameters, broken_until: datetime | None, trouble: str) -> ServerFact | None:
+def _configured(ports: Ports, values: Parameters, broken_until: datetime | None, trouble: str) -> ServerFact | None:
     configuration = ports.configuration
     if not configuration.server_host:
         return None
     return ServerFact(
         id=CONFIGURED,
         name=f"{configuration.server_host}:{configuration.server_port}",
-        filter=read_filter(parameters.text("mail.default.from_filter") or configuration.from_filter),
+        filter=read_filter(values.text("mail.default.from_filter") or configuration.from_filter),
         broken_until=broken_until,
         trouble=trouble,
         login=configuration.server_user,
@@ -154,7 +155,7 @@ def way_to(ports: Ports, row: OutgoingServer, session: int = DEFAULT_SESSION) ->
         username=row.username,
         password=secret,
         ehlo_name=ports.configuration.hostname,
-        max_connections=max(1, row.max_connections),
+        max_connections=max(1, row.max_connections // max(1, ports.configuration.deliverers)),
         mails_per_connection=max(1, min(row.mails_per_connection, session)),
     )
     return Way(endpoint=endpoint, max_message_size=row.max_message_size)

@@ -45,7 +45,13 @@ def make_authority() -> Authority:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Testing Authority")])
     certificate = _certificate(
-        subject="Testing Authority", issuer=name, key=key, signer=key, alternatives=[], until=LONG_HENCE, is_ca=True
+        subject="Testing Authority",
+        issuer=name,
+        key=key,
+        signer=key,
+        alternatives=[],
+        until=LONG_HENCE,
+        is_ca=True,
     )
     return Authority(key=key, certificate=certificate)
 

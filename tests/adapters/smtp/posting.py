@@ -66,7 +66,7 @@ def endpoint(
     mails_per_connection: int = 100,
     idle_timeout: float = 20.0,
 ) -> Endpoint:
-    """One connection and long patience, unless said otherwise: what a test waits for shall be the peer's doing."""
+    """One connection and long patience, unless said otherwise: a test waits for its peer, not for a clock."""
     return Endpoint(
         host=host,
         port=port,

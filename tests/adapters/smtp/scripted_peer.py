@@ -1,4 +1,4 @@
-"""An SMTP server that plays a script: for tests of whatever speaks SMTP to it. Real sockets on loopback, a thread a connection.
+"""An SMTP server that plays a script: real sockets on loopback, a thread a connection.
 
     def script(peer: Connection) -> None:
         peer.say("220 peer.example ESMTP")
@@ -9,9 +9,9 @@
     with ScriptedPeer(script) as server:
         ...  # speak to 127.0.0.1, server.port
 
-Most bad days need one deviation from the usual: `polite(answers={"RCPT": ["550 5.1.1 no such user"]})` is a whole server that
-answers the first RCPT so. When the client goes away, the script ends quietly; an assertion that failed in a script is raised at
-the end of the ``with`` block.
+Most bad days need one deviation from the usual: `polite(answers={"RCPT": ["550 5.1.1 no such user"]})` is a
+whole server that answers the first RCPT so. When the client goes away, the script ends quietly; an assertion
+that failed in a script is raised at the end of the ``with`` block.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from types import TracebackType
 
 PATIENCE = 20.0  # seconds a script waits for the client
@@ -43,7 +44,7 @@ Answer = str | bytes | Does
 Script = Callable[["Connection"], None]
 
 
-class ClientLeft(Exception):
+class ClientLeftError(Exception):
     """The client closed the connection, or the test is over."""
 
 
@@ -102,7 +103,7 @@ class Connection:
 
     def drop(self) -> None:
         self.socket.close()
-        raise ClientLeft
+        raise ClientLeftError
 
     def reset(self) -> None:
         """Close with RST, as a crashed machine or a firewall does."""
@@ -115,7 +116,7 @@ class Connection:
             self.socket = context.wrap_socket(self.socket, server_side=True)
         except (ssl.SSLError, OSError) as error:
             self.socket.close()
-            raise ClientLeft from error
+            raise ClientLeftError from error
         self.server.adopt(self.socket)
 
     def answer(self, answer: Answer) -> None:
@@ -144,16 +145,16 @@ class Connection:
         try:
             data = self.socket.recv(65_536)
         except (OSError, ValueError) as error:
-            raise ClientLeft from error
+            raise ClientLeftError from error
         if not data:
-            raise ClientLeft
+            raise ClientLeftError
         self._rest += data
 
     def _send(self, data: bytes) -> None:
         try:
             self.socket.sendall(data)
         except OSError as error:
-            raise ClientLeft from error
+            raise ClientLeftError from error
 
 
 class ScriptedPeer:
@@ -176,7 +177,9 @@ class ScriptedPeer:
         self._start(self._accept)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
         self._is_over = True
         with self._changed:
             sockets = [self._listener, *self._sockets]
@@ -221,14 +224,14 @@ class ScriptedPeer:
                 self.connections.append(connection)
                 self._changed.notify_all()
             script = self._scripts[min(number, len(self._scripts) - 1)]
-            self._start(lambda connection=connection, script=script: self._play(connection, script))
+            self._start(partial(self._play, connection, script))
 
     def _play(self, connection: Connection, script: Script) -> None:
         try:
             if self._tls is not None:
                 connection.secure(self._tls)
             script(connection)
-        except ClientLeft:
+        except ClientLeftError:
             pass
         except BaseException as failure:
             self._failures.append(failure)
@@ -245,24 +248,29 @@ class ScriptedPeer:
 
 def close_hard(each: socket.socket) -> None:
     """Wakes whoever reads or accepts on it."""
-    try:
+    with suppress(OSError):
         each.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
     each.close()
 
 
 def polite(
     *,
-    extensions: Sequence[str] = ("PIPELINING", "SIZE 50000000", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"),
+    extensions: Sequence[str] = (
+        "PIPELINING",
+        "SIZE 50000000",
+        "8BITMIME",
+        "SMTPUTF8",
+        "ENHANCEDSTATUSCODES",
+    ),
     answers: Mapping[str, Sequence[Answer]] | None = None,
     starttls: ssl.SSLContext | None = None,
 ) -> Script:
     """A server that takes every mail and keeps it in ``server.mails``, but for what ``answers`` says.
 
-    ``answers`` maps a verb (``GREETING``, ``EHLO``, ``HELO``, ``STARTTLS``, ``AUTH``, ``AUTH+`` for its challenges' answers, ``MAIL``,
-    ``RCPT``, ``DATA``, ``END``, ``RSET``, ``QUIT``) to what is said the first, second, … time on a connection; then, and for
-    other verbs, the usual is said. ``starttls`` makes STARTTLS offered before and not after.
+    ``answers`` maps a verb (``GREETING``, ``EHLO``, ``HELO``, ``STARTTLS``, ``AUTH``, ``AUTH+`` behind a
+    challenge, ``MAIL``, ``RCPT``, ``DATA``, ``END``, ``RSET``, ``QUIT``) to what is said the first, second, …
+    time on a connection; then, and for other verbs, the usual is said. With ``starttls`` STARTTLS is offered,
+    until it is used.
     """
 
     def script(peer: Connection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +14,7 @@ from postroom.adapters.smtp.capabilities import Capabilities
 from postroom.adapters.smtp.content import WireContent
 from postroom.adapters.smtp.exchanges import Job
 from postroom.adapters.smtp.handshake import Greeted
+from postroom.adapters.smtp.patience import Patience
 from postroom.adapters.smtp.transactions import Session
 from postroom.core.delivery.wire import Phase, WireOutcome
 
@@ -96,6 +98,18 @@ class Desk:
             self.fates.append((carried.mail.key, "carried"))
 
 
+def session_at(desk: Desk, *, has_pipelining: bool = True, limit: int = 100) -> Session:
+    return Session(
+        Greeted(transport=Wire(), capabilities=Capabilities(has_pipelining=has_pipelining), tls=""),
+        office=desk,
+        endpoint=endpoint(25, mails_per_connection=limit, body_timeout=300.0),
+        label="peer#1",
+        journal=desk.journal,
+        content=WireContent(),
+        clock=time.monotonic,
+    )
+
+
 @given(
     pieces=st.lists(replies | st.binary(max_size=20), max_size=30),
     has_pipelining=st.booleans(),
@@ -113,15 +127,7 @@ def test_every_mail_has_one_fate_and_content_is_never_carried(
         rcpt_to = tuple(f"bob{number}@reader.example" for number in range(recipients))
         jobs = [Job(mail(key, rcpt_to=rcpt_to), loop.create_future()) for key in range(count)]
         desk = Desk(jobs, journal)
-        session = Session(
-            Greeted(transport=Wire(), capabilities=Capabilities(has_pipelining=has_pipelining), tls=""),
-            office=desk,
-            endpoint=endpoint(25, mails_per_connection=limit),
-            label="peer#1",
-            journal=journal,
-            content=WireContent(),
-            clock=time.monotonic,
-        )
+        session = session_at(desk, has_pipelining=has_pipelining, limit=limit)
         desk.session_idles(session)
         for piece in pieces:
             session.data_received(piece)
@@ -148,7 +154,50 @@ def check(desk: Desk, count: int, journal: MemoryJournal) -> None:
         assert (outcome.phase is Phase.BODY) == (outcome.key in started)
 
 
-answers: st.SearchStrategy[Answer] = replies | st.binary(min_size=1, max_size=30) | st.sampled_from(list(Does))
+class NotedPatience(Patience):
+    __slots__ = ("waits",)
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, ended: Callable[[], None]) -> None:
+        super().__init__(loop, ended)
+        self.waits: list[float] = []
+
+    def wait(self, seconds: float) -> None:
+        self.waits.append(seconds)
+
+
+def test_a_slow_peer_has_its_time_anew_whenever_it_takes_something() -> None:
+    async def work() -> None:
+        desk = Desk([Job(mail(1, chunks=(b"x" * 10_000_000,)), asyncio.Future())], MemoryJournal())
+        session = session_at(desk)
+        desk.session_idles(session)
+        session.data_received(b"250 ok\r\n250 ok\r\n")
+        session.pause_writing()
+        session.data_received(b"354 go\r\n")
+        session._patience.stop()
+        session._patience = patience = NotedPatience(asyncio.get_running_loop(), session._waited_enough)
+        session.resume_writing()
+        assert patience.waits == [300.0]
+        session.connection_lost(None)
+
+    asyncio.run(work())
+
+
+def test_a_connection_that_does_not_end_after_the_goodbye_is_ended() -> None:
+    async def work() -> None:
+        desk = Desk([], MemoryJournal())
+        session = session_at(desk)
+        desk.session_idles(session)
+        session.data_received(b"221 bye\r\n")
+        assert desk.ended == 0
+        session._waited_enough()
+        assert desk.ended == 1
+
+    asyncio.run(work())
+
+
+answers: st.SearchStrategy[Answer] = (
+    replies | st.binary(min_size=1, max_size=30) | st.sampled_from(list(Does))
+)
 
 
 @given(
@@ -160,7 +209,9 @@ answers: st.SearchStrategy[Answer] = replies | st.binary(min_size=1, max_size=30
     extensions=st.sampled_from([("SIZE",), ("PIPELINING", "AUTH PLAIN")]),
 )
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_no_server_makes_the_pool_raise_or_hang(plan: dict[str, list[Answer]], extensions: tuple[str, ...]) -> None:
+def test_no_server_makes_the_pool_raise_or_hang(
+    plan: dict[str, list[Answer]], extensions: tuple[str, ...]
+) -> None:
     journal = MemoryJournal()
     with ScriptedPeer(polite(extensions=extensions, answers=plan)) as server:
         to = endpoint(

@@ -224,7 +224,8 @@ def test_a_server_that_closes_after_each_mail_without_a_word_gets_all(extensions
         peer.say("220 peer.example")
         peer.hear("EHLO")
         peer.say("250-peer.example", *(f"250-{each}" for each in extensions[1:]), "250 HELP")
-        peer.hear("MAIL")
+        if peer.hear().startswith("QUIT"):  # opened for mail that another connection was quicker to take
+            peer.drop()
         peer.say("250 ok")
         peer.hear("RCPT")
         peer.say("250 ok")
@@ -247,7 +248,9 @@ def test_a_server_that_closes_after_each_mail_without_a_word_gets_all(extensions
 
 @both_ways
 @pytest.mark.parametrize("farewell", ["421 4.4.2 idle for too long", "", b"\xff\xff"])
-def test_a_server_that_ends_an_idle_connection_costs_nothing(extensions: tuple[str, ...], farewell: Answer) -> None:
+def test_a_server_that_ends_an_idle_connection_costs_nothing(
+    extensions: tuple[str, ...], farewell: Answer
+) -> None:
     async def work(port: int, server: ScriptedPeer) -> list[bool]:
         pool = SmtpPool(endpoint(port), journal=MemoryJournal())
         accepted = [(await pool.send(mail(1))).is_accepted]

@@ -39,7 +39,9 @@ def phase_of(encryption: Encryption) -> Phase:
 
 @both_kinds
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_mail_goes_over_a_verified_connection(authority: Authority, encryption: Encryption, host: str) -> None:
+def test_mail_goes_over_a_verified_connection(
+    authority: Authority, encryption: Encryption, host: str
+) -> None:
     with peer_with(authority.server_context("localhost", "127.0.0.1"), encryption) as server:
         to = endpoint(server.port, host=host, encryption=encryption)
         outcomes = post(to, *mails(50), ssl_context=trusting(authority))
@@ -58,7 +60,9 @@ def test_a_long_mail_goes_over_an_encrypted_connection(authority: Authority, enc
     assert server.mails[0].content == b"\r\n" + body
 
 
-def refused_certificate(server_context: ssl.SSLContext, encryption: Encryption, trusted: Authority) -> WireOutcome:
+def refused_certificate(
+    server_context: ssl.SSLContext, encryption: Encryption, trusted: Authority
+) -> WireOutcome:
     with peer_with(server_context, encryption) as server:
         to = endpoint(server.port, encryption=encryption)
         outcome = post_one(to, ssl_context=trusting(trusted))
@@ -110,9 +114,9 @@ def test_the_named_exception_takes_any_certificate(encryption: Encryption, name:
 def test_old_tls_is_not_spoken(authority: Authority, encryption: Encryption) -> None:
     context = authority.server_context("127.0.0.1")
     context.set_ciphers("ALL:@SECLEVEL=0")
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="is deprecated"):
         context.minimum_version = ssl.TLSVersion.TLSv1
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="is deprecated"):
         context.maximum_version = ssl.TLSVersion.TLSv1_1
     with peer_with(context, encryption) as server:
         outcome = post_one(endpoint(server.port, encryption=encryption), ssl_context=trusting(authority))
@@ -122,9 +126,13 @@ def test_old_tls_is_not_spoken(authority: Authority, encryption: Encryption) -> 
 
 def test_starttls_asked_for_and_not_offered_is_trouble() -> None:
     with ScriptedPeer(polite()) as server:
-        outcome = post_one(endpoint(server.port, encryption=Encryption.STARTTLS, username="alice", password="x"))
+        outcome = post_one(
+            endpoint(server.port, encryption=Encryption.STARTTLS, username="alice", password="x")
+        )
     assert (outcome.phase, outcome.trouble) == (Phase.STARTTLS, "the server does not offer STARTTLS")
-    assert [line[:4] for line in server.connections[0].heard] == ["EHLO"], "neither mail nor password was said"
+    assert [line[:4] for line in server.connections[0].heard] == ["EHLO"], (
+        "neither mail nor password was said"
+    )
 
 
 def test_a_server_that_knows_only_helo_cannot_be_encrypted() -> None:
@@ -147,7 +155,11 @@ def test_a_starttls_that_is_refused_is_told(authority: Authority, reply: str) ->
 
 @pytest.mark.parametrize(
     "injected",
-    [b"220 go\r\n250 2.0.0 injected\r\n", b"220 go\r\n250-evil.example\r\n250 AUTH PLAIN\r\n", b"220 go\r\nx"],
+    [
+        b"220 go\r\n250 2.0.0 injected\r\n",
+        b"220 go\r\n250-evil.example\r\n250 AUTH PLAIN\r\n",
+        b"220 go\r\nx",
+    ],
 )
 def test_plain_text_behind_the_answer_to_starttls_ends_the_connection(injected: bytes) -> None:
     def injecting(peer: Connection) -> None:
@@ -164,6 +176,30 @@ def test_plain_text_behind_the_answer_to_starttls_ends_the_connection(injected: 
     assert outcome.phase is Phase.STARTTLS
     assert "plain text came after the answer to STARTTLS" in outcome.trouble
     assert len(server.connections[0].heard) == 2
+
+
+def test_what_was_offered_before_tls_is_forgotten_where_only_helo_follows(
+    authority: Authority,
+) -> None:
+    def changing(peer: Connection) -> None:
+        peer.say("220 peer.example")
+        peer.hear("EHLO")
+        peer.say("250-peer.example", "250-SIZE 10", "250-PIPELINING", "250 STARTTLS")
+        peer.hear("STARTTLS")
+        peer.say("220 go")
+        peer.secure(authority.server_context("127.0.0.1"))
+        peer.hear("EHLO")
+        peer.say("502 what?")
+        peer.hear("HELO")
+        peer.say("250 peer.example")
+        assert peer.hear() == "MAIL FROM:<alice@sender.example>"
+        assert not peer.has_more()
+        peer.say("550 no")
+
+    with ScriptedPeer(changing) as server:
+        to = endpoint(server.port, encryption=Encryption.STARTTLS)
+        outcome = post_one(to, ssl_context=trusting(authority))
+    assert (outcome.phase, str(outcome.reply)) == (Phase.MAIL, "550 no")
 
 
 def test_what_was_offered_before_tls_is_forgotten(authority: Authority) -> None:
@@ -193,7 +229,9 @@ def test_what_was_offered_before_tls_is_forgotten(authority: Authority) -> None:
     assert outcome.tls == "TLSv1.3"
 
 
-@pytest.mark.parametrize("deed", [Does.DROP, Does.RESET, Does.SLEEP, b"\x16\x03\x01\x02\x00\x01", b"500 what?\r\n"])
+@pytest.mark.parametrize(
+    "deed", [Does.DROP, Does.RESET, Does.SLEEP, b"\x16\x03\x01\x02\x00\x01", b"500 what?\r\n"]
+)
 def test_half_a_tls_handshake_is_trouble_and_bounded(deed: Answer) -> None:
     def halfway(peer: Connection) -> None:
         peer.say("220 peer.example")

@@ -8,6 +8,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,14 +27,14 @@ both_ways = pytest.mark.parametrize("extensions", [PLAIN, PIPELINED], ids=["sing
 
 @contextmanager
 def smtp_sink(*options: str) -> Iterator[int]:
-    """Postfix's own test server. It takes no port 0, so one that was free a moment ago is tried, and another."""
+    """Postfix's own test server. It takes no port 0: one that was free a moment ago is tried, and another."""
     for _ in range(5):
         with socket.create_server(("127.0.0.1", 0)) as holder:
             port = holder.getsockname()[1]
         arguments = [str(SINK), "-u", "nobody", *options, f"127.0.0.1:{port}", "1000"]
         process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            wait_for(lambda port=port, process=process: process.poll() is not None or listens(port))
+            wait_for(partial(has_begun, process, port))
             if process.poll() is None:
                 yield port
                 return
@@ -43,7 +44,10 @@ def smtp_sink(*options: str) -> Iterator[int]:
     pytest.fail("smtp-sink does not start")
 
 
-def listens(port: int) -> bool:
+def has_begun(process: subprocess.Popen[bytes], port: int) -> bool:
+    """Or has given up."""
+    if process.poll() is not None:
+        return True
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
@@ -57,7 +61,9 @@ def test_2000_mails_are_taken_by_the_sink(options: tuple[str, ...]) -> None:
     assert all(outcome.is_accepted for outcome in outcomes)
     assert [outcome.key for outcome in outcomes] == list(range(1, 2001))
     assert len({outcome.connection for outcome in outcomes}) >= 20, "at most a hundred mails a connection"
-    assert Counter(journal.notes) == Counter((note, key) for key in range(1, 2001) for note in ("started", "finished"))
+    assert Counter(journal.notes) == Counter(
+        (note, key) for key in range(1, 2001) for note in ("started", "finished")
+    )
 
 
 def test_ten_thousand_may_wait_at_once() -> None:
@@ -168,6 +174,40 @@ def test_a_server_that_takes_few_connections_gets_few() -> None:
     assert len(server.connections) <= 10
 
 
+def test_a_mail_of_a_dead_connection_goes_to_a_standing_one_when_no_fresh_one_is_had() -> None:
+    def peers(peer: Connection) -> None:
+        match peer.number:
+            case 0:
+                first_holds_until_the_third_is_refused(peer)
+            case 1:
+                polite(answers={"MAIL": [Does.DROP]})(peer)
+            case _:
+                polite(answers={"GREETING": ["421 4.7.0 too many connections"]})(peer)
+
+    def first_holds_until_the_third_is_refused(peer: Connection) -> None:
+        def is_refused(server: ScriptedPeer) -> bool:
+            return len(server.connections) == 3 and server.connections[2].is_closed
+
+        peer.say("220 peer.example")
+        peer.hear("EHLO")
+        peer.say("250 peer.example")
+        while peer.hear() != "QUIT":
+            peer.say("250 ok")
+            peer.hear("RCPT")
+            peer.say("250 ok")
+            peer.hear("DATA")
+            peer.say("354 go")
+            peer.hear_content()
+            peer.server.wait_until(is_refused)
+            peer.say("250 taken")
+        peer.say("221 bye")
+
+    with ScriptedPeer(peers) as server:
+        outcomes = post(endpoint(server.port, max_connections=2), *mails(2))
+    assert all(outcome.is_accepted for outcome in outcomes)
+    assert {outcome.connection[-2:] for outcome in outcomes} == {"#1"}
+
+
 def test_after_a_while_a_modest_pool_grows_again() -> None:
     now = 1000.0
     refusing = True
@@ -197,6 +237,18 @@ def test_after_a_while_a_modest_pool_grows_again() -> None:
         assert run(work(server)) == 2
 
 
+class WatchedJournal(MemoryJournal):
+    """Tells when the first content goes out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first_start = asyncio.Event()
+
+    def started(self, key: int) -> None:
+        super().started(key)
+        self.first_start.set()
+
+
 def test_cancelled_while_waiting_a_mail_is_not_sent() -> None:
     async def work(server: ScriptedPeer) -> None:
         pool = SmtpPool(endpoint(server.port), journal=MemoryJournal())
@@ -205,7 +257,13 @@ def test_cancelled_while_waiting_a_mail_is_not_sent() -> None:
         tasks[1].cancel()
         tasks[3].cancel()
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-        assert [isinstance(each, asyncio.CancelledError) for each in outcomes] == [False, True, False, True, False]
+        assert [isinstance(each, asyncio.CancelledError) for each in outcomes] == [
+            False,
+            True,
+            False,
+            True,
+            False,
+        ]
         await pool.close()
 
     with ScriptedPeer(polite()) as server:
@@ -214,35 +272,30 @@ def test_cancelled_while_waiting_a_mail_is_not_sent() -> None:
 
 
 def test_cancelled_on_the_wire_a_mail_goes_its_way_and_the_journal_knows() -> None:
-    journal = MemoryJournal()
-
-    def waiting(peer: Connection) -> None:
-        polite()(peer)
+    journal = WatchedJournal()
 
     async def work(server: ScriptedPeer) -> None:
         pool = SmtpPool(endpoint(server.port), journal=journal)
         task = asyncio.ensure_future(pool.send(mail(1)))
-        while ("started", 1) not in journal.notes:
-            await asyncio.sleep(0)
+        await journal.first_start.wait()
         task.cancel()
         assert (await pool.send(mail(2))).is_accepted
         await pool.close()
         assert task.cancelled()
 
-    with ScriptedPeer(waiting) as server:
+    with ScriptedPeer(polite()) as server:
         run(work(server))
     assert len(server.mails) == 2
     assert [outcome.is_accepted for outcome in journal.outcomes] == [True, True]
 
 
 def test_close_finishes_what_is_on_the_wire_and_cancels_what_waits() -> None:
-    journal = MemoryJournal()
+    journal = WatchedJournal()
 
     async def work(server: ScriptedPeer) -> list[WireOutcome | BaseException]:
         pool = SmtpPool(endpoint(server.port), journal=journal)
         futures = [pool.submit(each) for each in mails(10)]
-        while ("started", 1) not in journal.notes:
-            await asyncio.sleep(0)
+        await journal.first_start.wait()
         await pool.close()
         with pytest.raises(RuntimeError, match="closed"):
             pool.submit(mail(11))
@@ -280,7 +333,7 @@ def test_close_does_not_wait_for_a_connection_that_is_being_made() -> None:
         future = pool.submit(mail())
         await asyncio.to_thread(server.wait_until, lambda server: len(server.connections) == 1)
         await pool.close()
-        return await asyncio.gather(future, return_exceptions=True)
+        return list(await asyncio.gather(future, return_exceptions=True))
 
     with ScriptedPeer(polite(answers={"GREETING": [Does.SLEEP]})) as server:
         [result] = run(work(server))

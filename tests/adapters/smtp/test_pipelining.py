@@ -81,7 +81,12 @@ def test_replies_may_come_in_any_pieces() -> None:
 
 
 def test_replies_may_end_with_a_bare_line_feed() -> None:
-    answers = {"MAIL": [b"250 ok\n"], "RCPT": [b"250-a\n250 b\n"], "DATA": [b"354\n"], "END": [b"250 2.0.0 yes\n"]}
+    answers = {
+        "MAIL": [b"250 ok\n"],
+        "RCPT": [b"250-a\n250 b\n"],
+        "DATA": [b"354\n"],
+        "END": [b"250 2.0.0 yes\n"],
+    }
     with ScriptedPeer(polite(answers=answers)) as server:
         outcome = post_one(endpoint(server.port))
     assert outcome.is_accepted

@@ -92,7 +92,11 @@ def test_if_all_recipients_are_refused_a_temporary_refusal_decides(extensions: t
 
 def test_a_content_asked_for_without_recipients_is_a_lone_dot() -> None:
     """RFC 2920 3.1."""
-    answers = {"RCPT": ["550 5.1.1 no"], "DATA": ["354 go ahead nevertheless"], "END": ["554 nobody to send to"]}
+    answers = {
+        "RCPT": ["550 5.1.1 no"],
+        "DATA": ["354 go ahead nevertheless"],
+        "END": ["554 nobody to send to"],
+    }
     journal = MemoryJournal()
     with ScriptedPeer(polite(answers=answers)) as server:
         first, second = post(endpoint(server.port), *mails(2), journal=journal)
@@ -121,8 +125,12 @@ def test_a_server_that_refuses_rset_is_left() -> None:
 
 
 @both_ways
-@pytest.mark.parametrize(("verb", "phase"), [("MAIL", Phase.MAIL), ("RCPT", Phase.RCPT), ("DATA", Phase.DATA)])
-@pytest.mark.parametrize("nonsense", ["250-ok\r\n-1 what", "199 early", "600 late", "<html>", "25", "", "\0\0"])
+@pytest.mark.parametrize(
+    ("verb", "phase"), [("MAIL", Phase.MAIL), ("RCPT", Phase.RCPT), ("DATA", Phase.DATA)]
+)
+@pytest.mark.parametrize(
+    "nonsense", ["250-ok\r\n-1 what", "199 early", "600 late", "<html>", "25", "", "\0\0"]
+)
 def test_nonsense_before_the_content_is_a_transient_reply_with_code_0(
     extensions: tuple[str, ...], verb: str, phase: Phase, nonsense: str
 ) -> None:
@@ -244,7 +252,9 @@ def test_size_and_body_are_declared_where_offered() -> None:
     assert server.mails[1].mail == f"MAIL FROM:<> SIZE={len(HEADER) + len(BODY)}"
 
 
-@pytest.mark.parametrize("address", ["bob@reader.example>\r\nRCPT TO:<eve@evil.example", "bob\n@x.example", "bob\0"])
+@pytest.mark.parametrize(
+    "address", ["bob@reader.example>\r\nRCPT TO:<eve@evil.example", "bob\n@x.example", "bob\0"]
+)
 def test_an_address_cannot_smuggle_a_command(address: str) -> None:
     letters = [mail(1, rcpt_to=(address,)), mail(2, mail_from=address), mail(3)]
     with ScriptedPeer(polite()) as server:

@@ -9,9 +9,27 @@ from hypothesis import strategies as st
 from postroom.adapters.smtp.replies import MAX_LINE, MAX_REPLY, RawReply, ReplyReader, as_reply
 from postroom.core.terms.smtp_replies import SmtpReply
 
-streams = st.lists(
-    st.sampled_from([b"250", b"-", b" ", b"\r\n", b"\n", b"354", b"421 ", b"2.0.0", b"\xff", b"\0", b"x" * 2000, b"-1"])
-).map(b"".join) | st.binary()
+streams = (
+    st.lists(
+        st.sampled_from(
+            [
+                b"250",
+                b"-",
+                b" ",
+                b"\r\n",
+                b"\n",
+                b"354",
+                b"421 ",
+                b"2.0.0",
+                b"\xff",
+                b"\0",
+                b"x" * 2000,
+                b"-1",
+            ]
+        )
+    ).map(b"".join)
+    | st.binary()
+)
 
 
 def read(data: bytes) -> list[RawReply]:
@@ -19,7 +37,9 @@ def read(data: bytes) -> list[RawReply]:
 
 
 def test_replies_of_one_and_of_several_lines() -> None:
-    assert [as_reply(each) for each in read(b"250 2.1.0 Ok\r\n250-one\r\n250-two\r\n250 three\r\n354 go\r\n")] == [
+    assert [
+        as_reply(each) for each in read(b"250 2.1.0 Ok\r\n250-one\r\n250-two\r\n250 three\r\n354 go\r\n")
+    ] == [
         SmtpReply(250, "2.1.0", "Ok"),
         SmtpReply(250, "", "one\ntwo\nthree"),
         SmtpReply(354, "", "go"),
@@ -34,7 +54,17 @@ def test_a_code_alone_is_a_reply(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"\r\n", b"hello\r\n", b"2500 x\r\n", b"25 x\r\n", b"-250 x\r\n", b"250_x\r\n", b"199 x\r\n", b"600 x\r\n"]
+    "data",
+    [
+        b"\r\n",
+        b"hello\r\n",
+        b"2500 x\r\n",
+        b"25 x\r\n",
+        b"-250 x\r\n",
+        b"250_x\r\n",
+        b"199 x\r\n",
+        b"600 x\r\n",
+    ],
 )
 def test_what_is_no_reply_breaks_the_stream(data: bytes) -> None:
     reader = ReplyReader()

@@ -35,7 +35,6 @@ from postroom.adapters.smtp.exchanges import (
     TO_NOTHING,
     TO_QUIT,
     TO_RCPT,
-    TO_RSET,
     Exchange,
     Job,
 )
@@ -179,7 +178,7 @@ class Session(asyncio.Protocol):
         elif step == TO_END:
             self._end_replied(exchange, raw)
         elif raw[0] == 421:
-            self._said_goodbye(exchange, step, raw)
+            self._said_goodbye(exchange, raw)
         elif step == TO_MAIL:
             self._mail_replied(exchange, raw)
         elif step == TO_RCPT:
@@ -263,9 +262,9 @@ class Session(asyncio.Protocol):
         elif raw[0] == 421 or not raw[0]:
             self._break(_CLOSED)
 
-    def _said_goodbye(self, exchange: Exchange, step: int, raw: RawReply) -> None:
+    def _said_goodbye(self, exchange: Exchange, raw: RawReply) -> None:
         """421 before the content. On a used connection it means just that: the mail tries a fresh one."""
-        if exchange.is_opening and step != TO_RSET:
+        if exchange.is_opening:
             self._current = None
             self._settle(exchange, *(exchange.refused or (exchange.phase, as_reply(raw))))
         self._break(_CLOSED)
@@ -352,7 +351,12 @@ class Session(asyncio.Protocol):
         if self._pieces is not None:
             self._patience.wait(self._endpoint.body_timeout)
         for _ in range(_PIECES_A_TURN):
-            if self._pieces is None or self._current is None or self._is_paused or self._transport.is_closing():
+            if (
+                self._pieces is None
+                or self._current is None
+                or self._is_paused
+                or self._transport.is_closing()
+            ):
                 return
             piece = next(self._pieces, None)
             if piece is not None:

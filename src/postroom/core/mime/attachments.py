@@ -8,7 +8,7 @@ Standards: RFC 2183, RFC 2231, RFC 2392 (cid URLs), RFC 5322 (the subject names 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from urllib.parse import unquote
 
@@ -67,7 +67,7 @@ _CID = re.compile(r"""cid:([^\s"'<>)]{1,998})""", re.IGNORECASE)
 _ATTACHED_MAILS = frozenset(("message/rfc822", "message/global"))
 
 
-def read_attachments(parts: Iterable[Part], html: str) -> tuple[tuple[Attachment, ...], tuple[str, ...]]:
+def read_attachments(parts: Sequence[Part], html: str) -> tuple[tuple[Attachment, ...], tuple[str, ...]]:
     """The attachments of these leaves and the defects of their encodings; ``html`` tells which of them it shows."""
     shown = {unquote(cid).lower() for cid in _CID.findall(html)} if "cid:" in html or "CID:" in html else set()
     attachments: list[Attachment] = []

@@ -74,8 +74,7 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _FIELD_NAME = re.compile(r"[!-9;-~]{1,76}")
 _OURS = frozenset(
-    "from to cc bcc reply-to subject message-id date in-reply-to references mime-version content-type"
-    " content-transfer-encoding content-disposition content-id return-path".split()
+    ["from", "to", "cc", "bcc", "reply-to", "subject", "message-id", "date", "in-reply-to", "references", "mime-version", "content-type", "content-transfer-encoding", "content-disposition", "content-id", "return-path"]
 )
 
 

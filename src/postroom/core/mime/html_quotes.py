@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from postroom.core.mime.markup import MAX_HTML, Token, html_to_text, tokens
+from postroom.core.mime.markup import MAX_HTML, Token, html_to_text, tokens, unescape
 from postroom.core.mime.quotes import certainty_of_attribution
 
 _CONTAINER = re.compile(
@@ -25,6 +25,7 @@ _REST = re.compile(
     re.IGNORECASE,
 )
 _RULE = re.compile(r"border-top:\s*solid\s+#(?:B5C4DF|E1E1E1)|border-top:\s*#B5C4DF\s+1pt\s+solid", re.IGNORECASE)
+_LONGEST = 600  # characters of an attribution, with its entities
 _MOST_TEXTS = 8  # texts in front of a container among which its attribution is looked for
 
 
@@ -75,7 +76,7 @@ def _quoted_spans(html: str) -> list[tuple[int, int]]:
             text = html[token.start : token.end]
             if text.isspace():
                 continue
-            if doubtful is not None and certainty_of_attribution(_plain(text)) > 1:
+            if doubtful is not None and certainty_of_attribution(_plain(text[:_LONGEST])) > 1:
                 opened, depth, doubtful = doubtful, 1, None
                 continue
             doubtful = None
@@ -103,8 +104,8 @@ def _attribution_before(html: str, texts: list[Token]) -> list[tuple[int, int]]:
     """The spans of the last texts when together they say "On Monday Alice wrote:"."""
     joined = ""
     for number, token in enumerate(reversed(texts), start=1):
-        joined = f"{_plain(html[token.start : token.end])} {joined}".strip()
-        if len(joined) > 500:
+        joined = f"{_plain(html[max(token.start, token.end - _LONGEST) : token.end])} {joined}".strip()
+        if len(joined) > _LONGEST:
             break
         if certainty_of_attribution(joined) > 1:
             return [(one.start, one.end) for one in texts[-number:]]
@@ -115,11 +116,12 @@ def _is_header_rule(html: str, token: Token) -> bool:
     """The line that Outlook draws above the fields of the quoted mail."""
     if "border" not in token.attributes or not _RULE.search(token.attributes):
         return False
-    following = _plain(html[token.end : token.end + 1500])
+    following = html_to_text(html[token.end : token.end + 1500])
     return "@" in following or following.count(":") >= 3
 
 
-def _plain(html: str) -> str:
-    return " ".join(html_to_text(html).split())
+def _plain(text: str) -> str:
+    """The words of a text between two tags."""
+    return " ".join(unescape(text).split())
 
 

@@ -43,7 +43,8 @@ def read_addresses(raw: str) -> tuple[Address, ...]:
         match = _ONE.fullmatch(raw)
         if match is not None and (match[1] is None) == (match[4] is None):
             name = match[1] or ""
-            return (Address(_clean_name(name) if "=?" in name else name.strip(), match[2], match[3]),)
+            is_plain = name.isascii() and "=?" not in name and "  " not in name
+            return (Address(name.strip() if is_plain else _clean_name(name), match[2], match[3]),)
     found = _Reader().read(raw)
     if not found and "=?" in raw:  # the whole field was encoded, brackets and all
         found = _Reader().read(decode_words(raw))
@@ -149,11 +150,7 @@ class _Reader:
         words: list[str] = []
         for text, quoted, touches in self.phrase:
             text = f'"{text}"' if quoted else text
-            if touches and words:
-                words[-1] += text
-            elif text[0] == "@" and words and "@" not in words[-1]:  # "john @ x.example"
-                words[-1] += text
-            elif words and words[-1][-1] == "@":
+            if (touches and words) or (text[0] == "@" and words and "@" not in words[-1]) or (words and words[-1][-1] == "@"):
                 words[-1] += text
             else:
                 words.append(text)
@@ -163,7 +160,7 @@ class _Reader:
         return [(local, domain) for local, domain in pairs if local and domain]
 
     def _name(self) -> str:
-        pieces = []
+        pieces: list[str] = []
         for text, _, touches in self.phrase:
             pieces.append(text if touches or not pieces else " " + text)
         name = _clean_name("".join(pieces))
@@ -195,8 +192,9 @@ def _clean_name(name: str) -> str:
     name = decode_words(name)
     if "  " in name or not name.isascii() or name != name.strip():
         name = " ".join(name.split())
-    while len(name) > 1 and name[0] == name[-1] and name[0] in "'\"":
-        name = name[1:-1].strip()
+    for _ in range(3):  # quotes inside quotes, as address books collect them
+        if len(name) > 1 and name[0] == name[-1] and name[0] in "'\"":
+            name = name[1:-1].strip()
     return name
 
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from html import escape, unescape
+from html import escape
+from html import unescape as _unescape
 from typing import NamedTuple
 
 MAX_FOOTNOTES = 200
+MAX_QUOTE_DEPTH = 20
 MAX_HTML = 1_000_000  # characters that are read as text; the HTML itself is kept whole
 
 
@@ -95,6 +97,14 @@ def attributes(token: Token) -> dict[str, str]:
         value = match[2] or match[3] or match[4] or ""
         found.setdefault(match[1].lower(), unescape(value) if "&" in value else value)
     return found
+
+
+def unescape(text: str) -> str:
+    """Character references resolved. Numbers too long to be characters, on which the standard library raises, are replaced."""
+    return _unescape(_TOO_LONG.sub("\ufffd", text) if "&#" in text else text)
+
+
+_TOO_LONG = re.compile(r"&#0*(?:[0-9]{8,}|[xX][0-9a-fA-F]{8,});?")
 
 
 def html_to_text(html: str, *, footnotes: bool = False) -> str:
@@ -183,7 +193,9 @@ class _TextWriter:
             self.dropped_depth += -1 if token.is_closing else 1
             if not self.dropped_depth:
                 self.dropped = ""
-        elif self.dropped == "head" and (token.name in _PARAGRAPHS or token.name in _LINES):  # it never closes
+        elif self.dropped == "head" and (
+            token.name in _PARAGRAPHS or token.name in _LINES
+        ):  # it never closes
             self.dropped = ""
             self.tag(token)
 
@@ -197,7 +209,6 @@ class _TextWriter:
 
     def _paragraph_tag(self, name: str, is_closing: bool) -> None:
         self._end_line()
-        step = -1 if is_closing else 1
         match name:
             case "ul" | "ol":
                 self.blank_wanted = self.blank_wanted or len(self.lists) == is_closing  # an outermost list
@@ -206,18 +217,26 @@ class _TextWriter:
                 elif len(self.lists) < 20:
                     self.lists.append(1 if name == "ol" else 0)
                 return
+            case "blockquote" if is_closing:
+                self.quote_depth = max(0, self.quote_depth - 1)
             case "blockquote":
-                if not is_closing and self.blank_wanted:
-                    self._write_blank()
-                self.quote_depth = min(max(0, self.quote_depth + step), 20)
+                self._write_blank()  # in the depth that it leaves
+                self.quote_depth = min(self.quote_depth + 1, MAX_QUOTE_DEPTH)
+                return
             case "pre":
-                self.pre_depth = max(0, self.pre_depth + step)
+                self.pre_depth = max(0, self.pre_depth + (-1 if is_closing else 1))
+            case _:
+                pass
         self.blank_wanted = True
 
     def _link_tag(self, token: Token) -> None:
         if not token.is_closing:
             href = attributes(token).get("href", "").strip()
-            self.link = (href, len(self.line)) if href.lower().startswith(("http://", "https://", "mailto:")) else None
+            self.link = (
+                (href, len(self.line))
+                if href.lower().startswith(("http://", "https://", "mailto:"))
+                else None
+            )
         elif self.link is not None:
             href, begun = self.link
             label = "".join(self.line[begun:]).strip()

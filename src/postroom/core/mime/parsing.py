@@ -25,7 +25,7 @@ from postroom.core.terms.message_ids import read_message_ids
 MAX_REPLY_SOURCE = 256 * 1024  # characters of a body in which new words are told from quoted ones
 _DELIVERY_FIELDS = frozenset(("delivered-to", "x-original-to", "envelope-to", "x-envelope-to"))
 _READ = _DELIVERY_FIELDS | frozenset(
-    "from sender reply-to to cc resent-to resent-cc date message-id in-reply-to references return-path".split()
+    ["from", "sender", "reply-to", "to", "cc", "resent-to", "resent-cc", "date", "message-id", "in-reply-to", "references", "return-path"]
 )
 
 

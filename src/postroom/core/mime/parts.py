@@ -115,6 +115,8 @@ class _Reader:
                     part.content_id = decode_words(value).strip("<> \t")[:998]
                 case "content-location":
                     part.location = decode_words(value).strip()[:998]
+                case _:
+                    pass  # Content-Description and the like say nothing to us
 
     def _encoding(self, value: str) -> str:
         value = value.partition(";")[0].strip("\"' \t").lower()
@@ -210,7 +212,7 @@ def _before_line_break(raw: bytes, begun: int, position: int) -> int:
     return position
 
 
-_DELIMITER_LINE = re.compile(rb"^--(\S[^\r\n]{0,200}?)[ \t]*\r?\n(?=content-)", re.MULTILINE | re.IGNORECASE)
+_DELIMITER_LINE = re.compile(rb"^--(\S[^\r\n]{0,200}?)[ \t]{0,20}\r?\n(?=content-)", re.MULTILINE | re.IGNORECASE)
 
 
 def _guess_boundary(raw: bytes, start: int, end: int) -> bytes:

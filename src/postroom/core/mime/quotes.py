@@ -120,12 +120,9 @@ def _join_broken_quotations(lines: list[str], quoted: list[bool]) -> None:
         elif line[0] in "(<" and line[1:5] == "http":
             quoted[number] = True
         else:
-            is_open = before.count("(") > before.count(")") or before.count("<") > before.count(">") - _depth(before)
+            words = before.lstrip("> ")
+            is_open = words.count("(") > words.count(")") or words.count("<") > words.count(">")
             quoted[number] = is_open or (len(before) >= 66 and line[0].islower())
-
-
-def _depth(line: str) -> int:
-    return len(line) - len(line.lstrip("> "))
 
 
 # -- attributions: "On Monday Alice wrote:" ------------------------------------------------------------------------
@@ -182,7 +179,10 @@ def certainty_of_attribution(text: str) -> int:
         return 1 if len(text) <= 100 and text[-1] in ":：" and not text[0].islower() and len(text.split()) <= 9 else 0
     if (has_time or has_date) and _ADDRESS_AT_END.search(end):
         return 2
-    return 1 if opens and has_time and has_date else 0
+    if opens and has_time and has_date:  # "Am 2.1.2024 um 15:04 schrieb Alice:"
+        lowered = text.lower()
+        return 2 if any(f"{ending} " in lowered for ending in _ENDINGS) else 1
+    return 0
 
 
 # -- quoted header blocks and separators ---------------------------------------------------------------------------

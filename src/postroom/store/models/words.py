@@ -23,5 +23,6 @@ class Words(Func):
 def all_words(text: str, most: int = 6) -> SearchQuery | None:
     """The question for rows in which a word begins with each of these; None when nothing is asked."""
     plain = text.translate({ord(sign): " " for sign in _SIGNS + "\0'\\"})
-    terms = [f"'{word}':*" for word in plain.split()[:most]]
+    words = [word for word in plain.split() if any(sign.isalnum() for sign in word)]
+    terms = [f"'{word}':*" for word in words[:most]]
     return SearchQuery(" & ".join(terms), config="simple", search_type="raw") if terms else None

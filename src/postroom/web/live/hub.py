@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -31,10 +31,12 @@ class Hub:
         self._task: asyncio.Task[None] | None = None
         self.listening = asyncio.Event()
 
-    @contextlib.asynccontextmanager
-    async def ear(self, topic: str) -> AsyncIterator[asyncio.Event]:
-        """An event that is set whenever the topic was named; whoever waits clears it."""
+    @contextlib.contextmanager
+    def ear(self, topic: str) -> Iterator[asyncio.Event]:
+        """An event that is set whenever the topic was named, and once when listening is certain; whoever waits clears it."""
         event = asyncio.Event()
+        if self.listening.is_set():
+            event.set()
         self._ears[topic].add(event)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._listen(), name="postroom-live")

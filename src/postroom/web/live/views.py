@@ -73,8 +73,8 @@ def _parameters() -> dict[str, Any]:
 async def _events(source: Hub, topic: str) -> AsyncIterator[str]:
     loop = asyncio.get_running_loop()
     ends = loop.time() + LIFETIME
-    yield "retry: 2000\n\n"
-    async with source.ear(topic) as changed:
+    with source.ear(topic) as changed:
+        yield "retry: 2000\n\n"
         while (left := ends - loop.time()) > 0:
             try:
                 await asyncio.wait_for(changed.wait(), min(HEARTBEAT, left))

@@ -204,10 +204,7 @@
         htmx.trigger(document.body, "postroom:changed");
       }, 150);
     };
-    stream.addEventListener("open", () => {
-      lamp(true);
-      changed(); /* whatever happened before somebody listened */
-    });
+    stream.addEventListener("open", () => lamp(true));
     stream.addEventListener("error", () => lamp(false));
     stream.addEventListener("changed", changed);
     window.addEventListener("pagehide", () => stream.close());

@@ -1,0 +1,279 @@
+"""Writing on a record, who hears of it, the envelope, and what changes while the page stands open."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from postroom.store.models import (
+    AliasDomain,
+    Attachment,
+    Company,
+    Contact,
+    Follower,
+    Member,
+    Message,
+    Notification,
+    Record,
+)
+from tests.web import seeding
+from tests.web.conftest import SignedIn
+
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def carla(company: Company) -> Contact:
+    return seeding.a_contact("Carla Conti", "carla@customer.example", company)
+
+
+@pytest.fixture
+def record(company: Company, carla: Contact, alice: Member, bob: Member) -> Record:
+    """Alice (by mail), Bob (in the app) and Carla follow it."""
+    company.alias_domain = AliasDomain.objects.create(name="postroom.test")
+    company.save()
+    Member.objects.filter(pk=bob.pk).update(channel="inbox")
+    record = seeding.a_record(company, "Poster", contact=carla, stage="New")
+    for contact, notes in ((alice.contact, True), (bob.contact, True), (carla, False)):
+        Follower.objects.create(record=record, contact=contact, notes=notes)
+    return record
+
+
+@pytest.fixture
+def window(signed_in: SignedIn, alice: Member) -> Client:
+    return signed_in(alice)
+
+
+def write(window: Client, record: Record, **values: object) -> object:
+    return window.post(f"/records/{record.pk}/messages/", values, headers=HTMX)
+
+
+def heard(message: Message) -> set[tuple[str, str]]:
+    return set(message.notifications.values_list("contact__name", "channel"))
+
+
+def test_a_message_reaches_the_followers_and_not_its_author(window: Client, record: Record) -> None:
+    answer = write(window, record, kind="comment", html="<p>Hello <b>Carla</b><script>alert(1)</script></p>")
+    assert answer.status_code == 200
+    assert answer["HX-Trigger"] == "postroom:changed"
+    message = Message.objects.get()
+    assert message.body.html == "<p>Hello <b>Carla</b></p>"
+    assert heard(message) == {("Bob Brandt", "inbox"), ("Carla Conti", "mail")}
+
+
+def test_a_note_stays_in_the_house(window: Client, record: Record, carla: Contact) -> None:
+    Follower.objects.filter(contact=carla).update(notes=True)
+    write(window, record, kind="note", html="<p>She is angry</p>", to_customer="1", extra=str(carla.pk))
+    message = Message.objects.get()
+    assert message.kind == "note"
+    assert heard(message) == {("Bob Brandt", "inbox")}
+
+
+def test_what_is_in_doubt_becomes_a_note(window: Client, record: Record) -> None:
+    write(window, record, kind="shout", html="<p>x</p>")
+    assert Message.objects.get().kind == "note"
+
+
+@pytest.mark.parametrize("kind", ["comment", "note"])
+@pytest.mark.parametrize("to_customer", ["", "1"])
+@pytest.mark.parametrize("follows", [True, False])
+def test_the_preview_names_exactly_those_who_will_hear(
+    window: Client, record: Record, carla: Contact, kind: str, to_customer: str, follows: bool
+) -> None:
+    if not follows:
+        Follower.objects.filter(contact=carla).delete()
+    piet = seeding.a_contact("Piet Conti", "piet@customer.example", record.company)
+    asked = {"kind": kind, "to_customer": to_customer, "extra": str(piet.pk)}
+    preview = window.get(f"/records/{record.pk}/audience/", asked).content.decode()
+    named = set(re.findall(r'<span class="pr-cut">([^<]+)</span>', preview))
+    write(window, record, html="<p>x</p>", **asked)
+    assert named == {name for name, _ in heard(Message.objects.get())}
+
+
+def test_without_scripts_the_plain_text_is_sent(window: Client, record: Record) -> None:
+    answer = window.post(
+        f"/records/{record.pk}/messages/", {"kind": "comment", "text": "1 < 2\nsecond line", "html": ""}
+    )
+    assert (answer.status_code, answer["Location"]) == (303, f"/records/{record.pk}/")
+    html = Message.objects.get().body.html
+    assert "1 &lt; 2" in html
+    assert "<br" in html
+
+
+def test_nothing_is_written_without_a_word(window: Client, record: Record) -> None:
+    write(window, record, kind="comment", html="  ", text=" \n ")
+    assert not Message.objects.exists()
+
+
+def test_files_go_with_it(window: Client, record: Record) -> None:
+    files = [
+        SimpleUploadedFile("plan.pdf", b"%PDF", "application/pdf"),
+        SimpleUploadedFile("a.png", b"png", "image/png"),
+    ]
+    write(window, record, kind="comment", html="", files=files)
+    message = Message.objects.get()
+    assert message.attachment_count == 2
+    plan = Attachment.objects.get(name="plan.pdf")
+    page = window.get(f"/records/{record.pk}/").content.decode()
+    assert f"/attachment/{plan.pk}/" in page
+    assert window.get(f"/attachment/{plan.pk}/").content == b"%PDF"
+
+
+def test_too_many_files_are_refused_in_words_and_nothing_is_sent(window: Client, record: Record) -> None:
+    files = [SimpleUploadedFile(f"{number}.txt", b"x") for number in range(21)]
+    answer = write(window, record, kind="comment", html="<p>x</p>", files=files)
+    assert answer.status_code == 422
+    assert b"At most 20 files" in answer.content
+    assert not Message.objects.exists()
+
+
+def test_who_reads_only_cannot_write(record: Record, signed_in: SignedIn, rita: Member) -> None:
+    assert write(signed_in(rita), record, kind="note", html="<p>x</p>").status_code == 403
+    assert not Message.objects.exists()
+
+
+def test_nobody_writes_on_records_of_another_company(record: Record, signed_in: SignedIn, mallory: Member) -> None:
+    window = signed_in(mallory)
+    assert write(window, record, kind="note", html="<p>x</p>").status_code == 404
+    assert window.post(f"/records/{record.pk}/follow/", {"contact": mallory.contact_id}).status_code == 404
+    assert window.post(f"/records/{record.pk}/change/", {"title": "mine"}).status_code == 404
+    assert not Message.objects.exists()
+
+
+def test_contacts_of_another_company_cannot_be_written_to(window: Client, record: Record, mallory: Member) -> None:
+    stranger = seeding.a_contact("Stranger", "stranger@else.example", mallory.company)
+    write(window, record, kind="comment", html="<p>x</p>", extra=str(stranger.pk))
+    assert "Stranger" not in {name for name, _ in heard(Message.objects.get())}
+
+
+# -- the envelope
+
+
+@pytest.fixture
+def failed(record: Record, alice: Member, carla: Contact, bob: Member) -> Notification:
+    message = seeding.a_message(record, alice.contact, "<p>x</p>")
+    seeding.a_notification(message, bob.contact, channel="inbox")
+    reason = "550 5.1.1 <carla@customer.example>: no such user"
+    told = seeding.a_notification(message, carla, "bounce", failure_type="mail_bounce", failure_reason=reason)
+    seeding.a_delivery(record.company, carla.normal, "bounced", message=message, notification=told)
+    return told
+
+
+def icon(window: Client, record: Record) -> str:
+    page = window.get(f"/records/{record.pk}/").content.decode()
+    found = re.search(r'<summary id="envelope-\d+" class="(\w*)"', page)
+    assert found is not None
+    return found[1]
+
+
+def test_the_envelope_is_red_while_somebody_did_not_get_it(
+    window: Client, record: Record, failed: Notification
+) -> None:
+    assert icon(window, record) == "red"
+    failed.state = "sent"
+    failed.save()
+    assert icon(window, record) == ""
+
+
+def test_a_click_lists_failures_first_with_the_reason_verbatim(
+    window: Client, record: Record, failed: Notification
+) -> None:
+    panel = window.get(f"/message/{failed.message_id}/recipients/").content.decode()
+    assert panel.index("Carla Conti") < panel.index("Bob Brandt")
+    assert "550 5.1.1 &lt;carla@customer.example&gt;: no such user" in panel
+    assert "See error details" in panel
+    assert "in the app" in panel
+
+
+def test_ignore_all_turns_it_white(window: Client, record: Record, failed: Notification) -> None:
+    window.post(f"/message/{failed.message_id}/ignore/", headers=HTMX)
+    failed.refresh_from_db()
+    assert failed.state == "canceled"
+    assert icon(window, record) == ""
+
+
+def test_send_and_close_tries_again_at_the_corrected_address(
+    window: Client, record: Record, failed: Notification
+) -> None:
+    values = {"retry": str(failed.pk), f"address-{failed.pk}": "carla.conti@customer.example"}
+    assert window.post(f"/message/{failed.message_id}/resend/", values, headers=HTMX).status_code == 200
+    failed.refresh_from_db()
+    assert failed.state == "ready"
+    assert failed.contact.normal == "carla.conti@customer.example"
+    assert icon(window, record) == ""
+
+
+def test_an_address_that_is_none_is_said_and_nothing_is_sent(
+    window: Client, record: Record, failed: Notification
+) -> None:
+    values = {"retry": str(failed.pk), f"address-{failed.pk}": "carla at home"}
+    panel = window.post(f"/message/{failed.message_id}/resend/", values, headers=HTMX).content.decode()
+    assert "One of the addresses is none" in panel
+    failed.refresh_from_db()
+    assert failed.state == "bounce"
+
+
+def test_who_reads_only_sees_the_failure_but_no_buttons(
+    record: Record, failed: Notification, signed_in: SignedIn, rita: Member
+) -> None:
+    window = signed_in(rita)
+    panel = window.get(f"/message/{failed.message_id}/recipients/").content.decode()
+    assert "550 5.1.1" in panel
+    assert "<footer>" not in panel
+    assert window.post(f"/message/{failed.message_id}/ignore/", headers=HTMX).status_code == 403
+
+
+# -- reading on, and what arrives
+
+
+def test_a_long_conversation_is_read_page_by_page_each_message_once(
+    window: Client, record: Record, alice: Member
+) -> None:
+    written = [seeding.a_message(record, alice.contact, f"<p>{number}</p>").pk for number in range(45)]
+    page = window.get(f"/records/{record.pk}/").content.decode()
+    seen = [int(number) for number in re.findall(r'id="message-(\d+)"', page)]
+    while more := re.search(r"messages/\?before=(\d+)", page):
+        page = window.get(f"/records/{record.pk}/messages/", {"before": more[1]}, headers=HTMX).content.decode()
+        seen += [int(number) for number in re.findall(r'id="message-(\d+)"', page)]
+    assert seen == sorted(written, reverse=True)
+
+
+def test_what_arrives_is_put_on_top_once_and_envelopes_are_kept_up_to_date(
+    window: Client, record: Record, failed: Notification, alice: Member
+) -> None:
+    old = failed.message_id
+    new = seeding.a_message(record, alice.contact, "<p>new</p>").pk
+    Notification.objects.filter(pk=failed.pk).update(state="sent")
+    piece = window.get(f"/records/{record.pk}/live/", {"after": old, "from": old}, headers=HTMX).content.decode()
+    assert re.findall(r'<li class="[^"]*" id="message-(\d+)"', piece) == [str(new)]
+    assert f'id="envelope-{old}" class=""' in piece
+    assert f"after={new}" in piece
+    again = window.get(f"/records/{record.pk}/live/", {"after": new, "from": old}, headers=HTMX).content.decode()
+    assert 'id="message-' not in again
+
+
+def test_what_was_changed_is_told_as_before_and_after(window: Client, record: Record) -> None:
+    window.post(f"/records/{record.pk}/change/", {"stage": "Solved"})
+    page = window.get(f"/records/{record.pk}/").content.decode()
+    assert "Stage: " in page
+    assert '<span class="pr-was">New</span>' in page
+
+
+def test_an_incoming_mail_says_why_it_is_here_and_whether_it_is_proven(
+    window: Client, record: Record, carla: Contact
+) -> None:
+    from postroom.core.terms.reasons import because
+
+    why = because("The envelope names {alias}.", alias="support@postroom.test")
+    verdict = [{"decision": "CreateRecord", "reasons": [why.as_json()]}]
+    came = seeding.an_inbound(record.company, "Poster", b"x", verdict=verdict)
+    seeding.a_message(
+        record, carla, "<p>x</p>", inbound=came, is_unverified=True, addressed={"cc": [["Piet", "piet@x.example"]]}
+    )
+    page = window.get(f"/records/{record.pk}/").content.decode()
+    assert "The envelope names support@postroom.test." in page
+    assert "unverified" in page
+    assert "Piet" in page
