@@ -25,7 +25,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from tests.laboratory.availability import requires_chromium
 from tests.laboratory.ports import Port
 from tests.laboratory.waiting import wait_until
-from tests.web.browser import SIZES, a_browser, a_window, sign_in
+from tests.web.browser import a_browser, a_window, sign_in
 
 pytestmark = [pytest.mark.slow, requires_chromium, pytest.mark.xdist_group("demo in a browser")]
 
@@ -61,7 +61,11 @@ def base(run_folder: Path) -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="demo-", dir=run_folder))
     ports = {name: Port() for name in ("WEB", "SMTP", "LMTP")}
     environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("POSTROOM_", "DJANGO_", "PYTEST_"))},
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("POSTROOM_", "DJANGO_", "PYTEST_"))
+        },
         **{f"POSTROOM_{name}_PORT": str(port) for name, port in ports.items()},
         "POSTROOM_DATA_DIR": str(folder),
         "PYTHONPATH": str(SOURCE),
@@ -126,7 +130,9 @@ def open_tab(browser: Browser, base: str, signed_in: Any) -> Iterator[Tab]:
 def listen(window: BrowserContext, base: str) -> list[str]:
     """Collects what pages of this window do wrong from now on."""
     faults: list[str] = []
-    window.on("console", lambda said: faults.append(f"console: {said.text}") if said.type in ("error", "warning") else None)
+    window.on(
+        "console", lambda said: faults.append(f"console: {said.text}") if said.type in ("error", "warning") else None
+    )
     window.on("weberror", lambda error: faults.append(f"script: {error.error}"))
     window.on("request", lambda asked: None if is_own(asked.url, base) else faults.append(f"went out: {asked.url}"))
     window.on("response", lambda got: faults.append(f"{got.status}: {got.url}") if got.status >= 400 else None)
@@ -348,8 +354,7 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("size", "theme"), [("wide", "light"), ("narrow", "dark")])
 def test_pages_fit_every_screen_and_everybody_can_use_them(
     browser: Browser, base: str, signed_in: Any, size: str, theme: str
 ) -> None:
