@@ -138,6 +138,15 @@ def test_trouble_with_a_server_opens_its_circuit_once_and_costs_no_attempt(ports
     assert {row_of(ready).due_at for ready in (one, two)} == {server.broken_until}
 
 
+def test_a_mail_whose_deadline_is_over_does_not_make_a_broken_server_look_well(ports: Ports, clock: HandClock) -> None:
+    server = a_server(trouble_count=2)
+    (ready,) = some_ready(ports)
+    clock.pass_by(days=9)
+    recorded(ports, (ready, said(ready, Phase.GREETING, 554, "go away")))
+    server.refresh_from_db()
+    assert (row_of(ready).state, server.trouble_count) == ("failed", 3)
+
+
 def test_another_server_takes_over_at_once(ports: Ports) -> None:
     first = a_server(priority=1)
     second = a_server(2526, priority=2)
