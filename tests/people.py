@@ -15,7 +15,16 @@ from django.contrib.auth.hashers import make_password
 
 from postroom.core.terms.addresses import normalize
 from postroom.core.terms.states import AliasPolicy, Channel, Role
-from postroom.store.models import Alias, AliasDomain, AliasFollower, Company, Contact, Member, OutgoingServer, RecordKind
+from postroom.store.models import (
+    Alias,
+    AliasDomain,
+    AliasFollower,
+    Company,
+    Contact,
+    Member,
+    OutgoingServer,
+    RecordKind,
+)
 from postroom.wiring import ports
 
 DOMAIN = "in.test"

@@ -10,6 +10,11 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 
+# every process tells reasons, also of rooms that it never enters: these fill the catalogue
+import postroom.core.conversations.audience
+import postroom.core.delivery.sentences
+import postroom.core.routing.sentences
+import postroom.flows.settle_inbound  # noqa: F401
 from postroom.adapters.blobs.disk import DiskBlobs
 from postroom.adapters.clock import SystemClock
 from postroom.adapters.html.sanitizing import Sanitizer
@@ -18,7 +23,7 @@ from postroom.adapters.vault import FernetVault
 from postroom.core.terms.configuration import Configuration
 from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxProtocol, MailboxSession
 from postroom.core.tokens.addresses import derive_key
-from postroom.flows.ports import Ports
+from postroom.flows.ports import Ports, Submit
 
 if TYPE_CHECKING:
     # named here again for workers, who may not import adapters
@@ -26,7 +31,6 @@ if TYPE_CHECKING:
     from postroom.adapters.journal import WireJournalFile as WireJournalFile  # noqa: PLC0414
     from postroom.adapters.smtp.pool import SmtpPool as SmtpPool  # noqa: PLC0414
     from postroom.core.delivery.wire import Endpoint, WireJournal
-    from postroom.core.terms.envelopes import Envelope
 
 
 @lru_cache(maxsize=1)
@@ -52,7 +56,7 @@ def make_ports(configuration: Configuration) -> Ports:
     )
 
 
-def _submitter(configuration: Configuration) -> Callable[[Envelope, bytes], None]:
+def _submitter(configuration: Configuration) -> Submit:
     from postroom.adapters.smtp.submitting import DoorSubmitter
 
     host = configuration.smtp_host if configuration.smtp_host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104

@@ -113,7 +113,7 @@ def _numbers(page: Page, base: str) -> dict[str, str]:
 
     return {
         "record": first("/records/", r"^/records/(\d+)/"),
-        "delivery": first("/queue/?state=bounced", r"^/queue/(\d+)/"),
+        "delivery": first("/queue/?state=sent", r"^/queue/(\d+)/"),
         "inbound": first("/inbound/?state=routed", r"^/inbound/(\d+)/"),
         "held": first("/held/", r"^/inbound/(\d+)/"),
         "letter": first("/letterbox/", r"^/letterbox/(\d+)/"),

@@ -120,6 +120,7 @@ def open_door(
     accept: Callable[[Sequence[Arrival]], Sequence[int]] | None = None,
     check: Callable[[Sequence[str]], Mapping[str, RecipientVerdict]] | None = None,
     ports: Ports | None = None,
+    smtp: Address | None = None,
     loop_factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
     **settings: Any,
 ) -> Iterator[OpenDoor]:
@@ -128,7 +129,7 @@ def open_door(
     anywhere = Address(host=LOOPBACK, port=0)
     door = Door(
         ports or ports_for_a_door(**settings),
-        smtp=anywhere,
+        smtp=smtp or anywhere,
         lmtp=anywhere,
         limits=limits or DoorLimits(),
         accept=accept or storeroom.accept,

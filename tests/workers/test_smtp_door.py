@@ -10,6 +10,7 @@ import pytest
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.states import Door
 from postroom.workers.limits import DoorLimits
+from postroom.workers.smtp_listener import Address
 from tests.laboratory.waiting import wait_until
 from tests.workers.open_door import LOOPBACK, Peer, Storeroom, open_door
 
@@ -210,3 +211,21 @@ def test_mails_of_many_peers_share_a_commit() -> None:
             peer.close()
     assert sum(storeroom.groups) == 12
     assert len(storeroom.groups) <= 2
+
+
+def test_several_door_processes_share_a_port_only_when_they_are_said_to() -> None:
+    storerooms = [Storeroom(), Storeroom()]
+    with open_door(storerooms[0], doors=2) as first:
+        shared = Address(host=LOOPBACK, port=first.smtp_port)
+        with open_door(storerooms[1], doors=2, smtp=shared) as second:
+            assert second.smtp_port == first.smtp_port
+            for _ in range(64):
+                with smtplib.SMTP(LOOPBACK, first.smtp_port, timeout=10) as client:
+                    client.sendmail("carla@customer.example", ["support@postroom.test"], MAIL)
+        assert len(storerooms[0].kept) + len(storerooms[1].kept) == 64
+        assert storerooms[0].kept
+        assert storerooms[1].kept
+    with open_door() as alone:
+        taken = Address(host=LOOPBACK, port=alone.smtp_port)
+        with pytest.raises(OSError, match="address already in use"), open_door(smtp=taken):
+            pass

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from django.db import connection, transaction
 from django.db.models import Q
@@ -179,7 +180,7 @@ def _with_thread(posting: Posting, roots: Mapping[int, int]) -> Posting:
     return replace(posting, parent_id=posting.parent_id or root, is_answer=root is not None)
 
 
-def _message(posting: Posting, own_id: str, now: object) -> Message:
+def _message(posting: Posting, own_id: str, now: datetime) -> Message:
     return Message(
         company_id=posting.record.company_id,
         record_id=posting.record.pk,

@@ -48,7 +48,7 @@ def _is_first_today(ports: Ports, refused: Refused) -> bool:
 
 
 def _draft(ports: Ports, refused: Refused) -> MailDraft | None:
-    alias = Alias.objects.select_related("domain").filter(pk=refused.decision.alias_id).first()
+    alias = Alias.objects.select_related("domain").filter(pk=refused.decision.alias_id or 0).first()
     company_id = (
         alias.company_id if alias else Company.objects.filter(is_active=True).values_list("pk", flat=True).first()
     )

@@ -36,7 +36,7 @@ from postroom.store.models import (
 )
 
 DOMAIN = "postroom.test"
-LOGIN, PASSWORD = "alice", "postroom"  # noqa: S105 (a demo on loopback that nothing leaves)
+LOGIN, PASSWORD = "alice", "postroom"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +136,7 @@ def _found_company() -> tuple[Company, Sequence[Member]]:
 
 
 def _member(company: Company, name: str, role: Role) -> Member:
-    login = name.split()[0].lower()
+    login = name.split(maxsplit=1)[0].lower()
     address = f"{login}@lumen.example"
     user = get_user_model().objects.create_user(username=login, email=address, password=PASSWORD)
     user.is_staff = True

@@ -113,7 +113,7 @@ def _server(row: OutgoingServer) -> ServerFact:
     )
 
 
-def _configured(ports: Ports, parameters: Parameters, broken_until: datetime | None, trouble: str) -> ServerFact | None:
+def _configured(ports: Ports, values: Parameters, broken_until: datetime | None, trouble: str) -> ServerFact | None:
     configuration = ports.configuration
     if not configuration.server_host:
         return None

@@ -14,6 +14,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
+from django.views.generic import RedirectView
 from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
@@ -51,10 +52,8 @@ class PostroomSite(UnfoldAdminSite):  # type: ignore[misc]
         return []
 
     def get_urls(self) -> list[URLPattern]:
-        from postroom.web.home.views import home  # noqa: PLC0415 (its page is drawn in this shell)
-
         return [
-            path("", home, name="index"),
+            path("", RedirectView.as_view(pattern_name="web:home"), name="index"),  # web.urls answers first
             path("login/", self.login, name="login"),
             path("logout/", self.sign_out, name="logout"),
             path("password/", self.closed(self.password_change), name="password_change"),

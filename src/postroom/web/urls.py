@@ -16,6 +16,7 @@ from postroom.web.settings import views as settings
 app_name = "web"
 
 urlpatterns = [
+    path("", home.home, name="home"),
     path("attention/", home.attention_piece, name="attention"),
     path("read/", home.read, name="read"),
     path("records/", lists.records, name="records"),

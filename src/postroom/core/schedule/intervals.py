@@ -21,7 +21,7 @@ def next_run(planned: datetime, interval: timedelta, now: datetime) -> datetime:
 
 def retry_after_failure(planned_next: datetime, failure_count: int, interval: timedelta, now: datetime) -> datetime:
     """After ``failure_count`` failures in a row (1 or more): sooner than the beat, with growing pauses, never later."""
-    pause = min(RETRY_FIRST * 4 ** min(failure_count - 1, 10), interval)
+    pause: timedelta = min(RETRY_FIRST * 4 ** min(failure_count - 1, 10), interval)
     return min(planned_next, now + pause)
 
 

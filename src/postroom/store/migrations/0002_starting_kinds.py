@@ -1,6 +1,7 @@
 """The record kinds that are there at the start, and storage settings of the hot tables."""
 
 from django.db import migrations
+from django.db.migrations.state import StateApps
 
 KINDS = [
     ("lead", "Lead", "Leads and Opportunities", "trending_up", ["New", "Qualified", "Proposition", "Won", "Lost"]),
@@ -26,7 +27,7 @@ ALTER TABLE postroom_notification RESET (fillfactor, autovacuum_vacuum_scale_fac
 """
 
 
-def add_kinds(apps, schema_editor):
+def add_kinds(apps: StateApps, _schema_editor: object) -> None:
     kinds = apps.get_model("postroom", "RecordKind").objects
     for position, (key, label, plural, icon, stages) in enumerate(KINDS, start=1):
         kinds.get_or_create(
