@@ -1,8 +1,12 @@
-"""A thousand strange mails through each door, and all of them to the end: kept, routed, and what follows from them sent."""
+"""A thousand strange mails through each door, and all of them to the end: kept, routed, and what follows from them sent.
+
+STRANGE_MAILS in the environment is another number than 1000.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
 import random
 import re
 from collections import Counter
@@ -34,7 +38,7 @@ from tests.workers.open_door import OpenDoor, Peer, open_door
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.timeout(600)]
 
-COUNT = 1000
+COUNT = int(os.environ.get("STRANGE_MAILS", "1000"))
 SENDERS = (
     "carla@customer.example",
     "",
