@@ -12,6 +12,7 @@ from postroom.core.terms.addresses import normalize_domain
 from postroom.core.terms.parameters import PARAMETERS, ParameterError, Parameters
 from postroom.flows.access import require
 from postroom.flows.ports import Ports
+from postroom.flows.wake_queue import wake_queue
 from postroom.store.models import (
     Alias,
     AliasDomain,
@@ -56,8 +57,12 @@ def set_parameter(ports: Ports, key: str, value: str, *, member: Member | None) 
 
 
 def save_server(ports: Ports, values: Mapping[str, Any], *, member: Member | None) -> OutgoingServer:
-    """``values``: column names; ``id`` to change one; ``password`` in clear is sealed here."""
-    server: OutgoingServer = _save(ports, OutgoingServer, "outgoing server", values, member)
+    """``values``: column names; ``id`` to change one; ``password`` in clear is sealed here. Its circuit closes, and what waits for
+    servers looks again."""
+    with transaction.atomic():
+        server: OutgoingServer = _save(ports, OutgoingServer, "outgoing server", values, member)
+        OutgoingServer.objects.filter(pk=server.pk).update(broken_until=None)
+        wake_queue(ports)
     return server
 
 

@@ -57,12 +57,17 @@ def test_a_name_is_one_file_name_whatever_was_sent(content_type: str, dispositio
 
 
 def test_raw_bytes_in_a_name_are_guessed() -> None:
-    raw = multipart("mixed", TEXT, b"Content-Type: application/pdf; name=" + "Größe.pdf".encode("cp1252") + b"\r\n\r\nx")
+    raw = multipart(
+        "mixed", TEXT, b"Content-Type: application/pdf; name=" + "Größe.pdf".encode("cp1252") + b"\r\n\r\nx"
+    )
     assert [one.name for one in parse(raw).attachments] == ["Größe.pdf"]
 
 
 def test_a_part_may_be_named_by_its_location() -> None:
-    assert the_attachment("image/gif", Content_Location="http://x.example/images/logo%20a.gif?x=1").name == "logo a.gif"
+    assert (
+        the_attachment("image/gif", Content_Location="http://x.example/images/logo%20a.gif?x=1").name
+        == "logo a.gif"
+    )
 
 
 def test_a_long_name_keeps_its_extension() -> None:
@@ -92,7 +97,7 @@ def test_an_image_that_the_html_shows_is_inline_whatever_its_disposition(disposi
     fields = {"Content_ID": "<img1@x>", "Content_Disposition": disposition}
     image = part("image/png", PNG, **{name: value for name, value in fields.items() if value})
     for structure in (
-        multipart("related", part("text/html", "<img src=\"cid:img1@x\">"), image),
+        multipart("related", part("text/html", '<img src="cid:img1@x">'), image),
         multipart("mixed", nested("alternative", TEXT, part("text/html", "<img src='CID:img1%40x'>")), image),
     ):
         (found,) = parse(structure).attachments

@@ -14,7 +14,11 @@ def bodies(raw: bytes) -> tuple[str, str, list[str]]:
 
 
 def test_a_mail_of_one_text_is_that_text() -> None:
-    assert bodies(mail("text/plain; charset=iso-8859-1", "Grüße\r\n".encode("latin-1"))) == ("Grüße\n", "", [])
+    assert bodies(mail("text/plain; charset=iso-8859-1", "Grüße\r\n".encode("latin-1"))) == (
+        "Grüße\n",
+        "",
+        [],
+    )
 
 
 def test_a_mail_of_html_alone_has_no_text_but_a_reply_text() -> None:
@@ -47,7 +51,9 @@ def test_alternatives_inside_mixed_keep_the_attachments_beside_them() -> None:
 
 
 def test_mixed_inside_an_alternative_is_a_body_too() -> None:
-    raw = multipart("alternative", TEXT, nested("mixed", HTML, part("application/pdf; name=a.pdf", "%PDF"), HTML))
+    raw = multipart(
+        "alternative", TEXT, nested("mixed", HTML, part("application/pdf; name=a.pdf", "%PDF"), HTML)
+    )
     text, html, names = bodies(raw)
     assert (text, names) == ("The text", ["a.pdf"])
     assert html == "<p>The HTML</p><br>\n<p>The HTML</p>"
@@ -57,7 +63,9 @@ def test_related_images_stand_beside_the_html() -> None:
     html = part("text/html", '<p>Look: <img src="cid:img1@x"></p>')
     read = parse(multipart("alternative", TEXT, nested("related", html, IMAGE)))
     assert read.text == "The text"
-    assert [(one.name, one.content_id, one.is_inline) for one in read.attachments] == [("a.png", "img1@x", True)]
+    assert [(one.name, one.content_id, one.is_inline) for one in read.attachments] == [
+        ("a.png", "img1@x", True)
+    ]
 
 
 def test_texts_behind_each_other_are_joined() -> None:
@@ -72,7 +80,12 @@ def test_a_text_footer_behind_html_is_in_both_bodies() -> None:
 
 
 def test_a_named_text_is_an_attachment() -> None:
-    raw = multipart("mixed", TEXT, part("text/plain; name=notes.txt", "Notes"), part("text/html", "<p>x", Content_Disposition="attachment"))
+    raw = multipart(
+        "mixed",
+        TEXT,
+        part("text/plain; name=notes.txt", "Notes"),
+        part("text/html", "<p>x", Content_Disposition="attachment"),
+    )
     assert bodies(raw) == ("The text", "", ["notes.txt", "attachment.html"])
 
 
@@ -92,7 +105,9 @@ def test_the_parts_of_a_digest_are_attached_mails() -> None:
 
 
 def test_a_report_has_its_first_text_and_its_parts() -> None:
-    status = "Reporting-MTA: dns; mx.example\r\n\r\nFinal-Recipient: rfc822; bob@x.example\r\nAction: failed\r\nStatus: 5.1.1\r\n"
+    status = (
+        "Reporting-MTA: dns; mx.example\r\n\r\nFinal-Recipient: rfc822; bob@x.example\r\nStatus: 5.1.1\r\n"
+    )
     read = parse(
         multipart(
             "report",
@@ -115,8 +130,16 @@ def test_a_report_has_its_first_text_and_its_parts() -> None:
 
 
 def test_a_delivery_status_outside_of_a_report_is_found_too() -> None:
-    read = parse(multipart("mixed", TEXT, part("message/delivery-status", "QWN0aW9uOiBmYWlsZWQ=", Content_Transfer_Encoding="base64")))
-    assert [(one.content_type, one.content) for one in read.report_parts] == [("message/delivery-status", b"Action: failed")]
+    read = parse(
+        multipart(
+            "mixed",
+            TEXT,
+            part("message/delivery-status", "QWN0aW9uOiBmYWlsZWQ=", Content_Transfer_Encoding="base64"),
+        )
+    )
+    assert [(one.content_type, one.content) for one in read.report_parts] == [
+        ("message/delivery-status", b"Action: failed")
+    ]
     assert [one.name for one in read.attachments] == ["attachment.txt"]
 
 
@@ -126,12 +149,18 @@ def test_a_calendar_among_alternatives_is_an_attachment() -> None:
 
 
 def test_a_signed_mail_shows_its_content_and_keeps_the_signature() -> None:
-    raw = multipart("signed", nested("alternative", TEXT, HTML), part("application/pgp-signature", "-----BEGIN"))
+    raw = multipart(
+        "signed", nested("alternative", TEXT, HTML), part("application/pgp-signature", "-----BEGIN")
+    )
     assert bodies(raw) == ("The text", "<p>The HTML</p>", ["attachment.asc"])
 
 
 def test_an_encrypted_mail_is_kept_as_attachments() -> None:
-    raw = multipart("encrypted", part("application/pgp-encrypted", "Version: 1"), part("application/octet-stream; name=x.asc", "---"))
+    raw = multipart(
+        "encrypted",
+        part("application/pgp-encrypted", "Version: 1"),
+        part("application/octet-stream; name=x.asc", "---"),
+    )
     assert bodies(raw) == ("", "", ["attachment", "x.asc"])
 
 
@@ -169,9 +198,16 @@ def test_preamble_and_epilogue_are_not_shown() -> None:
 
 
 def test_transfer_encodings_are_undone() -> None:
-    assert parse(mail(body="Gr=C3=\r\n=BC=C3=9Fe= \r\n!", Content_Transfer_Encoding="Quoted-Printable")).text == "Grüße!"
+    assert (
+        parse(mail(body="Gr=C3=\r\n=BC=C3=9Fe= \r\n!", Content_Transfer_Encoding="Quoted-Printable")).text
+        == "Grüße!"
+    )
     assert parse(mail(body="R3LDvMOfZQ==", Content_Transfer_Encoding="base64")).text == "Grüße"
-    uu = mail("application/x-foo; name=cat", "begin 644 cat\r\n#0V%T\r\n`\r\nend\r\n", Content_Transfer_Encoding="x-uuencode")
+    uu = mail(
+        "application/x-foo; name=cat",
+        "begin 644 cat\r\n#0V%T\r\n`\r\nend\r\n",
+        Content_Transfer_Encoding="x-uuencode",
+    )
     assert parse(uu).attachments[0].content == b"Cat"
     read = parse(mail(body="Hi", Content_Transfer_Encoding="rot-13"))
     assert (read.text, read.defects) == ("Hi", (Defect.BAD_TRANSFER_ENCODING,))

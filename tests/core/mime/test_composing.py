@@ -22,29 +22,45 @@ NOON = datetime(2024, 1, 2, 12, 0, tzinfo=UTC)
 
 
 def headers(**fields: object) -> MailHeaders:
-    plain: dict[str, object] = {"header_from": ALICE, "to": (BOB,), "message_id": "<1@shop.example>", "date": NOON}
+    plain: dict[str, object] = {
+        "header_from": ALICE,
+        "to": (BOB,),
+        "message_id": "<1@shop.example>",
+        "date": NOON,
+    }
     return MailHeaders(**{**plain, **fields})  # type: ignore[arg-type]
 
 
 def field(mail: MailHeaders, name: str) -> str:
     """The raw field, folds included."""
     unfolded = render_headers(mail).decode().replace("\r\n ", "\x00")
-    return next(line for line in unfolded.split("\r\n") if line.startswith(name + ":")).replace("\x00", "\r\n ")
+    return next(line for line in unfolded.split("\r\n") if line.startswith(name + ":")).replace(
+        "\x00", "\r\n "
+    )
 
 
 def test_a_whole_mail_looks_as_it_should() -> None:
-    mail = headers(subject="Your bike", reply_to=(Address("Shop", "reply+t", "shop.example"),), references=("<0@shop.example>",))
+    mail = headers(
+        subject="Your bike",
+        reply_to=(Address("Shop", "reply+t", "shop.example"),),
+        references=("<0@shop.example>",),
+    )
     head, body = splice(render_headers(mail), render_body(text="Ready.", html="<p>Ready.</p>"))
     boundary = head.rpartition(b'boundary="')[2].partition(b'"')[0]
     assert head == (
-        b"From: Alice <alice@shop.example>\r\nTo: bob@customer.example\r\nReply-To: Shop <reply+t@shop.example>\r\n"
+        b"From: Alice <alice@shop.example>\r\nTo: bob@customer.example\r\nReply-To: Shop "
+        b"<reply+t@shop.example>\r\n"
         b"Subject: Your bike\r\nMessage-ID: <1@shop.example>\r\nDate: Tue, 02 Jan 2024 12:00:00 +0000\r\n"
         b"References: <0@shop.example>\r\nMIME-Version: 1.0\r\n"
         b'Content-Type: multipart/alternative;\r\n boundary="' + boundary + b'"\r\n\r\n'
     )
     assert body == (
-        b"--" + boundary + b"\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\nReady.\r\n"
-        b"\r\n--" + boundary + b"\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n"
+        b"--"
+        + boundary
+        + b"\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\nReady.\r\n"
+        b"\r\n--"
+        + boundary
+        + b"\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n"
         b"<p>Ready.</p>\r\n\r\n--" + boundary + b"--\r\n"
     )
 
@@ -53,7 +69,10 @@ def test_equal_input_gives_equal_bytes() -> None:
     files = (OutgoingAttachment(name="a.bin", content_type="", content=bytes(range(256))),)
     first = render_body(text="Grüße", html="<p>Grüße</p>", attachments=files)
     assert first == render_body(text="Grüße", html="<p>Grüße</p>", attachments=files)
-    assert first.content_headers != render_body(text="Grüße!", html="<p>Grüße</p>", attachments=files).content_headers
+    assert (
+        first.content_headers
+        != render_body(text="Grüße!", html="<p>Grüße</p>", attachments=files).content_headers
+    )
 
 
 def test_a_boundary_never_occurs_in_what_it_divides() -> None:
@@ -99,8 +118,12 @@ def test_the_shortest_safe_transfer_encoding_is_taken(text: str, encoding: bytes
 
 
 def test_images_that_the_html_shows_travel_with_it_and_others_behind() -> None:
-    shown = OutgoingAttachment(name="logo.png", content_type="image/png", content=b"\x89PNG", content_id="<logo@shop>")
-    other = OutgoingAttachment(name="Rechnung Nr. 5 für März.pdf", content_type="application/pdf", content=b"%PDF")
+    shown = OutgoingAttachment(
+        name="logo.png", content_type="image/png", content=b"\x89PNG", content_id="<logo@shop>"
+    )
+    other = OutgoingAttachment(
+        name="Rechnung Nr. 5 für März.pdf", content_type="application/pdf", content=b"%PDF"
+    )
     body = render_body(text="Look", html='<img src="cid:logo@shop">', attachments=(shown, other))
     assert body.content_headers.startswith(b"Content-Type: multipart/mixed;")
     assert b'Content-Type: multipart/related; type="text/html";' in body.body
@@ -114,16 +137,25 @@ def test_images_that_the_html_shows_travel_with_it_and_others_behind() -> None:
 
 def test_two_equal_images_of_which_one_is_shown_are_both_sent() -> None:
     files = tuple(
-        OutgoingAttachment(name="a.png", content_type="image/png", content=b"x", content_id=content_id) for content_id in ("a", "b")
+        OutgoingAttachment(name="a.png", content_type="image/png", content=b"x", content_id=content_id)
+        for content_id in ("a", "b")
     )
-    read = parse(b"".join(splice(render_headers(headers()), render_body(html="<img src='cid:a'>", attachments=files))))
+    read = parse(
+        b"".join(splice(render_headers(headers()), render_body(html="<img src='cid:a'>", attachments=files)))
+    )
     assert [one.is_inline for one in read.attachments] == [True, False]
 
 
 def test_an_attached_mail_travels_as_it_is_or_as_a_file() -> None:
-    plain = OutgoingAttachment(name="a.eml", content_type="message/rfc822", content=b"Subject: x\r\n\r\nHi\r\n")
-    eight_bit = OutgoingAttachment(name="b.eml", content_type="message/rfc822", content="Subject: ä\r\n\r\nHi".encode())
-    read = parse(b"".join(splice(render_headers(headers()), render_body(text="See", attachments=(plain, eight_bit)))))
+    plain = OutgoingAttachment(
+        name="a.eml", content_type="message/rfc822", content=b"Subject: x\r\n\r\nHi\r\n"
+    )
+    eight_bit = OutgoingAttachment(
+        name="b.eml", content_type="message/rfc822", content="Subject: ä\r\n\r\nHi".encode()
+    )
+    read = parse(
+        b"".join(splice(render_headers(headers()), render_body(text="See", attachments=(plain, eight_bit))))
+    )
     assert [(one.content_type, one.content) for one in read.attachments] == [
         ("message/rfc822", plain.content),
         ("application/octet-stream", eight_bit.content),
@@ -131,7 +163,10 @@ def test_an_attached_mail_travels_as_it_is_or_as_a_file() -> None:
 
 
 def test_dates_are_written_in_utc_and_in_english() -> None:
-    assert format_date(datetime(2024, 5, 1, 1, 2, 3, tzinfo=timezone(timedelta(hours=2)))) == "Tue, 30 Apr 2024 23:02:03 +0000"
+    assert (
+        format_date(datetime(2024, 5, 1, 1, 2, 3, tzinfo=timezone(timedelta(hours=2))))
+        == "Tue, 30 Apr 2024 23:02:03 +0000"
+    )
 
 
 def test_names_are_atoms_quoted_strings_or_encoded_words() -> None:
@@ -147,7 +182,13 @@ def test_names_are_atoms_quoted_strings_or_encoded_words() -> None:
 
 
 def test_local_parts_are_quoted_where_they_must_be_and_domains_become_a_labels() -> None:
-    written = [("a.b+c", "x.example"), ("a b", "x.example"), ('"a b"', "x.example"), ('"a"b', "x.example"), ("a", "Bücher.example")]
+    written = [
+        ("a.b+c", "x.example"),
+        ("a b", "x.example"),
+        ('"a b"', "x.example"),
+        ('"a"b', "x.example"),
+        ("a", "Bücher.example"),
+    ]
     assert [field(headers(header_from=Address("", *one)), "From") for one in written] == [
         "From: a.b+c@x.example",
         'From: "a b"@x.example',
@@ -189,7 +230,10 @@ def test_a_long_subject_is_folded_at_78_and_a_long_word_is_cut_into_encoded_word
     assert parse(render_headers(headers(subject="x" * 2000)) + b"\r\n").subject == "x" * 2000
 
 
-@pytest.mark.parametrize("poison", ["a\r\nBcc: evil@x.example", "a\nBcc: evil@x.example", "a\rBcc: evil@x.example", "a\0\r\n\r\nBody"])
+@pytest.mark.parametrize(
+    "poison",
+    ["a\r\nBcc: evil@x.example", "a\nBcc: evil@x.example", "a\rBcc: evil@x.example", "a\0\r\n\r\nBody"],
+)
 def test_no_value_can_inject_a_field(poison: str) -> None:
     mail = headers(
         header_from=Address(poison, poison, "x.example" + poison),
@@ -198,18 +242,44 @@ def test_no_value_can_inject_a_field(poison: str) -> None:
         message_id=f"<{poison}>",
         references=(poison,),
         in_reply_to=(poison,),
-        extra=((poison, "x"), ("X-Note", poison), ("Bcc", "evil@x.example"), ("Subject", "second"), ("", "x"), ("X Y", "z")),
+        extra=(
+            (poison, "x"),
+            ("X-Note", poison),
+            ("Bcc", "evil@x.example"),
+            ("Subject", "second"),
+            ("", "x"),
+            ("X Y", "z"),
+        ),
     )
     files = (OutgoingAttachment(name=poison, content_type=poison, content=b"x", content_id=poison),)
     raw = b"".join(splice(render_headers(mail), render_body(text="x", html="cid:a", attachments=files)))
     read = parse(raw)
-    names = ["From", "To", "Subject", "Message-ID", "Date", "In-Reply-To", "References", "X-Note", "MIME-Version", "Content-Type"]
+    names = [
+        "From",
+        "To",
+        "Subject",
+        "Message-ID",
+        "Date",
+        "In-Reply-To",
+        "References",
+        "X-Note",
+        "MIME-Version",
+        "Content-Type",
+    ]
     assert [name for name, _ in read.headers] == names
     assert read.text == "x\n"
     assert len(read.attachments) == 1
 
 
 def test_an_extra_field_is_written_as_given() -> None:
-    mail = headers(extra=(("List-Unsubscribe", "<https://shop.example/u/1>, <mailto:u@shop.example>"), ("Precedence", "list")))
-    assert field(mail, "List-Unsubscribe") == "List-Unsubscribe: <https://shop.example/u/1>, <mailto:u@shop.example>"
+    mail = headers(
+        extra=(
+            ("List-Unsubscribe", "<https://shop.example/u/1>, <mailto:u@shop.example>"),
+            ("Precedence", "list"),
+        )
+    )
+    assert (
+        field(mail, "List-Unsubscribe")
+        == "List-Unsubscribe: <https://shop.example/u/1>, <mailto:u@shop.example>"
+    )
     assert field(mail, "Precedence") == "Precedence: list"

@@ -39,7 +39,10 @@ RICH = (
 def test_the_header_fields_are_taken_apart() -> None:
     read = parse(RICH)
     assert read.subject == "Grüße aus dem Laden"
-    assert read.header_from == (Address("Bob Kümmer", "bob", "customer.example"), Address("Carla", "carla", "customer.example"))
+    assert read.header_from == (
+        Address("Bob Kümmer", "bob", "customer.example"),
+        Address("Carla", "carla", "customer.example"),
+    )
     assert read.author == read.header_from[0]
     assert read.sender == Address("", "secretary", "customer.example")
     assert [one.spec for one in read.reply_to] == ["office@customer.example"]
@@ -51,7 +54,10 @@ def test_the_header_fields_are_taken_apart() -> None:
     assert read.date == datetime(2024, 1, 2, 15, 3, 54, tzinfo=UTC)
     assert (read.message_id, read.in_reply_to) == ("<1@customer.example>", ("<0@example.com>",))
     assert read.references == ("<a@example.com>", "<0@example.com>")
-    assert (read.content_type, read.content_params) == ("text/plain", {"charset": "utf-8", "format": "flowed"})
+    assert (read.content_type, read.content_params) == (
+        "text/plain",
+        {"charset": "utf-8", "format": "flowed"},
+    )
     assert read.header("x-note") == "ä b"
     assert read.header("received") == "from a by b; Tue, 2 Jan 2024 15:04:05 +0000"
     assert len(read.all_headers("DELIVERED-TO")) == 2
@@ -61,14 +67,29 @@ def test_the_header_fields_are_taken_apart() -> None:
 def test_the_door_reads_the_same_headers_without_the_body() -> None:
     whole, door = parse(RICH), parse_headers(RICH)
     assert door.text == ""
-    for name in ("headers", "subject", "header_from", "to", "delivered_to", "return_path", "references", "date", "content_params"):
+    for name in (
+        "headers",
+        "subject",
+        "header_from",
+        "to",
+        "delivered_to",
+        "return_path",
+        "references",
+        "date",
+        "content_params",
+    ):
         assert getattr(door, name) == getattr(whole, name)
     assert parse_headers(RICH.partition(b"\r\n\r\n")[0] + b"\r\n\r\n") == door
 
 
 @pytest.mark.parametrize(
     ("field", "expected"),
-    [("", None), ("Return-Path: <>\r\n", ""), ("Return-Path: <b@X.example>\r\n", "b@x.example"), ("Return-Path: b@x.example\r\n", "b@x.example")],
+    [
+        ("", None),
+        ("Return-Path: <>\r\n", ""),
+        ("Return-Path: <b@X.example>\r\n", "b@x.example"),
+        ("Return-Path: b@x.example\r\n", "b@x.example"),
+    ],
 )
 def test_the_return_path_tells_the_null_sender_from_a_missing_field(field: str, expected: str | None) -> None:
     assert parse(field.encode() + mail()).return_path == expected
@@ -105,7 +126,10 @@ def test_the_rest_of_a_broken_mail_is_still_read() -> None:
     assert parse(b"Message-ID: 12 34\n\nHi").message_id == "<1234>"
     assert parse(b"\r\n\r\nSubject: x\r\n\r\nHi").subject == "x"
     assert parse(b"\xef\xbb\xbfSubject: x\r\n\r\nHi").subject == "x"
-    assert parse(b"Just words, no header at all.\n\nMore words.\n").text == "Just words, no header at all.\n\nMore words.\n"
+    assert (
+        parse(b"Just words, no header at all.\n\nMore words.\n").text
+        == "Just words, no header at all.\n\nMore words.\n"
+    )
 
 
 def test_a_fault_of_ours_keeps_the_mail_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
