@@ -14,7 +14,8 @@ app = typer.Typer()
 
 @app.command(rich_help_panel="Settings")
 def capture(
-    state: Annotated[str, typer.Argument(help="on: all mail goes to the Letterbox; off: it leaves.")], as_json: AsJson = False
+    state: Annotated[str, typer.Argument(help="on: all mail goes to the Letterbox; off: it leaves.")],
+    as_json: AsJson = False,
 ) -> None:
     """Switch capture mode. Example: postroom capture on"""
     if state not in ("on", "off"):
