@@ -25,4 +25,4 @@ def labels(name: str) -> Iterator[dict[str, Any]]:
 
 
 def content(label: dict[str, Any]) -> bytes:
-    return (SHARED / label["file"]).read_bytes()
+    return (SHARED / str(label["file"])).read_bytes()

@@ -45,12 +45,11 @@ def specs(mail: ParsedMail, name: str) -> list[str]:
 
 def instant(value: dict[str, Any]) -> datetime | None:
     """The label's way to write a date; the year 1900 stands for none."""
-    moment = datetime(*value["datetime"])  # type: ignore[misc]
-    zone = UTC
-    if value.get("tzinfo"):
-        offset = value["tzinfo"]["timezone"][0]
-        zone = timezone(timedelta(days=offset.get("days", 0), seconds=offset.get("seconds", 0)))  # type: ignore[assignment]
-    return moment.replace(tzinfo=zone).astimezone(UTC) if moment.year > 1900 else None
+    offset = (value.get("tzinfo") or {"timezone": [{}]})["timezone"][0]
+    zone = timezone(timedelta(days=offset.get("days", 0), seconds=offset.get("seconds", 0)))
+    year, month, day, hour, minute, second = [*value["datetime"], 0][:6]
+    moment = datetime(year, month, day, hour, minute, second, tzinfo=zone)
+    return moment.astimezone(UTC) if year > 1900 else None
 
 
 def digest(payload: dict[str, Any]) -> str:
@@ -131,7 +130,7 @@ def test_hardly_any_part_that_the_standard_library_finds_is_missing() -> None:
             raw = content(label)
             mail = parse(raw)
             contents = [mail.text.encode(), mail.html.encode()]
-            contents += [one.content for one in (*mail.attachments, *mail.report_parts)]
+            contents += [one.content for one in mail.attachments] + [one.content for one in mail.report_parts]
             there = [
                 "".join(one.decode(codec, "replace").split())
                 for one in contents

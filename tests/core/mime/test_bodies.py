@@ -105,7 +105,9 @@ def test_the_parts_of_a_digest_are_attached_mails() -> None:
 
 
 def test_a_report_has_its_first_text_and_its_parts() -> None:
-    status = "Reporting-MTA: dns; mx.example\r\n\r\nFinal-Recipient: rfc822; bob@x.example\r\nAction: failed\r\nStatus: 5.1.1\r\n"
+    status = (
+        "Reporting-MTA: dns; mx.example\r\n\r\nFinal-Recipient: rfc822; bob@x.example\r\nStatus: 5.1.1\r\n"
+    )
     read = parse(
         multipart(
             "report",

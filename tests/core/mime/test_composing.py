@@ -48,7 +48,8 @@ def test_a_whole_mail_looks_as_it_should() -> None:
     head, body = splice(render_headers(mail), render_body(text="Ready.", html="<p>Ready.</p>"))
     boundary = head.rpartition(b'boundary="')[2].partition(b'"')[0]
     assert head == (
-        b"From: Alice <alice@shop.example>\r\nTo: bob@customer.example\r\nReply-To: Shop <reply+t@shop.example>\r\n"
+        b"From: Alice <alice@shop.example>\r\nTo: bob@customer.example\r\nReply-To: Shop "
+        b"<reply+t@shop.example>\r\n"
         b"Subject: Your bike\r\nMessage-ID: <1@shop.example>\r\nDate: Tue, 02 Jan 2024 12:00:00 +0000\r\n"
         b"References: <0@shop.example>\r\nMIME-Version: 1.0\r\n"
         b'Content-Type: multipart/alternative;\r\n boundary="' + boundary + b'"\r\n\r\n'

@@ -45,12 +45,15 @@ def test_html_becomes_text_with_its_blocks(html: str, text: str) -> None:
 
 def test_links_become_footnotes_on_demand() -> None:
     html = (
-        '<p>See <a href="https://x.example/?a=1&amp;b=2">here</a> and <a href="https://x.example/?a=1&amp;b=2">there</a>, '
-        '<a href="https://y.example">https://y.example</a>, <a href="#top">top</a>, <a href="mailto:bob@x.example">Bob</a></p>'
+        '<p>See <a href="https://x.example/?a=1&amp;b=2">here</a> and <a '
+        'href="https://x.example/?a=1&amp;b=2">there</a>, '
+        '<a href="https://y.example">https://y.example</a>, <a href="#top">top</a>, <a '
+        'href="mailto:bob@x.example">Bob</a></p>'
     )
     assert html_to_text(html) == "See here and there, https://y.example, top, Bob"
     assert html_to_text(html, footnotes=True) == (
-        "See here [1] and there [1], https://y.example, top, Bob [2]\n\n[1] https://x.example/?a=1&b=2\n[2] mailto:bob@x.example"
+        "See here [1] and there [1], https://y.example, top, Bob [2]\n\n[1] "
+        "https://x.example/?a=1&b=2\n[2] mailto:bob@x.example"
     )
 
 

@@ -50,19 +50,24 @@ def test_an_attribution_begins_a_quotation_in_every_language(attribution: str, q
 @pytest.mark.parametrize(
     "block",
     [
-        "From: Alice <alice@shop.example>\nSent: Tuesday, January 2, 2024 3:04 PM\nTo: Bob\nSubject: Your bike",
-        "________________________________\nFrom: Alice <alice@shop.example>\nSent: Tuesday\nTo: Bob <bob@x.example>\nSubject: Bike",
+        "From: Alice <alice@shop.example>\nSent: Tuesday, January 2, 2024 3:04 PM\nTo: Bob\nSubject: "
+        "Your bike",
+        "________________________________\nFrom: Alice <alice@shop.example>\nSent: Tuesday\nTo: Bob "
+        "<bob@x.example>\nSubject: Bike",
         "-----Original Message-----\nFrom: Alice\nSent: Tuesday\nTo: Bob\nSubject: Bike",
-        "Von: Alice <alice@shop.example>\nGesendet: Dienstag, 2. Januar 2024 15:04\nAn: Bob\nBetreff: Ihr Rad",
+        "Von: Alice <alice@shop.example>\nGesendet: Dienstag, 2. Januar 2024 15:04\nAn: Bob\n"
+        "Betreff: Ihr Rad",
         "De : Alice <alice@shop.example>\nEnvoyé : mardi 2 janvier 2024 15:04\nÀ : Bob\nObjet : Votre vélo",
-        "De: Alice <alice@shop.example>\nEnviado: martes, 2 de enero de 2024\nPara: Bob\nAsunto: Su bicicleta",
+        "De: Alice <alice@shop.example>\nEnviado: martes, 2 de enero de 2024\nPara: Bob\nAsunto: Su "
+        "bicicleta",
         "Da: Alice <alice@shop.example>\nInviato: martedì 2 gennaio 2024\nA: Bob\nOggetto: La bici",
         "*Van:* Alice\n*Verzonden:* dinsdag 2 januari 2024\n*Aan:* Bob\n*Onderwerp:* Fiets",
         "Od: Alice <alice@shop.example>\nWysłano: wtorek\nDo: Bob\nTemat: Rower",
         "Från: Alice <alice@shop.example>\nSkickat: den 2 januari 2024\nTill: Bob\nÄmne: Cykel",
         "发件人：Alice <alice@shop.example>\n发送时间：2024年1月2日\n收件人：Bob\n主题：自行车",
         "差出人: Alice <alice@shop.example>\n送信日時: 2024年1月2日\n宛先: Bob\n件名: 自転車",
-        "---------- Forwarded message ---------\nFrom: Alice <alice@shop.example>\nDate: Tue\nSubject: Bike\nTo: Bob",
+        "---------- Forwarded message ---------\nFrom: Alice <alice@shop.example>\nDate: Tue\n"
+        "Subject: Bike\nTo: Bob",
         "-------- Ursprüngliche Nachricht --------\nVon: Alice",
         "Begin forwarded message:\n\nFrom: Alice <alice@shop.example>\nSubject: Bike",
     ],
@@ -86,7 +91,8 @@ def test_a_quoted_header_block_ends_the_reply(block: str) -> None:
         "I saw on 3.4.2024 at 10:30 that it costs:\n\n10 €",
         "My list:\n\n-----\n1. a bike\n-----\n2. a bell",
         "Sent from my desk, which is much easier than my mobile phone.",
-        "Sent from my iPhone it looks wrong, so I tried Outlook, and there it looks even worse than it did before, I think.",
+        "Sent from my iPhone it looks wrong, so I tried Outlook, and there it looks even worse than "
+        "it did before, I think.",
         "Original message: was it lost?",
         "Price -- 10 €\n-- or more",
         "Please call me: 030 123456:",
@@ -98,7 +104,8 @@ def test_what_only_looks_like_a_quotation_stays(words: str) -> None:
 
 def test_answers_between_quoted_lines_are_all_kept() -> None:
     text = (
-        "Hello Alice,\n\nOn Tue, Jan 2, 2024 at 3:04 PM Alice wrote:\n> Which colour?\nBlue.\n> And the bell?\n\nLoud.\n\n"
+        "Hello Alice,\n\nOn Tue, Jan 2, 2024 at 3:04 PM Alice wrote:\n> Which colour?\nBlue.\n> And "
+        "the bell?\n\nLoud.\n\n"
         "> Anything else?\n\nNo, thank you.\nBob"
     )
     parts = separate_reply(text)
@@ -131,8 +138,10 @@ def test_an_attribution_behind_words_on_the_same_line_is_cut_off() -> None:
 
 
 def test_a_quoted_line_that_a_relay_wrapped_is_still_quoted() -> None:
-    text = "Blue.\n\n> Dear Bob, please tell us which of the many colours of our catalogue you\nprefer, so that we can begin.\n> Alice"
-    assert separate_reply(text).reply == "Blue."
+    quoted = (
+        "> Dear Bob, please tell us which of the many colours of our catalogue you\nprefer by now.\n> Alice"
+    )
+    assert separate_reply(f"Blue.\n\n{quoted}").reply == "Blue."
 
 
 @pytest.mark.parametrize(
@@ -169,7 +178,9 @@ def test_a_long_text_behind_two_dashes_is_no_signature() -> None:
 
 
 def test_a_forward_without_own_words_is_its_own_reply() -> None:
-    text = "---------- Forwarded message ---------\nFrom: Alice <a@x.example>\nDate: Tue\nSubject: Invoice\n\nThe invoice."
+    text = (
+        "---------- Forwarded message ---------\nFrom: Alice <a@x.example>\nSubject: Invoice\n\nThe invoice."
+    )
     assert separate_reply(text) == SeparatedReply(reply=text, quoted="", signature="")
 
 

@@ -39,9 +39,7 @@ domains = st.sampled_from(
 addresses = st.builds(Address, name=printable, local=locals_, domain=domains)
 one_word = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Zl", "Zp")), max_size=9)
 short_addresses = st.builds(Address, name=one_word, local=locals_, domain=domains)
-moments = st.datetimes(
-    min_value=datetime(1970, 1, 1), max_value=datetime(9990, 1, 1), timezones=st.just(UTC)
-).map(lambda moment: moment.replace(microsecond=0))
+moments = st.integers(0, 250_000_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 identifiers = st.text(st.sampled_from(ATOM), min_size=1, max_size=90).map(
     lambda text: f"<{text}@example.com>"
 )
@@ -152,7 +150,8 @@ def test_an_extra_field_cannot_inject_another(value: str, name: str) -> None:
     raw = mail_of(headers_with(extra=((name, value),)))
     assert_legal(raw)
     read = parse(raw)
-    fields = "From To Subject Message-ID Date MIME-Version Content-Type Content-Transfer-Encoding".split()
+    fields = ["From", "To", "Subject", "Message-ID", "Date", "MIME-Version"]
+    fields += ["Content-Type", "Content-Transfer-Encoding"]
     assert sorted(key for key, _ in read.headers) == sorted([*fields, name])
     assert read.header(name) == clean(value)
 

@@ -63,7 +63,7 @@ def separate_html_reply(html: str) -> SeparatedHtml:
 
 
 class _Cutter:
-    """Walks over the tags and notes where quotations stand, their attributions included, in order and apart."""
+    """Walks over the tags and notes where quotations and their attributions stand, in order and apart."""
 
     def __init__(self, html: str) -> None:
         self.html = html

@@ -84,27 +84,13 @@ def _end_of_declaration(html: str, position: int) -> int:
 
 
 _PARAGRAPHS = frozenset(
-    (
-        "p",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "ul",
-        "ol",
-        "dl",
-        "table",
-        "blockquote",
-        "pre",
-        "form",
-        "fieldset",
-    )
-)
+    ("p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table", "blockquote", "pre", "form",
+     "fieldset")
+)  # fmt: skip
 _LINES = frozenset(
-    ("div", "tr", "li", "dt", "dd", "section", "article", "header", "footer", "nav", "aside", "main", "figure",
-     "figcaption", "address", "center", "caption", "details", "summary", "legend", "option", "body", "html")
+    ("div", "tr", "li", "dt", "dd", "section", "article", "header", "footer", "nav", "aside", "main",
+     "figure", "figcaption", "address", "center", "caption", "details", "summary", "legend", "option",
+     "body", "html")
 )  # fmt: skip
 _CELLS = frozenset(("td", "th"))
 _DROPPED = frozenset(("head", "script", "style", "title", "template", "noframes", "textarea", "xmp"))

@@ -103,7 +103,7 @@ def _find_quotations(lines: list[str]) -> tuple[list[bool], int]:
                 is_marked = follows < len(lines) and lines[follows].lstrip()[0] == ">"
                 if column and is_marked:
                     words = lines[start][:column].rstrip(" -\t")
-                    lines[start : start + 1] = [words, lines[start][column:]]
+                    lines[start : start + 1] = [words, lines[start][len(words) :]]
                     quoted.insert(start, False)
                     start, number = start + 1, number + 1
                 if is_marked:
