@@ -106,7 +106,7 @@ def leaves(part: Message) -> list[Message]:
         return []
     if not part.is_multipart():
         return [part]
-    return [leaf for child in part.get_payload() for leaf in leaves(child)]  # type: ignore[union-attr,arg-type]
+    return [leaf for child in part.get_payload() for leaf in leaves(child)]  # type: ignore[arg-type]
 
 
 def readable(part: Message) -> set[str]:

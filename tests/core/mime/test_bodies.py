@@ -239,3 +239,10 @@ def test_flowed_text_is_joined() -> None:
     assert unflow(" >stuffed\n  two", delete_space=False) == ">stuffed\n two"
     read = parse(mail("text/plain; format=Flowed; DelSp=Yes", "Japa \r\nnese\r\n"))
     assert read.text == "Japanese\n"
+
+
+def test_a_named_text_is_the_body_when_there_is_no_other() -> None:
+    raw = multipart(
+        "mixed", part("text/plain; name=message.txt", "Words"), part("text/plain; name=b.txt", "File")
+    )
+    assert bodies(raw) == ("Words", "", ["b.txt"])

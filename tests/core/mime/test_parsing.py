@@ -89,6 +89,8 @@ def test_the_door_reads_the_same_headers_without_the_body() -> None:
         ("Return-Path: <>\r\n", ""),
         ("Return-Path: <b@X.example>\r\n", "b@x.example"),
         ("Return-Path: b@x.example\r\n", "b@x.example"),
+        ("Return-Path: Bob <b@x.example>\r\n", "b@x.example"),
+        ("Return-Path: <MAILER-DAEMON>\r\n", None),
     ],
 )
 def test_the_return_path_tells_the_null_sender_from_a_missing_field(field: str, expected: str | None) -> None:

@@ -20,6 +20,7 @@ from postroom.core.mime.words import charset_of, decode_text
 
 __all__ = ["Sorted", "html_to_text", "sort_parts", "text_to_html", "unflow"]
 
+_BODY_TYPES = frozenset(("text/plain", "text/html"))
 _LESSER_ALTERNATIVES = frozenset(("text/x-amp-html", "text/watch-html", "text/enriched", "text/richtext"))
 _REPORT_TYPES = frozenset(
     (
@@ -80,7 +81,7 @@ def sort_parts(root: Part) -> Sorted:
     """Every leaf below ``root`` in its place."""
     result = Sorted()
     if root.is_multipart:
-        result.blocks = _walk(root, result, in_report=False)
+        result.blocks = _walk(root, result, in_report=False) or _named_body(result)
     elif _is_sole_body(root):
         result.blocks = [_read_body(root, result)]
     else:
@@ -88,11 +89,24 @@ def sort_parts(root: Part) -> Sorted:
     return result
 
 
+def _named_body(result: Sorted) -> list[Block]:
+    """The first part when it is a text that is named but not called an attachment, and nothing else is a body."""
+    first = result.attachments[0] if result.attachments else None
+    if (
+        first is None
+        or first.content_type not in ("text/plain", "text/html")
+        or first.disposition == "attachment"
+    ):
+        return []
+    del result.attachments[0]
+    return [_read_body(first, result)]
+
+
 def _is_sole_body(root: Part) -> bool:
     """A mail of one part is its body whatever it is named, unless it says that it is an attachment."""
     if root.content_type.startswith("multipart/"):
         return False
-    return root.content_type in ("text/plain", "text/html") and root.disposition != "attachment"
+    return root.content_type in _BODY_TYPES and root.disposition != "attachment"
 
 
 def _walk(part: Part, result: Sorted, *, in_report: bool) -> list[Block]:
@@ -179,7 +193,7 @@ def _related(part: Part, result: Sorted, *, in_report: bool) -> list[Block]:
 
 def _is_body(part: Part) -> bool:
     """A text without a name and not called an attachment (I-17)."""
-    if part.content_type not in ("text/plain", "text/html") or part.disposition == "attachment":
+    if part.content_type not in _BODY_TYPES or part.disposition == "attachment":
         return False
     return not ("filename" in part.disposition_parameters or "name" in part.parameters)
 

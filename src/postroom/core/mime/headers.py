@@ -69,7 +69,7 @@ def read_block(raw: bytes, start: int, end: int) -> HeaderBlock:
     fields = _fields(text)
     if fields is None:
         text, skipped, more = _mend(text)
-        fields, defects = _fields(text) or [], defects + more
+        fields, defects = _fields(text, lenient=True) or [], defects + more
         if skipped is not None:
             body = start + _offset_of_line(block, skipped)
     if stop - start > MAX_BLOCK or len(fields) > MAX_FIELDS:
@@ -79,16 +79,17 @@ def read_block(raw: bytes, start: int, end: int) -> HeaderBlock:
     return HeaderBlock(fields, body, defects)
 
 
-def _fields(text: str) -> list[tuple[str, str]] | None:
-    """The fields, unfolded (RFC 5322 2.2.3); None when a line is none."""
+def _fields(text: str, *, lenient: bool = False) -> list[tuple[str, str]] | None:
+    """The fields, unfolded (RFC 5322 2.2.3). None when a line is none, unless we are lenient with it."""
     fields = []
     for line in text.replace("\n ", " ").split("\n"):
         name, colon, value = line.partition(":")
         if " " in name:
             name = name.rstrip(" ")
-        if not colon or not name or " " in name:
+        if colon and name and " " not in name:
+            fields.append((name, value.strip()))
+        elif not lenient:
             return None
-        fields.append((name, value.strip()))
     return fields
 
 
@@ -132,7 +133,8 @@ def _mend(text: str) -> tuple[str, int | None, tuple[str, ...]]:
     Behind a comma or semicolon such a line continues the field. Else it is noise when fields that only a
     header block has follow it, or the body begins there. A mailbox's From line is dropped without a word.
     """
-    text, skipped = text.lstrip(" \n"), text[: len(text) - len(text.lstrip(" \n"))].count("\n")
+    indented = len(text) - len(text.lstrip(" \n"))
+    text, skipped = text[indented:], text.count("\n", 0, indented)
     if text.startswith(("From ", ">From ")):
         _, _, text = text.partition("\n")
         skipped += 1
@@ -141,10 +143,9 @@ def _mend(text: str) -> tuple[str, int | None, tuple[str, ...]]:
     if stray is None or not text:
         return text, None, (Defect.BAD_HEADER,) if not skipped else ()
     if _TELLING.search(text, stray.start()):
-        kept = [line for line in text.split("\n") if not _NO_FIELD.match(line)]
-        return "\n".join(kept), None, (Defect.BAD_HEADER,)
+        return text, None, (Defect.BAD_HEADER,)
     lines = skipped + text.count("\n", 0, stray.start())
-    return text[: stray.start()].rstrip("\n"), lines, (Defect.MISSING_HEADER_SEPARATOR,)
+    return text[: stray.start()], lines, (Defect.MISSING_HEADER_SEPARATOR,)
 
 
 def _offset_of_line(block: bytes, number: int) -> int:

@@ -202,6 +202,11 @@ def _delivered_to(block: HeaderBlock) -> tuple[str, ...]:
 
 
 def _return_path(values: dict[str, list[str]]) -> str | None:
+    """The null reverse-path is ``""``; what is no address is no path, lest a mail be taken for a report."""
     if "return-path" not in values:
         return None
-    return normalize(_first(values, "return-path").strip("<> \t"))
+    written = _first(values, "return-path")
+    path = written.strip("<> ")
+    return (
+        normalize(path) or next((one.normal for one in read_addresses(written)), "") or None if path else ""
+    )

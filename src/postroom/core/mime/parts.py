@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from binascii import Error as UuError
 from binascii import a2b_qp, a2b_uu
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -45,10 +44,6 @@ class Part:
     def is_multipart(self) -> bool:
         return bool(self.children)
 
-    @property
-    def maintype(self) -> str:
-        return self.content_type.partition("/")[0]
-
     def content(self) -> tuple[bytes, bool]:
         """The decoded content of a leaf, and whether its encoding was in order."""
         data = self.raw[self.start : self.end]
@@ -61,13 +56,6 @@ class Part:
                 return _decode_quoted_printable(data), True
             case _:
                 return _decode_uu(data)
-
-    def leaves(self) -> Iterator[Part]:
-        """The leaves in order."""
-        if not self.children:
-            yield self
-        for child in self.children:
-            yield from child.leaves()
 
 
 def read_tree(raw: bytes, top: HeaderBlock) -> tuple[Part, tuple[str, ...]]:
