@@ -286,7 +286,9 @@ def _note_states(batch: Sequence[Decided], lost: set[int], known: Mapping[int, R
     verdicts = [json.dumps(verdict_as_json(one.verdict)) for one in batch]
     companies = [_company(one.verdict, known) for one in batch]
     with connection.cursor() as cursor:
-        cursor.execute(_NOTE_STATES, [now, [one.row.pk for one in batch], [s.value for s in states], verdicts, companies])
+        cursor.execute(
+            _NOTE_STATES, [now, [one.row.pk for one in batch], [s.value for s in states], verdicts, companies]
+        )
 
 
 def _company(verdict: Verdict, known: Mapping[int, Record]) -> int | None:
