@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[2]
-SCRIPTS = sorted((PROJECT / "scripts").iterdir())
+SCRIPTS = sorted(path for path in (PROJECT / "scripts").iterdir() if path.is_file() and path.suffix != ".py")
 
 
 def test_make_alone_explains_every_target_that_people_use() -> None:

@@ -5,6 +5,7 @@ New records first, then one `post_messages` for all messages, then reports and r
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -266,17 +267,28 @@ def _follow_authors(appendings: Sequence[Appending], known: Mapping[int, Record]
     Follower.objects.bulk_create(rows, ignore_conflicts=True)
 
 
+_NOTE_STATES = """
+UPDATE postroom_inboundmessage AS mail
+   SET state = new.state, verdict = new.verdict::jsonb, company_id = new.company_id, routed_at = %s, error = ''
+  FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bigint[]) AS new(id, state, verdict, company_id)
+ WHERE mail.id = new.id
+"""
+
+
 def _note_states(batch: Sequence[Decided], lost: set[int], known: Mapping[int, Record], now: datetime) -> None:
-    for one in batch:
-        held = any(isinstance(d, AppendToRecord) and d.record_id in lost for d in one.verdict.decisions)
-        one.row.state = InboundState.HELD if held else state_of(one.verdict.decisions)
-        one.row.verdict = verdict_as_json(one.verdict)
-        one.row.company_id = _company(one.verdict, known)
-        one.row.routed_at = now
-        one.row.error = ""
-    InboundMessage.objects.bulk_update(
-        [one.row for one in batch], ["state", "verdict", "company", "routed_at", "error"], batch_size=500
-    )
+    """One statement for the whole batch."""
+    states = [
+        InboundState.HELD
+        if any(isinstance(d, AppendToRecord) and d.record_id in lost for d in one.verdict.decisions)
+        else state_of(one.verdict.decisions)
+        for one in batch
+    ]
+    verdicts = [json.dumps(verdict_as_json(one.verdict)) for one in batch]
+    companies = [_company(one.verdict, known) for one in batch]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _NOTE_STATES, [now, [one.row.pk for one in batch], [s.value for s in states], verdicts, companies]
+        )
 
 
 def _company(verdict: Verdict, known: Mapping[int, Record]) -> int | None:

@@ -12,6 +12,7 @@ from postroom.core.terms.addresses import normalize_domain
 from postroom.core.terms.parameters import PARAMETERS, ParameterError, Parameters
 from postroom.flows.access import require
 from postroom.flows.ports import Ports
+from postroom.flows.wake_queue import wake_queue
 from postroom.store.models import (
     Alias,
     AliasDomain,
@@ -56,8 +57,12 @@ def set_parameter(ports: Ports, key: str, value: str, *, member: Member | None) 
 
 
 def save_server(ports: Ports, values: Mapping[str, Any], *, member: Member | None) -> OutgoingServer:
-    """``values``: column names; ``id`` to change one; ``password`` in clear is sealed here."""
-    server: OutgoingServer = _save(ports, OutgoingServer, "outgoing server", values, member)
+    """``values``: column names; ``id`` to change one; ``password`` in clear is sealed here. Its circuit closes, and what waits for
+    servers looks again."""
+    with transaction.atomic():
+        server: OutgoingServer = _save(ports, OutgoingServer, "outgoing server", values, member)
+        OutgoingServer.objects.filter(pk=server.pk).update(broken_until=None)
+        wake_queue(ports)
     return server
 
 
@@ -111,11 +116,20 @@ def _save(ports: Ports, model: type[Any], what: str, values: Mapping[str, Any], 
         setattr(row, name, value)
     if password:
         row.secret = ports.vault.seal(password)
-    row.full_clean(exclude=["secret"])
+    row.full_clean(exclude=["secret", *_untouched(row, names)])
     row.save()
     after = _shown(row, names) | ({"password": "********"} if password else {})
     _record(ports, member, f"{what} {row}", before, after)
     return row
+
+
+def _untouched(row: models.Model, names: list[str]) -> list[str]:
+    """Columns that nobody gave a value and that have one: bookkeeping such as cursors is not for people to fill in."""
+    return [
+        field.name
+        for field in row._meta.concrete_fields
+        if field.name not in names and field.attname not in names and (row.pk or field.has_default() or field.null)
+    ]
 
 
 def _shown(row: models.Model, names: list[str]) -> dict[str, object]:

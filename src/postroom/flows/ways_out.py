@@ -113,14 +113,14 @@ def _server(row: OutgoingServer) -> ServerFact:
     )
 
 
-def _configured(ports: Ports, parameters: Parameters, broken_until: datetime | None, trouble: str) -> ServerFact | None:
+def _configured(ports: Ports, values: Parameters, broken_until: datetime | None, trouble: str) -> ServerFact | None:
     configuration = ports.configuration
     if not configuration.server_host:
         return None
     return ServerFact(
         id=CONFIGURED,
         name=f"{configuration.server_host}:{configuration.server_port}",
-        filter=read_filter(parameters.text("mail.default.from_filter") or configuration.from_filter),
+        filter=read_filter(values.text("mail.default.from_filter") or configuration.from_filter),
         broken_until=broken_until,
         trouble=trouble,
         login=configuration.server_user,

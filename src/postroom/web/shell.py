@@ -6,12 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from postroom.web.members import MemberRequest
 from postroom.web.site import site
+
+
+class SeeOther(HttpResponseRedirect):
+    """RFC 9110 15.4.4: the answer to a POST is to be had there, by GET."""
+
+    status_code = 303
 
 
 def page(
@@ -38,12 +44,9 @@ def go(request: MemberRequest, url: str, *, said: str = "", trouble: str = "") -
         messages.success(request, said)
     if trouble:
         messages.error(request, trouble)
-    answer = HttpResponse(status=303)
-    answer["Location"] = url
     if request.headers.get("HX-Request") == "true":
-        answer = HttpResponse(status=204)
-        answer["HX-Redirect"] = url
-    return answer
+        return HttpResponse(status=204, headers={"HX-Redirect": url})
+    return SeeOther(url)
 
 
 def back(request: MemberRequest, otherwise: str) -> str:

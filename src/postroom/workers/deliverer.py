@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from django.db import close_old_connections, connections
 
-from postroom.core.delivery.wire import Endpoint, WireOutcome
+from postroom.core.delivery.wire import Endpoint, Phase, WireOutcome
 from postroom.core.terms.smtp_replies import SmtpReply
 from postroom.flows.deliver_mail import LEASE, ClaimedBatch, ReadyMail, Shelf, Ticket, claim_and_compose
 from postroom.flows.ports import Ports
@@ -73,7 +73,14 @@ def run(worker_name: str) -> None:
     ports = wired_ports()
     worker = f"{re.sub(r'[^A-Za-z0-9._-]', '_', worker_name)[:70]}-{ports.ids.hex(3)}"
     with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
-        runner.run(Deliverer(ports, worker).run())
+        runner.run(_until_told(Deliverer(ports, worker)))
+
+
+async def _until_told(deliverer: Deliverer) -> None:
+    loop = asyncio.get_running_loop()
+    for which in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(which, deliverer.stop)
+    await deliverer.run()
 
 
 def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -85,7 +92,7 @@ def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 class Deliverer:
-    """One worker. `run` once, in an event loop of the main thread."""
+    """One worker. Made and `run` once, in one event loop."""
 
     def __init__(self, ports: Ports, worker: str) -> None:
         self.worker = worker
@@ -109,8 +116,6 @@ class Deliverer:
 
     async def run(self) -> None:
         self._loop = asyncio.get_running_loop()
-        for which in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(which, self.stop)
         self._renewed_at = self._loop.time()
         self._journal = wire_journal(self._directory / f"{self.worker}.journal")
         ear = threading.Thread(target=self._listen, name="ear")
@@ -184,10 +189,10 @@ class Deliverer:
         self._has_strays = False
         for ready in batch.ready:
             self._held.add(ready)
-            self._counter_for(ready).add(ready)
+            self._hand_over(ready)
         for counter in list(self._counters.values()):
             self._pump(counter)
-        return batch.taken >= room
+        return batch.taken > 0  # there may be more; looking costs a millisecond
 
     def _claim_rows(self, room: int, lanes: list[int], known: Iterable[int] | None) -> ClaimedBatch:
         """In the database's thread."""
@@ -196,6 +201,15 @@ class Deliverer:
             put_back_strays(self.worker, known)
         room_bytes = MOST_BYTES // 2
         return claim_and_compose(self._ports, self.worker, room, shelf=self._shelf, most_bytes=room_bytes, lanes=lanes)
+
+    def _hand_over(self, ready: ReadyMail) -> None:
+        try:
+            self._counter_for(ready).add(ready)
+        except ValueError as error:  # a host name that is none: the server's trouble, and nobody else's
+            key = ready.ticket.delivery_id
+            outcome = WireOutcome(key=key, phase=Phase.CONNECT, reply=None, trouble=str(error))
+            self._outcomes.append((ready.ticket, outcome))
+            self._told.set()
 
     def _counter_for(self, ready: ReadyMail) -> Counter:
         key = (ready.ticket.server_id, ready.endpoint)

@@ -224,7 +224,8 @@ def test_a_server_that_closes_after_each_mail_without_a_word_gets_all(extensions
         peer.say("220 peer.example")
         peer.hear("EHLO")
         peer.say("250-peer.example", *(f"250-{each}" for each in extensions[1:]), "250 HELP")
-        peer.hear("MAIL")
+        if peer.hear().startswith("QUIT"):  # opened for mail that another connection was quicker to take
+            peer.drop()
         peer.say("250 ok")
         peer.hear("RCPT")
         peer.say("250 ok")

@@ -1,4 +1,4 @@
-"""The collected reports of many mail servers, where they are at hand: ``POSTROOM_CORPORA`` names their directory.
+"""The collected reports of many mail servers, where they are at hand: ``../shared/corpora`` beside the project.
 
 A row of ``reports.jsonl`` holds ``file``, ``kind`` and ``recipients``.
 """
@@ -6,7 +6,6 @@ A row of ``reports.jsonl`` holds ``file``, ``kind`` and ``recipients``.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -15,10 +14,10 @@ from postroom.core.mime.parsing import parse
 from postroom.core.reports.delivery_reports import ReportKind
 from postroom.core.reports.reading import read_report
 
-CORPORA = Path(os.environ.get("POSTROOM_CORPORA", "/nonexistent"))
+CORPORA = Path(__file__).parents[4] / "shared" / "corpora"
 pytestmark = [
     pytest.mark.shared,
-    pytest.mark.skipif(not (CORPORA / "reports.jsonl").exists(), reason="POSTROOM_CORPORA names no corpora"),
+    pytest.mark.skipif(not (CORPORA / "reports.jsonl").exists(), reason="the mail corpora are not beside the project"),
 ]
 
 

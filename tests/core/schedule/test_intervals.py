@@ -12,7 +12,7 @@ from postroom.core.schedule.intervals import is_late, next_run, retry_after_fail
 FIVE = datetime(2026, 3, 2, 5, 0, tzinfo=UTC)
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 
-times = st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+times = st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC))
 intervals = st.timedeltas(MINUTE, timedelta(days=40))
 
 

@@ -1,7 +1,8 @@
-"""Mailbox lists: the addresses in From, To, Cc, Reply-To and their kin, as people and programs really write them.
+"""Mailbox lists: the addresses in From, To, Cc, Reply-To and their kin, as they are really written.
 
-Duty: permissive reading of RFC 5322 3.4 address lists. Quoted strings and comments are recognised before words are
-decoded, so that ``"Bike@Home" <a@b.example>`` is one address and an encoded comma separates nothing.
+Duty: permissive reading of RFC 5322 3.4 address lists. Quoted strings and comments are recognised before
+words are decoded, so that ``"Bike@Home" <a@b.example>`` is one address and an encoded comma separates
+nothing.
 Laws: never raises; linear in its input; at most `MAX_ADDRESSES` per field.
 Standards: RFC 5322 3.4 and 4.4 (obsolete forms), RFC 2047 5 (3), RFC 6532.
 """
@@ -16,7 +17,8 @@ from postroom.core.terms.addresses import Address
 MAX_ADDRESSES = 2_000
 
 _ONE = re.compile(
-    r"""(?:"?([^"',<>():;@\\\[\]\x00-\x1f\x7f-\x9f\u2028\u2029]*?)"?[ ]*<)?([^\s"',<>():;@\\\[\]=]+)@([A-Za-z0-9.-]+)(>)?"""
+    r"""(?:"?([^"',<>():;@\\\[\]\x00-\x1f\x7f-\x9f\u2028\u2029]*?)"?[ ]*<)?"""  # a plain name
+    r"""([^\s"',<>():;@\\\[\]=]+)@([A-Za-z0-9.-]+)(>)?"""
 )
 _SHORT = 200  # the pattern above is for the ordinary mailbox only
 _TOKEN = re.compile(
@@ -36,14 +38,16 @@ _LOCAL_ONLY = re.compile(r"[\w.+/-]{1,64}")
 def read_addresses(raw: str) -> tuple[Address, ...]:
     """The mailboxes of a field's value, group members included, in order.
 
-    ``raw`` is unfolded; encoded words may still be in it. A name alone in angle brackets (``<MAILER-DAEMON>``) or as the only
-    word is kept with an empty domain; words without an address are dropped.
+    ``raw`` is unfolded; encoded words may still be in it. A name alone in angle brackets
+    (``<MAILER-DAEMON>``) or as the only word is kept with an empty domain; words without an address are
+    dropped.
     """
     if len(raw) < _SHORT:
         match = _ONE.fullmatch(raw)
         if match is not None and (match[1] is None) == (match[4] is None):
             name = match[1] or ""
-            return (Address(_clean_name(name) if "=?" in name else name.strip(), match[2], match[3]),)
+            is_plain = name.isascii() and "=?" not in name and "  " not in name
+            return (Address(name.strip() if is_plain else _clean_name(name), match[2], match[3]),)
     found = _Reader().read(raw)
     if not found and "=?" in raw:  # the whole field was encoded, brackets and all
         found = _Reader().read(decode_words(raw))
@@ -72,7 +76,9 @@ class _Reader:
                 self._add_word(_ESCAPED.sub(r"\1", match[1]), quoted=True)
             elif match[2] is not None:
                 inner = match[2]
-                if raw[position - 1] != ">" and "," in inner and inner[:1] != "@":  # never closed: it ends at the comma
+                if (
+                    raw[position - 1] != ">" and "," in inner and inner[:1] != "@"
+                ):  # never closed: it ends at the comma
                     inner = inner.partition(",")[0]
                     position = start + 1 + len(inner)
                 self._take_spec(inner)
@@ -80,7 +86,9 @@ class _Reader:
                 self._close()
             elif first == ":":
                 self._colon()
-            elif first == '"':  # never closed: from here on quotes are white space, so that they are looked for once
+            elif (
+                first == '"'
+            ):  # never closed: from here on quotes are white space, so that they are looked for once
                 raw = raw[:start] + raw[start:].replace('"', " ")
             elif first == "(":
                 end = position if position - start > 1 else _end_of_comment(raw, start)
@@ -147,14 +155,17 @@ class _Reader:
     def _glued(self) -> list[tuple[str, str]]:
         """The bare addr-specs among the words: neighbours that touch are one (``"john doe"@x.example``)."""
         words: list[str] = []
-        for text, quoted, touches in self.phrase:
-            text = f'"{text}"' if quoted else text
-            if (touches and words) or (text[0] == "@" and words and "@" not in words[-1]) or (words and words[-1][-1] == "@"):
-                words[-1] += text
+        for text, is_quoted, touches in self.phrase:
+            word = f'"{text}"' if is_quoted else text
+            last = words[-1] if words else ""
+            if last and (touches or last[-1] == "@" or (word[:1] == "@" and "@" not in last)):
+                words[-1] += word  # touching, or "john @ x.example"
             else:
-                words.append(text)
+                words.append(word)
         pairs = (
-            _split_spec(word) for word in words if "@" in word and not (word[0] == word[-1] == '"' or "=?" in word)
+            _split_spec(word)
+            for word in words
+            if "@" in word and not (word[0] == word[-1] == '"' or "=?" in word)
         )
         return [(local, domain) for local, domain in pairs if local and domain]
 
@@ -191,13 +202,17 @@ def _clean_name(name: str) -> str:
     name = decode_words(name)
     if "  " in name or not name.isascii() or name != name.strip():
         name = " ".join(name.split())
-    while len(name) > 1 and name[0] == name[-1] and name[0] in "'\"":
-        name = name[1:-1].strip()
+    for _ in range(3):  # quotes inside quotes, as address books collect them
+        if len(name) > 1 and name[0] == name[-1] and name[0] in "'\"":
+            name = name[1:-1].strip()
     return name
 
 
 def _split_spec(spec: str) -> tuple[str, str]:
-    """Local part and domain of what stood between angle brackets: routes, ``mailto:``, white space and quotes removed."""
+    """Local part and domain of what stood between angle brackets.
+
+    Routes, ``mailto:``, white space and quotes removed.
+    """
     if "=?" in spec:
         spec = decode_words(spec)
     spec = spec.strip()
@@ -220,11 +235,16 @@ def _bare(local: str) -> str:
     if len(local) > 2 and local[0] == local[-1] == '"':
         inner = local[1:-1]
         return (
-            inner if inner.isascii() and inner.replace(".", "").replace("-", "").replace("_", "").isalnum() else local
+            inner
+            if inner.isascii() and inner.replace(".", "").replace("-", "").replace("_", "").isalnum()
+            else local
         )
     return "".join(local.split()).strip('"')
 
 
 def _may_be_local(word: str) -> bool:
-    """Whether a word without a domain may be a mailbox of the peer's own machine: ``root``, ``MAILER-DAEMON``."""
+    """Whether a word without a domain may be a mailbox of the peer's own machine.
+
+    ``root``, ``MAILER-DAEMON``.
+    """
     return _LOCAL_ONLY.fullmatch(word) is not None and not word.lower().startswith("undisclosed")

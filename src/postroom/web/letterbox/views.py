@@ -86,22 +86,33 @@ def act(request: MemberRequest, letter_id: int) -> HttpResponse:
     """What the outside person does: answer, bounce, be away, complain. A real mail comes in through the real door."""
     _letter(request, letter_id)
     what = request.POST.get("action", "")
+    if what not in SAID:
+        raise Http404
+    said, trouble = str(SAID[what]), ""
+    try:
+        _do(request, letter_id, what)
+    except OSError:
+        trouble = _("The SMTP door is closed: is Postroom running with its door?")
+    except ValueError as error:
+        trouble = str(error)
+    return go(request, reverse("web:letter", args=[letter_id]), said="" if trouble else said, trouble=trouble)
+
+
+def _do(request: MemberRequest, letter_id: int, what: str) -> None:
+    """Raises OSError when the door is closed, ValueError with what stands against it."""
     member = request.member
     match what:
         case "reply":
             text = request.POST.get("text", "").replace("\0", "")[:100_000].strip()
             if not text:
-                return go(request, reverse("web:letter", args=[letter_id]), trouble=_("Write something first."))
+                raise ValueError(_("Write something first."))
             flow.reply_as_recipient(ports(), letter_id, text, member=member)
         case "bounce":
             flow.bounce(ports(), letter_id, member=member)
         case "away":
             flow.out_of_office(ports(), letter_id, member=member)
-        case "complain":
-            flow.complain(ports(), letter_id, member=member)
         case _:
-            raise Http404
-    return go(request, reverse("web:letter", args=[letter_id]), said=str(SAID[what]))
+            flow.complain(ports(), letter_id, member=member)
 
 
 @for_members("POST")
@@ -109,4 +120,6 @@ def seen(request: MemberRequest, letter_id: int) -> HttpResponse:
     """The mail was opened: its line is no longer bold."""
     _letter(request, letter_id)
     mark_letter_read(ports(), letter_id, member=request.member)
-    return HttpResponse(status=204)
+    answer = HttpResponse(status=204)
+    answer["HX-Trigger"] = "postroom:changed"  # its line is no longer bold
+    return answer

@@ -130,7 +130,7 @@ def section_edit(section: Section) -> Callable[..., Any]:
             try:
                 section.save(ports(), form.changes(row_id), member=request.member)
             except ValidationError as error:
-                form.add_error(None, error)
+                _tell(form, error)
             else:
                 return go(request, reverse(f"web:{section.key}"), said=_("Saved."))
         title = str(row) if row_id is not None else str(section.new)
@@ -144,6 +144,12 @@ def section_edit(section: Section) -> Callable[..., Any]:
         return page(request, "postroom/settings/edit.html", title, context, status=422 if form.errors else 200)
 
     return view
+
+
+def _tell(form: SettingForm, error: ValidationError) -> None:
+    """What the flow found wrong: at the fields that the form has, else above them."""
+    for name, words in error.update_error_dict({}).items():
+        form.add_error(name if name in form.fields else None, list(words))
 
 
 def _row(section: Section, row_id: int | None, company_ids: list[int]) -> models.Model:

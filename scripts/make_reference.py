@@ -1,0 +1,189 @@
+"""Make the reference pages in docs/reference from the tables of the code, so that they cannot lie.
+
+    python scripts/make_reference.py           write them
+    python scripts/make_reference.py --check   exit 1 and name those that are behind
+
+A test calls the same functions (tests/house/test_reference.py). Needs no database.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from postroom.cli.main import app
+from postroom.core.terms import states
+from postroom.core.terms.configuration import _CHOICES, HELP, Configuration
+from postroom.core.terms.parameters import PARAMETERS
+
+PROJECT = Path(__file__).resolve().parents[1]
+SOURCES = PROJECT / "src" / "postroom"
+REFERENCE = PROJECT / "docs" / "reference"
+NOTE = "<!-- Made by scripts/make_reference.py from the code. Do not edit. -->"
+_MEMBER = re.compile(r'^    ([A-Z0-9_]+) = "([^"]*)"(?:  # (.+))?$', re.MULTILINE)
+_MARKUP = re.compile(r"\[/?bold\]")
+
+
+def pages() -> dict[str, str]:
+    """The text of each page, by file name."""
+    return {
+        "commands.md": commands(),
+        "configuration.md": configuration(),
+        "parameters.md": parameters(),
+        "states.md": all_states(),
+        "reasons.md": reasons(),
+    }
+
+
+def commands() -> str:
+    root: Any = typer.main.get_command(app)
+    parts = [
+        "# Commands",
+        NOTE,
+        "Exit codes: 0 done, 1 it did not work, 2 it was asked wrongly. `postroom receive` answers mail servers by sysexits.h: "
+        "0, 64, 65, 67, 75. `--debug` before the command shows tracebacks; `--install-completion` teaches your shell.",
+    ]
+    for words, command in _walk(root, ()):
+        name = " ".join(("postroom", *words))
+        arguments = " ".join(_shown_argument(one) for one in command.params if one.param_type_name == "argument")
+        parts.append(f"## {name}\n\n`{' '.join(filter(None, [name, '[OPTIONS]', arguments]))}`")
+        parts.append(_MARKUP.sub("", inspect.cleandoc(command.help or "")))
+        if rows := [_parameter(one) for one in command.params]:
+            parts.append(_table(("", "Meaning"), rows))
+    return "\n\n".join(parts) + "\n"
+
+
+def _walk(command: Any, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, inner in sorted(getattr(command, "commands", {}).items()):
+        if hasattr(inner, "commands"):
+            yield from _walk(inner, (*words, name))
+        else:
+            yield (*words, name), inner
+
+
+def _shown_argument(argument: Any) -> str:
+    name = argument.metavar or argument.name.upper()
+    return name if argument.required else f"[{name}]"
+
+
+def _parameter(parameter: Any) -> tuple[str, str]:
+    if parameter.param_type_name == "argument":
+        return f"`{parameter.metavar or parameter.name.upper()}`", parameter.help or ""
+    names = ", ".join(f"`{one}`" for one in (*parameter.opts, *parameter.secondary_opts))
+    default = parameter.default
+    shown = (
+        f" Default: {default}." if isinstance(default, int | str) and not isinstance(default, bool) and default else ""
+    )
+    return names, (parameter.help or "") + shown
+
+
+def configuration() -> str:
+    rows = [(f"`{name}`", f"`POSTROOM_{name.upper()}`", _default(name), _meaning(name)) for name in HELP]
+    return (
+        "\n\n".join(
+            [
+                "# Configuration",
+                NOTE,
+                "What must be known before the database can be asked: `postroom.toml` in the working directory (or the file that "
+                "`POSTROOM_CONFIG` names) and variables of the environment, which win. An unknown setting is an error. "
+                "Everything that may change while Postroom runs is a [parameter](parameters.md) instead.",
+                _table(("Setting", "Variable", "Default", "Meaning"), rows),
+            ]
+        )
+        + "\n"
+    )
+
+
+def _default(name: str) -> str:
+    value = getattr(Configuration(), name)
+    if isinstance(value, bool):
+        return "`true`" if value else "`false`"
+    return f"`{value}`" if isinstance(value, int | str) and value != "" else ""
+
+
+def _meaning(name: str) -> str:
+    choices = _CHOICES.get(name, ())
+    missing = [choice for choice in choices if choice not in HELP[name]]
+    return HELP[name] + (f" One of: {', '.join(choices)}." if missing else "")
+
+
+def parameters() -> str:
+    rows = [(f"`{key}`", f"`{one.default}`" if one.default else "", one.help) for key, one in PARAMETERS.items()]
+    return (
+        "\n\n".join(
+            [
+                "# System parameters",
+                NOTE,
+                "Kept in the database; a change takes effect in every process at once and is recorded. On the page Settings, or with "
+                "`postroom parameter set KEY VALUE`.",
+                _table(("Key", "Default", "Meaning"), rows),
+            ]
+        )
+        + "\n"
+    )
+
+
+def all_states() -> str:
+    parts = ["# States and other words", NOTE]
+    for name, kind in inspect.getmembers(states, inspect.isclass):
+        if issubclass(kind, StrEnum) and kind is not StrEnum:
+            rows = [
+                (f"`{value}`", comment or "") for _, value, comment in _MEMBER.findall(inspect.getsource(kind)) if value
+            ]
+            parts += [f"## {name}", inspect.cleandoc(kind.__doc__ or ""), _table(("Value", "Meaning"), rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def reasons() -> str:
+    rows = [(f"`{code}`", sentence) for code, sentence in sorted(_sentences().items())]
+    return (
+        "\n\n".join(
+            [
+                "# Reasons",
+                NOTE,
+                "Every decision is stored with its reasons: a code, and the facts that fill its sentence. Codes stay; sentences may improve.",
+                _table(("Code", "Sentence"), rows),
+            ]
+        )
+        + "\n"
+    )
+
+
+def _sentences() -> dict[str, str]:
+    """What every room gives to `catalogue`, read from the sources: importing all of them would need a database."""
+    found: dict[str, str] = {}
+    for path in sorted(SOURCES.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "catalogue":
+                found |= ast.literal_eval(node.args[0])
+    return found
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *(tuple(cell.replace("|", "\\|") for cell in row) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def behind() -> list[str]:
+    """The pages that differ from the code."""
+    return [
+        name
+        for name, text in pages().items()
+        if not (REFERENCE / name).exists() or (REFERENCE / name).read_text(encoding="utf-8") != text
+    ]
+
+
+if __name__ == "__main__":
+    if "--check" in sys.argv:
+        sys.exit(f"behind the code: {', '.join(late)}; run scripts/make_reference.py" if (late := behind()) else 0)
+    REFERENCE.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (REFERENCE / name).write_text(text, encoding="utf-8")

@@ -1,0 +1,44 @@
+"""Law 15: a setting, command, parameter, state or reason is documented, and the page says what the code says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+REFERENCE = PROJECT / "docs" / "reference"
+
+
+def test_the_reference_says_what_the_code_says() -> None:
+    checked = subprocess.run(
+        [sys.executable, PROJECT / "scripts" / "make_reference.py", "--check"],
+        check=False, capture_output=True, text=True, timeout=120, env={"PYTHONPATH": str(PROJECT / "src"), "PATH": ""},
+    )  # fmt: skip
+    assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.parametrize("page", ["commands", "configuration", "parameters", "states", "reasons"])
+def test_nothing_is_listed_without_its_meaning(page: str) -> None:
+    rows = [
+        line for line in (REFERENCE / f"{page}.md").read_text(encoding="utf-8").splitlines() if line.startswith("| `")
+    ]
+    assert len(rows) > 15
+    described_elsewhere = {"commands", "states"}  # their heading describes values that speak for themselves
+    silent = [row for row in rows if row.rstrip(" |").endswith("`")]
+    assert page in described_elsewhere or silent == []
+
+
+def test_every_link_between_the_papers_leads_somewhere() -> None:
+    papers = [*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md")]
+    assert len(papers) > 15
+    broken = [
+        (paper.name, target)
+        for paper in papers
+        for target in re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", paper.read_text(encoding="utf-8"))
+        if not target.endswith(".png") and not (paper.parent / target).exists()
+    ]
+    assert broken == []

@@ -1,0 +1,157 @@
+"""The Letterbox as a mail program, and what the outside person does there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from email import message_from_bytes
+
+import pytest
+from django.test import Client
+
+from postroom.core.terms.envelopes import Envelope
+from postroom.store.models import Company, LetterboxMail, Member
+from postroom.web.letterbox import views
+from postroom.wiring import ports
+from tests.web import seeding
+from tests.web.conftest import SignedIn
+
+
+@pytest.fixture
+def window(signed_in: SignedIn, bob: Member) -> Client:
+    return signed_in(bob)
+
+
+@pytest.fixture
+def letter(company: Company) -> LetterboxMail:
+    page = "<p>Dear Carla, <b>it left today</b></p><script>alert(1)</script>"
+    raw = seeding.a_mail(
+        "Alice Archer <notifications@postroom.test>", "carla@customer.example", "Your parcel", page, "html"
+    )
+    raw = raw.replace(b"Subject:", b"Reply-To: support+k7@postroom.test\r\nSubject:")
+    return LetterboxMail.objects.create(
+        company=company,
+        return_path="bounce+token@postroom.test",
+        to_address="carla@customer.example",
+        from_display="Alice Archer <notifications@postroom.test>",
+        subject="Your parcel",
+        raw=raw,
+        captured_at=seeding.NOW,
+    )
+
+
+@contextmanager
+def door(monkeypatch: pytest.MonkeyPatch, refusal: Exception | None = None) -> Iterator[list[tuple[Envelope, bytes]]]:
+    """Our SMTP door as the flows see it."""
+    handed_in: list[tuple[Envelope, bytes]] = []
+
+    def submit(envelope: Envelope, raw: bytes) -> None:
+        if refusal is not None:
+            raise refusal
+        handed_in.append((envelope, raw))
+
+    changed = replace(ports(), submit=submit)
+    with monkeypatch.context() as patch:
+        patch.setattr(views, "ports", lambda: changed)
+        yield handed_in
+
+
+def test_each_person_has_a_mailbox_with_what_was_not_read_yet(window: Client, letter: LetterboxMail) -> None:
+    page = window.get("/letterbox/").content.decode()
+    assert "carla@customer.example" in page
+    assert '<span class="pr-count">1</span>' in page
+    assert "Your parcel" in window.get("/letterbox/?to=carla@customer.example").content.decode()
+    assert "Your parcel" not in window.get("/letterbox/?to=nobody@x.example").content.decode()
+
+
+def test_a_mail_is_read_as_its_recipient_would(window: Client, letter: LetterboxMail) -> None:
+    page = window.get(f"/letterbox/{letter.pk}/").content.decode()
+    assert "Alice Archer" in page
+    assert "support+k7@postroom.test" in page
+    body = window.get(f"/letterbox/{letter.pk}/body/").content.decode()
+    assert "<b>it left today</b>" in body
+    assert "<script" not in body
+
+
+def test_looking_changes_nothing_but_the_page_says_that_it_was_seen(window: Client, letter: LetterboxMail) -> None:
+    window.get(f"/letterbox/{letter.pk}/")
+    letter.refresh_from_db()
+    assert not letter.is_read
+    assert window.post(f"/letterbox/{letter.pk}/seen/").status_code == 204
+    letter.refresh_from_db()
+    assert letter.is_read
+
+
+def test_the_person_answers_to_where_answers_go(
+    window: Client, letter: LetterboxMail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with door(monkeypatch) as handed_in:
+        window.post(f"/letterbox/{letter.pk}/act/", {"action": "reply", "text": "Thank you!"})
+    ((envelope, raw),) = handed_in
+    assert envelope.mail_from == "carla@customer.example"
+    assert envelope.rcpt_to == ("support+k7@postroom.test",)
+    mail = message_from_bytes(raw)
+    assert mail["Subject"] == "Re: Your parcel"
+    assert "Thank you!" in raw.decode()
+
+
+@pytest.mark.parametrize(
+    ("action", "sign"),
+    [("bounce", b"message/delivery-status"), ("away", b"auto-replied"), ("complain", b"message/feedback-report")],
+)
+def test_server_vacation_program_and_provider_answer_the_return_path(
+    window: Client, letter: LetterboxMail, monkeypatch: pytest.MonkeyPatch, action: str, sign: bytes
+) -> None:
+    with door(monkeypatch) as handed_in:
+        window.post(f"/letterbox/{letter.pk}/act/", {"action": action})
+    ((envelope, raw),) = handed_in
+    assert envelope == Envelope(mail_from="", rcpt_to=("bounce+token@postroom.test",))
+    assert sign in raw
+
+
+@pytest.mark.parametrize(
+    ("refusal", "words"),
+    [
+        (OSError("refused"), "The SMTP door is closed"),
+        (ValueError("550 5.1.1 no such alias"), "550 5.1.1 no such alias"),
+    ],
+)
+def test_when_the_door_does_not_take_it_that_is_said(
+    window: Client, letter: LetterboxMail, monkeypatch: pytest.MonkeyPatch, refusal: Exception, words: str
+) -> None:
+    with door(monkeypatch, refusal):
+        answer = window.post(f"/letterbox/{letter.pk}/act/", {"action": "bounce"}, follow=True)
+    assert words in answer.content.decode()
+
+
+def test_an_empty_answer_is_not_sent(window: Client, letter: LetterboxMail, monkeypatch: pytest.MonkeyPatch) -> None:
+    with door(monkeypatch) as handed_in:
+        answer = window.post(f"/letterbox/{letter.pk}/act/", {"action": "reply", "text": "  "}, follow=True)
+    assert "Write something first." in answer.content.decode()
+    assert not handed_in
+
+
+def test_who_reads_only_and_who_is_of_another_company_does_nothing_there(
+    signed_in: SignedIn, rita: Member, mallory: Member, letter: LetterboxMail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with door(monkeypatch) as handed_in:
+        assert signed_in(rita).post(f"/letterbox/{letter.pk}/act/", {"action": "bounce"}).status_code == 403
+        assert signed_in(mallory).post(f"/letterbox/{letter.pk}/act/", {"action": "bounce"}).status_code == 404
+        assert signed_in(mallory).post(f"/letterbox/{letter.pk}/seen/").status_code == 404
+        assert signed_in(mallory).post(f"/letterbox/{letter.pk}/act/", {"action": "explode"}).status_code == 404
+    assert not handed_in
+
+
+def test_a_picture_that_the_mail_carries_is_shown_from_the_mail_itself(window: Client, company: Company) -> None:
+    raw = (
+        b"From: a@x.example\r\nTo: c@y.example\r\nSubject: s\r\nMIME-Version: 1.0\r\n"
+        b'Content-Type: multipart/related; boundary="b"\r\n\r\n'
+        b'--b\r\nContent-Type: text/html\r\n\r\n<img src="cid:logo"><img src="cid:page">\r\n'
+        b"--b\r\nContent-Type: image/png\r\nContent-ID: <logo>\r\nContent-Transfer-Encoding: base64\r\n\r\niVBORw0KGgo=\r\n"
+        b"--b\r\nContent-Type: image/svg+xml\r\nContent-ID: <page>\r\nContent-Transfer-Encoding: base64\r\n\r\nPHN2Zz4=\r\n--b--\r\n"
+    )
+    letter = LetterboxMail.objects.create(company=company, to_address="c@y.example", raw=raw, captured_at=seeding.NOW)
+    page = window.get(f"/letterbox/{letter.pk}/body/").content.decode()
+    assert 'src="data:image/png;base64,iVBORw0KGgo="' in page
+    assert "svg+xml" not in page

@@ -1,0 +1,242 @@
+"""Settings: forms that say what is wrong, secrets that never come out, changes that are written down."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from postroom.store.models import (
+    Alias,
+    AliasDomain,
+    ApiKey,
+    Company,
+    Mailbox,
+    Member,
+    OutgoingServer,
+    Parameter,
+    ScheduledAction,
+    SettingChange,
+)
+from postroom.wiring import ports
+from tests.web import seeding
+from tests.web.conftest import SignedIn
+
+SERVER = {
+    "name": "Own relay",
+    "transport": "smtp",
+    "host": "smtp.northwind.example",
+    "port": "587",
+    "encryption": "starttls",
+    "verify_certificate": "on",
+    "username": "post",
+    "envelope_sender": "signed",
+    "purpose": "both",
+    "priority": "10",
+    "max_connections": "10",
+    "mails_per_connection": "100",
+    "max_message_size": "0",
+    "is_active": "on",
+}
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def window(signed_in: SignedIn, ada: Member) -> Client:
+    return signed_in(ada)
+
+
+def test_a_server_is_made_and_its_password_is_sealed_and_never_shown_again(window: Client) -> None:
+    assert (
+        window.post("/settings/servers/new/", {**SERVER, "password": "tr0ub4dor & 3 "})["Location"]
+        == "/settings/servers/"
+    )
+    server = OutgoingServer.objects.get()
+    assert ports().vault.open(bytes(server.secret)).reveal() == "tr0ub4dor & 3 "
+    for place in ("/settings/servers/", f"/settings/servers/{server.pk}/", "/settings/changes/"):
+        assert "tr0ub4dor" not in window.get(place).content.decode(), place
+    assert "tr0ub4dor" not in str(list(SettingChange.objects.values()))
+
+
+def test_an_empty_password_keeps_the_one_that_is_stored(window: Client) -> None:
+    window.post("/settings/servers/new/", {**SERVER, "password": "first"})
+    server = OutgoingServer.objects.get()
+    window.post(f"/settings/servers/{server.pk}/", {**SERVER, "host": "other.example", "password": ""})
+    server.refresh_from_db()
+    assert server.host == "other.example"
+    assert ports().vault.open(bytes(server.secret)).reveal() == "first"
+
+
+def test_only_what_was_changed_is_written_down_with_before_and_after(window: Client, ada: Member) -> None:
+    window.post("/settings/servers/new/", SERVER)
+    server = OutgoingServer.objects.get()
+    window.post(f"/settings/servers/{server.pk}/", {**SERVER, "port": "465", "encryption": "tls"})
+    change = SettingChange.objects.latest("id")
+    assert change.user == ada.user
+    assert change.before == {"port": 587, "encryption": "starttls"}
+    assert change.after == {"port": 465, "encryption": "tls"}
+    page = window.get("/settings/changes/").content.decode()
+    assert "Ada Admin" in page
+    assert "465" in page
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"host": ""}, "An SMTP server has a host."),
+        ({"port": "x"}, "Enter a whole number."),
+        ({"from_filter": "example.org, not a domain!"}, "neither an address nor a domain"),
+        ({"encryption": "rot13"}, "Select a valid choice"),
+    ],
+)
+def test_what_does_not_fit_is_said_and_nothing_is_saved(window: Client, wrong: dict[str, str], words: str) -> None:
+    answer = window.post("/settings/servers/new/", {**SERVER, **wrong})
+    assert answer.status_code == 422
+    assert words in answer.content.decode()
+    assert not OutgoingServer.objects.exists()
+
+
+def test_a_mailbox_an_alias_domain_and_an_alias_are_made(window: Client, company: Company) -> None:
+    mailbox = {
+        "name": "Shop",
+        "company": company.pk,
+        "protocol": "imap",
+        "host": "imap.northwind.example",
+        "port": "993",
+        "encryption": "tls",
+        "username": "shop",
+        "password": "secret",
+        "folder": "INBOX",
+        "after_fetch": "mark_seen",
+        "priority": "5",
+        "interval_seconds": "300",
+        "is_active": "on",
+    }
+    assert window.post("/settings/mailboxes/new/", mailbox).status_code == 303
+    assert ports().vault.open(bytes(Mailbox.objects.get().secret)).reveal() == "secret"
+
+    domain = {
+        "name": "Postroom.TEST.",
+        "bounce_alias": "bounce",
+        "catchall_alias": "catchall",
+        "default_from": "notifications",
+        "priority": "1",
+    }
+    assert window.post("/settings/domains/new/", domain).status_code == 303
+    assert AliasDomain.objects.get().name == "postroom.test"
+
+    alias = {
+        "name": "Support",
+        "domain": AliasDomain.objects.get().pk,
+        "kind": "ticket",
+        "company": company.pk,
+        "policy": "everyone",
+    }
+    assert window.post("/settings/aliases/new/", alias).status_code == 303
+    assert str(Alias.objects.get()) == "support@postroom.test"
+    assert window.post("/settings/aliases/new/", alias).status_code == 422  # there is one of that name
+    assert window.post("/settings/aliases/new/", {**alias, "name": "a b@c"}).status_code == 422
+    assert window.post("/settings/domains/new/", {**domain, "name": "no domain"}).status_code == 422
+
+
+def test_rows_of_another_company_are_neither_seen_nor_saved(
+    signed_in: SignedIn, mallory: Member, company: Company
+) -> None:
+    server = seeding.a_server(company=company)
+    window = signed_in(mallory)
+    assert server.name not in window.get("/settings/servers/").content.decode()
+    assert window.get(f"/settings/servers/{server.pk}/").status_code == 404
+    assert window.post(f"/settings/servers/{server.pk}/", {**SERVER, "host": "evil.example"}).status_code == 404
+    assert window.post("/settings/servers/new/", {**SERVER, "company": company.pk}).status_code == 422
+    assert OutgoingServer.objects.get().host == server.host
+
+
+@pytest.mark.parametrize("who", ["bob", "alice", "rita"])
+def test_only_administrators_change_settings(
+    signed_in: SignedIn, who: str, request: pytest.FixtureRequest, company: Company
+) -> None:
+    window = signed_in(request.getfixturevalue(who))
+    ScheduledAction.objects.create(key="queue_manager", name="Q", interval_seconds=60, next_run_at=seeding.NOW)
+    for place in (
+        "/settings/servers/new/",
+        "/settings/parameters/mail.retry.days/",
+        "/settings/actions/queue_manager/",
+    ):
+        assert window.post(place, {**SERVER, "value": "9", "minutes": "9"}).status_code == 403, place
+    assert not SettingChange.objects.exists()
+
+
+# -- parameters
+
+
+def test_a_parameter_is_set_checked_and_set_back(window: Client) -> None:
+    place = "/settings/parameters/mail.retry.days/"
+    piece = window.post(place, {"value": "7"}, headers=HTMX).content.decode()
+    assert 'value="7"' in piece
+    assert "changed" in piece
+    assert Parameter.objects.get(key="mail.retry.days").value == "7"
+
+    answer = window.post(place, {"value": "many"}, headers=HTMX)
+    assert answer.status_code == 422
+    assert "A whole number" in answer.content.decode()
+    assert 'value="many"' in answer.content.decode()
+    assert Parameter.objects.get(key="mail.retry.days").value == "7"
+
+    window.post(place, {"value": "7", "reset": "1"}, headers=HTMX)
+    assert Parameter.objects.get(key="mail.retry.days").value == "5"
+    assert SettingChange.objects.filter(subject="parameter mail.retry.days").count() == 2
+
+
+def test_without_scripts_the_page_comes_back_with_a_word(window: Client) -> None:
+    answer = window.post("/settings/parameters/mail.retry.days/", {"value": "many"}, follow=True)
+    assert answer.status_code == 200
+    assert "A whole number" in answer.content.decode()
+
+
+def test_every_parameter_is_listed_with_default_and_help(window: Client) -> None:
+    from postroom.core.terms.parameters import PARAMETERS
+
+    page = window.get("/settings/parameters/").content.decode()
+    for key in PARAMETERS:
+        assert f">{key}</code>" in page, key
+    assert window.post("/settings/parameters/no.such.key/", {"value": "1"}).status_code == 404
+
+
+# -- scheduled actions
+
+
+def test_interval_and_activity_of_an_action_are_changed_and_written_down(window: Client) -> None:
+    ScheduledAction.objects.create(key="queue_manager", name="Queue", interval_seconds=3600, next_run_at=seeding.NOW)
+    window.post("/settings/actions/queue_manager/", {"minutes": "15"})
+    row = ScheduledAction.objects.get()
+    assert (row.interval_seconds, row.is_active) == (900, False)
+    assert SettingChange.objects.get().after == {"interval_seconds": 900, "is_active": False}
+    assert window.post("/settings/actions/queue_manager/", {"minutes": "0"}).status_code == 422
+
+
+def test_run_now_defers_a_job_once(window: Client) -> None:
+    from procrastinate.contrib.django.models import ProcrastinateJob
+
+    ScheduledAction.objects.create(key="queue_manager", name="Queue", interval_seconds=3600, next_run_at=seeding.NOW)
+    window.post("/settings/actions/queue_manager/run/")
+    page = window.post("/settings/actions/queue_manager/run/", follow=True).content.decode()
+    assert ProcrastinateJob.objects.count() == 1
+    assert "It waits to be run already." in page
+    assert window.post("/settings/actions/dragons/run/").status_code == 404
+
+
+# -- keys for programs
+
+
+def test_a_key_is_shown_once_and_only_its_hash_is_kept(signed_in: SignedIn, bob: Member, alice: Member) -> None:
+    window = signed_in(bob)
+    page = window.post("/settings/keys/", {"name": "Shop"}).content.decode()
+    text = page.split('<pre class="pr-verbatim">')[1].split("<")[0]
+    assert text.startswith("prk_")
+    key = ApiKey.objects.get()
+    assert (key.name, key.member) == ("Shop", bob)
+    assert text not in str(vars(key))
+    assert text not in window.get("/settings/keys/").content.decode()
+
+    assert signed_in(alice).post("/settings/keys/remove/", {"id": key.pk}).status_code == 404
+    assert window.post("/settings/keys/remove/", {"id": key.pk}).status_code == 303
+    assert not ApiKey.objects.exists()
