@@ -24,26 +24,9 @@ def up() -> None:
 
     Tables are brought up to date first. Stop with Ctrl-C. How many processes of each: POSTROOM_DELIVERERS and friends.
     """
-    from postroom.workers.supervisor import bring_tables_up_to_date
     from postroom.workers.supervisor import up as supervise
 
-    configuration = configured(is_quiet=False)
-    with running(configuration):
-        bring_tables_up_to_date()
-        _warn_of_a_copy()
-        supervise(configuration)
-
-
-def _warn_of_a_copy() -> None:
-    from postroom.flows.guard_installation import check_home
-    from postroom.wiring import ports
-
-    home = check_home(ports())
-    if home.is_locked:
-        remark(
-            f"This database lives at {home.confirmed}, but runs at {home.found}. So that a copy writes to no customer, "
-            "all mail goes to the Letterbox and nothing is fetched. If this is its new home: postroom confirm-home"
-        )
+    supervise(configured(is_quiet=False))
 
 
 @app.command(rich_help_panel="Running")
