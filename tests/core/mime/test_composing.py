@@ -283,3 +283,18 @@ def test_an_extra_field_is_written_as_given() -> None:
         == "List-Unsubscribe: <https://shop.example/u/1>, <mailto:u@shop.example>"
     )
     assert field(mail, "Precedence") == "Precedence: list"
+
+
+def test_the_parameters_of_an_attachments_type_travel_with_it() -> None:
+    invite = OutgoingAttachment(
+        name="invite.ics", content_type="text/calendar; method=REQUEST", content="SUMMARY:Größe".encode()
+    )
+    latin = OutgoingAttachment(
+        name="a.csv", content_type="text/csv; charset=iso-8859-1", content=b"Gr\xf6\xdfe"
+    )
+    body = render_body(text="See", attachments=(invite, latin)).body
+    assert (
+        b'Content-Type: text/calendar;\r\n method="REQUEST";\r\n charset="utf-8";\r\n name="invite.ics"\r\n'
+        in body
+    )
+    assert b'Content-Type: text/csv;\r\n charset="iso-8859-1";\r\n name="a.csv"\r\n' in body

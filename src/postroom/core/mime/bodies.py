@@ -90,7 +90,7 @@ def sort_parts(root: Part) -> Sorted:
 
 
 def _named_body(result: Sorted) -> list[Block]:
-    """The first part when it is a text that is named but not called an attachment, and nothing else is a body."""
+    """The first part, a text that is named but not called an attachment, when nothing else is a body."""
     first = result.attachments[0] if result.attachments else None
     if (
         first is None
