@@ -15,6 +15,8 @@ from postroom.core.delivery.wire import Phase
 from .posting import BODY, HEADER, MemoryJournal, endpoint, mail, mails, post, post_one, run
 from .scripted_peer import Answer, Connection, Does, ReceivedMail, ScriptedPeer, polite
 
+pytestmark = pytest.mark.usefixtures("every_loop")
+
 PLAIN = ("SIZE",)
 PIPELINED = ("SIZE", "PIPELINING")
 both_ways = pytest.mark.parametrize("extensions", [PLAIN, PIPELINED], ids=["singly", "pipelined"])

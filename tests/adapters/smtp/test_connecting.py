@@ -12,6 +12,8 @@ from postroom.core.terms.smtp_replies import SmtpReply
 from .posting import MemoryJournal, endpoint, mails, post, post_one
 from .scripted_peer import Connection, Does, ScriptedPeer, closed_port, polite
 
+pytestmark = pytest.mark.usefixtures("every_loop")
+
 
 def test_a_refused_connection_is_trouble_for_everybody_who_waits() -> None:
     journal = MemoryJournal()

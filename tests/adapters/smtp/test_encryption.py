@@ -13,6 +13,8 @@ from .certificates import Authority, make_authority, self_signed_context
 from .posting import endpoint, mail, mails, post, post_one
 from .scripted_peer import Answer, Connection, Does, ScriptedPeer, polite
 
+pytestmark = pytest.mark.usefixtures("every_loop")
+
 both_kinds = pytest.mark.parametrize("encryption", [Encryption.STARTTLS, Encryption.TLS])
 
 
