@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from uuid import uuid4
 
 import pytest
@@ -59,40 +59,70 @@ def processes_of(folder: Path) -> dict[int, str]:
     return found
 
 
-@pytest.fixture(scope="module")
-def base(run_folder: Path) -> Iterator[str]:
-    """The address of a demo that is ready. Told to stop at the end, it ends well and leaves no process."""
-    folder = Path(tempfile.mkdtemp(prefix="demo-", dir=run_folder))
-    ports = {name: Port() for name in ("WEB", "SMTP", "LMTP")}
-    environment = {
-        **{
+class Demo:
+    """The command, with a folder and ports of its own. Leaving the block ends whatever is left, kindly or not."""
+
+    def __init__(self, run_folder: Path) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="demo-", dir=run_folder))
+        self.ports = {name: Port() for name in ("WEB", "SMTP", "LMTP")}
+        self._log = self.folder.with_suffix(".log")
+
+    def __enter__(self) -> Self:
+        inherited = {
             name: value
             for name, value in os.environ.items()
             if not name.startswith(("POSTROOM_", "DJANGO_", "PYTEST_"))
-        },
-        **{f"POSTROOM_{name}_PORT": str(port) for name, port in ports.items()},
-        "POSTROOM_DATA_DIR": str(folder),
-        "PYTHONPATH": str(SOURCE),
-    }
-    log = folder.with_suffix(".log")
-    with log.open("wb") as console:
-        command = [sys.executable, "-m", "postroom", "demo"]
-        demo = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console, env=environment)
-    try:
-        wait_until(lambda: "Ready" in log.read_text() or demo.poll() is not None, "the demo is ready", START_PATIENCE)
-        assert demo.poll() is None, log.read_text()
-        yield f"http://127.0.0.1:{ports['WEB']}"
-        demo.send_signal(signal.SIGTERM)
-        assert demo.wait(STOP_PATIENCE) == 0, log.read_text()
-        wait_until(lambda: not processes_of(folder), f"nothing is left: {processes_of(folder)}", PATIENCE)
-        assert "Traceback" not in log.read_text()
-    finally:
-        for process in (demo.pid, *processes_of(folder)):
+        }
+        ports = {f"POSTROOM_{name}_PORT": str(port) for name, port in self.ports.items()}
+        with self._log.open("wb") as console:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "postroom", "demo"],
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                env={**inherited, **ports, "POSTROOM_DATA_DIR": str(self.folder), "PYTHONPATH": str(SOURCE)},
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in (self._process.pid, *processes_of(self.folder)):
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
-        demo.wait()
-        for port in ports.values():
+        self._process.wait()
+        for port in self.ports.values():
             port.release()
+
+    def words(self) -> str:
+        return self._log.read_text()
+
+    def wait_for(self, word: str) -> None:
+        wait_until(
+            lambda: word in self.words() or self._process.poll() is not None, f"the demo says {word}", START_PATIENCE
+        )
+        assert self._process.poll() is None, self.words()
+
+    def terminate(self) -> int:
+        """Ask it to end; its exit status, once nothing of it lives."""
+        self._process.send_signal(signal.SIGTERM)
+        status = self._process.wait(STOP_PATIENCE)
+        wait_until(lambda: not processes_of(self.folder), f"nothing of {self.folder} lives", PATIENCE)
+        assert "Traceback" not in self.words(), self.words()
+        return status
+
+
+@pytest.fixture(scope="module")
+def base(run_folder: Path) -> Iterator[str]:
+    """The address of a demo that is ready. Told to stop at the end, it ends well and leaves no process."""
+    with Demo(run_folder) as demo:
+        demo.wait_for("Ready")
+        yield f"http://127.0.0.1:{demo.ports['WEB']}"
+        assert demo.terminate() == 0, demo.words()
+
+
+def test_a_demo_that_is_stopped_while_it_fills_itself_leaves_no_process(run_folder: Path) -> None:
+    with Demo(run_folder) as demo:
+        demo.wait_for("PostgreSQL was started")
+        assert demo.terminate() in (0, 128 + signal.SIGTERM)
 
 
 # -- Alice at her desk
