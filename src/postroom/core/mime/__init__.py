@@ -1,1 +1,1 @@
-"""The trade itself: mails from bytes (`parsing`) and to bytes (`composing`), and what is new in a reply (`quotes`)."""
+"""The trade itself: mails from bytes (`parsing`), to bytes (`composing`), and what a reply adds (`quotes`)."""
