@@ -161,9 +161,7 @@ def post_messages(ports: Ports, postings: Sequence[Posting]) -> list[Message]:
         make_message_id(unique=ports.ids.hex(12), domain=places[posting.record.company_id].domain)
         for posting in postings
     ]
-    messages = insert(
-        [_message(posting, own_id, now) for posting, own_id in zip(postings, own_ids, strict=True)]
-    )
+    messages = insert([_message(posting, own_id, now) for posting, own_id in zip(postings, own_ids, strict=True)])
     insert([_body(m, p) for m, p in zip(messages, postings, strict=True)])
     _identify(messages, postings, own_ids)
     _attach(ports, messages, postings)

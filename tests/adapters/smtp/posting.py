@@ -44,9 +44,7 @@ def mail(
     chunks: tuple[bytes, ...] = (HEADER, BODY),
     smtputf8: bool = False,
 ) -> WireMail:
-    return WireMail(
-        key=key, envelope=Envelope(mail_from=mail_from, rcpt_to=rcpt_to, smtputf8=smtputf8), chunks=chunks
-    )
+    return WireMail(key=key, envelope=Envelope(mail_from=mail_from, rcpt_to=rcpt_to, smtputf8=smtputf8), chunks=chunks)
 
 
 def mails(count: int) -> list[WireMail]:
@@ -107,9 +105,7 @@ def post(
     """All at once through a pool of their own, which is closed at the end."""
 
     async def work() -> list[WireOutcome]:
-        pool = SmtpPool(
-            to, journal=journal or MemoryJournal(), ssl_context=ssl_context, access_token=access_token
-        )
+        pool = SmtpPool(to, journal=journal or MemoryJournal(), ssl_context=ssl_context, access_token=access_token)
         try:
             return await asyncio.gather(*(pool.send(letter) for letter in letters))
         finally:

@@ -61,9 +61,7 @@ def test_2000_mails_are_taken_by_the_sink(options: tuple[str, ...]) -> None:
     assert all(outcome.is_accepted for outcome in outcomes)
     assert [outcome.key for outcome in outcomes] == list(range(1, 2001))
     assert len({outcome.connection for outcome in outcomes}) >= 20, "at most a hundred mails a connection"
-    assert Counter(journal.notes) == Counter(
-        (note, key) for key in range(1, 2001) for note in ("started", "finished")
-    )
+    assert Counter(journal.notes) == Counter((note, key) for key in range(1, 2001) for note in ("started", "finished"))
 
 
 def test_ten_thousand_may_wait_at_once() -> None:

@@ -165,17 +165,13 @@ def _identifiers(name: str, identifiers: Iterable[str]) -> str:
 _LINKED = re.compile(r"""cid:([^\s"'<>)]+)""", re.IGNORECASE)
 
 
-def render_body(
-    *, text: str = "", html: str = "", attachments: Sequence[OutgoingAttachment] = ()
-) -> RenderedBody:
+def render_body(*, text: str = "", html: str = "", attachments: Sequence[OutgoingAttachment] = ()) -> RenderedBody:
     """The body of a mail: text and HTML as alternatives, shown images related to the HTML, files behind them.
 
     Without ``text`` it is made from the HTML, links as footnotes (O-61).
     """
     shown = set(_LINKED.findall(html)) if attachments else set()
-    inline = [
-        attachment for attachment in attachments if attachment.content_id and _bare_id(attachment) in shown
-    ]
+    inline = [attachment for attachment in attachments if attachment.content_id and _bare_id(attachment) in shown]
     others = [attachment for attachment in attachments if attachment not in inline] if inline else attachments
     if html and not text:
         text = html_to_text(html, footnotes=True)
@@ -252,9 +248,7 @@ def _file_part(attachment: OutgoingAttachment, disposition: str, more: str) -> R
         f"Content-Transfer-Encoding: {encoding}\r\n"
         f"Content-Disposition: {disposition}{parameter('filename', name)}\r\n{more}"
     )
-    return RenderedBody(
-        content_headers=headers.encode("ascii"), body=data or encode_base64(attachment.content)
-    )
+    return RenderedBody(content_headers=headers.encode("ascii"), body=data or encode_base64(attachment.content))
 
 
 def _typed(attachment: OutgoingAttachment) -> tuple[str, str]:
@@ -263,11 +257,7 @@ def _typed(attachment: OutgoingAttachment) -> tuple[str, str]:
     content_type = mend_content_type(written) or "application/octet-stream"
     if content_type.startswith("text/") and "charset" not in given and _is_utf8(attachment.content):
         given["charset"] = "utf-8"
-    kept = [
-        (key, value)
-        for key, value in given.items()
-        if _TOKEN.fullmatch(key) and key not in ("name", "boundary")
-    ]
+    kept = [(key, value) for key, value in given.items() if _TOKEN.fullmatch(key) and key not in ("name", "boundary")]
     return content_type, "".join(parameter(key, value) for key, value in kept)
 
 

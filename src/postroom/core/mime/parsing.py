@@ -207,6 +207,4 @@ def _return_path(values: dict[str, list[str]]) -> str | None:
         return None
     written = _first(values, "return-path")
     path = written.strip("<> ")
-    return (
-        normalize(path) or next((one.normal for one in read_addresses(written)), "") or None if path else ""
-    )
+    return normalize(path) or next((one.normal for one in read_addresses(written)), "") or None if path else ""
