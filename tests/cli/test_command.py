@@ -35,7 +35,7 @@ def run(*words: str, data: Path, stdin: bytes = b"", **settings: str) -> subproc
 
 
 COMMANDS = [
-    ["up"], ["demo"], ["web"], ["door"], ["worker"], ["home"], ["migrate"], ["shell"],
+    ["up"], ["demo"], ["web"], ["door"], ["worker"], ["home"], ["capture"], ["confirm-home"], ["migrate"], ["shell"],
     ["receive"], ["explain"], ["parse"], ["read-report"], ["split-reply"],
     ["queue", "list"], ["queue", "retry"], ["queue", "send"], ["queue", "cancel"],
     ["schedule", "list"], ["schedule", "run"], ["mailbox", "test"], ["mailbox", "fetch"],

@@ -132,9 +132,7 @@ def test_hardly_any_part_that_the_standard_library_finds_is_missing() -> None:
             contents = [mail.text.encode(), mail.html.encode()]
             contents += [one.content for one in mail.attachments] + [one.content for one in mail.report_parts]
             there = [
-                "".join(one.decode(codec, "replace").split())
-                for one in contents
-                for codec in ("utf-8", "latin-1")
+                "".join(one.decode(codec, "replace").split()) for one in contents for codec in ("utf-8", "latin-1")
             ]
             for part in leaves(email.message_from_bytes(raw)):
                 texts = readable(part)

@@ -42,7 +42,8 @@ def a_window(browser: Browser, size: str = "wide", theme: str = "light") -> Brow
     """A window of this size whose pages wear this theme (unfold keeps it in the local storage)."""
     width, height = SIZES[size]
     window = browser.new_context(viewport={"width": width, "height": height}, color_scheme="light")
-    window.add_init_script(f"if (window === top) localStorage.setItem('adminTheme', JSON.stringify('{theme}'))")
+    keep = f"localStorage.setItem('adminTheme', JSON.stringify('{theme}'))"
+    window.add_init_script(f"try {{ {keep} }} catch {{ /* an empty page has no storage */ }}")
     return window
 
 

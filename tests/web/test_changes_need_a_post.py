@@ -26,6 +26,8 @@ CHANGING = [
     "/settings/parameters/mail.retry.days/",
     "/settings/actions/queue_manager/run/",
     "/settings/keys/remove/",
+    "/settings/installation/confirm/",
+    "/settings/installation/capture/",
     "/logout/",
 ]
 

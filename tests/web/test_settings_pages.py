@@ -10,6 +10,7 @@ from postroom.store.models import (
     AliasDomain,
     ApiKey,
     Company,
+    Installation,
     Mailbox,
     Member,
     OutgoingServer,
@@ -163,6 +164,39 @@ def test_only_administrators_change_settings(
     ):
         assert window.post(place, {**SERVER, "value": "9", "minutes": "9"}).status_code == 403, place
     assert not SettingChange.objects.exists()
+
+
+# -- where the database lives
+
+
+@pytest.fixture
+def installation(db: None) -> Installation:
+    return Installation.objects.create(identity="shop:/srv/data", confirmed_at=seeding.NOW)
+
+
+def test_a_copied_database_says_so_on_every_page_until_an_administrator_confirms(
+    window: Client, signed_in: SignedIn, bob: Member, installation: Installation
+) -> None:
+    assert "copied or moved" not in window.get("/records/").content.decode()
+    Installation.objects.update(found_elsewhere="laptop:/home/x")
+    page = window.get("/records/").content.decode()
+    assert "It was confirmed at shop:/srv/data and runs at laptop:/home/x." in page
+    assert "This is the real one" in page
+    assert "This is the real one" not in signed_in(bob).get("/records/").content.decode()
+    assert signed_in(bob).post("/settings/installation/confirm/").status_code == 403
+    window.post("/settings/installation/confirm/")
+    assert "copied or moved" not in window.get("/records/").content.decode()
+
+
+def test_capture_mode_is_switched_by_administrators_and_seen_by_all(
+    window: Client, signed_in: SignedIn, bob: Member, installation: Installation
+) -> None:
+    window.post("/settings/installation/capture/", {"on": "1"})
+    assert "nothing leaves" in signed_in(bob).get("/").content.decode()
+    assert signed_in(bob).post("/settings/installation/capture/", {"on": "0"}).status_code == 403
+    window.post("/settings/installation/capture/", {"on": "0"})
+    assert "nothing leaves" not in signed_in(bob).get("/").content.decode()
+    assert SettingChange.objects.filter(subject="installation").count() == 2
 
 
 # -- parameters

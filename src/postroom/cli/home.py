@@ -13,6 +13,21 @@ app = typer.Typer()
 
 
 @app.command(rich_help_panel="Settings")
+def home(as_json: AsJson = False) -> None:
+    """Show where this database lives, and whether mail leaves. A copy on another host sends nothing until it is confirmed."""
+    with entered() as ports:
+        from postroom.flows.guard_installation import check_home
+
+        found = check_home(ports)
+    leaves = not (found.is_capturing or found.is_locked)
+    if as_json:
+        say_json({"home": found.confirmed, "found": found.found, "is_locked": found.is_locked, "mail_leaves": leaves})
+        return
+    say(f"Home: {found.confirmed}" + (f", found at {found.found}: locked until confirmed" if found.is_locked else ""))
+    say("Mail leaves." if leaves else "All outgoing mail goes to the Letterbox.")
+
+
+@app.command(rich_help_panel="Settings")
 def capture(
     state: Annotated[str, typer.Argument(help="on: all mail goes to the Letterbox; off: it leaves.")],
     as_json: AsJson = False,

@@ -36,6 +36,7 @@ from postroom.flows.post_message import Author, NewFile, Posting, post_messages
 from postroom.flows.record_report import BookedReport, record_reports
 from postroom.flows.records import default_stages
 from postroom.flows.refuse_mail import Refused, answer_refusals
+from postroom.store.bulk import insert
 from postroom.store.models import Alias, AliasFollower, Follower, InboundMessage, Record, RecordKind
 
 
@@ -147,7 +148,7 @@ def _create_records(creations: Sequence[Creation], now: datetime) -> list[Record
     records = [_record(one, d, aliases.get(d.alias_id or 0), stages, now) for one, d in creations]
     for record, (_, d) in zip(records, creations, strict=True):
         record.kind = kinds[d.kind]
-    made = Record.objects.bulk_create(records)
+    made = insert(records)
     _follow_new(made, creations, aliases)
     Alias.objects.filter(pk__in=aliases.keys()).exclude(status="valid").update(status="valid")
     return made
@@ -191,7 +192,7 @@ def _follow_new(records: Sequence[Record], creations: Sequence[Creation], aliase
         author_id = one.facts.author.contact_id
         if author_id is not None and author_id not in colleagues:
             rows.append(Follower(record=record, contact_id=author_id, notes=one.facts.author.is_colleague))
-    Follower.objects.bulk_create(rows)
+    insert(rows)
 
 
 def _existing(appendings: Sequence[Appending]) -> Mapping[int, Record]:

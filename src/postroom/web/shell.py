@@ -10,6 +10,8 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from postroom.flows import access
+from postroom.store.queries.pages_home import installation
 from postroom.web.members import MemberRequest
 from postroom.web.site import site
 
@@ -28,7 +30,15 @@ def page(
     return render(
         request,
         template,
-        {**shell, "title": title, "is_fullwidth": "1", "member": request.member, **(context or {})},
+        {
+            **shell,
+            "title": title,
+            "is_fullwidth": "1",
+            "member": request.member,
+            "installation": installation(),
+            "may_settle": access.may(request.member, "settings"),
+            **(context or {}),
+        },
         status=status,
     )
 

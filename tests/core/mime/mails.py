@@ -41,6 +41,4 @@ def nested(subtype: str, *parts: bytes, boundary: str = "b2") -> bytes:
 TEXT = part("text/plain; charset=utf-8", "The text")
 HTML = part("text/html; charset=utf-8", "<p>The HTML</p>")
 PNG = b"\x89PNG\r\n\x1a\n"
-IMAGE = part(
-    "image/png; name=a.png", "iVBORw0KGgo=", Content_Transfer_Encoding="base64", Content_ID="<img1@x>"
-)
+IMAGE = part("image/png; name=a.png", "iVBORw0KGgo=", Content_Transfer_Encoding="base64", Content_ID="<img1@x>")

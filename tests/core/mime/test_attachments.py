@@ -64,10 +64,7 @@ def test_raw_bytes_in_a_name_are_guessed() -> None:
 
 
 def test_a_part_may_be_named_by_its_location() -> None:
-    assert (
-        the_attachment("image/gif", Content_Location="http://x.example/images/logo%20a.gif?x=1").name
-        == "logo a.gif"
-    )
+    assert the_attachment("image/gif", Content_Location="http://x.example/images/logo%20a.gif?x=1").name == "logo a.gif"
 
 
 def test_a_long_name_keeps_its_extension() -> None:

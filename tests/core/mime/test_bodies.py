@@ -51,9 +51,7 @@ def test_alternatives_inside_mixed_keep_the_attachments_beside_them() -> None:
 
 
 def test_mixed_inside_an_alternative_is_a_body_too() -> None:
-    raw = multipart(
-        "alternative", TEXT, nested("mixed", HTML, part("application/pdf; name=a.pdf", "%PDF"), HTML)
-    )
+    raw = multipart("alternative", TEXT, nested("mixed", HTML, part("application/pdf; name=a.pdf", "%PDF"), HTML))
     text, html, names = bodies(raw)
     assert (text, names) == ("The text", ["a.pdf"])
     assert html == "<p>The HTML</p><br>\n<p>The HTML</p>"
@@ -63,9 +61,7 @@ def test_related_images_stand_beside_the_html() -> None:
     html = part("text/html", '<p>Look: <img src="cid:img1@x"></p>')
     read = parse(multipart("alternative", TEXT, nested("related", html, IMAGE)))
     assert read.text == "The text"
-    assert [(one.name, one.content_id, one.is_inline) for one in read.attachments] == [
-        ("a.png", "img1@x", True)
-    ]
+    assert [(one.name, one.content_id, one.is_inline) for one in read.attachments] == [("a.png", "img1@x", True)]
 
 
 def test_texts_behind_each_other_are_joined() -> None:
@@ -105,9 +101,7 @@ def test_the_parts_of_a_digest_are_attached_mails() -> None:
 
 
 def test_a_report_has_its_first_text_and_its_parts() -> None:
-    status = (
-        "Reporting-MTA: dns; mx.example\r\n\r\nFinal-Recipient: rfc822; bob@x.example\r\nStatus: 5.1.1\r\n"
-    )
+    status = "Reporting-MTA: dns; mx.example\r\n\r\nFinal-Recipient: rfc822; bob@x.example\r\nStatus: 5.1.1\r\n"
     read = parse(
         multipart(
             "report",
@@ -149,9 +143,7 @@ def test_a_calendar_among_alternatives_is_an_attachment() -> None:
 
 
 def test_a_signed_mail_shows_its_content_and_keeps_the_signature() -> None:
-    raw = multipart(
-        "signed", nested("alternative", TEXT, HTML), part("application/pgp-signature", "-----BEGIN")
-    )
+    raw = multipart("signed", nested("alternative", TEXT, HTML), part("application/pgp-signature", "-----BEGIN"))
     assert bodies(raw) == ("The text", "<p>The HTML</p>", ["attachment.asc"])
 
 
@@ -199,8 +191,7 @@ def test_preamble_and_epilogue_are_not_shown() -> None:
 
 def test_transfer_encodings_are_undone() -> None:
     assert (
-        parse(mail(body="Gr=C3=\r\n=BC=C3=9Fe= \r\n!", Content_Transfer_Encoding="Quoted-Printable")).text
-        == "Grüße!"
+        parse(mail(body="Gr=C3=\r\n=BC=C3=9Fe= \r\n!", Content_Transfer_Encoding="Quoted-Printable")).text == "Grüße!"
     )
     assert parse(mail(body="R3LDvMOfZQ==", Content_Transfer_Encoding="base64")).text == "Grüße"
     uu = mail(
@@ -242,7 +233,5 @@ def test_flowed_text_is_joined() -> None:
 
 
 def test_a_named_text_is_the_body_when_there_is_no_other() -> None:
-    raw = multipart(
-        "mixed", part("text/plain; name=message.txt", "Words"), part("text/plain; name=b.txt", "File")
-    )
+    raw = multipart("mixed", part("text/plain; name=message.txt", "Words"), part("text/plain; name=b.txt", "File"))
     assert bodies(raw) == ("Words", "", ["b.txt"])

@@ -34,9 +34,7 @@ def headers(**fields: object) -> MailHeaders:
 def field(mail: MailHeaders, name: str) -> str:
     """The raw field, folds included."""
     unfolded = render_headers(mail).decode().replace("\r\n ", "\x00")
-    return next(line for line in unfolded.split("\r\n") if line.startswith(name + ":")).replace(
-        "\x00", "\r\n "
-    )
+    return next(line for line in unfolded.split("\r\n") if line.startswith(name + ":")).replace("\x00", "\r\n ")
 
 
 def test_a_whole_mail_looks_as_it_should() -> None:
@@ -58,9 +56,7 @@ def test_a_whole_mail_looks_as_it_should() -> None:
         b"--"
         + boundary
         + b"\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\nReady.\r\n"
-        b"\r\n--"
-        + boundary
-        + b"\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n"
+        b"\r\n--" + boundary + b"\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n"
         b"<p>Ready.</p>\r\n\r\n--" + boundary + b"--\r\n"
     )
 
@@ -69,10 +65,7 @@ def test_equal_input_gives_equal_bytes() -> None:
     files = (OutgoingAttachment(name="a.bin", content_type="", content=bytes(range(256))),)
     first = render_body(text="Grüße", html="<p>Grüße</p>", attachments=files)
     assert first == render_body(text="Grüße", html="<p>Grüße</p>", attachments=files)
-    assert (
-        first.content_headers
-        != render_body(text="Grüße!", html="<p>Grüße</p>", attachments=files).content_headers
-    )
+    assert first.content_headers != render_body(text="Grüße!", html="<p>Grüße</p>", attachments=files).content_headers
 
 
 def test_a_boundary_never_occurs_in_what_it_divides() -> None:
@@ -118,12 +111,8 @@ def test_the_shortest_safe_transfer_encoding_is_taken(text: str, encoding: bytes
 
 
 def test_images_that_the_html_shows_travel_with_it_and_others_behind() -> None:
-    shown = OutgoingAttachment(
-        name="logo.png", content_type="image/png", content=b"\x89PNG", content_id="<logo@shop>"
-    )
-    other = OutgoingAttachment(
-        name="Rechnung Nr. 5 für März.pdf", content_type="application/pdf", content=b"%PDF"
-    )
+    shown = OutgoingAttachment(name="logo.png", content_type="image/png", content=b"\x89PNG", content_id="<logo@shop>")
+    other = OutgoingAttachment(name="Rechnung Nr. 5 für März.pdf", content_type="application/pdf", content=b"%PDF")
     body = render_body(text="Look", html='<img src="cid:logo@shop">', attachments=(shown, other))
     assert body.content_headers.startswith(b"Content-Type: multipart/mixed;")
     assert b'Content-Type: multipart/related; type="text/html";' in body.body
@@ -140,22 +129,14 @@ def test_two_equal_images_of_which_one_is_shown_are_both_sent() -> None:
         OutgoingAttachment(name="a.png", content_type="image/png", content=b"x", content_id=content_id)
         for content_id in ("a", "b")
     )
-    read = parse(
-        b"".join(splice(render_headers(headers()), render_body(html="<img src='cid:a'>", attachments=files)))
-    )
+    read = parse(b"".join(splice(render_headers(headers()), render_body(html="<img src='cid:a'>", attachments=files))))
     assert [one.is_inline for one in read.attachments] == [True, False]
 
 
 def test_an_attached_mail_travels_as_it_is_or_as_a_file() -> None:
-    plain = OutgoingAttachment(
-        name="a.eml", content_type="message/rfc822", content=b"Subject: x\r\n\r\nHi\r\n"
-    )
-    eight_bit = OutgoingAttachment(
-        name="b.eml", content_type="message/rfc822", content="Subject: ä\r\n\r\nHi".encode()
-    )
-    read = parse(
-        b"".join(splice(render_headers(headers()), render_body(text="See", attachments=(plain, eight_bit))))
-    )
+    plain = OutgoingAttachment(name="a.eml", content_type="message/rfc822", content=b"Subject: x\r\n\r\nHi\r\n")
+    eight_bit = OutgoingAttachment(name="b.eml", content_type="message/rfc822", content="Subject: ä\r\n\r\nHi".encode())
+    read = parse(b"".join(splice(render_headers(headers()), render_body(text="See", attachments=(plain, eight_bit)))))
     assert [(one.content_type, one.content) for one in read.attachments] == [
         ("message/rfc822", plain.content),
         ("application/octet-stream", eight_bit.content),
@@ -278,8 +259,15 @@ def test_an_extra_field_is_written_as_given() -> None:
             ("Precedence", "list"),
         )
     )
-    assert (
-        field(mail, "List-Unsubscribe")
-        == "List-Unsubscribe: <https://shop.example/u/1>, <mailto:u@shop.example>"
-    )
+    assert field(mail, "List-Unsubscribe") == "List-Unsubscribe: <https://shop.example/u/1>, <mailto:u@shop.example>"
     assert field(mail, "Precedence") == "Precedence: list"
+
+
+def test_the_parameters_of_an_attachments_type_travel_with_it() -> None:
+    invite = OutgoingAttachment(
+        name="invite.ics", content_type="text/calendar; method=REQUEST", content="SUMMARY:Größe".encode()
+    )
+    latin = OutgoingAttachment(name="a.csv", content_type="text/csv; charset=iso-8859-1", content=b"Gr\xf6\xdfe")
+    body = render_body(text="See", attachments=(invite, latin)).body
+    assert b'Content-Type: text/calendar;\r\n method="REQUEST";\r\n charset="utf-8";\r\n name="invite.ics"\r\n' in body
+    assert b'Content-Type: text/csv;\r\n charset="iso-8859-1";\r\n name="a.csv"\r\n' in body

@@ -50,24 +50,20 @@ def test_an_attribution_begins_a_quotation_in_every_language(attribution: str, q
 @pytest.mark.parametrize(
     "block",
     [
-        "From: Alice <alice@shop.example>\nSent: Tuesday, January 2, 2024 3:04 PM\nTo: Bob\nSubject: "
-        "Your bike",
+        "From: Alice <alice@shop.example>\nSent: Tuesday, January 2, 2024 3:04 PM\nTo: Bob\nSubject: Your bike",
         "________________________________\nFrom: Alice <alice@shop.example>\nSent: Tuesday\nTo: Bob "
         "<bob@x.example>\nSubject: Bike",
         "-----Original Message-----\nFrom: Alice\nSent: Tuesday\nTo: Bob\nSubject: Bike",
-        "Von: Alice <alice@shop.example>\nGesendet: Dienstag, 2. Januar 2024 15:04\nAn: Bob\n"
-        "Betreff: Ihr Rad",
+        "Von: Alice <alice@shop.example>\nGesendet: Dienstag, 2. Januar 2024 15:04\nAn: Bob\nBetreff: Ihr Rad",
         "De : Alice <alice@shop.example>\nEnvoyé : mardi 2 janvier 2024 15:04\nÀ : Bob\nObjet : Votre vélo",
-        "De: Alice <alice@shop.example>\nEnviado: martes, 2 de enero de 2024\nPara: Bob\nAsunto: Su "
-        "bicicleta",
+        "De: Alice <alice@shop.example>\nEnviado: martes, 2 de enero de 2024\nPara: Bob\nAsunto: Su bicicleta",
         "Da: Alice <alice@shop.example>\nInviato: martedì 2 gennaio 2024\nA: Bob\nOggetto: La bici",
         "*Van:* Alice\n*Verzonden:* dinsdag 2 januari 2024\n*Aan:* Bob\n*Onderwerp:* Fiets",
         "Od: Alice <alice@shop.example>\nWysłano: wtorek\nDo: Bob\nTemat: Rower",
         "Från: Alice <alice@shop.example>\nSkickat: den 2 januari 2024\nTill: Bob\nÄmne: Cykel",
         "发件人：Alice <alice@shop.example>\n发送时间：2024年1月2日\n收件人：Bob\n主题：自行车",
         "差出人: Alice <alice@shop.example>\n送信日時: 2024年1月2日\n宛先: Bob\n件名: 自転車",
-        "---------- Forwarded message ---------\nFrom: Alice <alice@shop.example>\nDate: Tue\n"
-        "Subject: Bike\nTo: Bob",
+        "---------- Forwarded message ---------\nFrom: Alice <alice@shop.example>\nDate: Tue\nSubject: Bike\nTo: Bob",
         "-------- Ursprüngliche Nachricht --------\nVon: Alice",
         "Begin forwarded message:\n\nFrom: Alice <alice@shop.example>\nSubject: Bike",
     ],
@@ -126,21 +122,16 @@ def test_an_answer_below_the_quotation_is_the_reply() -> None:
 
 def test_an_attribution_behind_words_on_the_same_line_is_cut_off() -> None:
     assert (
-        separate_reply(
-            "Blue. On Tue, Jan 2, 2024 at 3:04 PM, alice@shop.example wrote:\n> Which colour?"
-        ).reply
+        separate_reply("Blue. On Tue, Jan 2, 2024 at 3:04 PM, alice@shop.example wrote:\n> Which colour?").reply
         == "Blue."
     )
     assert (
-        separate_reply("Blue.--- On Tue, Jan 2, 2024 at 3:04 PM, alice@shop.example wrote:\n> Which?").reply
-        == "Blue."
+        separate_reply("Blue.--- On Tue, Jan 2, 2024 at 3:04 PM, alice@shop.example wrote:\n> Which?").reply == "Blue."
     )
 
 
 def test_a_quoted_line_that_a_relay_wrapped_is_still_quoted() -> None:
-    quoted = (
-        "> Dear Bob, please tell us which of the many colours of our catalogue you\nprefer by now.\n> Alice"
-    )
+    quoted = "> Dear Bob, please tell us which of the many colours of our catalogue you\nprefer by now.\n> Alice"
     assert separate_reply(f"Blue.\n\n{quoted}").reply == "Blue."
 
 
@@ -163,9 +154,7 @@ def test_a_quoted_line_that_a_relay_wrapped_is_still_quoted() -> None:
         "_______________________________________________\nusers mailing list\nusers@lists.example",
     ],
 )
-@pytest.mark.parametrize(
-    "quotation", ["", f"\n\nOn Tue, Jan 2, 2024 at 3:04 PM Alice <a@shop.example> wrote:{QUOTED}"]
-)
+@pytest.mark.parametrize("quotation", ["", f"\n\nOn Tue, Jan 2, 2024 at 3:04 PM Alice <a@shop.example> wrote:{QUOTED}"])
 def test_a_signature_is_no_reply_but_kept(signature: str, quotation: str) -> None:
     parts = separate_reply(f"I come at noon.\n\n{signature}{quotation}")
     assert parts.reply == "I come at noon."
@@ -178,9 +167,7 @@ def test_a_long_text_behind_two_dashes_is_no_signature() -> None:
 
 
 def test_a_forward_without_own_words_is_its_own_reply() -> None:
-    text = (
-        "---------- Forwarded message ---------\nFrom: Alice <a@x.example>\nSubject: Invoice\n\nThe invoice."
-    )
+    text = "---------- Forwarded message ---------\nFrom: Alice <a@x.example>\nSubject: Invoice\n\nThe invoice."
     assert separate_reply(text) == SeparatedReply(reply=text, quoted="", signature="")
 
 

@@ -26,23 +26,17 @@ from postroom.core.terms.addresses import Address, normalize_domain
 CALM = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
 ATOM = "abcdefghijklmnopqrstuvwxyzABCXYZ0123456789!#$%&'*+/=?^_`{|}~-"
-anything = st.text(
-    st.characters(blacklist_categories=()), max_size=160
-)  # lone surrogates and controls as well
+anything = st.text(st.characters(blacklist_categories=()), max_size=160)  # lone surrogates and controls as well
 printable = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Zl", "Zp")), max_size=100)
 locals_ = st.text(st.sampled_from(ATOM), min_size=1, max_size=30) | st.text(
     st.characters(min_codepoint=32, max_codepoint=126, blacklist_characters='"\\'), min_size=1, max_size=20
 ).map(lambda text: text.strip() or "x")
-domains = st.sampled_from(
-    ["example.com", "mail.exämple.example", "xn--exmple-cua.org", "例え.example", "a-b.c.test"]
-)
+domains = st.sampled_from(["example.com", "mail.exämple.example", "xn--exmple-cua.org", "例え.example", "a-b.c.test"])
 addresses = st.builds(Address, name=printable, local=locals_, domain=domains)
 one_word = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Zl", "Zp")), max_size=9)
 short_addresses = st.builds(Address, name=one_word, local=locals_, domain=domains)
 moments = st.integers(0, 250_000_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
-identifiers = st.text(st.sampled_from(ATOM), min_size=1, max_size=90).map(
-    lambda text: f"<{text}@example.com>"
-)
+identifiers = st.text(st.sampled_from(ATOM), min_size=1, max_size=90).map(lambda text: f"<{text}@example.com>")
 HI = render_body(text="Hi\n", html="")
 
 
@@ -125,13 +119,9 @@ def test_addresses_are_read_back_by_the_standard_library(sender: Address, to: li
 
 @CALM
 @given(identifier=identifiers, references=st.lists(identifiers, max_size=32, unique=True), moment=moments)
-def test_identifiers_and_dates_are_read_back(
-    identifier: str, references: list[str], moment: datetime
-) -> None:
+def test_identifiers_and_dates_are_read_back(identifier: str, references: list[str], moment: datetime) -> None:
     raw = mail_of(
-        headers_with(
-            message_id=identifier, references=tuple(references), in_reply_to=(identifier,), date=moment
-        )
+        headers_with(message_id=identifier, references=tuple(references), in_reply_to=(identifier,), date=moment)
     )
     assert_legal(raw)
     read = parse(raw)
@@ -183,9 +173,7 @@ def test_any_bodies_are_read_back(text: str, html: str) -> None:
 files = st.builds(
     OutgoingAttachment,
     name=printable,
-    content_type=st.sampled_from(
-        ["application/pdf", "image/png", "text/plain", "message/rfc822", "nonsense", ""]
-    ),
+    content_type=st.sampled_from(["application/pdf", "image/png", "text/plain", "message/rfc822", "nonsense", ""]),
     content=st.binary(max_size=400),
 )
 
@@ -193,9 +181,7 @@ files = st.builds(
 @CALM
 @given(attachments=st.lists(files, max_size=4))
 def test_any_attachments_are_read_back(attachments: list[OutgoingAttachment]) -> None:
-    raw = mail_of(
-        headers_with(), render_body(text="See below.\n", html="<p>See below.</p>\n", attachments=attachments)
-    )
+    raw = mail_of(headers_with(), render_body(text="See below.\n", html="<p>See below.</p>\n", attachments=attachments))
     assert_legal(raw)
     read = parse(raw)
     assert read.text == "See below.\n"

@@ -7,7 +7,7 @@ from binascii import Error as NotBase64
 from typing import Any
 
 from django.http import Http404
-from ninja import Query, Router
+from ninja import Query, Router, Status
 from ninja.errors import HttpError
 
 from postroom.api.v1.authentication import ApiRequest
@@ -98,7 +98,7 @@ def create(request: ApiRequest, body: RecordIn) -> Any:
         stage=body.stage,
         responsible_id=body.responsible_id,
     )
-    return 201, _record(_head(request, made.pk))
+    return Status(201, _record(_head(request, made.pk)))
 
 
 @router.get("/records/{record_id}", response={200: RecordOut, **TROUBLE}, summary="One record")
@@ -175,7 +175,7 @@ def post(request: ApiRequest, record_id: int, body: MessageIn) -> Any:
     found = one_message(access.visible_records(request.auth), made.pk)
     if found is None:
         raise Http404
-    return 201, _message(found, bodies([made.pk]).get(made.pk))
+    return Status(201, _message(found, bodies([made.pk]).get(made.pk)))
 
 
 def _head(request: ApiRequest, record_id: int) -> RecordFact:

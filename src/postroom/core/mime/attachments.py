@@ -73,9 +73,7 @@ def read_attachments(parts: Sequence[Part], html: str) -> tuple[tuple[Attachment
 
     ``html`` tells which of them it shows.
     """
-    shown = (
-        {unquote(cid).lower() for cid in _CID.findall(html)} if "cid:" in html or "CID:" in html else set()
-    )
+    shown = {unquote(cid).lower() for cid in _CID.findall(html)} if "cid:" in html or "CID:" in html else set()
     attachments: list[Attachment] = []
     defects: tuple[str, ...] = ()
     for part in parts:

@@ -57,9 +57,7 @@ class Sorted:
             return texts[0] or ""
         if all(text is None for text in texts):
             return ""
-        return _joined(
-            html_to_text(block.html or "") if block.text is None else block.text for block in self.blocks
-        )
+        return _joined(html_to_text(block.html or "") if block.text is None else block.text for block in self.blocks)
 
     def html(self) -> str:
         """The HTML body. Blocks that were written in text alone are translated, unless all of them were."""
@@ -90,13 +88,9 @@ def sort_parts(root: Part) -> Sorted:
 
 
 def _named_body(result: Sorted) -> list[Block]:
-    """The first part when it is a text that is named but not called an attachment, and nothing else is a body."""
+    """The first part, a text that is named but not called an attachment, when nothing else is a body."""
     first = result.attachments[0] if result.attachments else None
-    if (
-        first is None
-        or first.content_type not in ("text/plain", "text/html")
-        or first.disposition == "attachment"
-    ):
+    if first is None or first.content_type not in ("text/plain", "text/html") or first.disposition == "attachment":
         return []
     del result.attachments[0]
     return [_read_body(first, result)]
@@ -142,9 +136,7 @@ def _report(part: Part, result: Sorted) -> list[Block]:
 
 def _one_of(part: Part, result: Sorted, *, in_report: bool) -> list[Block]:
     """Alternatives: the first text and the last HTML are two forms of one block."""
-    forms = [
-        _walk(child, result, in_report=in_report) for child in part.children if not _is_lesser(child, part)
-    ]
+    forms = [_walk(child, result, in_report=in_report) for child in part.children if not _is_lesser(child, part)]
     text = next((_texts(blocks) for blocks in forms if any(block.text is not None for block in blocks)), None)
     html = next(
         (_htmls(blocks) for blocks in reversed(forms) if any(block.html is not None for block in blocks)),

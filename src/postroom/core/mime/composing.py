@@ -28,6 +28,7 @@ from postroom.core.mime.encoding import (
     parameter,
     unstructured,
 )
+from postroom.core.mime.headers import read_parameters
 from postroom.core.mime.markup import html_to_text
 from postroom.core.mime.parts import mend_content_type
 from postroom.core.terms.addresses import Address, normalize_domain
@@ -164,17 +165,13 @@ def _identifiers(name: str, identifiers: Iterable[str]) -> str:
 _LINKED = re.compile(r"""cid:([^\s"'<>)]+)""", re.IGNORECASE)
 
 
-def render_body(
-    *, text: str = "", html: str = "", attachments: Sequence[OutgoingAttachment] = ()
-) -> RenderedBody:
+def render_body(*, text: str = "", html: str = "", attachments: Sequence[OutgoingAttachment] = ()) -> RenderedBody:
     """The body of a mail: text and HTML as alternatives, shown images related to the HTML, files behind them.
 
     Without ``text`` it is made from the HTML, links as footnotes (O-61).
     """
     shown = set(_LINKED.findall(html)) if attachments else set()
-    inline = [
-        attachment for attachment in attachments if attachment.content_id and _bare_id(attachment) in shown
-    ]
+    inline = [attachment for attachment in attachments if attachment.content_id and _bare_id(attachment) in shown]
     others = [attachment for attachment in attachments if attachment not in inline] if inline else attachments
     if html and not text:
         text = html_to_text(html, footnotes=True)
@@ -239,21 +236,40 @@ def _attachment_part(attachment: OutgoingAttachment) -> RenderedBody:
 
 def _file_part(attachment: OutgoingAttachment, disposition: str, more: str) -> RenderedBody:
     name = clean_name(attachment.name) or DEFAULT_NAME
-    content_type = mend_content_type(clean(attachment.content_type).lower()) or "application/octet-stream"
+    content_type, parameters = _typed(attachment)
     encoding, data = "base64", b""
     if content_type.startswith(("message/", "multipart/")):
         if _travels_as_it_is(attachment.content) and content_type == "message/rfc822":
             encoding, data = "7bit", attachment.content
         else:  # RFC 2046 5.2.1 forbids base64 for an attached mail: it travels as a file
-            content_type = "application/octet-stream"
+            content_type, parameters = "application/octet-stream", ""
     headers = (
-        f"Content-Type: {content_type}{parameter('name', name)}\r\n"
+        f"Content-Type: {content_type}{parameters}{parameter('name', name)}\r\n"
         f"Content-Transfer-Encoding: {encoding}\r\n"
         f"Content-Disposition: {disposition}{parameter('filename', name)}\r\n{more}"
     )
-    return RenderedBody(
-        content_headers=headers.encode("ascii"), body=data or encode_base64(attachment.content)
-    )
+    return RenderedBody(content_headers=headers.encode("ascii"), body=data or encode_base64(attachment.content))
+
+
+def _typed(attachment: OutgoingAttachment) -> tuple[str, str]:
+    """The media type and its parameters (``method`` of an invitation); a text in UTF-8 says so."""
+    written, given = read_parameters(clean(attachment.content_type))
+    content_type = mend_content_type(written) or "application/octet-stream"
+    if content_type.startswith("text/") and "charset" not in given and _is_utf8(attachment.content):
+        given["charset"] = "utf-8"
+    kept = [(key, value) for key, value in given.items() if _TOKEN.fullmatch(key) and key not in ("name", "boundary")]
+    return content_type, "".join(parameter(key, value) for key, value in kept)
+
+
+_TOKEN = re.compile(r"[a-z0-9-]{1,40}")
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 _NO_LINE_OF_7BIT = re.compile(rb"[\x00\x80-\xff]|\r(?!\n)|(?<!\r)\n|[^\n]{999}")

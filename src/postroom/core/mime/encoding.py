@@ -163,9 +163,7 @@ def _properly_escaped(inner: str) -> str:
 
     Every quote in it escaped, no escape left open.
     """
-    return _STRAY.sub(
-        lambda found: f"\\{found[1]}" if found[1] else '\\"' if found[0] == '"' else "\\\\", inner
-    )
+    return _STRAY.sub(lambda found: f"\\{found[1]}" if found[1] else '\\"' if found[0] == '"' else "\\\\", inner)
 
 
 @lru_cache(maxsize=8192)
@@ -186,9 +184,7 @@ def parameter(name: str, value: str) -> str:
     encoded = "".join(chr(b) if b in _SAFE_IN_PARAMETER else f"%{b:02X}" for b in value.encode("utf-8"))
     if len(encoded) <= 60:
         return f";\r\n {name}*=utf-8''{encoded}"
-    return "".join(
-        f";\r\n {name}*{number}*={section}" for number, section in enumerate(_sections("utf-8''" + encoded))
-    )
+    return "".join(f";\r\n {name}*{number}*={section}" for number, section in enumerate(_sections("utf-8''" + encoded)))
 
 
 _SAFE_IN_PARAMETER = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$&+-.^_`{}~")

@@ -26,9 +26,7 @@ _REST = re.compile(
     r"""\bid\s*=\s*["']?(?:divRplyFwdMsg|x_divRplyFwdMsg|appendonsend|OutlookMessageHeader|stopSpelling|zwchr|replySplit)\b""",
     re.IGNORECASE,
 )
-_RULE = re.compile(
-    r"border-top:\s*solid\s+#(?:B5C4DF|E1E1E1)|border-top:\s*#B5C4DF\s+1pt\s+solid", re.IGNORECASE
-)
+_RULE = re.compile(r"border-top:\s*solid\s+#(?:B5C4DF|E1E1E1)|border-top:\s*#B5C4DF\s+1pt\s+solid", re.IGNORECASE)
 _CONTAINERS = frozenset(("div", "blockquote", "span", "section"))
 _LONGEST = 600  # characters of an attribution, with its entities
 _MOST_TEXTS = 8  # texts in front of a container among which its attribution is looked for
@@ -123,9 +121,7 @@ class _Cutter:
 
     def _is_rest(self, token: Token) -> bool:
         """Whether everything from here on is quoted: the marks of Outlook and its kin."""
-        return bool(_REST.search(token.attributes)) or (
-            token.name == "div" and _is_header_rule(self.html, token)
-        )
+        return bool(_REST.search(token.attributes)) or (token.name == "div" and _is_header_rule(self.html, token))
 
 
 def _attribution_before(html: str, texts: list[Token]) -> list[tuple[int, int]]:

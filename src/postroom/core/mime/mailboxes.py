@@ -76,9 +76,7 @@ class _Reader:
                 self._add_word(_ESCAPED.sub(r"\1", match[1]), quoted=True)
             elif match[2] is not None:
                 inner = match[2]
-                if (
-                    raw[position - 1] != ">" and "," in inner and inner[:1] != "@"
-                ):  # never closed: it ends at the comma
+                if raw[position - 1] != ">" and "," in inner and inner[:1] != "@":  # never closed: it ends at the comma
                     inner = inner.partition(",")[0]
                     position = start + 1 + len(inner)
                 self._take_spec(inner)
@@ -86,9 +84,7 @@ class _Reader:
                 self._close()
             elif first == ":":
                 self._colon()
-            elif (
-                first == '"'
-            ):  # never closed: from here on quotes are white space, so that they are looked for once
+            elif first == '"':  # never closed: from here on quotes are white space, so that they are looked for once
                 raw = raw[:start] + raw[start:].replace('"', " ")
             elif first == "(":
                 end = position if position - start > 1 else _end_of_comment(raw, start)
@@ -163,9 +159,7 @@ class _Reader:
             else:
                 words.append(word)
         pairs = (
-            _split_spec(word)
-            for word in words
-            if "@" in word and not (word[0] == word[-1] == '"' or "=?" in word)
+            _split_spec(word) for word in words if "@" in word and not (word[0] == word[-1] == '"' or "=?" in word)
         )
         return [(local, domain) for local, domain in pairs if local and domain]
 
@@ -235,9 +229,7 @@ def _bare(local: str) -> str:
     if len(local) > 2 and local[0] == local[-1] == '"':
         inner = local[1:-1]
         return (
-            inner
-            if inner.isascii() and inner.replace(".", "").replace("-", "").replace("_", "").isalnum()
-            else local
+            inner if inner.isascii() and inner.replace(".", "").replace("-", "").replace("_", "").isalnum() else local
         )
     return "".join(local.split()).strip('"')
 

@@ -224,9 +224,7 @@ class _TextWriter:
             self.dropped_depth += -1 if token.is_closing else 1
             if not self.dropped_depth:
                 self.dropped = ""
-        elif self.dropped == "head" and (
-            token.name in _PARAGRAPHS or token.name in _LINES
-        ):  # it never closes
+        elif self.dropped == "head" and (token.name in _PARAGRAPHS or token.name in _LINES):  # it never closes
             self.dropped = ""
             self.tag(token)
 
@@ -263,11 +261,7 @@ class _TextWriter:
     def _link_tag(self, token: Token) -> None:
         if not token.is_closing:
             href = attributes(token).get("href", "").strip()
-            self.link = (
-                (href, len(self.line))
-                if href.lower().startswith(("http://", "https://", "mailto:"))
-                else None
-            )
+            self.link = (href, len(self.line)) if href.lower().startswith(("http://", "https://", "mailto:")) else None
         elif self.link is not None:
             href, begun = self.link
             label = "".join(self.line[begun:]).strip()

@@ -40,7 +40,7 @@ def parse(raw: bytes) -> ParsedMail:
     try:
         return _parse(raw)
     except Exception:  # the last resort of the law: a fault of ours must not cost the mail
-        return ParsedMail(text=decode_text(raw[:MAX_REPLY_SOURCE])[0], defects=(Defect.PARSER_FAULT,))
+        return ParsedMail(text=decode_text(raw[:MAX_REPLY_SOURCE])[0], defects=(Defect.PARSER_FAULT.value,))
 
 
 def parse_headers(raw: bytes) -> ParsedMail:
@@ -52,7 +52,7 @@ def parse_headers(raw: bytes) -> ParsedMail:
         block = _top_block(raw)[1]
         return _described(block, read_parameters(block.first("content-type")))
     except Exception:
-        return ParsedMail(defects=(Defect.PARSER_FAULT,))
+        return ParsedMail(defects=(Defect.PARSER_FAULT.value,))
 
 
 def _parse(raw: bytes) -> ParsedMail:
@@ -153,7 +153,7 @@ def _described(
         reply_text=reply_text,
         attachments=attachments,
         report_parts=report_parts,
-        defects=tuple(dict.fromkeys(found)) if found else (),
+        defects=tuple(dict.fromkeys(map(str, found))) if found else (),
     )
 
 
@@ -207,6 +207,4 @@ def _return_path(values: dict[str, list[str]]) -> str | None:
         return None
     written = _first(values, "return-path")
     path = written.strip("<> ")
-    return (
-        normalize(path) or next((one.normal for one in read_addresses(written)), "") or None if path else ""
-    )
+    return normalize(path) or next((one.normal for one in read_addresses(written)), "") or None if path else ""

@@ -200,9 +200,7 @@ def _before_line_break(raw: bytes, begun: int, position: int) -> int:
     return position
 
 
-_DELIMITER_LINE = re.compile(
-    rb"^--(\S[^\r\n]{0,200}?)[ \t]{0,20}\r?\n(?=content-)", re.MULTILINE | re.IGNORECASE
-)
+_DELIMITER_LINE = re.compile(rb"^--(\S[^\r\n]{0,200}?)[ \t]{0,20}\r?\n(?=content-)", re.MULTILINE | re.IGNORECASE)
 
 
 def _guess_boundary(raw: bytes, start: int, end: int) -> bytes:

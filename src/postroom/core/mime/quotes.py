@@ -60,9 +60,7 @@ def separate_reply(text: str) -> SeparatedReply:
             signature += lines[tail:end]
         start = end
     words = _tidy(reply)
-    if not words and cut < len(
-        lines
-    ):  # a forward without a word of one's own, or a quotation that was misread
+    if not words and cut < len(lines):  # a forward without a word of one's own, or a quotation that was misread
         return SeparatedReply(reply=_tidy(lines), quoted="", signature="")
     return SeparatedReply(reply=words, quoted=_tidy(quotation), signature=_tidy(signature))
 
@@ -192,11 +190,7 @@ def certainty_of_attribution(text: str) -> int:
     if has_verb:
         if (has_time or has_date) and (opens or has_address or text[0].isdigit()) and len(text) <= 400:
             return 2 if has_address or (has_time and has_date) else 1
-        return (
-            1
-            if len(text) <= 100 and text[-1] in ":：" and not text[0].islower() and len(text.split()) <= 9
-            else 0
-        )
+        return 1 if len(text) <= 100 and text[-1] in ":：" and not text[0].islower() and len(text.split()) <= 9 else 0
     if (has_time or has_date) and _ADDRESS_AT_END.search(end):
         return 2
     if opens and has_time and has_date:  # "Am 2.1.2024 um 15:04 schrieb Alice:"

@@ -162,9 +162,7 @@ def _decode_western(data: bytes) -> str:
     return data.decode("latin-1").translate(_WESTERN)
 
 
-_WESTERN = {
-    byte: bytes([byte]).decode("cp1252") for byte in range(0x80, 0xA0) if byte not in b"\x81\x8d\x8f\x90\x9d"
-}
+_WESTERN = {byte: bytes([byte]).decode("cp1252") for byte in range(0x80, 0xA0) if byte not in b"\x81\x8d\x8f\x90\x9d"}
 
 
 def _decode_declared(data: bytes, codec: str) -> tuple[str, tuple[str, ...]]:

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import F, QuerySet
 
 from postroom.core.terms.states import Channel, InboundState, NotificationState
-from postroom.store.models import Delivery, InboundMessage, Mailbox, Notification, OutgoingServer, Record
+from postroom.store.models import Delivery, InboundMessage, Installation, Mailbox, Notification, OutgoingServer, Record
 from postroom.store.queries.pages_chatter import FAILED
 from postroom.store.queries.pages_queue import oldest_waiting
 
@@ -51,6 +51,15 @@ class TroubleFact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InstallationFact:
+    """Where this database lives, and whether mail leaves it."""
+
+    identity: str
+    found_elsewhere: str  # where it woke up without being confirmed there
+    is_capturing: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attention:
     """What needs somebody's eyes. Numbers stop at ``MANY + 1``."""
 
@@ -60,6 +69,12 @@ class Attention:
     oldest_waiting: datetime | None
     servers: tuple[TroubleFact, ...]
     mailboxes: tuple[TroubleFact, ...]
+
+
+def installation() -> InstallationFact | None:
+    """None before the first start of a worker."""
+    row = Installation.objects.values("identity", "found_elsewhere", "is_capturing").first()
+    return InstallationFact(**row) if row is not None else None
 
 
 def my_failures(contact_id: int, visible: QuerySet[Record], most: int = 8) -> tuple[FailureFact, ...]:

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from postroom.core.terms.parameters import PARAMETERS, ParameterError
-from postroom.flows import access, api_keys
+from postroom.flows import access, api_keys, guard_installation
 from postroom.flows import settings as flow
 from postroom.flows.change_scheduled_action import change_action
 from postroom.flows.run_scheduled_action import ACTIONS, run_now
@@ -167,6 +167,22 @@ def _initial(request: MemberRequest, section: Section, row_id: int | None) -> Ma
     if row_id is not None or "company" not in section.form.base_fields:
         return {}
     return {"initial": {"company": request.member.company_id}}
+
+
+@for_members("POST")
+def confirm_home(request: MemberRequest) -> HttpResponse:
+    """A person says that this copy of the database is the real one."""
+    guard_installation.confirm_home(ports(), member=request.member)
+    return go(request, reverse("web:home"), said=_("Mail leaves from here again, and mailboxes are fetched."))
+
+
+@for_members("POST")
+def capture(request: MemberRequest) -> HttpResponse:
+    """Capture mode on or off."""
+    is_on = request.POST.get("on") == "1"
+    guard_installation.set_capturing(ports(), is_on, member=request.member)
+    said = _("Outgoing mail goes to the Letterbox now.") if is_on else _("Outgoing mail leaves now.")
+    return go(request, reverse("web:servers"), said=said)
 
 
 @for_members("GET")
