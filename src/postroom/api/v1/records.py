@@ -69,7 +69,7 @@ def list_records(request: ApiRequest, asked: Query[RecordQuery]) -> Any:
         cursor=asked.after,
         size=asked.limit,
     )
-    page = record_list(access.visible_records(request.auth), wish)
+    page = record_list(access.visible_records(request.auth), wish, access.company_ids(request.auth))
     return page_out(page, [fields_of(row, RecordRowOut) for row in page.rows])
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import F, QuerySet, Value
 
 from postroom.core.terms.states import Channel, InboundState, NotificationState
 from postroom.store.models import Delivery, InboundMessage, Installation, Mailbox, Notification, OutgoingServer, Record
@@ -45,6 +44,7 @@ class InboxFact:
 class TroubleFact:
     """A server or a mailbox that reports trouble with itself."""
 
+    place: str  # "server" or "mailbox"
     id: int
     name: str
     trouble: str
@@ -67,8 +67,7 @@ class Attention:
     inbox: tuple[InboxFact, ...]
     stuck: int
     oldest_waiting: datetime | None
-    servers: tuple[TroubleFact, ...]
-    mailboxes: tuple[TroubleFact, ...]
+    troubles: tuple[TroubleFact, ...]
 
 
 def installation() -> InstallationFact | None:
@@ -156,13 +155,26 @@ def attention(
         inbox=my_inbox(contact_id, records),
         stuck=few(inbound, InboundState.FAILED) if inbound is not None else 0,
         oldest_waiting=oldest_waiting(deliveries, now) if deliveries is not None else None,
-        servers=_troubles(servers, "trouble"),
-        mailboxes=_troubles(mailboxes, "last_error"),
+        troubles=_troubles(servers, mailboxes),
     )
 
 
-def _troubles(rows: QuerySet[Any] | None, field: str) -> tuple[TroubleFact, ...]:
-    if rows is None:
+def _troubles(
+    servers: QuerySet[OutgoingServer] | None, mailboxes: QuerySet[Mailbox] | None, most: int = 10
+) -> tuple[TroubleFact, ...]:
+    """One query for both."""
+    if servers is None or mailboxes is None:
         return ()
-    found = rows.filter(is_active=True).exclude(**{field: ""}).order_by("id").values("id", "name", field)[:10]
-    return tuple(TroubleFact(id=row["id"], name=row["name"], trouble=row[field]) for row in found)
+    names = ("place", "pk", "name", "said")
+    bad = [
+        rows.filter(is_active=True)
+        .exclude(**{column: ""})
+        .annotate(place=Value(place), said=F(column))
+        .order_by()
+        .values_list(*names)
+        for rows, place, column in ((servers, "server", "trouble"), (mailboxes, "mailbox", "last_error"))
+    ]
+    return tuple(
+        TroubleFact(place=place, id=pk, name=name, trouble=said)
+        for place, pk, name, said in bad[0].union(bad[1])[:most]
+    )

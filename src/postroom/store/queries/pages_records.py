@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from html import unescape
+from itertools import product
 from typing import Any
 
 from django.db.models import F, OuterRef, QuerySet, Subquery
@@ -18,6 +19,7 @@ from postroom.store.models.words import Words, all_words
 from postroom.store.queries.pages import PAGE_ROWS, Page, cursor_of, older, page_of
 
 SNIPPET = 160
+MOST_CUTS = 100  # companies times kinds that one question is made of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,22 +115,12 @@ def kinds() -> tuple[KindFact, ...]:
     return tuple(_kind(kind) for kind in RecordKind.objects.filter(is_active=True))
 
 
-def record_list(visible: QuerySet[Record], wish: RecordWish) -> Page[RecordRow]:
-    """Records, last written on first. Two queries."""
-    rows = visible.filter(older("updated_at", wish.cursor))
-    if wish.kind:
-        rows = rows.filter(kind_id=wish.kind)
-    if wish.stage:
-        rows = rows.filter(stage=wish.stage)
-    if wish.responsible is not None:
-        rows = rows.filter(responsible_id=wish.responsible or None)
-    if wish.contact is not None:
-        rows = rows.filter(contact_id=wish.contact)
-    if (question := all_words(wish.search)) is not None:
-        rows = rows.annotate(words=Words("title", "contact_name", "contact_address")).filter(words=question)
+def record_list(visible: QuerySet[Record], wish: RecordWish, company_ids: Sequence[int]) -> Page[RecordRow]:
+    """Records of these companies, last written on first. Four queries."""
     newest = Message.objects.filter(record=OuterRef("pk")).exclude(kind=MessageKind.SYSTEM).order_by("-id")
     found = list(
-        rows.order_by("-updated_at", "-id")
+        Record.objects.filter(pk__in=_newest(visible, wish, company_ids))
+        .order_by("-updated_at", "-id")
         .annotate(last=Subquery(newest.values("id")[:1]))
         .values(
             "id",
@@ -143,12 +135,44 @@ def record_list(visible: QuerySet[Record], wish: RecordWish) -> Page[RecordRow]:
             contact_known=F("contact__name"),
             person=F("responsible__contact__name"),
             company_name=F("company__name"),
-        )[: wish.size + 1]
+        )
     )
     last = _last_words([row["last"] for row in found if row["last"]])
     return page_of(
         found, wish.size, lambda row: _record_row(row, last), lambda row: cursor_of(row["updated_at"], row["id"])
     )
+
+
+def _newest(visible: QuerySet[Record], wish: RecordWish, company_ids: Sequence[int]) -> list[int]:
+    """The rows of the page and one more. Each company and kind is read along its own piece of the index, then merged:
+    an index can be walked in the order of time only within one of them."""
+    asked = _asked(visible, wish)
+    pieces = [asked]
+    if not wish.responsible and wish.contact is None:  # those have an index of their own
+        kinds = [wish.kind] if wish.kind else list(RecordKind.objects.order_by().values_list("key", flat=True))
+        cuts = list(product(company_ids, kinds))
+        if 0 < len(cuts) <= MOST_CUTS:
+            pieces = [asked.filter(company_id=company_id, kind_id=kind) for company_id, kind in cuts]
+    first, *others = [
+        piece.order_by("-updated_at", "-id").values_list("updated_at", "id")[: wish.size + 1] for piece in pieces
+    ]
+    merged = first.union(*others, all=True).order_by("-updated_at", "-id")[: wish.size + 1] if others else first
+    return [pk for _, pk in merged]
+
+
+def _asked(visible: QuerySet[Record], wish: RecordWish) -> QuerySet[Record]:
+    rows = visible.filter(older("updated_at", wish.cursor))
+    if wish.kind:
+        rows = rows.filter(kind_id=wish.kind)
+    if wish.stage:
+        rows = rows.filter(stage=wish.stage)
+    if wish.responsible is not None:
+        rows = rows.filter(responsible_id=wish.responsible or None)
+    if wish.contact is not None:
+        rows = rows.filter(contact_id=wish.contact)
+    if (question := all_words(wish.search)) is not None:
+        rows = rows.alias(words=Words("title", "contact_name", "contact_address")).filter(words=question)
+    return rows
 
 
 def _last_words(message_ids: list[int]) -> Mapping[int, Mapping[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -9,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from postroom.flows import access
 from postroom.flows.read_inbox import mark_read
-from postroom.store.models import Mailbox, OutgoingServer
+from postroom.store.models import Mailbox, Member, OutgoingServer
 from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_home import Attention, attention
 from postroom.store.queries.pages_records import RecordWish, record_list
@@ -33,7 +34,7 @@ def home(request: MemberRequest) -> HttpResponse:
             **_attention(request),
             "greeting": _greeting(member.contact.name),
             "kinds": kinds_of(request),
-            "mine": record_list(access.visible_records(member), wish).rows,
+            "mine": record_list(access.visible_records(member), wish, access.company_ids(member)).rows,
         },
     )
 
@@ -59,8 +60,8 @@ def _attention(request: MemberRequest) -> dict[str, object]:
         records=access.visible_records(member),
         inbound=access.visible_inbound(member) if access.may(member, "inbound") else None,
         deliveries=access.visible_deliveries(member) if access.may(member, "queue") else None,
-        servers=OutgoingServer.objects.all() if access.may(member, "settings") else None,
-        mailboxes=Mailbox.objects.all() if access.may(member, "settings") else None,
+        servers=_servers(member),
+        mailboxes=_mailboxes(member),
         now=now,
     )
     oldest = found.oldest_waiting
@@ -70,6 +71,19 @@ def _attention(request: MemberRequest) -> dict[str, object]:
         "held": held_of(request, member) if access.may(member, "inbound") else 0,
         "may_see_mail": access.may(member, "inbound"),
     }
+
+
+def _servers(member: Member) -> QuerySet[OutgoingServer] | None:
+    """Those of the own companies and of all, for who may mend them."""
+    if not access.may(member, "settings"):
+        return None
+    return OutgoingServer.objects.filter(Q(company_id__in=access.company_ids(member)) | Q(company=None))
+
+
+def _mailboxes(member: Member) -> QuerySet[Mailbox] | None:
+    if not access.may(member, "settings"):
+        return None
+    return Mailbox.objects.filter(company_id__in=access.company_ids(member))
 
 
 def _greeting(name: str) -> str:

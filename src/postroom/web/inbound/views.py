@@ -138,7 +138,8 @@ def find_record(request: MemberRequest, inbound_id: int) -> HttpResponse:
     """Records to attach the mail to."""
     _found(request, inbound_id)
     wish = RecordWish(search=text_of(request.GET, "q", 200), size=8)
-    rows = record_list(access.visible_records(request.member), wish).rows if wish.search else ()
+    visible, ids = access.visible_records(request.member), access.company_ids(request.member)
+    rows = record_list(visible, wish, ids).rows if wish.search else ()
     return fragment(request, "postroom/inbound/_records.html", {"records": rows, "inbound_id": inbound_id})
 
 

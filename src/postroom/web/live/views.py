@@ -2,7 +2,7 @@
 
 Laws: an event carries no contents, so nobody can overhear anything; who may look is asked before the stream opens and again by every
 fetch. A stream holds no database connection, speaks every `HEARTBEAT` seconds, and ends after `LIFETIME` (the browser comes back by
-itself), when the reader goes, and when the server stops.
+itself), when the reader goes, and when the server ends what is still open after its grace (a few seconds).
 Standards: WHATWG HTML 9.2 (server-sent events).
 """
 

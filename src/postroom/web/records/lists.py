@@ -36,7 +36,7 @@ def records(request: MemberRequest, kind: str = "") -> HttpResponse:
     if kind and chosen is None:
         raise Http404
     wish = _wish(request, kind)
-    rows = record_list(access.visible_records(request.member), wish)
+    rows = record_list(access.visible_records(request.member), wish, access.company_ids(request.member))
     context = {
         "kind": chosen,
         "kinds": known,

@@ -115,7 +115,7 @@ def moment(at: datetime | None) -> SafeString | str:
     """When, as people say it; the exact time stands in the title, and the page keeps the words up to date."""
     if at is None:
         return ""
-    exact = format_date(timezone.localtime(at), "j F Y, H:i:s e")
+    exact = f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S %Z}"
     return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact, spoken(at, timezone.now()))
 
 
@@ -129,7 +129,7 @@ def spoken(at: datetime, now: datetime) -> str:
         minutes = int(distance.total_seconds() // 60)
         text = _("{minutes} min ago") if at < now else _("in {minutes} min")
         return text.format(minutes=minutes)
-    clock = format_date(local, "H:i")
+    clock = f"{local:%H:%M}"
     days = (here.date() - local.date()).days
     if days == 0:
         return clock
