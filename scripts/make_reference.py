@@ -93,7 +93,7 @@ def configuration() -> str:
                 "# Configuration",
                 NOTE,
                 "What must be known before the database can be asked: `postroom.toml` in the working directory (or the file that "
-                "`POSTROOM_CONFIG` names) and variables of the environment, which win. An unknown setting is an error. "
+                "`POSTROOM_CONFIG` names) and variables of the environment, which win. An unknown key in the file is an error; a misspelt variable is not seen. "
                 "Everything that may change while Postroom runs is a [parameter](parameters.md) instead.",
                 _table(("Setting", "Variable", "Default", "Meaning"), rows),
             ]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 from django.db.models import Q
 
-from postroom.flows.access import require
+from postroom.flows.access import require_house
 from postroom.flows.ports import Ports
 from postroom.store.models import Installation, Member, SettingChange
 
@@ -58,7 +58,7 @@ def check_home(ports: Ports, *, is_capturing: bool = False) -> Home:
 @transaction.atomic
 def confirm_home(ports: Ports, *, member: Member | None) -> Home:
     """A person says: this is the real one. Mail leaves and is fetched again."""
-    require(member, "settings")
+    require_house(member)
     here = identity_of(ports)
     row = Installation.objects.select_for_update().get()
     before = row.identity
@@ -71,7 +71,7 @@ def confirm_home(ports: Ports, *, member: Member | None) -> Home:
 @transaction.atomic
 def set_capturing(ports: Ports, is_on: bool, *, member: Member | None) -> None:
     """Switch capture mode: all outgoing mail goes to the Letterbox, or leaves."""
-    require(member, "settings")
+    require_house(member)
     row = Installation.objects.select_for_update().get()
     _record(ports, member, {"capture": row.is_capturing}, {"capture": is_on})
     Installation.objects.filter(pk=row.pk).update(is_capturing=is_on)
