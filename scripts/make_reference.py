@@ -12,7 +12,7 @@ import ast
 import inspect
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,7 @@ def configuration() -> str:
                 "# Configuration",
                 NOTE,
                 "What must be known before the database can be asked: `postroom.toml` in the working directory (or the file that "
-                "`POSTROOM_CONFIG` names) and variables of the environment, which win. An unknown setting is an error. "
+                "`POSTROOM_CONFIG` names) and variables of the environment, which win. An unknown key in the file is an error; a misspelt variable is not seen. "
                 "Everything that may change while Postroom runs is a [parameter](parameters.md) instead.",
                 _table(("Setting", "Variable", "Default", "Meaning"), rows),
             ]
@@ -167,7 +167,7 @@ def _sentences() -> dict[str, str]:
     return found
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *(tuple(cell.replace("|", "\\|") for cell in row) for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

@@ -45,7 +45,9 @@ class House:
     charlie: Member
 
 
-def add_member(company: Company, name: str, address: str, *, role: Role = Role.AGENT, channel: Channel = Channel.MAIL) -> Member:
+def add_member(
+    company: Company, name: str, address: str, *, role: Role = Role.AGENT, channel: Channel = Channel.MAIL
+) -> Member:
     """A colleague with a sign-in."""
     user = get_user_model().objects.create(username=name.lower(), email=address, password=_hashed(password_of(name)))
     contact = Contact.objects.create(company=company, name=name, address=address, normal=normalize(address))

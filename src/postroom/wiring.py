@@ -10,6 +10,11 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 
+# every process tells reasons, also of rooms that it never enters: these fill the catalogue
+import postroom.core.conversations.audience
+import postroom.core.delivery.sentences
+import postroom.core.routing.sentences
+import postroom.flows.settle_inbound  # noqa: F401
 from postroom.adapters.blobs.disk import DiskBlobs
 from postroom.adapters.clock import SystemClock
 from postroom.adapters.html.sanitizing import Sanitizer

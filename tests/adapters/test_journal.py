@@ -30,9 +30,7 @@ ACCEPTED = SmtpReply(250, "2.0.0", "Ok: queued as 4XyZ")
 def outcome(
     key: int, reply: SmtpReply | None = ACCEPTED, *, phase: Phase = Phase.BODY, trouble: str = ""
 ) -> WireOutcome:
-    return WireOutcome(
-        key=key, phase=phase, reply=reply, trouble=trouble, connection="mx.example:25#3", duration=0.25
-    )
+    return WireOutcome(key=key, phase=phase, reply=reply, trouble=trouble, connection="mx.example:25#3", duration=0.25)
 
 
 def test_what_was_noted_is_read(tmp_path: Path) -> None:
@@ -59,9 +57,7 @@ fields = st.text(st.characters(codec="utf-8") | st.sampled_from("\t\n\r\\\0\x1f\
     key=st.integers(min_value=-(2**63), max_value=2**63),
     fate=st.tuples(st.sampled_from(list(Phase)), st.none() | st.integers(min_value=0, max_value=599)),
     texts=st.tuples(fields, fields, fields, fields, fields),
-    refusals=st.lists(
-        st.tuples(fields, fields.map(lambda text: SmtpReply(550, "5.1.1", text[:100]))), max_size=3
-    ),
+    refusals=st.lists(st.tuples(fields, fields.map(lambda text: SmtpReply(550, "5.1.1", text[:100]))), max_size=3),
 )
 @settings(deadline=None)
 def test_any_outcome_is_read_as_it_was_noted(
@@ -91,9 +87,7 @@ def test_any_outcome_is_read_as_it_was_noted(
 
 def test_long_texts_are_cut_and_not_refused(tmp_path: Path) -> None:
     journal = WireJournalFile(tmp_path / "one.journal")
-    many = tuple(
-        (f"bob{number}@reader.example", SmtpReply(550, "5.1.1", "😀" * 5000)) for number in range(5000)
-    )
+    many = tuple((f"bob{number}@reader.example", SmtpReply(550, "5.1.1", "😀" * 5000)) for number in range(5000))
     journal.started(1)
     long = "😀" * 100_000
     journal.finished(
@@ -330,9 +324,7 @@ print(started)
 
 
 @pytest.mark.parametrize(("limit", "expected"), [(500_000, 0), (1_048_576, 15), (2_100_000, 31)])
-def test_a_full_disk_is_told_by_the_start_and_never_by_the_outcome(
-    tmp_path: Path, limit: int, expected: int
-) -> None:
+def test_a_full_disk_is_told_by_the_start_and_never_by_the_outcome(tmp_path: Path, limit: int, expected: int) -> None:
     path = tmp_path / "one.journal"
     result = subprocess.run(
         [sys.executable, "-c", FILLING, str(path), str(limit)],

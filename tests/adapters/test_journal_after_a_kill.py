@@ -47,9 +47,7 @@ MAILS_BEFORE = 20  # that each connection answers; then it holds its tongue
 
 
 @pytest.mark.parametrize("has_pipelining", [True, False])
-def test_after_a_kill_no_more_is_unknown_than_connections_were_open(
-    tmp_path: Path, has_pipelining: bool
-) -> None:
+def test_after_a_kill_no_more_is_unknown_than_connections_were_open(tmp_path: Path, has_pipelining: bool) -> None:
     held: list[int] = []
     accepted: list[int] = []
 

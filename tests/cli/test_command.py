@@ -8,13 +8,16 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
 from postroom import __version__
+from postroom.cli.benching.ground import free_port
 from postroom.cli.main import main
 from tests.cli.conftest import Command
 from tests.cli.mails import HELLO
+from tests.laboratory.waiting import wait_until
 
 PROJECT = Path(__file__).parents[2]
 
@@ -32,7 +35,7 @@ def run(*words: str, data: Path, stdin: bytes = b"", **settings: str) -> subproc
 
 
 COMMANDS = [
-    ["up"], ["demo"], ["web"], ["door"], ["worker"], ["home"], ["migrate"], ["shell"],
+    ["up"], ["demo"], ["web"], ["door"], ["worker"], ["home"], ["capture"], ["confirm-home"], ["migrate"], ["shell"],
     ["receive"], ["explain"], ["parse"], ["read-report"], ["split-reply"],
     ["queue", "list"], ["queue", "retry"], ["queue", "send"], ["queue", "cancel"],
     ["schedule", "list"], ["schedule", "run"], ["mailbox", "test"], ["mailbox", "fetch"],
@@ -123,10 +126,35 @@ def test_from_an_empty_folder_to_a_stored_mail(short_dir: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_bench_of_receiving_measures_in_the_same_run(short_dir: Path) -> None:
+def test_the_demo_shows_the_way_in_and_ends_when_asked_to(short_dir: Path) -> None:
+    ports = {f"POSTROOM_{door}_PORT": str(free_port()) for door in ("WEB", "SMTP", "LMTP")}
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("POSTROOM_")}
+    said = short_dir / "said"
+    with said.open("wb") as out:
+        demo = subprocess.Popen(
+            [sys.executable, "-m", "postroom", "demo"],
+            stdout=out, stderr=out, cwd=short_dir, env=clean | {"PYTHONPATH": str(PROJECT / "src")} | ports,
+        )  # fmt: skip
+    try:
+        wait_until(lambda: b"Ready after" in said.read_bytes() or demo.poll() is not None, "the demo is ready", 120)
+        text = said.read_text(encoding="utf-8")
+        assert f"http://127.0.0.1:{ports['POSTROOM_WEB_PORT']}" in text
+        assert "Sign in as alice" in text
+        with urlopen(f"http://127.0.0.1:{ports['POSTROOM_WEB_PORT']}/login/", timeout=30) as page:
+            assert page.status == 200
+    finally:
+        demo.terminate()
+        demo.wait(60)
+    assert demo.returncode == 0, said.read_text(encoding="utf-8")
+    assert (short_dir / "data" / "demo").is_dir()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("direction", ["in", "out"])
+def test_the_bench_measures_us_and_the_yardstick_in_the_same_run(short_dir: Path, direction: str) -> None:
     if shutil.which("smtp-source", path="/usr/sbin:/usr/bin") is None:
         pytest.skip("Postfix is not installed")
-    answer = run("bench", "in", "-n", "30", "--workers", "1", "--json", data=short_dir / "b")
+    answer = run("bench", direction, "-n", "30", "--workers", "1", "--json", data=short_dir / "b")
     assert answer.returncode == 0, answer.stderr.decode()
     found = json.loads(answer.stdout)
     assert set(found) == {"rate", "yardstick", "ratio", "cpu_s_per_message", "peak_rss_mb", "n", "workers", "cores"}

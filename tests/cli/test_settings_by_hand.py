@@ -105,5 +105,8 @@ def test_a_copy_sends_nothing_until_its_new_home_is_confirmed(postroom: Command)
     copy = postroom("home", "--json").data
     assert (copy["home"], copy["is_locked"], copy["mail_leaves"]) == ("elsewhere:/srv/postroom", True, False)
     assert "locked until confirmed" in postroom("home").out
-    assert postroom("home", "--confirm").out.endswith("Mail leaves.\n")
-    assert postroom("home", "--capture").out.endswith("All outgoing mail goes to the Letterbox.\n")
+    assert postroom("confirm-home").code == 0
+    assert postroom("home").out.endswith("Mail leaves.\n")
+    assert postroom("capture", "on").code == 0
+    assert postroom("home").out.endswith("All outgoing mail goes to the Letterbox.\n")
+    assert postroom("capture", "perhaps").code == 2

@@ -27,7 +27,7 @@ from tests.laboratory.postfix import Postfix
 from tests.laboratory.waiting import wait_until
 from tests.people import House, add_contact, add_server, build_house, write_mail
 
-pytestmark = [pytest.mark.django_db(transaction=True), requires_postfix, requires_dovecot]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, requires_postfix, requires_dovecot]
 
 ALICE, BOB, CARLA, REPLIES = "alice@box.test", "bob@box.test", "carla@customer.example", "replies@box.test"
 USERS = {ALICE: "alices word", BOB: "bobs word", CARLA: "carlas word", REPLIES: "nobodys word"}

@@ -320,6 +320,15 @@ def test_what_was_lost_sight_of_goes_back_and_what_is_known_stays(ports: Ports, 
     assert Delivery.objects.get(state="sending").pk == kept.ticket.delivery_id
 
 
+def test_how_many_are_claimed_at_once_is_a_parameter(ports: Ports, clock: HandClock) -> None:
+    a_server()
+    Parameter.objects.create(key="mail.mail.queue.batch.size", value="2")
+    deliveries(a_mail(a_company(), at=clock.now()), *numbered(9), at=clock.now())
+    shelf = Shelf()
+    taken = [claim_and_compose(ports, WORKER, limit, shelf=shelf).taken for limit in (1, 5, 5)]
+    assert taken == [1, 2, 2]
+
+
 def test_the_shelf_has_a_limit_and_keeps_the_latest(ports: Ports, clock: HandClock) -> None:
     a_server()
     company = a_company()

@@ -10,7 +10,8 @@ from django.contrib.auth import get_user_model
 from postroom.core.terms.states import DeliveryState
 from postroom.flows.access import NotAllowed
 from postroom.flows.ports import Ports
-from postroom.flows.queue import cancel, retry, send_now, wake_waiting
+from postroom.flows.queue import cancel, retry, send_now
+from postroom.flows.settings import save_server
 from postroom.store.models import Company, Contact, Delivery, Member, Message, Notification
 from tests.flows.outgoing_mails import HandClock, a_company, a_mail, a_server, deliveries, ports_with
 
@@ -104,10 +105,13 @@ def test_agents_leave_the_queue_alone(ports: Ports, clock: HandClock) -> None:
         retry(ports, [rows["failed"]], member=a_member(company, "agent"))
 
 
-def test_what_waits_for_a_server_leaves_when_it_is_back(ports: Ports, clock: HandClock) -> None:
-    server = a_server()
+def test_what_waits_for_servers_looks_again_when_one_is_changed(ports: Ports, clock: HandClock) -> None:
+    server = a_server(paused_at=clock.now(), broken_until=clock.now() + timedelta(minutes=9))
     rows = one_of_each(a_company(), clock)
-    reason = {"code": "wait.paused", "facts": {}}
-    Delivery.objects.filter(pk=rows["queued"]).update(server=server, waits_for=reason)
-    assert wake_waiting(ports, server.pk) == 1
+    Delivery.objects.filter(pk=rows["queued"]).update(waits_for={"code": "wait.paused", "facts": {}})
+    Delivery.objects.filter(pk=rows["deferred"]).update(waits_for={"code": "wait.transient", "facts": {}})
+    save_server(ports, {"id": server.pk, "paused_at": None}, member=None)
     assert Delivery.objects.get(pk=rows["queued"]).due_at == clock.now()
+    assert Delivery.objects.get(pk=rows["deferred"]).due_at > clock.now()
+    server.refresh_from_db()
+    assert server.broken_until is None

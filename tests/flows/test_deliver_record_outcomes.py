@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import psycopg
 import pytest
+from django.db import connection
 
 from postroom.core.delivery.wire import Phase, WireOutcome
 from postroom.core.terms.smtp_replies import SmtpReply
@@ -19,8 +21,11 @@ from postroom.store.models import (
     Delivery,
     Message,
     Notification,
+    OutgoingMail,
     OutgoingServer,
     Parameter,
+    Record,
+    RecordKind,
 )
 from tests.flows.outgoing_mails import HandClock, a_company, a_mail, a_server, deliveries, numbered, ports_with
 
@@ -133,6 +138,15 @@ def test_trouble_with_a_server_opens_its_circuit_once_and_costs_no_attempt(ports
     assert {row_of(ready).due_at for ready in (one, two)} == {server.broken_until}
 
 
+def test_a_mail_whose_deadline_is_over_does_not_make_a_broken_server_look_well(ports: Ports, clock: HandClock) -> None:
+    server = a_server(trouble_count=2)
+    (ready,) = some_ready(ports)
+    clock.pass_by(days=9)
+    recorded(ports, (ready, said(ready, Phase.GREETING, 554, "go away")))
+    server.refresh_from_db()
+    assert (row_of(ready).state, server.trouble_count) == ("failed", 3)
+
+
 def test_another_server_takes_over_at_once(ports: Ports) -> None:
     first = a_server(priority=1)
     second = a_server(2526, priority=2)
@@ -191,6 +205,26 @@ def test_whatever_a_server_says_can_be_written(ports: Ports, text: str) -> None:
     assert row_of(ready).state == "failed"
     stored = Attempt.objects.get().text
     assert stored == text.replace("nul \0 inside", "nul  inside").replace("\ud800", "?")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_open_pages_hear_of_it_with_the_commit(ports: Ports, clock: HandClock) -> None:
+    a_server()
+    (ready,) = some_ready(ports)
+    kind = RecordKind.objects.create(key="parcel", label="Parcel", label_plural="Parcels")
+    mail = OutgoingMail.objects.get()
+    record = Record.objects.create(
+        company=mail.company, kind=kind, title="A parcel", created_at=clock.now(), updated_at=clock.now()
+    )
+    mail.message = Message.objects.create(company=mail.company, record=record, posted_at=clock.now())
+    mail.save()
+    wanted = ("dbname", "user", "password", "host", "port")
+    where = {key: value for key, value in connection.get_connection_params().items() if key in wanted}
+    with psycopg.connect(**where, autocommit=True) as ear:
+        ear.execute("LISTEN postroom_live")
+        recorded(ports, (ready, said(ready, Phase.BODY, 250)))
+        heard = [call.payload for call in ear.notifies(timeout=20, stop_after=2)]
+    assert sorted(heard) == ["queue", f"record:{record.pk}"]
 
 
 # -- recovery

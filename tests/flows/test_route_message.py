@@ -37,7 +37,9 @@ def house() -> House:
     return build_house()
 
 
-def arrive(raw: bytes, *recipients: str, sender: str = "carla@customer.example", door: Door = Door.SMTP) -> InboundMessage:
+def arrive(
+    raw: bytes, *recipients: str, sender: str = "carla@customer.example", door: Door = Door.SMTP
+) -> InboundMessage:
     envelope = Envelope(mail_from=sender, rcpt_to=recipients) if recipients else None
     inbound_id = accept_message(ports(), Arrival(door=door, raw=raw, envelope=envelope))
     while route_waiting(ports()):
@@ -50,7 +52,11 @@ def test_a_mail_to_an_alias_becomes_a_ticket_and_its_followers_are_mailed(house:
 
     assert inbound.state == InboundState.ROUTED, inbound.error
     record = Record.objects.get()
-    assert (record.kind_id, record.title, record.contact_address) == ("ticket", "My parcel is late", "carla@customer.example")
+    assert (record.kind_id, record.title, record.contact_address) == (
+        "ticket",
+        "My parcel is late",
+        "carla@customer.example",
+    )
     assert {row.contact.name for row in Follower.objects.filter(record=record)} == {"Alice", "Bob"}
     assert {row.contact.name for row in Notification.objects.all()} == {"Alice", "Bob"}
     assert sorted(Delivery.objects.values_list("to_address", flat=True)) == ["alice@box.test", "bob@box.test"]
@@ -156,11 +162,22 @@ def test_a_note_is_answered_as_a_note_and_never_leaves(house: House) -> None:
     carla = add_contact("Carla", "carla@customer.example")
     arrive(write_mail(), "support@in.test")
     record = Record.objects.get()
-    note = post_message(ports(), record_id=record.pk, author=house.alice, html="<p>difficult one</p>", kind=MessageKind.NOTE, extra_contact_ids=[carla.pk])
+    note = post_message(
+        ports(),
+        record_id=record.pk,
+        author=house.alice,
+        html="<p>difficult one</p>",
+        kind=MessageKind.NOTE,
+        extra_contact_ids=[carla.pk],
+    )
 
-    assert "carla@customer.example" not in Delivery.objects.filter(mail__message=note).values_list("to_address", flat=True)
+    assert "carla@customer.example" not in Delivery.objects.filter(mail__message=note).values_list(
+        "to_address", flat=True
+    )
     answer_to = OutgoingMail.objects.get(message=note).reply_to_address
-    inbound = arrive(write_mail(sender="bob@box.test", to=answer_to, text="Indeed.\n"), answer_to, sender="bob@box.test")
+    inbound = arrive(
+        write_mail(sender="bob@box.test", to=answer_to, text="Indeed.\n"), answer_to, sender="bob@box.test"
+    )
     assert inbound.state == InboundState.ROUTED
     answer = Message.objects.latest("id")
     assert answer.kind == MessageKind.NOTE
@@ -170,11 +187,15 @@ def test_a_note_is_answered_as_a_note_and_never_leaves(house: House) -> None:
 def test_the_preview_names_exactly_those_who_get_it(house: House) -> None:
     arrive(write_mail(), "support@in.test")
     record = Record.objects.get()
-    shown = preview_audience(ports(), record_id=record.pk, author=house.alice, kind=MessageKind.COMMENT, to_customer=True)
+    shown = preview_audience(
+        ports(), record_id=record.pk, author=house.alice, kind=MessageKind.COMMENT, to_customer=True
+    )
     sent = post_message(ports(), record_id=record.pk, author=house.alice, html="<p>Tomorrow!</p>", to_customer=True)
 
     assert {one.address for one in shown} == {"bob@box.test", "carla@customer.example"}
-    assert set(Delivery.objects.filter(mail__message=sent).values_list("to_address", flat=True)) == {one.address for one in shown}
+    assert set(Delivery.objects.filter(mail__message=sent).values_list("to_address", flat=True)) == {
+        one.address for one in shown
+    }
     assert Contact.objects.get(normal="carla@customer.example").records.get() == record
 
 
@@ -314,7 +335,9 @@ def test_a_sender_who_writes_the_same_again_and_again_is_held(house: House) -> N
 def test_routing_a_batch_takes_a_bounded_number_of_queries(house: House, django_assert_max_num_queries) -> None:
     envelope = Envelope(mail_from="carla@customer.example", rcpt_to=("support@in.test",))
     arrivals = [
-        Arrival(door=Door.SMTP, raw=write_mail(sender=f"c{n}@customer.example", subject=f"order {n}"), envelope=envelope)
+        Arrival(
+            door=Door.SMTP, raw=write_mail(sender=f"c{n}@customer.example", subject=f"order {n}"), envelope=envelope
+        )
         for n in range(50)
     ]
     accept_messages(ports(), arrivals)

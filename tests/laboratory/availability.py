@@ -29,13 +29,9 @@ def missing_for_dovecot() -> str:
     program = find_program("dovecot")
     if not program:
         return "Dovecot is not installed (apt-get install dovecot-imapd dovecot-pop3d dovecot-lmtpd)"
-    version = subprocess.run(
-        [program, "--version"], capture_output=True, text=True, timeout=20, check=False
-    ).stdout
+    version = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20, check=False).stdout
     if not version.startswith("2.3."):
-        return (
-            f"the laboratory speaks the configuration of Dovecot 2.3, not of {version.strip() or 'this one'}"
-        )
+        return f"the laboratory speaks the configuration of Dovecot 2.3, not of {version.strip() or 'this one'}"
     if os.geteuid() == 0 and not all(map(_has_user, ("dovecot", "dovenull", "nobody"))):
         return "as root, Dovecot needs the users dovecot, dovenull and nobody"
     if lacking := [name for name in ("imap", "pop3", "lmtp") if not (_dovecot_programs() / name).exists()]:
@@ -75,6 +71,4 @@ def _requires(missing: str) -> pytest.MarkDecorator:
 requires_postfix = _requires(missing_for_postfix())
 requires_dovecot = _requires(missing_for_dovecot())
 requires_smtp_sink = _requires(missing_for_smtp_sink())
-requires_chromium = _requires(
-    "" if chromium_path() else "no Chromium is installed (apt-get install chromium)"
-)
+requires_chromium = _requires("" if chromium_path() else "no Chromium is installed (apt-get install chromium)")

@@ -26,9 +26,7 @@ class Certificates:
 def make_certificates(folder: Path, *names: str) -> Certificates:
     """Write a new authority and its certificate for localhost, 127.0.0.1 and ``names``, valid for a day."""
     ca_key = ec.generate_private_key(ec.SECP256R1())
-    ca = _sign(
-        _name("Postroom laboratory CA"), ca_key.public_key(), _name("Postroom laboratory CA"), ca_key, []
-    )
+    ca = _sign(_name("Postroom laboratory CA"), ca_key.public_key(), _name("Postroom laboratory CA"), ca_key, [])
     key = ec.generate_private_key(ec.SECP256R1())
     known_as: list[x509.GeneralName] = [x509.DNSName(name) for name in ("localhost", *names)]
     known_as.append(x509.IPAddress(ipaddress.IPv4Address("127.0.0.1")))
@@ -70,9 +68,7 @@ def _sign(
         .not_valid_after(now + datetime.timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False
-        )
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
         .add_extension(
             x509.KeyUsage(
                 digital_signature=True,

@@ -153,11 +153,7 @@ class Peer(asyncio.Protocol):
                 self._mail_from, self._rcpt_to = b"", []
                 self._say(b"250 2.0.0 Ok")
             case b"AUTH":
-                self._say(
-                    b"235 2.7.0 Welcome"
-                    if line.upper().startswith(b"AUTH PLAIN ")
-                    else b"504 5.5.4 Only PLAIN"
-                )
+                self._say(b"235 2.7.0 Welcome" if line.upper().startswith(b"AUTH PLAIN ") else b"504 5.5.4 Only PLAIN")
             case b"STAR" if self._context and not self._is_secure:
                 self._secure(self._context)
             case b"QUIT":
@@ -235,9 +231,7 @@ class Peer(asyncio.Protocol):
 
     async def _shake_hands(self, context: ssl.SSLContext) -> None:
         with contextlib.suppress(ssl.SSLError, ConnectionError):
-            upgraded = await asyncio.get_running_loop().start_tls(
-                self._transport, self, context, server_side=True
-            )
+            upgraded = await asyncio.get_running_loop().start_tls(self._transport, self, context, server_side=True)
             assert upgraded is not None
             self._transport = upgraded
             self._waits = False

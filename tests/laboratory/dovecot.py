@@ -171,15 +171,9 @@ class Dovecot(Daemon):
         r"""The flags of each mail of a folder, such as ``\Seen``, oldest first."""
         with self.open_mailbox(user, folder) as box:
             _, rows = box.fetch("1:*", "(FLAGS)")
-            return [
-                frozenset(map(bytes.decode, imaplib.ParseFlags(row)))
-                for row in rows
-                if isinstance(row, bytes)
-            ]
+            return [frozenset(map(bytes.decode, imaplib.ParseFlags(row))) for row in rows if isinstance(row, bytes)]
 
-    def wait_for_mail(
-        self, user: str, count: int = 1, deadline: float = 20.0, folder: str = "INBOX"
-    ) -> list[bytes]:
+    def wait_for_mail(self, user: str, count: int = 1, deadline: float = 20.0, folder: str = "INBOX") -> list[bytes]:
         """The mails of a folder as soon as there are at least ``count``."""
 
         def enough() -> list[bytes]:
@@ -263,9 +257,7 @@ class Dovecot(Daemon):
         for address, password in self.users.items():
             if not re.fullmatch(r"[^:\s/]+@[^:\s/]+", address) or ":" in password:
                 raise ValueError(f"not a user that a passwd-file can hold: {address}")
-            lines.append(
-                f"{address}:{{PLAIN}}{password}:{mail_user.pw_uid}:{mail_user.pw_gid}::{home}/{address}::\n"
-            )
+            lines.append(f"{address}:{{PLAIN}}{password}:{mail_user.pw_uid}:{mail_user.pw_gid}::{home}/{address}::\n")
         users = self.directory / "users"
         users.write_text("".join(lines), encoding="utf-8")
         users.chmod(0o644)

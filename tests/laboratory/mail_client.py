@@ -37,9 +37,7 @@ def compose_new(
 
     ``attachments`` are (file name, content, MIME type); ``headers`` are added as they are.
     """
-    mail = _begin(
-        author=author, to=[to] if isinstance(to, str) else list(to), subject=subject, message_id=message_id
-    )
+    mail = _begin(author=author, to=[to] if isinstance(to, str) else list(to), subject=subject, message_id=message_id)
     if cc:
         mail["Cc"] = ", ".join(cc)
     for name, value in headers:
@@ -151,9 +149,7 @@ def _begin(*, author: str, to: Sequence[str], subject: str, message_id: str = ""
     mail["From"] = author
     mail["To"] = ", ".join(to)
     mail["Subject"] = subject
-    mail["Message-ID"] = message_id or make_msgid(
-        domain=parseaddr(author)[1].rpartition("@")[2] or "mailprogram.test"
-    )
+    mail["Message-ID"] = message_id or make_msgid(domain=parseaddr(author)[1].rpartition("@")[2] or "mailprogram.test")
     mail["User-Agent"] = "Laboratory Mail 1.0"
     return mail
 
@@ -177,9 +173,7 @@ def _as_html(body: str, lead: str, old: str, *, quote: bool) -> str:
     if not quote:
         return new
     quotation = f'<blockquote class="gmail_quote" style="margin:0 0 0 .8ex">{escape(old)}</blockquote>'
-    return (
-        f'{new}<br><div class="gmail_quote"><div class="gmail_attr">{escape(lead)}<br></div>{quotation}</div>'
-    )
+    return f'{new}<br><div class="gmail_quote"><div class="gmail_attr">{escape(lead)}<br></div>{quotation}</div>'
 
 
 def _decoded(mail: Message, name: str) -> str:

@@ -146,9 +146,7 @@ class Postfix(Daemon):
         config.mkdir()
         lines = {**self._main_cf(), **self.settings}
         (config / "main.cf").write_text("".join(f"{name} = {value}\n" for name, value in lines.items()))
-        submission = (
-            SUBMISSION.format(port=f"{LOOPBACK}:{self.port('submission')}") if self.auth_socket else ""
-        )
+        submission = SUBMISSION.format(port=f"{LOOPBACK}:{self.port('submission')}") if self.auth_socket else ""
         master = MASTER_CF.format(smtp=f"{LOOPBACK}:{self.smtp_port}", submission=submission)
         (config / "master.cf").write_text(master + self.services)
         for file in config.iterdir():

@@ -129,9 +129,7 @@ def test_a_zombie_does_not_count_as_a_member_of_its_group() -> None:
     with subprocess.Popen(["sh", "-c", "read line"], stdin=subprocess.PIPE, start_new_session=True) as child:
         assert group_members(child.pid) == [child.pid]
         os.kill(child.pid, signal.SIGKILL)
-        wait_until(
-            lambda: not group_members(child.pid), "the killed child, not yet waited for, is not counted"
-        )
+        wait_until(lambda: not group_members(child.pid), "the killed child, not yet waited for, is not counted")
 
 
 def test_waiting_in_vain_names_what_was_waited_for() -> None:

@@ -37,8 +37,7 @@ def test_a_reply_goes_to_reply_to_and_names_the_thread() -> None:
 def test_a_reply_quotes_the_old_text_below_the_new() -> None:
     text = text_of(message_from_bytes(compose_reply(NOTIFICATION, body="Yes please.", author=CARLA)))
     assert text == (
-        "Yes please.\n\n"
-        "On Fri, 20 Nov 2026 at 08:30, Jürgen <notifications@in.test> wrote:\n> Grüße\n> zweite Zeile\n"
+        "Yes please.\n\nOn Fri, 20 Nov 2026 at 08:30, Jürgen <notifications@in.test> wrote:\n> Grüße\n> zweite Zeile\n"
     )
 
 

@@ -50,7 +50,8 @@ def a_window(browser: Browser, size: str = "wide", theme: str = "light") -> Brow
     """A window of this size whose pages wear this theme (unfold keeps it in the local storage)."""
     width, height = SIZES[size]
     window = browser.new_context(viewport={"width": width, "height": height}, color_scheme="light")
-    window.add_init_script(f"localStorage.setItem('adminTheme', JSON.stringify('{theme}'))")
+    keep = f"localStorage.setItem('adminTheme', JSON.stringify('{theme}'))"
+    window.add_init_script(f"try {{ {keep} }} catch {{ /* an empty page has no storage */ }}")
     return window
 
 
@@ -119,7 +120,7 @@ def some_numbers(page: Page, base: str) -> dict[str, str]:
 
     return {
         "record": first("/records/", r"^/records/(\d+)/"),
-        "delivery": first("/queue/?state=bounced", r"^/queue/(\d+)/"),
+        "delivery": first("/queue/?state=all", r"^/queue/(\d+)/"),
         "inbound": first("/inbound/?state=routed", r"^/inbound/(\d+)/"),
         "held": first("/held/", r"^/inbound/(\d+)/"),
         "letter": first("/letterbox/", r"^/letterbox/(\d+)/"),

@@ -159,6 +159,22 @@ def test_a_server_that_is_down_is_left_alone_and_no_attempt_is_counted(
     assert len([record for record in caplog.records if "rests until" in record.getMessage()]) == 1
 
 
+def test_a_server_that_cannot_even_be_named_stops_nobody_else(ports: Ports) -> None:
+    with CountingSink() as sink:
+        nameless = a_server(host="no host", priority=1, from_filter="alice@northwind.example")
+        some_mail(ports, "bob@reader.example")
+        other = a_server(sink.smtp_port, priority=2, from_filter="guest.example")
+        now = ports.clock.now()
+        guest = a_mail(a_company("Guest", "guest.example"), at=now, from_address="gus@guest.example")
+        deliveries(guest, "carla@reader.example", at=now)
+        with delivering(ports):
+            wait_until(lambda: states() == {"sent": 1, "queued": 1}, "one is sent, one waits", PATIENCE)
+            wait_until(lambda: Delivery.objects.get(state="queued").waits_for, "it says why", PATIENCE)
+    assert Delivery.objects.get(state="sent").server_id == other.pk
+    nameless.refresh_from_db()
+    assert "is no host name" in nameless.trouble
+
+
 def test_another_server_takes_over_from_one_that_is_down(ports: Ports) -> None:
     with closed_port() as port, CountingSink() as sink:
         a_server(port, priority=1)

@@ -6,6 +6,7 @@ import logging
 import re
 import smtplib
 import socket
+from contextlib import suppress
 
 import pytest
 
@@ -346,12 +347,28 @@ def test_a_peer_that_drips_a_mail_is_timed_out_in_the_end() -> None:
 
 def test_a_peer_that_takes_no_replies_is_cut_off() -> None:
     limits = DoorLimits(command_timeout=0.5, idle_commands=10_000_000)
-    with open_door(limits=limits) as door:
-        deaf = socket.create_connection((LOOPBACK, door.smtp_port), timeout=0.2)
-        with pytest.raises((TimeoutError, ConnectionError)):
-            deaf.sendall(b"NOOP\r\n" * 10_000_000)
+    with open_door(limits=limits) as door, socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect((LOOPBACK, door.smtp_port))
+        deaf.settimeout(0.2)
+        wait_until(door.open_sessions, "the session began")
+        with suppress(TimeoutError, ConnectionError):
+            deaf.sendall(b"EHLO x\r\n" * 100_000)  # the replies are more than all buffers hold
         wait_until(lambda: not door.open_sessions(), "the session is over")
-        deaf.close()
+
+
+def test_a_peer_that_does_not_even_take_the_farewell_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smtp_session, "FAREWELL", 0.1)
+    limits = DoorLimits(idle_commands=90_000, stop_patience=0.3)
+    with open_door(limits=limits) as door, socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect((LOOPBACK, door.smtp_port))
+        deaf.settimeout(0.2)
+        wait_until(door.open_sessions, "the session began")
+        with suppress(TimeoutError, ConnectionError):
+            deaf.sendall(b"EHLO x\r\n" * 100_000)
+        door.stop().result(30)
+        assert not door.open_sessions()
 
 
 # ---- the end

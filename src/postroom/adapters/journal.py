@@ -106,9 +106,7 @@ class WireJournalFile:
         Whoever never calls this keeps all records, in memory too. Now and then what is left moves to a new,
         short file in the old one's place.
         """
-        known = [
-            key for key in keys if key not in self._in_flight and self._pending.pop(key, None) is not None
-        ]
+        known = [key for key in keys if key not in self._in_flight and self._pending.pop(key, None) is not None]
         with contextlib.suppress(JournalWriteError):  # then it is told again, and known already: harmless
             for at in range(0, len(known), _KEYS_A_RECORD):
                 record = _commit_record(known[at : at + _KEYS_A_RECORD])

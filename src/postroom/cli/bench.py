@@ -88,6 +88,6 @@ def _describe(result: BenchResult) -> None:
         f"rate               {result.rate:>12,.1f} mails/s   ({result.n} mails, {result.workers} workers, {result.cores} cores)"
     )
     say(f"yardstick          {result.yardstick:>12,.1f} mails/s   (smtp-source to smtp-sink, 10 sessions, same run)")
-    say(f"ratio              {result.ratio:>12,.2f}           (yardstick / rate)")
+    say(f"ratio              {result.ratio:>12,.4f}           (rate / yardstick)")
     say(f"CPU per message    {result.cpu_s_per_message * 1000:>12,.3f} ms        (our processes and PostgreSQL)")
     say(f"largest process    {result.peak_rss_mb:>12,.1f} MB")

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from postroom.cli.telling import give_up
 
@@ -37,16 +38,27 @@ def configured(*, is_quiet: bool = True) -> Configuration:
 
 @contextmanager
 def running(configuration: Configuration) -> Iterator[None]:
-    """The database, running for as long as the block lasts."""
+    """The database, running for as long as the block lasts. SIGTERM leaves the block, so that no database stays behind.
+
+    What runs inside may listen to signals in its own way.
+    """
     from django.db import connections
 
     from postroom.workers.database import running_database
 
-    with nullcontext() if configuration.database_url else running_database(Path(configuration.data_dir)):
-        try:
-            yield
-        finally:
-            connections.close_all()
+    before = signal.signal(signal.SIGTERM, _leave)
+    try:
+        with nullcontext() if configuration.database_url else running_database(Path(configuration.data_dir)):
+            try:
+                yield
+            finally:
+                connections.close_all()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _leave(number: int, _: object) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 @contextmanager

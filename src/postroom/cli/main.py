@@ -15,7 +15,7 @@ from typing import Annotated, Protocol, runtime_checkable
 import typer
 
 from postroom import __version__
-from postroom.cli import bench, mail_commands, mailboxes, members, parameters, queue, running, schedule
+from postroom.cli import bench, home, mail_commands, mailboxes, members, parameters, queue, running, schedule
 from postroom.cli.telling import ASKED_WRONGLY, FAILED, Trouble, remark
 from postroom.core.terms.configuration import ConfigurationError
 
@@ -73,7 +73,7 @@ class _Debugging:
 
 _debugging = _Debugging()
 
-for part in (running.app, mail_commands.app):
+for part in (running.app, mail_commands.app, home.app):
     app.add_typer(part)
 for name, group in (
     ("queue", queue.app),

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from postroom.cli.entering import configured, entered, require_tables, running, waiting_migrations
-from postroom.cli.telling import ASKED_WRONGLY, FAILED, AsJson, give_up, remark, say, say_json
+from postroom.cli.telling import ASKED_WRONGLY, FAILED, give_up, remark, say
 
 app = typer.Typer()
 
@@ -24,26 +24,9 @@ def up() -> None:
 
     Tables are brought up to date first. Stop with Ctrl-C. How many processes of each: POSTROOM_DELIVERERS and friends.
     """
-    from postroom.workers.supervisor import bring_tables_up_to_date
     from postroom.workers.supervisor import up as supervise
 
-    configuration = configured(is_quiet=False)
-    with running(configuration):
-        bring_tables_up_to_date()
-        _warn_of_a_copy()
-        supervise(configuration)
-
-
-def _warn_of_a_copy() -> None:
-    from postroom.flows.guard_installation import check_home
-    from postroom.wiring import ports
-
-    home = check_home(ports())
-    if home.is_locked:
-        remark(
-            f"This database lives at {home.confirmed}, but runs at {home.found}. So that a copy writes to no customer, "
-            "all mail goes to the Letterbox and nothing is fetched. If this is its new home: postroom home --confirm"
-        )
+    supervise(configured(is_quiet=False))
 
 
 @app.command(rich_help_panel="Running")
@@ -116,35 +99,6 @@ def _be(kind: str) -> None:
         if SUPERVISED not in os.environ:
             require_tables()
         run_role(kind, configuration)
-
-
-@app.command(rich_help_panel="Running")
-def home(
-    confirm: Annotated[bool, typer.Option("--confirm", help="This host is its home: send and fetch again.")] = False,
-    capture: Annotated[
-        bool | None, typer.Option("--capture/--no-capture", help="All mail goes to the Letterbox; or leaves.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show where this database lives, and whether mail leaves. A copy on another host sends nothing until it is confirmed.
-
-    Example: postroom home --confirm
-    """
-    with entered() as ports:
-        from postroom.flows.guard_installation import check_home, confirm_home, set_capturing
-
-        check_home(ports)
-        if confirm:
-            confirm_home(ports, member=None)
-        if capture is not None:
-            set_capturing(ports, capture, member=None)
-        found = check_home(ports)
-    leaves = not (found.is_capturing or found.is_locked)
-    if as_json:
-        say_json({"home": found.confirmed, "found": found.found, "is_locked": found.is_locked, "mail_leaves": leaves})
-        return
-    say(f"Home: {found.confirmed}" + (f", found at {found.found}: locked until confirmed" if found.is_locked else ""))
-    say("Mail leaves." if leaves else "All outgoing mail goes to the Letterbox.")
 
 
 @app.command(rich_help_panel="Running")

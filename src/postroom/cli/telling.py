@@ -70,7 +70,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empt
         table.add_row(*(Text(cell) for cell in row))
     console = Console()
     if not console.is_terminal:  # a file or a pipe has no width: nothing is folded
-        console.width = 4 + sum(max(len(row[at]) for row in [list(columns), *shown]) + 2 for at in range(len(columns)))
+        console.width = 4 + sum(max(len(row[at]) for row in [list(columns), *shown]) + 3 for at in range(len(columns)))
     console.print(table)
 
 

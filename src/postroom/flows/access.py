@@ -1,5 +1,8 @@
 """Who may do and see what. Asked by flows and queries, never by templates alone.
 
+What belongs to no company (parameters, shared servers, mail that could be anybody's) is the house's: it needs a house
+administrator, who is an administrator of the only company, or one whose account is a superuser.
+
 Roles: an administrator changes settings; a manager acts on queue and inbound mail of the own companies; an agent writes on
 records; who reads only, reads only. Everything is cut to the companies of the member.
 """
@@ -8,10 +11,20 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
 from postroom.core.terms.states import Role
-from postroom.store.models import Delivery, InboundMessage, LetterboxMail, Member, Message, Notification, Record
+from postroom.store.models import (
+    Company,
+    Delivery,
+    InboundMessage,
+    LetterboxMail,
+    Member,
+    Message,
+    Notification,
+    Record,
+    SettingChange,
+)
 
 Row = TypeVar("Row", bound=Model)
 
@@ -45,12 +58,36 @@ def require(member: Member | None, action: str, subject: object = None) -> None:
         raise NotAllowed(f"This needs one of the roles {roles}, in the company that owns it.")
 
 
+def is_house_administrator(member: Member | None) -> bool:
+    """Whether the member may change what no single company owns."""
+    return member is None or (Role(member.role) is Role.ADMINISTRATOR and sees_whole_house(member))
+
+
+def sees_whole_house(member: Member) -> bool:
+    """Whether all companies are the member's own."""
+    return bool(member.user.is_superuser) or _companies(member)[1]
+
+
+def require_house(member: Member | None) -> None:
+    """Raises `NotAllowed` unless `is_house_administrator`."""
+    if not is_house_administrator(member):
+        raise NotAllowed("This concerns every company of the house: it needs an administrator of all of them.")
+
+
 def company_ids(member: Member) -> list[int]:
-    """The companies that the member sees: kept on the instance, which lives for one request."""
-    known: list[int] | None = member.__dict__.get("_company_ids")
+    """The companies that the member sees."""
+    return _companies(member)[0]
+
+
+def _companies(member: Member) -> tuple[list[int], bool]:
+    """The member's companies, and whether these are all: one query, kept on the instance, which lives for one request."""
+    known: tuple[list[int], bool] | None = member.__dict__.get("_own_companies")
     if known is None:
-        known = sorted({member.company_id, *member.companies.values_list("pk", flat=True)})
-        member.__dict__["_company_ids"] = known
+        listed = Member.companies.through.objects.filter(member_id=member.pk, company_id=OuterRef("pk"))
+        rows = dict(Company.objects.annotate(is_mine=Exists(listed)).values_list("pk", "is_mine"))
+        mine = sorted({member.company_id, *(pk for pk, is_mine in rows.items() if is_mine)})
+        known = mine, set(rows) <= set(mine)
+        member.__dict__["_own_companies"] = known
     return known
 
 
@@ -75,14 +112,22 @@ def visible_letterbox(member: Member | None) -> QuerySet[LetterboxMail]:
 
 
 def visible_inbound(member: Member | None) -> QuerySet[InboundMessage]:
-    """Mail that belongs to no company yet (held, refused, failed) is for administrators and managers."""
+    """Mail of which nobody can say whose it is, is for those whose all companies are."""
     rows = InboundMessage.objects.all()
     if member is None:
         return rows
     mine = Q(company_id__in=company_ids(member))
-    if may(member, "inbound"):
+    if may(member, "inbound") and sees_whole_house(member):
         mine |= Q(company=None)
     return rows.filter(mine)
+
+
+def visible_changes(member: Member | None) -> QuerySet[SettingChange]:
+    """What the own companies' people changed; all of it for house administrators."""
+    rows = SettingChange.objects.all()
+    if member is None or is_house_administrator(member):
+        return rows
+    return rows.filter(company_id__in=company_ids(member))
 
 
 def _cut(rows: QuerySet[Row], member: Member | None) -> QuerySet[Row]:

@@ -18,6 +18,7 @@ from postroom.core.mime.markup import text_to_html
 from postroom.core.mime.parsed import ParsedMail
 from postroom.core.mime.quotes import separate_reply
 from postroom.core.routing.verdicts import (
+    AliasFact,
     AppendToRecord,
     CreateRecord,
     Decision,
@@ -36,7 +37,8 @@ from postroom.flows.post_message import Author, NewFile, Posting, post_messages
 from postroom.flows.record_report import BookedReport, record_reports
 from postroom.flows.records import default_stages
 from postroom.flows.refuse_mail import Refused, answer_refusals
-from postroom.store.models import Alias, AliasFollower, Follower, InboundMessage, Record, RecordKind
+from postroom.store.bulk import insert
+from postroom.store.models import Alias, AliasFollower, Company, Follower, InboundMessage, Record, RecordKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +149,7 @@ def _create_records(creations: Sequence[Creation], now: datetime) -> list[Record
     records = [_record(one, d, aliases.get(d.alias_id or 0), stages, now) for one, d in creations]
     for record, (_, d) in zip(records, creations, strict=True):
         record.kind = kinds[d.kind]
-    made = Record.objects.bulk_create(records)
+    made = insert(records)
     _follow_new(made, creations, aliases)
     Alias.objects.filter(pk__in=aliases.keys()).exclude(status="valid").update(status="valid")
     return made
@@ -191,7 +193,7 @@ def _follow_new(records: Sequence[Record], creations: Sequence[Creation], aliase
         author_id = one.facts.author.contact_id
         if author_id is not None and author_id not in colleagues:
             rows.append(Follower(record=record, contact_id=author_id, notes=one.facts.author.is_colleague))
-    Follower.objects.bulk_create(rows)
+    insert(rows)
 
 
 def _existing(appendings: Sequence[Appending]) -> Mapping[int, Record]:
@@ -284,18 +286,45 @@ def _note_states(batch: Sequence[Decided], lost: set[int], known: Mapping[int, R
         for one in batch
     ]
     verdicts = [json.dumps(verdict_as_json(one.verdict)) for one in batch]
-    companies = [_company(one.verdict, known) for one in batch]
+    owners = _domain_owners()
+    companies = [_company(one, known, owners) for one in batch]
     with connection.cursor() as cursor:
-        cursor.execute(_NOTE_STATES, [now, [one.row.pk for one in batch], [s.value for s in states], verdicts, companies])
+        cursor.execute(
+            _NOTE_STATES, [now, [one.row.pk for one in batch], [s.value for s in states], verdicts, companies]
+        )
 
 
-def _company(verdict: Verdict, known: Mapping[int, Record]) -> int | None:
-    for decision in verdict.decisions:
+def _company(one: Decided, known: Mapping[int, Record], owners: Mapping[str, int]) -> int | None:
+    """Whose mail it is: the record's, else of the delivery it reports, the alias, the mailbox, the domain it was sent to."""
+    for decision in one.verdict.decisions:
         if isinstance(decision, CreateRecord):
             return decision.company_id
         if isinstance(decision, AppendToRecord) and decision.record_id in known:
             return known[decision.record_id].company_id
-    return None
+    meant = [
+        *(d.company_id for d in one.facts.deliveries),
+        *(_company_of_alias(a, one.evidence) for a in one.facts.aliases),
+    ]
+    meant += [one.facts.fallback_company_id, *(owners.get(recipient.domain) for recipient in one.evidence.recipients)]
+    return next((company_id for company_id in meant if company_id is not None), owners.get(_ANY_DOMAIN))
+
+
+def _company_of_alias(alias: AliasFact, evidence: Evidence) -> int | None:
+    """The alias's, if a recipient is on its domain: the same name elsewhere is another's."""
+    return alias.company_id if any(recipient.domain == alias.domain for recipient in evidence.recipients) else None
+
+
+_ANY_DOMAIN = ""
+
+
+def _domain_owners() -> Mapping[str, int]:
+    """The company of each domain that one company alone uses; where there is one company in all, everything is its."""
+    users: dict[str, set[int]] = {}
+    for company_id, domain in Company.objects.values_list("pk", "alias_domain__name"):
+        users.setdefault(_ANY_DOMAIN, set()).add(company_id)
+        if domain:
+            users.setdefault(domain, set()).add(company_id)
+    return {domain: next(iter(ids)) for domain, ids in users.items() if len(ids) == 1}
 
 
 def _tell_pages() -> None:

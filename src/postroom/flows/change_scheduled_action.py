@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from django.db import transaction
 
-from postroom.flows.access import require
+from postroom.flows.access import require_house
 from postroom.flows.ports import Ports
 from postroom.store.models import Member, ScheduledAction, SettingChange
 
@@ -16,7 +16,7 @@ def change_action(
     ports: Ports, key: str, *, interval_seconds: int, is_active: bool, member: Member | None
 ) -> ScheduledAction:
     """Raises `NotAllowed`, and DoesNotExist for an action that there is not. A new interval counts from now."""
-    require(member, "settings")
+    require_house(member)
     row = ScheduledAction.objects.select_for_update().get(pk=key)
     before = {"interval_seconds": row.interval_seconds, "is_active": row.is_active}
     after = {"interval_seconds": interval_seconds, "is_active": is_active}

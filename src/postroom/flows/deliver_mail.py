@@ -37,6 +37,7 @@ from postroom.store.queries.outgoing import MailFacts, content_sizes, load_mails
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=5)  # renewed while the worker lives
+MOST_AT_ONCE = 1000
 SHELF_BYTES = 64 * 1024 * 1024
 CAMPAIGN_LANE = 2
 LIVE_CHANNEL = "postroom_live"
@@ -74,9 +75,10 @@ class ClaimedBatch:
 
 @dataclass(slots=True)
 class Shelf:
-    """What a worker keeps between batches: mails lately used, and the circuit of the configured server (it has no row)."""
+    """What a worker keeps between batches: mails lately used, the circuit of the configured server (it has no row), how many to claim."""
 
     most_bytes: int = SHELF_BYTES
+    most_at_once: int = MOST_AT_ONCE  # as the settings were at the last batch
     configured_broken_until: datetime | None = None
     configured_trouble: str = ""
     configured_trouble_count: int = 0
@@ -116,11 +118,12 @@ def claim_and_compose(
 ) -> ClaimedBatch:
     """Take up to ``limit`` deliveries, their bodies ``most_bytes`` at most (one is always taken). Raises database errors only."""
     now = ports.clock.now()
-    rows = claims.claim(worker, limit, now=now, lease_until=now + LEASE, lanes=lanes)
+    rows = claims.claim(worker, min(limit, shelf.most_at_once), now=now, lease_until=now + LEASE, lanes=lanes)
     if not rows:
         return ClaimedBatch(taken=0)
     kept, mails = _read_mails(worker, rows, shelf, most_bytes)
     ways = load_ways_out(ports, shelf.configured_broken_until, shelf.configured_trouble)
+    shelf.most_at_once = ways.parameters.number("mail.mail.queue.batch.size") or MOST_AT_ONCE
     settled = _Settled()
     composer = _Composer(ports, ways, now, settled)
     ready = [found for row in kept if (found := composer.compose(row, mails.get(row.mail_id))) is not None]

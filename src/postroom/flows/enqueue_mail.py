@@ -16,6 +16,7 @@ from postroom.core.terms.addresses import Address, normalize
 from postroom.core.terms.states import DeliveryState, FailureType, Lane, NotificationState
 from postroom.flows.ports import Ports
 from postroom.flows.settings import parameters
+from postroom.store.bulk import insert
 from postroom.store.models import Delivery, Notification, OutgoingContent, OutgoingMail
 from postroom.store.models.outgoing import LANE_RANK
 
@@ -62,14 +63,14 @@ def enqueue_mails(ports: Ports, drafts: Sequence[MailDraft]) -> list[OutgoingMai
         return []
     now = ports.clock.now()
     deadline = now + timedelta(days=max(1, parameters(ports).number("mail.retry.days")))
-    mails = OutgoingMail.objects.bulk_create([_mail(draft, now) for draft in drafts])
-    OutgoingContent.objects.bulk_create([_content(mail, draft) for mail, draft in zip(mails, drafts, strict=True)])
+    mails = insert([_mail(draft, now) for draft in drafts])
+    insert([_content(mail, draft) for mail, draft in zip(mails, drafts, strict=True)])
     deliveries = [
         _delivery(mail, draft, recipient, now, deadline)
         for mail, draft in zip(mails, drafts, strict=True)
         for recipient in draft.recipients
     ]
-    Delivery.objects.bulk_create(deliveries)
+    insert(deliveries)
     _fail_at_once(deliveries)
     _wake()
     return mails
@@ -98,7 +99,7 @@ def enqueue_again(ports: Ports, deliveries: Sequence[Delivery], addresses: Seque
         )
         for old, address in zip(deliveries, addresses, strict=True)
     ]
-    Delivery.objects.bulk_create(fresh)
+    insert(fresh)
     _wake()
     return fresh
 

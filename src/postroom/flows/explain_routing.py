@@ -15,7 +15,8 @@ from postroom.flows.ports import Ports
 from postroom.flows.route_message import read_mail
 from postroom.flows.settings import parameters
 from postroom.store.models import InboundMessage
-from postroom.store.queries.routing_facts import Tally, look_up
+from postroom.store.queries.loop_counts import Tally
+from postroom.store.queries.routing_facts import look_up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,7 @@ from postroom.core.terms.states import Door
 from postroom.flows.accept_message import Arrival, accept_messages
 from postroom.flows.access import require
 from postroom.flows.defer_job import defer_job
+from postroom.flows.guard_installation import is_locked
 from postroom.flows.ports import Ports
 from postroom.store.models import Mailbox, Member, ScheduledAction
 
@@ -85,7 +86,12 @@ class MailboxFetch:
 
 
 def take_lease(ports: Ports, mailbox_id: int, holder: str) -> Lease | None:
-    """The mailbox for ``holder`` alone, or None while somebody else has it. ``holder`` names a process and thread."""
+    """The mailbox for ``holder`` alone, or None while somebody else has it. ``holder`` names a process and thread.
+
+    A copy of the database that nobody confirmed fetches nothing: the original would miss it.
+    """
+    if is_locked():
+        return None
     now = ports.clock.now()
     free = Q(leased_until=None) | Q(leased_until__lt=now) | Q(leased_by=holder)
     taken = Mailbox.objects.filter(free, pk=mailbox_id).update(leased_by=holder, leased_until=now + LEASE)

@@ -1,6 +1,6 @@
 """The staging lock: a database that was copied to another host must not write to real customers (wish 19, D-68).
 
-The database knows where it lives (host and data directory). Found elsewhere, all outgoing mail goes to the Letterbox and
+The database knows where it lives (see `identity_of`). Found elsewhere, all outgoing mail goes to the Letterbox and
 nothing is fetched, until a person confirms that this is its new home.
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 import platform
 from dataclasses import dataclass
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 
-from postroom.flows.access import require
+from postroom.flows.access import require_house
 from postroom.flows.ports import Ports
 from postroom.store.models import Installation, Member, SettingChange
 
@@ -31,8 +31,15 @@ class Home:
 
 
 def identity_of(ports: Ports) -> str:
-    """This host and data directory."""
-    return f"{platform.node()}:{ports.configuration.data_dir}"[:200]
+    """Which database this is: the cluster's own number and the name in it; for the embedded one host and folder too.
+
+    Several machines on one server share it. A dump that is restored elsewhere, or a copied folder, does not.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT system_identifier::text || '/' || current_database() FROM pg_control_system()")
+        (cluster,) = cursor.fetchone()
+    place = "" if ports.configuration.database_url else f"{platform.node()}:{ports.configuration.data_dir} "
+    return f"{place}{cluster}"[:200]
 
 
 @transaction.atomic
@@ -51,7 +58,7 @@ def check_home(ports: Ports, *, is_capturing: bool = False) -> Home:
 @transaction.atomic
 def confirm_home(ports: Ports, *, member: Member | None) -> Home:
     """A person says: this is the real one. Mail leaves and is fetched again."""
-    require(member, "settings")
+    require_house(member)
     here = identity_of(ports)
     row = Installation.objects.select_for_update().get()
     before = row.identity
@@ -64,7 +71,7 @@ def confirm_home(ports: Ports, *, member: Member | None) -> Home:
 @transaction.atomic
 def set_capturing(ports: Ports, is_on: bool, *, member: Member | None) -> None:
     """Switch capture mode: all outgoing mail goes to the Letterbox, or leaves."""
-    require(member, "settings")
+    require_house(member)
     row = Installation.objects.select_for_update().get()
     _record(ports, member, {"capture": row.is_capturing}, {"capture": is_on})
     Installation.objects.filter(pk=row.pk).update(is_capturing=is_on)

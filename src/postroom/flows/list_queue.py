@@ -7,6 +7,7 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
+import postroom.core.delivery.sentences  # noqa: F401 - what deliveries wait for, in words
 from postroom.core.terms.reasons import reasons_from_json
 from postroom.core.terms.states import DeliveryState
 from postroom.store.models import Delivery

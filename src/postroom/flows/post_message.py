@@ -26,6 +26,7 @@ from postroom.flows.access import require, visible_records
 from postroom.flows.enqueue_mail import DraftRecipient, MailDraft, enqueue_mails
 from postroom.flows.ports import Ports
 from postroom.flows.settings import parameters
+from postroom.store.bulk import insert
 from postroom.store.models import (
     Attachment,
     Contact,
@@ -160,10 +161,8 @@ def post_messages(ports: Ports, postings: Sequence[Posting]) -> list[Message]:
         make_message_id(unique=ports.ids.hex(12), domain=places[posting.record.company_id].domain)
         for posting in postings
     ]
-    messages = Message.objects.bulk_create(
-        [_message(posting, own_id, now) for posting, own_id in zip(postings, own_ids, strict=True)]
-    )
-    MessageBody.objects.bulk_create([_body(m, p) for m, p in zip(messages, postings, strict=True)])
+    messages = insert([_message(posting, own_id, now) for posting, own_id in zip(postings, own_ids, strict=True)])
+    insert([_body(m, p) for m, p in zip(messages, postings, strict=True)])
     _identify(messages, postings, own_ids)
     _attach(ports, messages, postings)
     Record.objects.filter(pk__in=record_ids).update(updated_at=now)
@@ -216,7 +215,7 @@ def _identify(messages: Sequence[Message], postings: Sequence[Posting], own_ids:
         if posting.message_id:
             rows.append(MessageIdentifier(message=message, identifier=posting.message_id[:1000]))
         rows.append(MessageIdentifier(message=message, identifier=own_id))
-    MessageIdentifier.objects.bulk_create(rows)
+    insert(rows)
 
 
 def _attach(ports: Ports, messages: Sequence[Message], postings: Sequence[Posting]) -> None:
@@ -234,7 +233,7 @@ def _attach(ports: Ports, messages: Sequence[Message], postings: Sequence[Postin
         for file in posting.files
     ]
     if rows:
-        Attachment.objects.bulk_create(rows)
+        insert(rows)
 
 
 def _audiences(postings: Sequence[Posting]) -> list[Audience]:
@@ -269,7 +268,7 @@ def _notify(
         for message, posting, audience in zip(messages, postings, audiences, strict=True)
         for member in audience.members
     ]
-    Notification.objects.bulk_create(rows)
+    insert(rows)
     return {(row.message_id, row.contact_id): row for row in rows}
 
 

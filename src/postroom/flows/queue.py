@@ -18,10 +18,9 @@ from postroom.flows.access import require, visible_deliveries
 from postroom.flows.deliver_mail import tell_pages
 from postroom.flows.ports import Ports
 from postroom.flows.settings import parameters
+from postroom.flows.wake_queue import CHANNEL
 from postroom.store.models import Delivery, Member, Notification
-from postroom.store.models.outgoing import LANE_RANK, WAITING
-
-CHANNEL = "postroom_outgoing"
+from postroom.store.models.outgoing import LANE_RANK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,15 +79,6 @@ def cancel(ports: Ports, delivery_ids: Sequence[int], *, member: Member | None) 
         )
 
     return _change(delivery_ids, member, _why_not_waiting, change)
-
-
-def wake_waiting(ports: Ports, server_id: int) -> int:
-    """A server works again, or was changed: what waits for it is due now. How many deliveries that is."""
-    with transaction.atomic():
-        waiting = Delivery.objects.filter(state__in=WAITING, server_id=server_id, waits_for__isnull=False)
-        count = waiting.update(due_at=ports.clock.now(), waits_for=None)
-        _wake()
-    return count
 
 
 def _change(

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import F, Q
 
-from postroom.core.delivery.outcomes import Judgement, judge, trouble_text
+from postroom.core.delivery.outcomes import Judgement, is_server_trouble, judge, trouble_text
 from postroom.core.delivery.retry import circuit_open_until, next_attempt
 from postroom.core.delivery.servers import CONFIGURED
 from postroom.core.delivery.wire import WireOutcome
@@ -136,10 +136,10 @@ def _keep_circuits(judged: Iterable[Judged], now: datetime, shelf: Shelf | None)
     """Open those that were in trouble, close those that took a mail. Sentences for what opened."""
     troubled: dict[int, WireOutcome] = {}
     worked: set[int] = set()
-    for ticket, outcome, found in judged:
+    for ticket, outcome, _ in judged:
         if ticket.server_id is None:
             continue
-        if found.is_server_trouble:
+        if is_server_trouble(outcome):  # also where the deadline made a failure of it
             troubled.setdefault(ticket.server_id, outcome)
         elif outcome.reply is not None:
             worked.add(ticket.server_id)

@@ -28,7 +28,8 @@ from postroom.flows.apply_verdict import Decided, apply_verdicts
 from postroom.flows.ports import Ports
 from postroom.flows.settings import parameters
 from postroom.store.models import InboundMessage
-from postroom.store.queries.routing_facts import Case, Tally, look_up
+from postroom.store.queries.loop_counts import Tally
+from postroom.store.queries.routing_facts import Case, look_up
 
 MOST_ATTEMPTS = 5
 BATCH = 100

@@ -10,8 +10,9 @@ from django.db import models, transaction
 
 from postroom.core.terms.addresses import normalize_domain
 from postroom.core.terms.parameters import PARAMETERS, ParameterError, Parameters
-from postroom.flows.access import require
+from postroom.flows.access import company_ids, require, require_house
 from postroom.flows.ports import Ports
+from postroom.flows.wake_queue import wake_queue
 from postroom.store.models import (
     Alias,
     AliasDomain,
@@ -43,7 +44,7 @@ def set_parameter(ports: Ports, key: str, value: str, *, member: Member | None) 
 
     The four keys of the default alias domain are written to it too (D-53 lives on).
     """
-    require(member, "settings")
+    require_house(member)
     if key not in PARAMETERS:
         raise ParameterError(f"There is no parameter {key}.")
     cleaned = PARAMETERS[key].clean(value)
@@ -56,8 +57,12 @@ def set_parameter(ports: Ports, key: str, value: str, *, member: Member | None) 
 
 
 def save_server(ports: Ports, values: Mapping[str, Any], *, member: Member | None) -> OutgoingServer:
-    """``values``: column names; ``id`` to change one; ``password`` in clear is sealed here."""
-    server: OutgoingServer = _save(ports, OutgoingServer, "outgoing server", values, member)
+    """``values``: column names; ``id`` to change one; ``password`` in clear is sealed here. Its circuit closes, and what waits for
+    servers looks again."""
+    with transaction.atomic():
+        server: OutgoingServer = _save(ports, OutgoingServer, "outgoing server", values, member)
+        OutgoingServer.objects.filter(pk=server.pk).update(broken_until=None)
+        wake_queue(ports)
     return server
 
 
@@ -105,6 +110,7 @@ def _save(ports: Ports, model: type[Any], what: str, values: Mapping[str, Any], 
     password = values.pop("password", "")
     row = model.objects.get(pk=pk) if pk else model()
     require(member, "settings", row if pk else None)
+    _require_owner(row, values, member)
     names = list(values)
     before = _shown(row, names) if pk else None
     for name, value in values.items():
@@ -125,6 +131,22 @@ def _untouched(row: models.Model, names: list[str]) -> list[str]:
         for field in row._meta.concrete_fields
         if field.name not in names and field.attname not in names and (row.pk or field.has_default() or field.null)
     ]
+
+
+def _require_owner(row: Any, values: Mapping[str, Any], member: Member | None) -> None:
+    """What several companies use, or none alone, is the house's; nobody hands a row to a company that is not his."""
+    if member is None:
+        return
+    mine = set(company_ids(member))
+    owners = {values[name] for name in ("company_id",) if name in values}
+    if "company" in values:
+        owners.add(values["company"].pk if values["company"] is not None else None)
+    if isinstance(row, AliasDomain):
+        owners |= (set(row.companies.values_list("pk", flat=True)) if row.pk else set()) or {None}
+    elif row.pk or not owners:
+        owners.add(row.company_id)
+    if not owners <= mine:
+        require_house(member)
 
 
 def _shown(row: models.Model, names: list[str]) -> dict[str, object]:

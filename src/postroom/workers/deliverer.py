@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from django.db import close_old_connections, connections
 
-from postroom.core.delivery.wire import Endpoint, WireOutcome
+from postroom.core.delivery.wire import Endpoint, Phase, WireOutcome
 from postroom.core.terms.smtp_replies import SmtpReply
 from postroom.flows.deliver_mail import LEASE, ClaimedBatch, ReadyMail, Shelf, Ticket, claim_and_compose
 from postroom.flows.ports import Ports
@@ -189,10 +189,10 @@ class Deliverer:
         self._has_strays = False
         for ready in batch.ready:
             self._held.add(ready)
-            self._counter_for(ready).add(ready)
+            self._hand_over(ready)
         for counter in list(self._counters.values()):
             self._pump(counter)
-        return batch.taken >= room
+        return batch.taken > 0  # there may be more; looking costs a millisecond
 
     def _claim_rows(self, room: int, lanes: list[int], known: Iterable[int] | None) -> ClaimedBatch:
         """In the database's thread."""
@@ -201,6 +201,15 @@ class Deliverer:
             put_back_strays(self.worker, known)
         room_bytes = MOST_BYTES // 2
         return claim_and_compose(self._ports, self.worker, room, shelf=self._shelf, most_bytes=room_bytes, lanes=lanes)
+
+    def _hand_over(self, ready: ReadyMail) -> None:
+        try:
+            self._counter_for(ready).add(ready)
+        except ValueError as error:  # a host name that is none: the server's trouble, and nobody else's
+            key = ready.ticket.delivery_id
+            outcome = WireOutcome(key=key, phase=Phase.CONNECT, reply=None, trouble=str(error))
+            self._outcomes.append((ready.ticket, outcome))
+            self._told.set()
 
     def _counter_for(self, ready: ReadyMail) -> Counter:
         key = (ready.ticket.server_id, ready.endpoint)

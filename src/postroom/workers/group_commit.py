@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,8 @@ from django.db import close_old_connections, connections
 from postroom.workers.outages import OUTAGES
 
 logger = logging.getLogger(__name__)
+
+CHECK_AFTER = 1.0  # seconds of silence after which a connection may have been lost unnoticed
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
@@ -64,6 +67,7 @@ class Desk(Generic[Question, Answer]):
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
         self._queue: deque[_Waiting[Question, Answer]] = deque()
         self.unanswered = 0
+        self._check_at = 0.0
         self._is_busy = False
         self._is_closed = False
         self._is_out = False  # an outage was logged and has not ended
@@ -135,7 +139,7 @@ class Desk(Generic[Question, Answer]):
 
     def _try(self, questions: Sequence[Question]) -> Sequence[Answer] | Exception:
         try:
-            close_old_connections()
+            self._look_after_connection()
             answers = self._work(questions)
             if len(answers) != len(questions):
                 raise AssertionError(f"{self.name}: {len(questions)} questions, {len(answers)} answers")
@@ -147,8 +151,16 @@ class Desk(Generic[Question, Answer]):
             logger.warning("%s: works again", self.name)
         return answers
 
+    def _look_after_connection(self) -> None:
+        """Asking PostgreSQL whether it is still there costs as much as a small group: not while it answers all the time."""
+        now = time.monotonic()
+        if now >= self._check_at:
+            close_old_connections()
+        self._check_at = now + CHECK_AFTER
+
     def _note(self, error: Exception) -> None:
         """An outage is told once, when it begins; a bug each time."""
+        self._check_at = 0.0
         if not isinstance(error, OUTAGES):
             logger.error("%s: failed", self.name, exc_info=error)
         elif not self._is_out:

@@ -34,6 +34,7 @@ from postroom.workers.trace_header import protocol_name, received_line
 logger = logging.getLogger(__name__)
 
 BLOCK = 64 * 1024
+FAREWELL = 5.0  # seconds that a peer has to take the last reply
 OUR_FAULT = "451 4.3.0 We have a problem of our own; please try again later"
 
 Command = Callable[[str | None], Awaitable[None]]
@@ -123,9 +124,12 @@ class SmtpSession(SMTP):
 
     def _part(self, farewell: str) -> None:
         self._is_over = True
-        if self.transport is not None and not self.transport.is_closing():
+        transport = self._writer.transport
+        if not transport.is_closing():
             self._writer.write(farewell.encode("ascii") + b"\r\n")
-            self.transport.close()
+            transport.close()
+            if transport.get_write_buffer_size():  # it closes when all is taken, and a deaf peer takes nothing
+                self.loop.call_later(FAREWELL, transport.abort)
 
     async def _handle_client(self) -> None:
         """The life of a connection; aiosmtpd starts it and cancels it when the connection is lost."""

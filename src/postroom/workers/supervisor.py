@@ -81,6 +81,7 @@ def up(configuration: Configuration, *, say: Say | None = None) -> None:
         require_free(place)
     with _database(configuration) as database:
         bring_tables_up_to_date()
+        _check_home(say)
         connections.close_all()
         Supervisor(posts_of(configuration), stop, places=places, database=database, say=say).run()
 
@@ -97,6 +98,19 @@ def posts_of(configuration: Configuration) -> list[Post]:
         for kind, count in staff_for(configuration).items()
         for number in range(1, count + 1)
     ]
+
+
+def _check_home(say: Say) -> None:
+    """A copied database begins locked, and says so."""
+    from postroom.flows.guard_installation import check_home  # noqa: PLC0415 (tables need a set-up Django)
+    from postroom.wiring import ports  # noqa: PLC0415
+
+    home = check_home(ports())
+    if home.is_locked:
+        say(
+            f"This database was confirmed for {home.confirmed} and now runs at {home.found}. All mail goes to the Letterbox "
+            "and nothing is fetched until you say `postroom confirm-home`."
+        )
 
 
 def places_of(configuration: Configuration) -> list[Place]:

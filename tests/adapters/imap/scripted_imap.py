@@ -6,13 +6,10 @@ from collections.abc import Callable, Mapping
 
 from tests.laboratory.scripted import Line
 
-Answer = (
-    bytes | Callable[[Line, bytes, bytes], None]
-)  # words before "TAG OK", or who says all (line, tag, command)
+Answer = bytes | Callable[[Line, bytes, bytes], None]  # words before "TAG OK", or who says all (line, tag, command)
 CAPABILITIES = b"IMAP4rev1 IDLE MOVE UIDPLUS"
 SELECTED = (
-    b"* FLAGS (\\Seen \\Deleted)\r\n* 3 EXISTS\r\n* 0 RECENT\r\n"
-    b"* OK [UIDVALIDITY 7] ok\r\n* OK [UIDNEXT 4] ok\r\n"
+    b"* FLAGS (\\Seen \\Deleted)\r\n* 3 EXISTS\r\n* 0 RECENT\r\n* OK [UIDVALIDITY 7] ok\r\n* OK [UIDNEXT 4] ok\r\n"
 )
 
 

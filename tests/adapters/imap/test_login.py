@@ -79,20 +79,14 @@ def test_starttls_that_is_not_offered_is_not_done_without() -> None:
 
 
 def test_a_server_that_skips_the_login_and_the_encryption_is_not_trusted() -> None:
-    with ScriptedPeer(
-        imap_server(greeting=b"* PREAUTH welcome\r\n", capabilities=b"IMAP4rev1 STARTTLS")
-    ) as peer:
+    with ScriptedPeer(imap_server(greeting=b"* PREAUTH welcome\r\n", capabilities=b"IMAP4rev1 STARTTLS")) as peer:
         assert trouble_with(scripted(peer, encryption=Encryption.STARTTLS)).kind is TroubleKind.TLS
         open_and_close(scripted(peer, encryption=Encryption.NONE))
 
 
 def test_words_smuggled_in_before_the_encryption_end_the_session() -> None:
     injected = imap_server(
-        {
-            b"STARTTLS": lambda line, tag, _: line.say(
-                tag + b" OK go\r\n* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n"
-            )
-        },
+        {b"STARTTLS": lambda line, tag, _: line.say(tag + b" OK go\r\n* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n")},
         capabilities=b"IMAP4rev1 STARTTLS",
     )
     with ScriptedPeer(injected) as peer:
@@ -145,9 +139,7 @@ def test_a_password_with_a_line_break_is_no_command(password: str) -> None:
 
 
 def test_other_letters_than_ascii_go_by_sasl_and_only_by_it() -> None:
-    with ScriptedPeer(
-        imap_server({b"AUTHENTICATE": _sasl(b"")}, capabilities=b"IMAP4rev1 AUTH=PLAIN")
-    ) as peer:
+    with ScriptedPeer(imap_server({b"AUTHENTICATE": _sasl(b"")}, capabilities=b"IMAP4rev1 AUTH=PLAIN")) as peer:
         open_and_close(scripted(peer, password=Secret("pässwörd")))
     assert base64.b64encode("\0alice@box.test\0pässwörd".encode()) in peer.heard
     with ScriptedPeer(imap_server()) as peer:

@@ -48,9 +48,7 @@ def test_mails_come_oldest_first_byte_for_byte_and_unmarked(box: Box, session: I
     assert box.server.flags(box.address) == [frozenset()] * 3
 
 
-def test_the_cursor_moves_with_what_is_acknowledged_and_goes_on_from_there(
-    box: Box, session: ImapSession
-) -> None:
+def test_the_cursor_moves_with_what_is_acknowledged_and_goes_on_from_there(box: Box, session: ImapSession) -> None:
     box.deliver("one", "two", "three")
     mails = session.fetch_new(BEGINNING, 100, SIZE_LIMIT)
     first = next(mails)
@@ -61,9 +59,7 @@ def test_the_cursor_moves_with_what_is_acknowledged_and_goes_on_from_there(
     assert subjects(read(session, cursor)) == ["two", "three"]
 
 
-def test_a_mail_that_was_not_acknowledged_comes_again_and_the_others_do_not(
-    box: Box, session: ImapSession
-) -> None:
+def test_a_mail_that_was_not_acknowledged_comes_again_and_the_others_do_not(box: Box, session: ImapSession) -> None:
     box.deliver("one", "two", "three")
     one, _, three = read(session, BEGINNING)
     session.acknowledge([one.uid, three.uid], NOTHING)
@@ -88,9 +84,7 @@ def test_the_end_cursor_leaves_old_mail_alone(box: Box, session: ImapSession) ->
     assert subjects(read(session, end)) == ["new"]
 
 
-def test_mail_that_arrives_during_the_session_is_found_by_the_next_fetch(
-    box: Box, session: ImapSession
-) -> None:
+def test_mail_that_arrives_during_the_session_is_found_by_the_next_fetch(box: Box, session: ImapSession) -> None:
     assert read(session, BEGINNING) == []
     box.deliver("late")
     assert subjects(read(session, session.cursor())) == ["late"]
@@ -144,9 +138,7 @@ def test_large_mails_come_in_pieces_and_whole(box: Box, encryption: Encryption) 
     session.close()
 
 
-def test_pieces_that_end_exactly_at_the_end_of_the_mail_are_no_trouble(
-    box: Box, session: ImapSession
-) -> None:
+def test_pieces_that_end_exactly_at_the_end_of_the_mail_are_no_trouble(box: Box, session: ImapSession) -> None:
     box.deliver("measure")
     overhead = len(read(session, BEGINNING)[0].raw) - len(mail("measure"))
     for total in (256 * 1024 - 1, 256 * 1024, 256 * 1024 + 1, 512 * 1024):
@@ -158,9 +150,7 @@ def test_pieces_that_end_exactly_at_the_end_of_the_mail_are_no_trouble(
     assert [len(each.raw) for each in found] == [int(subject_of(each.raw)) for each in found]
 
 
-def test_a_mail_above_the_limit_comes_as_its_header_and_is_never_deleted(
-    box: Box, session: ImapSession
-) -> None:
+def test_a_mail_above_the_limit_comes_as_its_header_and_is_never_deleted(box: Box, session: ImapSession) -> None:
     box.server.deliver(box.address, mail("huge", b"x" * 5000 + b"\r\n"))
     box.deliver("small")
     huge, small = session.fetch_new(BEGINNING, 100, 2000)
@@ -174,9 +164,7 @@ def test_a_mail_above_the_limit_comes_as_its_header_and_is_never_deleted(
     assert read(session, session.cursor()) == []
 
 
-def test_mark_move_and_delete_happen_on_acknowledgement_and_to_the_named_alone(
-    box: Box, session: ImapSession
-) -> None:
+def test_mark_move_and_delete_happen_on_acknowledgement_and_to_the_named_alone(box: Box, session: ImapSession) -> None:
     box.deliver("seen", "moved", "deleted", "left")
     seen, moved, deleted, _ = read(session, BEGINNING)
     assert len(box.mails()) == 4

@@ -71,9 +71,7 @@ def test_marks_and_deletions_by_others_are_no_news(box: Box) -> None:
 
 @pytest.mark.parametrize("capabilities", [b"IMAP4rev1 IDLE", b"IMAP4rev1"])
 def test_another_thread_ends_the_wait(capabilities: bytes) -> None:
-    nothing_new = imap_server(
-        {b"UID SEARCH": b"* SEARCH\r\n", b"IDLE": _idle_patiently}, capabilities=capabilities
-    )
+    nothing_new = imap_server({b"UID SEARCH": b"* SEARCH\r\n", b"IDLE": _idle_patiently}, capabilities=capabilities)
     with ScriptedPeer(nothing_new) as peer:
         session = ImapSession(endpoint_to(peer.port, MailboxProtocol.IMAP, timeout=10))
         thread, found = waiting_in_thread(session, 60)

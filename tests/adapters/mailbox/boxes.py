@@ -55,9 +55,7 @@ class Box:
 
 
 def mail(subject: str, body: bytes = b"Hello.\r\n") -> bytes:
-    return (
-        b"From: Customer Carla <carla@customer.example>\r\nSubject: " + subject.encode() + b"\r\n\r\n" + body
-    )
+    return b"From: Customer Carla <carla@customer.example>\r\nSubject: " + subject.encode() + b"\r\n\r\n" + body
 
 
 def subject_of(raw: bytes) -> str:

@@ -227,9 +227,7 @@ def test_lines_end_as_the_server_likes() -> None:
         st.lists(
             st.one_of(
                 st.binary(max_size=40),
-                st.sampled_from(
-                    [b"+OK\r\n", b"1 a\r\n", b"2 20\r\n", b".\r\n", b"..\r\n", b"-ERR\r\n", b"\r\n"]
-                ),
+                st.sampled_from([b"+OK\r\n", b"1 a\r\n", b"2 20\r\n", b".\r\n", b"..\r\n", b"-ERR\r\n", b"\r\n"]),
             ),
             max_size=6,
         ).map(b"".join),

@@ -88,9 +88,7 @@ def test_what_was_acknowledged_does_not_come_again_and_the_rest_does(box: Box, s
     assert subjects(read(session, cursor)) == ["two"]
 
 
-def test_no_more_than_the_limit_is_fetched_at_once_and_the_rest_is_news(
-    box: Box, session: Pop3Session
-) -> None:
+def test_no_more_than_the_limit_is_fetched_at_once_and_the_rest_is_news(box: Box, session: Pop3Session) -> None:
     box.deliver("one", "two", "three")
     mails = read(session, BEGINNING, limit=2)
     assert subjects(mails) == ["one", "two"]
@@ -140,9 +138,7 @@ def test_the_end_cursor_leaves_old_mail_alone(box: Box, session: Pop3Session) ->
     assert subjects(read(session, end)) == ["new"]
 
 
-def test_a_mail_above_the_limit_comes_as_its_header_and_is_never_deleted(
-    box: Box, session: Pop3Session
-) -> None:
+def test_a_mail_above_the_limit_comes_as_its_header_and_is_never_deleted(box: Box, session: Pop3Session) -> None:
     box.server.deliver(box.address, mail("huge", b"x" * 5000 + b"\r\n"))
     box.deliver("small")
     huge, small = session.fetch_new(BEGINNING, 100, 2000)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from postroom.adapters.smtp.handshake import TokenSource
@@ -14,6 +14,8 @@ from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.secret import Secret
 
 Result = TypeVar("Result")
+
+new_event_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop  # see `every_loop`
 
 HEADER = b"From: Alice <alice@sender.example>\r\nTo: Bob <bob@reader.example>\r\nSubject: Hello\r\n\r\n"
 BODY = b"Dear Bob,\r\nall is well.\r\n"
@@ -42,9 +44,7 @@ def mail(
     chunks: tuple[bytes, ...] = (HEADER, BODY),
     smtputf8: bool = False,
 ) -> WireMail:
-    return WireMail(
-        key=key, envelope=Envelope(mail_from=mail_from, rcpt_to=rcpt_to, smtputf8=smtputf8), chunks=chunks
-    )
+    return WireMail(key=key, envelope=Envelope(mail_from=mail_from, rcpt_to=rcpt_to, smtputf8=smtputf8), chunks=chunks)
 
 
 def mails(count: int) -> list[WireMail]:
@@ -91,7 +91,8 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
         async with asyncio.timeout(60):
             return await work
 
-    return asyncio.run(bounded())
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(bounded())
 
 
 def post(
@@ -104,9 +105,7 @@ def post(
     """All at once through a pool of their own, which is closed at the end."""
 
     async def work() -> list[WireOutcome]:
-        pool = SmtpPool(
-            to, journal=journal or MemoryJournal(), ssl_context=ssl_context, access_token=access_token
-        )
+        pool = SmtpPool(to, journal=journal or MemoryJournal(), ssl_context=ssl_context, access_token=access_token)
         try:
             return await asyncio.gather(*(pool.send(letter) for letter in letters))
         finally:

@@ -177,9 +177,7 @@ class ScriptedPeer:
         self._start(self._accept)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self._is_over = True
         with self._changed:
             sockets = [self._listener, *self._sockets]
@@ -362,9 +360,7 @@ class _Polite:
         content = self._peer.hear_content()
         mail, rcpts = self._mail, tuple(self._rcpts)
         self._mail, self._rcpts = "", []
-        self._peer.server.keep(
-            ReceivedMail(connection=self._peer.number, mail=mail, rcpts=rcpts, content=content)
-        )
+        self._peer.server.keep(ReceivedMail(connection=self._peer.number, mail=mail, rcpts=rcpts, content=content))
         self._answer("END", "250 2.0.0 taken")
 
 

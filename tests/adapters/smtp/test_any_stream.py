@@ -195,9 +195,7 @@ def test_a_connection_that_does_not_end_after_the_goodbye_is_ended() -> None:
     asyncio.run(work())
 
 
-answers: st.SearchStrategy[Answer] = (
-    replies | st.binary(min_size=1, max_size=30) | st.sampled_from(list(Does))
-)
+answers: st.SearchStrategy[Answer] = replies | st.binary(min_size=1, max_size=30) | st.sampled_from(list(Does))
 
 
 @given(
@@ -209,9 +207,7 @@ answers: st.SearchStrategy[Answer] = (
     extensions=st.sampled_from([("SIZE",), ("PIPELINING", "AUTH PLAIN")]),
 )
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_no_server_makes_the_pool_raise_or_hang(
-    plan: dict[str, list[Answer]], extensions: tuple[str, ...]
-) -> None:
+def test_no_server_makes_the_pool_raise_or_hang(plan: dict[str, list[Answer]], extensions: tuple[str, ...]) -> None:
     journal = MemoryJournal()
     with ScriptedPeer(polite(extensions=extensions, answers=plan)) as server:
         to = endpoint(

@@ -15,6 +15,8 @@ from postroom.core.delivery.wire import Phase
 from .posting import BODY, HEADER, MemoryJournal, endpoint, mail, mails, post, post_one, run
 from .scripted_peer import Answer, Connection, Does, ReceivedMail, ScriptedPeer, polite
 
+pytestmark = pytest.mark.usefixtures("every_loop")
+
 PLAIN = ("SIZE",)
 PIPELINED = ("SIZE", "PIPELINING")
 both_ways = pytest.mark.parametrize("extensions", [PLAIN, PIPELINED], ids=["singly", "pipelined"])
@@ -55,9 +57,7 @@ def test_a_connection_lost_twice_before_the_content_is_told(
 
 @both_ways
 @before_content
-def test_no_answer_before_the_content_costs_a_retry(
-    extensions: tuple[str, ...], verb: str, phase: Phase
-) -> None:
+def test_no_answer_before_the_content_costs_a_retry(extensions: tuple[str, ...], verb: str, phase: Phase) -> None:
     with ScriptedPeer(polite(extensions=extensions, answers={verb: [Does.SLEEP]})) as server:
         outcome = post_one(endpoint(server.port, reply_timeout=0.2))
     assert (outcome.phase, outcome.trouble) == (phase, "no answer within 0.2 seconds")
@@ -66,9 +66,7 @@ def test_no_answer_before_the_content_costs_a_retry(
 
 @both_ways
 @pytest.mark.parametrize("deed", [Does.DROP, Does.RESET, Does.SLEEP])
-def test_a_connection_lost_behind_the_content_leaves_its_mail_unknown(
-    extensions: tuple[str, ...], deed: Does
-) -> None:
+def test_a_connection_lost_behind_the_content_leaves_its_mail_unknown(extensions: tuple[str, ...], deed: Does) -> None:
     journal = MemoryJournal()
     with ScriptedPeer(polite(extensions=extensions, answers={"END": [deed]}), polite()) as server:
         first, second, third = post(endpoint(server.port, body_timeout=0.3), *mails(3), journal=journal)
@@ -248,9 +246,7 @@ def test_a_server_that_closes_after_each_mail_without_a_word_gets_all(extensions
 
 @both_ways
 @pytest.mark.parametrize("farewell", ["421 4.4.2 idle for too long", "", b"\xff\xff"])
-def test_a_server_that_ends_an_idle_connection_costs_nothing(
-    extensions: tuple[str, ...], farewell: Answer
-) -> None:
+def test_a_server_that_ends_an_idle_connection_costs_nothing(extensions: tuple[str, ...], farewell: Answer) -> None:
     async def work(port: int, server: ScriptedPeer) -> list[bool]:
         pool = SmtpPool(endpoint(port), journal=MemoryJournal())
         accepted = [(await pool.send(mail(1))).is_accepted]

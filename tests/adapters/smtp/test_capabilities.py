@@ -39,9 +39,6 @@ def test_the_old_form_of_auth_counts_too() -> None:
     assert read_capabilities("peer.example\nAUTH PLAIN\nAUTH=LOGIN PLAIN").auth == {"LOGIN", "PLAIN"}
 
 
-@given(
-    st.text()
-    | st.lists(st.sampled_from(["SIZE", "AUTH", "LIMITS", "MAILMAX=", " ", "\n", "=", "9"])).map("".join)
-)
+@given(st.text() | st.lists(st.sampled_from(["SIZE", "AUTH", "LIMITS", "MAILMAX=", " ", "\n", "=", "9"])).map("".join))
 def test_reading_never_raises(text: str) -> None:
     read_capabilities(text)

@@ -12,6 +12,8 @@ from postroom.core.terms.smtp_replies import SmtpReply
 from .posting import MemoryJournal, endpoint, mails, post, post_one
 from .scripted_peer import Connection, Does, ScriptedPeer, closed_port, polite
 
+pytestmark = pytest.mark.usefixtures("every_loop")
+
 
 def test_a_refused_connection_is_trouble_for_everybody_who_waits() -> None:
     journal = MemoryJournal()
@@ -43,15 +45,11 @@ def test_what_cannot_be_a_host_name_is_a_bug(host: str) -> None:
         post_one(endpoint(25, host=host))
 
 
-@pytest.mark.parametrize(
-    "greeting", ["554 5.3.2 no service for you", "421 4.3.2 too many connections", "450 later"]
-)
+@pytest.mark.parametrize("greeting", ["554 5.3.2 no service for you", "421 4.3.2 too many connections", "450 later"])
 def test_a_greeting_that_refuses_is_the_outcome_of_all(greeting: str) -> None:
     with ScriptedPeer(polite(answers={"GREETING": [greeting]})) as server:
         outcomes = post(endpoint(server.port, max_connections=5), *mails(20))
-    assert {(each.phase, str(each.reply), each.trouble) for each in outcomes} == {
-        (Phase.GREETING, greeting, "")
-    }
+    assert {(each.phase, str(each.reply), each.trouble) for each in outcomes} == {(Phase.GREETING, greeting, "")}
     assert len(server.connections) == 1
 
 
@@ -88,19 +86,13 @@ def test_an_8_bit_banner_is_no_obstacle() -> None:
 def test_a_silent_server_costs_one_time_out_for_all() -> None:
     with ScriptedPeer(polite(answers={"GREETING": [Does.SLEEP]})) as server:
         outcomes = post(endpoint(server.port, reply_timeout=0.1, max_connections=10), *mails(50))
-    assert {(each.phase, each.trouble) for each in outcomes} == {
-        (Phase.GREETING, "no answer within 0.1 seconds")
-    }
+    assert {(each.phase, each.trouble) for each in outcomes} == {(Phase.GREETING, "no answer within 0.1 seconds")}
     assert len(server.connections) == 1
 
 
-@pytest.mark.parametrize(
-    ("verb", "phase"), [("GREETING", Phase.GREETING), ("EHLO", Phase.EHLO), ("AUTH", Phase.AUTH)]
-)
+@pytest.mark.parametrize(("verb", "phase"), [("GREETING", Phase.GREETING), ("EHLO", Phase.EHLO), ("AUTH", Phase.AUTH)])
 @pytest.mark.parametrize("deed", [Does.DROP, Does.RESET])
-def test_a_connection_that_breaks_before_any_mail_is_trouble_of_the_server(
-    verb: str, phase: Phase, deed: Does
-) -> None:
+def test_a_connection_that_breaks_before_any_mail_is_trouble_of_the_server(verb: str, phase: Phase, deed: Does) -> None:
     with ScriptedPeer(polite(extensions=["AUTH PLAIN"], answers={verb: [deed]})) as server:
         outcome = post_one(endpoint(server.port, username="alice", password="secret"))
     # A reset right behind the accept may be seen before connecting has ended.

@@ -14,9 +14,9 @@ from postroom.adapters.smtp.content import END_OF_DATA, WireContent, stuff
 from .posting import endpoint, mail, post, post_one
 from .scripted_peer import ScriptedPeer, polite
 
-tricky_bytes = st.lists(
-    st.sampled_from([b"\r\n", b".", b"\r", b"\n", b"x", b"..", b"\r\n.\r\n", b"\xfc"])
-).map(b"".join)
+tricky_bytes = st.lists(st.sampled_from([b"\r\n", b".", b"\r", b"\n", b"x", b"..", b"\r\n.\r\n", b"\xfc"])).map(
+    b"".join
+)
 tricky_lines = st.lists(st.sampled_from([b"\r\n", b".", b"x", b"..", b"\r\n.\r\n", b"\xfc"])).map(b"".join)
 
 
@@ -131,7 +131,5 @@ def test_recipients_share_a_body_and_have_headers_of_their_own() -> None:
     letters = [mail(key, chunks=(b"Subject: %d\r\n\r\n" % key, body)) for key in range(1, 21)]
     with ScriptedPeer(polite()) as server:
         assert all(outcome.is_accepted for outcome in post(endpoint(server.port), *letters))
-    assert [received(each.content) for each in server.mails] == [
-        b"".join(letter.chunks) for letter in letters
-    ]
+    assert [received(each.content) for each in server.mails] == [b"".join(letter.chunks) for letter in letters]
     assert END_OF_DATA == b".\r\n"

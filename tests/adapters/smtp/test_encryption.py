@@ -13,6 +13,8 @@ from .certificates import Authority, make_authority, self_signed_context
 from .posting import endpoint, mail, mails, post, post_one
 from .scripted_peer import Answer, Connection, Does, ScriptedPeer, polite
 
+pytestmark = pytest.mark.usefixtures("every_loop")
+
 both_kinds = pytest.mark.parametrize("encryption", [Encryption.STARTTLS, Encryption.TLS])
 
 
@@ -39,9 +41,7 @@ def phase_of(encryption: Encryption) -> Phase:
 
 @both_kinds
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_mail_goes_over_a_verified_connection(
-    authority: Authority, encryption: Encryption, host: str
-) -> None:
+def test_mail_goes_over_a_verified_connection(authority: Authority, encryption: Encryption, host: str) -> None:
     with peer_with(authority.server_context("localhost", "127.0.0.1"), encryption) as server:
         to = endpoint(server.port, host=host, encryption=encryption)
         outcomes = post(to, *mails(50), ssl_context=trusting(authority))
@@ -60,9 +60,7 @@ def test_a_long_mail_goes_over_an_encrypted_connection(authority: Authority, enc
     assert server.mails[0].content == b"\r\n" + body
 
 
-def refused_certificate(
-    server_context: ssl.SSLContext, encryption: Encryption, trusted: Authority
-) -> WireOutcome:
+def refused_certificate(server_context: ssl.SSLContext, encryption: Encryption, trusted: Authority) -> WireOutcome:
     with peer_with(server_context, encryption) as server:
         to = endpoint(server.port, encryption=encryption)
         outcome = post_one(to, ssl_context=trusting(trusted))
@@ -126,13 +124,9 @@ def test_old_tls_is_not_spoken(authority: Authority, encryption: Encryption) -> 
 
 def test_starttls_asked_for_and_not_offered_is_trouble() -> None:
     with ScriptedPeer(polite()) as server:
-        outcome = post_one(
-            endpoint(server.port, encryption=Encryption.STARTTLS, username="alice", password="x")
-        )
+        outcome = post_one(endpoint(server.port, encryption=Encryption.STARTTLS, username="alice", password="x"))
     assert (outcome.phase, outcome.trouble) == (Phase.STARTTLS, "the server does not offer STARTTLS")
-    assert [line[:4] for line in server.connections[0].heard] == ["EHLO"], (
-        "neither mail nor password was said"
-    )
+    assert [line[:4] for line in server.connections[0].heard] == ["EHLO"], "neither mail nor password was said"
 
 
 def test_a_server_that_knows_only_helo_cannot_be_encrypted() -> None:
@@ -229,9 +223,7 @@ def test_what_was_offered_before_tls_is_forgotten(authority: Authority) -> None:
     assert outcome.tls == "TLSv1.3"
 
 
-@pytest.mark.parametrize(
-    "deed", [Does.DROP, Does.RESET, Does.SLEEP, b"\x16\x03\x01\x02\x00\x01", b"500 what?\r\n"]
-)
+@pytest.mark.parametrize("deed", [Does.DROP, Does.RESET, Does.SLEEP, b"\x16\x03\x01\x02\x00\x01", b"500 what?\r\n"])
 def test_half_a_tls_handshake_is_trouble_and_bounded(deed: Answer) -> None:
     def halfway(peer: Connection) -> None:
         peer.say("220 peer.example")

@@ -114,9 +114,7 @@ def test_a_token_is_asked_for_every_connection_and_said_by_xoauth2() -> None:
     with ScriptedPeer(polite(extensions=["AUTH PLAIN XOAUTH2"])) as server:
         to = endpoint(server.port, username="alice@sender.example", mails_per_connection=1)
         assert all(each.is_accepted for each in post(to, *mails(2), access_token=fresh))
-    said = [
-        decoded(line) for peer in server.connections for line in peer.heard if line.startswith("AUTH XOAUTH2")
-    ]
+    said = [decoded(line) for peer in server.connections for line in peer.heard if line.startswith("AUTH XOAUTH2")]
     assert said == [f"user=alice@sender.example\1auth=Bearer {token}\1\1" for token in ("first", "second")]
 
 

@@ -61,9 +61,7 @@ def test_2000_mails_are_taken_by_the_sink(options: tuple[str, ...]) -> None:
     assert all(outcome.is_accepted for outcome in outcomes)
     assert [outcome.key for outcome in outcomes] == list(range(1, 2001))
     assert len({outcome.connection for outcome in outcomes}) >= 20, "at most a hundred mails a connection"
-    assert Counter(journal.notes) == Counter(
-        (note, key) for key in range(1, 2001) for note in ("started", "finished")
-    )
+    assert Counter(journal.notes) == Counter((note, key) for key in range(1, 2001) for note in ("started", "finished"))
 
 
 def test_ten_thousand_may_wait_at_once() -> None:
@@ -422,19 +420,12 @@ def test_the_outcome_is_in_the_journal_before_anybody_hears_of_it() -> None:
     assert heard == [True] * 5
 
 
-def test_uvloop_drives_the_pool_as_well() -> None:
-    uvloop = pytest.importorskip("uvloop")
-
-    async def work(server: ScriptedPeer) -> list[WireOutcome]:
-        pool = SmtpPool(endpoint(server.port, max_connections=3), journal=MemoryJournal())
-        body = b"line\r\n" * 200_000
-        letters = [*mails(50), mail(51, chunks=(b"\r\n", body))]
-        try:
-            return await asyncio.gather(*(pool.send(each) for each in letters))
-        finally:
-            await pool.close()
-
-    with ScriptedPeer(polite()) as server, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        outcomes = runner.run(work(server))
+@pytest.mark.usefixtures("every_loop")
+def test_short_and_long_mails_share_connections() -> None:
+    body = b"line\r\n" * 200_000
+    letters = [*mails(50), mail(51, chunks=(b"\r\n", body)), mail(52)]
+    with ScriptedPeer(polite()) as server:
+        outcomes = post(endpoint(server.port, max_connections=3), *letters)
     assert all(outcome.is_accepted for outcome in outcomes)
     assert {outcome.phase for outcome in outcomes} == {Phase.BODY}
+    assert max(len(each.content) for each in server.mails) == len(body) + 2

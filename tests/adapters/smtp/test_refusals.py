@@ -125,12 +125,8 @@ def test_a_server_that_refuses_rset_is_left() -> None:
 
 
 @both_ways
-@pytest.mark.parametrize(
-    ("verb", "phase"), [("MAIL", Phase.MAIL), ("RCPT", Phase.RCPT), ("DATA", Phase.DATA)]
-)
-@pytest.mark.parametrize(
-    "nonsense", ["250-ok\r\n-1 what", "199 early", "600 late", "<html>", "25", "", "\0\0"]
-)
+@pytest.mark.parametrize(("verb", "phase"), [("MAIL", Phase.MAIL), ("RCPT", Phase.RCPT), ("DATA", Phase.DATA)])
+@pytest.mark.parametrize("nonsense", ["250-ok\r\n-1 what", "199 early", "600 late", "<html>", "25", "", "\0\0"])
 def test_nonsense_before_the_content_is_a_transient_reply_with_code_0(
     extensions: tuple[str, ...], verb: str, phase: Phase, nonsense: str
 ) -> None:
@@ -153,9 +149,7 @@ def test_nonsense_before_the_content_is_a_transient_reply_with_code_0(
         ("DATA", Phase.DATA, "250 2.0.0 taken already"),
     ],
 )
-def test_a_yes_to_another_question_is_no_yes(
-    extensions: tuple[str, ...], verb: str, phase: Phase, reply: str
-) -> None:
+def test_a_yes_to_another_question_is_no_yes(extensions: tuple[str, ...], verb: str, phase: Phase, reply: str) -> None:
     journal = MemoryJournal()
     with ScriptedPeer(polite(extensions=extensions, answers={verb: [reply]})) as server:
         outcome = post_one(endpoint(server.port), journal=journal)
@@ -252,9 +246,7 @@ def test_size_and_body_are_declared_where_offered() -> None:
     assert server.mails[1].mail == f"MAIL FROM:<> SIZE={len(HEADER) + len(BODY)}"
 
 
-@pytest.mark.parametrize(
-    "address", ["bob@reader.example>\r\nRCPT TO:<eve@evil.example", "bob\n@x.example", "bob\0"]
-)
+@pytest.mark.parametrize("address", ["bob@reader.example>\r\nRCPT TO:<eve@evil.example", "bob\n@x.example", "bob\0"])
 def test_an_address_cannot_smuggle_a_command(address: str) -> None:
     letters = [mail(1, rcpt_to=(address,)), mail(2, mail_from=address), mail(3)]
     with ScriptedPeer(polite()) as server:

@@ -37,9 +37,7 @@ def read(data: bytes) -> list[RawReply]:
 
 
 def test_replies_of_one_and_of_several_lines() -> None:
-    assert [
-        as_reply(each) for each in read(b"250 2.1.0 Ok\r\n250-one\r\n250-two\r\n250 three\r\n354 go\r\n")
-    ] == [
+    assert [as_reply(each) for each in read(b"250 2.1.0 Ok\r\n250-one\r\n250-two\r\n250 three\r\n354 go\r\n")] == [
         SmtpReply(250, "2.1.0", "Ok"),
         SmtpReply(250, "", "one\ntwo\nthree"),
         SmtpReply(354, "", "go"),

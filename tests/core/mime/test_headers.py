@@ -154,3 +154,10 @@ def test_the_parameters_of_one_reading_are_not_those_of_the_next() -> None:
     _, first = read_parameters("text/plain; a=1")
     first["a"] = "changed"
     assert read_parameters("text/plain; a=1") == ("text/plain", {"a": "1"})
+
+
+def test_noise_and_what_continues_it_cost_no_field() -> None:
+    found, body = block(b"noise\n which goes on\nSubject: x\n more\n\nHi")
+    assert (found.fields, body) == ([("Subject", "x more")], b"Hi")
+    found, body = block(b"  indented\nSubject: x\n\nHi")
+    assert (found.fields, body) == ([("Subject", "x")], b"Hi")

@@ -11,16 +11,19 @@ ATTRIBUTION = "On Tue, Jan 2, 2024 at 3:04 PM Alice &lt;alice@shop.example&gt; w
 @pytest.mark.parametrize(
     "quotation",
     [
-        f'<div class="gmail_quote"><div class="gmail_attr">{ATTRIBUTION}<br></div><blockquote>Which colour?</blockquote></div>',
+        f'<div class="gmail_quote"><div class="gmail_attr">{ATTRIBUTION}<br></div><blockquote>Which '
+        "colour?</blockquote></div>",
         f'<div class="gmail_quote gmail_quote_container">{ATTRIBUTION}<div>Which <div>colour?</div></div></div>',
         f'<br><div>{ATTRIBUTION}</div><blockquote type="cite"><div>Which colour?</div></blockquote>',
         f"<div>{ATTRIBUTION}</div><blockquote><p>Which colour?</p></blockquote>",
         f"<blockquote><div>{ATTRIBUTION}</div><p>Which colour?</p></blockquote>",
-        f'<div class="moz-cite-prefix">{ATTRIBUTION}<br></div><blockquote cite="mid:1@x.example">Which colour?</blockquote>',
+        f'<div class="moz-cite-prefix">{ATTRIBUTION}<br></div><blockquote cite="mid:1@x.example">'
+        "Which colour?</blockquote>",
         '<div class="yahoo_quoted" id="yahoo_quoted_1"><div>On Tuesday, Alice wrote: Which colour?</div></div>',
         '<hr><div id="divRplyFwdMsg" dir="ltr"><b>From:</b> Alice<br></div><div>Which colour?</div>',
         '<div id="appendonsend"></div><hr><div>Which colour?</div>',
-        '<div><div style="border:none;border-top:solid #E1E1E1 1.0pt;padding:3.0pt 0in 0in 0in"><p><b>From:</b> Alice '
+        '<div><div style="border:none;border-top:solid #E1E1E1 1.0pt;padding:3.0pt 0in 0in 0in"><p>'
+        "<b>From:</b> Alice "
         "&lt;alice@shop.example&gt;<br><b>Sent:</b> Tuesday<br></p></div></div><p>Which colour?</p>",
         '<div class="protonmail_quote">Alice wrote:<blockquote>Which colour?</blockquote></div>',
     ],
@@ -34,7 +37,8 @@ def test_the_containers_of_mail_programs_are_cut_out(quotation: str) -> None:
 
 
 def test_words_below_and_between_quotations_are_kept() -> None:
-    html = '<blockquote type="cite">Which colour?</blockquote><p>Blue.</p><blockquote type="cite">And the bell?</blockquote><p>Loud.</p>'
+    quotations = [f'<blockquote type="cite">{words}</blockquote>' for words in ("Which colour?", "And the bell?")]
+    html = f"{quotations[0]}<p>Blue.</p>{quotations[1]}<p>Loud.</p>"
     fresh, quoted = separate_html_reply(html)
     assert fresh == "<p>Blue.</p><p>Loud.</p>"
     assert html_to_text(quoted).replace("> ", "") == "Which colour?\n\nAnd the bell?"

@@ -18,7 +18,10 @@ from postroom.core.mime.markup import Token, attributes, html_to_text, text_to_h
         ("<ol><li>a<li>b</ol>", "1. a\n2. b"),
         ("<ul><li>a<ul><li>b</li></ul></li><li>c</li></ul>", "- a\n  - b\n- c"),
         ("<table><tr><td>1</td><td>2</td></tr><tr><td>3</td><td>4</td></tr></table>", "1 2\n3 4"),
-        ("<p>new</p><blockquote>old<br>older<blockquote>oldest</blockquote></blockquote>", "new\n\n> old\n> older\n>\n>> oldest"),
+        (
+            "<p>new</p><blockquote>old<br>older<blockquote>oldest</blockquote></blockquote>",
+            "new\n\n> old\n> older\n>\n>> oldest",
+        ),
         ("<pre>a\n  b</pre>", "a\n  b"),
         ("Fish &amp; chips &lt;3 &euro; &nbsp;5", "Fish & chips <3 € 5"),
         ("<style>p {}</style><script>if (a < b) {}</script>x", "x"),
@@ -42,12 +45,15 @@ def test_html_becomes_text_with_its_blocks(html: str, text: str) -> None:
 
 def test_links_become_footnotes_on_demand() -> None:
     html = (
-        '<p>See <a href="https://x.example/?a=1&amp;b=2">here</a> and <a href="https://x.example/?a=1&amp;b=2">there</a>, '
-        '<a href="https://y.example">https://y.example</a>, <a href="#top">top</a>, <a href="mailto:bob@x.example">Bob</a></p>'
+        '<p>See <a href="https://x.example/?a=1&amp;b=2">here</a> and <a '
+        'href="https://x.example/?a=1&amp;b=2">there</a>, '
+        '<a href="https://y.example">https://y.example</a>, <a href="#top">top</a>, <a '
+        'href="mailto:bob@x.example">Bob</a></p>'
     )
     assert html_to_text(html) == "See here and there, https://y.example, top, Bob"
     assert html_to_text(html, footnotes=True) == (
-        "See here [1] and there [1], https://y.example, top, Bob [2]\n\n[1] https://x.example/?a=1&b=2\n[2] mailto:bob@x.example"
+        "See here [1] and there [1], https://y.example, top, Bob [2]\n\n[1] "
+        "https://x.example/?a=1&b=2\n[2] mailto:bob@x.example"
     )
 
 
@@ -66,14 +72,14 @@ def test_text_becomes_escaped_html_with_links_and_breaks() -> None:
 
 
 def test_text_survives_the_way_through_html() -> None:
-    text = "Dear Bob,\n\n  two spaces  and <tags> & \"quotes\"\nhttps://x.example/\n\nAlice"
+    text = 'Dear Bob,\n\n  two spaces  and <tags> & "quotes"\nhttps://x.example/\n\nAlice'
     assert html_to_text(text_to_html(text)).split() == text.split()
 
 
 def test_tags_are_cut_at_their_real_ends() -> None:
     html = '<a href="x>y" title=\'a "b"\'>t</a>'
     assert list(tokens(html)) == [
-        Token(0, 28, "a", False, " href=\"x>y\" title='a \"b\"'"),
+        Token(0, 28, "a", False, ' href="x>y" title=\'a "b"\''),
         Token(28, 29, ""),
         Token(29, 33, "a", True, ""),
     ]

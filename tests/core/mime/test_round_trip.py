@@ -35,9 +35,7 @@ domains = st.sampled_from(["example.com", "mail.exämple.example", "xn--exmple-c
 addresses = st.builds(Address, name=printable, local=locals_, domain=domains)
 one_word = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Zl", "Zp")), max_size=9)
 short_addresses = st.builds(Address, name=one_word, local=locals_, domain=domains)
-moments = st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(9990, 1, 1), timezones=st.just(UTC)).map(
-    lambda moment: moment.replace(microsecond=0)
-)
+moments = st.integers(0, 250_000_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 identifiers = st.text(st.sampled_from(ATOM), min_size=1, max_size=90).map(lambda text: f"<{text}@example.com>")
 HI = render_body(text="Hi\n", html="")
 
@@ -95,7 +93,12 @@ def test_any_addresses_are_read_back(sender: Address, to: list[Address], cc: lis
     raw = mail_of(headers)
     assert_legal(raw)
     read = parse(raw)
-    for written, found in (((sender,), read.header_from), (to, read.to), (cc, read.cc), ((sender,), read.reply_to)):
+    for written, found in (
+        ((sender,), read.header_from),
+        (to, read.to),
+        (cc, read.cc),
+        ((sender,), read.reply_to),
+    ):
         assert [one.name for one in found] == [seen(one.name) for one in written]
         assert [one.domain for one in found] == [normalize_domain(one.domain) for one in written]
         assert [one.local.strip('"') for one in found] == [one.local for one in written]
@@ -117,7 +120,9 @@ def test_addresses_are_read_back_by_the_standard_library(sender: Address, to: li
 @CALM
 @given(identifier=identifiers, references=st.lists(identifiers, max_size=32, unique=True), moment=moments)
 def test_identifiers_and_dates_are_read_back(identifier: str, references: list[str], moment: datetime) -> None:
-    raw = mail_of(headers_with(message_id=identifier, references=tuple(references), in_reply_to=(identifier,), date=moment))
+    raw = mail_of(
+        headers_with(message_id=identifier, references=tuple(references), in_reply_to=(identifier,), date=moment)
+    )
     assert_legal(raw)
     read = parse(raw)
     assert (read.message_id, read.in_reply_to) == (identifier, (identifier,))
@@ -135,12 +140,13 @@ def test_an_extra_field_cannot_inject_another(value: str, name: str) -> None:
     raw = mail_of(headers_with(extra=((name, value),)))
     assert_legal(raw)
     read = parse(raw)
-    fields = ["From", "To", "Subject", "Message-ID", "Date", "MIME-Version", "Content-Type", "Content-Transfer-Encoding"]
+    fields = ["From", "To", "Subject", "Message-ID", "Date", "MIME-Version"]
+    fields += ["Content-Type", "Content-Transfer-Encoding"]
     assert sorted(key for key, _ in read.headers) == sorted([*fields, name])
     assert read.header(name) == clean(value)
 
 
-bodies = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\r\0"), max_size=600)
+bodies = st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), max_size=600)
 
 
 def as_sent(text: str) -> str:

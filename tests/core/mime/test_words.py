@@ -26,7 +26,9 @@ def test_charsets_are_known_by_the_names_that_mails_use(name: str, codec: str) -
     assert charset_of(name) == codec
 
 
-@pytest.mark.parametrize("name", ["punycode", "idna", "unicode_escape", "rot13", "zlib", "base64", "hex", "uu", "undefined"])
+@pytest.mark.parametrize(
+    "name", ["punycode", "idna", "unicode_escape", "rot13", "zlib", "base64", "hex", "uu", "undefined"]
+)
 def test_codecs_that_transform_or_execute_are_no_charsets(name: str) -> None:
     assert charset_of(name) == ""
     assert decode_text(b"abc-", name) == ("abc-", (Defect.BAD_CHARSET,))

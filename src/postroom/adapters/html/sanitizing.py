@@ -61,4 +61,5 @@ class Sanitizer:
             filter_style_properties=_STYLES,
             url_schemes={"http", "https", "mailto", "tel", "cid"},
             link_rel="noopener noreferrer nofollow",
+            url_relative="deny",  # a relative address would ask our own pages, with the reader's session
         )

@@ -351,12 +351,7 @@ class Session(asyncio.Protocol):
         if self._pieces is not None:
             self._patience.wait(self._endpoint.body_timeout)
         for _ in range(_PIECES_A_TURN):
-            if (
-                self._pieces is None
-                or self._current is None
-                or self._is_paused
-                or self._transport.is_closing()
-            ):
+            if self._pieces is None or self._current is None or self._is_paused or self._transport.is_closing():
                 return
             piece = next(self._pieces, None)
             if piece is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -95,6 +96,7 @@ def prepared_ground(settings: Mapping[str, str]) -> Iterator[Ground]:
     folder = Path(tempfile.mkdtemp(prefix="postroom-bench-"))
     folder.chmod(0o711)  # as root, PostgreSQL is another account
     staff = Staff(log=folder / "processes.log")
+    signal.signal(signal.SIGTERM, _end)
     try:
         _move_in(folder, settings)
         from postroom.cli.entering import configured, running
@@ -108,6 +110,11 @@ def prepared_ground(settings: Mapping[str, str]) -> Iterator[Ground]:
                 staff.end()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end(*_: object) -> None:
+    """Asked to end, we clean up as always."""
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 def _move_in(folder: Path, settings: Mapping[str, str]) -> None:

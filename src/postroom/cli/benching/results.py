@@ -10,7 +10,7 @@ from postroom.cli.benching.counting import MEGABYTE, ProcessCost
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchResult:
-    """``rate`` and ``yardstick`` in mails a second; ``ratio`` is how much longer we take than the yardstick."""
+    """``rate`` and ``yardstick`` in mails a second; ``ratio`` is rate / yardstick."""
 
     rate: float
     yardstick: float
@@ -30,7 +30,7 @@ def result_of(
     return BenchResult(
         rate=round(rate, 1),
         yardstick=round(yardstick, 1),
-        ratio=round(yardstick / rate, 2),
+        ratio=round(rate / yardstick, 4),
         cpu_s_per_message=round(cpu_seconds / count, 6),
         peak_rss_mb=round(max((one.peak_rss for one in staff), default=0) / MEGABYTE, 1),
         n=count,

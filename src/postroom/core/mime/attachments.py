@@ -1,7 +1,8 @@
 """Attachments: their names, types and contents, whatever the sender made of them.
 
-Laws: a name is one file name, never a path, never empty, without control characters or direction tricks; content is
-decoded once and named by its hash; an image that the HTML shows is inline whatever its disposition says.
+Laws: a name is one file name, never a path, never empty, without control characters or direction tricks;
+content is decoded once and named by its hash; an image that the HTML shows is inline whatever its disposition
+says.
 Standards: RFC 2183, RFC 2231, RFC 2392 (cid URLs), RFC 5322 (the subject names an attached mail).
 """
 
@@ -68,7 +69,10 @@ _ATTACHED_MAILS = frozenset(("message/rfc822", "message/global"))
 
 
 def read_attachments(parts: Sequence[Part], html: str) -> tuple[tuple[Attachment, ...], tuple[str, ...]]:
-    """The attachments of these leaves and the defects of their encodings; ``html`` tells which of them it shows."""
+    """The attachments of these leaves and the defects of their encodings.
+
+    ``html`` tells which of them it shows.
+    """
     shown = {unquote(cid).lower() for cid in _CID.findall(html)} if "cid:" in html or "CID:" in html else set()
     attachments: list[Attachment] = []
     defects: tuple[str, ...] = ()
@@ -101,7 +105,10 @@ def read_report_parts(parts: Iterable[Part]) -> tuple[ReportPart, ...]:
 
 
 def attachment_name(part: Part, content: bytes) -> str:
-    """The file name of a part: what the sender says, else the subject of an attached mail, else a default by type."""
+    """The file name of a part.
+
+    What the sender says, else the subject of an attached mail, else a default by type.
+    """
     written = part.disposition_parameters.get("filename") or part.parameters.get("name") or ""
     name = clean_name(written)
     if name:
@@ -116,7 +123,10 @@ def attachment_name(part: Part, content: bytes) -> str:
 
 
 def clean_name(name: str) -> str:
-    """A file name without path, control characters and direction overrides, at most `MAX_NAME` long; ``""`` if nothing stays."""
+    """A file name without path, control characters and direction overrides, at most `MAX_NAME` long.
+
+    ``""`` if nothing stays.
+    """
     name = name.replace("\\", "/").rstrip("/ ").rpartition("/")[2]
     name = _FORBIDDEN.sub("_", " ".join(name.split())).strip(" .") if name.strip(". ") else ""
     if len(name) <= MAX_NAME:

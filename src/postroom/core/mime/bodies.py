@@ -1,8 +1,9 @@
 """Bodies: which parts of a mail are its text and its HTML, and which are not.
 
 Duty: to sort the leaves of the tree into bodies, attachments and report parts (I-17..I-20).
-Laws: nothing readable is lost: a part is a body, an attachment, a report part, or the lesser of two alternatives.
-An attached mail (message/rfc822) is never walked into (W-26). Of a multipart/report only the first text is a body.
+Laws: nothing readable is lost: a part is a body, an attachment, a report part, or the lesser of two
+alternatives. An attached mail (message/rfc822) is never walked into (W-26). Of a multipart/report only the
+first text is a body.
 Standards: RFC 2046 5.1 (mixed, alternative), RFC 2387 (related), RFC 3676 (format=flowed), RFC 6522 (report).
 """
 
@@ -19,6 +20,7 @@ from postroom.core.mime.words import charset_of, decode_text
 
 __all__ = ["Sorted", "html_to_text", "sort_parts", "text_to_html", "unflow"]
 
+_BODY_TYPES = frozenset(("text/plain", "text/html"))
 _LESSER_ALTERNATIVES = frozenset(("text/x-amp-html", "text/watch-html", "text/enriched", "text/richtext"))
 _REPORT_TYPES = frozenset(
     (
@@ -58,7 +60,7 @@ class Sorted:
         return _joined(html_to_text(block.html or "") if block.text is None else block.text for block in self.blocks)
 
     def html(self) -> str:
-        """The HTML body. Blocks that were written in plain text alone are translated, unless all of them were."""
+        """The HTML body. Blocks that were written in text alone are translated, unless all of them were."""
         htmls = [block.html for block in self.blocks]
         if len(htmls) == 1:
             return htmls[0] or ""
@@ -77,7 +79,7 @@ def sort_parts(root: Part) -> Sorted:
     """Every leaf below ``root`` in its place."""
     result = Sorted()
     if root.is_multipart:
-        result.blocks = _walk(root, result, in_report=False)
+        result.blocks = _walk(root, result, in_report=False) or _named_body(result)
     elif _is_sole_body(root):
         result.blocks = [_read_body(root, result)]
     else:
@@ -85,11 +87,20 @@ def sort_parts(root: Part) -> Sorted:
     return result
 
 
+def _named_body(result: Sorted) -> list[Block]:
+    """The first part, a text that is named but not called an attachment, when nothing else is a body."""
+    first = result.attachments[0] if result.attachments else None
+    if first is None or first.content_type not in ("text/plain", "text/html") or first.disposition == "attachment":
+        return []
+    del result.attachments[0]
+    return [_read_body(first, result)]
+
+
 def _is_sole_body(root: Part) -> bool:
     """A mail of one part is its body whatever it is named, unless it says that it is an attachment."""
     if root.content_type.startswith("multipart/"):
         return False
-    return root.content_type in ("text/plain", "text/html") and root.disposition != "attachment"
+    return root.content_type in _BODY_TYPES and root.disposition != "attachment"
 
 
 def _walk(part: Part, result: Sorted, *, in_report: bool) -> list[Block]:
@@ -110,7 +121,10 @@ def _walk(part: Part, result: Sorted, *, in_report: bool) -> list[Block]:
 
 
 def _report(part: Part, result: Sorted) -> list[Block]:
-    """The first readable part is the body; texts behind it are what some systems return in place of message/rfc822."""
+    """The first readable part is the body.
+
+    Texts behind it are what some systems return in place of message/rfc822.
+    """
     blocks: list[Block] = []
     for child in part.children:
         if blocks and _is_body(child):
@@ -122,10 +136,7 @@ def _report(part: Part, result: Sorted) -> list[Block]:
 
 def _one_of(part: Part, result: Sorted, *, in_report: bool) -> list[Block]:
     """Alternatives: the first text and the last HTML are two forms of one block."""
-    forms = []
-    for child in part.children:
-        if child.content_type not in _LESSER_ALTERNATIVES or not _has_better(part, child):
-            forms.append(_walk(child, result, in_report=in_report))
+    forms = [_walk(child, result, in_report=in_report) for child in part.children if not _is_lesser(child, part)]
     text = next((_texts(blocks) for blocks in forms if any(block.text is not None for block in blocks)), None)
     html = next(
         (_htmls(blocks) for blocks in reversed(forms) if any(block.html is not None for block in blocks)),
@@ -134,8 +145,11 @@ def _one_of(part: Part, result: Sorted, *, in_report: bool) -> list[Block]:
     return [Block(text, html)] if text is not None or html is not None else []
 
 
-def _has_better(part: Part, lesser: Part) -> bool:
-    return any(child is not lesser and child.content_type not in _LESSER_ALTERNATIVES for child in part.children)
+def _is_lesser(part: Part, alternatives: Part) -> bool:
+    """Whether a part is a form that nobody needs beside the others."""
+    if part.content_type not in _LESSER_ALTERNATIVES:
+        return False
+    return any(other.content_type not in _LESSER_ALTERNATIVES for other in alternatives.children)
 
 
 def _texts(blocks: list[Block]) -> str:
@@ -147,7 +161,10 @@ def _htmls(blocks: list[Block]) -> str:
 
 
 def _related(part: Part, result: Sorted, *, in_report: bool) -> list[Block]:
-    """The root and what it shows: named or identified parts beside it are attachments even when they are texts."""
+    """The root and what it shows.
+
+    Named or identified parts beside it are attachments even when they are texts.
+    """
     start = part.parameters.get("start", "").strip("<> ")
     root = next((child for child in part.children if start and child.content_id == start), part.children[0])
     blocks: list[Block] = []
@@ -168,7 +185,7 @@ def _related(part: Part, result: Sorted, *, in_report: bool) -> list[Block]:
 
 def _is_body(part: Part) -> bool:
     """A text without a name and not called an attachment (I-17)."""
-    if part.content_type not in ("text/plain", "text/html") or part.disposition == "attachment":
+    if part.content_type not in _BODY_TYPES or part.disposition == "attachment":
         return False
     return not ("filename" in part.disposition_parameters or "name" in part.parameters)
 
@@ -204,14 +221,20 @@ _META = re.compile(rb"(?:charset|encoding)\s*=\s*[\"']?\s*([A-Za-z0-9._:-]{2,40}
 
 
 def _charset_in_html(data: bytes) -> str:
-    """The charset that a page names in itself: ``<meta charset>`` or an XML declaration. It is no UTF-16: we could read it."""
+    """The charset that a page names in itself.
+
+    ``<meta charset>`` or an XML declaration. It is no UTF-16: we could read it.
+    """
     found = _META.search(data, 0, 2048)
     name = found[1].decode("ascii") if found else ""
     return "" if "utf_16" in charset_of(name) or "utf_32" in charset_of(name) else name
 
 
 def unflow(text: str, *, delete_space: bool) -> str:
-    """format=flowed (RFC 3676): soft line breaks are joined, space-stuffing is removed, quotation marks stay."""
+    """format=flowed (RFC 3676).
+
+    Soft line breaks are joined, space-stuffing is removed, quotation marks stay.
+    """
     lines: list[str] = []
     flowing_depth = -1  # of the paragraph that the next line may continue
     for raw_line in text.split("\n"):

@@ -1,10 +1,12 @@
-"""Composing: mails as bytes. A body is rendered once, headers per recipient, and both are spliced on the wire.
+"""Composing: mails as bytes. A body is rendered once, headers per recipient; both are spliced on the wire.
 
 Duty: what Postroom sends, built without the standard library's writer (which makes 500 mails a second).
-Laws: equal input gives equal bytes, boundaries included; no value can inject a field or a part; lines end in CRLF and never
-exceed 998 bytes; everything written here is read back equal by `parsing` and by the standard library.
+Laws: equal input gives equal bytes, boundaries included; no value can inject a field or a part; lines end in
+CRLF and never exceed 998 bytes; everything written here is read back equal by `parsing` and by the standard
+library.
 Standards: RFC 5322 (fields), RFC 2045-2047 and 2231 (MIME), RFC 2387 (related), RFC 6532 (UTF-8 local parts).
-Deviation: identification fields stay on one line up to 998 bytes and are folded between identifiers only (O-68).
+Deviation: identification fields stay on one line up to 998 bytes and are folded between identifiers only
+(O-68).
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from postroom.core.mime.encoding import (
     parameter,
     unstructured,
 )
+from postroom.core.mime.headers import read_parameters
 from postroom.core.mime.markup import html_to_text
 from postroom.core.mime.parts import mend_content_type
 from postroom.core.terms.addresses import Address, normalize_domain
@@ -33,7 +36,7 @@ from postroom.core.terms.addresses import Address, normalize_domain
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingAttachment:
-    """A file to send. With a ``content_id`` that the HTML shows (``cid:``) it travels beside the HTML, else as an attachment."""
+    """A file to send: beside the HTML when that shows its ``content_id`` (``cid:``), else behind it."""
 
     name: str
     content_type: str
@@ -51,7 +54,7 @@ class RenderedBody:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailHeaders:
-    """The fields of one mail. ``date`` is aware; identifiers have their angle brackets; ``extra`` are further fields by name.
+    """The fields of one mail. ``date`` is aware, identifiers have their brackets, ``extra`` are more fields.
 
     An extra field that repeats one of ours, or whose name is none, is left out.
     """
@@ -68,18 +71,23 @@ class MailHeaders:
     extra: tuple[tuple[str, str], ...] = ()
 
 
-# -- headers -------------------------------------------------------------------------------------------------------
+# -- headers ---------------------------------------------------------------------------------------------
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _FIELD_NAME = re.compile(r"[!-9;-~]{1,76}")
 _OURS = frozenset(
-    ["from", "to", "cc", "bcc", "reply-to", "subject", "message-id", "date", "in-reply-to", "references", "mime-version", "content-type", "content-transfer-encoding", "content-disposition", "content-id", "return-path"]
-)
+    ("from", "to", "cc", "bcc", "reply-to", "subject", "message-id", "date", "in-reply-to", "references",
+     "mime-version", "content-type", "content-transfer-encoding", "content-disposition", "content-id",
+     "return-path")
+)  # fmt: skip
 
 
 def render_headers(mail: MailHeaders) -> bytes:
-    """The header fields with their line ends, without the Content fields and the empty line. UTF-8 in local parts alone."""
+    """The header fields with their line ends, without the Content fields and the empty line.
+
+    UTF-8 in local parts alone.
+    """
     lines = [f"From: {mailbox(mail.header_from.name, mail.header_from.local, mail.header_from.domain)}\r\n"]
     if mail.to:
         lines.append(_addresses("To", mail.to))
@@ -142,8 +150,8 @@ def _identifiers(name: str, identifiers: Iterable[str]) -> str:
     """Identifiers on one line while it is legal, else folded between them."""
     line = f"{name}:"
     lines = []
-    for identifier in identifiers:
-        identifier = _NOT_IN_IDENTIFIER.sub("", identifier)[: HARD_LIMIT - 20]
+    for written in identifiers:
+        identifier = _NOT_IN_IDENTIFIER.sub("", written)[: HARD_LIMIT - 20]
         if len(line) + 1 + len(identifier) > HARD_LIMIT:
             lines.append(line)
             line = ""
@@ -152,13 +160,13 @@ def _identifiers(name: str, identifiers: Iterable[str]) -> str:
     return "\r\n".join(lines) + "\r\n"
 
 
-# -- bodies --------------------------------------------------------------------------------------------------------
+# -- bodies ----------------------------------------------------------------------------------------------
 
 _LINKED = re.compile(r"""cid:([^\s"'<>)]+)""", re.IGNORECASE)
 
 
 def render_body(*, text: str = "", html: str = "", attachments: Sequence[OutgoingAttachment] = ()) -> RenderedBody:
-    """The body of a mail: text, HTML or both as alternatives, shown images related to the HTML, attachments behind them.
+    """The body of a mail: text and HTML as alternatives, shown images related to the HTML, files behind them.
 
     Without ``text`` it is made from the HTML, links as footnotes (O-61).
     """
@@ -179,7 +187,10 @@ def render_body(*, text: str = "", html: str = "", attachments: Sequence[Outgoin
 
 
 def splice(headers: bytes, body: RenderedBody) -> tuple[bytes, bytes]:
-    """A mail as chunks for the wire: its header block with the empty line, and the body that its recipients share."""
+    """A mail as chunks for the wire.
+
+    Its header block with the empty line, and the body that its recipients share.
+    """
     return headers + body.content_headers + b"\r\n", body.body
 
 
@@ -199,7 +210,7 @@ def _multipart(subtype: str, parts: Sequence[RenderedBody], parameters: str = ""
 
 
 def _boundary(subtype: str, chunks: Sequence[bytes]) -> bytes:
-    """By hash from the content, so that it is the same each time, and hashed on until it occurs nowhere in it."""
+    """By hash from the content: the same each time; hashed on until it occurs nowhere in the content."""
     digest = sha256(subtype.encode("ascii"))
     for chunk in chunks:
         digest.update(chunk)
@@ -225,19 +236,40 @@ def _attachment_part(attachment: OutgoingAttachment) -> RenderedBody:
 
 def _file_part(attachment: OutgoingAttachment, disposition: str, more: str) -> RenderedBody:
     name = clean_name(attachment.name) or DEFAULT_NAME
-    content_type = mend_content_type(clean(attachment.content_type).lower()) or "application/octet-stream"
+    content_type, parameters = _typed(attachment)
     encoding, data = "base64", b""
     if content_type.startswith(("message/", "multipart/")):
         if _travels_as_it_is(attachment.content) and content_type == "message/rfc822":
             encoding, data = "7bit", attachment.content
         else:  # RFC 2046 5.2.1 forbids base64 for an attached mail: it travels as a file
-            content_type = "application/octet-stream"
+            content_type, parameters = "application/octet-stream", ""
     headers = (
-        f"Content-Type: {content_type}{parameter('name', name)}\r\n"
+        f"Content-Type: {content_type}{parameters}{parameter('name', name)}\r\n"
         f"Content-Transfer-Encoding: {encoding}\r\n"
         f"Content-Disposition: {disposition}{parameter('filename', name)}\r\n{more}"
     )
     return RenderedBody(content_headers=headers.encode("ascii"), body=data or encode_base64(attachment.content))
+
+
+def _typed(attachment: OutgoingAttachment) -> tuple[str, str]:
+    """The media type and its parameters (``method`` of an invitation); a text in UTF-8 says so."""
+    written, given = read_parameters(clean(attachment.content_type))
+    content_type = mend_content_type(written) or "application/octet-stream"
+    if content_type.startswith("text/") and "charset" not in given and _is_utf8(attachment.content):
+        given["charset"] = "utf-8"
+    kept = [(key, value) for key, value in given.items() if _TOKEN.fullmatch(key) and key not in ("name", "boundary")]
+    return content_type, "".join(parameter(key, value) for key, value in kept)
+
+
+_TOKEN = re.compile(r"[a-z0-9-]{1,40}")
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 _NO_LINE_OF_7BIT = re.compile(rb"[\x00\x80-\xff]|\r(?!\n)|(?<!\r)\n|[^\n]{999}")

@@ -1,9 +1,10 @@
 """Encoding: text and bytes in the forms that travel through every relay.
 
 Duty: encoded words, parameters, phrases, folded header lines, and transfer encodings, for `composing`.
-Laws: no value can end its field (CR, LF, NUL and other controls become spaces); no line exceeds 998 bytes, header lines aim
-at 78; equal input gives equal output.
-Standards: RFC 2045 6 (quoted-printable, base64), RFC 2047 (encoded words of at most 75), RFC 2231 (parameters), RFC 5322 2.1.1.
+Laws: no value can end its field (CR, LF, NUL and other controls become spaces); no line exceeds 998 bytes,
+header lines aim at 78; equal input gives equal output.
+Standards: RFC 2045 6 (quoted-printable, base64), RFC 2047 (encoded words of at most 75), RFC 2231
+(parameters), RFC 5322 2.1.1.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ _Q = [chr(byte) if byte in _SAFE_IN_WORD else "_" if byte == 32 else f"={byte:02
 
 
 def clean(value: str) -> str:
-    """A header text that cannot end its field: controls and separators become spaces, lone surrogates U+FFFD, the ends are stripped."""
+    """A header text that cannot end its field.
+
+    Controls and separators become spaces, lone surrogates U+FFFD, the ends are stripped.
+    """
     if not value.isprintable():
         value = _SURROGATES.sub("\ufffd", value.translate(LINE_BREAKING))
     return value.strip(" ")
@@ -37,7 +41,10 @@ def clean(value: str) -> str:
 
 @lru_cache(maxsize=4096)
 def unstructured(value: str, used: int) -> str:
-    """A text field's value behind a name of ``used`` characters: folded, encoded where it is not plain ASCII."""
+    """A text field's value behind a name of ``used`` characters.
+
+    Folded, encoded where it is not plain ASCII.
+    """
     value = clean(value)
     if value.isascii() and "=?" not in value:
         folded = _fold_at_spaces(value, used)
@@ -47,7 +54,10 @@ def unstructured(value: str, used: int) -> str:
 
 
 def _fold_at_spaces(value: str, used: int) -> str | None:
-    """Folded where one space stands alone, so that unfolding gives every space back; None when a line stays too long."""
+    """Folded where one space stands alone, so that unfolding gives every space back.
+
+    None when a line stays too long.
+    """
     if used + len(value) <= SOFT_LIMIT:
         return value
     lines: list[str] = []
@@ -69,7 +79,7 @@ _LONE_SPACE = re.compile(r"(?<=[^ ]) (?=[^ ])")
 
 
 def encoded_words(value: str, used: int) -> str:
-    """The whole value as encoded words in UTF-8, by Q or B, whichever is shorter, one a line once the first line is full."""
+    """The whole value as encoded words in UTF-8, by Q or B, whichever is shorter, one a line."""
     data = value.encode("utf-8")
     quoted = sum(len(_Q[byte]) for byte in data)
     encode = _q_word if quoted <= len(data) * 4 // 3 + 4 else _b_word
@@ -126,7 +136,10 @@ def phrase(name: str) -> str:
 
 @lru_cache(maxsize=8192)
 def addr_spec(local: str, domain: str) -> str:
-    """An addr-spec: the local part quoted where it must be, the domain in A-labels. Without a domain the local part alone."""
+    """An addr-spec: the local part quoted where it must be, the domain in A-labels.
+
+    Without a domain the local part alone.
+    """
     local = clean(local)
     if not _DOT_ATOM.fullmatch(local):
         inner = (
@@ -146,7 +159,10 @@ _STRAY = re.compile(r'\\(.)|\\\Z|"')
 
 
 def _properly_escaped(inner: str) -> str:
-    """The inside of a quoted string that was given in quotes: every quote in it escaped, no escape left open."""
+    """The inside of a quoted string that was given in quotes.
+
+    Every quote in it escaped, no escape left open.
+    """
     return _STRAY.sub(lambda found: f"\\{found[1]}" if found[1] else '\\"' if found[0] == '"' else "\\\\", inner)
 
 
@@ -187,13 +203,16 @@ def _sections(encoded: str) -> list[str]:
     return sections
 
 
-# -- transfer encodings --------------------------------------------------------------------------------------------
+# -- transfer encodings ----------------------------------------------------------------------------------
 
 _LONG_LINE = re.compile(r"[^\n]{901}")
 
 
 def encode_text(text: str) -> tuple[str, bytes]:
-    """A text body for the wire: its transfer encoding (7bit, quoted-printable or base64) and its lines by CRLF."""
+    """A text body for the wire.
+
+    Its transfer encoding (7bit, quoted-printable or base64) and its lines by CRLF.
+    """
     text = _SURROGATES.sub("\ufffd", text) if not text.isascii() else text
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if text and not text.endswith("\n"):

@@ -1,8 +1,9 @@
 """Header blocks: from bytes to fields, dates, parameters and message identifiers.
 
-Duty: the lines before the first empty line, whoever wrote them. Values come as raw text (unfolded, encoded words not
-yet decoded), because addresses and parameters must be taken apart before their words are decoded.
-Laws: never raises; one pass over the block; what is larger than the budgets below is left out and named as a defect.
+Duty: the lines before the first empty line, whoever wrote them. Values come as raw text (unfolded, encoded
+words not yet decoded), because addresses and parameters must be taken apart before their words are decoded.
+Laws: never raises; one pass over the block; what is larger than the budgets below is left out and named as a
+defect.
 Standards: RFC 5322 2.2 and 3.3, RFC 2045 5.1, RFC 2231 (parameters), RFC 6532 (raw UTF-8).
 """
 
@@ -41,7 +42,10 @@ _CONTROLS_TO_SPACES = bytes.maketrans(_CONTROLS, b" " * len(_CONTROLS))
 
 @dataclass(slots=True)
 class HeaderBlock:
-    """``fields`` in order, values unfolded but not decoded; ``body`` is where the content begins, an offset in the bytes."""
+    """``fields`` in order, values unfolded but not decoded.
+
+    ``body`` is where the content begins, an offset in the bytes.
+    """
 
     fields: list[tuple[str, str]]
     body: int
@@ -65,7 +69,7 @@ def read_block(raw: bytes, start: int, end: int) -> HeaderBlock:
     fields = _fields(text)
     if fields is None:
         text, skipped, more = _mend(text)
-        fields, defects = _fields(text) or [], defects + more
+        fields, defects = _fields(text, lenient=True) or [], defects + more
         if skipped is not None:
             body = start + _offset_of_line(block, skipped)
     if stop - start > MAX_BLOCK or len(fields) > MAX_FIELDS:
@@ -75,16 +79,17 @@ def read_block(raw: bytes, start: int, end: int) -> HeaderBlock:
     return HeaderBlock(fields, body, defects)
 
 
-def _fields(text: str) -> list[tuple[str, str]] | None:
-    """The fields, unfolded (RFC 5322 2.2.3); None when a line is none."""
+def _fields(text: str, *, lenient: bool = False) -> list[tuple[str, str]] | None:
+    """The fields, unfolded (RFC 5322 2.2.3). None when a line is none, unless we are lenient with it."""
     fields = []
     for line in text.replace("\n ", " ").split("\n"):
         name, colon, value = line.partition(":")
         if " " in name:
             name = name.rstrip(" ")
-        if not colon or not name or " " in name:
+        if colon and name and " " not in name:
+            fields.append((name, value.strip()))
+        elif not lenient:
             return None
-        fields.append((name, value.strip()))
     return fields
 
 
@@ -101,7 +106,7 @@ def _find_end(raw: bytes, start: int, end: int) -> tuple[int, int]:
 
 
 def _block_text(block: bytes) -> tuple[str, tuple[str, ...]]:
-    """The block with LF line ends, spaces for control characters, and 8-bit lines that are no UTF-8 guessed one by one."""
+    """The block with LF line ends and spaces for controls; 8-bit lines that are no UTF-8 are guessed."""
     block = block.translate(_CONTROLS_TO_SPACES, b"\r")
     if block.isascii():
         return block.decode("ascii"), ()
@@ -123,12 +128,13 @@ def _guessed(line: bytes) -> bytes:
 
 
 def _mend(text: str) -> tuple[str, int | None, tuple[str, ...]]:
-    """The fields of a block with lines that are none, and the line where the body begins when its empty line is missing.
+    """The fields among lines that are none, and at which line the body begins when its empty line is missing.
 
-    Behind a comma or semicolon such a line continues the field. Else it is noise when fields that only a header block has
-    follow it, or the body begins there. A mailbox's From line is dropped without a word.
+    Behind a comma or semicolon such a line continues the field. Else it is noise when fields that only a
+    header block has follow it, or the body begins there. A mailbox's From line is dropped without a word.
     """
-    text, skipped = text.lstrip(" \n"), text[: len(text) - len(text.lstrip(" \n"))].count("\n")
+    indented = len(text) - len(text.lstrip(" \n"))
+    text, skipped = text[indented:], text.count("\n", 0, indented)
     if text.startswith(("From ", ">From ")):
         _, _, text = text.partition("\n")
         skipped += 1
@@ -137,10 +143,9 @@ def _mend(text: str) -> tuple[str, int | None, tuple[str, ...]]:
     if stray is None or not text:
         return text, None, (Defect.BAD_HEADER,) if not skipped else ()
     if _TELLING.search(text, stray.start()):
-        kept = [line for line in text.split("\n") if not _NO_FIELD.match(line)]
-        return "\n".join(kept), None, (Defect.BAD_HEADER,)
+        return text, None, (Defect.BAD_HEADER,)
     lines = skipped + text.count("\n", 0, stray.start())
-    return text[: stray.start()].rstrip("\n"), lines, (Defect.MISSING_HEADER_SEPARATOR,)
+    return text[: stray.start()], lines, (Defect.MISSING_HEADER_SEPARATOR,)
 
 
 def _offset_of_line(block: bytes, number: int) -> int:
@@ -150,19 +155,21 @@ def _offset_of_line(block: bytes, number: int) -> int:
     return position
 
 
-# -- dates ---------------------------------------------------------------------------------------------------------
+# -- dates -----------------------------------------------------------------------------------------------
 
 _DATE = re.compile(
-    r"(?:[A-Za-z]{3},? +)?(\d{1,2}) ([A-Za-z]{3}) (\d{4}) (\d\d):(\d\d)(?::(\d\d))? ?([+-])(\d\d)(\d\d)(?: *\(.*)?\Z"
+    r"(?:[A-Za-z]{3},? +)?(\d{1,2}) ([A-Za-z]{3}) (\d{4}) (\d\d):(\d\d)(?::(\d\d))?"
+    r" ?([+-])(\d\d)(\d\d)(?: *\(.*)?\Z"
 )
 _MONTHS = {
-    name: number for number, name in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], start=1)
-}
+    "jan": 1, "feb": 2, "mar": 3, "apr": 4, "may": 5, "jun": 6,
+    "jul": 7, "aug": 8, "sep": 9, "oct": 10, "nov": 11, "dec": 12,
+}  # fmt: skip
 _LONGEST_DATE = 200
 
 
 def read_date(value: str) -> datetime | None:
-    """The instant of a Date field in UTC (RFC 5322 3.3 and what people write instead), None when there is none.
+    """The instant of a Date field in UTC (RFC 5322 3.3 and what people write instead); None for none.
 
     Without a zone, or with an impossible one, UTC is taken. A leap second counts as the second before it.
     """
@@ -200,7 +207,7 @@ def _utc(moment: tuple[int, int, int, int, int, int], offset: int) -> datetime |
         return None
 
 
-# -- parameters ----------------------------------------------------------------------------------------------------
+# -- parameters ------------------------------------------------------------------------------------------
 
 _PARAMETER = re.compile(r'[;\s]*+([^\s=;"]{1,80}+)\s*+=\s*+("[^"\\]*+(?:\\.[^"\\]*+)*+"|[^;]*+)')
 _ESCAPED = re.compile(r'\\(["\\])')
@@ -209,9 +216,10 @@ _CACHED_VALUE = 200
 
 
 def read_parameters(value: str) -> tuple[str, dict[str, str]]:
-    """``text/plain; charset="utf-8"`` as ``("text/plain", {"charset": "utf-8"})``: the first word in lower case.
+    """``text/plain; charset="a"`` as ``("text/plain", {"charset": "a"})``, the first word in lower case.
 
-    Handles RFC 2231 (charset, language, continuations), RFC 2047 inside parameters, missing quotes, raw 8-bit text.
+    Handles RFC 2231 (charset, language, continuations), RFC 2047 inside parameters, missing quotes, raw 8-bit
+    text.
     """
     if len(value) <= _CACHED_VALUE:
         word, parameters = _read_parameters(value)
@@ -259,15 +267,20 @@ def _pairs(rest: str) -> Iterator[tuple[str, str]]:
 
 
 def _joined(parts: dict[int, tuple[str, bool]]) -> str:
-    """RFC 2231 3 and 4: the sections in their order; the first names the charset of all that are percent-encoded."""
+    """RFC 2231 3 and 4: the sections in their order.
+
+    The first names the charset of all that are percent-encoded.
+    """
     charset = ""
     pieces: list[bytes] = []
-    for number, (text, extended) in sorted(parts.items()):
-        if extended:
-            if number == min(parts) and text.count("'") >= 2:
-                charset, _, text = text.split("'", 2)
-            pieces.append(unquote_to_bytes(text))
-        else:
+    first = min(parts)
+    for number, (text, is_extended) in sorted(parts.items()):
+        if not is_extended:
             pieces.append(decode_words(text).encode("utf-8"))
             charset = charset or "utf-8"
+        elif number == first and text.count("'") >= 2:
+            charset, _, encoded = text.split("'", 2)
+            pieces.append(unquote_to_bytes(encoded))
+        else:
+            pieces.append(unquote_to_bytes(text))
     return decode_words(decode_text(b"".join(pieces), charset)[0])

@@ -1,8 +1,10 @@
 """Quotes in HTML: what a mail program marked as quoted, cut out of the new words.
 
-Duty: to split the HTML body at the containers that mail programs put around quotations, for showing them folded.
-Laws: never raises, one pass; every character of the input is in exactly one of the two results, in order; elements may stay
-open in either, so both are sanitised afterwards; a mail without words of its own is left whole.
+Duty: to split the HTML body at the containers that mail programs put around quotations, for showing them
+folded.
+Laws: never raises, one pass; every character of the input is in exactly one of the two results, in order;
+elements may stay open in either, so both are sanitised afterwards; a mail without words of its own is left
+whole.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ _REST = re.compile(
     re.IGNORECASE,
 )
 _RULE = re.compile(r"border-top:\s*solid\s+#(?:B5C4DF|E1E1E1)|border-top:\s*#B5C4DF\s+1pt\s+solid", re.IGNORECASE)
+_CONTAINERS = frozenset(("div", "blockquote", "span", "section"))
 _LONGEST = 600  # characters of an attribution, with its entities
 _MOST_TEXTS = 8  # texts in front of a container among which its attribution is looked for
 
@@ -40,7 +43,7 @@ def separate_html_reply(html: str) -> SeparatedHtml:
     """The HTML of a reply without the quotations that mail programs marked, and these."""
     if len(html) > MAX_HTML:
         return SeparatedHtml(html, "")
-    spans = _quoted_spans(html)
+    spans = _Cutter(html).spans()
     if not spans:
         return SeparatedHtml(html, "")
     fresh: list[str] = []
@@ -57,47 +60,68 @@ def separate_html_reply(html: str) -> SeparatedHtml:
     return SeparatedHtml(fresh_html, "".join(quoted))
 
 
-def _quoted_spans(html: str) -> list[tuple[int, int]]:
-    """Where quotations stand, their attributions included, in order and apart."""
-    spans: list[tuple[int, int]] = []
-    texts: list[Token] = []  # the last ones before the present token
-    opened: Token | None = None  # the container that is open ...
-    depth = 0  # ... and how deep in elements of its name
-    doubtful: Token | None = None  # a plain block quotation whose first text decides
-    for token in tokens(html):
-        if opened is not None:
-            if token.name == opened.name:
-                depth += -1 if token.is_closing else 1
-                if not depth:
-                    spans.append((opened.start, token.end))
-                    opened, texts = None, []
-            continue
-        if not token.name:
-            text = html[token.start : token.end]
-            if text.isspace():
-                continue
-            if doubtful is not None and certainty_of_attribution(_plain(text[:_LONGEST])) > 1:
-                opened, depth, doubtful = doubtful, 1, None
-                continue
-            doubtful = None
-            texts = [*texts[1 - _MOST_TEXTS :], token]
-            continue
-        if token.is_closing:
-            continue
-        if _REST.search(token.attributes) or (token.name == "div" and _is_header_rule(html, token)):
-            spans.append((token.start, len(html)))
-            return spans
-        is_quotation = token.name in ("div", "blockquote", "span", "section") and _CONTAINER.search(token.attributes)
-        if is_quotation or token.name == "blockquote":
-            attribution = _attribution_before(html, texts)
-            if is_quotation or attribution:
-                spans += attribution
-                opened, depth = token, 1
+class _Cutter:
+    """Walks over the tags and notes where quotations and their attributions stand, in order and apart."""
+
+    def __init__(self, html: str) -> None:
+        self.html = html
+        self.found: list[tuple[int, int]] = []
+        self.texts: list[Token] = []  # the last ones before the present token
+        self.opened: Token | None = None  # the container that is open ...
+        self.depth = 0  # ... and how deep in elements of its name
+        self.doubtful: Token | None = None  # a plain block quotation whose first text decides
+
+    def spans(self) -> list[tuple[int, int]]:
+        for token in tokens(self.html):
+            if self.opened is not None:
+                self._inside(self.opened, token)
+            elif not token.name:
+                self._text(token)
+            elif not token.is_closing:
+                if self._is_rest(token):
+                    self.found.append((token.start, len(self.html)))
+                    return self.found
+                self._tag(token)
+        if self.opened is not None:
+            self.found.append((self.opened.start, len(self.html)))
+        return self.found
+
+    def _inside(self, opened: Token, token: Token) -> None:
+        if token.name != opened.name:
+            return
+        self.depth += -1 if token.is_closing else 1
+        if not self.depth:
+            self.found.append((opened.start, token.end))
+            self.opened, self.texts = None, []
+
+    def _text(self, token: Token) -> None:
+        text = self.html[token.start : token.end]
+        if text.isspace():
+            return
+        if self.doubtful is not None and certainty_of_attribution(_plain(text[:_LONGEST])) > 1:
+            self._open(self.doubtful)
+        else:
+            self.texts = [*self.texts[1 - _MOST_TEXTS :], token]
+        self.doubtful = None
+
+    def _tag(self, token: Token) -> None:
+        if token.name in _CONTAINERS and _CONTAINER.search(token.attributes):
+            self.found += _attribution_before(self.html, self.texts)
+            self._open(token)
+        elif token.name == "blockquote":
+            attribution = _attribution_before(self.html, self.texts)
+            if attribution:
+                self.found += attribution
+                self._open(token)
             else:
-                doubtful = token
-    if opened is not None:
-        spans.append((opened.start, len(html)))
-    return spans
+                self.doubtful = token
+
+    def _open(self, container: Token) -> None:
+        self.opened, self.depth = container, 1
+
+    def _is_rest(self, token: Token) -> bool:
+        """Whether everything from here on is quoted: the marks of Outlook and its kin."""
+        return bool(_REST.search(token.attributes)) or (token.name == "div" and _is_header_rule(self.html, token))
 
 
 def _attribution_before(html: str, texts: list[Token]) -> list[tuple[int, int]]:
@@ -123,5 +147,3 @@ def _is_header_rule(html: str, token: Token) -> bool:
 def _plain(text: str) -> str:
     """The words of a text between two tags."""
     return " ".join(unescape(text).split())
-
-

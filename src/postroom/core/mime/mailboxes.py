@@ -1,7 +1,8 @@
-"""Mailbox lists: the addresses in From, To, Cc, Reply-To and their kin, as people and programs really write them.
+"""Mailbox lists: the addresses in From, To, Cc, Reply-To and their kin, as they are really written.
 
-Duty: permissive reading of RFC 5322 3.4 address lists. Quoted strings and comments are recognised before words are
-decoded, so that ``"Bike@Home" <a@b.example>`` is one address and an encoded comma separates nothing.
+Duty: permissive reading of RFC 5322 3.4 address lists. Quoted strings and comments are recognised before
+words are decoded, so that ``"Bike@Home" <a@b.example>`` is one address and an encoded comma separates
+nothing.
 Laws: never raises; linear in its input; at most `MAX_ADDRESSES` per field.
 Standards: RFC 5322 3.4 and 4.4 (obsolete forms), RFC 2047 5 (3), RFC 6532.
 """
@@ -16,7 +17,8 @@ from postroom.core.terms.addresses import Address
 MAX_ADDRESSES = 2_000
 
 _ONE = re.compile(
-    r"""(?:"?([^"',<>():;@\\\[\]\x00-\x1f\x7f-\x9f\u2028\u2029]*?)"?[ ]*<)?([^\s"',<>():;@\\\[\]=]+)@([A-Za-z0-9.-]+)(>)?"""
+    r"""(?:"?([^"',<>():;@\\\[\]\x00-\x1f\x7f-\x9f\u2028\u2029]*?)"?[ ]*<)?"""  # a plain name
+    r"""([^\s"',<>():;@\\\[\]=]+)@([A-Za-z0-9.-]+)(>)?"""
 )
 _SHORT = 200  # the pattern above is for the ordinary mailbox only
 _TOKEN = re.compile(
@@ -36,8 +38,9 @@ _LOCAL_ONLY = re.compile(r"[\w.+/-]{1,64}")
 def read_addresses(raw: str) -> tuple[Address, ...]:
     """The mailboxes of a field's value, group members included, in order.
 
-    ``raw`` is unfolded; encoded words may still be in it. A name alone in angle brackets (``<MAILER-DAEMON>``) or as the only
-    word is kept with an empty domain; words without an address are dropped.
+    ``raw`` is unfolded; encoded words may still be in it. A name alone in angle brackets
+    (``<MAILER-DAEMON>``) or as the only word is kept with an empty domain; words without an address are
+    dropped.
     """
     if len(raw) < _SHORT:
         match = _ONE.fullmatch(raw)
@@ -148,12 +151,13 @@ class _Reader:
     def _glued(self) -> list[tuple[str, str]]:
         """The bare addr-specs among the words: neighbours that touch are one (``"john doe"@x.example``)."""
         words: list[str] = []
-        for text, quoted, touches in self.phrase:
-            text = f'"{text}"' if quoted else text
-            if (touches and words) or (text[0] == "@" and words and "@" not in words[-1]) or (words and words[-1][-1] == "@"):
-                words[-1] += text
+        for text, is_quoted, touches in self.phrase:
+            word = f'"{text}"' if is_quoted else text
+            last = words[-1] if words else ""
+            if last and (touches or last[-1] == "@" or (word[:1] == "@" and "@" not in last)):
+                words[-1] += word  # touching, or "john @ x.example"
             else:
-                words.append(text)
+                words.append(word)
         pairs = (
             _split_spec(word) for word in words if "@" in word and not (word[0] == word[-1] == '"' or "=?" in word)
         )
@@ -199,7 +203,10 @@ def _clean_name(name: str) -> str:
 
 
 def _split_spec(spec: str) -> tuple[str, str]:
-    """Local part and domain of what stood between angle brackets: routes, ``mailto:``, white space and quotes removed."""
+    """Local part and domain of what stood between angle brackets.
+
+    Routes, ``mailto:``, white space and quotes removed.
+    """
     if "=?" in spec:
         spec = decode_words(spec)
     spec = spec.strip()
@@ -228,5 +235,8 @@ def _bare(local: str) -> str:
 
 
 def _may_be_local(word: str) -> bool:
-    """Whether a word without a domain may be a mailbox of the peer's own machine: ``root``, ``MAILER-DAEMON``."""
+    """Whether a word without a domain may be a mailbox of the peer's own machine.
+
+    ``root``, ``MAILER-DAEMON``.
+    """
     return _LOCAL_ONLY.fullmatch(word) is not None and not word.lower().startswith("undisclosed")

@@ -1,8 +1,9 @@
 """Markup: between the HTML of mails and plain text, without building a tree.
 
-Duty: to cut HTML into tags and text, to read it as plain text (blocks, lists, quotations and links kept; scripts,
-styles and what is hidden dropped), and to write plain text as HTML.
-Laws: never raises; one pass, whatever the markup is; nothing here makes HTML safe to show (that is a sanitiser's trade).
+Duty: to cut HTML into tags and text, to read it as plain text (blocks, lists, quotations and links kept;
+scripts, styles and what is hidden dropped), and to write plain text as HTML.
+Laws: never raises; one pass, whatever the markup is; nothing here makes HTML safe to show (that is a
+sanitiser's trade).
 Standards: WHATWG HTML 13.2.5 (tokenisation, as far as mails need it), RFC 3676 4.5 (quote marks).
 """
 
@@ -38,7 +39,10 @@ _RAW_TEXT = {
 
 
 def tokens(html: str) -> Iterator[Token]:
-    """The tags and texts of ``html`` in order; comments, declarations and the contents of scripts are passed over."""
+    """The tags and texts of ``html`` in order.
+
+    Comments, declarations and the contents of scripts are passed over.
+    """
     tag_pattern = _TAG
     position = text_start = 0
     last_end = html.rfind(">")
@@ -65,7 +69,10 @@ def tokens(html: str) -> Iterator[Token]:
 
 
 def _end_of_declaration(html: str, position: int) -> int:
-    """Behind the comment, declaration or processing instruction that opens here; 0 when it is none or never closes."""
+    """Behind the comment, declaration or processing instruction that opens here.
+
+    0 when it is none or never closes.
+    """
     if html.startswith("<!--", position):
         if html.startswith(("<!-->", "<!--->"), position):
             return html.find(">", position) + 1
@@ -76,14 +83,35 @@ def _end_of_declaration(html: str, position: int) -> int:
     return 0
 
 
-_PARAGRAPHS = frozenset("p h1 h2 h3 h4 h5 h6 ul ol dl table blockquote pre form fieldset".split())
+_PARAGRAPHS = frozenset(
+    ("p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table", "blockquote", "pre", "form",
+     "fieldset")
+)  # fmt: skip
 _LINES = frozenset(
-    "div tr li dt dd section article header footer nav aside main figure figcaption address center caption details"
-    " summary legend option body html".split()
-)
+    ("div", "tr", "li", "dt", "dd", "section", "article", "header", "footer", "nav", "aside", "main",
+     "figure", "figcaption", "address", "center", "caption", "details", "summary", "legend", "option",
+     "body", "html")
+)  # fmt: skip
 _CELLS = frozenset(("td", "th"))
-_DROPPED = frozenset("head script style title template noframes textarea xmp".split())
-_VOID = frozenset("br hr img input meta link base col area embed source track wbr param".split())
+_DROPPED = frozenset(("head", "script", "style", "title", "template", "noframes", "textarea", "xmp"))
+_VOID = frozenset(
+    (
+        "br",
+        "hr",
+        "img",
+        "input",
+        "meta",
+        "link",
+        "base",
+        "col",
+        "area",
+        "embed",
+        "source",
+        "track",
+        "wbr",
+        "param",
+    )
+)
 _HIDDEN = re.compile(r"display\s*:\s*none|\shidden(?:\s|=|/|\Z)|mso-hide\s*:\s*all", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""([a-zA-Z_:][\w:.-]{0,60})\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'>]++))""")
 _SPACES = re.compile(r"[ \t\r\n\f\xa0]+")
@@ -100,7 +128,10 @@ def attributes(token: Token) -> dict[str, str]:
 
 
 def unescape(text: str) -> str:
-    """Character references resolved. Numbers too long to be characters, on which the standard library raises, are replaced."""
+    """Character references resolved.
+
+    Numbers too long to be characters, on which the standard library raises, are replaced.
+    """
     return _unescape(_TOO_LONG.sub("\ufffd", text) if "&#" in text else text)
 
 
@@ -193,9 +224,7 @@ class _TextWriter:
             self.dropped_depth += -1 if token.is_closing else 1
             if not self.dropped_depth:
                 self.dropped = ""
-        elif self.dropped == "head" and (
-            token.name in _PARAGRAPHS or token.name in _LINES
-        ):  # it never closes
+        elif self.dropped == "head" and (token.name in _PARAGRAPHS or token.name in _LINES):  # it never closes
             self.dropped = ""
             self.tag(token)
 
@@ -232,11 +261,7 @@ class _TextWriter:
     def _link_tag(self, token: Token) -> None:
         if not token.is_closing:
             href = attributes(token).get("href", "").strip()
-            self.link = (
-                (href, len(self.line))
-                if href.lower().startswith(("http://", "https://", "mailto:"))
-                else None
-            )
+            self.link = (href, len(self.line)) if href.lower().startswith(("http://", "https://", "mailto:")) else None
         elif self.link is not None:
             href, begun = self.link
             label = "".join(self.line[begun:]).strip()

@@ -1,8 +1,10 @@
 """Parsing: from the raw bytes of a mail to what it says.
 
-Duty: `parse` reads everything, `parse_headers` the header block alone (for the door, which decides before it stores).
-Laws: never raises, whatever the bytes are; says with `Defect` codes where it had to guess; the work is linear in the size of
-the mail and bounded by the budgets of `headers` (block, fields, addresses) and `parts` (depth, number of parts).
+Duty: `parse` reads everything, `parse_headers` the header block alone (for the door, which decides before it
+stores).
+Laws: never raises, whatever the bytes are; says with `Defect` codes where it had to guess; the work is linear
+in the size of the mail and bounded by the budgets of `headers` (block, fields, addresses) and `parts` (depth,
+number of parts).
 Standards: RFC 5322, RFC 2045-2049, RFC 2231, RFC 3676, RFC 6522, RFC 6532.
 """
 
@@ -25,25 +27,32 @@ from postroom.core.terms.message_ids import read_message_ids
 MAX_REPLY_SOURCE = 256 * 1024  # characters of a body in which new words are told from quoted ones
 _DELIVERY_FIELDS = frozenset(("delivered-to", "x-original-to", "envelope-to", "x-envelope-to"))
 _READ = _DELIVERY_FIELDS | frozenset(
-    ["from", "sender", "reply-to", "to", "cc", "resent-to", "resent-cc", "date", "message-id", "in-reply-to", "references", "return-path"]
-)
+    ("from", "sender", "reply-to", "to", "cc", "resent-to", "resent-cc", "date", "message-id", "in-reply-to",
+     "references", "return-path")
+)  # fmt: skip
 
 
 def parse(raw: bytes) -> ParsedMail:
-    """What a mail says: headers, bodies, attachments, report parts. Line ends may be CRLF, LF or a mixture."""
+    """What a mail says: headers, bodies, attachments, report parts.
+
+    Line ends may be CRLF, LF or a mixture.
+    """
     try:
         return _parse(raw)
     except Exception:  # the last resort of the law: a fault of ours must not cost the mail
-        return ParsedMail(text=decode_text(raw[:MAX_REPLY_SOURCE])[0], defects=(Defect.PARSER_FAULT,))
+        return ParsedMail(text=decode_text(raw[:MAX_REPLY_SOURCE])[0], defects=(Defect.PARSER_FAULT.value,))
 
 
 def parse_headers(raw: bytes) -> ParsedMail:
-    """What the header block says; bodies, attachments and report parts stay empty. ``raw`` may end after the headers."""
+    """What the header block says.
+
+    Bodies, attachments and report parts stay empty. ``raw`` may end after the headers.
+    """
     try:
         block = _top_block(raw)[1]
         return _described(block, read_parameters(block.first("content-type")))
     except Exception:
-        return ParsedMail(defects=(Defect.PARSER_FAULT,))
+        return ParsedMail(defects=(Defect.PARSER_FAULT.value,))
 
 
 def _parse(raw: bytes) -> ParsedMail:
@@ -66,7 +75,10 @@ def _parse(raw: bytes) -> ParsedMail:
 
 
 def _top_block(raw: bytes) -> tuple[bytes, HeaderBlock]:
-    """The header block of a whole mail: bare carriage returns, leading empty lines and a mailbox's From line are mended."""
+    """The header block of a whole mail.
+
+    Bare carriage returns, leading empty lines and a mailbox's From line are mended.
+    """
     defects: tuple[str, ...] = ()
     if b"\n" not in raw and b"\r" in raw:
         raw = raw.replace(b"\r", b"\n")
@@ -109,11 +121,10 @@ def _described(
         key = name.lower()
         if key in _READ:
             values.setdefault(key, []).append(value)
-        if "=?" in value:
-            value = decode_words(value)
-        headers.append((name, value))
+        decoded = decode_words(value) if "=?" in value else value
+        headers.append((name, decoded))
         if key == "subject" and subject is None:
-            subject = value.strip(" ")
+            subject = decoded.strip(" ")
     found = [*block.defects, *defects]
     message_id = _message_id(values, found)
     header_from = _addresses(values, "from", found)
@@ -142,7 +153,7 @@ def _described(
         reply_text=reply_text,
         attachments=attachments,
         report_parts=report_parts,
-        defects=tuple(dict.fromkeys(found)) if found else (),
+        defects=tuple(dict.fromkeys(map(str, found))) if found else (),
     )
 
 
@@ -191,6 +202,9 @@ def _delivered_to(block: HeaderBlock) -> tuple[str, ...]:
 
 
 def _return_path(values: dict[str, list[str]]) -> str | None:
+    """The null reverse-path is ``""``; what is no address is no path, lest a mail be taken for a report."""
     if "return-path" not in values:
         return None
-    return normalize(_first(values, "return-path").strip("<> \t"))
+    written = _first(values, "return-path")
+    path = written.strip("<> ")
+    return normalize(path) or next((one.normal for one in read_addresses(written)), "") or None if path else ""

@@ -1,7 +1,7 @@
 """Parts: the tree of a MIME mail, and the content of its leaves.
 
-Duty: to find the parts by offsets into the raw bytes (nothing is copied before a leaf is decoded), with the budgets
-that keep a hostile mail as cheap as a friendly one of the same size.
+Duty: to find the parts by offsets into the raw bytes (nothing is copied before a leaf is decoded), with the
+budgets that keep a hostile mail as cheap as a friendly one of the same size.
 Laws: never raises; a message/rfc822 is a leaf, never walked into; every level scans its bytes once.
 Standards: RFC 2045 (encodings), RFC 2046 5.1 (multipart), RFC 2183 (disposition), RFC 2392 (Content-ID).
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from binascii import Error as UuError
 from binascii import a2b_qp, a2b_uu
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -45,10 +44,6 @@ class Part:
     def is_multipart(self) -> bool:
         return bool(self.children)
 
-    @property
-    def maintype(self) -> str:
-        return self.content_type.partition("/")[0]
-
     def content(self) -> tuple[bytes, bool]:
         """The decoded content of a leaf, and whether its encoding was in order."""
         data = self.raw[self.start : self.end]
@@ -61,13 +56,6 @@ class Part:
                 return _decode_quoted_printable(data), True
             case _:
                 return _decode_uu(data)
-
-    def leaves(self) -> Iterator[Part]:
-        """The leaves in order."""
-        if not self.children:
-            yield self
-        for child in self.children:
-            yield from child.leaves()
 
 
 def read_tree(raw: bytes, top: HeaderBlock) -> tuple[Part, tuple[str, ...]]:
@@ -116,7 +104,7 @@ class _Reader:
                 case "content-location":
                     part.location = decode_words(value).strip()[:998]
                 case _:
-                    pass  # Content-Description and the like say nothing to us
+                    pass
 
     def _encoding(self, value: str) -> str:
         value = value.partition(";")[0].strip("\"' \t").lower()
@@ -166,7 +154,7 @@ _ENCODING_MARKS = (("base64", "base64"), ("quoted", "quoted-printable"), ("uue",
 
 
 class _Split(NamedTuple):
-    """The spans between delimiter lines, whether the last delimiter closed the multipart, and where the first one stands."""
+    """The spans between delimiter lines, whether the last one closed it all, and where the first stands."""
 
     spans: list[tuple[int, int]]
     is_closed: bool
@@ -174,10 +162,10 @@ class _Split(NamedTuple):
 
 
 def _split(raw: bytes, start: int, end: int, boundary: bytes) -> _Split:
-    """Delimiter lines and what is between them (RFC 2046 5.1.1). A line break before a delimiter belongs to it.
+    """Delimiter lines and what is between them (RFC 2046 5.1.1); a line break before one belongs to it.
 
-    A delimiter behind the closing one opens the multipart again: senders reuse a boundary for the inner multipart.
-    The search stops when the budget of parts is spent.
+    A delimiter behind the closing one opens the multipart again: senders reuse a boundary for the inner
+    multipart. The search stops when the budget of parts is spent.
     """
     if not boundary:
         return _Split([], False, end)
@@ -216,7 +204,10 @@ _DELIMITER_LINE = re.compile(rb"^--(\S[^\r\n]{0,200}?)[ \t]{0,20}\r?\n(?=content
 
 
 def _guess_boundary(raw: bytes, start: int, end: int) -> bytes:
-    """The delimiter that the sender used without declaring it: a line of dashes and a word before a Content field."""
+    """The delimiter that the sender used without declaring it.
+
+    A line of dashes and a word before a Content field.
+    """
     found = _DELIMITER_LINE.search(raw, start, end)
     return found[1] if found else b""
 
@@ -244,7 +235,7 @@ _MENDED = _SYNONYMS | {
 
 
 def mend_content_type(written: str) -> str:
-    """The media type for what was written in its place, ``""`` when it says nothing (then the default applies)."""
+    """The media type for what was written in its place; ``""`` when it says nothing: the default applies."""
     if written in _MENDED:
         return _MENDED[written]
     found = _TYPE.match(written)

@@ -1,4 +1,4 @@
-"""The words by which mail programs announce a quotation, a forward or their own name, in the languages they speak.
+"""The words by which mail programs announce a quotation, a forward or their own name, in many languages.
 
 Duty: tables only; `quotes` decides. A language is added by adding its words here.
 """
@@ -7,82 +7,90 @@ from __future__ import annotations
 
 # "On Monday Alice wrote:" begins with one of these (before a date) ...
 OPENINGS = (
-    "On", "At", "Am", "Um", "Le", "El", "Il", "Em", "No dia", "A", "Op", "Den", "På", "Kl", "W dniu", "Dnia", "Dne", "Dňa",
-    "In data", "Il giorno", "Il giorno gio", "Pe", "La data de", "Vào", "Pada", "Tanggal", "Στις", "Dana", "U", "Il dì",
+    "On", "At", "Am", "Um", "Le", "El", "Il", "Em", "No dia", "A", "Op", "Den", "På", "Kl", "W dniu",
+    "Dnia", "Dne", "Dňa", "In data", "Il giorno", "Pe", "La data de", "Vào", "Pada", "Tanggal", "Στις",
 )  # fmt: skip
 
 # ... and ends with one of these, most of them before a colon.
 VERBS = (
-    "wrote", "writes", "schrieb", "schreibt", "geschrieben", "a écrit", "a ecrit", "écrit", "escribió", "escribio",
-    "ha escrito", "ha scritto", "scrive", "escreveu", "schreef", "geschreven", "skrev", "kirjoitti", "napisał", "napisała",
-    "napisał(a)", "pisze", "napsal", "napsala", "napsal(a)", "napísal", "napísal(a)", "написал", "написала", "написал(а)",
-    "пишет", "написав", "пише", "a scris", "írta", "ezt írta", "yazdı", "şunu yazdı", "έγραψε", "đã viết", "menulis",
-    "va escriure", "idatzi zuen", "napisao", "je napisal", "rašė", "rakstīja", "kirjutas", "写道", "寫道", "書きました",
-    "のメール", "작성", "님이 작성", "님이 씀", "כתב", "כתבה", "كتب", "เขียนว่า", "said",
+    "wrote", "writes", "schrieb", "schreibt", "geschrieben", "a écrit", "a ecrit", "écrit", "escribió",
+    "escribio", "ha escrito", "ha scritto", "scrive", "escreveu", "schreef", "geschreven", "skrev",
+    "kirjoitti", "napisał", "napisała", "napisał(a)", "pisze", "napsal", "napsala", "napsal(a)", "napísal",
+    "napísal(a)", "написал", "написала", "написал(а)", "пишет", "написав", "пише", "a scris", "írta",
+    "ezt írta", "yazdı", "şunu yazdı", "έγραψε", "đã viết", "menulis", "va escriure", "idatzi zuen",
+    "napisao", "je napisal", "rašė", "rakstīja", "kirjutas", "写道", "寫道", "書きました", "のメール",
+    "작성", "님이 작성", "님이 씀", "כתב", "כתבה", "كتب", "เขียนว่า",
 )  # fmt: skip
 
 # The labels of a quoted header block.
 FROM = (
-    "from", "von", "de", "da", "van", "fra", "från", "od", "feladó", "lähettäjä", "от", "від", "kimden", "gönderen", "από",
-    "发件人", "寄件者", "寄件人", "差出人", "送信者", "보낸 사람", "从", "expéditeur", "remitente", "mittente", "absender",
-    "afzender", "remetente", "đến từ", "người gửi", "expeditor", "מאת", "dari",
+    "from", "von", "de", "da", "van", "fra", "från", "od", "feladó", "lähettäjä", "от", "від", "kimden",
+    "gönderen", "από", "发件人", "寄件者", "寄件人", "差出人", "送信者", "보낸 사람", "从", "expéditeur",
+    "remitente", "mittente", "absender", "afzender", "remetente", "đến từ", "người gửi", "expeditor", "מאת",
+    "dari",
 )  # fmt: skip
 DATE = (
-    "date", "sent", "datum", "gesendet", "envoyé", "envoyé le", "message du", "verzonden", "inviato", "inviata", "data",
-    "fecha", "enviado", "enviado el", "enviada em", "enviada", "dato", "sendt", "skickat", "wysłano", "wysłane", "odesláno",
-    "dátum", "elküldve", "küldve", "lähetetty", "päivämäärä", "päiväys", "дата", "отправлено", "надіслано", "tarih",
-    "gönderildi", "ημερομηνία", "στάλθηκε", "发送时间", "发送日期", "日期", "寄件日期", "傳送時間", "送信日時", "日付",
-    "보낸 날짜", "날짜", "trimis", "נשלח", "ngày", "đã gửi", "terkirim", "tanggal", "sent at", "date d'envoi",
+    "date", "sent", "datum", "gesendet", "envoyé", "envoyé le", "message du", "verzonden", "inviato",
+    "inviata", "data", "fecha", "enviado", "enviado el", "enviada em", "enviada", "dato", "sendt",
+    "skickat", "wysłano", "wysłane", "odesláno", "dátum", "elküldve", "küldve", "lähetetty", "päivämäärä",
+    "päiväys", "дата", "отправлено", "надіслано", "tarih", "gönderildi", "ημερομηνία", "στάλθηκε",
+    "发送时间", "发送日期", "日期", "寄件日期", "傳送時間", "送信日時", "日付", "보낸 날짜", "날짜",
+    "trimis", "נשלח", "ngày", "đã gửi", "terkirim", "tanggal", "sent at", "date d'envoi",
 )  # fmt: skip
 TO = (
-    "to", "an", "à", "a", "aan", "para", "til", "till", "do", "címzett", "vastaanottaja", "кому", "kime", "alıcı", "προς",
-    "收件人", "收件者", "宛先", "받는 사람", "komu", "către", "אל", "đến", "kepada", "cc", "kopie", "copie", "copie à", "kopi",
-    "kopia", "kopio", "cópia", "copia", "másolat", "копия", "копія", "抄送", "副本", "참조", "bilgi", "destinataire", "destinatario",
+    "to", "an", "à", "a", "aan", "para", "til", "till", "do", "címzett", "vastaanottaja", "кому", "kime",
+    "alıcı", "προς", "收件人", "收件者", "宛先", "받는 사람", "komu", "către", "אל", "đến", "kepada", "cc",
+    "kopie", "copie", "copie à", "kopi", "kopia", "kopio", "cópia", "copia", "másolat", "копия", "копія",
+    "抄送", "副本", "참조", "bilgi", "destinataire", "destinatario",
 )  # fmt: skip
 SUBJECT = (
-    "subject", "betreff", "objet", "sujet", "onderwerp", "oggetto", "asunto", "assunto", "emne", "ämne", "temat", "předmět",
-    "predmet", "tárgy", "aihe", "тема", "konu", "θέμα", "主题", "主旨", "主題", "件名", "제목", "subiect", "נושא", "chủ đề",
-    "tiêu đề", "perihal", "subjek", "re",
+    "subject", "betreff", "objet", "sujet", "onderwerp", "oggetto", "asunto", "assunto", "emne", "ämne",
+    "temat", "předmět", "predmet", "tárgy", "aihe", "тема", "konu", "θέμα", "主题", "主旨", "主題", "件名",
+    "제목", "subiect", "נושא", "chủ đề", "tiêu đề", "perihal", "subjek", "re",
 )  # fmt: skip
 
 # Lines that stand above what was forwarded or answered, between dashes or alone before a colon.
 SEPARATORS = (
-    "original message", "original appointment", "original email", "original mail", "forwarded message", "forwarded email",
-    "begin forwarded message", "reply message", "ursprüngliche nachricht", "originalnachricht", "original-nachricht",
-    "ursprüngliche mail", "weitergeleitete nachricht", "anfang der weitergeleiteten nachricht",
-    "anfang der weitergeleiteten e-mail", "message d'origine", "message original", "message initial", "message transféré",
-    "message réexpédié", "début du message réexpédié", "début du message transféré", "mensaje original",
-    "mensaje reenviado", "inicio del mensaje reenviado", "messaggio originale", "messaggio inoltrato",
+    "original message", "original appointment", "original email", "original mail", "forwarded message",
+    "forwarded email", "begin forwarded message", "reply message", "ursprüngliche nachricht",
+    "originalnachricht", "original-nachricht", "ursprüngliche mail", "weitergeleitete nachricht",
+    "anfang der weitergeleiteten nachricht", "anfang der weitergeleiteten e-mail", "message d'origine",
+    "message original", "message initial", "message transféré", "message réexpédié",
+    "début du message réexpédié", "début du message transféré", "mensaje original", "mensaje reenviado",
+    "inicio del mensaje reenviado", "messaggio originale", "messaggio inoltrato",
     "inizio messaggio inoltrato", "mensagem original", "mensagem encaminhada", "mensagem reencaminhada",
     "início da mensagem encaminhada", "oorspronkelijk bericht", "origineel bericht", "doorgestuurd bericht",
-    "begin doorgestuurd bericht", "ursprungligt meddelande", "originalmeddelande", "vidarebefordrat meddelande",
-    "vidarebefordrat brev", "oprindelig besked", "oprindelig meddelelse", "original besked", "videresendt besked",
-    "videresendt meddelelse", "opprinnelig melding", "videresendt melding", "alkuperäinen viesti",
-    "edelleenlähetetty viesti", "wiadomość oryginalna", "oryginalna wiadomość", "wiadomość przekazana",
-    "przekazana wiadomość", "původní zpráva", "původní e-mail", "přeposlaná zpráva", "pôvodná správa", "eredeti üzenet",
-    "továbbított üzenet", "mesaj original", "mesajul original", "özgün ileti", "orijinal mesaj", "iletilen mesaj",
+    "begin doorgestuurd bericht", "ursprungligt meddelande", "originalmeddelande",
+    "vidarebefordrat meddelande", "vidarebefordrat brev", "oprindelig besked", "oprindelig meddelelse",
+    "original besked", "videresendt besked", "videresendt meddelelse", "opprinnelig melding",
+    "videresendt melding", "alkuperäinen viesti", "edelleenlähetetty viesti", "wiadomość oryginalna",
+    "oryginalna wiadomość", "wiadomość przekazana", "przekazana wiadomość", "původní zpráva",
+    "původní e-mail", "přeposlaná zpráva", "pôvodná správa", "eredeti üzenet", "továbbított üzenet",
+    "mesaj original", "mesajul original", "özgün ileti", "orijinal mesaj", "iletilen mesaj",
     "исходное сообщение", "оригинальное сообщение", "пересылаемое сообщение", "пересланное сообщение",
     "переадресованное сообщение", "начало переадресованного сообщения", "оригінальне повідомлення",
-    "переслане повідомлення", "αρχικό μήνυμα", "原始邮件", "原始郵件", "原邮件", "转发邮件", "转发的邮件", "轉寄郵件",
-    "轉寄的郵件", "元のメッセージ", "転送メッセージ", "转发邮件信息", "원본 메시지", "전달된 메시지", "thư gốc", "pesan asli",
+    "переслане повідомлення", "αρχικό μήνυμα", "原始邮件", "原始郵件", "原邮件", "转发邮件", "转发的邮件",
+    "轉寄郵件", "轉寄的郵件", "元のメッセージ", "転送メッセージ", "转发邮件信息", "원본 메시지",
+    "전달된 메시지", "thư gốc", "pesan asli",
 )  # fmt: skip
 
 # "Sent from my iPhone" in the languages of telephones; the device follows.
 SENT_FROM = (
     "sent from", "sent via", "sent with", "sent using", "von meinem", "von meiner", "gesendet von",
-    "gesendet mit", "gesendet über", "diese nachricht wurde von", "envoyé de", "envoyé depuis", "envoyé à partir de",
-    "envoyé avec", "enviado desde", "enviado con", "enviado do", "enviado de", "enviado pelo",
-    "enviado a partir do", "inviato da", "inviato dal", "inviato con", "verzonden vanaf",
+    "gesendet mit", "gesendet über", "diese nachricht wurde von", "envoyé de", "envoyé depuis",
+    "envoyé à partir de", "envoyé avec", "enviado desde", "enviado con", "enviado do", "enviado de",
+    "enviado pelo", "enviado a partir do", "inviato da", "inviato dal", "inviato con", "verzonden vanaf",
     "verstuurd vanaf", "verzonden met", "verstuurd met", "verzonden via", "skickat från", "skickat med",
-    "sendt fra", "sendt med", "lähetetty", "wysłane z", "wysłano z", "odesláno z", "odoslané z",
-    "elküldve", "отправлено с", "отправлено из", "надіслано з", "gönderildi", "発信元", "发自", "從我的", "從", "送信元",
-    "trimis de pe", "στάλθηκε από", "được gửi từ", "dikirim dari",
+    "sendt fra", "sendt med", "lähetetty", "wysłane z", "wysłano z", "odesláno z", "odoslané z", "elküldve",
+    "отправлено с", "отправлено из", "надіслано з", "gönderildi", "発信元", "发自", "從我的", "從",
+    "送信元", "trimis de pe", "στάλθηκε από", "được gửi từ", "dikirim dari",
 )  # fmt: skip
 DEVICES = (
-    "iphone", "ipad", "ipod", "android", "blackberry", "samsung", "galaxy", "huawei", "xiaomi", "redmi", "oneplus", "pixel",
-    "nokia", "htc", "sony", "motorola", "mobile", "mobil", "móvil", "celular", "smartphone", "mobiltelefon", "phone",
-    "handy", "telefon", "téléphone", "windows", "outlook", "yahoo", "gmail", "protonmail", "proton mail", "gmx", "web.de",
-    "k-9 mail", "aqua mail", "bluemail", "mailbird", "mail app", "airmail", "acompli", "sparrow",
-    "surface", "tablet", "verizon", "t-mobile", "vodafone", "fairmail", "thunderbird",
-    "tutanota", "superhuman", "mailspring", "mail.ru", "яндекс", "телефон", "айфон", "的iphone", "手机",
+    "iphone", "ipad", "ipod", "android", "blackberry", "samsung", "galaxy", "huawei", "xiaomi", "redmi",
+    "oneplus", "pixel", "nokia", "htc", "sony", "motorola", "mobile", "mobil", "móvil", "celular",
+    "smartphone", "mobiltelefon", "phone", "handy", "telefon", "téléphone", "windows", "outlook", "yahoo",
+    "gmail", "protonmail", "proton mail", "gmx", "web.de", "k-9 mail", "aqua mail", "bluemail", "mailbird",
+    "mail app", "airmail", "acompli", "sparrow", "surface", "tablet", "verizon", "t-mobile", "vodafone",
+    "fairmail", "thunderbird", "tutanota", "superhuman", "mailspring", "mail.ru", "яндекс", "телефон",
+    "айфон", "的iphone", "手机",
 )  # fmt: skip

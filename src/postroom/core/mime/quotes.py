@@ -1,9 +1,11 @@
 """Quotes: the new words of a reply, told from what it quotes and from its signature.
 
-Duty: to split the plain text of a mail into reply, quotation and signature. Every line lands in exactly one of them.
-Laws: never raises, linear; when in doubt a line belongs to the reply: a quotation that stays is ugly, a word that is
-lost costs a customer. A mail that consists of a forward alone is its own reply.
-Standards: none; RFC 3676 4.3 (the "-- " line) and 4.5 (quote marks), and the habits of mail programs (see `quote_words`).
+Duty: to split the plain text of a mail into reply, quotation and signature. Every line lands in exactly one
+of them.
+Laws: never raises, linear; when in doubt a line belongs to the reply: a quotation that stays is ugly, a word
+that is lost costs a customer. A mail that consists of a forward alone is its own reply.
+Standards: none; RFC 3676 4.3 (the "-- " line) and 4.5 (quote marks), and the habits of mail programs (see
+`quote_words`).
 """
 
 from __future__ import annotations
@@ -11,7 +13,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from postroom.core.mime.quote_words import DATE, DEVICES, FROM, OPENINGS, SENT_FROM, SEPARATORS, SUBJECT, TO, VERBS
+from postroom.core.mime.quote_words import (
+    DATE,
+    DEVICES,
+    FROM,
+    OPENINGS,
+    SENT_FROM,
+    SEPARATORS,
+    SUBJECT,
+    TO,
+    VERBS,
+)
 
 MOST_ATTRIBUTION_LINES = 4  # of a wrapped "On ... wrote:"
 MOST_HEADER_LINES = 14  # of a quoted header block, wrapped ones included
@@ -60,7 +72,7 @@ def _tidy(lines: list[str]) -> str:
 _MANY_BLANKS = re.compile(r"\n(?:[ \t]*\n){3,}")
 
 
-# -- where quotations are ------------------------------------------------------------------------------------------
+# -- where quotations are --------------------------------------------------------------------------------
 
 
 def _find_quotations(lines: list[str]) -> tuple[list[bool], int]:
@@ -89,7 +101,7 @@ def _find_quotations(lines: list[str]) -> tuple[list[bool], int]:
                 is_marked = follows < len(lines) and lines[follows].lstrip()[0] == ">"
                 if column and is_marked:
                     words = lines[start][:column].rstrip(" -\t")
-                    lines[start : start + 1] = [words, lines[start][column:]]
+                    lines[start : start + 1] = [words, lines[start][len(words) :]]
                     quoted.insert(start, False)
                     start, number = start + 1, number + 1
                 if is_marked:
@@ -125,12 +137,14 @@ def _join_broken_quotations(lines: list[str], quoted: list[bool]) -> None:
             quoted[number] = is_open or (len(before) >= 66 and line[0].islower())
 
 
-# -- attributions: "On Monday Alice wrote:" ------------------------------------------------------------------------
+# -- attributions: "On Monday Alice wrote:" --------------------------------------------------------------
 
 _TIME = re.compile(r"\d{1,2}\s?[:.h]\s?\d{2}\b|\d{1,2}\s?[ap]\.?m\b", re.IGNORECASE)
 _DATE = re.compile(r"\b(?:19|20)\d\d\b|\b\d{1,2}\s?[./-]\s?\d{1,2}\s?[./-]\s?\d{2,4}|\d{4}年")
 _ADDRESS = re.compile(r"[^\s<>()\[\]\"]{1,64}@[^\s<>()\[\]\"]{1,253}")
-_ADDRESS_AT_END = re.compile(r"[<(\[][^\s<>()\[\]]{1,64}@[^\s<>()\[\]]{1,253}(?:<mailto:[^\s<>]{1,300}>)?[>)\]]+[\"*]?\Z")
+_ADDRESS_AT_END = re.compile(
+    r"[<(\[][^\s<>()\[\]]{1,64}@[^\s<>()\[\]]{1,253}(?:<mailto:[^\s<>]{1,300}>)?[>)\]]+[\"*]?\Z"
+)
 _OPENING_WORDS = "|".join(sorted(map(re.escape, OPENINGS), key=len, reverse=True))
 _OPENS = re.compile(rf"[-*_ ]*(?:{_OPENING_WORDS})[ ,.]", re.IGNORECASE)
 _OPENS_INSIDE = re.compile(r"(?<=\S)(?: +|-{2,} ?)((?:On|Am|Le|El|Il|Em|Op|Den) (?=[^ ]))")
@@ -144,7 +158,7 @@ def _ends_with_verb(line: str) -> bool:
 
 
 def _attribution(lines: list[str], number: int) -> tuple[int, int, bool] | None:
-    """The attribution that ends in this line: its first line, the column where it begins in it, and whether it is beyond doubt.
+    """The attribution that ends in this line: its first line, the column there, whether it is beyond doubt.
 
     One in doubt counts only when marked lines follow it.
     """
@@ -185,15 +199,22 @@ def certainty_of_attribution(text: str) -> int:
     return 0
 
 
-# -- quoted header blocks and separators ---------------------------------------------------------------------------
+# -- quoted header blocks and separators -----------------------------------------------------------------
 
-_KINDS = {label: kind for kind, labels in (("from", FROM), ("date", DATE), ("to", TO), ("subject", SUBJECT)) for label in labels}
+_KINDS = {
+    label: kind
+    for kind, labels in (("from", FROM), ("date", DATE), ("to", TO), ("subject", SUBJECT))
+    for label in labels
+}
 _SEPARATORS = frozenset(SEPARATORS)
 _RULE_MARKS = "-_=*~—–─"
 
 
 def _start_of_rest(lines: list[str], number: int, line: str) -> int | None:
-    """Where a quotation begins that has no end: at a separator, or at a quoted header block and the rule above it."""
+    """Where a quotation begins that has no end.
+
+    At a separator, or at a quoted header block and the rule above it.
+    """
     if line[0] in _RULE_MARKS or line[-1] in ":：":
         core = line.strip(_RULE_MARKS + " :：>\t").lower()
         if core in _SEPARATORS and _is_separator(lines, number, line):
@@ -250,7 +271,7 @@ def _is_header_block(lines: list[str], number: int, *, has_rule: bool) -> bool:
     return is_mail and "from" in kinds and len(kinds) >= 3
 
 
-# -- signatures ----------------------------------------------------------------------------------------------------
+# -- signatures ------------------------------------------------------------------------------------------
 
 _PHRASES = "|".join(sorted(map(re.escape, SENT_FROM), key=len, reverse=True))
 _DEVICES = "|".join(sorted(map(re.escape, DEVICES), key=len, reverse=True))
@@ -285,7 +306,7 @@ def _signature_start(lines: list[str], start: int, end: int) -> int:
 
 
 def _is_mobile_signature(line: str) -> bool:
-    """"Sent from my iPhone", in one line and not as the beginning of a sentence."""
+    """ "Sent from my iPhone", in one line and not as the beginning of a sentence."""
     found = _MOBILE.match(line)
     return found is not None and len(line.partition("<")[0].partition("http")[0]) <= 80
 

@@ -2,9 +2,10 @@
 
 Duty: one table of charsets, one chain of guesses, one reader of encoded words.
 Laws: never raises; never asks the codec machinery for a name that a peer invented (the table is closed: no
-transforming codecs, no quadratic ones, no growing caches); a result holds no NUL and no lone surrogate, so that every
-text can be stored and sent.
-Standards: RFC 2047 (encoded words), RFC 2231 5 (language tags), RFC 6532 (raw UTF-8), WHATWG Encoding (supersets).
+transforming codecs, no quadratic ones, no growing caches); a result holds no NUL and no lone surrogate, so
+that every text can be stored and sent.
+Standards: RFC 2047 (encoded words), RFC 2231 5 (language tags), RFC 6532 (raw UTF-8), WHATWG Encoding
+(supersets).
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ from functools import lru_cache
 
 from postroom.core.mime.defects import Defect
 
+# Codecs that turn bytes into bytes, that are quadratic, or that some platforms lack.
 _NOT_FOR_MAIL = frozenset(
-    "base64_codec bz2_codec hex_codec quopri_codec rot_13 uu_codec zlib_codec"  # they turn bytes into bytes
-    " idna punycode unicode_escape raw_unicode_escape undefined mbcs oem".split()  # quadratic, executable or absent
-)
+    ("base64_codec", "bz2_codec", "hex_codec", "quopri_codec", "rot_13", "uu_codec", "zlib_codec", "idna",
+     "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem")
+)  # fmt: skip
 _WITHOUT_ALIAS = (
-    "cp720 cp737 cp856 cp874 cp875 cp1006 koi8_r koi8_u koi8_t mac_croatian mac_farsi mac_romanian utf_8_sig"
-)
+    "cp720", "cp737", "cp856", "cp874", "cp875", "cp1006", "koi8_r", "koi8_u", "koi8_t",
+    "mac_croatian", "mac_farsi", "mac_romanian", "utf_8_sig",
+)  # fmt: skip
 _USED_IN_MAIL = {
     "iso88598i": "iso8859_8",
     "iso88598e": "iso8859_8",
@@ -103,7 +106,7 @@ def _squeeze(name: str) -> str:
 def _known_codecs() -> dict[str, str]:
     known = {_squeeze(alias): codec for alias, codec in aliases.items() if codec not in _NOT_FOR_MAIL}
     known |= {_squeeze(codec): codec for codec in known.values()}
-    known |= {_squeeze(codec): codec for codec in _WITHOUT_ALIAS.split()}
+    known |= {_squeeze(codec): codec for codec in _WITHOUT_ALIAS}
     return known | _USED_IN_MAIL
 
 
@@ -111,7 +114,7 @@ _CODECS = _known_codecs()
 
 
 def charset_of(name: str) -> str:
-    """The codec for a charset as mails name it (``ISO-8859-8-i``, ``windows-874``, ``"UTF8"``), ``""`` when nobody knows it."""
+    """The codec for a charset as mails name it (``ISO-8859-8-i``, ``windows-874``); ``""`` for none."""
     return _charset_of(name) if len(name) <= 64 else ""
 
 
@@ -123,8 +126,8 @@ def _charset_of(name: str) -> str:
 def decode_text(data: bytes, charset: str = "") -> tuple[str, tuple[str, ...]]:
     """The text of these bytes and what was wrong with them.
 
-    The declared charset (its superset in practice) comes first, then UTF-8, then windows-1252; without a declaration
-    UTF-8 comes first. What still does not fit becomes U+FFFD.
+    The declared charset (its superset in practice) comes first, then UTF-8, then windows-1252; without a
+    declaration UTF-8 comes first. What still does not fit becomes U+FFFD.
     """
     codec = charset_of(charset)
     if codec in _UTF8 or not codec:
@@ -196,7 +199,8 @@ def storable(text: str) -> str:
     return text
 
 
-# Bounded on purpose: at most nine question marks inside a word, so that a field of a million openings stays linear.
+# Bounded on purpose: at most nine question marks inside a word, so that a field of a million openings stays
+# linear.
 _WORD = re.compile(
     r"=\?([^?\s]{1,64})\?([bBqQ])\?([^?]*(?:\?(?!=)[^?]*){0,8})\?="
     r"|=\?([^?\s]{1,64})\?([bBqQ])\?([^?\s]{1,200})\??\Z"  # cut off at the end of the field
@@ -206,9 +210,10 @@ LINE_BREAKING = dict.fromkeys([*range(32), *range(127, 160), 0x2028, 0x2029], " 
 
 
 def decode_words(value: str) -> str:
-    """A header text with its encoded words decoded (RFC 2047), inside quotes too; control characters become spaces.
+    """A header text with its encoded words decoded (RFC 2047), inside quotes too; controls become spaces.
 
-    Neighbouring words of one charset are joined before they are decoded: senders split characters between them.
+    Neighbouring words of one charset are joined before they are decoded: senders split characters between
+    them.
     """
     if "=?" in value:
         value = "".join(_decoded_pieces(value))
@@ -246,7 +251,7 @@ def _word_bytes(text: str, encoding: str) -> bytes:
 
 
 def decode_base64(data: bytes) -> tuple[bytes, bool]:
-    """The content of base64 in any state, and whether it was in order: foreign bytes are skipped, padding is mended.
+    """The content of base64 in any state, and whether it was in order: what is missing or foreign is mended.
 
     Encoded pieces that were strung together, each with its own padding, are read one after the other.
     """

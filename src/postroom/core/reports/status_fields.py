@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from postroom.core.mime.words import storable
 from postroom.core.terms.addresses import normalize
 
 Group = dict[str, list[str]]
@@ -15,11 +16,12 @@ _FIELD = re.compile(r"^([A-Za-z][A-Za-z0-9-]*)[ \t]*:(.*)$")
 _UTF8_ESCAPE = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 _ADDRESS = re.compile(r"[^\s<>\"(),;:]+@[^\s<>\"(),;:]+")
 _MAX_LINES = 20_000
+_MAX_ADDRESS_FIELD = 1_000  # characters; the search for an address takes time with the square of it
 
 
 def read_groups(content: bytes) -> list[Group]:
     """The groups of a part, separated by empty lines; empty groups are left out."""
-    text = content.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    text = storable(content.decode("utf-8", "replace")).replace("\r\n", "\n").replace("\r", "\n")
     groups: list[Group] = [{}]
     last: list[str] | None = None
     for line in text.split("\n")[:_MAX_LINES]:
@@ -48,7 +50,7 @@ def first(group: Group, *names: str) -> str:
 
 def read_typed_address(value: str) -> str:
     """``rfc822; <Bob@example.org>`` or ``utf-8; b\\x{f6}b@example.org`` (RFC 6533) normalised; ``""`` for no address."""
-    kind, semicolon, rest = value.partition(";")
+    kind, semicolon, rest = value[:_MAX_ADDRESS_FIELD].partition(";")
     text = (rest if semicolon else value).strip()
     if semicolon and kind.strip().lower().startswith("utf-8"):
         text = _UTF8_ESCAPE.sub(_unescape, text)

@@ -31,6 +31,7 @@ class AliasDomain(models.Model):
     priority = models.PositiveIntegerField(default=10)
     plus_addresses_arrive = models.BooleanField(
         null=True,
+        blank=True,
         default=None,
         help_text="Whether bounce+token@ reaches us: tested with a real mail; empty: not tested.",
     )

@@ -49,7 +49,9 @@ class Installation(models.Model):
     identity = models.CharField(max_length=200, help_text="Host and data directory that were confirmed.")
     is_capturing = models.BooleanField(default=False, help_text="All outgoing mail goes to the Letterbox.")
     found_elsewhere = models.CharField(
-        max_length=200, blank=True, help_text="Where this database was found running without being confirmed: a copy, locked."
+        max_length=200,
+        blank=True,
+        help_text="Where this database was found running without being confirmed: a copy, locked.",
     )
     confirmed_at = models.DateTimeField()
 

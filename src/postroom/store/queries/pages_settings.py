@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from postroom.core.terms.parameters import PARAMETERS, Parameters
 from postroom.store.models import (
@@ -204,9 +204,11 @@ def parameters() -> tuple[ParameterFact, ...]:
     )
 
 
-def changes(*, subject: str = "", cursor: str = "", size: int = PAGE_ROWS) -> Page[ChangeFact]:
+def changes(
+    visible: QuerySet[SettingChange], *, subject: str = "", cursor: str = "", size: int = PAGE_ROWS
+) -> Page[ChangeFact]:
     """Changed settings, newest first."""
-    rows = SettingChange.objects.order_by("-id")
+    rows = visible.order_by("-id")
     if subject:
         rows = rows.filter(subject=subject)
     if (number := read_id(cursor)) is not None:

@@ -262,7 +262,8 @@ def run(request: MemberRequest, key: str) -> HttpResponse:
 def changes(request: MemberRequest) -> HttpResponse:
     """Who changed which setting when."""
     access.require(request.member, "settings")
-    rows = read.changes(subject=text_of(request.GET, "of", 200), cursor=text_of(request.GET, "after", 20))
+    visible = access.visible_changes(request.member)
+    rows = read.changes(visible, subject=text_of(request.GET, "of", 200), cursor=text_of(request.GET, "after", 20))
     context = {"rows": rows, "of": request.GET.get("of", ""), "cursor": request.GET.get("after", "")}
     if is_fragment(request):
         return fragment(request, "postroom/settings/_changes.html", context)
