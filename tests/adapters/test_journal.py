@@ -275,6 +275,7 @@ def test_a_recovery_that_fails_keeps_the_journal(tmp_path: Path) -> None:
     assert find_dead_journals(tmp_path) == [journal.path]
 
 
+@pytest.mark.slow
 def test_syncing_from_a_thread_while_the_file_changes_is_safe(tmp_path: Path) -> None:
     journal = WireJournalFile(tmp_path / "one.journal")
     done = threading.Event()

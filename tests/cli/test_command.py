@@ -96,10 +96,12 @@ def test_a_wrong_setting_is_named_and_ends_the_command_with_2(short_dir: Path) -
     assert answer.stderr.decode() == "Configuration: POSTROOM_WEB_PORT: a whole number is needed, not 'many'.\n"
 
 
+@pytest.mark.slow
 def test_a_wrong_setting_never_costs_a_mail(short_dir: Path) -> None:
     assert run("receive", data=short_dir / "a", stdin=HELLO, web_port="many").returncode == 75
 
 
+@pytest.mark.slow
 def test_a_database_that_cannot_be_reached_never_costs_a_mail(short_dir: Path, closed_port: int) -> None:
     url = f"postgresql://alice@127.0.0.1:{closed_port}/postroom"
     answer = run("receive", data=short_dir / "a", stdin=HELLO, database_url=url)

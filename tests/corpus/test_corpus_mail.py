@@ -122,6 +122,7 @@ def readable(part: Message) -> set[str]:
     return texts
 
 
+@pytest.mark.slow
 def test_hardly_any_part_that_the_standard_library_finds_is_missing() -> None:
     """Missing ones are lesser alternatives and mails so broken that the two readers cut them differently."""
     found = missing = 0

@@ -116,6 +116,7 @@ def test_any_bytes_are_read(raw: bytes) -> None:
     assert_whole(parse_headers(raw))
 
 
+@pytest.mark.slow
 @CALM
 @given(data=st.data())
 def test_a_mail_with_damage_is_read(data: st.DataObject) -> None:
@@ -136,6 +137,7 @@ def test_every_character_of_a_text_is_in_the_reply_the_quotation_or_the_signatur
     assert sorted("".join((parts.reply + parts.quoted + parts.signature).split())) == sorted("".join(text.split()))
 
 
+@pytest.mark.slow
 @CALM
 @given(html=st.lists(st.sampled_from(MARKUP) | st.text(max_size=8), max_size=25).map("".join))
 def test_any_html_is_read_and_no_character_is_lost_between_fresh_and_quoted(html: str) -> None:
@@ -195,6 +197,7 @@ BOMBS = [
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("raw", BOMBS)
+@pytest.mark.slow
 def test_a_hostile_mail_is_read_in_bounded_time(raw: bytes, request: pytest.FixtureRequest) -> None:
     begun = perf_counter()
     mail = parse(raw)
@@ -227,6 +230,7 @@ def test_header_lines_beyond_the_limit_are_named_not_read() -> None:
 @pytest.mark.parametrize(
     "tag", ["<p>", "<a ", '<a "', "<!--", "<!", "</", "<", "&#", "<ul>", "<blockquote>", "<style>", "<a b='"]
 )
+@pytest.mark.slow
 def test_markup_of_one_kind_is_read_in_bounded_time(tag: str) -> None:
     begun = perf_counter()
     html = tag * (MB // len(tag))

@@ -27,6 +27,7 @@ def test_the_first_start_confirms_itself() -> None:
     assert not is_capturing()
 
 
+@pytest.mark.slow
 def test_found_elsewhere_all_mail_is_captured_and_nothing_is_fetched() -> None:
     house = build_house()
     box = Mailbox.objects.create(company=house.company, name="box", host="127.0.0.1", username="x", is_confirmed=True)
@@ -46,6 +47,7 @@ def test_back_home_the_lock_opens_by_itself() -> None:
     assert not is_capturing()
 
 
+@pytest.mark.slow
 def test_an_administrator_confirms_the_new_home_and_it_is_recorded() -> None:
     house = build_house()
     check_home(ports())

@@ -13,6 +13,7 @@ PROJECT = Path(__file__).parents[2]
 REFERENCE = PROJECT / "docs" / "reference"
 
 
+@pytest.mark.slow
 def test_the_reference_says_what_the_code_says() -> None:
     checked = subprocess.run(
         [sys.executable, PROJECT / "scripts" / "make_reference.py", "--check"],

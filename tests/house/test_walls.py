@@ -43,6 +43,7 @@ WAYS_TO_SKIP = (
 
 
 @pytest.mark.parametrize(("strict", "summary"), [(True, "1 failed, 3 errors"), (False, "4 skipped")])
+@pytest.mark.slow
 def test_where_nothing_may_be_skipped_a_skip_is_a_failure(tmp_path: Path, strict: bool, summary: str) -> None:
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     for number, skipping in enumerate(WAYS_TO_SKIP):

@@ -40,6 +40,7 @@ def test_a_stopped_server_leaves_neither_process_nor_file() -> None:
     assert not answers(port)
 
 
+@pytest.mark.slow
 def test_a_server_whose_test_was_killed_goes_with_it() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", ORPHANED], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -52,6 +53,7 @@ def test_a_server_whose_test_was_killed_goes_with_it() -> None:
     wait_until(lambda: not Path(directory).exists(), "its directory is removed")
 
 
+@pytest.mark.slow
 def test_a_lost_race_for_a_port_is_repaired_by_a_start_with_new_ports() -> None:
     class Unlucky(CountingSinkProcess):
         thief: socket.socket | None = None

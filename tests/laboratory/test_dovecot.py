@@ -46,6 +46,7 @@ def test_an_unknown_mailbox_is_refused_with_550_5_1_1() -> None:
     assert text.startswith(b"5.1.1 ")
 
 
+@pytest.mark.slow
 def test_every_door_lets_in_those_who_know_the_password_and_nobody_else() -> None:
     with Dovecot(USERS) as dovecot:
         context = ssl.create_default_context(cafile=str(dovecot.ca_file))

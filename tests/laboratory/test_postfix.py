@@ -74,6 +74,7 @@ def test_a_domain_without_route_is_refused_in_the_session(town: Town) -> None:
     assert town.postfix.queue() == []
 
 
+@pytest.mark.slow
 def test_submission_demands_tls_and_a_login(town: Town) -> None:
     raw = compose_new(author=ALICE, to=BOB, subject="Signed in", body="x")
     port, ca_file = town.postfix.submission_port, town.postfix.ca_file

@@ -104,6 +104,7 @@ def member(login: str) -> Member:
     return Member.objects.get(user__username=login)
 
 
+@pytest.mark.slow
 def test_every_page_answers_within_its_budget_and_under_its_policy(
     numbers: dict[str, int], signed_in: SignedIn, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
@@ -127,6 +128,7 @@ def test_every_page_answers_within_its_budget_and_under_its_policy(
         ("alice", EVERYBODY + MANAGERS, ADMINISTRATORS),
     ],
 )
+@pytest.mark.slow
 def test_a_role_sees_its_places_and_no_others(
     numbers: dict[str, int], signed_in: SignedIn, login: str, allowed: list[str], refused: list[str]
 ) -> None:

@@ -76,6 +76,7 @@ def numbers(company: seeding.Company, ada: Member) -> dict[str, int]:
     }
 
 
+@pytest.mark.slow
 def test_hostile_texts_are_shown_as_texts_everywhere(numbers: dict[str, int], signed_in: SignedIn, ada: Member) -> None:
     window = signed_in(ada)
     for place in (

@@ -90,6 +90,7 @@ def test_a_page_hears_of_its_record_and_of_no_other(record: Record, bob: Member)
     run(work)
 
 
+@pytest.mark.slow
 def test_a_hundred_streams_share_one_connection_and_none_is_left_when_they_end(record: Record, bob: Member) -> None:
     def listeners() -> int:
         with connection.cursor() as cursor:

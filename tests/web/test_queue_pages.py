@@ -24,6 +24,7 @@ def listed(window: Client, state: str) -> list[str]:
     return re.findall(r'<span class="name pr-cut">([^<]+)</span>', page)
 
 
+@pytest.mark.slow
 def test_each_state_has_its_list_and_its_word(window: Client, company: Company) -> None:
     words = {
         "queued": "Outgoing",

@@ -28,6 +28,8 @@ from tests.laboratory.waiting import wait_until
 HANGS_AFTER = 60.0  # seconds
 SOURCES = Path(__file__).parents[2] / "src"
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def used_before(run_folder: Path) -> Path:
@@ -351,7 +353,6 @@ def test_asking_for_the_address_starts_and_makes_nothing(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["x" * 90, "one,two", "sp ace %20 'quoted' \"ünï\" @home #1"])
 def test_any_path_will_do(short_dir: Path, name: str) -> None:
     data_dir = short_dir / name
@@ -422,8 +423,7 @@ if os.geteuid() == 0 and sys.platform == "linux":
                 assert answer.returncode != 0
                 assert "Peer authentication failed" in answer.stderr
 
-    @pytest.mark.slow
-    def test_an_ordinary_user_has_a_database_too(short_dir: Path) -> None:
+        def test_an_ordinary_user_has_a_database_too(short_dir: Path) -> None:
         os.chown(short_dir, STRANGER.pw_uid, STRANGER.pw_gid)
         story = Path(__file__).with_name("ordinary_user.py")
         numbers = [str(STRANGER.pw_uid), str(STRANGER.pw_gid)]

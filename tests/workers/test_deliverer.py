@@ -231,6 +231,7 @@ def test_a_dead_workers_journal_is_read_before_anything_of_it_is_sent_again(port
     assert journals(ports) == []
 
 
+@pytest.mark.slow
 def test_who_cannot_write_his_journal_sends_nothing(
     ports: Ports, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -256,6 +257,7 @@ def test_who_cannot_write_his_journal_sends_nothing(
     assert set(Delivery.objects.values_list("attempt_count", flat=True)) == {1}
 
 
+@pytest.mark.slow
 def test_an_outage_of_the_database_delays_and_loses_nothing(
     ports: Ports, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -128,6 +128,7 @@ def test_the_recipients_of_the_house_are_known_and_no_others() -> None:
     }
 
 
+@pytest.mark.slow
 def test_many_mails_at_once_are_all_kept_and_all_routed() -> None:
     build_house()
     peers, each = 8, 25

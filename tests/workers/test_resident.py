@@ -108,6 +108,7 @@ def test_what_nobody_called_for_is_found_by_the_sweep(monkeypatch: pytest.Monkey
         wait_until(lambda: pile.done == 5, "it looked by itself")
 
 
+@pytest.mark.slow
 def test_a_lost_connection_is_renewed_and_calls_are_heard_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -128,6 +129,7 @@ def test_a_lost_connection_is_renewed_and_calls_are_heard_again(
     assert messages[1:] == ["listening on postroom_test again"]
 
 
+@pytest.mark.slow
 def test_an_outage_is_waited_for_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
     pile = Pile()
     pile.trouble = OperationalError("connection refused")

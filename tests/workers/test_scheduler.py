@@ -153,6 +153,7 @@ def test_a_job_that_fails_is_kept_to_be_looked_at(caplog: pytest.LogCaptureFixtu
     assert "make_coffee" in caplog.text
 
 
+@pytest.mark.slow
 def test_the_worker_survives_the_loss_of_its_connections(
     actions: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

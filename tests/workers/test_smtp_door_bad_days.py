@@ -345,6 +345,7 @@ def test_a_peer_that_drips_a_mail_is_timed_out_in_the_end() -> None:
         assert peer.reply() == "421 4.4.2 You took too long, goodbye"
 
 
+@pytest.mark.slow
 def test_a_peer_that_takes_no_replies_is_cut_off() -> None:
     limits = DoorLimits(command_timeout=0.5, idle_commands=10_000_000)
     with open_door(limits=limits) as door, socket.socket() as deaf:

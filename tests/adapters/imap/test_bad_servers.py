@@ -75,6 +75,7 @@ def test_a_connection_that_dies_in_the_middle_of_a_mail_is_told() -> None:
     assert trouble.kind is TroubleKind.CONNECT
 
 
+@pytest.mark.slow
 def test_a_mail_of_which_half_comes_and_then_silence_is_given_up() -> None:
     def fall_silent(line: Line, *_: bytes) -> None:
         line.say(b"* 1 FETCH (UID 1 BODY[]<0> {500}\r\nSubject: half of it")
@@ -311,6 +312,7 @@ def test_a_target_folder_that_cannot_be_made_is_trouble_with_the_folder_and_noth
         max_size=8,
     )
 )
+@pytest.mark.slow
 def test_whatever_a_server_says_is_a_mail_or_trouble(words: list[bytes]) -> None:
     def babble(line: Line, tag: bytes, _: bytes) -> None:
         line.say(b"".join(words).replace(b"TAG", tag), b"\r\n", tag + b" OK done\r\n")

@@ -234,6 +234,7 @@ def test_lines_end_as_the_server_likes() -> None:
         min_size=1,
     )
 )
+@pytest.mark.slow
 def test_whatever_a_server_says_is_a_mail_or_trouble(words: dict[bytes, bytes]) -> None:
     def babbling(said: bytes) -> Answer:
         def babble(line: Line, _: bytes) -> None:

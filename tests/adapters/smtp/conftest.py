@@ -7,7 +7,7 @@ import pytest
 from . import posting
 
 
-@pytest.fixture(params=["asyncio", "uvloop"])
+@pytest.fixture(params=[pytest.param("asyncio", marks=pytest.mark.slow), "uvloop"])
 def every_loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The test runs in each event loop that the product runs in; they differ where connections break."""
     if request.param == "uvloop":

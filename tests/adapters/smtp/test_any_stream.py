@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -118,6 +119,7 @@ def session_at(desk: Desk, *, has_pipelining: bool = True, limit: int = 100) -> 
     recipients=st.integers(min_value=1, max_value=3),
 )
 @settings(max_examples=400, deadline=None)
+@pytest.mark.slow
 def test_every_mail_has_one_fate_and_content_is_never_carried(
     pieces: list[bytes], has_pipelining: bool, count: int, limit: int, recipients: int
 ) -> None:
@@ -207,6 +209,7 @@ answers: st.SearchStrategy[Answer] = replies | st.binary(min_size=1, max_size=30
     extensions=st.sampled_from([("SIZE",), ("PIPELINING", "AUTH PLAIN")]),
 )
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.slow
 def test_no_server_makes_the_pool_raise_or_hang(plan: dict[str, list[Answer]], extensions: tuple[str, ...]) -> None:
     journal = MemoryJournal()
     with ScriptedPeer(polite(extensions=extensions, answers=plan)) as server:

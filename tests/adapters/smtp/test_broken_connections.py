@@ -57,6 +57,7 @@ def test_a_connection_lost_twice_before_the_content_is_told(
 
 @both_ways
 @before_content
+@pytest.mark.slow
 def test_no_answer_before_the_content_costs_a_retry(extensions: tuple[str, ...], verb: str, phase: Phase) -> None:
     with ScriptedPeer(polite(extensions=extensions, answers={verb: [Does.SLEEP]})) as server:
         outcome = post_one(endpoint(server.port, reply_timeout=2.0))
@@ -66,6 +67,7 @@ def test_no_answer_before_the_content_costs_a_retry(extensions: tuple[str, ...],
 
 @both_ways
 @pytest.mark.parametrize("deed", [Does.DROP, Does.RESET, Does.SLEEP])
+@pytest.mark.slow
 def test_a_connection_lost_behind_the_content_leaves_its_mail_unknown(extensions: tuple[str, ...], deed: Does) -> None:
     journal = MemoryJournal()
     with ScriptedPeer(polite(extensions=extensions, answers={"END": [deed]}), polite()) as server:
@@ -119,6 +121,7 @@ def test_a_connection_lost_in_the_middle_of_the_content_cannot_have_sent_it(deed
     assert journal.notes[:2] == [("started", 1), ("finished", 1)]
 
 
+@pytest.mark.slow
 def test_a_peer_that_stops_reading_is_bounded() -> None:
     def full(peer: Connection) -> None:
         until_content(peer)

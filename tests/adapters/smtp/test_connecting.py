@@ -171,6 +171,7 @@ def test_an_answer_to_ehlo_that_comes_before_the_question_is_not_believed() -> N
     assert server.mails == []
 
 
+@pytest.mark.slow
 def test_a_greeting_that_trickles_is_bounded() -> None:
     def trickle(peer: Connection) -> None:
         while True:

@@ -224,6 +224,7 @@ def test_what_was_offered_before_tls_is_forgotten(authority: Authority) -> None:
 
 
 @pytest.mark.parametrize("deed", [Does.DROP, Does.RESET, Does.SLEEP, b"\x16\x03\x01\x02\x00\x01", b"500 what?\r\n"])
+@pytest.mark.slow
 def test_half_a_tls_handshake_is_trouble_and_bounded(deed: Answer) -> None:
     def halfway(peer: Connection) -> None:
         peer.say("220 peer.example")
@@ -244,6 +245,7 @@ def test_half_a_tls_handshake_is_trouble_and_bounded(deed: Answer) -> None:
 
 
 @pytest.mark.parametrize("deed", [Does.DROP, Does.SLEEP, b"220 plain.example ESMTP\r\n"])
+@pytest.mark.slow
 def test_a_port_that_does_not_speak_tls_is_trouble_in_connecting(deed: Answer) -> None:
     def plain(peer: Connection) -> None:
         peer.answer(deed)
@@ -256,6 +258,7 @@ def test_a_port_that_does_not_speak_tls_is_trouble_in_connecting(deed: Answer) -
     assert outcome.trouble
 
 
+@pytest.mark.slow
 def test_speaking_plain_to_a_tls_port_is_trouble_in_the_greeting(authority: Authority) -> None:
     with ScriptedPeer(polite(), tls=authority.server_context("127.0.0.1")) as server:
         outcome = post_one(endpoint(server.port, reply_timeout=2.0))

@@ -141,6 +141,7 @@ def test_a_token_that_cannot_be_had_is_trouble() -> None:
     assert (outcome.phase, outcome.trouble) == (Phase.AUTH, "no access token: the consent was withdrawn")
 
 
+@pytest.mark.slow
 def test_a_login_without_an_answer_is_bounded() -> None:
     with ScriptedPeer(polite(extensions=["AUTH PLAIN"], answers={"AUTH": [Does.SLEEP]})) as server:
         outcome = post_one(endpoint(server.port, username="alice", password=PASSWORD, reply_timeout=2.0))

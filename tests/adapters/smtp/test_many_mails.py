@@ -64,6 +64,7 @@ def test_2000_mails_are_taken_by_the_sink(options: tuple[str, ...]) -> None:
     assert Counter(journal.notes) == Counter((note, key) for key in range(1, 2001) for note in ("started", "finished"))
 
 
+@pytest.mark.slow
 def test_ten_thousand_may_wait_at_once() -> None:
     with ScriptedPeer(polite()) as server:
         to = endpoint(server.port, max_connections=4, mails_per_connection=10_000)
@@ -151,6 +152,7 @@ def test_an_idle_connection_is_closed_politely() -> None:
 
 
 @pytest.mark.parametrize("answer", [Does.SLEEP, Does.DROP, "500 you stay", b"\xff\xff\xff\n"])
+@pytest.mark.slow
 def test_quit_is_bounded_whatever_the_server_makes_of_it(answer: Answer) -> None:
     with ScriptedPeer(polite(answers={"QUIT": [answer]})) as server:
         [outcome] = post(endpoint(server.port, reply_timeout=2.0), mail())

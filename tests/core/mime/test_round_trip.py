@@ -7,6 +7,7 @@ import email.policy
 from datetime import UTC, datetime
 from email.message import EmailMessage
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -180,6 +181,7 @@ files = st.builds(
 
 @CALM
 @given(attachments=st.lists(files, max_size=4))
+@pytest.mark.slow
 def test_any_attachments_are_read_back(attachments: list[OutgoingAttachment]) -> None:
     raw = mail_of(headers_with(), render_body(text="See below.\n", html="<p>See below.</p>\n", attachments=attachments))
     assert_legal(raw)

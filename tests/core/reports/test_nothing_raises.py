@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,6 +48,7 @@ MAILS = st.builds(
 
 @settings(max_examples=200, deadline=None)
 @given(MAILS, st.booleans())
+@pytest.mark.slow
 def test_any_mail_is_read_without_raising(mail: ParsedMail, is_null: bool) -> None:
     found = read_report(mail, has_null_reverse_path=is_null)
     assert found == read_report(mail, has_null_reverse_path=is_null)

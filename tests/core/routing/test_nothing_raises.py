@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -220,12 +221,14 @@ class Known(dict[str, str]):
 
 @settings(max_examples=100, deadline=None)
 @given(EVIDENCE, FACTS)
+@pytest.mark.slow
 def test_every_evidence_gets_a_decision_with_reasons(seen: Evidence, facts: Facts) -> None:
     check(seen, facts)
 
 
 @settings(max_examples=100, deadline=None)
 @given(MAILS, ENVELOPES, DOORS, FACTS)
+@pytest.mark.slow
 def test_every_mail_gives_evidence_and_a_decision(
     mail: ParsedMail, envelope: Envelope | None, door: Door, facts: Facts
 ) -> None:
@@ -234,6 +237,7 @@ def test_every_mail_gives_evidence_and_a_decision(
 
 @settings(max_examples=100, deadline=None)
 @given(NAMED, FACTS)
+@pytest.mark.slow
 def test_every_text_is_accepted_or_not_with_reasons(address: str, facts: Facts) -> None:
     verdict = accepts(read_recipient(address, KEYS), facts)
     assert verdict.reasons
