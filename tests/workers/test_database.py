@@ -423,7 +423,7 @@ if os.geteuid() == 0 and sys.platform == "linux":
                 assert answer.returncode != 0
                 assert "Peer authentication failed" in answer.stderr
 
-        def test_an_ordinary_user_has_a_database_too(short_dir: Path) -> None:
+    def test_an_ordinary_user_has_a_database_too(short_dir: Path) -> None:
         os.chown(short_dir, STRANGER.pw_uid, STRANGER.pw_gid)
         story = Path(__file__).with_name("ordinary_user.py")
         numbers = [str(STRANGER.pw_uid), str(STRANGER.pw_gid)]

@@ -127,11 +127,14 @@ def test_a_slow_connection_does_not_hold_up_the_others() -> None:
     async def work(server: ScriptedPeer) -> list[WireOutcome]:
         pool = SmtpPool(endpoint(server.port, max_connections=2), journal=MemoryJournal())
         futures = [pool.submit(each) for each in mails(30)]
-        done, pending = await asyncio.wait(futures[2:])
-        assert not pending
-        assert not futures[0].done()
+        accepted = []
+        for earliest in asyncio.as_completed(futures):
+            accepted.append(await earliest)
+            if len(accepted) == 28:  # the slow connection holds one on the wire and one behind it
+                break
+        assert not all(future.done() for future in futures)
         await pool.close(grace=0.1)
-        return [future.result() for future in done]
+        return accepted
 
     with ScriptedPeer(slow) as server:
         assert all(outcome.is_accepted for outcome in run(work(server)))
