@@ -108,6 +108,14 @@ def test_the_same_mail_twice_makes_one_ticket(house: House) -> None:
     assert Record.objects.count() == 1
 
 
+def test_a_mail_without_message_id_that_comes_again_with_another_trace_line_is_the_same(house: House) -> None:
+    body = b"From: Carla <carla@customer.example>\r\nTo: support@in.test\r\nSubject: no id\r\n\r\nHello\r\n"
+    first = arrive(b"Received: from a by here\r\n\tfor <support@in.test>; Mon\r\n" + body, "support@in.test")
+    second = arrive(b"Received: from a by here\r\n\tfor <support@in.test>; Tue\r\n" + body, "support@in.test")
+
+    assert (first.state, second.state) == (InboundState.ROUTED, InboundState.DISCARDED)
+
+
 def test_the_same_mail_twice_in_one_batch_makes_one_ticket(house: House) -> None:
     raw = write_mail()
     envelope = Envelope(mail_from="carla@customer.example", rcpt_to=("support@in.test",))

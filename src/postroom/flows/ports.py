@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -67,5 +67,5 @@ class Ports:
     vault: Vault
     submit: Submit
     mailbox_session: Callable[[MailboxEndpoint], MailboxSession]
-    address_keys: tuple[bytes, ...]  # the first signs, all verify
+    address_keys: tuple[bytes, ...] = field(repr=False)  # the first signs, all verify
     our_mark: str  # names this installation in X-Postroom-Objects

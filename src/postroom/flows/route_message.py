@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -34,6 +35,7 @@ from postroom.store.queries.routing_facts import Case, look_up
 MOST_ATTEMPTS = 5
 BATCH = 100
 _BACK_OFF = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10))
+_OWN_TRACE = re.compile(rb"\AReceived:[^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*")  # our door's line: new each time
 _log = logging.getLogger(__name__)
 
 
@@ -72,7 +74,7 @@ def read_mail(ports: Ports, row: InboundMessage, raw: bytes) -> Read:
         door,
         keys=ports.address_keys,
         size=len(raw),
-        content_digest=hashlib.sha256(raw).hexdigest(),
+        content_digest=hashlib.sha256(_OWN_TRACE.sub(b"", raw, count=1)).hexdigest(),
         our_mark=ports.our_mark,
     )
     return Read(row=row, mail=mail, case=Case(inbound_id=row.pk, evidence=evidence, mailbox_id=row.mailbox_id))

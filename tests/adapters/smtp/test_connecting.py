@@ -184,9 +184,9 @@ def test_a_greeting_that_trickles_is_bounded() -> None:
 
     began = time.monotonic()
     with ScriptedPeer(trickle) as server:
-        outcome = post_one(endpoint(server.port, reply_timeout=0.3))
+        outcome = post_one(endpoint(server.port, reply_timeout=2.0))
     print(f"given up after {time.monotonic() - began:.2f} s")
-    assert (outcome.phase, outcome.trouble) == (Phase.GREETING, "no answer within 0.3 seconds")
+    assert (outcome.phase, outcome.trouble) == (Phase.GREETING, "no answer within 2 seconds")
 
 
 def test_the_next_mail_after_trouble_tries_anew() -> None:

@@ -236,7 +236,7 @@ def test_half_a_tls_handshake_is_trouble_and_bounded(deed: Answer) -> None:
         peer.sleep()
 
     with ScriptedPeer(halfway) as server:
-        to = endpoint(server.port, encryption=Encryption.STARTTLS, connect_timeout=0.3)
+        to = endpoint(server.port, encryption=Encryption.STARTTLS, connect_timeout=2.0)
         outcome = post_one(to)
     assert outcome.phase is Phase.STARTTLS
     assert outcome.reply is None
@@ -250,7 +250,7 @@ def test_a_port_that_does_not_speak_tls_is_trouble_in_connecting(deed: Answer) -
         peer.sleep()
 
     with ScriptedPeer(plain) as server:
-        outcome = post_one(endpoint(server.port, encryption=Encryption.TLS, connect_timeout=0.3))
+        outcome = post_one(endpoint(server.port, encryption=Encryption.TLS, connect_timeout=2.0))
     assert outcome.phase is Phase.CONNECT
     assert outcome.reply is None
     assert outcome.trouble
@@ -258,6 +258,6 @@ def test_a_port_that_does_not_speak_tls_is_trouble_in_connecting(deed: Answer) -
 
 def test_speaking_plain_to_a_tls_port_is_trouble_in_the_greeting(authority: Authority) -> None:
     with ScriptedPeer(polite(), tls=authority.server_context("127.0.0.1")) as server:
-        outcome = post_one(endpoint(server.port, reply_timeout=0.3))
+        outcome = post_one(endpoint(server.port, reply_timeout=2.0))
     assert outcome.phase is Phase.GREETING
     assert outcome.trouble

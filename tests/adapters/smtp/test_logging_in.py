@@ -143,8 +143,8 @@ def test_a_token_that_cannot_be_had_is_trouble() -> None:
 
 def test_a_login_without_an_answer_is_bounded() -> None:
     with ScriptedPeer(polite(extensions=["AUTH PLAIN"], answers={"AUTH": [Does.SLEEP]})) as server:
-        outcome = post_one(endpoint(server.port, username="alice", password=PASSWORD, reply_timeout=0.2))
-    assert (outcome.phase, outcome.trouble) == (Phase.AUTH, "no answer within 0.2 seconds")
+        outcome = post_one(endpoint(server.port, username="alice", password=PASSWORD, reply_timeout=2.0))
+    assert (outcome.phase, outcome.trouble) == (Phase.AUTH, "no answer within 2 seconds")
 
 
 def test_mechanisms_never_show_what_they_say() -> None:
