@@ -166,6 +166,27 @@ def test_only_administrators_change_settings(
     assert not SettingChange.objects.exists()
 
 
+def test_what_all_companies_share_is_for_administrators_of_the_whole_house(
+    signed_in: SignedIn, ada: Member, mallory: Member
+) -> None:
+    shared, own = seeding.a_server("Shared"), seeding.a_server("Own", company=ada.company)
+    window = signed_in(ada)
+    page = window.get("/").content.decode()
+    for place in ("/settings/parameters/", "/settings/domains/", "/settings/domains/new/", "/settings/actions/"):
+        assert window.get(place).status_code == 403, place
+        assert f'href="{place}"' not in page
+    assert window.get(f"/settings/servers/{shared.pk}/").status_code == 403
+    assert window.get(f"/settings/servers/{own.pk}/").status_code == 200
+    assert window.post(f"/settings/servers/{shared.pk}/", {**SERVER, "host": "evil.example"}).status_code == 403
+    assert window.post("/settings/parameters/mail.retry.days/", {"value": "9"}).status_code == 403
+    assert window.post("/settings/servers/new/", SERVER).status_code == 403  # without a company: for all
+
+    ada.companies.add(mallory.company)
+    window = signed_in(ada)
+    assert window.get("/settings/parameters/").status_code == 200
+    assert window.get(f"/settings/servers/{shared.pk}/").status_code == 200
+
+
 # -- where the database lives
 
 

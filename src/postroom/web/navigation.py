@@ -26,6 +26,7 @@ SETTINGS = (
     ("actions", gettext_lazy("Scheduled actions"), "schedule"),
     ("changes", gettext_lazy("Changes"), "history"),
 )
+OF_THE_HOUSE = ("domains", "parameters", "actions")  # no single company's
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
@@ -39,7 +40,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         {"title": _("Mail"), "items": _mail(request, member)},
     ]
     if access.may(member, "settings"):
-        items = [_item(request, str(title), sign, reverse(f"web:{name}")) for name, title, sign in SETTINGS]
+        is_house = access.is_house_administrator(member)
+        items = [
+            _item(request, str(title), sign, reverse(f"web:{name}"))
+            for name, title, sign in SETTINGS
+            if is_house or name not in OF_THE_HOUSE
+        ]
         groups.append({"title": _("Settings"), "items": items})
     return groups
 

@@ -36,7 +36,7 @@ def page(
             "is_fullwidth": "1",
             "member": request.member,
             "installation": installation(),
-            "may_settle": access.may(request.member, "settings"),
+            "may_settle": access.is_house_administrator(request.member),
             **(context or {}),
         },
         status=status,

@@ -103,7 +103,7 @@ def section_list(section: Section) -> Callable[..., Any]:
 
     @for_members("GET")
     def view(request: MemberRequest) -> HttpResponse:
-        access.require(request.member, "settings")
+        _enter(request, section)
         rows = section.rows(access.company_ids(request.member))
         context = {
             "section": section,
@@ -121,9 +121,9 @@ def section_edit(section: Section) -> Callable[..., Any]:
 
     @for_members("GET", "POST")
     def view(request: MemberRequest, row_id: int | None = None) -> HttpResponse:
-        access.require(request.member, "settings")
+        _enter(request, section)
         ids = access.company_ids(request.member)
-        row = _row(section, row_id, ids)
+        row = _row(request, section, row_id)
         data = request.POST if request.method == "POST" else None
         form = section.form(data, instance=row, company_ids=ids, **_initial(request, section, row_id))
         if form.is_valid():
@@ -152,19 +152,32 @@ def _tell(form: SettingForm, error: ValidationError) -> None:
         form.add_error(name if name in form.fields else None, list(words))
 
 
-def _row(section: Section, row_id: int | None, company_ids: list[int]) -> models.Model:
-    """The row to edit, unless it belongs to a company that the member does not see."""
+def _enter(request: MemberRequest, section: Section) -> None:
+    """Raises `NotAllowed`. What belongs to no company is for administrators of the whole house."""
+    access.require(request.member, "settings")
+    if not _has_company(section):
+        access.require_house(request.member)
+
+
+def _has_company(section: Section) -> bool:
+    return "company" in section.form.base_fields
+
+
+def _row(request: MemberRequest, section: Section, row_id: int | None) -> models.Model:
+    """The row to edit, unless it belongs to a company that the member does not see. Raises `NotAllowed` for what all share."""
     if row_id is None:
         return section.model()
     found = section.model._default_manager.filter(pk=row_id).first()
-    company = getattr(found, "company_id", None)
-    if found is None or (company is not None and company not in company_ids):
+    company_id = getattr(found, "company_id", None)
+    if found is None or (company_id is not None and company_id not in access.company_ids(request.member)):
         raise Http404
+    if company_id is None:
+        access.require_house(request.member)
     return found
 
 
 def _initial(request: MemberRequest, section: Section, row_id: int | None) -> Mapping[str, Any]:
-    if row_id is not None or "company" not in section.form.base_fields:
+    if row_id is not None or not _has_company(section):
         return {}
     return {"initial": {"company": request.member.company_id}}
 
@@ -188,7 +201,7 @@ def capture(request: MemberRequest) -> HttpResponse:
 @for_members("GET")
 def parameters(request: MemberRequest) -> HttpResponse:
     """All system parameters, with their defaults."""
-    access.require(request.member, "settings")
+    access.require_house(request.member)
     search = text_of(request.GET, "q", 100).lower()
     facts = [one for one in read.parameters() if search in one.key or search in one.help.lower()]
     context = {"parameters": facts, "search": search}
@@ -220,14 +233,14 @@ def set_parameter(request: MemberRequest, key: str) -> HttpResponse:
 @for_members("GET")
 def actions(request: MemberRequest) -> HttpResponse:
     """What happens again and again."""
-    access.require(request.member, "settings")
+    access.require_house(request.member)
     return page(request, "postroom/settings/actions.html", _("Scheduled actions"), {"actions": read.actions()})
 
 
 @for_members("GET", "POST")
 def action(request: MemberRequest, key: str) -> HttpResponse:
     """One scheduled action: how often, whether at all, and its history."""
-    access.require(request.member, "settings")
+    access.require_house(request.member)
     found = read.action(key)
     if found is None:
         raise Http404
