@@ -27,10 +27,14 @@ from postroom.store.models.outgoing import (
     AliasDomain,
     Attempt,
     Delivery,
+    Destination,
+    DestinationDomain,
+    DkimKey,
     LetterboxMail,
     OutgoingContent,
     OutgoingMail,
     OutgoingServer,
+    SendingGate,
 )
 from postroom.store.models.schedule import Installation, ScheduledAction, ScheduledRun
 
@@ -44,6 +48,9 @@ __all__ = [
     "Company",
     "Contact",
     "Delivery",
+    "Destination",
+    "DestinationDomain",
+    "DkimKey",
     "Follower",
     "InboundMessage",
     "Installation",
@@ -66,5 +73,6 @@ __all__ = [
     "ScheduledAction",
     "ScheduledRun",
     "SeenMail",
+    "SendingGate",
     "SettingChange",
 ]

@@ -107,6 +107,7 @@ class Message(models.Model):
     is_unverified = models.BooleanField(default=False, help_text="Came in without proof of who wrote it.")
     attachment_count = models.PositiveSmallIntegerField(default=0)
     posted_at = models.DateTimeField()
+    undo_until = models.DateTimeField(null=True, blank=True, help_text="Until then its author may take it back.")
 
     class Meta:
         indexes = [

@@ -142,7 +142,9 @@ class InboundMessage(models.Model):
             models.Index(
                 fields=["state", "-id"],
                 name="inbound_attention",
-                condition=Q(state__in=[InboundState.HELD, InboundState.FAILED, InboundState.REFUSED]),
+                condition=Q(
+                    state__in=[InboundState.HELD, InboundState.FAILED, InboundState.REFUSED, InboundState.DISCARDED]
+                ),
             ),
             models.Index(fields=["message_id"], name="inbound_message_id"),
         ]

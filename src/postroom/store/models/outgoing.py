@@ -1,4 +1,4 @@
-"""What goes out: domains, servers, mails, one delivery per recipient, its attempts, the Letterbox."""
+"""What goes out: domains, servers and their limits, keys, mails, one delivery per recipient, its attempts, the Letterbox."""
 
 from __future__ import annotations
 
@@ -60,17 +60,34 @@ class OutgoingServer(models.Model):
         help_text="Empty: for every company.",
     )
     name = models.CharField(max_length=100)
+    preset = models.CharField(max_length=20, default="custom", help_text="The provider whose habits it has.")
     transport = models.CharField(
-        max_length=10, default="smtp", choices=[("smtp", "SMTP"), ("letterbox", "Letterbox (capture)")]
+        max_length=10,
+        default="smtp",
+        choices=[("smtp", "SMTP"), ("letterbox", "Letterbox (capture)"), ("api", "Provider's HTTP API")],
     )
+    provider = models.CharField(max_length=30, blank=True, help_text="Whose HTTP API it is, when it is one.")
+    provider_options = models.JSONField(default=dict, blank=True, help_text="What its API wants to know; no secrets.")
     host = models.CharField(max_length=253, blank=True)
     port = models.PositiveIntegerField(default=587)
     encryption = models.CharField(
         max_length=8, default="starttls", choices=[("none", "None"), ("starttls", "STARTTLS"), ("tls", "TLS")]
     )
     verify_certificate = models.BooleanField(default=True)
+    authentication = models.CharField(
+        max_length=12,
+        default="password",
+        choices=[
+            ("password", "Username and password"),
+            ("certificate", "Client certificate"),
+            ("token", "OAuth2 token"),
+        ],
+    )
     username = models.CharField(max_length=320, blank=True)
-    secret = models.BinaryField(blank=True, default=b"", help_text="The password, encrypted.")
+    secret = models.BinaryField(blank=True, default=b"", help_text="The password or API key, encrypted.")
+    client_certificate = models.TextField(blank=True, help_text="PEM.")
+    client_key = models.BinaryField(blank=True, default=b"", help_text="Its private key, PEM, encrypted.")
+    token_source = models.CharField(max_length=60, blank=True, help_text="Who gives the OAuth2 tokens.")
     from_filter = models.CharField(
         max_length=2000, blank=True, help_text="Addresses and domains this server may send from."
     )
@@ -91,7 +108,19 @@ class OutgoingServer(models.Model):
     )
     max_connections = models.PositiveSmallIntegerField(default=10)
     mails_per_connection = models.PositiveIntegerField(default=100)
+    learned_mails_per_connection = models.PositiveIntegerField(
+        default=0, help_text="After so many it wanted a new connection; 0: not met yet."
+    )
     max_message_size = models.PositiveBigIntegerField(default=0, help_text="Bytes; 0: what the server announces.")
+    announced_size = models.PositiveBigIntegerField(default=0, help_text="Bytes, from SIZE (RFC 1870); 0: unknown.")
+    daily_limit = models.PositiveIntegerField(default=0, help_text="Mails a day; 0: no limit.")
+    per_minute_limit = models.PositiveIntegerField(default=0, help_text="Mails a minute; 0: no limit.")
+    warm_up_started_on = models.DateField(null=True, blank=True, help_text="The first day of its warm-up; empty: none.")
+    warm_up_first_day = models.PositiveIntegerField(default=50, help_text="Mails on the first day of a warm-up.")
+    warm_up_growth = models.PositiveSmallIntegerField(default=50, help_text="Percent more each day of a warm-up.")
+    signs_dkim = models.BooleanField(default=True, help_text="We sign with our keys; off where the relay signs.")
+    tested_at = models.DateTimeField(null=True, blank=True)
+    test_result = models.JSONField(null=True, blank=True, help_text="What Test Connection found last.")
     is_active = models.BooleanField(default=True)
     paused_at = models.DateTimeField(null=True, blank=True, help_text="Paused by a person.")
     broken_until = models.DateTimeField(null=True, blank=True, help_text="The circuit is open until then.")
@@ -104,6 +133,88 @@ class OutgoingServer(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class SendingGate(models.Model):
+    """How much of a limit is used up: of a server (``destination`` empty) or of a server at one destination provider.
+
+    One row a gate, whatever the traffic. ``server_number`` 0 is the server of the configuration, which has no row.
+    """
+
+    server_number = models.BigIntegerField()
+    destination = models.CharField(max_length=253, blank=True)
+    span = models.CharField(max_length=6, choices=[("day", "Day"), ("minute", "Minute")])
+    window_at = models.DateTimeField(help_text="When the present day or minute began.")
+    used = models.PositiveIntegerField(default=0)
+    frontier_at = models.DateTimeField(null=True, blank=True, help_text="Up to here the time is promised to who waits.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["server_number", "destination", "span"], name="sending_gate_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.server_number} {self.destination} {self.span}: {self.used}"
+
+
+class Destination(models.Model):
+    """A provider that many recipients' domains share, by where their MX point, and how fast it takes our mail."""
+
+    name = models.CharField(max_length=253, primary_key=True)
+    per_minute_limit = models.PositiveIntegerField(default=0, help_text="Set by a person; 0: no limit.")
+    learned_per_minute = models.PositiveIntegerField(default=0, help_text="After it asked us to slow down; 0: free.")
+    slow_until = models.DateTimeField(null=True, blank=True, help_text="Then a little faster again.")
+    reason = models.JSONField(null=True, blank=True, help_text="What it said when it asked us to slow down.")
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DestinationDomain(models.Model):
+    """Which provider takes a domain's mail, as its MX said."""
+
+    domain = models.CharField(max_length=253, primary_key=True)
+    destination = models.CharField(max_length=253)
+    mail_hosts = models.JSONField(default=list)
+    resolved_at = models.DateTimeField(
+        null=True, blank=True, help_text="Empty: not asked yet, the domain stands alone."
+    )
+
+    class Meta:
+        indexes = [models.Index(fields=["resolved_at"], name="destination_domain_age")]
+
+    def __str__(self) -> str:
+        return f"{self.domain} -> {self.destination}"
+
+
+class DkimKey(models.Model):
+    """A key with which we sign for a domain (RFC 6376, RFC 8463). Its private half is encrypted."""
+
+    domain = models.CharField(max_length=253)
+    company = models.ForeignKey("postroom.Company", null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+    selector = models.CharField(max_length=63)
+    algorithm = models.CharField(max_length=8, choices=[("rsa", "RSA, 2048 bits"), ("ed25519", "Ed25519")])
+    private_key = models.BinaryField()
+    public_key = models.TextField(help_text="Base64, as it stands in the DNS record.")
+    state = models.CharField(
+        max_length=8,
+        default="prepared",
+        choices=[("prepared", "Prepared"), ("active", "Signing"), ("retired", "Retired")],
+    )
+    created_at = models.DateTimeField()
+    activated_at = models.DateTimeField(null=True, blank=True)
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["domain", "id"]
+        constraints = [models.UniqueConstraint(fields=["domain", "selector"], name="dkim_key_once")]
+
+    def __str__(self) -> str:
+        return f"{self.selector}._domainkey.{self.domain}"
 
 
 class OutgoingMail(models.Model):
@@ -167,6 +278,7 @@ class Delivery(models.Model):
     due_at = models.DateTimeField(help_text="Not before this.")
     waits_for = models.JSONField(null=True, blank=True, help_text="The reason why it waits.")
     deadline_at = models.DateTimeField(help_text="Given up after this.")
+    held_since = models.DateTimeField(null=True, blank=True, help_text="Since when it waits for the same gate.")
     attempt_count = models.PositiveSmallIntegerField(default=0)
     claimed_by = models.CharField(max_length=80, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
@@ -177,6 +289,10 @@ class Delivery(models.Model):
     failure_type = models.CharField(max_length=32, blank=True, default=FailureType.NONE)
     failure_reason = models.TextField(blank=True)
     blame = models.CharField(max_length=10, blank=True)
+    provider_message_id = models.CharField(
+        max_length=200, blank=True, help_text="Under which a provider's API knows it."
+    )
+    confirmed_at = models.DateTimeField(null=True, blank=True, help_text="The provider said that it was delivered.")
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
 
@@ -196,6 +312,16 @@ class Delivery(models.Model):
                 fields=["state", "-id"],
                 name="delivery_attention",
                 condition=Q(state__in=SHOWN_APART),
+            ),
+            models.Index(
+                fields=["server", "due_at"],
+                name="delivery_waits_for_server",
+                condition=Q(state__in=WAITING, server__isnull=False),
+            ),
+            models.Index(
+                fields=["provider_message_id"],
+                name="delivery_at_provider",
+                condition=~Q(provider_message_id=""),
             ),
         ]
         constraints = [check_states("delivery_state", "state", DeliveryState)]
