@@ -220,7 +220,9 @@ class DkimKey(models.Model):
 class OutgoingMail(models.Model):
     """A mail as composed once for a group of recipients; its rendered body is in `OutgoingContent`."""
 
-    company = models.ForeignKey("postroom.Company", on_delete=models.PROTECT, related_name="+")
+    company = models.ForeignKey(
+        "postroom.Company", on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
     message = models.ForeignKey(
         "postroom.Message", null=True, blank=True, on_delete=models.SET_NULL, related_name="outgoing_mails"
     )
@@ -262,7 +264,9 @@ class Delivery(models.Model):
     """One mail to one recipient: the durable job of the queue, and its history's head."""
 
     mail = models.ForeignKey(OutgoingMail, on_delete=models.CASCADE, related_name="deliveries")
-    company = models.ForeignKey("postroom.Company", on_delete=models.PROTECT, related_name="+", db_index=False)
+    company = models.ForeignKey(
+        "postroom.Company", on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
     notification = models.ForeignKey(
         "postroom.Notification",
         null=True,
@@ -283,7 +287,13 @@ class Delivery(models.Model):
     claimed_by = models.CharField(max_length=80, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     server = models.ForeignKey(
-        OutgoingServer, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+        OutgoingServer,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
     )
     reasons = models.JSONField(default=list, help_text="Why this server and this sender.")
     failure_type = models.CharField(max_length=32, blank=True, default=FailureType.NONE)
@@ -333,8 +343,10 @@ class Delivery(models.Model):
 class Attempt(models.Model):
     """One try to hand a mail to a server, with the server's reply verbatim (law 7)."""
 
-    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="attempts")
-    server = models.ForeignKey(OutgoingServer, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="attempts", db_constraint=False)
+    server = models.ForeignKey(
+        OutgoingServer, null=True, on_delete=models.SET_NULL, related_name="+", db_constraint=False, db_index=False
+    )
     tried_at = models.DateTimeField()
     duration_ms = models.PositiveIntegerField(default=0)
     phase = models.CharField(max_length=10)
