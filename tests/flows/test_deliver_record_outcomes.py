@@ -135,7 +135,7 @@ def test_trouble_with_a_server_opens_its_circuit_once_and_costs_no_attempt(ports
     assert {(row_of(ready).state, row_of(ready).attempt_count) for ready in (one, two)} == {("queued", 0)}
     assert not Attempt.objects.exists()
     assert claim_and_compose(ports, WORKER, 9, shelf=Shelf()).ready == ()
-    assert {row_of(ready).due_at for ready in (one, two)} == {server.broken_until}
+    assert {row_of(ready).due_at for ready in (one, two)} == {row_of(one).deadline_at}  # parked: the circuit wakes them
 
 
 def test_a_mail_whose_deadline_is_over_does_not_make_a_broken_server_look_well(ports: Ports, clock: HandClock) -> None:
