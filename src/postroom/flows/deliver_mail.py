@@ -62,6 +62,7 @@ class Ticket:
     deadline_at: datetime
     reasons: list[dict[str, object]] | None = None  # why this server and this sender
     reserved: tuple[Reservation, ...] = ()  # its places in the gates
+    domain: str = ""  # the recipient's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -334,6 +335,7 @@ class _Composer:
             deadline_at=row.deadline_at,
             reasons=reasons,
             reserved=routed.reserved,
+            domain=routed.domain,
         )
         return ReadyMail(ticket=ticket, endpoint=way.endpoint, wire=wire)
 

@@ -9,12 +9,12 @@ concern, a first portion at once and the rest in the background. The urgent firs
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from postroom.flows.defer_job import defer_job
 from postroom.flows.ports import Ports
@@ -57,7 +57,8 @@ def wake_parked(ports: Ports, rooms: Mapping[int, int], *, configured_works: boo
             paused.add(pk)
         elif has_parked and (broken_until is None or broken_until <= now):
             room = min(rooms.get(pk, ROOM), PROBES if trouble_count else ROOM)
-            woken += _wake(_parked(now).filter(server_id=pk, waits_for__code__in=OF_A_SERVER), room, now)
+            theirs = _parked(now).filter(server_id=pk, waits_for__code__in=OF_A_SERVER)
+            woken += _wake(theirs, room, now, opens=not trouble_count)
     if configured_works and ports.configuration.server_host:
         nobodys = _parked(now).filter(server=None, waits_for__code__in=OF_A_SERVER)
         woken += _wake(nobodys, min(rooms.get(0, ROOM), ROOM), now)
@@ -69,14 +70,25 @@ def _parked(now: datetime) -> QuerySet[Delivery]:
     return Delivery.objects.filter(state__in=WAITING, waits_for__code__in=PARKED, due_at__gt=now)
 
 
-def _wake(rows: QuerySet[Delivery], most: int, now: datetime) -> int:
+def _wake(
+    rows: QuerySet[Delivery],
+    most: int,
+    now: datetime,
+    *,
+    opens: bool = True,
+    order: Sequence[str] = ("lane", "due_at", "id"),
+) -> int:
+    """Due now. Unless the gate ``opens``, they still wait for the same, should it turn out."""
     if most <= 0:
         return 0
     with transaction.atomic():
-        chosen = rows.order_by("lane", "due_at", "id").select_for_update(skip_locked=True, of=("self",))
+        chosen = rows.order_by(*order).select_for_update(skip_locked=True, of=("self",))
         ids = list(chosen.values_list("pk", flat=True)[:most])
-        if ids:
-            Delivery.objects.filter(pk__in=ids).update(due_at=now, waits_for=None, held_since=None)
+        woken = Delivery.objects.filter(pk__in=ids)
+        if ids and opens:
+            woken.update(due_at=now, waits_for=None, held_since=None)
+        elif ids:
+            woken.update(due_at=now)
     return len(ids)
 
 
@@ -88,33 +100,58 @@ def wake_queue(ports: Ports, *, server_ids: Collection[int] | None = None) -> in
     were in that portion. Those that wait because of themselves (a temporary refusal) keep their time."""
     with transaction.atomic():
         gates.forget_promises(server_ids)
-        count, last = _wake_portion(ports.clock.now(), server_ids, 0)
-        if last:
-            numbers = ",".join(map(str, sorted(server_ids))) if server_ids is not None else ""
-            defer_job("wake_queue", server_ids=numbers, after=last)
+        return _wake_all(ports, _All(server_ids=server_ids, codes=FOR_SERVERS))
+
+
+def wake_parked_elsewhere(ports: Ports, server_ids: Collection[int]) -> int:
+    """These work again: what was parked for another may go by one of them. (What was parked for them, `wake_parked` sees.)"""
+    others = OutgoingServer.objects.exclude(pk__in=server_ids).values_list("pk", flat=True)
+    return _wake_all(ports, _All(server_ids=list(others), codes=OF_A_SERVER)) if others else 0
+
+
+def wake_rest(ports: Ports, server_ids: str, codes: str, before: str) -> int:
+    """What was left to the background: all that waited already at that moment. How many. Safe to be done twice."""
+    numbers = None if server_ids == "all" else [int(number) for number in server_ids.split(",") if number]
+    wanted = _All(server_ids=numbers, codes=tuple(codes.split(",")))
+    woken, is_over = 0, False
+    while not is_over:
+        count, is_over = _wake_portion(wanted, ports.clock.now(), datetime.fromisoformat(before))
+        woken += count
+    return woken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _All:
+    """Whom to wake: who waits for these servers (None: for any, or for nobody in particular) with one of these reasons."""
+
+    server_ids: Collection[int] | None
+    codes: tuple[str, ...]
+
+
+def _wake_all(ports: Ports, wanted: _All) -> int:
+    now = ports.clock.now()
+    with transaction.atomic():
+        count, is_over = _wake_portion(wanted, now, now)
+        if not is_over:
+            ids = wanted.server_ids
+            numbers = "all" if ids is None else ",".join(map(str, sorted(ids)))
+            defer_job("wake_queue", server_ids=numbers, codes=",".join(wanted.codes), before=now.isoformat())
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
     return count
 
 
-def wake_rest(ports: Ports, server_ids: str, after: int) -> int:
-    """What `wake_queue` left to the background, once through the queue; how many. Safe to be done twice."""
-    chosen = [int(number) for number in server_ids.split(",") if number] if server_ids else None
-    woken, last = 0, after
-    while last:
-        with transaction.atomic():
-            count, last = _wake_portion(ports.clock.now(), chosen, last)
-        woken += count
-    return woken
-
-
-def _wake_portion(now: datetime, server_ids: Collection[int] | None, after: int) -> tuple[int, int]:
-    """How many, and the id behind which more may wait; 0: no more."""
-    waiting = Delivery.objects.filter(state__in=WAITING, waits_for__code__in=FOR_SERVERS, pk__gt=after)
-    if server_ids is not None:
-        waiting = waiting.filter(server_id__in=server_ids)
-    chosen = waiting.order_by("pk").select_for_update(skip_locked=True, of=("self",))
-    ids = list(chosen.values_list("pk", flat=True)[:AT_ONCE])
-    if ids:
-        Delivery.objects.filter(pk__in=ids).update(due_at=now, waits_for=None, held_since=None)
-    return len(ids), ids[-1] if len(ids) == AT_ONCE else 0
+def _wake_portion(wanted: _All, now: datetime, before: datetime) -> tuple[int, bool]:
+    """How many of those that waited ``before``, and whether these were all. What was held again since then is left alone."""
+    ids, nobodys = wanted.server_ids, Delivery.objects.none()
+    if ids is None:
+        ids = list(OutgoingServer.objects.values_list("pk", flat=True))
+        nobodys = _parked(now).filter(server=None, waits_for__code__in=wanted.codes)
+    theirs = Delivery.objects.filter(
+        state__in=WAITING, due_at__gt=now, server_id__in=ids, waits_for__code__in=wanted.codes
+    )
+    urgent = _parked(now).filter(server_id__in=ids, waits_for__code__in=wanted.codes, lane=0)
+    left = AT_ONCE
+    for rows in (urgent, theirs, nobodys):
+        left -= _wake(rows.filter(Q(held_since__lte=before) | Q(held_since=None)), left, now, order=("due_at",))
+    return AT_ONCE - left, left > 0
