@@ -31,7 +31,7 @@ _SPAN_OF_CODE = {
     "wait.destination": Span.MINUTE,
     "wait.slowed": Span.MINUTE,
 }
-_OF_DESTINATIONS = ("wait.destination", "wait.slowed")
+OF_DESTINATIONS = ("wait.destination", "wait.slowed")
 OF_LIMITS = tuple(_SPAN_OF_CODE)  # reasons of those who wait for a place
 
 
@@ -179,7 +179,7 @@ def give_back(reservations: Iterable[Reservation]) -> None:
 
 def _ask(one: Leaving, keys: tuple[GateKey, ...], limits: Limits) -> Ask:
     span = _SPAN_OF_CODE.get(one.held_by)
-    place = limits.destination(one.domain) if one.held_by in _OF_DESTINATIONS else ""
+    place = limits.destination(one.domain) if one.held_by in OF_DESTINATIONS else ""
     return Ask(
         id=one.id,
         lane=one.lane,

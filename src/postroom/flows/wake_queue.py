@@ -18,7 +18,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from postroom.flows.defer_job import defer_job
 from postroom.flows.ports import Ports
-from postroom.flows.reserve_sending import OF_LIMITS
+from postroom.flows.reserve_sending import OF_DESTINATIONS, OF_LIMITS
 from postroom.store import gates
 from postroom.store.models import Delivery, OutgoingServer
 from postroom.store.models.outgoing import PARKED, WAITING
@@ -101,6 +101,19 @@ def wake_queue(ports: Ports, *, server_ids: Collection[int] | None = None) -> in
     with transaction.atomic():
         gates.forget_promises(server_ids)
         return _wake_all(ports, _All(server_ids=server_ids, codes=FOR_SERVERS))
+
+
+def wake_for(ports: Ports, server_id: int) -> int:
+    """A person lets this server work again: as `wake_queue`, for what is parked for it or for another. Limits stay as they are."""
+    own = _wake_all(ports, _All(server_ids=[server_id], codes=OF_A_SERVER))
+    return own + wake_parked_elsewhere(ports, [server_id])
+
+
+def wake_for_destination(ports: Ports, name: str) -> int:
+    """Another limit holds for this destination from now on: whoever waits for it asks anew."""
+    with transaction.atomic():
+        gates.forget_promises(destination=name)
+        return _wake_all(ports, _All(server_ids=None, codes=OF_DESTINATIONS))
 
 
 def wake_parked_elsewhere(ports: Ports, server_ids: Collection[int]) -> int:

@@ -209,6 +209,13 @@ def release(worker: str, delivery_ids: Iterable[int] | None = None) -> int:
         return int(cursor.rowcount)
 
 
+def release_these(worker: str, delivery_ids: Iterable[int]) -> set[int]:
+    """As `release`; which ones were still the worker's."""
+    with connection.cursor() as cursor:
+        cursor.execute(_RELEASE + " AND id = ANY(%s) RETURNING id", [worker, list(delivery_ids)])
+        return {row[0] for row in cursor.fetchall()}
+
+
 def release_strays(worker: str, kept: Iterable[int]) -> int:
     """Back into the queue what the worker claimed and does not know of: all but ``kept``. How many."""
     with connection.cursor() as cursor:

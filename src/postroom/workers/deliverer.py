@@ -38,7 +38,6 @@ from postroom.flows.recover_journals import (
     recover_worker,
     renew_leases,
 )
-from postroom.flows.reserve_sending import give_back
 from postroom.flows.wake_queue import ServersNow, wake_parked
 from postroom.wiring import journal_names, read_dead_journals, smtp_pool, wire_journal
 from postroom.wiring import ports as wired_ports
@@ -331,8 +330,7 @@ class Deliverer:
         """In the database's thread."""
         close_old_connections()
         if unsent:
-            put_back(self.worker, [ticket.delivery_id for ticket in unsent])
-            give_back(place for ticket in unsent for place in ticket.reserved)
+            put_back(self.worker, unsent)
         return record_outcomes(self._ports, self.worker, batch, shelf=self._shelf)
 
     # -- tending

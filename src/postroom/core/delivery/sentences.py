@@ -38,6 +38,7 @@ catalogue(
         "gate.not_due": "It is not due yet.",
         "gate.lane": "It waits its turn: older and more urgent mail goes first.",
         "gate.sending": "It is on its way out at this moment.",
+        "alarm.daily_limit": "Daily limit reached: {used} mails have left today. The rest waits until {until}.",
         # what a person can do about it
         "cure.raise_limit": "Raise the limit of {server}, if its provider allows more.",
         "cure.another_server": "Set up another server that may send as the same From: it takes over when this one's day is full.",

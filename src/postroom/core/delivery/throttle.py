@@ -190,6 +190,8 @@ class _Meter:
 
     def lets_pass(self, ask: Ask) -> bool:
         if self.used >= self.gate.limit:
+            if self.reached_at is None:
+                self.reached_at, self.is_news = self.now, True
             return False
         if self._waited_here(ask):
             return True
@@ -200,8 +202,6 @@ class _Meter:
 
     def promise(self, ask: Ask) -> datetime:
         """A slot of its own."""
-        if self.reached_at is None and self.used >= self.gate.limit:
-            self.reached_at, self.is_news = self.now, True
         ends_at = self.gate.ends_at
         if self._waited_here(ask) and self.ahead < self.gate.limit:
             self.ahead += 1
