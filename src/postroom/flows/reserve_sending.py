@@ -150,11 +150,11 @@ def reserve(limits: Limits, mails: Sequence[Leaving], seen: set[GateKey], now: d
     asked = {one.id: limits.of(one.server_id, one.domain) for one in mails}
     all_limits = {key: limit for found in asked.values() for key, limit in found.items()}
     gates.ensure(all_limits.keys() - seen)
-    seen |= all_limits.keys()
+    seen.update(all_limits)
     with transaction.atomic():
         present = gates.lock(all_limits)
         if gone := all_limits.keys() - present.keys():  # somebody tidied up: next time they are made anew
-            seen -= gone
+            seen.difference_update(gone)
         asks = [_ask(one, tuple(key for key in asked[one.id] if key in present), limits) for one in mails]
         found = admit(asks, present, now)
         gates.write(found.gates)
