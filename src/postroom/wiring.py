@@ -26,6 +26,8 @@ from postroom.core.tokens.addresses import derive_key
 from postroom.flows.ports import Ports, Submit
 
 if TYPE_CHECKING:
+    from postroom.adapters.dns.mail_hosts import DnsMailHosts
+
     # named here again for workers, who may not import adapters
     from postroom.adapters.journal import JournalContents as JournalContents  # noqa: PLC0414
     from postroom.adapters.journal import WireJournalFile as WireJournalFile  # noqa: PLC0414
@@ -50,6 +52,7 @@ def make_ports(configuration: Configuration) -> Ports:
         html=Sanitizer(),
         vault=FernetVault([secret]),
         submit=_submitter(configuration),
+        mail_hosts=_mail_hosts,
         mailbox_session=_mailbox_session,
         address_keys=(derive_key(secret.reveal()),),
         our_mark=sha256(b"postroom mark 1" + secret.reveal().encode()).hexdigest()[:16],
@@ -72,6 +75,18 @@ def _mailbox_session(endpoint: MailboxEndpoint) -> MailboxSession:
     from postroom.adapters.pop3.client import Pop3Session
 
     return Pop3Session(endpoint)
+
+
+def _mail_hosts(domain: str) -> tuple[str, ...] | None:
+    """dnspython is imported only by those who ask."""
+    return _resolver()(domain)
+
+
+@lru_cache(maxsize=1)
+def _resolver() -> DnsMailHosts:
+    from postroom.adapters.dns.mail_hosts import DnsMailHosts
+
+    return DnsMailHosts()
 
 
 def wire_journal(path: Path) -> WireJournalFile:

@@ -15,6 +15,7 @@ from postroom.flows.ports import Ports
 from postroom.flows.queue import retry
 from postroom.flows.record_outcomes import RecordedBatch, record_outcomes
 from postroom.flows.recover_journals import give_up_expired, recover_worker, renew_leases
+from postroom.flows.wake_queue import wake_parked
 from postroom.store.models import (
     Attempt,
     Contact,
@@ -135,7 +136,7 @@ def test_trouble_with_a_server_opens_its_circuit_once_and_costs_no_attempt(ports
     assert {(row_of(ready).state, row_of(ready).attempt_count) for ready in (one, two)} == {("queued", 0)}
     assert not Attempt.objects.exists()
     assert claim_and_compose(ports, WORKER, 9, shelf=Shelf()).ready == ()
-    assert {row_of(ready).due_at for ready in (one, two)} == {server.broken_until}
+    assert {row_of(ready).due_at for ready in (one, two)} == {row_of(one).deadline_at}  # parked: the circuit wakes them
 
 
 def test_a_mail_whose_deadline_is_over_does_not_make_a_broken_server_look_well(ports: Ports, clock: HandClock) -> None:
@@ -173,6 +174,7 @@ def test_the_configured_server_has_a_circuit_too(clock: HandClock) -> None:
     assert claim_and_compose(ports, WORKER, 9, shelf=shelf).ready == ()
     assert row_of(ready).due_at > clock.now()
     clock.pass_by(minutes=1)
+    assert wake_parked(ports, {}).woken == 1
     (again,) = claim_and_compose(ports, WORKER, 9, shelf=shelf).ready
     record_outcomes(ports, WORKER, [(again.ticket, said(again, Phase.BODY, 250))], shelf=shelf)
     assert shelf.configured_broken_until is None

@@ -19,6 +19,7 @@ from postroom.core.terms.states import Blame, DeliveryState, FailureType, Notifi
 from postroom.flows.deliver_mail import LEASE, Ticket, tell_pages
 from postroom.flows.ports import Ports
 from postroom.flows.record_outcomes import record_outcomes
+from postroom.flows.reserve_sending import give_back
 from postroom.store import claims
 from postroom.store.claims import Mark, NotificationMark
 
@@ -114,9 +115,12 @@ def renew_leases(ports: Ports, worker: str) -> None:
     claims.renew(worker, ports.clock.now() + LEASE)
 
 
-def put_back(worker: str, delivery_ids: Iterable[int]) -> int:
-    """Back into the queue: claimed by this worker, and not sent."""
-    return claims.release(worker, delivery_ids)
+@transaction.atomic
+def put_back(worker: str, unsent: Sequence[Ticket]) -> int:
+    """Back into the queue: claimed by this worker, and not sent. Their places in the gates are free again. How many."""
+    released = claims.release_these(worker, [ticket.delivery_id for ticket in unsent])
+    give_back(place for ticket in unsent if ticket.delivery_id in released for place in ticket.reserved)
+    return len(released)
 
 
 def put_back_strays(worker: str, known: Iterable[int]) -> int:

@@ -17,9 +17,11 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 from postroom.adapters.smtp.content import WireContent
 from postroom.adapters.smtp.exchanges import Job
+from postroom.adapters.smtp.habits import ConnectionHabits
 from postroom.adapters.smtp.handshake import (
     Greeted,
     ServerTrouble,
@@ -65,6 +67,13 @@ class SmtpPool:
         self._ceiling = endpoint.max_connections
         self._ceiling_until = 0.0
         self._is_closing = False
+        self._habits = ConnectionHabits()
+        self.announced_size = 0  # bytes, by SIZE of the last connection; 0: no limit, or not met yet
+
+    @property
+    def learned_mails(self) -> int:
+        """So many mails a connection, as the server showed; 0: nothing was learned."""
+        return self._habits.mails
 
     async def send(self, mail: WireMail) -> WireOutcome:
         """Raises only what the journal raised (then nothing was sent), `RuntimeError` on a closed pool."""
@@ -131,6 +140,8 @@ class SmtpPool:
         self._sessions.discard(session)
         if session in self._idle:
             self._idle.remove(session)
+        if carried is not None:
+            self._habits.ended(session.served, session.farewell)
         if carried is not None and self._is_closing:
             carried.future.cancel()
         elif carried is not None:
@@ -185,10 +196,11 @@ class SmtpPool:
             self._connected(greeted, label)
 
     def _connected(self, greeted: Greeted, label: str) -> None:
+        self.announced_size = greeted.capabilities.size_limit or 0
         session = Session(
             greeted,
             office=self,
-            endpoint=self._endpoint,
+            endpoint=self._in_its_habits(),
             label=label,
             journal=self._journal,
             content=self._content,
@@ -201,6 +213,10 @@ class SmtpPool:
         else:
             self._feed(session)
         self._grow()
+
+    def _in_its_habits(self) -> Endpoint:
+        most = self._endpoint.mails_per_connection
+        return replace(self._endpoint, mails_per_connection=min(most, self._habits.mails or most))
 
     def _not_connected(self, trouble: ServerTrouble, label: str) -> None:
         if self._sessions or self._opening:

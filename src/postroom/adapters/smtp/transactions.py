@@ -103,6 +103,8 @@ class Session(asyncio.Protocol):
         self._left = min(limit, greeted.capabilities.mail_limit or limit)
         self._is_quitting = False
         self._is_dead = False
+        self.served = 0  # mails accepted on this connection
+        self.farewell = ""  # what the server said when it ended the connection, if it said something
         self._patience = Patience(self._loop, self._waited_enough)
         self._transport.set_protocol(self)
 
@@ -237,6 +239,7 @@ class Session(asyncio.Protocol):
             self._current = self._following
             self._following = None
             self._settle(exchange, IN_BODY, as_reply(raw))
+            self.served += code < 400
             if code == 421:
                 self._break(_CLOSED)
             elif self._current is None:
@@ -264,6 +267,7 @@ class Session(asyncio.Protocol):
 
     def _said_goodbye(self, exchange: Exchange, raw: RawReply) -> None:
         """421 before the content. On a used connection it means just that: the mail tries a fresh one."""
+        self.farewell = as_reply(raw).text
         if exchange.is_opening:
             self._current = None
             self._settle(exchange, *(exchange.refused or (exchange.phase, as_reply(raw))))

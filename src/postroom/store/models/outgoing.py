@@ -16,6 +16,13 @@ SHOWN_APART = [  # few of millions: each has a list of its own
     DeliveryState.COMPLAINED.value,
     DeliveryState.CANCELLED.value,
 ]
+PARKED = [  # what waits for these has no time of its own: it is woken when the gate opens
+    "wait.paused",
+    "wait.broken",
+    "wait.busy",
+    "wait.no_server",
+    "wait.archived",
+]
 LANE_RANK = {Lane.URGENT: 0, Lane.NORMAL: 1, Lane.CAMPAIGN: 2}
 
 
@@ -146,7 +153,11 @@ class SendingGate(models.Model):
     span = models.CharField(max_length=6, choices=[("day", "Day"), ("minute", "Minute")])
     window_at = models.DateTimeField(help_text="When the present day or minute began.")
     used = models.PositiveIntegerField(default=0)
+    ahead = models.PositiveIntegerField(default=0, help_text="How many were put at the head of the next window.")
+    reached_at = models.DateTimeField(null=True, blank=True, help_text="When this window was found full.")
     frontier_at = models.DateTimeField(null=True, blank=True, help_text="Up to here the time is promised to who waits.")
+    urgent_frontier_at = models.DateTimeField(null=True, blank=True, help_text="The same, to urgent mail.")
+    normal_frontier_at = models.DateTimeField(null=True, blank=True, help_text="The same, to normal mail.")
 
     class Meta:
         constraints = [
@@ -327,6 +338,11 @@ class Delivery(models.Model):
                 fields=["server", "due_at"],
                 name="delivery_waits_for_server",
                 condition=Q(state__in=WAITING, server__isnull=False),
+            ),
+            models.Index(
+                fields=["server", "lane", "due_at", "id"],
+                name="delivery_parked",
+                condition=Q(state__in=WAITING, waits_for__code__in=PARKED),
             ),
             models.Index(
                 fields=["provider_message_id"],
