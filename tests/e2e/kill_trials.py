@@ -270,7 +270,7 @@ def kill_a_worker(lab: Laboratory) -> tuple[int, int]:
     mark, which = lab.dice.randrange(0, MAILS), lab.dice.randrange(WORKERS)
     lab.fill()
     lab.wait_for(mark)
-    time.sleep(lab.dice.random() * 0.02)  # noqa: TID251 - the moment is what is thrown for
+    time.sleep(lab.dice.random() * 0.02)
     cut = lab.crew.kill_one(which, lab.sink.smtp_port)
     return len(lab.arrived()), cut
 
@@ -300,7 +300,7 @@ def _again(lab: Laboratory, database: EmbeddedDatabase) -> tuple[int, int]:
     from django.db import connection
 
     moment = len(lab.arrived())
-    time.sleep(0.2 + lab.dice.random())  # noqa: TID251 - for so long there is no database
+    time.sleep(0.2 + lab.dice.random())
     connection.close()
     database.start()
     database.leave()
@@ -317,13 +317,13 @@ def fill_the_disk(lab: Laboratory) -> tuple[int, int]:
     with lab.full_disk():
         lab.fill()
         wait_until(lambda: lab.crew.log.read_text().count("sends nothing") > told, "they say that they stop", PATIENCE)
-        time.sleep(0.5)  # noqa: TID251 - for so long nothing may arrive
+        time.sleep(0.5)
         assert not lab.arrived(), "what cannot be noted must not be sent"
     mark = lab.dice.randrange(1, MAILS - 200)
     lab.wait_for(mark)
     with lab.full_disk():
         moment = len(lab.arrived())
-        time.sleep(0.5)  # noqa: TID251 - room that was reserved is used up meanwhile
+        time.sleep(0.5)
     return moment, 0
 
 
@@ -333,7 +333,7 @@ def pause_the_sink(lab: Laboratory) -> tuple[int, int]:
     lab.wait_for(mark)
     lab.sink.pause()
     moment = len(lab.arrived())
-    time.sleep(lab.pause)  # noqa: TID251 - for so long it is stopped
+    time.sleep(lab.pause)
     lab.sink.resume()
     return moment, 0
 
@@ -346,7 +346,7 @@ def kill_the_sink(lab: Laboratory) -> tuple[int, int]:
     cut = lab.all_connections()
     lab.sink.crash()
     moment = len(lab.arrived())
-    time.sleep(lab.dice.random())  # noqa: TID251 - for so long its port is closed
+    time.sleep(lab.dice.random())
     lab.sink.start()
     return moment, cut
 
@@ -426,7 +426,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     small_disk = "disk-full" in kinds and OWN_MOUNTS in os.environ
     if "disk-full" in kinds and not small_disk and _may_mount():
         command = [sys.executable, "-m", "tests.e2e.kill_trials", *(sys.argv[1:] if arguments is None else arguments)]
-        return subprocess.run(["unshare", "--mount", *command], env=os.environ | {OWN_MOUNTS: "1"}, check=False).returncode
+        return subprocess.run(
+            ["unshare", "--mount", *command], env=os.environ | {OWN_MOUNTS: "1"}, check=False
+        ).returncode
     trials = []
     console = Console(stderr=True)
     with (
