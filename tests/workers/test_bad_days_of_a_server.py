@@ -18,6 +18,7 @@ from pytest_django import DjangoDbBlocker
 from postroom.workers.database import Connection
 from tests.workers.bad_days.expecting import MINUTE, WITH_SERVER, Day
 from tests.workers.bad_days.living import Lived, live_through
+from tests.workers.bad_days.page import PAGE, page
 from tests.workers.bad_days.table import DAYS
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad days of a server")]
@@ -81,6 +82,10 @@ def test_and_the_day_after(day: Day, lives: dict[str, Lived]) -> None:
     assert lived.next_mail == "sent"
     assert lived.later == ("sent" if day.expected.state == "sent" else day.expected.later)
     assert not lived.circuit_later
+
+
+def test_the_page_for_people_says_what_the_table_says() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "python -m tests.workers.bad_days.page writes it anew"
 
 
 def _has_words(text: str, words: str) -> bool:

@@ -133,12 +133,12 @@ GREETING = (
     Day(
         name="greets without an end",
         scripts=(says_bytes(b"220-" + b"x" * 100_000),),
-        expected=waits("The greeting failed: it said 0 220-xxx"),
+        expected=waits("The greeting failed: it said 220-xxx"),
     ),
     Day(
         name="greets with a reply of more than a megabyte",
         scripts=(says_bytes(b"220-more of it\r\n" * (MAX_REPLY // 14 + 10)),),
-        expected=waits("The greeting failed: it said 0 220-more of it"),
+        expected=waits("The greeting failed: it said 220-more of it"),
     ),
     Day(
         name="greets with half a line and closes",
@@ -153,19 +153,19 @@ GREETING = (
     Day(
         name="is a web server",
         scripts=(says_bytes(b"HTTP/1.1 400 Bad Request\r\n\r\n"),),
-        expected=waits("The greeting failed: it said 0 HTTP/1.1 400 Bad Request"),
+        expected=waits("The greeting failed: it said HTTP/1.1 400 Bad Request"),
     ),
     Day(
         name="is a shell server",
         scripts=(says_bytes(b"SSH-2.0-OpenSSH_9.2\r\n"),),
-        expected=waits("The greeting failed: it said 0 SSH-2.0-OpenSSH_9.2"),
+        expected=waits("The greeting failed: it said SSH-2.0-OpenSSH_9.2"),
     ),
     Day(
         name="is an IMAP server",
         scripts=(says_bytes(b"* OK IMAP4rev1 ready\r\n"),),
-        expected=waits("The greeting failed: it said 0 * OK IMAP4rev1 ready"),
+        expected=waits("The greeting failed: it said * OK IMAP4rev1 ready"),
     ),
-    Day(name="greets with noise", scripts=(says_bytes(NOISE),), expected=waits("The greeting failed: it said 0 ")),
+    Day(name="greets with noise", scripts=(says_bytes(NOISE),), expected=waits("The greeting failed: it said ")),
 )
 
 EHLO = (
@@ -206,7 +206,7 @@ EHLO = (
     Day(
         name="answers EHLO with noise",
         scripts=(says("EHLO", NOISE),),
-        expected=waits("EHLO failed: it said 0 "),
+        expected=waits("EHLO failed: it said "),
     ),
     Day(
         name="354 to EHLO",
@@ -475,12 +475,12 @@ MAIL = (
     Day(
         name="answers MAIL with noise",
         scripts=(says("MAIL", NOISE),),
-        expected=later("The server said: 0 "),
+        expected=later("The server said: "),
     ),
     Day(
         name="354 to MAIL",
         scripts=(says("MAIL", "354 go ahead"),),
-        expected=later("The server said: 0 354 go ahead"),
+        expected=later("The server said: 354 go ahead"),
     ),
     Day(name="answers MAIL late", scripts=(hesitates("MAIL", b"250 2.1.0 ok\r\n"),), expected=sent()),
 )
@@ -583,12 +583,12 @@ RCPT = (
     Day(
         name="354 to RCPT",
         scripts=(says("RCPT", "354 go ahead"),),
-        expected=later("The server said: 0 354 go ahead"),
+        expected=later("The server said: 354 go ahead"),
     ),
     Day(
         name="answers RCPT twice, from then on it is out of step",
         scripts=(says("RCPT", b"250 ok\r\n250 ok\r\n"),),
-        expected=later("The server said: 0 250 ok"),
+        expected=later("The server said: 250 ok"),
     ),
     Day(name="answers RCPT late", scripts=(hesitates("RCPT", b"250 2.1.5 ok\r\n"),), expected=sent()),
 )
@@ -627,7 +627,7 @@ DATA = (
     Day(
         name="250 instead of 354 to DATA",
         scripts=(says("DATA", "250 thanks"),),
-        expected=later("The server said: 0 250 thanks"),
+        expected=later("The server said: 250 thanks"),
     ),
     Day(
         name="354 in many lines",
@@ -642,12 +642,12 @@ DATA = (
         patience=IMPATIENT,
         expected=broke(f"The connection broke: {SILENCE}"),
     ),
-    Day(name="answers DATA with noise", scripts=(says("DATA", NOISE),), expected=later("The server said: 0 ")),
+    Day(name="answers DATA with noise", scripts=(says("DATA", NOISE),), expected=later("The server said: ")),
     Day(name="answers DATA late", scripts=(hesitates("DATA", b"354 go ahead\r\n"),), expected=sent()),
     Day(
         name="says yes before it has seen the mail",
         scripts=(says("DATA", b"354 go ahead\r\n250 2.0.0 taken\r\n"),),
-        expected=later("The server said: 0 354 go ahead"),
+        expected=later("The server said: 354 go ahead"),
     ),
 )
 
@@ -680,13 +680,13 @@ CONTENT = (
         name="250 in the middle of the mail",
         scripts=(in_the_content("250 2.0.0 taken"),),
         text=LONG,
-        expected=later("The server said: 0 250 2.0.0 taken"),
+        expected=later("The server said: 250 2.0.0 taken"),
     ),
     Day(
         name="noise in the middle of the mail",
         scripts=(in_the_content(NOISE),),
         text=LONG,
-        expected=later("The server said: 0 "),
+        expected=later("The server said: "),
     ),
     Day(
         name="stops reading in the middle of the mail",
