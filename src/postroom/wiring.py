@@ -105,20 +105,40 @@ def smtp_pool(endpoint: Endpoint, journal: WireJournal) -> SmtpPool:
 
 
 def journal_names(directory: Path) -> list[str]:
-    """Whose journals are here, of the living and the dead."""
+    """Whose journals are here, of the living, of the dead, and of those who were settled a short while ago."""
     from postroom.adapters.journal import SUFFIX
+    from postroom.adapters.settled_journals import remembered
 
-    return sorted(path.name.removesuffix(SUFFIX) for path in directory.glob(f"*{SUFFIX}"))
+    here = {path.name.removesuffix(SUFFIX) for path in directory.glob(f"*{SUFFIX}")}
+    return sorted(here.union(remembered(_settled(directory))))
+
+
+def _settled(directory: Path) -> Path:
+    return directory.with_name("settled-journals")
 
 
 def read_dead_journals(directory: Path, settle: Callable[[str, JournalContents], None]) -> None:
     """``settle`` each journal here whose owner is gone, by its name; it is removed when ``settle`` returns. Two who do this share
-    the work. Raises what ``settle`` raises, and `OSError`."""
-    from postroom.adapters.journal import SUFFIX, JournalInUseError, find_dead_journals, recovering
+    the work. For some minutes each is settled again and again, with nothing in it: see `adapters.settled_journals`. Raises what
+    ``settle`` raises, and `OSError`."""
+    from postroom.adapters.journal import (
+        SUFFIX,
+        JournalContents,
+        JournalInUseError,
+        find_dead_journals,
+        recovering,
+    )
+    from postroom.adapters.settled_journals import forget_old, remember, remembered
 
+    folder = _settled(directory)
+    for name in remembered(folder):
+        settle(name, JournalContents(started=frozenset(), finished={}))
+    forget_old(folder)
     for path in find_dead_journals(directory):
+        name = path.name.removesuffix(SUFFIX)
         try:
             with recovering(path) as contents:
-                settle(path.name.removesuffix(SUFFIX), contents)
+                settle(name, contents)
+                remember(folder, name)
         except (JournalInUseError, FileNotFoundError):
             continue  # somebody else was quicker

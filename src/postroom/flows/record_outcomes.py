@@ -23,7 +23,7 @@ from postroom.core.delivery.servers import CONFIGURED
 from postroom.core.delivery.throttle import Span
 from postroom.core.delivery.wire import WireOutcome
 from postroom.core.terms.reasons import because
-from postroom.core.terms.states import DeliveryState, NotificationState
+from postroom.core.terms.states import DeliveryState, Lane, NotificationState
 from postroom.flows.deliver_mail import Shelf, Ticket, tell_pages
 from postroom.flows.ports import Ports
 from postroom.flows.reserve_sending import give_back
@@ -34,7 +34,9 @@ from postroom.store import claims
 from postroom.store.claims import AttemptRow, Mark, NotificationMark
 from postroom.store.gates import Reservation
 from postroom.store.models import OutgoingServer
+from postroom.store.models.outgoing import LANE_RANK
 
+MOST_RESENT = 2  # tries; who meets unknown outcomes again and again has had the mail often enough
 _ENDED = (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.UNKNOWN)
 
 
@@ -53,7 +55,7 @@ def record_outcomes(
     if not outcomes:
         return RecordedBatch()
     now = ports.clock.now()
-    resend = any(outcome.is_unknown for _, outcome in outcomes) and _resends_unknown(ports)
+    resend = lanes_resending_unknown(ports) if any(outcome.is_unknown for _, outcome in outcomes) else frozenset()
     judged = [(ticket, outcome, _judge(ports, ticket, outcome, now, resend)) for ticket, outcome in outcomes]
     with transaction.atomic():
         alarms = _keep_circuits(ports, judged, now, shelf)
@@ -82,14 +84,18 @@ def _unused(ticket: Ticket, outcome: WireOutcome, found: Judgement) -> Iterator[
 Judged = tuple[Ticket, WireOutcome, Judgement]
 
 
-def _resends_unknown(ports: Ports) -> bool:
-    return parameters(ports).text("mail.unknown.policy") == "resend"
+def lanes_resending_unknown(ports: Ports) -> frozenset[int]:
+    """The numbers of the lanes whose unknown deliveries are sent again, by `mail.unknown.policy` and its three exceptions."""
+    values = parameters(ports)
+    general = values.text("mail.unknown.policy")
+    policies = {lane: values.text(f"mail.unknown.policy.{lane.value}") or general for lane in Lane}
+    return frozenset(LANE_RANK[lane] for lane, policy in policies.items() if policy == "resend")
 
 
-def _judge(ports: Ports, ticket: Ticket, outcome: WireOutcome, now: datetime, resend: bool) -> Judgement:
+def _judge(ports: Ports, ticket: Ticket, outcome: WireOutcome, now: datetime, resend: frozenset[int]) -> Judgement:
     jitter = 0.0 if outcome.is_accepted else ports.ids.fraction()
     found = judge(outcome, attempt_count=ticket.attempt_count, deadline_at=ticket.deadline_at, now=now, jitter=jitter)
-    if found.state is DeliveryState.UNKNOWN and resend:
+    if found.state is DeliveryState.UNKNOWN and ticket.lane in resend and ticket.attempt_count < MOST_RESENT:
         due_at = next_attempt(ticket.attempt_count + 1, now, jitter)
         return replace(found, state=DeliveryState.DEFERRED, due_at=due_at, reason=because("wait.resend"))
     return found

@@ -32,6 +32,7 @@ from postroom.flows.note_habits import note_habits
 from postroom.flows.ports import Ports
 from postroom.flows.record_outcomes import RecordedBatch, record_outcomes
 from postroom.flows.recover_journals import (
+    Recovery,
     give_up_expired,
     put_back,
     put_back_strays,
@@ -346,6 +347,7 @@ class Deliverer:
                 if now >= renew_at or not self._leases_hold():
                     await self._database(self._renew)
                     self._renewed_at, renew_at = now, now + RENEW_EVERY
+                    self._has_strays = True  # a claim whose connection broke may have been committed later
                 await self._look_at_servers()
                 await self._loop.run_in_executor(None, self._journal.sync)
                 await self._close_idle_pools(now)
@@ -389,7 +391,8 @@ class Deliverer:
 
         def settle(worker: str, contents: JournalContents) -> None:
             found = recover_worker(self._ports, worker, started=contents.started, finished=contents.finished)
-            logger.warning("deliverer %s is dead: %s", worker, found)
+            if found != Recovery():
+                logger.warning("deliverer %s is dead: %s", worker, found)
 
         read_dead_journals(self._directory, settle)
 
