@@ -28,6 +28,7 @@ from postroom.core.terms.reasons import Reason, because, reasons_as_json
 from postroom.core.terms.states import Blame, DeliveryState, FailureType, NotificationState
 from postroom.core.tokens.addresses import TokenPurpose, make_token
 from postroom.flows.ports import Ports
+from postroom.flows.sign_mail import Keyring
 from postroom.flows.ways_out import WaysOut, load_ways_out
 from postroom.store import claims
 from postroom.store.claims import AttemptRow, ClaimedRow, Mark, NotificationMark
@@ -82,6 +83,7 @@ class Shelf:
     configured_broken_until: datetime | None = None
     configured_trouble: str = ""
     configured_trouble_count: int = 0
+    keyring: Keyring = field(default_factory=Keyring)
     _mails: dict[int, MailFacts] = field(default_factory=dict)
     _bytes: int = 0
 
@@ -125,7 +127,8 @@ def claim_and_compose(
     ways = load_ways_out(ports, shelf.configured_broken_until, shelf.configured_trouble)
     shelf.most_at_once = ways.parameters.number("mail.mail.queue.batch.size") or MOST_AT_ONCE
     settled = _Settled()
-    composer = _Composer(ports, ways, now, settled)
+    shelf.keyring.refresh(ports, now)
+    composer = _Composer(ports, ways, now, settled, shelf.keyring)
     ready = [found for row in kept if (found := composer.compose(row, mails.get(row.mail_id))) is not None]
     if settled.marks:
         _settle(worker, settled)
@@ -167,6 +170,7 @@ class _Composer:
     ways: WaysOut
     now: datetime
     settled: _Settled
+    keyring: Keyring
     choices: dict[tuple[int, bool], tuple[Choice, Sender] | Wait | NoIdentity] = field(default_factory=dict)
 
     def compose(self, row: ClaimedRow, mail: MailFacts | None) -> ReadyMail | None:
@@ -197,6 +201,12 @@ class _Composer:
                 choice, sender = way
         identity = sender.for_delivery(lambda: make_token(self.ports.address_keys, TokenPurpose.BOUNCE, row.id))
         wire = self._wire(row, recipient, mail, identity)
+        days = self.ways.parameters.number("mail.dkim.expiry_days")
+        signed = self.keyring.sign(self.ports, mail, choice.server, identity, wire, days)
+        if isinstance(signed, Reason):
+            self._wait(row, Wait(reason=signed, until=self.now + LEASE, server_id=choice.server.id))
+            return None
+        identity, wire = signed
         if choice.server.is_letterbox:
             self._capture(row, mail, choice, identity, wire)
             return None

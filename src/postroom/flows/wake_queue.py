@@ -9,7 +9,7 @@ from postroom.store.models import Delivery
 from postroom.store.models.outgoing import WAITING
 
 CHANNEL = "postroom_outgoing"
-FOR_SERVERS = ("wait.paused", "wait.broken", "wait.no_server", "wait.archived", "wait.secret")
+FOR_SERVERS = ("wait.paused", "wait.broken", "wait.no_server", "wait.archived", "wait.secret", "wait.dkim")
 
 
 def wake_queue(ports: Ports) -> int:

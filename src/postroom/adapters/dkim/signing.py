@@ -11,12 +11,22 @@ from base64 import b64encode
 from binascii import b2a_base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from postroom.adapters.dkim.canonical import body_digest, signed_fields
 from postroom.adapters.dkim.keys import make_key, open_key
 from postroom.core.terms.secret import Secret
 
 _LINE = 72  # characters of base64
+
+
+class OpenKey(Protocol):
+    """What a signature is made with."""
+
+    @property
+    def head(self) -> bytes: ...
+    @property
+    def sign(self) -> Callable[[bytes], bytes]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +59,7 @@ class DkimWriter:
 
     def signatures(
         self,
-        keys: Sequence[SigningKey],
+        keys: Sequence[OpenKey],
         header_block: bytes,
         body_hash: bytes,
         *,
@@ -63,7 +73,7 @@ class DkimWriter:
         return b"".join([_signature(key, rest, fields.data) for key in keys])
 
 
-def _signature(key: SigningKey, rest: bytes, data: bytes) -> bytes:
+def _signature(key: OpenKey, rest: bytes, data: bytes) -> bytes:
     unsigned = key.head + rest
     # relaxed, our own field is its text without line ends; RFC 6376 3.7: it comes last, b= empty, no CRLF behind it
     canonical = b"dkim-signature:" + unsigned[16:].replace(b"\r\n", b"")

@@ -80,6 +80,7 @@ class ServerFact:
     trouble: str = ""
     envelope_sender: str = "signed"
     login: str = ""
+    signs_dkim: bool = True
 
     def is_free(self, now: datetime) -> bool:
         return not self.is_paused and not self.is_broken(now)
