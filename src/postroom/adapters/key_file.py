@@ -80,6 +80,9 @@ class KeyFile:
         draft = self._path.with_name(f"{self._path.name}.new")
         draft.unlink(missing_ok=True)  # of somebody who died
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+            owner = self._path.stat()
+            if os.geteuid() == 0:  # whoever runs Postroom reads it, too
+                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
             file.write(str(content))
             file.flush()
             os.fsync(file.fileno())
