@@ -49,6 +49,7 @@ class KeyFact:
     retired_at: datetime | None
     keep_until: datetime | None
     has_private_half: bool
+    is_readable: bool  # false: its mails wait, for no secret key of ours opens it
 
     @property
     def is_wanted_in_dns(self) -> bool:
@@ -64,7 +65,7 @@ def list_keys(ports: Ports, *, member: Member | None, domain: str = "") -> tuple
     if domain:
         rows = rows.filter(domain=normalize_domain(domain) or domain)
     grace = _grace(ports)
-    return tuple(_fact(row, grace) for row in rows)
+    return tuple(_fact(ports, row, grace) for row in rows)
 
 
 def create_keys(
@@ -86,7 +87,7 @@ def create_keys(
         _lock(normal)
         rows = [_create(ports, normal, one, company_id, member) for one in ALGORITHMS[algorithm]]
     grace = _grace(ports)
-    return tuple(_fact(row, grace) for row in rows)
+    return tuple(_fact(ports, row, grace) for row in rows)
 
 
 def activate_key(ports: Ports, key_id: int, *, member: Member | None) -> KeyFact:
@@ -99,7 +100,7 @@ def activate_key(ports: Ports, key_id: int, *, member: Member | None) -> KeyFact
             _retire_others(ports, row, member)
             _change(ports, row, ACTIVE, member)
             wake_queue(ports)
-    return _fact(row, _grace(ports))
+    return _fact(ports, row, _grace(ports))
 
 
 def retire_key(ports: Ports, key_id: int, *, member: Member | None) -> KeyFact:
@@ -109,7 +110,7 @@ def retire_key(ports: Ports, key_id: int, *, member: Member | None) -> KeyFact:
         if row.state != RETIRED:
             _change(ports, row, RETIRED, member)
             wake_queue(ports)
-    return _fact(row, _grace(ports))
+    return _fact(ports, row, _grace(ports))
 
 
 def rotate_keys(ports: Ports, domain: str, *, member: Member | None) -> tuple[KeyFact, ...]:
@@ -131,7 +132,7 @@ def rotate_keys(ports: Ports, domain: str, *, member: Member | None) -> tuple[Ke
             successor = prepared[-1] if prepared else None
             successors.append(successor or _create(ports, normal, DkimAlgorithm(old.algorithm), old.company_id, member))
     grace = _grace(ports)
-    return tuple(_fact(row, grace) for row in successors)
+    return tuple(_fact(ports, row, grace) for row in successors)
 
 
 def forget_retired_keys(ports: Ports) -> int:
@@ -208,7 +209,7 @@ def _grace(ports: Ports) -> timedelta:
     return timedelta(days=parameters(ports).number("mail.dkim.grace_days"))
 
 
-def _fact(row: DkimKey, grace: timedelta) -> KeyFact:
+def _fact(ports: Ports, row: DkimKey, grace: timedelta) -> KeyFact:
     return KeyFact(
         id=row.pk,
         domain=row.domain,
@@ -223,6 +224,7 @@ def _fact(row: DkimKey, grace: timedelta) -> KeyFact:
         retired_at=row.retired_at,
         keep_until=row.retired_at + grace if row.retired_at is not None and row.private_key else None,
         has_private_half=bool(row.private_key),
+        is_readable=not row.private_key or ports.vault.key_of(bytes(row.private_key)) is not None,
     )
 
 
