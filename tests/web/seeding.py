@@ -58,7 +58,7 @@ def a_contact(name: str, address: str, company: Company | None = None) -> Contac
 @lru_cache
 def _hashed() -> str:
     """Slow on purpose, so done once a run."""
-    return make_password(PASSWORD)
+    return make_password(PASSWORD, hasher="pbkdf2_sha256")  # which processes of their own know, too
 
 
 def a_member(login: str, name: str, company: Company, role: Role = Role.AGENT, **more: Any) -> Member:
