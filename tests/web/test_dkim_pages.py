@@ -79,6 +79,7 @@ def test_a_key_that_cannot_be_opened_is_told_with_what_to_do(window: Client) -> 
     DkimKey.objects.update(private_key=b"of another house")
     page = shown(window)
     assert "cannot be opened" in page
+    assert "mail waits" in page
     assert "make a new one" in page
 
 

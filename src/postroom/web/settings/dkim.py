@@ -38,10 +38,11 @@ class KeyForm(forms.Form):
     algorithm = forms.ChoiceField(
         label=gettext_lazy("Algorithm"),
         choices=[
-            ("rsa", gettext_lazy("RSA, 2048 bits: every receiver knows it")),
-            ("both", gettext_lazy("RSA and Ed25519, two records")),
-            ("ed25519", gettext_lazy("Ed25519 alone: few receivers know it")),
+            ("rsa", gettext_lazy("RSA, 2048 bits")),
+            ("both", gettext_lazy("RSA and Ed25519")),
+            ("ed25519", gettext_lazy("Ed25519")),
         ],
+        help_text=gettext_lazy("Every receiver knows RSA, few know Ed25519: it is for use beside RSA."),
     )
     company = forms.ChoiceField(label=gettext_lazy("Signs the mail of"), required=False)
 
@@ -136,6 +137,7 @@ def _by_domain(keys: Sequence[KeyFact]) -> Iterator[dict[str, Any]]:
             "name": domain,
             "keys": of_it,
             "is_signed": manage_keys.ACTIVE in states,
+            "waits": any(key.state == manage_keys.ACTIVE and not key.is_readable for key in of_it),
             "may_rotate": manage_keys.ACTIVE in states and manage_keys.PREPARED not in states,
         }
 
