@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +16,10 @@ import postroom.core.routing.sentences
 import postroom.flows.settle_inbound  # noqa: F401
 from postroom.adapters.blobs.disk import DiskBlobs
 from postroom.adapters.clock import SystemClock
+from postroom.adapters.dkim.signing import DkimWriter
 from postroom.adapters.html.sanitizing import Sanitizer
 from postroom.adapters.ids import SystemIds
+from postroom.adapters.key_file import DerivedKeys, FixedKeys, KeyFile
 from postroom.adapters.vault import FernetVault
 from postroom.core.terms.configuration import Configuration
 from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxProtocol, MailboxSession
@@ -43,20 +44,28 @@ def ports() -> Ports:
 
 def make_ports(configuration: Configuration) -> Ports:
     """Ports for a configuration; tests change single ones with ``dataclasses.replace``."""
-    secret = configuration.secret_key
+    store = _key_store(configuration)
     return Ports(
         configuration=configuration,
         clock=SystemClock(),
         ids=SystemIds(),
         blobs=DiskBlobs(Path(configuration.data_dir) / "blobs"),
         html=Sanitizer(),
-        vault=FernetVault([secret]),
+        vault=FernetVault(store.keys),
+        key_store=store,
+        dkim=DkimWriter(),
         submit=_submitter(configuration),
         mail_hosts=_mail_hosts,
         mailbox_session=_mailbox_session,
-        address_keys=(derive_key(secret.reveal()),),
-        our_mark=sha256(b"postroom mark 1" + secret.reveal().encode()).hexdigest()[:16],
+        address_keys=DerivedKeys(store.keys, derive_key),
+        our_mark=store.mark(),
     )
+
+
+def _key_store(configuration: Configuration) -> KeyFile | FixedKeys:
+    if configuration.secret_key_file:
+        return KeyFile(Path(configuration.secret_key_file))
+    return FixedKeys(configuration.secret_keys)
 
 
 def _submitter(configuration: Configuration) -> Submit:

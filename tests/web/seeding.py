@@ -20,6 +20,7 @@ from postroom.store.models import (
     Company,
     Contact,
     Delivery,
+    DkimKey,
     Follower,
     InboundMessage,
     LetterboxMail,
@@ -38,6 +39,7 @@ from postroom.store.models import (
     ScheduledRun,
     SettingChange,
 )
+from postroom.wiring import ports
 
 PASSWORD = "only-for-tests-7"
 NOW = datetime.now(UTC).replace(microsecond=0)  # noqa: TID251 (pages speak of times relative to now)
@@ -58,7 +60,7 @@ def a_contact(name: str, address: str, company: Company | None = None) -> Contac
 @lru_cache
 def _hashed() -> str:
     """Slow on purpose, so done once a run."""
-    return make_password(PASSWORD)
+    return make_password(PASSWORD, hasher="pbkdf2_sha256")  # which processes of their own know, too
 
 
 def a_member(login: str, name: str, company: Company, role: Role = Role.AGENT, **more: Any) -> Member:
@@ -249,6 +251,18 @@ def a_house() -> Company:
     )
     domain = AliasDomain.objects.create(name="postroom.test")
     AliasDomain.objects.create(name="old-name.test", retired_at=ago(days=20), priority=50)
+    for number, state in enumerate(("active", "prepared", "retired")):
+        DkimKey.objects.create(
+            domain="postroom.test",
+            selector=f"pr20261{number}a",
+            algorithm="rsa",
+            public_key=f"MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A{'x7Q+' * 90}",
+            private_key=ports().vault.seal("a private key"),
+            state=state,
+            created_at=ago(days=70),
+            activated_at=ago(days=60) if state != "prepared" else None,
+            retired_at=ago(days=2) if state == "retired" else None,
+        )
     aliases = [
         Alias.objects.create(company=company, name=name, domain=domain, kind_id=kind, status=status)
         for name, kind, status in (

@@ -71,6 +71,7 @@ ADMINISTRATORS = [
     "/settings/domains/",
     "/settings/domains/new/",
     "/settings/domains/{domain}/",
+    "/settings/dkim/",
     "/settings/aliases/",
     "/settings/aliases/new/",
     "/settings/aliases/{alias}/",

@@ -15,7 +15,19 @@ from typing import Annotated, Protocol, runtime_checkable
 import typer
 
 from postroom import __version__
-from postroom.cli import bench, home, mail_commands, mailboxes, members, parameters, queue, running, schedule
+from postroom.cli import (
+    bench,
+    dkim,
+    home,
+    mail_commands,
+    mailboxes,
+    members,
+    parameters,
+    queue,
+    running,
+    schedule,
+    secrets,
+)
 from postroom.cli.telling import ASKED_WRONGLY, FAILED, Trouble, remark
 from postroom.core.terms.configuration import ConfigurationError
 
@@ -80,6 +92,8 @@ for name, group in (
     ("schedule", schedule.app),
     ("mailbox", mailboxes.app),
     ("parameter", parameters.app),
+    ("dkim", dkim.app),
+    ("secrets", secrets.app),
     ("user", members.app),
     ("bench", bench.app),
 ):

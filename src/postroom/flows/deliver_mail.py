@@ -31,6 +31,7 @@ from postroom.core.tokens.addresses import TokenPurpose, make_token
 from postroom.flows.pass_gates import Routed, domains_of, pass_gates
 from postroom.flows.ports import Ports
 from postroom.flows.reserve_sending import DestinationsKnown, Limits, give_back
+from postroom.flows.sign_mail import Keyring
 from postroom.flows.ways_out import WaysOut, load_ways_out
 from postroom.store import claims
 from postroom.store.claims import AttemptRow, ClaimedRow, Mark, NotificationMark
@@ -94,6 +95,7 @@ class Shelf:
     configured_trouble_count: int = 0
     destinations: DestinationsKnown = field(default_factory=DestinationsKnown)
     gates: set[GateKey] = field(default_factory=set)  # whose rows are known to exist
+    keyring: Keyring = field(default_factory=Keyring)
     _mails: dict[int, MailFacts] = field(default_factory=dict)
     _bytes: int = 0
 
@@ -140,7 +142,8 @@ def claim_and_compose(
     ways = load_ways_out(ports, shelf.configured_broken_until, shelf.configured_trouble)
     shelf.most_at_once = ways.parameters.number("mail.mail.queue.batch.size") or MOST_AT_ONCE
     settled = _Settled()
-    composer = _Composer(ports, ways, now, settled, frozenset(busy))
+    shelf.keyring.refresh(ports, now)
+    composer = _Composer(ports, ways, now, settled, shelf.keyring, frozenset(busy))
     routed = [found for row in kept if (found := composer.route(row, mails.get(row.mail_id))) is not None]
     limits = Limits(ways.rows, shelf.destinations, domains_of(routed), now)
     passing, alarms = pass_gates(composer, routed, shelf.gates, limits)
@@ -185,6 +188,7 @@ class _Composer:
     ways: WaysOut
     now: datetime
     settled: _Settled
+    keyring: Keyring
     busy: frozenset[int] = frozenset()
     choices: dict[tuple[int, bool, frozenset[int]], tuple[Choice, Sender] | Wait | NoIdentity] = field(
         default_factory=dict
@@ -245,6 +249,12 @@ class _Composer:
         row, choice = routed.row, routed.choice
         identity = routed.sender.for_delivery(lambda: make_token(self.ports.address_keys, TokenPurpose.BOUNCE, row.id))
         wire = self._wire(row, routed.recipient, routed.mail, identity)
+        days = self.ways.parameters.number("mail.dkim.expiry_days")
+        signed = self.keyring.sign(self.ports, routed.mail, choice.server, identity, wire, days)
+        if isinstance(signed, Reason):
+            self._wait(row, Wait(reason=signed, until=self.now + LEASE, server_id=choice.server.id))
+            return None
+        identity, wire = signed
         if choice.server.is_letterbox:
             self._capture(row, routed.mail, choice, identity, wire)
             return None

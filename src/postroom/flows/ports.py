@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -43,10 +43,65 @@ class Html(Protocol):
 
 
 class Vault(Protocol):
-    """Encrypts secrets at rest, with a key outside the database. ``open`` raises ValueError for what it did not seal."""
+    """Encrypts secrets at rest, with keys outside the database: the first seals, all open.
+
+    ``open`` raises ValueError for what it did not seal. ``key_of`` tells which key opens it: 0 is the present one, None: none of
+    them. ``reseal`` seals anew with the present one and raises ValueError as ``open``.
+    """
 
     def seal(self, value: str) -> bytes: ...
     def open(self, sealed: bytes) -> Secret: ...
+    def key_of(self, sealed: bytes) -> int | None: ...
+    def reseal(self, sealed: bytes) -> bytes: ...
+
+
+class KeyStore(Protocol):
+    """Where the installation's secret keys lie: the present one first, former ones after it.
+
+    ``place`` is its name for people; ``is_ours`` says whether we may change it. Both changes are durable when they return, and
+    every process sees them at its next use. Both raise OSError.
+    """
+
+    @property
+    def place(self) -> str: ...
+    @property
+    def is_ours(self) -> bool: ...
+    def count(self) -> int: ...
+    def add(self) -> None:
+        """Make a new key; it is the present one from now on."""
+
+    def forget_former(self) -> None:
+        """Keep the present key alone."""
+
+
+class DkimKeyHandle(Protocol):
+    """A private key that was opened, bound to its domain and selector."""
+
+    @property
+    def head(self) -> bytes: ...
+    @property
+    def sign(self) -> Callable[[bytes], bytes]: ...
+
+
+class Dkim(Protocol):
+    """DKIM (RFC 6376): keys and signatures. ``make_key`` gives the private half in PEM and the public one as DNS shows it.
+
+    ``signatures`` are whole fields with line ends, to stand before the header block; times in seconds since 1970.
+    ``make_key`` and ``open_key`` raise ValueError for what is no key.
+    """
+
+    def make_key(self, algorithm: str) -> tuple[Secret, str]: ...
+    def open_key(self, *, domain: str, selector: str, algorithm: str, private: Secret) -> DkimKeyHandle: ...
+    def body_hash(self, body: bytes) -> bytes: ...
+    def signatures(
+        self,
+        keys: Sequence[DkimKeyHandle],
+        header_block: bytes,
+        body_hash: bytes,
+        *,
+        signed_at: int,
+        expires_at: int | None = None,
+    ) -> bytes: ...
 
 
 class Submit(Protocol):
@@ -71,8 +126,10 @@ class Ports:
     blobs: Blobs
     html: Html
     vault: Vault
+    key_store: KeyStore
+    dkim: Dkim
     submit: Submit
     mail_hosts: MailHosts
     mailbox_session: Callable[[MailboxEndpoint], MailboxSession]
-    address_keys: tuple[bytes, ...] = field(repr=False)  # the first signs, all verify
+    address_keys: Sequence[bytes] = field(repr=False)  # the first signs, all verify
     our_mark: str  # names this installation in X-Postroom-Objects

@@ -22,6 +22,7 @@ from postroom.flows.access import require
 from postroom.flows.defer_job import defer_job
 from postroom.flows.fetch_mailbox import FETCH_ACTION, due_mailboxes, fetch_now, summary
 from postroom.flows.forget_old_mail import forget_old_mail
+from postroom.flows.manage_keys import forget_retired_keys
 from postroom.flows.ports import Ports
 from postroom.flows.resolve_destinations import resolve_destinations
 from postroom.flows.slow_down import DESTINATIONS_ACTION
@@ -82,7 +83,7 @@ def _resolve_destinations(ports: Ports, is_over: IsOver) -> str:
 
 
 def _vacuum(ports: Ports, is_over: IsOver) -> str:
-    gone = forget_old_mail(ports, is_over)
+    gone = forget_old_mail(ports, is_over) | {"private DKIM keys": forget_retired_keys(ports)}
     return ", ".join(f"{count} {name}" for name, count in gone.items() if count) or "nothing was old enough"
 
 
@@ -112,7 +113,7 @@ _TABLE = (
         key="auto_vacuum",
         name="Auto-Vacuum",
         interval=timedelta(days=1),
-        help="Forgets old deliveries, raw mail, held mail, histories, by the parameters retention.*.",
+        help="Forgets old deliveries, raw mail, held mail, histories, by the parameters retention.*, and private halves of DKIM keys that were retired.",
         run=_vacuum,
     ),
 )

@@ -25,7 +25,7 @@ from postroom.store.models.outgoing import PARKED, WAITING
 
 CHANNEL = "postroom_outgoing"
 OF_A_SERVER = ("wait.paused", "wait.broken", "wait.busy")  # parked for a server that works some day by itself
-FOR_SERVERS = (*PARKED, "wait.secret", *OF_LIMITS)
+FOR_SERVERS = (*PARKED, "wait.secret", "wait.dkim", *OF_LIMITS)
 AT_ONCE = 5_000
 ROOM = 3_000
 PROBES = 5  # for a server whose circuit was open

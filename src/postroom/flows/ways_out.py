@@ -110,6 +110,7 @@ def _server(row: OutgoingServer) -> ServerFact:
         trouble=row.trouble,
         envelope_sender=row.envelope_sender,
         login=row.username,
+        signs_dkim=row.signs_dkim and row.transport != "api",  # a provider composes, and signs, by itself
     )
 
 

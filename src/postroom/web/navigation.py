@@ -21,6 +21,7 @@ SETTINGS = (
     ("servers", gettext_lazy("Outgoing servers"), "outgoing_mail"),
     ("mailboxes", gettext_lazy("Mailboxes"), "markunread_mailbox"),
     ("domains", gettext_lazy("Alias domains"), "language"),
+    ("dkim", gettext_lazy("DKIM keys"), "verified_user"),
     ("aliases", gettext_lazy("Aliases"), "alternate_email"),
     ("parameters", gettext_lazy("Parameters"), "tune"),
     ("actions", gettext_lazy("Scheduled actions"), "schedule"),

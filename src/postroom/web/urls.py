@@ -11,6 +11,7 @@ from postroom.web.letterbox import views as letterbox
 from postroom.web.live import views as live
 from postroom.web.queue import views as queue
 from postroom.web.records import chatter, lists, places
+from postroom.web.settings import dkim
 from postroom.web.settings import views as settings
 
 app_name = "web"
@@ -63,6 +64,10 @@ urlpatterns = [
     path("settings/actions/<slug:key>/", settings.action, name="action"),
     path("settings/actions/<slug:key>/run/", settings.run, name="run"),
     path("settings/changes/", settings.changes, name="changes"),
+    path("settings/dkim/", dkim.keys, name="dkim"),
+    path("settings/dkim/create/", dkim.create, name="dkim_create"),
+    path("settings/dkim/rotate/", dkim.rotate, name="dkim_rotate"),
+    path("settings/dkim/act/", dkim.act, name="dkim_act"),
     path("settings/keys/", settings.keys, name="keys"),
     path("settings/keys/remove/", settings.remove_key, name="remove_key"),
     path("live/<slug:topic>/", live.stream, name="live"),

@@ -62,6 +62,11 @@ catalogue(
         "return.filter": "The filter of {server} forbids {refused} as the envelope sender: it is {address}.",
         "return.from": "No domain for reports is known: the envelope sender is {address}.",
         "return.null": "An automatic mail: the envelope sender is empty, nobody hears when it fails.",
+        # with which signature
+        "dkim.signed": "Signed for {domain} with selector {selector} ({algorithm}).",
+        "dkim.no_key": "Not signed: no DKIM key of ours is for {domain}.",
+        "dkim.off": "Not signed: {server} signs itself (DKIM is switched off for it).",
+        "wait.dkim": "The DKIM key {selector} of {domain} cannot be opened: restore the secret key, or retire this key and make a new one.",
         # why it cannot leave, or how it ended
         "mail.no_from": "The mail has no From, and there is no default From.",
         "mail.bad_from": "The From {sender} is no mail address.",

@@ -81,6 +81,7 @@ class ServerFact:
     is_full: bool = False  # its limit of today is reached
     envelope_sender: str = "signed"
     login: str = ""
+    signs_dkim: bool = True
 
     def is_free(self, now: datetime) -> bool:
         return not self.is_paused and not self.is_full and not self.is_broken(now)

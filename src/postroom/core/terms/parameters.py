@@ -191,6 +191,13 @@ _TABLE = (
         _switch,
         "Whether reply addresses carry a signed token (the domain must accept plus-addresses).",
     ),
+    (
+        "mail.dkim.grace_days",
+        "7",
+        _number,
+        "Days that a retired DKIM key stays published for mail under way, and can sign again; then its private half is deleted.",
+    ),
+    ("mail.dkim.expiry_days", "0", _number, "Days that a DKIM signature is good for (x=); 0: it does not expire."),
     ("mail.note.by_mail", "1", _switch, "Whether colleagues who follow notes hear of them by mail."),
     ("retention.raw_days", "400", _number, "Days that raw inbound mail is kept."),
     ("retention.delivery_days", "90", _number, "Days that deliveries and attempts are kept; never under 35."),

@@ -246,6 +246,20 @@
     });
   }
 
+  /* Without TLS a browser gives no clipboard: then the text is marked and copied in the old way. */
+  async function copy(button, shown) {
+    const label = button.querySelector("[data-label]");
+    const before = label.textContent;
+    try {
+      await navigator.clipboard.writeText(shown.textContent);
+    } catch {
+      window.getSelection().selectAllChildren(shown);
+      if (!document.execCommand("copy")) return;
+    }
+    label.textContent = button.dataset.done;
+    setTimeout(() => (label.textContent = before), 2000);
+  }
+
   document.addEventListener("click", (event) => {
     each(document, "details.pr-pop[open]", (open) => {
       if (!open.contains(event.target)) open.open = false;
@@ -261,6 +275,8 @@
       drop.closest("[data-dropped]").remove();
       htmx.trigger(document.body, "postroom:people");
     }
+    const copies = event.target.closest("[data-copy]");
+    if (copies) copy(copies, document.getElementById(copies.dataset.copy));
     const reveal = event.target.closest("[data-toggle]");
     if (reveal) document.getElementById(reveal.dataset.toggle).toggleAttribute("hidden");
   }, true);
