@@ -17,6 +17,7 @@ import postroom.core.routing.sentences
 import postroom.flows.settle_inbound  # noqa: F401
 from postroom.adapters.blobs.disk import DiskBlobs
 from postroom.adapters.clock import SystemClock
+from postroom.adapters.esp import ProviderDesk
 from postroom.adapters.html.sanitizing import Sanitizer
 from postroom.adapters.ids import SystemIds
 from postroom.adapters.vault import FernetVault
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
     # named here again for workers, who may not import adapters
     from postroom.adapters.journal import JournalContents as JournalContents  # noqa: PLC0414
     from postroom.adapters.journal import WireJournalFile as WireJournalFile  # noqa: PLC0414
+    from postroom.adapters.esp.pool import EspPool as EspPool  # noqa: PLC0414
     from postroom.adapters.smtp.pool import SmtpPool as SmtpPool  # noqa: PLC0414
-    from postroom.core.delivery.wire import Endpoint, WireJournal
+    from postroom.core.delivery.wire import ApiEndpoint, Endpoint, WireJournal
 
 
 @lru_cache(maxsize=1)
@@ -50,6 +52,7 @@ def make_ports(configuration: Configuration) -> Ports:
         html=Sanitizer(),
         vault=FernetVault([secret]),
         submit=_submitter(configuration),
+        providers=ProviderDesk(),
         mailbox_session=_mailbox_session,
         address_keys=(derive_key(secret.reveal()),),
         our_mark=sha256(b"postroom mark 1" + secret.reveal().encode()).hexdigest()[:16],
@@ -87,6 +90,13 @@ def smtp_pool(endpoint: Endpoint, journal: WireJournal) -> SmtpPool:
     from postroom.adapters.smtp.pool import SmtpPool
 
     return SmtpPool(endpoint, journal=journal)
+
+
+def api_pool(endpoint: ApiEndpoint, journal: WireJournal) -> EspPool:
+    """Hands at a provider's API; for one event loop. Raises `ValueError` for an endpoint that is none."""
+    from postroom.adapters.esp.pool import EspPool
+
+    return EspPool(endpoint, journal=journal)
 
 
 def journal_names(directory: Path) -> list[str]:

@@ -6,6 +6,7 @@ sent again. Where a provider knows idempotency keys, each mail has one.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, cast
 
 from anymail.backends import brevo, mailgun, mailjet, postmark, resend, sendgrid, sparkpost
@@ -15,6 +16,9 @@ from postroom.adapters.esp.messages import RawMessage
 from postroom.adapters.esp.sessions import GuardedSession
 from postroom.core.delivery.providers import API_URL, PROVIDERS, host_of
 from postroom.core.delivery.wire import ApiEndpoint
+
+# said at every use; decision 0020 says why we offer it all the same
+warnings.filterwarnings("ignore", message="django-anymail has dropped official support for SendGrid")
 
 _QUIET = {"ignore_recipient_status": True, "debug_api_requests": False, "send_defaults": {}}
 
@@ -39,7 +43,7 @@ class MailgunMimePayload(mailgun.MailgunPayload):
 
     def serialize_data(self) -> dict[str, object]:
         self.files = [("message", ("message.eml", self.message.raw, "message/rfc822"))]
-        variables = {name: value for name, value in self.data.items() if name.startswith("v:")}
+        variables = {name: value for name, value in self.data.items() if name.startswith(("v:", "o:"))}
         return {"to": [one.addr_spec for one in self.all_recipients], **variables}
 
     def set_envelope_sender(self, email: object) -> None:

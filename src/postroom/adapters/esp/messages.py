@@ -29,6 +29,8 @@ _FORBIDDEN = {  # by the provider's documentation
     "mailjet": frozenset("message-id list-id user-agent x-mailer x-feedback-id delivered-to".split()),
 }
 
+_TRACKING = frozenset({"mailgun", "mailjet", "postmark", "sendgrid"})  # where anymail can turn it off, mail by mail
+
 
 class RawMessage(AnymailMessage):  # type: ignore[misc]  # anymail has no types
     """A mail that some payloads send as it is."""
@@ -49,6 +51,8 @@ def message_for(mail: WireMail, provider: Provider) -> RawMessage:
     )
     if mail.token:
         message.metadata = {TOKEN: mail.token}
+    if provider.name in _TRACKING:  # it would rewrite our links
+        message.track_opens = message.track_clicks = False
     if mail.envelope.mail_from and provider.envelope_sender is not Keeps.NO:
         message.envelope_sender = mail.envelope.mail_from
     if provider.is_raw:

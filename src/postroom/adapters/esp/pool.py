@@ -83,7 +83,10 @@ class EspPool:
         """Finishes what is under way, for ``grace`` seconds at most. What still waited was not sent: its futures are cancelled."""
         self._is_closing = True
         for job in self._waiting():
-            job.future.cancel()
+            if job.questions:
+                self._settle(job, self._lost(job, "the pool was closed"))
+            else:
+                job.future.cancel()
         if self._running:
             await asyncio.wait(list(self._running), timeout=grace)
             await asyncio.sleep(0)  # lets those that came in time be settled
@@ -111,7 +114,9 @@ class EspPool:
             self._journal.started(job.mail.key)
         except Exception as error:  # nothing can be sent without a journal: everybody who waits hears why
             for one in [job, *self._waiting()]:
-                if not one.future.done():
+                if one.questions:
+                    self._settle(one, self._lost(one, f"its answer was lost, and the journal failed: {error}"))
+                elif not one.future.done():
                     one.future.set_exception(error)
             return False
         self._hands += 1

@@ -62,6 +62,8 @@ class Clerk:
         try:
             if self._backend is None:
                 self._backend = make_backend(self.endpoint)
+            if (session := getattr(self._backend, "session", None)) is not None:
+                session.was_written = False
             message = message_for(mail, PROVIDERS[provider])
             message.idempotency_key = idempotency_key
             self._backend.send_messages([message])

@@ -31,6 +31,7 @@ class GuardedSession(requests.Session):
         super().__init__()
         self.trust_env = False
         self.max_redirects = 0
+        self.headers["User-Agent"] = "postroom"
         self.was_written = False
         self._timeouts = (connect_timeout, reply_timeout)
         self._used_at = 0.0

@@ -56,6 +56,8 @@ catalogue(
         "outcome.unknown": "The connection broke after the whole mail was sent and before the reply: {trouble}",
         "outcome.crashed": "The worker died between the end of the mail and the server's reply.",
         "outcome.lease": "The machine that sent it is gone, and what it knew of it: the mail may have left or not.",
+        "tracking.bounced": "The provider says that the mail came back, and not why.",
+        "tracking.rejected": "The provider refused it after it had taken it, and does not say why.",
         # what a person may not do
         "queue.gone": "This delivery is not there any more.",
         "queue.sending": "It is on its way out at this moment.",

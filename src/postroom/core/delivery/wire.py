@@ -117,6 +117,18 @@ class WireOutcome:
         return self.phase is Phase.BODY and self.reply is None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiCheck:
+    """What a question to an API showed, without sending. ``is_told`` False: the provider answers no such question, only a real mail
+    would tell. ``text`` is what it said."""
+
+    is_good: bool
+    phase: Phase = Phase.AUTH
+    text: str = ""
+    is_told: bool = True
+    duration: float = 0.0
+
+
 class WireJournal(Protocol):
     """Notes that survive the death of the process (law 8): plain appends, before the wire and after it."""
 
