@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from postroom.flows.deliver_mail import ReadyMail
 
 if TYPE_CHECKING:
-    from postroom.wiring import SmtpPool
+    from postroom.wiring import EspPool, SmtpPool
 
 WORK_AHEAD = 4  # mails given to the pool for each connection it may have
 LEAST_AHEAD = 40
@@ -24,7 +24,7 @@ LEAST_AHEAD = 40
 class Counter:
     """One server. ``outstanding`` mails are with the pool."""
 
-    pool: SmtpPool
+    pool: SmtpPool | EspPool
     max_connections: int
     outstanding: int = 0
     idle_since: float | None = None
