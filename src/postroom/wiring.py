@@ -28,9 +28,9 @@ from postroom.flows.ports import Ports, Submit
 
 if TYPE_CHECKING:
     # named here again for workers, who may not import adapters
+    from postroom.adapters.esp.pool import EspPool as EspPool  # noqa: PLC0414
     from postroom.adapters.journal import JournalContents as JournalContents  # noqa: PLC0414
     from postroom.adapters.journal import WireJournalFile as WireJournalFile  # noqa: PLC0414
-    from postroom.adapters.esp.pool import EspPool as EspPool  # noqa: PLC0414
     from postroom.adapters.smtp.pool import SmtpPool as SmtpPool  # noqa: PLC0414
     from postroom.core.delivery.wire import ApiEndpoint, Endpoint, WireJournal
 

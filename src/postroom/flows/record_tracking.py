@@ -66,8 +66,9 @@ class Recorded:
     changed: int = 0
 
 
-def take_hook(ports: Ports, *, provider: str, token: str, post: HookPost) -> HookResult:
-    """Raises database errors only."""
+def take_hook(ports: Ports, *, provider: str, token: str, headers: Mapping[str, str], body: bytes) -> HookResult:
+    """``headers`` with names in lower case. Raises database errors only."""
+    post = HookPost(headers=headers, body=body)
     hook = _hook(provider, token)
     if hook is None:
         return HookResult.FORGED
@@ -156,12 +157,7 @@ def _record(ports: Ports, server_id: int, events: Sequence[TrackingEvent]) -> Re
         Counter(row.contact_id for row, change, _ in changes if change.bounces and row.contact_id is not None),
     )
     DeliveryEvent.objects.bulk_create(
-        [
-            _event_row(number, event, ports)
-            for number, mine in told.items()
-            for event in mine
-            if event.kind in NOTED
-        ],
+        [_event_row(number, event, ports) for number, mine in told.items() for event in mine if event.kind in NOTED],
         ignore_conflicts=True,
     )
     _tell_pages(row.record_id for row, change, _ in changes if change.is_changed)

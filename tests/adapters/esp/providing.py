@@ -111,9 +111,7 @@ def a_wire_mail(
 
 
 ATTACHMENTS = (
-    OutgoingAttachment(
-        name="logo.png", content_type="image/png", content=PNG, content_id="logo@northwind.example"
-    ),
+    OutgoingAttachment(name="logo.png", content_type="image/png", content=PNG, content_id="logo@northwind.example"),
     OutgoingAttachment(name="Rechnung März.pdf", content_type="application/pdf", content=b"%PDF-1.7 paid"),
     OutgoingAttachment(name="invite.ics", content_type="text/calendar; method=REQUEST", content=b"BEGIN:VCALENDAR\r\n"),
 )

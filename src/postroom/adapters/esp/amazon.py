@@ -13,14 +13,14 @@ import boto3
 from anymail.backends.amazon_ses import AmazonSESBasePayload, AmazonSESV2SendEmailPayload, EmailBackend
 from botocore.config import Config
 
-from postroom.adapters.esp.messages import TOKEN, RawMessage
+from postroom.adapters.esp.messages import RawMessage
 from postroom.core.delivery.providers import API_URL
 from postroom.core.delivery.wire import ApiEndpoint
 
 _making = Lock()  # sessions of boto3 are not for several threads
 
 
-class AmazonPayload(AmazonSESV2SendEmailPayload):  # type: ignore[misc]  # anymail has no types
+class AmazonPayload(AmazonSESV2SendEmailPayload):
     message: RawMessage
 
     def init_payload(self) -> None:
@@ -35,7 +35,7 @@ class AmazonPayload(AmazonSESV2SendEmailPayload):  # type: ignore[misc]  # anyma
         self.params["EmailTags"] = [{"Name": name, "Value": value} for name, value in metadata.items()]
 
 
-class AmazonBackend(EmailBackend):  # type: ignore[misc]  # anymail has no types
+class AmazonBackend(EmailBackend):
     endpoint: ApiEndpoint
 
     def open(self) -> Any:
@@ -65,7 +65,11 @@ def ask_account(endpoint: ApiEndpoint) -> str:
     finally:
         client.close()
     quota = account.get("SendQuota", {})
-    kind = "" if account.get("ProductionAccessEnabled", True) else " It is in the sandbox: only verified addresses get mail."
+    kind = (
+        ""
+        if account.get("ProductionAccessEnabled", True)
+        else " It is in the sandbox: only verified addresses get mail."
+    )
     return f"{quota.get('SentLast24Hours', 0):g} of {quota.get('Max24HourSend', 0):g} mails a day are used.{kind}"
 
 

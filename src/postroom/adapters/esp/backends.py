@@ -149,9 +149,7 @@ def make_backend(endpoint: ApiEndpoint) -> AnymailRequestsBackend:
         case "sendgrid":
             backend = SendGridBackend(api_key=secret, api_url=api_url(endpoint, "/v3/"), **_QUIET)
         case "sparkpost":
-            backend = SparkPostBackend(
-                api_key=secret, subaccount=None, api_url=api_url(endpoint, "/api/v1/"), **_QUIET
-            )
+            backend = SparkPostBackend(api_key=secret, subaccount=None, api_url=api_url(endpoint, "/api/v1/"), **_QUIET)
         case _:
             raise ValueError(f"{endpoint.provider!r} is no provider of ours")
     backend.endpoint = endpoint

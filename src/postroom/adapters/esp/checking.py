@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import requests
@@ -24,7 +24,7 @@ class _Question:
     """``shows`` are fields of the answer that a person wants to see."""
 
     path: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(default_factory=dict)
     auth: tuple[str, str] | None = None
     shows: tuple[str, ...] = ()
 
@@ -42,24 +42,18 @@ def check(endpoint: ApiEndpoint) -> ApiCheck:
 
 
 def _question(endpoint: ApiEndpoint) -> _Question:
-    key = endpoint.secret.reveal()
-    match endpoint.provider:
-        case "brevo":
-            return _Question(path="/v3/account", headers={"api-key": key}, shows=("email", "companyName"))
-        case "mailgun":
-            domain = endpoint.option("domain")
-            return _Question(path=f"/v3/domains/{domain}", headers={}, auth=("api", key), shows=("state",))
-        case "mailjet":
-            return _Question(path="/v3/REST/user", headers={}, auth=(endpoint.option("api_key"), key), shows=("Email",))
-        case "postmark":
-            headers = {"X-Postmark-Server-Token": key}
-            return _Question(path="/server", headers=headers, shows=("Name", "DeliveryType"))
-        case "resend":
-            return _Question(path="/domains", headers={"Authorization": f"Bearer {key}"}, shows=("name", "status"))
-        case "sendgrid":
-            return _Question(path="/v3/scopes", headers={"Authorization": f"Bearer {key}"})
-        case _:
-            return _Question(path="/api/v1/sending-domains", headers={"Authorization": key}, shows=("domain",))
+    key, option = endpoint.secret.reveal(), endpoint.option
+    bearer = {"Authorization": f"Bearer {key}"}
+    questions = {
+        "brevo": _Question(path="/v3/account", headers={"api-key": key}, shows=("email", "companyName")),
+        "mailgun": _Question(path=f"/v3/domains/{option('domain')}", auth=("api", key), shows=("state",)),
+        "mailjet": _Question(path="/v3/REST/user", auth=(option("api_key"), key), shows=("Email",)),
+        "postmark": _Question(path="/server", headers={"X-Postmark-Server-Token": key}, shows=("Name", "DeliveryType")),
+        "resend": _Question(path="/domains", headers=bearer, shows=("name", "status")),
+        "sendgrid": _Question(path="/v3/scopes", headers=bearer),
+        "sparkpost": _Question(path="/api/v1/sending-domains", headers={"Authorization": key}, shows=("domain",)),
+    }
+    return questions[endpoint.provider]
 
 
 def _check(endpoint: ApiEndpoint, question: _Question) -> ApiCheck:

@@ -32,7 +32,7 @@ _FORBIDDEN = {  # by the provider's documentation
 _TRACKING = frozenset({"mailgun", "mailjet", "postmark", "sendgrid"})  # where anymail can turn it off, mail by mail
 
 
-class RawMessage(AnymailMessage):  # type: ignore[misc]  # anymail has no types
+class RawMessage(AnymailMessage):
     """A mail that some payloads send as it is."""
 
     raw: bytes = b""

@@ -11,9 +11,10 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
 import requests
@@ -81,43 +82,33 @@ def read_post(provider: str, post: HookPost, signing: Secret) -> HookReading | H
 # -- anymail's views, without their network and their signals
 
 
+_VIEWS = {  # imported each when it is asked for
+    "amazon_ses": "AmazonSESTrackingWebhookView",
+    "brevo": "BrevoTrackingWebhookView",
+    "mailgun": "MailgunTrackingWebhookView",
+    "mailjet": "MailjetTrackingWebhookView",
+    "postmark": "PostmarkTrackingWebhookView",
+    "resend": "ResendTrackingWebhookView",
+    "sendgrid": "SendGridTrackingWebhookView",
+    "sparkpost": "SparkPostTrackingWebhookView",
+}
+
+
 def _view(provider: str, signing: Secret) -> Any:
-    secret = signing.reveal()
+    settings: dict[str, object] = {}
     match provider:
-        case "brevo":
-            from anymail.webhooks.brevo import BrevoTrackingWebhookView as View  # noqa: PLC0415 - each when it is asked for
-
-            return _quiet(View)()
-        case "mailgun":
-            from anymail.webhooks.mailgun import MailgunTrackingWebhookView as View  # noqa: PLC0415
-
-            return _quiet(View)(webhook_signing_key=secret)
-        case "mailjet":
-            from anymail.webhooks.mailjet import MailjetTrackingWebhookView as View  # noqa: PLC0415
-
-            return _quiet(View)()
-        case "postmark":
-            from anymail.webhooks.postmark import PostmarkTrackingWebhookView as View  # noqa: PLC0415
-
-            return _quiet(View)()
-        case "resend":
-            from anymail.webhooks.resend import ResendTrackingWebhookView as View  # noqa: PLC0415
-
-            return _quiet(View)(signing_secret=None)
-        case "sendgrid":
-            from anymail.webhooks.sendgrid import SendGridTrackingWebhookView as View  # noqa: PLC0415
-
-            return _quiet(View)(tracking_webhook_verification_key=secret or None)
-        case "sparkpost":
-            from anymail.webhooks.sparkpost import SparkPostTrackingWebhookView as View  # noqa: PLC0415
-
-            return _quiet(View)()
         case "amazon_ses":
-            from anymail.webhooks.amazon_ses import AmazonSESTrackingWebhookView as View  # noqa: PLC0415
-
-            return _quiet(View)(auto_confirm_sns_subscriptions=False)
+            settings = {"auto_confirm_sns_subscriptions": False}
+        case "mailgun":
+            settings = {"webhook_signing_key": signing.reveal()}
+        case "resend":
+            settings = {"signing_secret": None}  # checked before, without a package more
+        case "sendgrid":
+            settings = {"tracking_webhook_verification_key": signing.reveal() or None}
         case _:
-            raise ValueError(provider)
+            pass
+    view = getattr(import_module(f"anymail.webhooks.{provider}"), _VIEWS[provider])
+    return _quiet(view)(**settings)
 
 
 @lru_cache(maxsize=16)
@@ -134,7 +125,7 @@ def _as_request(post: HookPost) -> HttpRequest:
     request.META["CONTENT_TYPE"] = post.headers.get("content-type", "")
     request.content_type = post.headers.get("content-type", "").partition(";")[0].strip().lower()
     request.content_params = {}
-    request._body = post.body  # type: ignore[attr-defined]  # as if it had been read
+    request._body = post.body
     return request
 
 
@@ -145,18 +136,20 @@ def _read_sns(post: HookPost) -> HookReading | HookRefusal:
     try:
         message = json.loads(post.body)
         kind = message["Type"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return HookRefusal.UNREADABLE
     if not is_signed_by_amazon(message, _certificate):
         return HookRefusal.FORGED
     if kind == "SubscriptionConfirmation":
         address = str(message.get("SubscribeURL", ""))
         return HookReading(confirm_at=address) if is_amazons_confirmation(address) else HookRefusal.UNREADABLE
-    if kind != "Notification":
-        return HookReading()
+    return _read_ses(message) if kind == "Notification" else HookReading()
+
+
+def _read_ses(message: Mapping[str, Any]) -> HookReading | HookRefusal:
     try:
         told = json.loads(message["Message"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return HookReading()  # the greeting after a subscription
     try:
         events = _all_of(_view("amazon_ses", Secret("")).esp_to_anymail_events(told, message), "amazon_ses")

@@ -121,9 +121,7 @@ class EspPool:
             return False
         self._hands += 1
         clerk = self._idle.pop() if self._idle else Clerk(self._endpoint)
-        work = partial(
-            clerk.send, job.mail, label=f"{self._label}#{self._hands}", idempotency_key=job.idempotency_key
-        )
+        work = partial(clerk.send, job.mail, label=f"{self._label}#{self._hands}", idempotency_key=job.idempotency_key)
         running = asyncio.get_running_loop().run_in_executor(self._threads, work)
         self._running[running] = job
         running.add_done_callback(partial(self._done, clerk))

@@ -23,7 +23,13 @@ from postroom.core.terms.smtp_replies import SmtpReply
 
 _log = logging.getLogger(__name__)
 _LONGEST_ID = 200
-_NOT_WRITTEN = ("EndpointConnectionError", "ConnectTimeoutError", "SSLError", "ProxyConnectionError", "NoCredentialsError")
+_NOT_WRITTEN = (
+    "EndpointConnectionError",
+    "ConnectTimeoutError",
+    "SSLError",
+    "ProxyConnectionError",
+    "NoCredentialsError",
+)
 
 
 class Clerk:

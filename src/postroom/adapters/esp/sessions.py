@@ -41,7 +41,7 @@ class GuardedSession(requests.Session):
         for prefix in ("https://", "http://"):
             self.mount(prefix, HTTPAdapter(pool_connections=2, pool_maxsize=2, max_retries=0))
 
-    def request(self, *args: Any, **kwargs: Any) -> requests.Response:  # type: ignore[override]  # whatever the caller says
+    def request(self, *args: Any, **kwargs: Any) -> requests.Response:
         kwargs |= {"timeout": self._timeouts, "allow_redirects": False, "verify": True, "stream": True}
         self.was_written = False
         if self._used_at and time.monotonic() - self._used_at > _RESTED:
@@ -56,9 +56,9 @@ class GuardedSession(requests.Session):
         return response
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        if request.body:
-            body = request.body.encode() if isinstance(request.body, str) else request.body
-            request.body = _Watched(body, self)  # type: ignore[assignment]  # anything that can be read
+        body = request.body.encode() if isinstance(request.body, str) else request.body
+        if isinstance(body, bytes) and body:
+            request.body = _Watched(body, self)
         return super().send(request, **kwargs)
 
 
@@ -97,4 +97,4 @@ def _read_whole(response: requests.Response, deadline: float) -> None:
     finally:
         response.close()
     response._content = bytes(content)
-    response._content_consumed = True  # type: ignore[attr-defined]  # so that `content` does not ask the wire again
+    response._content_consumed = True

@@ -38,7 +38,7 @@ def is_signed_as_standard(secret: str, headers: Mapping[str, str], body: bytes, 
     digest = hmac.digest(key, f"{message_id}.{moment}.".encode() + body, hashlib.sha256)
     expected = b"v1," + base64.b64encode(digest)
     given = headers.get("svix-signature", "").encode().split()
-    return any([hmac.compare_digest(expected, one) for one in given[:10]])
+    return any(hmac.compare_digest(expected, one) for one in given[:10])
 
 
 def is_signed_by_amazon(message: Mapping[str, object], fetch: Callable[[str], bytes]) -> bool:

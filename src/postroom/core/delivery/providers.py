@@ -46,8 +46,8 @@ class Provider:
 
     name: str
     label: str
-    secret_label: str
-    secret_help: str
+    key_label: str
+    key_help: str
     hosts: Mapping[str, str]
     is_raw: bool
     keeps_message_id: bool
@@ -61,11 +61,13 @@ class Provider:
     needs_signing: bool = False
 
 
-def _region(*choices: tuple[str, str], help: str) -> Option:
-    return Option(name="region", label="Region", help=help, choices=choices, default=choices[0][0])
-
-
 _EU_US = (("us", "United States"), ("eu", "Europe"))
+
+
+def _region(words: str) -> Option:
+    return Option(name="region", label="Region", help=words, choices=_EU_US, default="us")
+
+
 _MIB = 1024 * 1024
 _REGION_HELP = "Where the account was opened: a key works in its region alone."
 
@@ -73,8 +75,8 @@ _ALL = (
     Provider(
         name="amazon_ses",
         label="Amazon SES",
-        secret_label="Secret access key",
-        secret_help="Of an IAM user that may call ses:SendEmail and ses:SendRawEmail (and ses:GetAccount, for Test Connection).",
+        key_label="Secret access key",
+        key_help="Of an IAM user that may call ses:SendEmail and ses:SendRawEmail (and ses:GetAccount, for Test Connection).",
         hosts={},  # botocore knows them, by region
         is_raw=True,
         keeps_message_id=False,
@@ -104,8 +106,8 @@ _ALL = (
     Provider(
         name="brevo",
         label="Brevo",
-        secret_label="API key",
-        secret_help="A v3 API key (xkeysib-…), not the SMTP key.",
+        key_label="API key",
+        key_help="A v3 API key (xkeysib-…), not the SMTP key.",
         hosts={"": "api.brevo.com"},
         is_raw=False,
         keeps_message_id=False,
@@ -119,8 +121,8 @@ _ALL = (
     Provider(
         name="mailgun",
         label="Mailgun",
-        secret_label="API key",
-        secret_help="A sending key of the domain, or the account's private key.",
+        key_label="API key",
+        key_help="A sending key of the domain, or the account's private key.",
         hosts={"us": "api.mailgun.net", "eu": "api.eu.mailgun.net"},
         is_raw=True,
         keeps_message_id=True,
@@ -128,7 +130,7 @@ _ALL = (
         keeps_inline_images=True,
         max_message_size=25 * _MIB,
         options=(
-            _region(*_EU_US, help=_REGION_HELP),
+            _region(_REGION_HELP),
             Option(
                 name="domain",
                 label="Sending domain",
@@ -145,8 +147,8 @@ _ALL = (
     Provider(
         name="mailjet",
         label="Mailjet",
-        secret_label="Secret key",
-        secret_help="The second half of the API key.",
+        key_label="Secret key",
+        key_help="The second half of the API key.",
         hosts={"": "api.mailjet.com"},
         is_raw=False,
         keeps_message_id=False,
@@ -159,8 +161,8 @@ _ALL = (
     Provider(
         name="postmark",
         label="Postmark",
-        secret_label="Server API token",
-        secret_help="Of the Postmark server, not of the account.",
+        key_label="Server API token",
+        key_help="Of the Postmark server, not of the account.",
         hosts={"": "api.postmarkapp.com"},
         is_raw=False,
         keeps_message_id=True,
@@ -180,8 +182,8 @@ _ALL = (
     Provider(
         name="resend",
         label="Resend",
-        secret_label="API key",
-        secret_help="With sending access at least (re_…).",
+        key_label="API key",
+        key_help="With sending access at least (re_…).",
         hosts={"": "api.resend.com"},
         is_raw=False,
         keeps_message_id=False,
@@ -197,15 +199,15 @@ _ALL = (
     Provider(
         name="sendgrid",
         label="SendGrid",
-        secret_label="API key",
-        secret_help="With the permission Mail Send (SG.…).",
+        key_label="API key",
+        key_help="With the permission Mail Send (SG.…).",
         hosts={"us": "api.sendgrid.com", "eu": "api.eu.sendgrid.com"},
         is_raw=False,
         keeps_message_id=True,
         envelope_sender=Keeps.NO,
         keeps_inline_images=True,
         max_message_size=30 * _MIB * 3 // 4,
-        options=(_region(*_EU_US, help="Europe only with a regional subuser."),),
+        options=(_region("Europe only with a regional subuser."),),
         hook_help="Settings, Mail Settings, Event Webhook: the address, for Delivered, Bounced, Deferred, Dropped, Spam Reports and"
         " Unsubscribes. With Signed Event Webhook on, its verification key belongs into the field below.",
         signing_label="Verification key",
@@ -213,15 +215,15 @@ _ALL = (
     Provider(
         name="sparkpost",
         label="SparkPost",
-        secret_label="API key",
-        secret_help="With the permission Transmissions: Read/Write.",
+        key_label="API key",
+        key_help="With the permission Transmissions: Read/Write.",
         hosts={"us": "api.sparkpost.com", "eu": "api.eu.sparkpost.com"},
         is_raw=True,
         keeps_message_id=True,
         envelope_sender=Keeps.DOMAIN,
         keeps_inline_images=True,
         max_message_size=20 * _MIB,
-        options=(_region(*_EU_US, help=_REGION_HELP),),
+        options=(_region(_REGION_HELP),),
         hook_help="Configuration, Webhooks: the address, for Delivery, Bounce, Delay, Policy Rejection, Out of Band, Spam Complaint,"
         " Generation Failure and the unsubscribes.",
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from postroom.core.delivery.tracking import NOTED
+from postroom.core.delivery.tracking import EventKind
 from postroom.store.models.choices import check_states
 from postroom.store.models.outgoing import Delivery, OutgoingServer
 
@@ -38,7 +38,7 @@ class DeliveryEvent(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["delivery", "kind", "event_id"], name="delivery_event_once"),
-            check_states("delivery_event_kind", "kind", NOTED),
+            check_states("delivery_event_kind", "kind", EventKind),
         ]
 
     def __str__(self) -> str:
