@@ -101,7 +101,7 @@ def a_wire_mail(
         subject=subject,
         message_id="<mail1@northwind.example>",
         date=datetime(2026, 11, 21, 5, 30, tzinfo=UTC),
-        in_reply_to="<before@customer.example>",
+        in_reply_to=("<before@customer.example>",),
         references=("<first@northwind.example>", "<before@customer.example>"),
         extra=(*extra, ("X-Postroom-Objects", "mark; message=7")),
     )

@@ -8,8 +8,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from email import message_from_bytes
-from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,12 +29,12 @@ class Request:
     @property
     def form(self) -> dict[str, list[bytes]]:
         """The parts of a multipart/form-data body, by name."""
-        raw = b"Content-Type: " + self.headers["content-type"].encode() + b"\r\n\r\n" + self.body
+        boundary = self.headers["content-type"].partition("boundary=")[2].encode()
         found: dict[str, list[bytes]] = {}
-        for part in message_from_bytes(raw).get_payload():
-            assert isinstance(part, Message)
-            name = str(part.get_param("name", header="content-disposition"))
-            found.setdefault(name, []).append(part.get_payload(decode=True))  # type: ignore[arg-type]
+        for part in self.body.split(b"--" + boundary)[1:-1]:
+            head, _, content = part.partition(b"\r\n\r\n")
+            name = head.partition(b'name="')[2].partition(b'"')[0].decode()
+            found.setdefault(name, []).append(content.removesuffix(b"\r\n"))
         return found
 
 
@@ -62,7 +60,7 @@ Script = Says | str | Callable[[Request], Says]
 class ScriptedApi:
     """Answers with ``scripts`` one by one, then with ``always``."""
 
-    def __init__(self, *scripts: Script, always: Script = Says(status=500)) -> None:  # noqa: B008
+    def __init__(self, *scripts: Script, always: Script = Says(status=500)) -> None:
         self.requests: list[Request] = []
         self.most_at_once = 0
         self._scripts = deque(scripts)
@@ -78,10 +76,10 @@ class ScriptedApi:
             def log_message(self, *_: object) -> None:
                 pass
 
-            def do_POST(self) -> None:
+            def do_POST(self) -> None:  # noqa: N802
                 api._serve(self)
 
-            do_GET = do_POST
+            do_GET = do_POST  # noqa: N815
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -159,7 +157,7 @@ def _answer(handler: BaseHTTPRequestHandler, says: Says) -> None:
 
 
 @contextmanager
-def api_that(*scripts: Script, always: Script = Says(status=500)) -> Iterator[ScriptedApi]:  # noqa: B008
+def api_that(*scripts: Script, always: Script = Says(status=500)) -> Iterator[ScriptedApi]:
     with ScriptedApi(*scripts, always=always) as api:
         yield api
 

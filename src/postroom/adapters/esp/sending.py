@@ -84,7 +84,8 @@ class Clerk:
     def _accepted(self, status: Any) -> tuple[Answer, str]:
         """A 2xx, or an answer that anymail took apart for each recipient."""
         code, headers, body = _parts_of(status.esp_response)
-        one = next(iter(status.recipients.values()), None)
+        told = list(status.recipients.values())  # of one recipient, but perhaps in two spellings
+        one = next((each for each in told if each.status in ("sent", "queued")), next(iter(told), None))
         if one is not None and one.status in ("sent", "queued"):
             message_id = str(one.message_id or "")
             text = said(body) or "accepted"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import requests
@@ -30,7 +31,6 @@ class GuardedSession(requests.Session):
     def __init__(self, connect_timeout: float, reply_timeout: float) -> None:
         super().__init__()
         self.trust_env = False
-        self.max_redirects = 0
         self.headers["User-Agent"] = "postroom"
         self.was_written = False
         self._timeouts = (connect_timeout, reply_timeout)
@@ -54,6 +54,10 @@ class GuardedSession(requests.Session):
         finally:
             self._used_at = time.monotonic()
         return response
+
+    def resolve_redirects(self, *_: Any, **__: Any) -> Iterator[Any]:
+        """Not even to see where they lead."""
+        return iter(())
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         body = request.body.encode() if isinstance(request.body, str) else request.body
@@ -84,7 +88,7 @@ def _read_whole(response: requests.Response, deadline: float) -> None:
     """Raises `requests.RequestException`. Afterwards the response has its content."""
     content = bytearray()
     try:
-        for chunk in response.raw.stream(_CHUNK, decode_content=True):
+        while chunk := response.raw.read1(_CHUNK, decode_content=True):
             content += chunk
             if len(content) > MAX_ANSWER:
                 raise AnswerTooLongError(f"an answer of more than {MAX_ANSWER} bytes")
