@@ -41,7 +41,9 @@ def test_a_good_key_is_told_with_what_the_account_shows(provider: str) -> None:
 
 @pytest.mark.parametrize("provider", sorted(set(PROVIDERS) - {"mailgun"}))
 def test_a_wrong_key_is_told(provider: str) -> None:
-    wrong = Says(status=401, json={"message": "invalid key"}, headers={"x-amzn-ErrorType": "UnrecognizedClientException"})
+    wrong = Says(
+        status=401, json={"message": "invalid key"}, headers={"x-amzn-ErrorType": "UnrecognizedClientException"}
+    )
     with api_that(wrong) as api:
         found = check(endpoint_at(api, provider))
     assert (found.is_good, found.is_told, found.phase) == (False, True, Phase.AUTH)
