@@ -17,6 +17,7 @@ import postroom.flows.settle_inbound  # noqa: F401
 from postroom.adapters.blobs.disk import DiskBlobs
 from postroom.adapters.clock import SystemClock
 from postroom.adapters.dkim.signing import DkimWriter
+from postroom.adapters.esp import ProviderDesk
 from postroom.adapters.html.sanitizing import Sanitizer
 from postroom.adapters.ids import SystemIds
 from postroom.adapters.key_file import DerivedKeys, FixedKeys, KeyFile
@@ -30,10 +31,11 @@ if TYPE_CHECKING:
     from postroom.adapters.dns.mail_hosts import DnsMailHosts
 
     # named here again for workers, who may not import adapters
+    from postroom.adapters.esp.pool import EspPool as EspPool  # noqa: PLC0414
     from postroom.adapters.journal import JournalContents as JournalContents  # noqa: PLC0414
     from postroom.adapters.journal import WireJournalFile as WireJournalFile  # noqa: PLC0414
     from postroom.adapters.smtp.pool import SmtpPool as SmtpPool  # noqa: PLC0414
-    from postroom.core.delivery.wire import Endpoint, WireJournal
+    from postroom.core.delivery.wire import ApiEndpoint, Endpoint, WireJournal
 
 
 @lru_cache(maxsize=1)
@@ -56,6 +58,7 @@ def make_ports(configuration: Configuration) -> Ports:
         dkim=DkimWriter(),
         submit=_submitter(configuration),
         mail_hosts=_mail_hosts,
+        providers=ProviderDesk(),
         mailbox_session=_mailbox_session,
         address_keys=DerivedKeys(store.keys, derive_key),
         our_mark=store.mark(),
@@ -111,6 +114,13 @@ def smtp_pool(endpoint: Endpoint, journal: WireJournal) -> SmtpPool:
     from postroom.adapters.smtp.pool import SmtpPool
 
     return SmtpPool(endpoint, journal=journal)
+
+
+def api_pool(endpoint: ApiEndpoint, journal: WireJournal) -> EspPool:
+    """Hands at a provider's API; for one event loop. Raises `ValueError` for an endpoint that is none."""
+    from postroom.adapters.esp.pool import EspPool
+
+    return EspPool(endpoint, journal=journal)
 
 
 def journal_names(directory: Path) -> list[str]:

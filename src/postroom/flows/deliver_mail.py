@@ -21,7 +21,7 @@ from postroom.core.delivery.outcomes import given_up
 from postroom.core.delivery.retry import next_attempt
 from postroom.core.delivery.servers import Choice, MailFact, Wait, choose
 from postroom.core.delivery.throttle import GateKey
-from postroom.core.delivery.wire import Endpoint, WireMail
+from postroom.core.delivery.wire import ApiEndpoint, Endpoint, WireMail
 from postroom.core.mime.composing import MailHeaders, needs_smtputf8, render_headers, splice
 from postroom.core.terms.addresses import Address, normalize
 from postroom.core.terms.envelopes import Envelope
@@ -71,7 +71,7 @@ class ReadyMail:
     """To be sent now, through this server."""
 
     ticket: Ticket
-    endpoint: Endpoint
+    endpoint: Endpoint | ApiEndpoint
     wire: WireMail
 
 
@@ -336,6 +336,8 @@ class _Composer:
             facts = {"size": str(wire.size), "server": choice.server.name, "limit": str(way.max_message_size)}
             self._fail(row, FailureType.MAIL_SMTP, because("mail.too_large", **facts), blame=Blame.POLICY)
             return None
+        if isinstance(way.endpoint, ApiEndpoint):
+            wire = replace(wire, token=make_token(self.ports.address_keys, TokenPurpose.BOUNCE, row.id))
         ticket = Ticket(
             delivery_id=row.id,
             notification_id=row.notification_id,

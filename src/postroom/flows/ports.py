@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from postroom.core.delivery.tracking import HookPost, HookReading, HookRefusal
+from postroom.core.delivery.wire import ApiCheck, ApiEndpoint
 from postroom.core.terms.configuration import Configuration
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxSession
@@ -116,6 +118,19 @@ class MailHosts(Protocol):
     def __call__(self, domain: str) -> tuple[str, ...] | None: ...
 
 
+class Providers(Protocol):
+    """Providers with HTTP APIs: what they ask of us, and what we ask of them beside sending."""
+
+    def read_post(self, provider: str, post: HookPost, signing: Secret) -> HookReading | HookRefusal:
+        """A request of a provider's, proven and read. Raises OSError or ValueError when a certificate cannot be had."""
+
+    def confirm(self, address: str) -> None:
+        """Ask an address that a proven request named. Raises OSError, ValueError."""
+
+    def check(self, endpoint: ApiEndpoint) -> ApiCheck:
+        """Whether the key opens the door, without sending anything. Never raises."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """Everything that the flows may touch."""
@@ -130,6 +145,7 @@ class Ports:
     dkim: Dkim
     submit: Submit
     mail_hosts: MailHosts
+    providers: Providers
     mailbox_session: Callable[[MailboxEndpoint], MailboxSession]
     address_keys: Sequence[bytes] = field(repr=False)  # the first signs, all verify
     our_mark: str  # names this installation in X-Postroom-Objects

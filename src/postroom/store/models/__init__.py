@@ -37,6 +37,7 @@ from postroom.store.models.outgoing import (
     SendingGate,
 )
 from postroom.store.models.schedule import Installation, ScheduledAction, ScheduledRun
+from postroom.store.models.tracking import DeliveryEvent, ProviderHook
 
 __all__ = [
     "Alias",
@@ -48,6 +49,7 @@ __all__ = [
     "Company",
     "Contact",
     "Delivery",
+    "DeliveryEvent",
     "Destination",
     "DestinationDomain",
     "DkimKey",
@@ -65,6 +67,7 @@ __all__ = [
     "OutgoingMail",
     "OutgoingServer",
     "Parameter",
+    "ProviderHook",
     "RawMail",
     "Record",
     "RecordKind",
