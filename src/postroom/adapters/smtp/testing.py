@@ -12,6 +12,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from postroom.adapters.smtp.capabilities import Capabilities
@@ -149,10 +150,8 @@ class _Conversation:
     async def leave(self) -> None:
         """Cut where a mail is awaited; elsewhere politely."""
         if not self._is_open:
-            try:
+            with suppress(TroubleError):  # it may have gone already
                 await self._dialogue.ask("QUIT", _QUIT_TIMEOUT)
-            except TroubleError:
-                pass  # it has gone already
         self._dialogue.abort()
         await asyncio.sleep(0)  # lets the socket be closed
 
