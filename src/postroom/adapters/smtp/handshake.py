@@ -161,16 +161,17 @@ class _Handshake:
         endpoint = self._endpoint
         loop = asyncio.get_running_loop()
         self._begins(Step.CONNECT)
+        context = self._ssl_context() if endpoint.encryption is Encryption.TLS else None
         async with deadline(endpoint.connect_timeout):
             connected = await _connect_socket(endpoint.host, endpoint.port, endpoint.connect_timeout)
-            if endpoint.encryption is not Encryption.TLS:
+            if context is None:
                 await loop.create_connection(lambda: self._dialogue, sock=connected)
                 return
             self._begins(Step.TLS)
             await loop.create_connection(
                 lambda: self._dialogue,
                 sock=connected,
-                ssl=self._ssl_context(),
+                ssl=context,
                 server_hostname=endpoint.host,
                 ssl_handshake_timeout=endpoint.connect_timeout,
                 ssl_shutdown_timeout=_TLS_GOODBYE,
