@@ -215,6 +215,7 @@ _LOGIN = (
     _case("login_closed", Step.LOGIN, when=_hung_up),
 )
 _EVERYWHERE_FIRST = (
+    _case("login_required", Step.MAIL, Step.RCPT, says=r"client host rejected: access denied", when=lambda fault: not fault.username),
     _case("blocked", says=r"spamhaus|blocked using|block ?list|blacklist|spamcop|barracuda|sorbs|\bRBL\b|DNSBL|poor reputation|banned|client host .*(rejected|blocked)"),
     _case("daily_limit", says=r"daily (user )?(sending|message|smtp) (limit|quota)|daily limit|quota exceeded.*24|message rate per 24|exceeded.*per day"),
     _case("daily_limit", status=r"[45]\.4\.5", says=r"limit"),
