@@ -15,7 +15,7 @@ from typing import Annotated, Protocol, runtime_checkable
 import typer
 
 from postroom import __version__
-from postroom.cli import bench, home, mail_commands, mailboxes, members, parameters, queue, running, schedule
+from postroom.cli import bench, home, mail_commands, mailboxes, members, parameters, queue, running, schedule, servers
 from postroom.cli.telling import ASKED_WRONGLY, FAILED, Trouble, remark
 from postroom.core.terms.configuration import ConfigurationError
 
@@ -79,6 +79,7 @@ for name, group in (
     ("queue", queue.app),
     ("schedule", schedule.app),
     ("mailbox", mailboxes.app),
+    ("server", servers.app),
     ("parameter", parameters.app),
     ("user", members.app),
     ("bench", bench.app),
