@@ -113,6 +113,8 @@ def _server(row: OutgoingServer) -> SettingRow:
         tone, word = "warn", "paused"
     elif row.trouble:
         tone, word = "bad", "trouble"
+    elif row.tested_at is not None and not _passed(row):
+        tone, word = "warn", "test_failed"
     else:
         tone, word = "ok", "ready"
     place = f"{row.host}:{row.port}" if row.transport == "smtp" else "Letterbox"
@@ -126,9 +128,13 @@ def _server(row: OutgoingServer) -> SettingRow:
         word=word,
         trouble=row.trouble,
         tested_at=row.tested_at,
-        is_test_ok=isinstance(row.test_result, dict) and bool(row.test_result.get("ok")),
+        is_test_ok=_passed(row),
         is_unverified=row.transport == "smtp" and row.encryption != "none" and not row.verify_certificate,
     )
+
+
+def _passed(row: OutgoingServer) -> bool:
+    return isinstance(row.test_result, dict) and bool(row.test_result.get("ok"))
 
 
 def mailboxes(company_ids: list[int]) -> tuple[SettingRow, ...]:
