@@ -27,6 +27,7 @@ from postroom.cli import (
     running,
     schedule,
     secrets,
+    servers,
 )
 from postroom.cli.telling import ASKED_WRONGLY, FAILED, Trouble, remark
 from postroom.core.terms.configuration import ConfigurationError
@@ -91,6 +92,7 @@ for name, group in (
     ("queue", queue.app),
     ("schedule", schedule.app),
     ("mailbox", mailboxes.app),
+    ("server", servers.app),
     ("parameter", parameters.app),
     ("dkim", dkim.app),
     ("secrets", secrets.app),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from postroom.core.delivery.probing import Probe, ProbeOrder
 from postroom.core.delivery.tracking import HookPost, HookReading, HookRefusal
 from postroom.core.delivery.wire import ApiCheck, ApiEndpoint
 from postroom.core.terms.configuration import Configuration
@@ -131,6 +132,32 @@ class Providers(Protocol):
         """Whether the key opens the door, without sending anything. Never raises."""
 
 
+class ClientCertificateFacts(Protocol):
+    """What a client certificate and its key show. ``key`` is PEM without a passphrase, to be sealed."""
+
+    @property
+    def subject(self) -> str: ...
+    @property
+    def expires_at(self) -> datetime: ...
+    @property
+    def key(self) -> Secret: ...
+
+
+class ReadClientCertificate(Protocol):
+    """Raises ValueError, in plain words, for what is no certificate, no key, or not its key."""
+
+    def __call__(self, certificate: str, key: Secret, passphrase: Secret) -> ClientCertificateFacts: ...
+
+
+class TokenSource(Protocol):
+    """Gives OAuth2 access tokens that are good for a while. Blocks. Raises ValueError or OSError in plain words.
+
+    ``source`` names who gives them (a provider, or the address of a token endpoint), ``grant`` is what was granted there (JSON).
+    """
+
+    def access_token(self, source: str, grant: Secret) -> Secret: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """Everything that the flows may touch."""
@@ -147,5 +174,8 @@ class Ports:
     mail_hosts: MailHosts
     providers: Providers
     mailbox_session: Callable[[MailboxEndpoint], MailboxSession]
+    probe_server: Callable[[ProbeOrder], Probe]
+    tokens: TokenSource
+    read_client_certificate: ReadClientCertificate
     address_keys: Sequence[bytes] = field(repr=False)  # the first signs, all verify
     our_mark: str  # names this installation in X-Postroom-Objects

@@ -9,7 +9,7 @@ from datetime import datetime
 from postroom.core.delivery.identity import DomainFact
 from postroom.core.delivery.providers import PROVIDERS, options_of
 from postroom.core.delivery.servers import CONFIGURED, Order, ServerFact, read_filter
-from postroom.core.delivery.wire import ApiEndpoint, Encryption, Endpoint
+from postroom.core.delivery.wire import ApiEndpoint, Authentication, Encryption, Endpoint
 from postroom.core.terms.addresses import normalize_domain
 from postroom.core.terms.parameters import Parameters
 from postroom.core.terms.secret import Secret
@@ -147,6 +147,7 @@ def way_to(ports: Ports, row: OutgoingServer, session: int = DEFAULT_SESSION) ->
     """A server of the database."""
     try:
         secret = ports.vault.open(bytes(row.secret)) if row.secret else Secret("")
+        client_key = ports.vault.open(bytes(row.client_key)) if row.client_key else Secret("")
     except ValueError:
         return Way(endpoint=None)
     if row.transport == "api":
@@ -158,6 +159,10 @@ def way_to(ports: Ports, row: OutgoingServer, session: int = DEFAULT_SESSION) ->
         verify_certificate=row.verify_certificate,
         username=row.username,
         password=secret,
+        authentication=Authentication(row.authentication),
+        client_certificate=row.client_certificate,
+        client_key=client_key,
+        token_source=row.token_source,
         ehlo_name=ports.configuration.hostname,
         max_connections=max(1, row.max_connections // max(1, ports.configuration.deliverers)),
         mails_per_connection=max(

@@ -11,7 +11,7 @@ from postroom.web.letterbox import views as letterbox
 from postroom.web.live import views as live
 from postroom.web.queue import views as queue
 from postroom.web.records import chatter, lists, places
-from postroom.web.settings import dkim
+from postroom.web.settings import dkim, servers
 from postroom.web.settings import views as settings
 
 app_name = "web"
@@ -58,6 +58,8 @@ urlpatterns = [
     path("letterbox/<int:letter_id>/seen/", letterbox.seen, name="letter_seen"),
     path("settings/installation/confirm/", settings.confirm_home, name="confirm_home"),
     path("settings/installation/capture/", settings.capture, name="capture"),
+    path("settings/servers/configuration/test/", servers.test, {"row_id": 0}, name="server_configured_test"),
+    path("settings/servers/<int:row_id>/test/", servers.test, name="server_test"),
     path("settings/parameters/", settings.parameters, name="parameters"),
     path("settings/parameters/<str:key>/", settings.set_parameter, name="set_parameter"),
     path("settings/actions/", settings.actions, name="actions"),

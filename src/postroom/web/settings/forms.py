@@ -8,7 +8,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from postroom.core.terms.addresses import normalize, normalize_domain
-from postroom.store.models import Alias, AliasDomain, Mailbox, Member, OutgoingServer
+from postroom.store.models import Alias, AliasDomain, Mailbox, Member
 from postroom.web.forms import style
 
 if TYPE_CHECKING:
@@ -42,59 +42,6 @@ class SettingForm(AnyModelForm):
             else:
                 found[name] = value
         return found
-
-
-class ServerForm(SettingForm):
-    password = forms.CharField(
-        label=_("Password"),
-        required=False,
-        strip=False,
-        help_text=UNCHANGED,
-        widget=forms.PasswordInput({"autocomplete": "new-password"}),
-    )
-    field_order = ("name", "transport", "host", "port", "encryption", "username", "password", "verify_certificate")
-    wide = ("name", "from_filter", "verify_certificate")
-
-    class Meta:
-        model = OutgoingServer
-        fields = (
-            "name",
-            "company",
-            "transport",
-            "host",
-            "port",
-            "encryption",
-            "verify_certificate",
-            "username",
-            "from_filter",
-            "envelope_sender",
-            "purpose",
-            "priority",
-            "max_connections",
-            "mails_per_connection",
-            "max_message_size",
-            "is_active",
-        )
-        labels = {
-            "verify_certificate": _("Verify the certificate"),
-            "from_filter": _("FROM filter"),
-            "is_active": _("In use"),
-            "transport": _("Leads to"),
-        }
-
-    def clean(self) -> dict[str, Any]:
-        values = super().clean() or {}
-        if values.get("transport") == "smtp" and not values.get("host"):
-            self.add_error("host", _("An SMTP server has a host."))
-        return values
-
-    def clean_from_filter(self) -> str:
-        """Addresses and domains, each checked, separated by commas."""
-        parts = [part.strip() for part in self.cleaned_data["from_filter"].split(",") if part.strip()]
-        for part in parts:
-            if not (normalize(part) if "@" in part else normalize_domain(part)):
-                raise forms.ValidationError(_("%(part)s is neither an address nor a domain."), params={"part": part})
-        return ",".join(part.lower() for part in parts)
 
 
 class MailboxForm(SettingForm):
