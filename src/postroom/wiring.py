@@ -17,7 +17,8 @@ import postroom.core.routing.sentences
 import postroom.flows.settle_inbound  # noqa: F401
 from postroom.adapters.blobs.disk import DiskBlobs
 from postroom.adapters.clock import SystemClock
-from postroom.adapters.html.sanitizing import Sanitizer
+from postroom.adapters.html.styling import MailHtml
+from postroom.adapters.html.templating import TemplateRenderer
 from postroom.adapters.ids import SystemIds
 from postroom.adapters.vault import FernetVault
 from postroom.core.terms.configuration import Configuration
@@ -47,7 +48,8 @@ def make_ports(configuration: Configuration) -> Ports:
         clock=SystemClock(),
         ids=SystemIds(),
         blobs=DiskBlobs(Path(configuration.data_dir) / "blobs"),
-        html=Sanitizer(),
+        html=MailHtml(),
+        templates=TemplateRenderer(),
         vault=FernetVault([secret]),
         submit=_submitter(configuration),
         mailbox_session=_mailbox_session,

@@ -13,6 +13,13 @@ from postroom.store.models.conversations import (
     Record,
     RecordKind,
 )
+from postroom.store.models.drafts import (
+    MailTemplate,
+    MailTemplateFile,
+    MailTemplateVariant,
+    ScheduledFile,
+    ScheduledMessage,
+)
 from postroom.store.models.incoming import (
     Alias,
     AliasFollower,
@@ -55,6 +62,9 @@ __all__ = [
     "InboundMessage",
     "Installation",
     "LetterboxMail",
+    "MailTemplate",
+    "MailTemplateFile",
+    "MailTemplateVariant",
     "Mailbox",
     "Member",
     "Message",
@@ -71,6 +81,8 @@ __all__ = [
     "RefusalNotice",
     "ReportedRecipient",
     "ScheduledAction",
+    "ScheduledFile",
+    "ScheduledMessage",
     "ScheduledRun",
     "SeenMail",
     "SendingGate",
