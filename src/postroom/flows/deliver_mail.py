@@ -27,6 +27,7 @@ from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.reasons import Reason, because, reasons_as_json
 from postroom.core.terms.states import Blame, DeliveryState, FailureType, NotificationState
 from postroom.core.tokens.addresses import TokenPurpose, make_token
+from postroom.flows.link_attachments import LighterMail, LighterMails, limit_of
 from postroom.flows.ports import Ports
 from postroom.flows.ways_out import WaysOut, load_ways_out
 from postroom.store import claims
@@ -82,6 +83,7 @@ class Shelf:
     configured_broken_until: datetime | None = None
     configured_trouble: str = ""
     configured_trouble_count: int = 0
+    lighter: LighterMails = field(default_factory=LighterMails)
     _mails: dict[int, MailFacts] = field(default_factory=dict)
     _bytes: int = 0
 
@@ -125,7 +127,7 @@ def claim_and_compose(
     ways = load_ways_out(ports, shelf.configured_broken_until, shelf.configured_trouble)
     shelf.most_at_once = ways.parameters.number("mail.mail.queue.batch.size") or MOST_AT_ONCE
     settled = _Settled()
-    composer = _Composer(ports, ways, now, settled)
+    composer = _Composer(ports, ways, now, settled, shelf.lighter)
     ready = [found for row in kept if (found := composer.compose(row, mails.get(row.mail_id))) is not None]
     if settled.marks:
         _settle(worker, settled)
@@ -167,6 +169,7 @@ class _Composer:
     ways: WaysOut
     now: datetime
     settled: _Settled
+    lighter: LighterMails
     choices: dict[tuple[int, bool], tuple[Choice, Sender] | Wait | NoIdentity] = field(default_factory=dict)
 
     def compose(self, row: ClaimedRow, mail: MailFacts | None) -> ReadyMail | None:
@@ -197,10 +200,14 @@ class _Composer:
                 choice, sender = way
         identity = sender.for_delivery(lambda: make_token(self.ports.address_keys, TokenPurpose.BOUNCE, row.id))
         wire = self._wire(row, recipient, mail, identity)
+        reasons = _as_json(choice, identity)
+        if (light := self._within_limit(choice, mail, wire)) is not None:
+            wire = self._wire(row, recipient, light.mail, identity)
+            reasons.append(light.reason.as_json())
         if choice.server.is_letterbox:
-            self._capture(row, mail, choice, identity, wire)
+            self._capture(row, mail, choice, identity, wire, reasons)
             return None
-        return self._ready(row, choice, wire, _as_json(choice, identity))
+        return self._ready(row, choice, wire, reasons)
 
     def _way_for(self, row: ClaimedRow, mail: MailFacts) -> tuple[Choice, Sender] | Wait | NoIdentity:
         """The same for all recipients of a mail."""
@@ -262,6 +269,14 @@ class _Composer:
         envelope = Envelope(mail_from=identity.envelope_from, rcpt_to=(rcpt_to,), smtputf8=is_utf8)
         return WireMail(key=row.id, envelope=envelope, chunks=splice(render_headers(headers), mail.body))
 
+    def _within_limit(self, choice: Choice, mail: MailFacts, wire: WireMail) -> LighterMail | None:
+        """The mail with links for its largest files, where it is too large with them and links help."""
+        size = 0 if choice.server.is_letterbox else self.ways.way(choice.server.id).max_message_size
+        limit = limit_of(self.ways.parameters, choice.server.name, size)
+        if limit is None or wire.size <= limit.size:
+            return None
+        return self.lighter.get(self.ports, self.ways.parameters, mail, limit)
+
     def _ready(
         self, row: ClaimedRow, choice: Choice, wire: WireMail, reasons: list[dict[str, object]]
     ) -> ReadyMail | None:
@@ -285,8 +300,15 @@ class _Composer:
         )
         return ReadyMail(ticket=ticket, endpoint=way.endpoint, wire=wire)
 
-    def _capture(self, row: ClaimedRow, mail: MailFacts, choice: Choice, identity: Identity, wire: WireMail) -> None:
-        reasons = _as_json(choice, identity)
+    def _capture(
+        self,
+        row: ClaimedRow,
+        mail: MailFacts,
+        choice: Choice,
+        identity: Identity,
+        wire: WireMail,
+        reasons: list[dict[str, object]],
+    ) -> None:
         server_id = choice.server.id if choice.server.id > 0 else None
         state = DeliveryState.SENT.value
         self.settled.letters.append(

@@ -23,6 +23,7 @@ from postroom.flows.defer_job import defer_job
 from postroom.flows.fetch_mailbox import FETCH_ACTION, due_mailboxes, fetch_now, summary
 from postroom.flows.forget_old_mail import forget_old_mail
 from postroom.flows.ports import Ports
+from postroom.flows.scheduled_messages import post_due
 from postroom.store.models import Delivery, Member, ScheduledAction, ScheduledRun
 from postroom.store.models.outgoing import WAITING
 
@@ -80,6 +81,13 @@ def _vacuum(ports: Ports, is_over: IsOver) -> str:
     return ", ".join(f"{count} {name}" for name, count in gone.items() if count) or "nothing was old enough"
 
 
+def _post_scheduled(ports: Ports, is_over: IsOver) -> str:
+    posted = 0
+    while not is_over() and (some := post_due(ports)):
+        posted += some
+    return f"{posted} scheduled messages settled"
+
+
 _TABLE = (
     Action(
         key="queue_manager",
@@ -94,6 +102,13 @@ _TABLE = (
         interval=timedelta(minutes=5),
         help="Fetches from mailboxes that nobody watches; switched off, no mailbox is fetched from at all.",
         run=_fetch_mailboxes,
+    ),
+    Action(
+        key="scheduled_messages",
+        name="Mail: Post scheduled messages",
+        interval=timedelta(days=1),
+        help="Posts scheduled messages whose date has come, should any have been missed; each is posted at its own date anyway.",
+        run=_post_scheduled,
     ),
     Action(
         key="auto_vacuum",

@@ -158,4 +158,4 @@ def way_to(ports: Ports, row: OutgoingServer, session: int = DEFAULT_SESSION) ->
         max_connections=max(1, row.max_connections // max(1, ports.configuration.deliverers)),
         mails_per_connection=max(1, min(row.mails_per_connection, session)),
     )
-    return Way(endpoint=endpoint, max_message_size=row.max_message_size)
+    return Way(endpoint=endpoint, max_message_size=row.max_message_size or row.announced_size)

@@ -28,6 +28,9 @@ catalogue(
         "wait.connection": "The connection broke: {trouble}",
         "wait.our_fault": "Postroom could not compose it ({error}): this is a bug of ours, see the log.",
         "wait.resend": "Its outcome was hidden by a crash; the rule is to send such mail again.",
+        # what it carries
+        "files.linked": "The mail has {size} bytes and {server} takes {limit}: {files} left as a link that works until {until}.",
+        "files.linked_default": "The mail has {size} bytes, more than {limit}: {files} left as a link that works until {until}.",
         # with which sender
         "from.kept": "The From {sender} is sent as written.",
         "from.kept_filter": "The filter of {server} allows the From {sender}: sent as written.",

@@ -33,9 +33,14 @@ _PERHAPS_RELATIVE = re.compile(
 _PERHAPS_DATA = re.compile(r"""src\s*=\s*["']?\s*data:""", re.IGNORECASE)
 
 
+def has_relative_links(html: str) -> bool:
+    """Whether something in it may need `absolute_links`."""
+    return _PERHAPS_RELATIVE.search(html) is not None
+
+
 def absolute_links(html: str, base_url: str) -> str:
     """``href`` and ``src`` that name no scheme, resolved against ``base_url`` (``https://desk.example``). Fragments stay."""
-    if not base_url or not _PERHAPS_RELATIVE.search(html):
+    if not base_url or not has_relative_links(html):
         return html
     base = base_url.rstrip("/") + "/"
 

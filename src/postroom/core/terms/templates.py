@@ -12,9 +12,8 @@ from decimal import Decimal
 MAX_SOURCE = 500_000  # characters of a template
 MAX_RENDERED = 2_000_000  # characters of what it becomes
 
-# What a template may be given: plain values, in plain mappings and short tuples.
 Plain = str | int | float | bool | Decimal | date | datetime | None
-Values = Mapping[str, "Plain | Mapping[str, Plain] | tuple[Mapping[str, Plain], ...]"]
+Values = Mapping[str, object]  # plain values, in plain mappings, and short tuples of these
 
 
 class TemplateError(ValueError):
@@ -35,7 +34,9 @@ def best_language(wanted: str, offered: Mapping[str, object] | list[str]) -> str
         return by_name[wanted]
     if main in by_name:
         return by_name[main]
-    return next((name for low, name in sorted(by_name.items()) if low.partition("-")[0] == main), None) if main else None
+    return (
+        next((name for low, name in sorted(by_name.items()) if low.partition("-")[0] == main), None) if main else None
+    )
 
 
 _MONTHS = {
@@ -47,7 +48,14 @@ _MONTHS = {
     "de": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember".split(),
 }
 _DAY = {"de": "{day}. {month} {year}", "es": "{day} de {month} de {year}"}
-_MARKS = {"en": (",", "."), "fr": ("\u202f", ","), "de": (".", ","), "nl": (".", ","), "es": (".", ","), "it": (".", ",")}
+_MARKS = {
+    "en": (",", "."),
+    "fr": ("\u202f", ","),
+    "de": (".", ","),
+    "nl": (".", ","),
+    "es": (".", ","),
+    "it": (".", ","),
+}
 
 
 def spoken_date(value: date, language: str) -> str:

@@ -13,7 +13,7 @@ from django.db.models.functions import Length
 
 from postroom.core.mime.composing import RenderedBody
 from postroom.core.terms.addresses import Address
-from postroom.store.models import OutgoingContent, OutgoingMail
+from postroom.store.models import Attachment, OutgoingContent, OutgoingMail
 
 _IDENTIFIER = re.compile(r"<[^<>\s]+>")
 
@@ -42,6 +42,12 @@ class MailFacts:
     @property
     def size(self) -> int:
         return len(self.body.body) + len(self.body.content_headers)
+
+
+def files_of_message(message_id: int) -> dict[str, int]:
+    """The attachments of a message: number by SHA-256. Of files that are there twice the first."""
+    rows = Attachment.objects.filter(message_id=message_id).order_by("-id")
+    return dict(rows.values_list("sha256", "id"))
 
 
 def content_sizes(mail_ids: Sequence[int]) -> dict[int, int]:
