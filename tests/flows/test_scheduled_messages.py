@@ -41,7 +41,9 @@ from tests.people import House, add_contact, add_member, build_house
 pytestmark = pytest.mark.django_db
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + b"not a real one" * 4
-PICTURE_ADDRESS = "data:image/png;base64,iVBORw0KGgpub3QgYSByZWFsIG9uZW5vdCBhIHJlYWwgb25lbm90IGEgcmVhbCBvbmVub3QgYSByZWFsIG9uZQ=="
+PICTURE_ADDRESS = (
+    "data:image/png;base64,iVBORw0KGgpub3QgYSByZWFsIG9uZW5vdCBhIHJlYWwgb25lbm90IGEgcmVhbCBvbmVub3QgYSByZWFsIG9uZQ=="
+)
 
 
 @pytest.fixture
@@ -83,7 +85,9 @@ def scheduled(
     ports: Ports, record: Record, author: Member, at: datetime, html: str = "<p>Good news</p>", **more: object
 ) -> ScheduledMessage:
     files = more.pop("files", ())
-    return schedule_message(ports, record_id=record.pk, author=author, words=Words(html=html, **more), at=at, files=files)  # type: ignore[arg-type]
+    return schedule_message(
+        ports, record_id=record.pk, author=author, words=Words(html=html, **more), at=at, files=files
+    )  # type: ignore[arg-type]
 
 
 def test_t_188_nobody_hears_of_a_scheduled_message_before_its_date_and_everybody_at_it(
@@ -119,9 +123,7 @@ def test_t_206_a_date_that_is_past_is_refused_with_words(
         scheduled(ports, record, house.alice, in_days(clock, days))
     row = scheduled(ports, record, house.alice, in_days(clock, 1))
     with pytest.raises(ScheduleError, match="past"):
-        change_scheduled(
-            ports, row.pk, member=house.alice, html="<p>x</p>", subject="", at=in_days(clock, days)
-        )
+        change_scheduled(ports, row.pk, member=house.alice, html="<p>x</p>", subject="", at=in_days(clock, days))
     assert ScheduledMessage.objects.get().html == "<p>Good news</p>"
 
 
@@ -250,7 +252,10 @@ def test_its_files_and_pictures_wait_with_it(ports: Ports, house: House, record:
     clock.pass_by(days=1)
     post_due(ports)
     message = Message.objects.get()
-    assert sorted(message.attachments.values_list("name", "is_inline")) == [("offer.pdf", False), ("picture-1.png", True)]
+    assert sorted(message.attachments.values_list("name", "is_inline")) == [
+        ("offer.pdf", False),
+        ("picture-1.png", True),
+    ]
     body = bytes(OutgoingMail.objects.first().content.body)  # type: ignore[union-attr]
     assert b"multipart/related" in body
     assert b"offer.pdf" in body

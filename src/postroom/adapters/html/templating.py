@@ -187,7 +187,8 @@ def _inspect(tree: nodes.Node) -> None:
 def _inspect_one(node: nodes.Node, in_loop: bool) -> None:
     if not isinstance(node, _ALLOWED):
         words = next(
-            (words for kind, words in _WORDS.items() if issubclass(type(node), kind)), "this is not part of the language"
+            (words for kind, words in _WORDS.items() if issubclass(type(node), kind)),
+            "this is not part of the language",
         )
         raise TemplateError(f"{words}.", node.lineno or 0)
     if isinstance(node, nodes.For) and (in_loop or node.recursive):
