@@ -20,7 +20,8 @@ from postroom.adapters.blobs.disk import DiskBlobs
 from postroom.adapters.clock import SystemClock
 from postroom.adapters.dkim.signing import DkimWriter
 from postroom.adapters.esp import ProviderDesk
-from postroom.adapters.html.sanitizing import Sanitizer
+from postroom.adapters.html.styling import MailHtml
+from postroom.adapters.html.templating import TemplateRenderer
 from postroom.adapters.ids import SystemIds
 from postroom.adapters.key_file import DerivedKeys, FixedKeys, KeyFile
 from postroom.adapters.vault import FernetVault
@@ -59,7 +60,8 @@ def make_ports(configuration: Configuration) -> Ports:
         clock=SystemClock(),
         ids=SystemIds(),
         blobs=DiskBlobs(Path(configuration.data_dir) / "blobs"),
-        html=Sanitizer(),
+        html=MailHtml(),
+        templates=TemplateRenderer(),
         vault=FernetVault(store.keys),
         key_store=store,
         dkim=DkimWriter(),

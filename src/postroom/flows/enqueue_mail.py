@@ -15,6 +15,7 @@ from postroom.core.mime.composing import OutgoingAttachment, render_body
 from postroom.core.terms.addresses import Address, normalize
 from postroom.core.terms.states import DeliveryState, FailureType, Lane, NotificationState
 from postroom.flows.ports import Ports
+from postroom.flows.prepare_html import travelling_html
 from postroom.flows.settings import parameters
 from postroom.store.bulk import insert
 from postroom.store.models import Delivery, Notification, OutgoingContent, OutgoingMail
@@ -64,7 +65,7 @@ def enqueue_mails(ports: Ports, drafts: Sequence[MailDraft]) -> list[OutgoingMai
     now = ports.clock.now()
     deadline = now + timedelta(days=max(1, parameters(ports).number("mail.retry.days")))
     mails = insert([_mail(draft, now) for draft in drafts])
-    insert([_content(mail, draft) for mail, draft in zip(mails, drafts, strict=True)])
+    insert([_content(ports, mail, draft) for mail, draft in zip(mails, drafts, strict=True)])
     deliveries = [
         _delivery(mail, draft, recipient, now, deadline)
         for mail, draft in zip(mails, drafts, strict=True)
@@ -124,8 +125,10 @@ def _mail(draft: MailDraft, now: datetime) -> OutgoingMail:
     )
 
 
-def _content(mail: OutgoingMail, draft: MailDraft) -> OutgoingContent:
-    body = render_body(text=draft.text, html=draft.html, attachments=draft.attachments)
+def _content(ports: Ports, mail: OutgoingMail, draft: MailDraft) -> OutgoingContent:
+    """Rendered once, whatever the number of recipients."""
+    ready = travelling_html(ports, draft.html)
+    body = render_body(text=draft.text, html=ready.html, attachments=(*draft.attachments, *ready.pictures))
     return OutgoingContent(mail=mail, content_headers=body.content_headers, body=body.body)
 
 

@@ -14,6 +14,7 @@ from postroom.core.terms.configuration import Configuration
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxSession
 from postroom.core.terms.secret import Secret
+from postroom.core.terms.templates import Values
 
 
 class Clock(Protocol):
@@ -40,9 +41,17 @@ class Blobs(Protocol):
 
 
 class Html(Protocol):
-    """Makes HTML of strangers harmless."""
+    """Makes HTML of strangers harmless, and writes style sheets into the elements."""
 
     def sanitize(self, html: str) -> str: ...
+    def inline_css(self, html: str) -> str: ...
+
+
+class Templates(Protocol):
+    """Fills mail templates. Both raise `TemplateError` with the line that is wrong."""
+
+    def check(self, source: str) -> None: ...
+    def render(self, source: str, values: Values, *, language: str, is_html: bool) -> str: ...
 
 
 class Vault(Protocol):
@@ -167,6 +176,7 @@ class Ports:
     ids: Ids
     blobs: Blobs
     html: Html
+    templates: Templates
     vault: Vault
     key_store: KeyStore
     dkim: Dkim

@@ -21,6 +21,7 @@ from postroom.store.models import (
     Company,
     Destination,
     Mailbox,
+    MailTemplate,
     Member,
     OutgoingServer,
     Parameter,
@@ -141,6 +142,22 @@ def save_alias(ports: Ports, values: Mapping[str, Any], *, member: Member | None
                 ignore_conflicts=True,
             )
     return alias
+
+
+def save_template(ports: Ports, values: Mapping[str, Any], *, member: Member | None) -> MailTemplate:
+    """As `save_server`. Whether its text is a template is checked before, see `flows.mail_templates`."""
+    template: MailTemplate = _save(ports, MailTemplate, "mail template", values, member)
+    return template
+
+
+@transaction.atomic
+def forget_row(ports: Ports, row: models.Model, what: str, *, member: Member | None) -> None:
+    """Delete a setting's row, and record that it is gone."""
+    require(member, "settings", row)
+    before = _shown(row, [field.name for field in row._meta.concrete_fields])
+    subject = f"{what} {row}"
+    row.delete()
+    _record(ports, member, subject, before, None)
 
 
 @transaction.atomic

@@ -169,7 +169,7 @@ def way_to(ports: Ports, row: OutgoingServer, session: int = DEFAULT_SESSION) ->
             1, min(row.mails_per_connection, row.learned_mails_per_connection or session, session)
         ),
     )
-    return Way(endpoint=endpoint, max_message_size=row.max_message_size)
+    return Way(endpoint=endpoint, max_message_size=row.max_message_size or row.announced_size)
 
 
 def api_way(ports: Ports, row: OutgoingServer, secret: Secret) -> Way:

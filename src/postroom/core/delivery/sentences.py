@@ -47,6 +47,9 @@ catalogue(
         "cure.mend": "Test the connection of {server} and put right what it says.",
         "cure.send_now": "Send Now lets it go before all that waits.",
         "cure.add_server": "Set up an outgoing server for this sender.",
+        # what it carries
+        "files.linked": "The mail has {size} bytes and {server} takes {limit}: {files} left as a link that works until {until}.",
+        "files.linked_default": "The mail has {size} bytes, more than {limit}: {files} left as a link that works until {until}.",
         # with which sender
         "from.kept": "The From {sender} is sent as written.",
         "from.kept_filter": "The filter of {server} allows the From {sender}: sent as written.",

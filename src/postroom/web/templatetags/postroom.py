@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from zlib import crc32
 
 from django import template
@@ -117,6 +117,13 @@ def moment(at: datetime | None) -> SafeString | str:
         return ""
     exact = f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S %Z}"
     return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact, spoken(at, timezone.now()))
+
+
+@register.filter
+def in_zone(at: datetime, zone: tzinfo) -> str:
+    """The exact moment in a person's time zone: ``Mon 2 Mar 2026, 09:30 (Europe/Berlin)``."""
+    local = at.astimezone(zone)
+    return f"{format_date(local, 'D j M Y')}, {local:%H:%M} ({zone})"
 
 
 def spoken(at: datetime, now: datetime) -> str:
