@@ -22,6 +22,7 @@ def window(signed_in: SignedIn, alice: Member) -> Client:
     return signed_in(alice)
 
 
+@pytest.mark.case("T-205")
 def test_my_failures_are_listed_and_nobody_elses(window: Client, company: Company, alice: Member, bob: Member) -> None:
     carla = seeding.a_contact("Carla Conti", "carla@customer.example", company)
     record = seeding.a_record(company, "Poster")
