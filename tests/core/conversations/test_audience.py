@@ -49,7 +49,9 @@ def test_followers_of_comments_hear_of_comments() -> None:
 
 @pytest.mark.case("T-185")
 def test_an_archived_contact_hears_nothing() -> None:
-    found = audience(MessageKind.COMMENT, replace(CARLA, is_active=False), replace(BOB, is_active=False, is_explicit=True))
+    found = audience(
+        MessageKind.COMMENT, replace(CARLA, is_active=False), replace(BOB, is_active=False, is_explicit=True)
+    )
     assert names(found) == []
     assert set(why_not(found).values()) == {"audience.inactive"}
 
@@ -91,7 +93,11 @@ def test_the_inbox_is_for_colleagues_alone() -> None:
 
 def test_who_was_addressed_by_the_mail_itself_gets_no_second_copy() -> None:
     found = decide(
-        MessageKind.COMMENT, [CARLA, BOB], author_contact_id=None, author_normal="", already_addressed=frozenset({CARLA.normal})
+        MessageKind.COMMENT,
+        [CARLA, BOB],
+        author_contact_id=None,
+        author_normal="",
+        already_addressed=frozenset({CARLA.normal}),
     )
     assert [(member.name, member.needs_mail) for member in found.members] == [("Customer Carla", False), ("Bob", True)]
 
@@ -99,4 +105,6 @@ def test_who_was_addressed_by_the_mail_itself_gets_no_second_copy() -> None:
 @pytest.mark.case("T-134")
 def test_who_has_no_address_is_in_it_without_a_mail() -> None:
     found = audience(MessageKind.COMMENT, replace(CARLA, address="", normal=""))
-    assert [(member.needs_mail, member.reasons[-1].code) for member in found.members] == [(False, "audience.no_address")]
+    assert [(member.needs_mail, member.reasons[-1].code) for member in found.members] == [
+        (False, "audience.no_address")
+    ]
