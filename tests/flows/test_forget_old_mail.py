@@ -12,7 +12,6 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from postroom.adapters.blobs.disk import DiskBlobs
-
 from postroom.core.terms.states import DeliveryState, InboundState
 from postroom.flows import forget_old_mail as flow
 from postroom.flows.forget_old_mail import forget_old_mail
