@@ -12,7 +12,7 @@ from postroom.core.terms.smtp_replies import SmtpReply
 from postroom.core.terms.states import Channel, MessageKind
 from postroom.flows.deliver_mail import Shelf, claim_and_compose
 from postroom.flows.forget_old_mail import forget_old_mail
-from postroom.flows.post_message import post_message
+from postroom.flows.post_message import post_message, preview_audience
 from postroom.flows.record_outcomes import record_outcomes
 from postroom.flows.records import create_record, follow
 from postroom.store.models import (
@@ -157,3 +157,13 @@ def test_a_signed_reply_address_is_short_enough_and_leads_to_the_record(house: H
     mail = OutgoingMail.objects.get()
     assert mail.reply_to_address.startswith("catchall+r")
     assert len(f"{mail.reply_to_name} <{mail.reply_to_address}>") <= 68
+
+
+def test_notes_leave_by_mail_only_where_the_parameter_lets_them(house: House, record: Record) -> None:
+    follow(ports(), record_id=record.pk, contact_id=house.bob.contact_id, by=house.alice)
+    assert told(posted(record, house.alice, kind="note")) == {"Bob": ("mail", "ready")}
+    Parameter.objects.create(key="mail.note.by_mail", value="0")
+    shown = preview_audience(ports(), record_id=record.pk, author=house.alice, kind="note")
+    assert [member.channel for member in shown] == [Channel.INBOX]
+    assert told(posted(record, house.alice, kind="note")) == {"Bob": ("inbox", "sent")}
+    assert told(posted(record, house.alice))["Bob"] == ("mail", "ready")

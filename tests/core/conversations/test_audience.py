@@ -86,6 +86,15 @@ def test_a_person_is_in_it_once_and_hears_of_it_in_the_inbox_when_that_is_the_ch
     ]
 
 
+def test_notes_may_be_kept_from_leaving_by_mail() -> None:
+    for kind, channel, code in (
+        (MessageKind.NOTE, Channel.INBOX, "audience.note_inbox"),
+        (MessageKind.COMMENT, Channel.MAIL, "audience.mail"),
+    ):
+        (bob,) = decide(kind, [BOB], author_contact_id=1, author_normal="", notes_by_mail=False).members
+        assert (bob.channel, bob.needs_mail, bob.reasons[-1].code) == (channel, channel is Channel.MAIL, code)
+
+
 def test_the_inbox_is_for_colleagues_alone() -> None:
     found = audience(MessageKind.COMMENT, replace(CARLA, channel=Channel.INBOX))
     assert [(member.channel, member.needs_mail) for member in found.members] == [(Channel.MAIL, True)]
