@@ -20,7 +20,7 @@ from postroom.flows.post_message import post_message
 from postroom.flows.record_outcomes import record_outcomes
 from postroom.flows.records import create_record, follow
 from postroom.flows.route_message import route_waiting
-from postroom.flows.settle_failures import ignore_failed
+from postroom.flows.settle_failures import ignore_failed, resend_failed
 from postroom.store.models import Delivery, Message, Notification
 from postroom.store.queries.pages_home import my_failures
 from postroom.wiring import ports
@@ -111,6 +111,37 @@ def test_a_bounce_is_told_to_the_author(house: House, heard: Heard) -> None:
     assert Notification.objects.get().state == NotificationState.BOUNCE
     assert heard() == [f"author:{house.alice.contact_id}"]
     assert failures_of(house) == [("Alice", 1), ("Bob", 0)]
+
+
+@pytest.mark.case("T-202")
+def test_failures_are_sent_again_until_all_have_it_and_each_change_is_told(house: House, heard: Heard) -> None:
+    author = [f"author:{house.alice.contact_id}"]
+    message = a_message(house)
+    dora = add_contact("Dora", "dora@wrong.example", house.company)
+    follow(ports(), record_id=message.record_id or 0, contact_id=dora.pk, by=house.alice)
+    message = post_message(ports(), record_id=message.record_id or 0, author=house.alice, html="<p>And this.</p>")
+    Delivery.objects.exclude(mail__message=message).delete()
+    rows = {row.contact.name: row.pk for row in Notification.objects.filter(message=message)}
+
+    def deliver(**codes: int) -> dict[str, str]:
+        for ready in claim_and_compose(ports(), "worker", 10, shelf=Shelf()).ready:
+            said(ready, codes[ready.wire.envelope.rcpt_to[0].partition("@")[0]])
+        return dict(Notification.objects.filter(message=message).values_list("contact__name", "state"))
+
+    assert deliver(carla=550, dora=550) == {"Customer Carla": "exception", "Dora": "exception"}
+    assert heard() == author
+    again = {pk: Notification.objects.get(pk=pk).contact.address for pk in rows.values()}
+    assert resend_failed(ports(), message_id=message.pk, author=house.alice, retry=again) == 2
+    assert heard() == author
+    assert deliver(carla=250, dora=550) == {"Customer Carla": "sent", "Dora": "exception"}
+    assert heard() == author
+    fixed = {rows["Dora"]: "dora@right.example"}
+    assert resend_failed(ports(), message_id=message.pk, author=house.alice, retry=fixed) == 1
+    assert deliver(dora=250) == {"Customer Carla": "sent", "Dora": "sent"}
+    dora.refresh_from_db()
+    assert dora.address == "dora@right.example"
+    assert rows == {row.contact.name: row.pk for row in Notification.objects.filter(message=message)}
+    assert failures_of(house) == [("Alice", 0), ("Bob", 0)]
 
 
 def test_an_address_that_is_none_is_told_at_once(house: House, heard: Heard) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, timedelta, timezone
 from email import message_from_bytes
 from email.message import Message as ReadMail
 
@@ -117,6 +118,27 @@ def test_reports_come_back_to_a_signed_address_that_only_the_envelope_names(port
     assert ready.wire.envelope.mail_from.startswith("bounce+")
     assert ready.wire.envelope.mail_from.endswith("@northwind.example")
     assert read(ready)["Return-Path"] is None
+
+
+@pytest.mark.case("T-125")
+@pytest.mark.parametrize(
+    ("hours", "zone", "leaves"),
+    [(None, 0, True), (-24, 0, True), (0, 0, True), (-1, 7, True), (1, 0, False), (1, -5, False)],
+)
+def test_a_mail_with_a_date_leaves_when_it_has_come_whatever_its_zone(
+    ports: Ports, clock: HandClock, hours: int | None, zone: int, leaves: bool
+) -> None:
+    a_server()
+    due_at = None
+    if hours is not None:
+        due_at = (clock.now() + timedelta(hours=hours)).astimezone(timezone(timedelta(hours=zone)))
+    enqueue_mail(ports, a_draft(a_company(), to("bob@reader.example"), due_at=due_at))
+    assert bool(claimed(ports)) is leaves
+    delivery = Delivery.objects.get()
+    assert delivery.due_at == (due_at or clock.now())
+    assert delivery.due_at.tzinfo is UTC or delivery.due_at.utcoffset() == timedelta(0)
+    clock.pass_by(hours=1)
+    assert bool(claimed(ports)) is not leaves
 
 
 @pytest.mark.case("T-127")
