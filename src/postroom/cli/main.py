@@ -153,7 +153,7 @@ def _in_words(error: Exception) -> str:
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if "OperationalError" in kinds or "InterfaceError" in kinds:
         return f"The database cannot be reached: {said}"
-    if kinds & {"DatabaseTrouble", "PortTaken", "NotAllowed", "ParameterError"}:
+    if kinds & {"DatabaseTrouble", "PortTaken", "AlreadyUp", "NotAllowed", "ParameterError"}:
         return str(error)
     if isinstance(error, OSError):
         return f"{error.strerror or said}" + (f": {error.filename}" if error.filename else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -34,10 +34,23 @@ class Ids(Protocol):
 
 
 class Blobs(Protocol):
-    """Bytes under their own SHA-256 (hex). ``put`` returns when they are durable; ``get`` raises KeyError."""
+    """Bytes under their own SHA-256 (hex). ``put`` returns when they are durable; ``get`` raises KeyError.
+
+    Who names a blob in a row has put it shortly before: a blob that nobody names and nobody has put since ``unused_since`` may be
+    deleted, safely against a ``put`` in the same moment. ``prefix``: two hex digits.
+    """
 
     def put(self, content: bytes) -> str: ...
     def get(self, sha256: str) -> bytes: ...
+
+    def delete(self, sha256: str, *, unused_since: datetime) -> bool:
+        """Whether it was there and is gone."""
+
+    def names(self, prefix: str) -> Iterable[str]:
+        """Those that begin so."""
+
+    def forget_drafts(self, prefix: str, *, unused_since: datetime) -> int:
+        """What was half written when its process died; how many."""
 
 
 class Html(Protocol):

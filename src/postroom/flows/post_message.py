@@ -156,7 +156,7 @@ def inline_file(picture: OutgoingAttachment) -> NewFile:
 
 
 def preview_audience(
-    ports: Ports,  # noqa: ARG001 (every flow takes ports)
+    ports: Ports,
     *,
     record_id: int,
     author: Member,
@@ -171,7 +171,13 @@ def preview_audience(
     people += candidates(_known_contacts(record, extra_contact_ids)).values()
     if to_customer and kind is MessageKind.COMMENT and (customer := _customer(record)) is not None:
         people.append(customer)
-    return decide(kind, people, author_contact_id=author.contact_id, author_normal=author.contact.normal).members
+    return decide(
+        kind,
+        people,
+        author_contact_id=author.contact_id,
+        author_normal=author.contact.normal,
+        notes_by_mail=parameters(ports).is_on("mail.note.by_mail"),
+    ).members
 
 
 def post_messages(ports: Ports, postings: Sequence[Posting]) -> list[Message]:
@@ -192,7 +198,7 @@ def post_messages(ports: Ports, postings: Sequence[Posting]) -> list[Message]:
     _identify(messages, postings, own_ids)
     _attach(ports, messages, postings)
     Record.objects.filter(pk__in=record_ids).update(updated_at=now)
-    audiences = _audiences(postings)
+    audiences = _audiences(ports, postings)
     notifications = _notify(messages, postings, audiences)
     _send(ports, messages, postings, audiences, notifications, places, own_ids)
     _tell_pages(record_ids)
@@ -262,8 +268,10 @@ def _attach(ports: Ports, messages: Sequence[Message], postings: Sequence[Postin
         insert(rows)
 
 
-def _audiences(postings: Sequence[Posting]) -> list[Audience]:
+def _audiences(ports: Ports, postings: Sequence[Posting]) -> list[Audience]:
     asking = [posting for posting in postings if posting.notifies]
+    has_notes = any(posting.kind is MessageKind.NOTE for posting in asking)
+    notes_by_mail = not has_notes or parameters(ports).is_on("mail.note.by_mail")
     following = followers_of({posting.record.pk for posting in asking}) if asking else {}
     named = {contact_id for posting in asking for contact_id in posting.explicit_contact_ids}
     explicit = candidates(named) if named else {}
@@ -281,6 +289,7 @@ def _audiences(postings: Sequence[Posting]) -> list[Audience]:
                 author_contact_id=posting.author.contact_id,
                 author_normal=normalize(posting.author.address),
                 already_addressed=posting.already_addressed,
+                notes_by_mail=notes_by_mail,
             )
         )
     return found

@@ -60,9 +60,15 @@ _ATTEMPTS = """
 """
 
 _NOTIFICATIONS = """
-    UPDATE postroom_notification t SET state = n.state, failure_type = n.failure_type, failure_reason = n.failure_reason
-    FROM json_to_recordset(%s) AS n(id bigint, state text, failure_type text, failure_reason text)
-    WHERE t.id = n.id AND t.state IN ('ready', 'exception')
+    WITH changed AS (
+        UPDATE postroom_notification t
+        SET state = n.state, failure_type = n.failure_type, failure_reason = n.failure_reason
+        FROM json_to_recordset(%s) AS n(id bigint, state text, failure_type text, failure_reason text)
+        WHERE t.id = n.id AND t.state IN ('ready', 'exception')
+        RETURNING t.author_id, t.state
+    )
+    SELECT pg_notify('postroom_live', 'author:' || author_id)
+    FROM (SELECT DISTINCT author_id FROM changed WHERE state = 'exception' AND author_id IS NOT NULL) failed
 """
 
 _RELEASE = """
@@ -194,7 +200,7 @@ def note_attempts(rows: Sequence[AttemptRow]) -> None:
 
 
 def mark_notifications(marks: Sequence[NotificationMark]) -> None:
-    """Those that a person cancelled, or that bounced meanwhile, stay as they are."""
+    """Those that a person cancelled, or that bounced meanwhile, stay as they are. Authors hear of failures with the commit (O-99)."""
     if not marks:
         return
     with connection.cursor() as cursor:

@@ -152,7 +152,12 @@ _TABLE = (
         _number,
         "Notifications of one message up to this number count as urgent; above they wait their turn.",
     ),
-    ("mail.batch_size", "50", _number, "Recipients for whom a mail is prepared at once; 0: the default."),
+    (
+        "mail.batch_size",
+        "50",
+        _number,
+        "Kept for those who know it, without effect: a mail is prepared once for all its recipients.",
+    ),
     (
         "base.default_max_email_size",
         "10",

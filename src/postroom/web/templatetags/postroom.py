@@ -127,7 +127,7 @@ def in_zone(at: datetime, zone: tzinfo) -> str:
 
 
 def spoken(at: datetime, now: datetime) -> str:
-    """``now``, ``3 min``, ``14:02``, ``Yesterday 14:02``, ``12 Mar``, ``12 Mar 2025``; the same backwards for what is to come."""
+    """``now``, ``3 min``, ``14:02``, ``yesterday 14:02``, ``12 Mar``, ``12 Mar 2025``; the same backwards for what is to come."""
     local, here = timezone.localtime(at), timezone.localtime(now)
     distance = abs(now - at)
     if distance < timedelta(minutes=1):
@@ -141,9 +141,9 @@ def spoken(at: datetime, now: datetime) -> str:
     if days == 0:
         return clock
     if days == 1:
-        return _("Yesterday {clock}").format(clock=clock)
+        return _("yesterday {clock}").format(clock=clock)
     if days == -1:
-        return _("Tomorrow {clock}").format(clock=clock)
+        return _("tomorrow {clock}").format(clock=clock)
     return format_date(local, "j M" if local.year == here.year else "j M Y")
 
 
