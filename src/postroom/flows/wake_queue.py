@@ -61,7 +61,8 @@ def wake_parked(ports: Ports, rooms: Mapping[int, int], *, configured_works: boo
             theirs = _parked(now).filter(server_id=pk, waits_for__code__in=OF_A_SERVER)
             woken += _wake(theirs, room, now, opens=not trouble_count)
     if configured_works and ports.configuration.server_host:
-        nobodys = _parked(now).filter(server=None, waits_for__code__in=OF_A_SERVER)
+        codes = (*OF_A_SERVER, "wait.no_server")  # the server of the configuration serves where there is no other
+        nobodys = _parked(now).filter(server=None, waits_for__code__in=codes)
         woken += _wake(nobodys, min(rooms.get(0, ROOM), ROOM), now)
     return ServersNow(woken=woken, paused=frozenset(paused))
 
