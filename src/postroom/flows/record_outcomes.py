@@ -40,9 +40,11 @@ _ENDED = (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.UNKNOWN)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedBatch:
-    """``written`` were still the worker's. ``alarms`` are sentences about servers whose circuit opened."""
+    """``written`` were still the worker's. ``alarms`` are sentences about servers whose circuit opened, and about destinations that want
+    less; ``slowed_domains`` are theirs."""
 
     written: frozenset[int] = frozenset()
+    slowed_domains: frozenset[str] = frozenset()
     alarms: tuple[str, ...] = ()
 
 
@@ -66,8 +68,11 @@ def record_outcomes(
         give_back(place for one in mine if one[0].reserved for place in _unused(*one))
     if slowed and shelf is not None:
         shelf.destinations.read_at = None
-    alarms += slowed
-    return RecordedBatch(written=frozenset(written), alarms=tuple(alarms))
+    return RecordedBatch(
+        written=frozenset(written),
+        slowed_domains=frozenset().union(*(one.domains for one in slowed)),
+        alarms=(*alarms, *(one.alarm for one in slowed)),
+    )
 
 
 def _unused(ticket: Ticket, outcome: WireOutcome, found: Judgement) -> Iterator[Reservation]:
