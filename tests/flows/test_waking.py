@@ -15,11 +15,12 @@ from postroom.core.terms.smtp_replies import SmtpReply
 from postroom.flows import wake_queue as waking
 from postroom.flows.access import NotAllowed
 from postroom.flows.deliver_mail import ReadyMail, Shelf, claim_and_compose
+from postroom.flows.guard_installation import set_capturing
 from postroom.flows.ports import Ports
 from postroom.flows.record_outcomes import record_outcomes
 from postroom.flows.settings import pause_server, resume_server, save_server
 from postroom.flows.wake_queue import PROBES, wake_parked, wake_queue, wake_rest
-from postroom.store.models import Company, Contact, Delivery, Member, OutgoingServer, SettingChange
+from postroom.store.models import Company, Contact, Delivery, Installation, Member, OutgoingServer, SettingChange
 from postroom.store.queries.gates import GateKind, gates_of
 from tests.flows.outgoing_mails import HandClock, a_company, a_mail, a_server, deliveries, numbered, ports_with
 
@@ -177,6 +178,25 @@ def test_without_a_server_mail_is_parked_until_there_is_one(ports: Ports, clock:
     values = {"name": "Relay", "host": "127.0.0.1", "port": 2525, "encryption": "none"}
     save_server(ports, values, member=None)
     assert len(claimed(ports)) == 3
+
+
+def test_the_configured_server_takes_what_found_none(clock: HandClock, company: Company) -> None:
+    some_mail(company, clock, 3)
+    assert claimed(ports_with(clock=clock)) == ()
+    ports = ports_with(clock=clock, server_host="relay.example")  # it was configured, and all was started again
+    assert wake_parked(ports, {}).woken == 3
+    assert len(claimed(ports)) == 3
+
+
+def test_who_switches_capture_mode_on_gets_what_found_no_server(
+    ports: Ports, clock: HandClock, company: Company
+) -> None:
+    some_mail(company, clock, 3)
+    claimed(ports)
+    Installation.objects.create(identity="here", confirmed_at=clock.now())
+    set_capturing(ports, True, member=None)
+    claimed(ports)
+    assert set(Delivery.objects.values_list("state", flat=True)) == {"sent"}
 
 
 @pytest.fixture

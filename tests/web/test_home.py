@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from postroom.core.terms.reasons import SENTENCES
-from postroom.store.models import Company, Mailbox, Member, Notification
+from postroom.store.models import Company, Mailbox, Member, Notification, SendingGate
 from postroom.web.templatetags.postroom import initials, seconds_spoken, spoken
 from tests.web import seeding
 from tests.web.conftest import SignedIn
@@ -55,6 +55,15 @@ def test_a_queue_that_is_late_and_held_mail_are_said_to_managers(window: Client,
     page = window.get("/attention/").content.decode()
     assert "Queue is late" in page
     assert "1 held" in page
+
+
+def test_a_daily_limit_that_is_reached_is_said(signed_in: SignedIn, ada: Member) -> None:
+    server = seeding.a_server("Relay")
+    midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    gate = SendingGate.objects.create(server_number=server.pk, span="day", window_at=midnight, used=500)
+    assert "Daily limit reached" not in signed_in(ada).get("/attention/").content.decode()
+    SendingGate.objects.filter(pk=gate.pk).update(reached_at=timezone.now())
+    assert "Daily limit reached: 500 mails have left today" in signed_in(ada).get("/attention/").content.decode()
 
 
 def test_troubles_of_servers_and_mailboxes_are_said_to_who_can_mend_them(

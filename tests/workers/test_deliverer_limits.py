@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from postroom.flows.settings import pause_server, resume_server
-from postroom.store.models import Delivery, OutgoingServer, SendingGate
+from postroom.store.models import Delivery, Destination, OutgoingServer, SendingGate
 from postroom.workers import counters
 from tests.adapters.smtp.scripted_peer import ScriptedPeer, polite
 from tests.flows.outgoing_mails import HandClock, a_company, a_mail, a_server, deliveries, numbered, ports_with
@@ -106,6 +106,25 @@ def test_a_server_that_comes_back_gets_what_waited_for_it(tmp_path: Path) -> Non
             wait_until(lambda: states()["sent"] == 100, "all is sent", PATIENCE)
     server.refresh_from_db()
     assert (server.trouble_count, server.broken_until) == (0, None)
+
+
+@pytest.mark.slow
+def test_what_is_held_for_a_destination_goes_back_when_it_asks_to_slow_down(tmp_path: Path) -> None:
+    ports = ports_with(tmp_path)
+    now = ports.clock.now()
+    answers = {"customer30@gmail.com": "421 4.7.28 Unusual rate of mail"}
+    with CountingSink(Behaviour(answers=answers, reply_delay=0.05)) as sink:
+        a_server(sink.smtp_port, max_connections=2)
+        addresses = [f"customer{number}@gmail.com" for number in range(600)]
+        deliveries(a_mail(a_company(), at=now), *addresses, at=now)
+        with delivering(ports):
+            slowed = Delivery.objects.filter(waits_for__code="wait.slowed")
+            wait_until(lambda: slowed.count() > 300, "most of them wait for the destination", PATIENCE)
+        learned = Destination.objects.get(name="google.com").learned_per_minute
+        arrived = len(sink.accepted())
+    print(f"{arrived} had arrived, then {learned} a minute")
+    assert 1 <= learned <= arrived
+    assert arrived < 300
 
 
 def test_what_a_server_shows_of_itself_is_kept(tmp_path: Path) -> None:

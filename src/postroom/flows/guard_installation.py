@@ -14,6 +14,7 @@ from django.db.models import Q
 
 from postroom.flows.access import require_house
 from postroom.flows.ports import Ports
+from postroom.flows.wake_queue import wake_queue
 from postroom.store.models import Installation, Member, SettingChange
 
 
@@ -75,6 +76,7 @@ def set_capturing(ports: Ports, is_on: bool, *, member: Member | None) -> None:
     row = Installation.objects.select_for_update().get()
     _record(ports, member, {"capture": row.is_capturing}, {"capture": is_on})
     Installation.objects.filter(pk=row.pk).update(is_capturing=is_on)
+    wake_queue(ports)  # what waits for servers may be captured now
 
 
 def is_capturing() -> bool:

@@ -56,6 +56,8 @@ def pass_gates(
     router: Router, routed: Sequence[Routed], seen: set[GateKey], limits: Limits
 ) -> tuple[list[Routed], list[str]]:
     """Those that may leave now, with their places, and sentences about limits that were reached. The others wait."""
+    if limits.is_free({one.choice.server.id for one in routed}):
+        return list(routed), []
     passing: dict[int, Routed] = {}
     alarms: list[str] = []
     tried: dict[int, frozenset[int]] = {}  # by mail: it grows each time, so this ends

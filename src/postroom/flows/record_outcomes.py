@@ -42,9 +42,11 @@ _ENDED = (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.UNKNOWN)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedBatch:
-    """``written`` were still the worker's. ``alarms`` are sentences about servers whose circuit opened."""
+    """``written`` were still the worker's. ``alarms`` are sentences about servers whose circuit opened, and about destinations that want
+    less; ``slowed_domains`` are theirs."""
 
     written: frozenset[int] = frozenset()
+    slowed_domains: frozenset[str] = frozenset()
     alarms: tuple[str, ...] = ()
 
 
@@ -64,12 +66,15 @@ def record_outcomes(
         claims.note_attempts([_attempt(*one, now) for one in mine if not one[2].is_server_trouble])
         claims.mark_notifications([mark for one in mine if (mark := _notification(one[0], one[2])) is not None])
         tell_pages(written)
-        slowed = slow_down(((one[0].domain, one[1]) for one in mine), now)
-        give_back(place for one in mine for place in _unused(*one))
+        slowed = slow_down([(ticket.domain, outcome) for ticket, outcome, _ in mine if not outcome.is_accepted], now)
+        give_back(place for one in mine if one[0].reserved for place in _unused(*one))
     if slowed and shelf is not None:
         shelf.destinations.read_at = None
-    alarms += slowed
-    return RecordedBatch(written=frozenset(written), alarms=tuple(alarms))
+    return RecordedBatch(
+        written=frozenset(written),
+        slowed_domains=frozenset().union(*(one.domains for one in slowed)),
+        alarms=(*alarms, *(one.alarm for one in slowed)),
+    )
 
 
 def _unused(ticket: Ticket, outcome: WireOutcome, found: Judgement) -> Iterator[Reservation]:

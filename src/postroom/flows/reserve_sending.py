@@ -105,6 +105,10 @@ class Limits:
                 return {**found, GateKey(server_id, name, Span.MINUTE): limit.per_minute}
         return found
 
+    def is_free(self, server_ids: Iterable[int]) -> bool:
+        """Whether no limit concerns mail through these."""
+        return not self._destinations and not any(self.of(server_id, "") for server_id in server_ids)
+
     def destination(self, domain: str) -> str:
         return self._destination_of.get(domain) or destination_of(domain)
 

@@ -8,6 +8,7 @@ when nobody asked.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection
@@ -28,8 +29,16 @@ _OBSERVED = """
 """
 
 
-def slow_down(outcomes: Iterable[tuple[str, WireOutcome]], now: datetime) -> list[str]:
-    """``outcomes`` with the recipients' domains. Sentences about those that are slower from now on."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slowed:
+    """A destination that is slower from now on: its domains, and a sentence about it."""
+
+    domains: frozenset[str]
+    alarm: str
+
+
+def slow_down(outcomes: Iterable[tuple[str, WireOutcome]], now: datetime) -> list[Slowed]:
+    """``outcomes`` with the recipients' domains."""
     asked = {domain: outcome for domain, outcome in outcomes if domain and asks_to_slow_down(outcome)}
     if not asked:
         return []
@@ -43,27 +52,33 @@ def slow_down(outcomes: Iterable[tuple[str, WireOutcome]], now: datetime) -> lis
     _ask_for(asked.keys() - known.keys() - OF_DOMAINS.keys(), now)
     fresh = [Destination(name=name, changed_at=now) for name in sorted(said)]
     Destination.objects.bulk_create(fresh, ignore_conflicts=True)
-    alarms = []
+    slower = []
     for row in Destination.objects.filter(pk__in=said).order_by("name").select_for_update():
         was = row.changed_at if row.learned_per_minute else None
         present = Slowness(per_minute=row.learned_per_minute, until=row.slow_until, changed_at=was)
-        found = slowed(present, _observed(row.name, domains[row.name], now), now)
+        all_domains = _all_domains(row.name, domains[row.name])
+        found = slowed(present, _observed(all_domains, now), now)
         if found is None:
             continue
         reply = said[row.name].reply
         row.learned_per_minute, row.slow_until, row.changed_at = found.per_minute, found.until, now
         row.reason = because("wait.transient", reply=reply).as_json()
         row.save(update_fields=["learned_per_minute", "slow_until", "changed_at", "reason"])
-        alarms.append(f"destination {row.name} asked to slow down: {found.per_minute} mails a minute. It said: {reply}")
-    return alarms
+        alarm = f"destination {row.name} asked to slow down: {found.per_minute} mails a minute. It said: {reply}"
+        slower.append(Slowed(domains=all_domains, alarm=alarm))
+    return slower
 
 
-def _observed(name: str, domains: Collection[str], now: datetime) -> int:
-    """Mails that it took in the last minute."""
+def _all_domains(name: str, domains: Collection[str]) -> frozenset[str]:
+    """Of this destination; the first thousand."""
     same = DestinationDomain.objects.filter(destination=name).values_list("domain", flat=True)[:1000]
-    all_domains = {*domains, *same, *(domain for domain, provider in OF_DOMAINS.items() if provider == name)}
+    return frozenset({*domains, *same, *(domain for domain, provider in OF_DOMAINS.items() if provider == name)})
+
+
+def _observed(domains: Collection[str], now: datetime) -> int:
+    """Mails that they took in the last minute."""
     with connection.cursor() as cursor:
-        cursor.execute(_OBSERVED, [_LOOKED_AT, now - timedelta(minutes=1), list(all_domains)])
+        cursor.execute(_OBSERVED, [_LOOKED_AT, now - timedelta(minutes=1), list(domains)])
         return int(cursor.fetchone()[0])
 
 

@@ -28,6 +28,7 @@ OF_A_SERVER = ("wait.paused", "wait.broken", "wait.busy")  # parked for a server
 FOR_SERVERS = (*PARKED, "wait.secret", "wait.dkim", *OF_LIMITS)
 AT_ONCE = 5_000
 ROOM = 3_000
+BY_LANE, BY_DUE = ("server_id", "lane", "due_at", "id"), ("server_id", "due_at")  # in the order of their indexes
 PROBES = 5  # for a server whose circuit was open
 
 
@@ -60,7 +61,8 @@ def wake_parked(ports: Ports, rooms: Mapping[int, int], *, configured_works: boo
             theirs = _parked(now).filter(server_id=pk, waits_for__code__in=OF_A_SERVER)
             woken += _wake(theirs, room, now, opens=not trouble_count)
     if configured_works and ports.configuration.server_host:
-        nobodys = _parked(now).filter(server=None, waits_for__code__in=OF_A_SERVER)
+        codes = (*OF_A_SERVER, "wait.no_server")  # the server of the configuration serves where there is no other
+        nobodys = _parked(now).filter(server=None, waits_for__code__in=codes)
         woken += _wake(nobodys, min(rooms.get(0, ROOM), ROOM), now)
     return ServersNow(woken=woken, paused=frozenset(paused))
 
@@ -76,7 +78,7 @@ def _wake(
     now: datetime,
     *,
     opens: bool = True,
-    order: Sequence[str] = ("lane", "due_at", "id"),
+    order: Sequence[str] = BY_LANE,
 ) -> int:
     """Due now. Unless the gate ``opens``, they still wait for the same, should it turn out."""
     if most <= 0:
@@ -160,11 +162,16 @@ def _wake_portion(wanted: _All, now: datetime, before: datetime) -> tuple[int, b
     if ids is None:
         ids = list(OutgoingServer.objects.values_list("pk", flat=True))
         nobodys = _parked(now).filter(server=None, waits_for__code__in=wanted.codes)
-    theirs = Delivery.objects.filter(
-        state__in=WAITING, due_at__gt=now, server_id__in=ids, waits_for__code__in=wanted.codes
-    )
-    urgent = _parked(now).filter(server_id__in=ids, waits_for__code__in=wanted.codes, lane=0)
+    parked = _parked(now).filter(server_id__in=ids, waits_for__code__in=wanted.codes)
+    others = [code for code in wanted.codes if code not in PARKED]
+    promised = Delivery.objects.filter(state__in=WAITING, due_at__gt=now, server_id__in=ids, waits_for__code__in=others)
     left = AT_ONCE
-    for rows in (urgent, theirs, nobodys):
-        left -= _wake(rows.filter(Q(held_since__lte=before) | Q(held_since=None)), left, now, order=("due_at",))
+    for rows, order in (
+        (parked.filter(lane=0), BY_LANE),
+        (parked, BY_LANE),
+        (promised, BY_DUE),
+        (nobodys, BY_LANE),
+    ):
+        since = rows.filter(Q(held_since__lte=before) | Q(held_since=None))
+        left -= _wake(since, left, now, order=order)
     return AT_ONCE - left, left > 0

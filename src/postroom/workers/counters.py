@@ -8,7 +8,7 @@ mail. A body that many recipients share counts once.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -57,6 +57,16 @@ class Counter:
             while lane and surplus > 0:
                 found.append(lane.pop()[1])
                 surplus -= 1
+        return found
+
+    def shed_domains(self, domains: Collection[str]) -> list[ReadyMail]:
+        """All that waits here for recipients at these domains."""
+        found = []
+        for lane in self._lanes:
+            found += [ready for _, ready in lane if ready.ticket.domain in domains]
+            kept = [each for each in lane if each[1].ticket.domain not in domains]
+            lane.clear()
+            lane.extend(kept)
         return found
 
     @property

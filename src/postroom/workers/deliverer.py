@@ -323,6 +323,9 @@ class Deliverer:
         self._journal.forget_committed(keys)
         for key in (*keys, *(ticket.delivery_id for ticket in unsent)):
             self._held.drop(key)
+        if recorded.slowed_domains:  # what is here for them asks anew
+            for counter in self._counters.values():
+                self._not_sent(counter.shed_domains(recorded.slowed_domains))
         for alarm in recorded.alarms:
             logger.error("%s", alarm)
         if lost := len(batch) - len(recorded.written):
