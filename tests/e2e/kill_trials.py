@@ -422,7 +422,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--patient", action="store_true", help="wait for circuits and pauses instead of pressing Retry")
     parser.add_argument("--json", action="store_true", help="a line a trial, for programs")
     told = parser.parse_args(arguments)
-    kinds = list(KINDS) if told.kind and "all" in told.kind else told.kind or ["kill"]
+    kinds = [kind for word in told.kind or ["kill"] for kind in (KINDS if word == "all" else [word])]
     small_disk = "disk-full" in kinds and OWN_MOUNTS in os.environ
     if "disk-full" in kinds and not small_disk and _may_mount():
         command = [sys.executable, "-m", "tests.e2e.kill_trials", *(sys.argv[1:] if arguments is None else arguments)]
