@@ -275,6 +275,24 @@ def kill_a_worker(lab: Laboratory) -> tuple[int, int]:
     return len(lab.arrived()), cut
 
 
+def kill_all_workers(lab: Laboratory) -> tuple[int, int]:
+    """As the machine's memory killer might. Nobody is left to read the journals until the next ones come."""
+    mark = lab.dice.randrange(0, MAILS)
+    lab.fill()
+    lab.wait_for(mark)
+    cut = sum(lab.crew.kill_one(0, lab.sink.smtp_port) for _ in range(WORKERS))
+    return len(lab.arrived()), cut
+
+
+def kill_a_worker_and_postgresql(lab: Laboratory) -> tuple[int, int]:
+    """The outcomes that the worker knew are in its journal alone."""
+    database = _with_database_in_the_middle(lab)
+    _kill_server(lab)
+    cut = lab.crew.kill_one(lab.dice.randrange(WORKERS), lab.sink.smtp_port)
+    moment, _ = _again(lab, database)
+    return moment, cut
+
+
 def restart_postgresql(lab: Laboratory) -> tuple[int, int]:
     """In order: connections are broken, transactions roll back."""
     database = _with_database_in_the_middle(lab)
@@ -284,9 +302,13 @@ def restart_postgresql(lab: Laboratory) -> tuple[int, int]:
 
 def kill_postgresql(lab: Laboratory) -> tuple[int, int]:
     database = _with_database_in_the_middle(lab)
+    _kill_server(lab)
+    return _again(lab, database)
+
+
+def _kill_server(lab: Laboratory) -> None:
     number = int((lab.ground.folder / "data" / "postgres" / "server.lock").read_text())
     os.kill(number, signal.SIGKILL)
-    return _again(lab, database)
 
 
 def _with_database_in_the_middle(lab: Laboratory) -> EmbeddedDatabase:
@@ -353,6 +375,8 @@ def kill_the_sink(lab: Laboratory) -> tuple[int, int]:
 
 KINDS: dict[str, Callable[[Laboratory], tuple[int, int]]] = {
     "kill": kill_a_worker,
+    "kill-all": kill_all_workers,
+    "kill-both": kill_a_worker_and_postgresql,
     "postgres-stop": restart_postgresql,
     "postgres-kill": kill_postgresql,
     "disk-full": fill_the_disk,
