@@ -214,6 +214,8 @@ def read_dead_journals(directory: Path, settle: Callable[[str, JournalContents],
 
     folder = _settled(directory)
     for name in remembered(folder):
+        if (directory / f"{name}{SUFFIX}").exists():
+            continue  # somebody of that name is at work again, or will be settled below
         settle(name, JournalContents(started=frozenset(), finished={}))
     forget_old(folder)
     for path in find_dead_journals(directory):

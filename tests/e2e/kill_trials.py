@@ -275,6 +275,24 @@ def kill_a_worker(lab: Laboratory) -> tuple[int, int]:
     return len(lab.arrived()), cut
 
 
+def kill_all_workers(lab: Laboratory) -> tuple[int, int]:
+    """As the machine's memory killer might. Nobody is left to read the journals until the next ones come."""
+    mark = lab.dice.randrange(0, MAILS)
+    lab.fill()
+    lab.wait_for(mark)
+    cut = sum(lab.crew.kill_one(0, lab.sink.smtp_port) for _ in range(WORKERS))
+    return len(lab.arrived()), cut
+
+
+def kill_a_worker_and_postgresql(lab: Laboratory) -> tuple[int, int]:
+    """The outcomes that the worker knew are in its journal alone."""
+    database = _with_database_in_the_middle(lab)
+    _kill_server(lab)
+    cut = lab.crew.kill_one(lab.dice.randrange(WORKERS), lab.sink.smtp_port)
+    moment, _ = _again(lab, database)
+    return moment, cut
+
+
 def restart_postgresql(lab: Laboratory) -> tuple[int, int]:
     """In order: connections are broken, transactions roll back."""
     database = _with_database_in_the_middle(lab)
@@ -284,9 +302,13 @@ def restart_postgresql(lab: Laboratory) -> tuple[int, int]:
 
 def kill_postgresql(lab: Laboratory) -> tuple[int, int]:
     database = _with_database_in_the_middle(lab)
+    _kill_server(lab)
+    return _again(lab, database)
+
+
+def _kill_server(lab: Laboratory) -> None:
     number = int((lab.ground.folder / "data" / "postgres" / "server.lock").read_text())
     os.kill(number, signal.SIGKILL)
-    return _again(lab, database)
 
 
 def _with_database_in_the_middle(lab: Laboratory) -> EmbeddedDatabase:
@@ -353,6 +375,8 @@ def kill_the_sink(lab: Laboratory) -> tuple[int, int]:
 
 KINDS: dict[str, Callable[[Laboratory], tuple[int, int]]] = {
     "kill": kill_a_worker,
+    "kill-all": kill_all_workers,
+    "kill-both": kill_a_worker_and_postgresql,
     "postgres-stop": restart_postgresql,
     "postgres-kill": kill_postgresql,
     "disk-full": fill_the_disk,
@@ -422,7 +446,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--patient", action="store_true", help="wait for circuits and pauses instead of pressing Retry")
     parser.add_argument("--json", action="store_true", help="a line a trial, for programs")
     told = parser.parse_args(arguments)
-    kinds = list(KINDS) if told.kind and "all" in told.kind else told.kind or ["kill"]
+    kinds = [kind for word in told.kind or ["kill"] for kind in (KINDS if word == "all" else [word])]
     small_disk = "disk-full" in kinds and OWN_MOUNTS in os.environ
     if "disk-full" in kinds and not small_disk and _may_mount():
         command = [sys.executable, "-m", "tests.e2e.kill_trials", *(sys.argv[1:] if arguments is None else arguments)]

@@ -91,8 +91,14 @@ def test_whoever_is_killed_and_when_nothing_is_lost_and_nothing_goes_out_twice(e
                 assert process.poll() is None, "it died by itself"
                 process.send_signal(signal.SIGKILL)
                 process.wait(PATIENCE)
+        journals = Path(environment["POSTROOM_DATA_DIR"]) / "journal"
+        of_the_dead = set(journals.iterdir())
         with deliverer(environment) as process:
-            wait_until(lambda: not waiting() or process.poll() is not None, "nothing waits any more", PATIENCE)
+            wait_until(
+                lambda: (not waiting() and set(journals.iterdir()) - of_the_dead) or process.poll() is not None,
+                "nothing waits any more, and the last one is there to say so",
+                PATIENCE,
+            )
             process.terminate()
             assert process.wait(PATIENCE) == 0
         arrived = Counter(mail.rcpt_to[0] for mail in sink.accepted())
@@ -108,4 +114,4 @@ def test_whoever_is_killed_and_when_nothing_is_lost_and_nothing_goes_out_twice(e
     assert arrived.keys() <= sent | unknown
     assert len(unknown) <= CONNECTIONS * KILLS
     assert Attempt.objects.filter(state="sent").count() == len(sent)
-    assert not any((Path(environment["POSTROOM_DATA_DIR"]) / "journal").iterdir())
+    assert not any(journals.iterdir())

@@ -82,6 +82,17 @@ def test_a_settled_journals_name_is_kept_for_a_while(tmp_path: Path) -> None:
     assert remembered(settled) == []
 
 
+def test_whoever_works_under_a_settled_name_is_left_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "journal"
+    a_dead_workers_journal(folder, "one")
+    read_dead_journals(folder, lambda *_: None)
+    living = WireJournalFile(folder / "one.journal")
+    seen: list[str] = []
+    read_dead_journals(folder, lambda name, _: seen.append(name))
+    living.close()
+    assert seen == []
+
+
 def test_a_name_whose_settling_failed_is_not_noted(tmp_path: Path) -> None:
     folder = tmp_path / "journal"
     a_dead_workers_journal(folder, "one")
