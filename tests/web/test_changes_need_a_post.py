@@ -25,6 +25,8 @@ CHANGING = [
     "/letterbox/1/seen/",
     "/settings/parameters/mail.retry.days/",
     "/settings/actions/queue_manager/run/",
+    "/settings/servers/configuration/test/",
+    "/settings/servers/1/test/",
     "/settings/keys/remove/",
     "/settings/installation/confirm/",
     "/settings/installation/capture/",
