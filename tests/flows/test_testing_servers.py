@@ -282,7 +282,7 @@ def test_archived_and_broken_servers_are_tested_and_a_success_ends_their_trouble
 
 def test_what_cannot_be_tried_is_said_without_the_network(ports: Ports) -> None:
     assert tried(ports, a_server(transport="letterbox")).code == "letterbox"
-    assert tried(ports, a_server(transport="api")).code == "by_api"
+    assert tried(ports, a_server(transport="api", provider="postmark")).code == "api_secret"
     assert tried(ports, a_server(host="")).code == "no_host"
     assert tried(ports, a_server(secret=b"sealed elsewhere")).code == "secret_unreadable"
     assert test_server(ports, 0, member=None).code == "no_host"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from postroom.core.delivery.probing import Probe, ProbeOrder
+from postroom.core.delivery.tracking import HookPost, HookReading, HookRefusal
+from postroom.core.delivery.wire import ApiCheck, ApiEndpoint
 from postroom.core.terms.configuration import Configuration
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxSession
 from postroom.core.terms.secret import Secret
+from postroom.core.terms.templates import Values
 
 
 class Clock(Protocol):
@@ -31,29 +34,124 @@ class Ids(Protocol):
 
 
 class Blobs(Protocol):
-    """Bytes under their own SHA-256 (hex). ``put`` returns when they are durable; ``get`` raises KeyError."""
+    """Bytes under their own SHA-256 (hex). ``put`` returns when they are durable; ``get`` raises KeyError.
+
+    Who names a blob in a row has put it shortly before: a blob that nobody names and nobody has put since ``unused_since`` may be
+    deleted, safely against a ``put`` in the same moment. ``prefix``: two hex digits.
+    """
 
     def put(self, content: bytes) -> str: ...
     def get(self, sha256: str) -> bytes: ...
 
+    def delete(self, sha256: str, *, unused_since: datetime) -> bool:
+        """Whether it was there and is gone."""
+
+    def names(self, prefix: str) -> Iterable[str]:
+        """Those that begin so."""
+
+    def forget_drafts(self, prefix: str, *, unused_since: datetime) -> int:
+        """What was half written when its process died; how many."""
+
 
 class Html(Protocol):
-    """Makes HTML of strangers harmless."""
+    """Makes HTML of strangers harmless, and writes style sheets into the elements."""
 
     def sanitize(self, html: str) -> str: ...
+    def inline_css(self, html: str) -> str: ...
+
+
+class Templates(Protocol):
+    """Fills mail templates. Both raise `TemplateError` with the line that is wrong."""
+
+    def check(self, source: str) -> None: ...
+    def render(self, source: str, values: Values, *, language: str, is_html: bool) -> str: ...
 
 
 class Vault(Protocol):
-    """Encrypts secrets at rest, with a key outside the database. ``open`` raises ValueError for what it did not seal."""
+    """Encrypts secrets at rest, with keys outside the database: the first seals, all open.
+
+    ``open`` raises ValueError for what it did not seal. ``key_of`` tells which key opens it: 0 is the present one, None: none of
+    them. ``reseal`` seals anew with the present one and raises ValueError as ``open``.
+    """
 
     def seal(self, value: str) -> bytes: ...
     def open(self, sealed: bytes) -> Secret: ...
+    def key_of(self, sealed: bytes) -> int | None: ...
+    def reseal(self, sealed: bytes) -> bytes: ...
+
+
+class KeyStore(Protocol):
+    """Where the installation's secret keys lie: the present one first, former ones after it.
+
+    ``place`` is its name for people; ``is_ours`` says whether we may change it. Both changes are durable when they return, and
+    every process sees them at its next use. Both raise OSError.
+    """
+
+    @property
+    def place(self) -> str: ...
+    @property
+    def is_ours(self) -> bool: ...
+    def count(self) -> int: ...
+    def add(self) -> None:
+        """Make a new key; it is the present one from now on."""
+
+    def forget_former(self) -> None:
+        """Keep the present key alone."""
+
+
+class DkimKeyHandle(Protocol):
+    """A private key that was opened, bound to its domain and selector."""
+
+    @property
+    def head(self) -> bytes: ...
+    @property
+    def sign(self) -> Callable[[bytes], bytes]: ...
+
+
+class Dkim(Protocol):
+    """DKIM (RFC 6376): keys and signatures. ``make_key`` gives the private half in PEM and the public one as DNS shows it.
+
+    ``signatures`` are whole fields with line ends, to stand before the header block; times in seconds since 1970.
+    ``make_key`` and ``open_key`` raise ValueError for what is no key.
+    """
+
+    def make_key(self, algorithm: str) -> tuple[Secret, str]: ...
+    def open_key(self, *, domain: str, selector: str, algorithm: str, private: Secret) -> DkimKeyHandle: ...
+    def body_hash(self, body: bytes) -> bytes: ...
+    def signatures(
+        self,
+        keys: Sequence[DkimKeyHandle],
+        header_block: bytes,
+        body_hash: bytes,
+        *,
+        signed_at: int,
+        expires_at: int | None = None,
+    ) -> bytes: ...
 
 
 class Submit(Protocol):
     """Hands a mail in at our own SMTP door, as a stranger would. Raises OSError, or ValueError with the refusal."""
 
     def __call__(self, envelope: Envelope, raw: bytes) -> None: ...
+
+
+class MailHosts(Protocol):
+    """The hosts that take a domain's mail, the preferred first; empty: it has none. None: nobody could tell. It waits for the network."""
+
+    def __call__(self, domain: str) -> tuple[str, ...] | None: ...
+
+
+class Providers(Protocol):
+    """Providers with HTTP APIs: what they ask of us, and what we ask of them beside sending."""
+
+    def read_post(self, provider: str, post: HookPost, signing: Secret) -> HookReading | HookRefusal:
+        """A request of a provider's, proven and read. Raises OSError or ValueError when a certificate cannot be had."""
+
+    def confirm(self, address: str) -> None:
+        """Ask an address that a proven request named. Raises OSError, ValueError."""
+
+    def check(self, endpoint: ApiEndpoint) -> ApiCheck:
+        """Whether the key opens the door, without sending anything. Never raises."""
 
 
 class ClientCertificateFacts(Protocol):
@@ -91,11 +189,16 @@ class Ports:
     ids: Ids
     blobs: Blobs
     html: Html
+    templates: Templates
     vault: Vault
+    key_store: KeyStore
+    dkim: Dkim
     submit: Submit
+    mail_hosts: MailHosts
+    providers: Providers
     mailbox_session: Callable[[MailboxEndpoint], MailboxSession]
     probe_server: Callable[[ProbeOrder], Probe]
     tokens: TokenSource
     read_client_certificate: ReadClientCertificate
-    address_keys: tuple[bytes, ...] = field(repr=False)  # the first signs, all verify
+    address_keys: Sequence[bytes] = field(repr=False)  # the first signs, all verify
     our_mark: str  # names this installation in X-Postroom-Objects

@@ -22,6 +22,7 @@ from postroom.core.terms.reasons import Reason, reasons_from_json
 from postroom.core.tokens.addresses import TokenPurpose, make_token
 from postroom.flows.access import require, require_house
 from postroom.flows.ports import Ports
+from postroom.flows.test_provider import test_provider
 from postroom.flows.wake_queue import wake_queue
 from postroom.flows.ways_out import WaysOut, configured_endpoint, load_ways_out, way_to
 from postroom.store.models import Member, OutgoingServer
@@ -152,15 +153,30 @@ def _test_row(
 ) -> tuple[ServerTest, Probe | None]:
     if row.transport == "letterbox":
         return _untried(ports, explained("letterbox"), is_ok=True), None
-    if row.transport != "smtp":
-        return _untried(ports, explained("by_api"), is_ok=True), None
+    if row.transport == "api":
+        return _ask_provider(ports, row), None
     if not row.host:
         return _untried(ports, explained("no_host")), None
     endpoint = way_to(ports, row).endpoint
-    if endpoint is None:
+    if not isinstance(endpoint, Endpoint):
         return _untried(ports, explained("secret_unreadable")), None
     server = next(one for one in ways.servers if one.id == row.pk)
     return _try(ports, ways, server, endpoint, row.from_filter, row.company_id, member, to)
+
+
+def _ask_provider(ports: Ports, row: OutgoingServer) -> ServerTest:
+    found = test_provider(ports, row)
+    asked = TestedStep(step="api", reply=found.reply, milliseconds=found.milliseconds, is_ok=found.is_ok)
+    return ServerTest(
+        tested_at=ports.clock.now(),
+        is_ok=found.is_ok,
+        code=found.code,
+        cause=found.cause,
+        cure=found.cure,
+        step=found.step,
+        reply=found.reply,
+        steps=(asked,),
+    )
 
 
 def _try(

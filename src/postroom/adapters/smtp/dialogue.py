@@ -111,4 +111,6 @@ def plain_words(error: Exception) -> str:
     """What the system says of it."""
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno).lower()
+    if isinstance(error, ConnectionError) and not str(error):
+        return "the server closed the connection"
     return str(error) or type(error).__name__

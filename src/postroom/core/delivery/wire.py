@@ -70,6 +70,22 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApiEndpoint:
+    """A provider's HTTP API to speak to. ``provider`` and ``options`` as in `core.delivery.providers`. Times in seconds."""
+
+    provider: str
+    secret: Secret = Secret("")
+    options: tuple[tuple[str, str], ...] = ()
+    connect_timeout: float = 15.0
+    reply_timeout: float = 60.0  # of the whole answer, however slowly it drips
+    max_connections: int = 10
+
+    def option(self, name: str) -> str:
+        """``""`` when it is not set."""
+        return dict(self.options).get(name, "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WireMail:
     """One mail to one recipient. ``chunks`` joined are the mail with CRLF line ends, not dot-stuffed.
 
@@ -79,6 +95,7 @@ class WireMail:
     key: int  # the delivery
     envelope: Envelope
     chunks: tuple[bytes, ...]
+    token: str = ""  # signed; a provider's API keeps it and its events bring it back
 
     @property
     def size(self) -> int:
@@ -101,6 +118,8 @@ class WireOutcome:
     tls: str = ""  # "TLSv1.3" or ""
     duration: float = 0.0
     refusals: tuple[tuple[str, SmtpReply], ...] = ()  # of an envelope with several recipients: those refused at RCPT
+    provider_message_id: str = ""  # under which a provider's API knows the mail
+    retry_after: float = 0.0  # seconds that the server asked us to wait; 0: it did not
 
     @property
     def is_accepted(self) -> bool:
@@ -109,6 +128,18 @@ class WireOutcome:
     @property
     def is_unknown(self) -> bool:
         return self.phase is Phase.BODY and self.reply is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiCheck:
+    """What a question to an API showed, without sending. ``is_told`` False: the provider answers no such question, only a real mail
+    would tell. ``text`` is what it said."""
+
+    is_good: bool
+    phase: Phase = Phase.AUTH
+    text: str = ""
+    is_told: bool = True
+    duration: float = 0.0
 
 
 class WireJournal(Protocol):

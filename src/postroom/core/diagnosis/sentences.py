@@ -174,8 +174,6 @@ catalogue(
         # before anything was tried
         "fault.letterbox": "This server is the Letterbox: nothing leaves, so there is nothing to test.",
         "cure.letterbox": "Nothing is to be done.",
-        "fault.by_api": "This server sends by the provider's HTTP API, not by SMTP.",
-        "cure.by_api": "Send a mail through it, and look at its delivery.",
         "fault.secret_unreadable": "The stored password was sealed with another secret key and cannot be read.",
         "cure.secret_unreadable": "Enter the password again, or restore the file secret_key of the data directory.",
         "fault.no_host": "The server has no host.",

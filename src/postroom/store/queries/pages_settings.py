@@ -14,6 +14,7 @@ from postroom.store.models import (
     Alias,
     AliasDomain,
     ApiKey,
+    Company,
     Mailbox,
     OutgoingServer,
     Parameter,
@@ -300,3 +301,8 @@ def keys(member_id: int) -> tuple[KeyFact, ...]:
         KeyFact(id=row.pk, name=row.name, created_at=row.created_at, last_used_at=row.last_used_at)
         for row in ApiKey.objects.filter(member_id=member_id)[:MOST]
     )
+
+
+def companies(company_ids: list[int]) -> tuple[tuple[int, str], ...]:
+    """Number and name of these companies, by name."""
+    return tuple(Company.objects.filter(pk__in=company_ids).order_by("name").values_list("pk", "name")[:MOST])
