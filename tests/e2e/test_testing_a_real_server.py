@@ -23,12 +23,6 @@ from tests.laboratory.postfix import Postfix
 pytestmark = [pytest.mark.django_db, pytest.mark.slow, requires_postfix, requires_dovecot]
 ALICE, BOB = "alice@box.test", "bob@box.test"
 USERS = {ALICE: "wonder land", BOB: "builder"}
-IMPLICIT_TLS = """\
-127.0.0.1:{port} inet n - n - - smtpd
-  -o smtpd_tls_wrappermode=yes
-  -o smtpd_sasl_auth_enable=yes
-  -o smtpd_client_restrictions=permit_sasl_authenticated,reject
-"""
 
 
 @pytest.fixture(scope="module")

@@ -343,3 +343,21 @@ def test_the_shelf_has_a_limit_and_keeps_the_latest(ports: Ports, clock: HandClo
     assert len(claim_and_compose(ports, WORKER, 10, shelf=shelf).ready) == 4
     on_shelf = [number for number in OutgoingMail.objects.values_list("pk", flat=True) if shelf.get(number)]
     assert len(on_shelf) == 2
+
+
+@pytest.mark.parametrize(
+    ("to", "rcpt_to", "needs_utf8"),
+    [
+        ("bob@bücher.example", "bob@xn--bcher-kva.example", False),
+        ("Jürgen@bücher.example", "Jürgen@xn--bcher-kva.example", True),
+        ("bob@reader.example", "bob@reader.example", False),
+    ],
+)
+def test_domains_travel_as_a_labels_and_local_parts_as_they_are(
+    ports: Ports, clock: HandClock, to: str, rcpt_to: str, needs_utf8: bool
+) -> None:
+    """O-80: only letters beyond ASCII before the @ ask for SMTPUTF8, for this recipient and no other."""
+    a_server()
+    deliveries(a_mail(a_company(), at=clock.now()), to, at=clock.now())
+    (ready,) = claimed(ports).ready
+    assert (ready.wire.envelope.rcpt_to, ready.wire.envelope.smtputf8) == ((rcpt_to,), needs_utf8)

@@ -20,7 +20,7 @@ from postroom.flows.ports import Ports
 from postroom.flows.server_values import server_users
 from postroom.flows.settings import save_server
 from postroom.flows.ways_out import load_ways_out, way_to
-from postroom.store.models import Delivery, OutgoingServer, Parameter, SettingChange
+from postroom.store.models import Delivery, MailTemplate, OutgoingServer, Parameter, SettingChange
 from tests.adapters.smtp.certificates import make_authority
 from tests.adapters.smtp.test_client_certificates import a_pair
 from tests.flows.outgoing_mails import HandClock, a_company, a_mail, a_server, deliveries, ports_with
@@ -102,6 +102,15 @@ def test_mails_that_chose_it_by_themselves_choose_anew_and_hinder_nobody(ports: 
     assert list(server_users(server)) == []
     assert not saved(ports, id=server.pk, is_active=False).is_active
     assert saved(ports, id=server.pk, is_active=False, name="Old relay").name == "Old relay"
+
+
+def test_a_template_that_names_a_server_keeps_it_from_the_archive(ports: Ports) -> None:
+    server = saved(ports)
+    template = MailTemplate.objects.create(name="Welcome", subject="Welcome", html="<p>Hello</p>", server=server)
+    [why] = refused(ports, id=server.pk, is_active=False)["is_active"]
+    assert "mail templates: Welcome" in why
+    template.delete()
+    assert not saved(ports, id=server.pk, is_active=False).is_active
 
 
 # -- client certificates

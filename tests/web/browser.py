@@ -28,7 +28,7 @@ PLACES = {
     "home": "/", "records": "/records/", "tickets": "/records/ticket/", "nothing": "/records/ticket/?q=zzz", "new": "/records/ticket/new/",
     "record": "/records/{record}/", "queue": "/queue/", "failed": "/queue/?state=failed", "delivery": "/queue/{delivery}/",
     "inbound": "/inbound/", "mail": "/inbound/{inbound}/", "held": "/held/", "held_mail": "/inbound/{held}/", "letterbox": "/letterbox/",
-    "letter": "/letterbox/{letter}/", "servers": "/settings/servers/", "server": "/settings/servers/{server}/", "mailboxes": "/settings/mailboxes/",
+    "letter": "/letterbox/{letter}/", "servers": "/settings/servers/", "server": "/settings/servers/{server}/", "new_server": "/settings/servers/new/?preset=gmail", "mailboxes": "/settings/mailboxes/",
     "domains": "/settings/domains/", "dkim": "/settings/dkim/", "aliases": "/settings/aliases/", "alias": "/settings/aliases/{alias}/", "templates": "/settings/templates/",
     "template": "/settings/templates/{template}/", "scheduled": "/scheduled/", "scheduled_one": "/scheduled/{scheduled}/", "parameters": "/settings/parameters/", "actions": "/settings/actions/",
     "action": "/settings/actions/queue_manager/", "changes": "/settings/changes/", "keys": "/settings/keys/",

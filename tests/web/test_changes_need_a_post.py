@@ -29,6 +29,8 @@ CHANGING = [
     "/settings/templates/1/remove/",
     "/settings/parameters/mail.retry.days/",
     "/settings/actions/queue_manager/run/",
+    "/settings/servers/configuration/test/",
+    "/settings/servers/1/test/",
     "/settings/dkim/create/",
     "/settings/dkim/rotate/",
     "/settings/dkim/act/",

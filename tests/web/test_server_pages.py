@@ -168,3 +168,12 @@ def test_the_server_of_the_configuration_is_listed_to_be_seen_and_tested(
     assert "changed in postroom.toml" in page
     assert "/settings/servers/0/" not in page
     assert "The server takes mail." in answer
+
+
+def test_a_servers_trouble_is_shown_with_cause_and_cure(window: Client, ada: Member) -> None:
+    trouble = "The login failed: it said 535 5.7.8 Username and Password not accepted"
+    server = seeding.a_server(company=ada.company, trouble=trouble)
+    page = html(window, f"/settings/servers/{server.pk}/")
+    assert trouble in page
+    assert "does not accept this user name and password" in page
+    assert "an app password or key" in page

@@ -208,26 +208,33 @@ def test(
 @app.command()
 def pause(name: str, as_json: AsJson = False) -> None:
     """Let its mail wait, visibly, until it is resumed. Example: postroom server pause Gmail"""
-    _change(name, lambda ports: {"paused_at": ports.clock.now()}, "is paused: its mail waits.", as_json=as_json)
+    with entered() as ports:
+        from postroom.flows.settings import pause_server
+
+        _told(pause_server(ports, _server(name).pk, member=None), "is paused: its mail waits.", as_json=as_json)
 
 
 @app.command()
 def resume(name: str, as_json: AsJson = False) -> None:
     """End a pause, or take a server from the archive. Example: postroom server resume Gmail"""
-    _change(name, lambda _: {"paused_at": None, "is_active": True}, "is in use.", as_json=as_json)
+    with entered() as ports:
+        from postroom.flows.settings import resume_server
+
+        server = _server(name)
+        if not server.is_active:
+            _save(ports, {"id": server.pk, "is_active": True})
+        _told(resume_server(ports, server.pk, member=None), "is in use.", as_json=as_json)
 
 
 @app.command()
 def archive(name: str, as_json: AsJson = False) -> None:
     """Take it out of use; refused, with the list, while something names it. Example: postroom server archive "Old relay" """
-    _change(name, lambda _: {"is_active": False}, "is archived.", as_json=as_json)
-
-
-def _change(name: str, values: Any, said: str, *, as_json: bool) -> None:
     with entered() as ports:
-        server = _save(ports, {"id": _server(name).pk, **values(ports)})
-        shown = _row(server)
-    say_json(shown) if as_json else say(f"{server.name} {said}")
+        _told(_save(ports, {"id": _server(name).pk, "is_active": False}), "is archived.", as_json=as_json)
+
+
+def _told(server: OutgoingServer, said: str, *, as_json: bool) -> None:
+    say_json(_row(server)) if as_json else say(f"{server.name} {said}")
 
 
 def _save(ports: Ports, values: dict[str, Any]) -> OutgoingServer:

@@ -226,6 +226,8 @@ def test_an_internationalized_address_needs_smtputf8() -> None:
     assert second.reply is not None
     assert (first.reply.code, first.reply.enhanced) == (550, "5.6.7")
     assert (second.reply.code, second.reply.enhanced) == (550, "5.6.7")
+    assert (first.phase, second.phase) == (Phase.RCPT, Phase.MAIL)
+    assert first.reply.text.startswith("björn@läsare.example has letters beyond ASCII")
     assert third.is_accepted
 
 

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from postroom.core.terms.addresses import normalize
+from postroom.flows.explain_trouble import explain_trouble
 from postroom.flows.server_presets import port_advice, preset, preset_of_host, presets
 from postroom.flows.settings import parameters
 from postroom.flows.test_server import read_test, test_server
@@ -62,6 +63,7 @@ def more(request: MemberRequest, row: models.Model, form: SettingForm) -> Mappin
     is_stored = bool(row.pk)
     is_smtp = is_stored and row.transport == "smtp"
     return {
+        "explained": explain_trouble(row),
         "presets": presets(),
         "chosen": chosen,
         "is_chosen": is_stored or "preset" in request.GET or form.is_bound,
