@@ -65,7 +65,8 @@ class DiskBlobs:
         with suppress(FileNotFoundError):
             path.rename(leaving)
         try:
-            used_at = leaving.stat().st_mtime
+            with leaving.open("rb") as file:  # a network file system tells the truth of a file that is opened
+                used_at = os.fstat(file.fileno()).st_mtime
             if used_at >= unused_since.timestamp():
                 leaving.rename(path)
                 return False
