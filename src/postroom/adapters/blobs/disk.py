@@ -13,7 +13,6 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -75,13 +74,12 @@ class DiskBlobs:
             return False
         return True
 
-    def names(self, prefix: str) -> Iterator[str]:
-        for folder in sorted((self._directory / prefix[:2]).glob("*")):
+    def names(self, prefix: str) -> list[str]:
+        found: set[str] = set()
+        for folder in (self._directory / prefix[:2]).glob("*"):
             with suppress(FileNotFoundError, NotADirectoryError):
-                for name in os.listdir(folder):
-                    digest = name.removeprefix(_LEAVING)
-                    if _DIGEST.fullmatch(digest):
-                        yield digest
+                found.update(name.removeprefix(_LEAVING) for name in os.listdir(folder))
+        return sorted(filter(_DIGEST.fullmatch, found))
 
     def forget_drafts(self, prefix: str, *, unused_since: datetime) -> int:
         gone = 0
