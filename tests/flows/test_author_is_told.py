@@ -14,7 +14,7 @@ from postroom.core.terms.smtp_replies import SmtpReply
 from postroom.core.terms.states import Door, NotificationState
 from postroom.core.tokens.addresses import TokenPurpose, make_token
 from postroom.flows.accept_message import Arrival, accept_message
-from postroom.flows.access import visible_records
+from postroom.flows.access import company_ids, visible_records
 from postroom.flows.deliver_mail import ReadyMail, Shelf, claim_and_compose
 from postroom.flows.post_message import post_message
 from postroom.flows.record_outcomes import record_outcomes
@@ -22,7 +22,7 @@ from postroom.flows.records import create_record, follow
 from postroom.flows.route_message import route_waiting
 from postroom.flows.settle_failures import ignore_failed, resend_failed
 from postroom.store.models import Delivery, Message, Notification
-from postroom.store.queries.pages_home import my_failures
+from postroom.store.queries.pages_records import RecordWish, record_list
 from postroom.wiring import ports
 from tests.people import House, add_contact, add_server, build_house
 
@@ -75,9 +75,11 @@ def said(ready: ReadyMail, code: int) -> None:
 
 
 def failures_of(house: House) -> list[tuple[str, int]]:
+    """On how many records somebody did not get what each of them wrote."""
     return [
-        (member.contact.name, len(my_failures(member.contact_id, visible_records(member))))
+        (member.contact.name, len(record_list(visible_records(member), wish, company_ids(member)).rows))
         for member in (house.alice, house.bob)
+        for wish in [RecordWish(failed_author=member.contact_id)]
     ]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
 DEVIATIONS = PROJECT / "docs" / "reference" / "deviations.md"
-_NUMBER = re.compile(r"T[-_](\d{3})\b")
+_NUMBER = re.compile(r"(?<![A-Za-z])[Tt][-_](\d{3})(?!\d)")
 
 CASES = {
     f"T-{number}"

@@ -128,12 +128,6 @@ def _mail(draft: MailDraft, now: datetime) -> OutgoingMail:
     )
 
 
-def _author_of(draft: MailDraft) -> Address | None:
-    """Where answers go that nobody directs: to the author, even when the server turns the From into an address of ours (O-63)."""
-    is_answerable = draft.header_from.normal and not draft.null_return_path
-    return draft.header_from if is_answerable else None
-
-
 def _content(ports: Ports, mail: OutgoingMail, draft: MailDraft) -> OutgoingContent:
     """Rendered once, whatever the number of recipients."""
     ready = travelling_html(ports, draft.html)
@@ -167,6 +161,12 @@ def _delivery(
         created_at=now,
         finished_at=None if is_address else now,
     )
+
+
+def _author_of(draft: MailDraft) -> Address | None:
+    """Where answers go that nobody directs: to the author, even when the server turns the From into an address of ours (O-63)."""
+    is_answerable = draft.header_from.normal and not draft.null_return_path
+    return draft.header_from if is_answerable else None
 
 
 def _bare(text: str) -> str:

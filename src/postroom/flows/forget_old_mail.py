@@ -8,9 +8,8 @@ touched: they are what is kept. A mail keeps its content as long as one of its d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from itertools import islice
 
 from django.db import connection, models, transaction
 
@@ -161,16 +160,12 @@ def _forget_blobs(ports: Ports, now: datetime, is_over: Callable[[], bool]) -> i
     for prefix in (*PREFIXES[first:], *PREFIXES[:first]):
         if is_over():
             break
-        for digests in _batches(ports.blobs.names(prefix)):
+        names = ports.blobs.names(prefix)
+        for start in range(0, len(names), BATCH):
+            digests = names[start : start + BATCH]
             kept = named(digests)
             gone += sum(ports.blobs.delete(one, unused_since=unused_since) for one in digests if one not in kept)
             if is_over():
                 return gone
         ports.blobs.forget_drafts(prefix, unused_since=unused_since)
     return gone
-
-
-def _batches(names: Iterable[str]) -> Iterator[list[str]]:
-    left = iter(names)
-    while batch := list(islice(left, BATCH)):
-        yield batch

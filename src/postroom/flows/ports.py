@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -46,7 +46,7 @@ class Blobs(Protocol):
     def delete(self, sha256: str, *, unused_since: datetime) -> bool:
         """Whether it was there and is gone."""
 
-    def names(self, prefix: str) -> Iterable[str]:
+    def names(self, prefix: str) -> Sequence[str]:
         """Those that begin so."""
 
     def forget_drafts(self, prefix: str, *, unused_since: datetime) -> int:

@@ -179,6 +179,12 @@ def test_local_parts_are_quoted_where_they_must_be_and_domains_become_a_labels()
     ]
 
 
+@pytest.mark.parametrize("local", ["=?", "a=?b?=", "=?x?="])
+def test_a_local_part_that_looks_like_an_encoded_word_is_read_back(local: str) -> None:
+    mail = headers(cc=(Address("", local, "customer.example"), BOB))
+    assert parse(render_headers(mail) + b"\r\nx").cc == mail.cc
+
+
 def test_a_local_part_beyond_ascii_needs_smtputf8() -> None:
     mail = headers(to=(Address("Bob", "böb", "x.example"),))
     assert needs_smtputf8(mail)

@@ -13,7 +13,6 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -65,7 +64,8 @@ class DiskBlobs:
         with suppress(FileNotFoundError):
             path.rename(leaving)
         try:
-            used_at = leaving.stat().st_mtime
+            with leaving.open("rb") as file:  # a network file system tells the truth of a file that is opened
+                used_at = os.fstat(file.fileno()).st_mtime
             if used_at >= unused_since.timestamp():
                 leaving.rename(path)
                 return False
@@ -74,13 +74,12 @@ class DiskBlobs:
             return False
         return True
 
-    def names(self, prefix: str) -> Iterator[str]:
-        for folder in sorted((self._directory / prefix[:2]).glob("*")):
+    def names(self, prefix: str) -> list[str]:
+        found: set[str] = set()
+        for folder in (self._directory / prefix[:2]).glob("*"):
             with suppress(FileNotFoundError, NotADirectoryError):
-                for name in os.listdir(folder):
-                    digest = name.removeprefix(_LEAVING)
-                    if _DIGEST.fullmatch(digest):
-                        yield digest
+                found.update(name.removeprefix(_LEAVING) for name in os.listdir(folder))
+        return sorted(filter(_DIGEST.fullmatch, found))
 
     def forget_drafts(self, prefix: str, *, unused_since: datetime) -> int:
         gone = 0

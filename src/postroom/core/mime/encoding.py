@@ -168,10 +168,10 @@ def _properly_escaped(inner: str) -> str:
 
 @lru_cache(maxsize=8192)
 def mailbox(name: str, local: str, domain: str) -> str:
-    """``phrase <addr-spec>`` or the bare addr-spec."""
+    """``phrase <addr-spec>`` or the bare addr-spec; in angle brackets where it could be taken for an encoded word."""
     spec = addr_spec(local, domain)
     if not name or not (words := phrase(name)):
-        return spec if domain else f"<{spec}>"
+        return spec if domain and "=?" not in local else f"<{spec}>"
     gap = "\r\n " if len(words) - words.rfind("\n") + len(spec) > SOFT_LIMIT - 14 else " "
     return f"{words}{gap}<{spec}>"
 

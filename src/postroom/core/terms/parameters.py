@@ -216,7 +216,12 @@ _TABLE = (
     ("mail.dkim.expiry_days", "0", _number, "Days that a DKIM signature is good for (x=); 0: it does not expire."),
     ("mail.note.by_mail", "1", _switch, "Whether colleagues who follow notes hear of them by mail."),
     ("retention.raw_days", "400", _number, "Days that raw inbound mail is kept."),
-    ("retention.delivery_days", "90", _number, "Days that deliveries and attempts are kept; never under 35."),
+    (
+        "retention.delivery_days",
+        "90",
+        _number,
+        "Days that deliveries, their attempts and contents, and captured mail are kept; never under 35.",
+    ),
     ("retention.held_days", "60", _number, "Days that held mail is kept."),
     ("retention.log_days", "90", _number, "Days that logs and histories are kept."),
     (

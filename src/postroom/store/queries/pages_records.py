@@ -43,7 +43,7 @@ class RecordWish:
     stage: str = ""
     responsible: int | None = None
     contact: int | None = None
-    failed_author: int | None = None  # records where somebody did not get what this contact wrote
+    failed_author: int | None = None  # a contact: records on which somebody did not get what they wrote
     cursor: str = ""
     size: int = PAGE_ROWS
 

@@ -44,9 +44,9 @@ def records(request: MemberRequest, kind: str = "") -> HttpResponse:
         "rows": rows,
         "wish": wish,
         "who": request.GET.get("who", ""),
-        "is_filtered": bool(wish.search or wish.stage)
-        or wish.responsible is not None
-        or wish.failed_author is not None,
+        "is_filtered": bool(
+            wish.search or wish.stage or wish.responsible is not None or wish.failed_author is not None
+        ),
         "may_write": access.may(request.member, "write"),
     }
     if is_fragment(request):
@@ -55,14 +55,13 @@ def records(request: MemberRequest, kind: str = "") -> HttpResponse:
 
 
 def _wish(request: MemberRequest, kind: str) -> RecordWish:
-    asked = request.GET.get("who", "")
-    who = {"mine": request.member.pk, "unassigned": 0}.get(asked)
+    who = {"mine": request.member.pk, "unassigned": 0}.get(request.GET.get("who", ""))
     return RecordWish(
         kind=kind,
         search=text_of(request.GET, "q", 200),
         stage=text_of(request.GET, "stage", 80),
         responsible=who,
-        failed_author=request.member.contact_id if asked == "failed" else None,
+        failed_author=request.member.contact_id if request.GET.get("who") == "failed" else None,
         cursor=text_of(request.GET, "after", 100),
     )
 
