@@ -27,6 +27,8 @@ from postroom.core.tokens.addresses import derive_key
 from postroom.flows.ports import Ports, Submit
 
 if TYPE_CHECKING:
+    from postroom.adapters.dns.mail_hosts import DnsMailHosts
+
     # named here again for workers, who may not import adapters
     from postroom.adapters.journal import JournalContents as JournalContents  # noqa: PLC0414
     from postroom.adapters.journal import WireJournalFile as WireJournalFile  # noqa: PLC0414
@@ -53,6 +55,7 @@ def make_ports(configuration: Configuration) -> Ports:
         key_store=store,
         dkim=DkimWriter(),
         submit=_submitter(configuration),
+        mail_hosts=_mail_hosts,
         mailbox_session=_mailbox_session,
         address_keys=DerivedKeys(store.keys, derive_key),
         our_mark=store.mark(),
@@ -83,6 +86,18 @@ def _mailbox_session(endpoint: MailboxEndpoint) -> MailboxSession:
     return Pop3Session(endpoint)
 
 
+def _mail_hosts(domain: str) -> tuple[str, ...] | None:
+    """dnspython is imported only by those who ask."""
+    return _resolver()(domain)
+
+
+@lru_cache(maxsize=1)
+def _resolver() -> DnsMailHosts:
+    from postroom.adapters.dns.mail_hosts import DnsMailHosts
+
+    return DnsMailHosts()
+
+
 def wire_journal(path: Path) -> WireJournalFile:
     """A new journal at ``path``. Raises `FileExistsError`, `OSError`."""
     from postroom.adapters.journal import WireJournalFile
@@ -99,20 +114,40 @@ def smtp_pool(endpoint: Endpoint, journal: WireJournal) -> SmtpPool:
 
 
 def journal_names(directory: Path) -> list[str]:
-    """Whose journals are here, of the living and the dead."""
+    """Whose journals are here, of the living, of the dead, and of those who were settled a short while ago."""
     from postroom.adapters.journal import SUFFIX
+    from postroom.adapters.settled_journals import remembered
 
-    return sorted(path.name.removesuffix(SUFFIX) for path in directory.glob(f"*{SUFFIX}"))
+    here = {path.name.removesuffix(SUFFIX) for path in directory.glob(f"*{SUFFIX}")}
+    return sorted(here.union(remembered(_settled(directory))))
+
+
+def _settled(directory: Path) -> Path:
+    return directory.with_name("settled-journals")
 
 
 def read_dead_journals(directory: Path, settle: Callable[[str, JournalContents], None]) -> None:
     """``settle`` each journal here whose owner is gone, by its name; it is removed when ``settle`` returns. Two who do this share
-    the work. Raises what ``settle`` raises, and `OSError`."""
-    from postroom.adapters.journal import SUFFIX, JournalInUseError, find_dead_journals, recovering
+    the work. For some minutes each is settled again and again, with nothing in it: see `adapters.settled_journals`. Raises what
+    ``settle`` raises, and `OSError`."""
+    from postroom.adapters.journal import (
+        SUFFIX,
+        JournalContents,
+        JournalInUseError,
+        find_dead_journals,
+        recovering,
+    )
+    from postroom.adapters.settled_journals import forget_old, remember, remembered
 
+    folder = _settled(directory)
+    for name in remembered(folder):
+        settle(name, JournalContents(started=frozenset(), finished={}))
+    forget_old(folder)
     for path in find_dead_journals(directory):
+        name = path.name.removesuffix(SUFFIX)
         try:
             with recovering(path) as contents:
-                settle(path.name.removesuffix(SUFFIX), contents)
+                settle(name, contents)
+                remember(folder, name)
         except (JournalInUseError, FileNotFoundError):
             continue  # somebody else was quicker

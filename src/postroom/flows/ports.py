@@ -110,6 +110,12 @@ class Submit(Protocol):
     def __call__(self, envelope: Envelope, raw: bytes) -> None: ...
 
 
+class MailHosts(Protocol):
+    """The hosts that take a domain's mail, the preferred first; empty: it has none. None: nobody could tell. It waits for the network."""
+
+    def __call__(self, domain: str) -> tuple[str, ...] | None: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """Everything that the flows may touch."""
@@ -123,6 +129,7 @@ class Ports:
     key_store: KeyStore
     dkim: Dkim
     submit: Submit
+    mail_hosts: MailHosts
     mailbox_session: Callable[[MailboxEndpoint], MailboxSession]
     address_keys: Sequence[bytes] = field(repr=False)  # the first signs, all verify
     our_mark: str  # names this installation in X-Postroom-Objects

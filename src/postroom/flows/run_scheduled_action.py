@@ -24,6 +24,8 @@ from postroom.flows.fetch_mailbox import FETCH_ACTION, due_mailboxes, fetch_now,
 from postroom.flows.forget_old_mail import forget_old_mail
 from postroom.flows.manage_keys import forget_retired_keys
 from postroom.flows.ports import Ports
+from postroom.flows.resolve_destinations import resolve_destinations
+from postroom.flows.slow_down import DESTINATIONS_ACTION
 from postroom.store.models import Delivery, Member, ScheduledAction, ScheduledRun
 from postroom.store.models.outgoing import WAITING
 
@@ -76,6 +78,10 @@ def _fetch_mailboxes(ports: Ports, is_over: IsOver) -> str:
     return summary(done)
 
 
+def _resolve_destinations(ports: Ports, is_over: IsOver) -> str:
+    return resolve_destinations(ports, is_over)
+
+
 def _vacuum(ports: Ports, is_over: IsOver) -> str:
     gone = forget_old_mail(ports, is_over) | {"private DKIM keys": forget_retired_keys(ports)}
     return ", ".join(f"{count} {name}" for name, count in gone.items() if count) or "nothing was old enough"
@@ -95,6 +101,13 @@ _TABLE = (
         interval=timedelta(minutes=5),
         help="Fetches from mailboxes that nobody watches; switched off, no mailbox is fetched from at all.",
         run=_fetch_mailboxes,
+    ),
+    Action(
+        key=DESTINATIONS_ACTION,
+        name="Mail: Destination Look-up",
+        interval=timedelta(minutes=15),
+        help="Asks the DNS which providers take our recipients' mail, so that limits and slow-downs hold for a provider as a whole.",
+        run=_resolve_destinations,
     ),
     Action(
         key="auto_vacuum",

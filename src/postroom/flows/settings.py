@@ -12,12 +12,13 @@ from postroom.core.terms.addresses import normalize_domain
 from postroom.core.terms.parameters import PARAMETERS, ParameterError, Parameters
 from postroom.flows.access import company_ids, require, require_house
 from postroom.flows.ports import Ports
-from postroom.flows.wake_queue import wake_queue
+from postroom.flows.wake_queue import wake_for, wake_for_destination, wake_queue
 from postroom.store.models import (
     Alias,
     AliasDomain,
     AliasFollower,
     Company,
+    Destination,
     Mailbox,
     Member,
     OutgoingServer,
@@ -64,6 +65,42 @@ def save_server(ports: Ports, values: Mapping[str, Any], *, member: Member | Non
         OutgoingServer.objects.filter(pk=server.pk).update(broken_until=None)
         wake_queue(ports)
     return server
+
+
+def pause_server(ports: Ports, server_id: int, *, member: Member | None) -> OutgoingServer:
+    """Nothing leaves through it until `resume_server`; what is on the wire is finished. Raises `NotAllowed`, `DoesNotExist`."""
+    server: OutgoingServer = _save(
+        ports, OutgoingServer, "outgoing server", {"id": server_id, "paused_at": ports.clock.now()}, member
+    )
+    return server
+
+
+def resume_server(ports: Ports, server_id: int, *, member: Member | None) -> OutgoingServer:
+    """What waits for it leaves, the urgent first; so does what may go by it and waits for another. Raises as `pause_server`."""
+    with transaction.atomic():
+        server: OutgoingServer = _save(
+            ports, OutgoingServer, "outgoing server", {"id": server_id, "paused_at": None}, member
+        )
+        OutgoingServer.objects.filter(pk=server.pk).update(broken_until=None, trouble="", trouble_count=0)
+        wake_for(ports, server.pk)
+    return server
+
+
+def limit_destination(ports: Ports, name: str, per_minute: int, *, member: Member | None) -> None:
+    """So many mails a minute to this provider, from each server; 0: no limit. What it asked for itself is forgotten with 0.
+    Raises `NotAllowed`, and `ValidationError` for a limit that is none."""
+    require_house(member)
+    now = ports.clock.now()
+    with transaction.atomic():
+        row = Destination.objects.select_for_update().filter(pk=name).first() or Destination(name=name)
+        before = row.per_minute_limit
+        row.per_minute_limit, row.changed_at = per_minute, now
+        if not per_minute:
+            row.learned_per_minute, row.slow_until, row.reason = 0, None, None
+        row.full_clean(exclude=["reason"])
+        row.save()
+        _record(ports, member, f"destination {name}", {"per_minute_limit": before}, {"per_minute_limit": per_minute})
+        wake_for_destination(ports, name)
 
 
 def save_mailbox(ports: Ports, values: Mapping[str, Any], *, member: Member | None) -> Mailbox:

@@ -157,6 +157,8 @@ def way_to(ports: Ports, row: OutgoingServer, session: int = DEFAULT_SESSION) ->
         password=secret,
         ehlo_name=ports.configuration.hostname,
         max_connections=max(1, row.max_connections // max(1, ports.configuration.deliverers)),
-        mails_per_connection=max(1, min(row.mails_per_connection, session)),
+        mails_per_connection=max(
+            1, min(row.mails_per_connection, row.learned_mails_per_connection or session, session)
+        ),
     )
     return Way(endpoint=endpoint, max_message_size=row.max_message_size)

@@ -344,6 +344,8 @@ def _expect(reply: SmtpReply, code: int) -> None:
 def _plain(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno).lower()
+    if isinstance(error, ConnectionError) and not str(error):
+        return "the server closed the connection"
     return str(error) or type(error).__name__
 
 

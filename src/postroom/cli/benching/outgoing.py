@@ -35,11 +35,11 @@ def bench_out(count: int, workers: int, progress: Progress, *, dkim: str = "") -
         yardstick = measure_yardstick(ground.folder, count)
         port = free_port()
         with running_sink(port):
-            _set_up(port)
+            set_up_sending(port)
             if dkim:
                 _sign_with(dkim)
             ground.staff.start("deliverer", workers)
-            _wait_until_idle(ground, workers)
+            wait_for_deliverers(ground, workers)
             before = _cpu(ground)
             seconds = _send(ground, count, progress)
             costs = ground.staff.costs()
@@ -49,7 +49,7 @@ def bench_out(count: int, workers: int, progress: Progress, *, dkim: str = "") -
         )
 
 
-def _set_up(port: int) -> None:
+def set_up_sending(port: int) -> None:
     """A company that sends through the sink."""
     from postroom.flows.settings import save_domain, save_server
     from postroom.store.models import Company
@@ -80,7 +80,7 @@ def _sign_with(algorithm: str) -> None:
         activate_key(ports(), key.id, member=None)
 
 
-def _wait_until_idle(ground: Ground, workers: int) -> None:
+def wait_for_deliverers(ground: Ground, workers: int) -> None:
     """Every deliverer listens for the call."""
 
     def all_listen() -> bool:

@@ -165,7 +165,25 @@ _TABLE = (
         "mail.unknown.policy",
         "keep",
         _choice("keep", "resend"),
-        "What becomes of deliveries whose outcome a crash hid: keep them, or send again.",
+        "What becomes of deliveries whose outcome a crash hid: keep them, or send again (twice at most).",
+    ),
+    (
+        "mail.unknown.policy.urgent",
+        "",
+        _choice("", "keep", "resend"),
+        "The same for mail that a person wrote (lane urgent): keep or resend; empty: as mail.unknown.policy says.",
+    ),
+    (
+        "mail.unknown.policy.normal",
+        "",
+        _choice("", "keep", "resend"),
+        "The same for mail that automation wrote (lane normal): keep or resend; empty: as mail.unknown.policy says.",
+    ),
+    (
+        "mail.unknown.policy.campaign",
+        "",
+        _choice("", "keep", "resend"),
+        "The same for mail that campaigns sent (lane campaign): keep or resend; empty: as mail.unknown.policy says.",
     ),
     (
         "mail.reply.signed",

@@ -118,7 +118,9 @@ class AliasFollower(models.Model):
 class InboundMessage(models.Model):
     """A mail that came in: durable before it was acknowledged, with the verdict on it and why."""
 
-    company = models.ForeignKey("postroom.Company", null=True, on_delete=models.SET_NULL, related_name="+")
+    company = models.ForeignKey(
+        "postroom.Company", null=True, on_delete=models.SET_NULL, related_name="+", db_constraint=False
+    )
     door = models.CharField(max_length=4)
     mailbox = models.ForeignKey(Mailbox, null=True, on_delete=models.SET_NULL, related_name="+")
     peer = models.CharField(max_length=300, blank=True, help_text="Who handed it to us.")
