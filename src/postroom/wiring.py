@@ -56,6 +56,7 @@ def make_ports(configuration: Configuration) -> Ports:
         dkim=DkimWriter(),
         submit=_submitter(configuration),
         mail_hosts=_mail_hosts,
+        text_records=_text_records,
         mailbox_session=_mailbox_session,
         address_keys=DerivedKeys(store.keys, derive_key),
         our_mark=store.mark(),
@@ -96,6 +97,13 @@ def _resolver() -> DnsMailHosts:
     from postroom.adapters.dns.mail_hosts import DnsMailHosts
 
     return DnsMailHosts()
+
+
+def _text_records(name: str) -> tuple[str, ...] | None:
+    """As `_mail_hosts`."""
+    from postroom.adapters.dns.text_records import DnsTextRecords
+
+    return DnsTextRecords()(name)
 
 
 def wire_journal(path: Path) -> WireJournalFile:

@@ -116,6 +116,12 @@ class MailHosts(Protocol):
     def __call__(self, domain: str) -> tuple[str, ...] | None: ...
 
 
+class TextRecords(Protocol):
+    """The TXT records of a name; empty: it has none. None: nobody could tell. It waits for the network."""
+
+    def __call__(self, name: str) -> tuple[str, ...] | None: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """Everything that the flows may touch."""
@@ -130,6 +136,7 @@ class Ports:
     dkim: Dkim
     submit: Submit
     mail_hosts: MailHosts
+    text_records: TextRecords
     mailbox_session: Callable[[MailboxEndpoint], MailboxSession]
     address_keys: Sequence[bytes] = field(repr=False)  # the first signs, all verify
     our_mark: str  # names this installation in X-Postroom-Objects
