@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -12,17 +13,21 @@ from django.conf import settings
 # every process tells reasons, also of rooms that it never enters: these fill the catalogue
 import postroom.core.conversations.audience
 import postroom.core.delivery.sentences
+import postroom.core.diagnosis.sentences
 import postroom.core.routing.sentences
 import postroom.flows.settle_inbound  # noqa: F401
 from postroom.adapters.blobs.disk import DiskBlobs
 from postroom.adapters.clock import SystemClock
 from postroom.adapters.dkim.signing import DkimWriter
-from postroom.adapters.html.sanitizing import Sanitizer
+from postroom.adapters.esp import ProviderDesk
+from postroom.adapters.html.styling import MailHtml
+from postroom.adapters.html.templating import TemplateRenderer
 from postroom.adapters.ids import SystemIds
 from postroom.adapters.key_file import DerivedKeys, FixedKeys, KeyFile
 from postroom.adapters.vault import FernetVault
 from postroom.core.terms.configuration import Configuration
 from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxProtocol, MailboxSession
+from postroom.core.terms.secret import Secret
 from postroom.core.tokens.addresses import derive_key
 from postroom.flows.ports import Ports, Submit
 
@@ -30,10 +35,15 @@ if TYPE_CHECKING:
     from postroom.adapters.dns.mail_hosts import DnsMailHosts
 
     # named here again for workers, who may not import adapters
+    from postroom.adapters.esp.pool import EspPool as EspPool  # noqa: PLC0414
     from postroom.adapters.journal import JournalContents as JournalContents  # noqa: PLC0414
     from postroom.adapters.journal import WireJournalFile as WireJournalFile  # noqa: PLC0414
+    from postroom.adapters.oauth.refreshing import RefreshingTokens
+    from postroom.adapters.smtp.handshake import TokenSource as ConnectionTokens
     from postroom.adapters.smtp.pool import SmtpPool as SmtpPool  # noqa: PLC0414
-    from postroom.core.delivery.wire import Endpoint, WireJournal
+    from postroom.core.delivery.probing import Probe, ProbeOrder
+    from postroom.core.delivery.wire import ApiEndpoint, Endpoint, WireJournal
+    from postroom.flows.ports import ClientCertificateFacts
 
 
 @lru_cache(maxsize=1)
@@ -50,14 +60,19 @@ def make_ports(configuration: Configuration) -> Ports:
         clock=SystemClock(),
         ids=SystemIds(),
         blobs=DiskBlobs(Path(configuration.data_dir) / "blobs"),
-        html=Sanitizer(),
+        html=MailHtml(),
+        templates=TemplateRenderer(),
         vault=FernetVault(store.keys),
         key_store=store,
         dkim=DkimWriter(),
         submit=_submitter(configuration),
         mail_hosts=_mail_hosts,
         text_records=_text_records,
+        providers=ProviderDesk(),
         mailbox_session=_mailbox_session,
+        probe_server=_probe_server,
+        tokens=_Tokens(),
+        read_client_certificate=_read_client_certificate,
         address_keys=DerivedKeys(store.keys, derive_key),
         our_mark=store.mark(),
     )
@@ -106,6 +121,57 @@ def _text_records(name: str) -> tuple[str, ...] | None:
     return DnsTextRecords()(name)
 
 
+def _probe_server(order: ProbeOrder) -> Probe:
+    from postroom.adapters.smtp.testing import probe_server
+
+    return probe_server(order, access_token=_connection_tokens(order.endpoint))
+
+
+def _read_client_certificate(certificate: str, key: Secret, passphrase: Secret) -> ClientCertificateFacts:
+    from postroom.adapters.smtp.client_certificates import read_client_certificate
+
+    return read_client_certificate(certificate, key, passphrase)
+
+
+class _Tokens:
+    """The socket for access tokens; its pipe speaks HTTP, and is made when the first one is asked for."""
+
+    def access_token(self, source: str, grant: Secret) -> Secret:
+        return _refreshing_tokens().access_token(source, grant)
+
+
+@lru_cache(maxsize=1)
+def _refreshing_tokens() -> RefreshingTokens:
+    """One for the process: it keeps tokens for as long as they are good."""
+    from postroom.adapters.oauth.refreshing import RefreshingTokens
+
+    return RefreshingTokens(on_rotation=_keep_grant)
+
+
+def _keep_grant(source: str, former: Secret, fresh: Secret) -> None:
+    """In a thread of somebody's, which may never ask the database again."""
+    from django.db import connection
+
+    from postroom.flows.keep_grant import keep_grant
+
+    try:
+        keep_grant(ports(), source, former, fresh)
+    finally:
+        if not connection.in_atomic_block:
+            connection.close()
+
+
+def _connection_tokens(endpoint: Endpoint) -> ConnectionTokens | None:
+    """Who gives the access token of a new connection; nobody where it logs in otherwise."""
+    if endpoint.authentication.value != "token":
+        return None
+
+    async def fresh() -> Secret:
+        return await asyncio.to_thread(_refreshing_tokens().access_token, endpoint.token_source, endpoint.password)
+
+    return fresh
+
+
 def wire_journal(path: Path) -> WireJournalFile:
     """A new journal at ``path``. Raises `FileExistsError`, `OSError`."""
     from postroom.adapters.journal import WireJournalFile
@@ -118,7 +184,14 @@ def smtp_pool(endpoint: Endpoint, journal: WireJournal) -> SmtpPool:
     """Connections to a server; for one event loop."""
     from postroom.adapters.smtp.pool import SmtpPool
 
-    return SmtpPool(endpoint, journal=journal)
+    return SmtpPool(endpoint, journal=journal, access_token=_connection_tokens(endpoint))
+
+
+def api_pool(endpoint: ApiEndpoint, journal: WireJournal) -> EspPool:
+    """Hands at a provider's API; for one event loop. Raises `ValueError` for an endpoint that is none."""
+    from postroom.adapters.esp.pool import EspPool
+
+    return EspPool(endpoint, journal=journal)
 
 
 def journal_names(directory: Path) -> list[str]:

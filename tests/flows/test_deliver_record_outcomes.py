@@ -122,6 +122,7 @@ def test_what_another_worker_took_over_is_not_written(ports: Ports) -> None:
     assert not Attempt.objects.exists()
 
 
+@pytest.mark.case("T-137")
 def test_trouble_with_a_server_opens_its_circuit_once_and_costs_no_attempt(ports: Ports, clock: HandClock) -> None:
     server = a_server()
     one, two = some_ready(ports, 2)

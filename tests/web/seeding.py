@@ -25,6 +25,9 @@ from postroom.store.models import (
     InboundMessage,
     LetterboxMail,
     Mailbox,
+    MailTemplate,
+    MailTemplateFile,
+    MailTemplateVariant,
     Member,
     Message,
     MessageBody,
@@ -36,6 +39,8 @@ from postroom.store.models import (
     RecordKind,
     ReportedRecipient,
     ScheduledAction,
+    ScheduledFile,
+    ScheduledMessage,
     ScheduledRun,
     SettingChange,
 )
@@ -191,6 +196,53 @@ def a_mail(sender: str, to: str, subject: str, body: str, subtype: str = "plain"
     lines = [f"From: {sender}", f"To: {to}", f"Subject: {subject}", f"Message-ID: <{abs(hash(body))}@mail.example>"]
     lines += ["MIME-Version: 1.0", f"Content-Type: text/{subtype}; charset=utf-8", "", body]
     return "\r\n".join(lines).encode()
+
+
+def written_ahead(company: Company, record: Record, author: Member) -> None:
+    """A template in two languages with a file, a message that waits, and one that could not be posted."""
+    template = MailTemplate.objects.create(
+        company=company,
+        name="Your order is ready",
+        subject="Ready: {{ record.title }}",
+        html="<p>Dear {{ contact.first_name }},</p><p>your order <b>{{ record.title }}</b> can be fetched from {{ today|date }} on.</p>"
+        "<p>{{ author.name }}, {{ company.name }}</p>",
+    )
+    MailTemplateVariant.objects.create(
+        template=template,
+        language="de",
+        subject="Fertig: {{ record.title }}",
+        html="<p>Guten Tag {{ contact.name }},</p><p>Ihre Bestellung kann ab {{ today|date }} abgeholt werden.</p>",
+    )
+    MailTemplateFile.objects.create(
+        template=template,
+        name="opening-hours.pdf",
+        content_type="application/pdf",
+        size=17,
+        sha256=ports().blobs.put(b"%PDF opening hours"),
+    )
+    waiting = ScheduledMessage.objects.create(
+        company=company,
+        record=record,
+        author=author,
+        author_name=author.contact.name,
+        subject="How are the posters?",
+        html="<p>Hello Carla,</p><p>a week has gone by: do you like your posters?</p>",
+        scheduled_at=NOW + timedelta(days=6, hours=3),
+        created_at=ago(hours=1),
+    )
+    ScheduledFile.objects.create(
+        scheduled=waiting, name="survey.pdf", size=11, sha256=ports().blobs.put(b"%PDF survey")
+    )
+    ScheduledMessage.objects.create(
+        company=company,
+        record=record,
+        author=author,
+        author_name=author.contact.name,
+        html="<p>The proof is on its way.</p>",
+        trouble="Its author may not post here any more.",
+        scheduled_at=ago(hours=2),
+        created_at=ago(days=2),
+    )
 
 
 def a_house() -> Company:
@@ -655,4 +707,5 @@ def a_house() -> Company:
         before="",
         after="postroom.test",
     )
+    written_ahead(company, Record.objects.get(title__startswith="Poster"), admin)
     return company

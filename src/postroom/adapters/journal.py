@@ -8,8 +8,9 @@ lock can be taken is a dead one's. What the database has committed is forgotten 
 file stays small.
 
 Form: a record is one line: eight hex digits of the CRC-32 of the rest, a space, then fields parted by tabs:
-``S key`` (started), ``C key key …`` (committed) or ``F key phase code enhanced duration connection tls
-trouble text`` (finished), with four fields more for each refused recipient. A field with a backslash or an
+``S key`` (started), ``C key key …`` (committed), ``P key id`` (under which a provider knows the mail whose end
+follows) or ``F key phase code enhanced duration connection tls trouble text`` (finished), with four fields more for
+each refused recipient. A field with a backslash or an
 unprintable character is written in Python's ``unicode_escape``. Reserved room is NUL bytes. A record that
 was torn or lost is skipped and counted.
 """
@@ -25,7 +26,7 @@ import tempfile
 import threading
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from postroom.core.delivery.wire import Phase, WireOutcome
@@ -181,12 +182,16 @@ def read_journal(path: Path) -> JournalContents:
     started: set[int] = set()
     finished: dict[int, WireOutcome] = {}
     damaged = 0
+    ids: dict[int, str] = {}
     for line in path.read_bytes().split(b"\n"):
         if not line.strip(b"\0"):
             continue
         match _read_record(line.strip(b"\0")):
+            case tuple() as named:
+                ids[named[0]] = named[1]
             case WireOutcome() as outcome:
-                finished[outcome.key] = outcome
+                message_id = ids.pop(outcome.key, "")
+                finished[outcome.key] = replace(outcome, provider_message_id=message_id) if message_id else outcome
                 started.discard(outcome.key)
             case int() as key:
                 started.add(key)
@@ -288,6 +293,12 @@ def _finish_record(outcome: WireOutcome) -> bytes:
         f"F\t{outcome.key}\t{outcome.phase}\t{code}\t{enhanced}\t{outcome.duration:.6f}"
         f"\t{connection}\t{tls}\t{trouble}\t{text}\t{refusals}"
     ).encode()
+    record = b"%08x %b\n" % (zlib.crc32(payload), payload)
+    return _provider_record(outcome) + record if outcome.provider_message_id else record
+
+
+def _provider_record(outcome: WireOutcome) -> bytes:
+    payload = f"P\t{outcome.key}\t{_field(outcome.provider_message_id, _LONGEST_NAME)}".encode()
     return b"%08x %b\n" % (zlib.crc32(payload), payload)
 
 
@@ -315,8 +326,11 @@ def _text(field: str) -> str:
     return field.encode("ascii").decode("unicode_escape") if "\\" in field else field
 
 
-def _read_record(line: bytes) -> int | WireOutcome | list[int] | None:
-    """The key of a start, an outcome, the keys of a commit, or None for what cannot be trusted."""
+_Record = int | WireOutcome | list[int] | tuple[int, str]
+
+
+def _read_record(line: bytes) -> _Record | None:
+    """The key of a start, an outcome, the keys of a commit, a key with a provider's id, or None for what cannot be trusted."""
     checksum, _, payload = line.partition(b" ")
     if checksum != b"%08x" % zlib.crc32(payload):
         return None
@@ -326,12 +340,14 @@ def _read_record(line: bytes) -> int | WireOutcome | list[int] | None:
         return None
 
 
-def _record(fields: list[str]) -> int | WireOutcome | list[int] | None:
+def _record(fields: list[str]) -> _Record | None:
     match fields:
         case ["C", *keys]:
             return list(map(int, keys))
         case ["S", key]:
             return int(key)
+        case ["P", key, provider_message_id]:
+            return int(key), _text(provider_message_id)
         case ["F", key, phase, code, enhanced, duration, connection, tls, trouble, text, *refusals]:
             return WireOutcome(
                 key=int(key),

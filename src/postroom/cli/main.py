@@ -27,6 +27,7 @@ from postroom.cli import (
     running,
     schedule,
     secrets,
+    servers,
 )
 from postroom.cli.telling import ASKED_WRONGLY, FAILED, Trouble, remark
 from postroom.core.terms.configuration import ConfigurationError
@@ -91,6 +92,7 @@ for name, group in (
     ("queue", queue.app),
     ("schedule", schedule.app),
     ("mailbox", mailboxes.app),
+    ("server", servers.app),
     ("parameter", parameters.app),
     ("dkim", dkim.app),
     ("secrets", secrets.app),
@@ -151,7 +153,7 @@ def _in_words(error: Exception) -> str:
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if "OperationalError" in kinds or "InterfaceError" in kinds:
         return f"The database cannot be reached: {said}"
-    if kinds & {"DatabaseTrouble", "PortTaken", "NotAllowed", "ParameterError"}:
+    if kinds & {"DatabaseTrouble", "PortTaken", "AlreadyUp", "NotAllowed", "ParameterError"}:
         return str(error)
     if isinstance(error, OSError):
         return f"{error.strerror or said}" + (f": {error.filename}" if error.filename else "")

@@ -21,13 +21,14 @@ from postroom.core.delivery.outcomes import given_up
 from postroom.core.delivery.retry import next_attempt
 from postroom.core.delivery.servers import Choice, MailFact, Wait, choose
 from postroom.core.delivery.throttle import GateKey
-from postroom.core.delivery.wire import Endpoint, WireMail
+from postroom.core.delivery.wire import ApiEndpoint, Endpoint, WireMail
 from postroom.core.mime.composing import MailHeaders, needs_smtputf8, render_headers, splice
 from postroom.core.terms.addresses import Address, normalize
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.reasons import Reason, because, reasons_as_json
 from postroom.core.terms.states import Blame, DeliveryState, FailureType, NotificationState
 from postroom.core.tokens.addresses import TokenPurpose, make_token
+from postroom.flows.link_attachments import LighterMail, LighterMails, limit_of
 from postroom.flows.pass_gates import Routed, domains_of, pass_gates
 from postroom.flows.ports import Ports
 from postroom.flows.reserve_sending import DestinationsKnown, Limits, give_back
@@ -71,7 +72,7 @@ class ReadyMail:
     """To be sent now, through this server."""
 
     ticket: Ticket
-    endpoint: Endpoint
+    endpoint: Endpoint | ApiEndpoint
     wire: WireMail
 
 
@@ -96,6 +97,7 @@ class Shelf:
     destinations: DestinationsKnown = field(default_factory=DestinationsKnown)
     gates: set[GateKey] = field(default_factory=set)  # whose rows are known to exist
     keyring: Keyring = field(default_factory=Keyring)
+    lighter: LighterMails = field(default_factory=LighterMails)
     _mails: dict[int, MailFacts] = field(default_factory=dict)
     _bytes: int = 0
 
@@ -143,7 +145,7 @@ def claim_and_compose(
     shelf.most_at_once = ways.parameters.number("mail.mail.queue.batch.size") or MOST_AT_ONCE
     settled = _Settled()
     shelf.keyring.refresh(ports, now)
-    composer = _Composer(ports, ways, now, settled, shelf.keyring, frozenset(busy))
+    composer = _Composer(ports, ways, now, settled, shelf.keyring, shelf.lighter, frozenset(busy))
     routed = [found for row in kept if (found := composer.route(row, mails.get(row.mail_id))) is not None]
     limits = Limits(ways.rows, shelf.destinations, domains_of(routed), now)
     passing, alarms = pass_gates(composer, routed, shelf.gates, limits)
@@ -189,6 +191,7 @@ class _Composer:
     now: datetime
     settled: _Settled
     keyring: Keyring
+    lighter: LighterMails
     busy: frozenset[int] = frozenset()
     choices: dict[tuple[int, bool, frozenset[int]], tuple[Choice, Sender] | Wait | NoIdentity] = field(
         default_factory=dict
@@ -246,19 +249,26 @@ class _Composer:
         self._wait(routed.row, Wait(reason=reason, until=until, server_id=routed.choice.server.id))
 
     def _compose(self, routed: Routed) -> ReadyMail | None:
-        row, choice = routed.row, routed.choice
+        row, choice, mail = routed.row, routed.choice, routed.mail
         identity = routed.sender.for_delivery(lambda: make_token(self.ports.address_keys, TokenPurpose.BOUNCE, row.id))
-        wire = self._wire(row, routed.recipient, routed.mail, identity)
+        wire = self._wire(row, routed.recipient, mail, identity)
+        light = self._within_limit(choice, mail, wire)
+        if light is not None:
+            mail = light.mail
+            wire = self._wire(row, routed.recipient, mail, identity)
         days = self.ways.parameters.number("mail.dkim.expiry_days")
-        signed = self.keyring.sign(self.ports, routed.mail, choice.server, identity, wire, days)
+        signed = self.keyring.sign(self.ports, mail, choice.server, identity, wire, days)
         if isinstance(signed, Reason):
             self._wait(row, Wait(reason=signed, until=self.now + LEASE, server_id=choice.server.id))
             return None
         identity, wire = signed
+        reasons = _as_json(choice, identity)
+        if light is not None:
+            reasons.append(light.reason.as_json())
         if choice.server.is_letterbox:
-            self._capture(row, routed.mail, choice, identity, wire)
+            self._capture(row, mail, choice, identity, wire, reasons)
             return None
-        return self._ready(routed, wire, _as_json(choice, identity))
+        return self._ready(routed, wire, reasons)
 
     def _way_for(
         self, row: ClaimedRow, mail: MailFacts, full: frozenset[int] = frozenset()
@@ -325,6 +335,14 @@ class _Composer:
         envelope = Envelope(mail_from=identity.envelope_from, rcpt_to=(rcpt_to,), smtputf8=is_utf8)
         return WireMail(key=row.id, envelope=envelope, chunks=splice(render_headers(headers), mail.body))
 
+    def _within_limit(self, choice: Choice, mail: MailFacts, wire: WireMail) -> LighterMail | None:
+        """The mail with links for its largest files, where it is too large with them and links help."""
+        size = 0 if choice.server.is_letterbox else self.ways.way(choice.server.id).max_message_size
+        limit = limit_of(self.ways.parameters, choice.server.name, size)
+        if limit is None or wire.size <= limit.size:
+            return None
+        return self.lighter.get(self.ports, self.ways.parameters, mail, limit)
+
     def _ready(self, routed: Routed, wire: WireMail, reasons: list[dict[str, object]]) -> ReadyMail | None:
         row, choice = routed.row, routed.choice
         way = self.ways.way(choice.server.id)
@@ -336,6 +354,8 @@ class _Composer:
             facts = {"size": str(wire.size), "server": choice.server.name, "limit": str(way.max_message_size)}
             self._fail(row, FailureType.MAIL_SMTP, because("mail.too_large", **facts), blame=Blame.POLICY)
             return None
+        if isinstance(way.endpoint, ApiEndpoint):
+            wire = replace(wire, token=make_token(self.ports.address_keys, TokenPurpose.BOUNCE, row.id))
         ticket = Ticket(
             delivery_id=row.id,
             notification_id=row.notification_id,
@@ -349,8 +369,15 @@ class _Composer:
         )
         return ReadyMail(ticket=ticket, endpoint=way.endpoint, wire=wire)
 
-    def _capture(self, row: ClaimedRow, mail: MailFacts, choice: Choice, identity: Identity, wire: WireMail) -> None:
-        reasons = _as_json(choice, identity)
+    def _capture(
+        self,
+        row: ClaimedRow,
+        mail: MailFacts,
+        choice: Choice,
+        identity: Identity,
+        wire: WireMail,
+        reasons: list[dict[str, object]],
+    ) -> None:
         server_id = choice.server.id if choice.server.id > 0 else None
         state = DeliveryState.SENT.value
         self.settled.letters.append(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from postroom.core.delivery.probing import Probe, ProbeOrder
+from postroom.core.delivery.tracking import HookPost, HookReading, HookRefusal
+from postroom.core.delivery.wire import ApiCheck, ApiEndpoint
 from postroom.core.terms.configuration import Configuration
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxSession
 from postroom.core.terms.secret import Secret
+from postroom.core.terms.templates import Values
 
 
 class Clock(Protocol):
@@ -30,16 +34,37 @@ class Ids(Protocol):
 
 
 class Blobs(Protocol):
-    """Bytes under their own SHA-256 (hex). ``put`` returns when they are durable; ``get`` raises KeyError."""
+    """Bytes under their own SHA-256 (hex). ``put`` returns when they are durable; ``get`` raises KeyError.
+
+    Who names a blob in a row has put it shortly before: a blob that nobody names and nobody has put since ``unused_since`` may be
+    deleted, safely against a ``put`` in the same moment. ``prefix``: two hex digits.
+    """
 
     def put(self, content: bytes) -> str: ...
     def get(self, sha256: str) -> bytes: ...
 
+    def delete(self, sha256: str, *, unused_since: datetime) -> bool:
+        """Whether it was there and is gone."""
+
+    def names(self, prefix: str) -> Iterable[str]:
+        """Those that begin so."""
+
+    def forget_drafts(self, prefix: str, *, unused_since: datetime) -> int:
+        """What was half written when its process died; how many."""
+
 
 class Html(Protocol):
-    """Makes HTML of strangers harmless."""
+    """Makes HTML of strangers harmless, and writes style sheets into the elements."""
 
     def sanitize(self, html: str) -> str: ...
+    def inline_css(self, html: str) -> str: ...
+
+
+class Templates(Protocol):
+    """Fills mail templates. Both raise `TemplateError` with the line that is wrong."""
+
+    def check(self, source: str) -> None: ...
+    def render(self, source: str, values: Values, *, language: str, is_html: bool) -> str: ...
 
 
 class Vault(Protocol):
@@ -122,6 +147,45 @@ class TextRecords(Protocol):
     def __call__(self, name: str) -> tuple[str, ...] | None: ...
 
 
+class Providers(Protocol):
+    """Providers with HTTP APIs: what they ask of us, and what we ask of them beside sending."""
+
+    def read_post(self, provider: str, post: HookPost, signing: Secret) -> HookReading | HookRefusal:
+        """A request of a provider's, proven and read. Raises OSError or ValueError when a certificate cannot be had."""
+
+    def confirm(self, address: str) -> None:
+        """Ask an address that a proven request named. Raises OSError, ValueError."""
+
+    def check(self, endpoint: ApiEndpoint) -> ApiCheck:
+        """Whether the key opens the door, without sending anything. Never raises."""
+
+
+class ClientCertificateFacts(Protocol):
+    """What a client certificate and its key show. ``key`` is PEM without a passphrase, to be sealed."""
+
+    @property
+    def subject(self) -> str: ...
+    @property
+    def expires_at(self) -> datetime: ...
+    @property
+    def key(self) -> Secret: ...
+
+
+class ReadClientCertificate(Protocol):
+    """Raises ValueError, in plain words, for what is no certificate, no key, or not its key."""
+
+    def __call__(self, certificate: str, key: Secret, passphrase: Secret) -> ClientCertificateFacts: ...
+
+
+class TokenSource(Protocol):
+    """Gives OAuth2 access tokens that are good for a while. Blocks. Raises ValueError or OSError in plain words.
+
+    ``source`` names who gives them (a provider, or the address of a token endpoint), ``grant`` is what was granted there (JSON).
+    """
+
+    def access_token(self, source: str, grant: Secret) -> Secret: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """Everything that the flows may touch."""
@@ -131,12 +195,17 @@ class Ports:
     ids: Ids
     blobs: Blobs
     html: Html
+    templates: Templates
     vault: Vault
     key_store: KeyStore
     dkim: Dkim
     submit: Submit
     mail_hosts: MailHosts
     text_records: TextRecords
+    providers: Providers
     mailbox_session: Callable[[MailboxEndpoint], MailboxSession]
+    probe_server: Callable[[ProbeOrder], Probe]
+    tokens: TokenSource
+    read_client_certificate: ReadClientCertificate
     address_keys: Sequence[bytes] = field(repr=False)  # the first signs, all verify
     our_mark: str  # names this installation in X-Postroom-Objects

@@ -59,7 +59,7 @@ def record_outcomes(
     judged = [(ticket, outcome, _judge(ports, ticket, outcome, now, resend)) for ticket, outcome in outcomes]
     with transaction.atomic():
         alarms = _keep_circuits(ports, judged, now, shelf)
-        written = claims.mark(worker, [_mark(ticket, found, now) for ticket, _, found in judged])
+        written = claims.mark(worker, [_mark(ticket, outcome, found, now) for ticket, outcome, found in judged])
         mine = [one for one in judged if one[0].delivery_id in written]
         claims.note_attempts([_attempt(*one, now) for one in mine if not one[2].is_server_trouble])
         claims.mark_notifications([mark for one in mine if (mark := _notification(one[0], one[2])) is not None])
@@ -101,7 +101,7 @@ def _judge(ports: Ports, ticket: Ticket, outcome: WireOutcome, now: datetime, re
     return found
 
 
-def _mark(ticket: Ticket, found: Judgement, now: datetime) -> Mark:
+def _mark(ticket: Ticket, outcome: WireOutcome, found: Judgement, now: datetime) -> Mark:
     state, attempts = found.state, 0 if found.is_server_trouble else 1
     waits = state is DeliveryState.DEFERRED
     if found.is_server_trouble and waits and not ticket.attempt_count:
@@ -119,6 +119,7 @@ def _mark(ticket: Ticket, found: Judgement, now: datetime) -> Mark:
         failure_reason="" if waits or found.reason is None else str(found.reason),
         blame=found.blame.value if found.blame else "",
         finished_at=now if state in _ENDED else None,
+        provider_message_id=outcome.provider_message_id,
     )
 
 
@@ -194,6 +195,7 @@ def _open_rows(troubled: Mapping[int, WireOutcome], now: datetime) -> list[str]:
         if row.broken_until is not None and row.broken_until > now:
             continue  # another worker met the same
         until, text = circuit_open_until(row.trouble_count + 1, now), trouble_text(troubled[row.pk])
+        until = max(until, now + timedelta(seconds=troubled[row.pk].retry_after))
         OutgoingServer.objects.filter(pk=row.pk).update(
             broken_until=until, trouble=text, trouble_count=F("trouble_count") + 1
         )

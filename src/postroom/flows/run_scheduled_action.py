@@ -25,6 +25,7 @@ from postroom.flows.forget_old_mail import forget_old_mail
 from postroom.flows.manage_keys import forget_retired_keys
 from postroom.flows.ports import Ports
 from postroom.flows.resolve_destinations import resolve_destinations
+from postroom.flows.scheduled_messages import post_due
 from postroom.flows.slow_down import DESTINATIONS_ACTION
 from postroom.store.models import Delivery, Member, ScheduledAction, ScheduledRun
 from postroom.store.models.outgoing import WAITING
@@ -87,6 +88,13 @@ def _vacuum(ports: Ports, is_over: IsOver) -> str:
     return ", ".join(f"{count} {name}" for name, count in gone.items() if count) or "nothing was old enough"
 
 
+def _post_scheduled(ports: Ports, is_over: IsOver) -> str:
+    posted = 0
+    while not is_over() and (some := post_due(ports)):
+        posted += some
+    return f"{posted} scheduled messages settled"
+
+
 _TABLE = (
     Action(
         key="queue_manager",
@@ -108,6 +116,13 @@ _TABLE = (
         interval=timedelta(minutes=15),
         help="Asks the DNS which providers take our recipients' mail, so that limits and slow-downs hold for a provider as a whole.",
         run=_resolve_destinations,
+    ),
+    Action(
+        key="scheduled_messages",
+        name="Mail: Post scheduled messages",
+        interval=timedelta(days=1),
+        help="Posts scheduled messages whose date has come, should any have been missed; each is posted at its own date anyway.",
+        run=_post_scheduled,
     ),
     Action(
         key="auto_vacuum",

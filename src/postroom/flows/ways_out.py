@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from postroom.core.delivery.identity import DomainFact
+from postroom.core.delivery.providers import PROVIDERS, options_of
 from postroom.core.delivery.servers import CONFIGURED, Order, ServerFact, read_filter
-from postroom.core.delivery.wire import Encryption, Endpoint
+from postroom.core.delivery.wire import ApiEndpoint, Authentication, Encryption, Endpoint
 from postroom.core.terms.addresses import normalize_domain
 from postroom.core.terms.parameters import Parameters
 from postroom.core.terms.secret import Secret
@@ -25,7 +26,7 @@ DEFAULT_SESSION = 1000
 class Way:
     """How to reach a server. ``endpoint`` is None when its password cannot be read; ``max_message_size`` in bytes, 0: any."""
 
-    endpoint: Endpoint | None
+    endpoint: Endpoint | ApiEndpoint | None
     max_message_size: int = 0
 
 
@@ -146,8 +147,11 @@ def way_to(ports: Ports, row: OutgoingServer, session: int = DEFAULT_SESSION) ->
     """A server of the database."""
     try:
         secret = ports.vault.open(bytes(row.secret)) if row.secret else Secret("")
+        client_key = ports.vault.open(bytes(row.client_key)) if row.client_key else Secret("")
     except ValueError:
         return Way(endpoint=None)
+    if row.transport == "api":
+        return api_way(ports, row, secret)
     endpoint = Endpoint(
         host=row.host,
         port=row.port,
@@ -155,10 +159,31 @@ def way_to(ports: Ports, row: OutgoingServer, session: int = DEFAULT_SESSION) ->
         verify_certificate=row.verify_certificate,
         username=row.username,
         password=secret,
+        authentication=Authentication(row.authentication),
+        client_certificate=row.client_certificate,
+        client_key=client_key,
+        token_source=row.token_source,
         ehlo_name=ports.configuration.hostname,
         max_connections=max(1, row.max_connections // max(1, ports.configuration.deliverers)),
         mails_per_connection=max(
             1, min(row.mails_per_connection, row.learned_mails_per_connection or session, session)
         ),
     )
-    return Way(endpoint=endpoint, max_message_size=row.max_message_size)
+    return Way(endpoint=endpoint, max_message_size=row.max_message_size or row.announced_size)
+
+
+def api_way(ports: Ports, row: OutgoingServer, secret: Secret) -> Way:
+    """A provider's API. Options that cannot be right make its endpoint one that nobody can speak to: the server's trouble, told by its name."""
+    provider = PROVIDERS.get(row.provider)
+    try:
+        options = options_of(row.provider, row.provider_options or {})
+    except ValueError as error:
+        return Way(endpoint=ApiEndpoint(provider=f"{row.provider or 'no provider'}: {error}"))
+    endpoint = ApiEndpoint(
+        provider=row.provider,
+        secret=secret,
+        options=options,
+        max_connections=max(1, row.max_connections // max(1, ports.configuration.deliverers)),
+    )
+    limit = provider.max_message_size if provider else 0
+    return Way(endpoint=endpoint, max_message_size=min(filter(None, (row.max_message_size, limit)), default=0))

@@ -2,11 +2,13 @@
 
 from django.urls import include, path
 
+from postroom.api import hooks
 from postroom.api.v1.api import api
 from postroom.web.site import site
 
 urlpatterns = [
     path("api/v1/", api.urls),
+    path("hooks/<slug:provider>/<slug:token>", hooks.take, name="hook"),
     path("", include("postroom.web.urls")),
     path("", site.urls),
 ]

@@ -38,11 +38,12 @@ _MARK = """
         attempt_count = d.attempt_count + n.attempts, server_id = coalesce(s.id, d.server_id),
         reasons = coalesce(n.reasons, d.reasons), failure_type = n.failure_type,
         failure_reason = n.failure_reason, blame = n.blame, finished_at = n.finished_at, lease_until = NULL,
+        provider_message_id = coalesce(nullif(n.provider_message_id, ''), d.provider_message_id),
         claimed_by = CASE WHEN n.keeps_claim THEN d.claimed_by ELSE '' END
     FROM json_to_recordset(%s) AS n(
         id bigint, state text, due_at timestamptz, waits_for jsonb, attempts int, server_id bigint, reasons jsonb,
         failure_type text, failure_reason text, blame text, finished_at timestamptz, held_at timestamptz,
-        keeps_claim bool)
+        keeps_claim bool, provider_message_id text)
     LEFT JOIN postroom_outgoingserver s ON s.id = n.server_id
     WHERE d.id = n.id AND d.claimed_by = %s AND d.state IN ('sending', 'unknown')
     RETURNING d.id
@@ -59,9 +60,15 @@ _ATTEMPTS = """
 """
 
 _NOTIFICATIONS = """
-    UPDATE postroom_notification t SET state = n.state, failure_type = n.failure_type, failure_reason = n.failure_reason
-    FROM json_to_recordset(%s) AS n(id bigint, state text, failure_type text, failure_reason text)
-    WHERE t.id = n.id AND t.state IN ('ready', 'exception')
+    WITH changed AS (
+        UPDATE postroom_notification t
+        SET state = n.state, failure_type = n.failure_type, failure_reason = n.failure_reason
+        FROM json_to_recordset(%s) AS n(id bigint, state text, failure_type text, failure_reason text)
+        WHERE t.id = n.id AND t.state IN ('ready', 'exception')
+        RETURNING t.author_id, t.state
+    )
+    SELECT pg_notify('postroom_live', 'author:' || author_id)
+    FROM (SELECT DISTINCT author_id FROM changed WHERE state = 'exception' AND author_id IS NOT NULL) failed
 """
 
 _RELEASE = """
@@ -118,6 +125,7 @@ class Mark:
     finished_at: datetime | None = None
     held_at: datetime | None = None
     keeps_claim: bool = False
+    provider_message_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +200,7 @@ def note_attempts(rows: Sequence[AttemptRow]) -> None:
 
 
 def mark_notifications(marks: Sequence[NotificationMark]) -> None:
-    """Those that a person cancelled, or that bounced meanwhile, stay as they are."""
+    """Those that a person cancelled, or that bounced meanwhile, stay as they are. Authors hear of failures with the commit (O-99)."""
     if not marks:
         return
     with connection.cursor() as cursor:

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from postroom.core.delivery.wire import Endpoint
+from postroom.core.delivery.wire import ApiEndpoint, Endpoint
 from postroom.flows.deliver_mail import ReadyMail
 
 if TYPE_CHECKING:
-    from postroom.wiring import SmtpPool
+    from postroom.wiring import EspPool, SmtpPool
 
 WORK_AHEAD = 4  # mails given to the pool for each connection it may have
 LEAST_AHEAD = 40
@@ -28,7 +28,7 @@ SHARE = 600  # of the slow servers together, of what a worker holds
 class Counter:
     """One server. ``outstanding`` mails are with the pool."""
 
-    pool: SmtpPool
+    pool: SmtpPool | EspPool
     max_connections: int
     outstanding: int = 0
     idle_since: float | None = None
@@ -72,7 +72,7 @@ class Counter:
         return not self.outstanding and not any(self._lanes)
 
 
-def slow_servers(counters: Mapping[tuple[int | None, Endpoint], Counter], now: float) -> dict[int, int]:
+def slow_servers(counters: Mapping[tuple[int | None, Endpoint | ApiEndpoint], Counter], now: float) -> dict[int, int]:
     """The servers at whose counters mail waits for long, and how many each may hold."""
     slow = {key[0] for key, counter in counters.items() if key[0] is not None and counter.is_slow(now)}
     return {server_id: SHARE // len(slow) for server_id in slow}

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from django.db import close_old_connections, connections
 
-from postroom.core.delivery.wire import Endpoint, Phase, WireOutcome
+from postroom.core.delivery.wire import ApiEndpoint, Endpoint, Phase, WireOutcome
 from postroom.core.terms.smtp_replies import SmtpReply
 from postroom.flows.deliver_mail import LEASE, ClaimedBatch, ReadyMail, Shelf, Ticket, claim_and_compose
 from postroom.flows.note_habits import note_habits
@@ -40,7 +40,7 @@ from postroom.flows.recover_journals import (
     renew_leases,
 )
 from postroom.flows.wake_queue import ServersNow, wake_parked
-from postroom.wiring import journal_names, read_dead_journals, smtp_pool, wire_journal
+from postroom.wiring import api_pool, journal_names, read_dead_journals, smtp_pool, wire_journal
 from postroom.wiring import ports as wired_ports
 from postroom.workers.counters import Counter, Held, slow_servers
 from postroom.workers.outages import OUTAGES
@@ -103,7 +103,7 @@ class Deliverer:
         self._directory = Path(ports.configuration.data_dir) / "journal"
         self._shelf = Shelf()
         self._held = Held()
-        self._counters: dict[tuple[int | None, Endpoint], Counter] = {}
+        self._counters: dict[tuple[int | None, Endpoint | ApiEndpoint], Counter] = {}
         self._outcomes: list[tuple[Ticket, WireOutcome]] = []
         self._unsent: list[Ticket] = []
         self._called = asyncio.Event()
@@ -237,7 +237,9 @@ class Deliverer:
         key = (ready.ticket.server_id, ready.endpoint)
         counter = self._counters.get(key)
         if counter is None:
-            pool = smtp_pool(ready.endpoint, self._journal)
+            endpoint = ready.endpoint
+            make = partial(api_pool, endpoint) if isinstance(endpoint, ApiEndpoint) else partial(smtp_pool, endpoint)
+            pool = make(self._journal)
             counter = self._counters[key] = Counter(pool, ready.endpoint.max_connections)
         counter.idle_since = None
         return counter

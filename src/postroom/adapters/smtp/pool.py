@@ -17,6 +17,7 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from postroom.adapters.smtp.content import WireContent
@@ -26,8 +27,8 @@ from postroom.adapters.smtp.handshake import (
     Greeted,
     ServerTrouble,
     TokenSource,
-    default_ssl_context,
     shake_hands,
+    ssl_context_for,
 )
 from postroom.adapters.smtp.transactions import Session
 from postroom.core.delivery.wire import Encryption, Endpoint, Phase, WireJournal, WireMail, WireOutcome
@@ -197,8 +198,8 @@ class SmtpPool:
         assert task is not None  # noqa: S101
         try:
             if self._ssl_context is None and self._endpoint.encryption is not Encryption.NONE:
-                verify = self._endpoint.verify_certificate
-                self._ssl_context = default_ssl_context(verify_certificate=verify)
+                with suppress(ValueError):  # a client certificate that cannot be used: the handshake says so
+                    self._ssl_context = ssl_context_for(self._endpoint)
             greeted = await shake_hands(self._endpoint, ssl_context=self._ssl_context, access_token=self._access_token)
         except Exception as error:  # a bug: nobody shall wait for ever because of it
             self._fail(self._waiting(), error)

@@ -47,6 +47,9 @@ catalogue(
         "cure.mend": "Test the connection of {server} and put right what it says.",
         "cure.send_now": "Send Now lets it go before all that waits.",
         "cure.add_server": "Set up an outgoing server for this sender.",
+        # what it carries
+        "files.linked": "The mail has {size} bytes and {server} takes {limit}: {files} left as a link that works until {until}.",
+        "files.linked_default": "The mail has {size} bytes, more than {limit}: {files} left as a link that works until {until}.",
         # with which sender
         "from.kept": "The From {sender} is sent as written.",
         "from.kept_filter": "The filter of {server} allows the From {sender}: sent as written.",
@@ -80,6 +83,23 @@ catalogue(
         "outcome.unknown": "The connection broke after the whole mail was sent and before the reply: {trouble}",
         "outcome.crashed": "The worker died between the end of the mail and the server's reply.",
         "outcome.lease": "The machine that sent it is gone, and what it knew of it: the mail may have left or not.",
+        "tracking.bounced": "The provider says that the mail came back, and not why.",
+        "tracking.rejected": "The provider refused it after it had taken it, and does not say why.",
+        # Test Connection of a provider's API
+        "cause.api_good": "{provider} knows the key. {reply}",
+        "cure.api_good": "Nothing to do. Only a real mail shows whether the sender may be used.",
+        "cause.api_untold": "{provider} was reached; this key may not be asked about, or is wrong: {reply}",
+        "cure.api_untold": "A key that may only send is a good one. Send a mail to yourself: only that will tell.",
+        "cause.api_key": "{provider} refused the key: {reply}",
+        "cure.api_key": "Make a new key at {provider}, in the right account and region, and enter it again.",
+        "cause.api_unreachable": "{provider} could not be reached: {reply}",
+        "cure.api_unreachable": "Allow outbound HTTPS (port 443) from this machine, and check that it resolves names.",
+        "cause.api_refused": "{provider} answered, but not as it should: {reply}",
+        "cure.api_refused": "Check the domain and the region among the options, and the state of the account at {provider}.",
+        "cause.api_options": "The options of the server cannot be right: {reply}",
+        "cure.api_options": "Choose the provider again and fill in the fields that it asks for.",
+        "cause.api_secret": "There is no key for {provider}, or it cannot be read.",
+        "cure.api_secret": "Enter the key again.",
         # what a person may not do
         "queue.gone": "This delivery is not there any more.",
         "queue.sending": "It is on its way out at this moment.",

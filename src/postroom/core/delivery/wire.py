@@ -37,9 +37,18 @@ class Phase(StrEnum):
         return self in (Phase.CONNECT, Phase.GREETING, Phase.EHLO, Phase.STARTTLS, Phase.AUTH)
 
 
+class Authentication(StrEnum):
+    """How we say who we are (D-8)."""
+
+    PASSWORD = "password"  # noqa: S105 - the word, not one
+    CERTIFICATE = "certificate"  # in the TLS handshake, and by AUTH EXTERNAL where that is offered (RFC 4422 A)
+    TOKEN = "token"  # noqa: S105 - OAuth2: OAUTHBEARER (RFC 7628) or XOAUTH2
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """An SMTP server to speak to. Times in seconds."""
+    """An SMTP server to speak to. Times in seconds. With `Authentication.TOKEN` ``password`` is the grant that ``token_source``
+    turns into access tokens; ``client_certificate`` is PEM, its chain behind it."""
 
     host: str
     port: int
@@ -47,6 +56,10 @@ class Endpoint:
     verify_certificate: bool = True
     username: str = ""
     password: Secret = Secret("")
+    authentication: Authentication = Authentication.PASSWORD
+    client_certificate: str = ""
+    client_key: Secret = Secret("")
+    token_source: str = ""
     ehlo_name: str = "localhost"
     connect_timeout: float = 15.0
     reply_timeout: float = 60.0
@@ -54,6 +67,22 @@ class Endpoint:
     max_connections: int = 10
     mails_per_connection: int = 100
     idle_timeout: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiEndpoint:
+    """A provider's HTTP API to speak to. ``provider`` and ``options`` as in `core.delivery.providers`. Times in seconds."""
+
+    provider: str
+    secret: Secret = Secret("")
+    options: tuple[tuple[str, str], ...] = ()
+    connect_timeout: float = 15.0
+    reply_timeout: float = 60.0  # of the whole answer, however slowly it drips
+    max_connections: int = 10
+
+    def option(self, name: str) -> str:
+        """``""`` when it is not set."""
+        return dict(self.options).get(name, "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +95,7 @@ class WireMail:
     key: int  # the delivery
     envelope: Envelope
     chunks: tuple[bytes, ...]
+    token: str = ""  # signed; a provider's API keeps it and its events bring it back
 
     @property
     def size(self) -> int:
@@ -88,6 +118,8 @@ class WireOutcome:
     tls: str = ""  # "TLSv1.3" or ""
     duration: float = 0.0
     refusals: tuple[tuple[str, SmtpReply], ...] = ()  # of an envelope with several recipients: those refused at RCPT
+    provider_message_id: str = ""  # under which a provider's API knows the mail
+    retry_after: float = 0.0  # seconds that the server asked us to wait; 0: it did not
 
     @property
     def is_accepted(self) -> bool:
@@ -96,6 +128,18 @@ class WireOutcome:
     @property
     def is_unknown(self) -> bool:
         return self.phase is Phase.BODY and self.reply is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiCheck:
+    """What a question to an API showed, without sending. ``is_told`` False: the provider answers no such question, only a real mail
+    would tell. ``text`` is what it said."""
+
+    is_good: bool
+    phase: Phase = Phase.AUTH
+    text: str = ""
+    is_told: bool = True
+    duration: float = 0.0
 
 
 class WireJournal(Protocol):

@@ -152,8 +152,24 @@ _TABLE = (
         _number,
         "Notifications of one message up to this number count as urgent; above they wait their turn.",
     ),
-    ("mail.batch_size", "50", _number, "Recipients for whom a mail is prepared at once; 0: the default."),
-    ("base.default_max_email_size", "10", _number, "Largest mail in MB before attachments become links."),
+    (
+        "mail.batch_size",
+        "50",
+        _number,
+        "Kept for those who know it, without effect: a mail is prepared once for all its recipients.",
+    ),
+    (
+        "base.default_max_email_size",
+        "10",
+        _number,
+        "Largest mail in MB before attachments become links, where the server names no limit of its own; 0: no limit.",
+    ),
+    (
+        "mail.attachment.link.days",
+        "30",
+        _number,
+        "Days that links to attachments work which were too large for the mail; 0: such mail fails instead.",
+    ),
     (
         "mail.server.order",
         "documented",

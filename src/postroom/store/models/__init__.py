@@ -13,6 +13,13 @@ from postroom.store.models.conversations import (
     Record,
     RecordKind,
 )
+from postroom.store.models.drafts import (
+    MailTemplate,
+    MailTemplateFile,
+    MailTemplateVariant,
+    ScheduledFile,
+    ScheduledMessage,
+)
 from postroom.store.models.incoming import (
     Alias,
     AliasFollower,
@@ -37,6 +44,7 @@ from postroom.store.models.outgoing import (
     SendingGate,
 )
 from postroom.store.models.schedule import Installation, ScheduledAction, ScheduledRun
+from postroom.store.models.tracking import DeliveryEvent, ProviderHook
 
 __all__ = [
     "Alias",
@@ -48,6 +56,7 @@ __all__ = [
     "Company",
     "Contact",
     "Delivery",
+    "DeliveryEvent",
     "Destination",
     "DestinationDomain",
     "DkimKey",
@@ -55,6 +64,9 @@ __all__ = [
     "InboundMessage",
     "Installation",
     "LetterboxMail",
+    "MailTemplate",
+    "MailTemplateFile",
+    "MailTemplateVariant",
     "Mailbox",
     "Member",
     "Message",
@@ -65,12 +77,15 @@ __all__ = [
     "OutgoingMail",
     "OutgoingServer",
     "Parameter",
+    "ProviderHook",
     "RawMail",
     "Record",
     "RecordKind",
     "RefusalNotice",
     "ReportedRecipient",
     "ScheduledAction",
+    "ScheduledFile",
+    "ScheduledMessage",
     "ScheduledRun",
     "SeenMail",
     "SendingGate",

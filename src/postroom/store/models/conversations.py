@@ -163,6 +163,9 @@ class Attachment(models.Model):
     content_id = models.CharField(max_length=255, blank=True)
     is_inline = models.BooleanField(default=False)
 
+    class Meta:
+        indexes = [models.Index(fields=["sha256"], name="attachment_blob")]
+
     def __str__(self) -> str:
         return self.name
 

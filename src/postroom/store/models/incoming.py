@@ -166,6 +166,9 @@ class RawMail(models.Model):
     raw = models.BinaryField(null=True)
     sha256 = models.CharField(max_length=64, blank=True)
 
+    class Meta:
+        indexes = [models.Index(fields=["sha256"], name="raw_mail_blob", condition=~Q(sha256=""))]
+
     def __str__(self) -> str:
         return f"raw mail of {self.inbound_id}"
 

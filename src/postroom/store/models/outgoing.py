@@ -137,6 +137,13 @@ class OutgoingServer(models.Model):
 
     class Meta:
         ordering = ["priority", "id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(authentication="certificate", encryption="none"),
+                name="server_certificate_needs_tls",
+                violation_error_message="A client certificate needs TLS or STARTTLS: without encryption nobody can show one.",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -13,6 +13,7 @@ from django.db import connection
 
 from postroom.core.mime.composing import RenderedBody
 from postroom.core.terms.addresses import Address
+from postroom.store.models import Attachment
 
 _IDENTIFIER = re.compile(r"<[^<>\s]+>")
 
@@ -52,6 +53,12 @@ _MAILS = """
     FROM postroom_outgoingmail m JOIN postroom_outgoingcontent c ON c.mail_id = m.id
     WHERE m.id = ANY(%s)
 """
+
+
+def files_of_message(message_id: int) -> dict[str, int]:
+    """The attachments of a message: number by SHA-256. Of files that are there twice the first."""
+    rows = Attachment.objects.filter(message_id=message_id).order_by("-id")
+    return dict(rows.values_list("sha256", "id"))
 
 
 def content_sizes(mail_ids: Sequence[int]) -> dict[int, int]:

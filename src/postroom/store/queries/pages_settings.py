@@ -39,6 +39,9 @@ class SettingRow:
     tone: str = "quiet"  # of the badge: ok, warn, bad, quiet, info
     word: str = ""  # on the badge: a key that the page translates
     trouble: str = ""
+    tested_at: datetime | None = None
+    is_test_ok: bool = False
+    is_unverified: bool = False  # its certificate is taken as it comes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,11 +109,13 @@ def servers(company_ids: list[int]) -> tuple[SettingRow, ...]:
 
 def _server(row: OutgoingServer) -> SettingRow:
     if not row.is_active:
-        tone, word = "quiet", "off"
+        tone, word = "quiet", "archived"
     elif row.paused_at is not None:
         tone, word = "warn", "paused"
     elif row.trouble:
         tone, word = "bad", "trouble"
+    elif row.tested_at is not None and not _passed(row):
+        tone, word = "warn", "test_failed"
     else:
         tone, word = "ok", "ready"
     place = f"{row.host}:{row.port}" if row.transport == "smtp" else "Letterbox"
@@ -123,7 +128,14 @@ def _server(row: OutgoingServer) -> SettingRow:
         tone=tone,
         word=word,
         trouble=row.trouble,
+        tested_at=row.tested_at,
+        is_test_ok=_passed(row),
+        is_unverified=row.transport == "smtp" and row.encryption != "none" and not row.verify_certificate,
     )
+
+
+def _passed(row: OutgoingServer) -> bool:
+    return isinstance(row.test_result, dict) and bool(row.test_result.get("ok"))
 
 
 def mailboxes(company_ids: list[int]) -> tuple[SettingRow, ...]:

@@ -1,0 +1,120 @@
+"""The secret addresses at which providers tell what became of mails: shown, made anew, and what signs their events.
+
+Laws: an address belongs to one server; whoever may change the server may see it. What signs events goes in and never comes out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+
+from postroom.core.delivery.providers import PROVIDERS, Provider
+from postroom.core.delivery.providers import providers as all_providers
+from postroom.flows.access import require, require_house
+from postroom.flows.ports import Ports
+from postroom.store.models import Member, OutgoingServer, ProviderHook, SettingChange
+
+TOKEN_BYTES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookFacts:
+    """``address`` is what is entered at the provider. ``signing_label`` is empty where nothing signs; ``is_complete``: nothing is missing
+    for events to be believed."""
+
+    address: str
+    help: str
+    signing_label: str
+    has_signing_secret: bool
+    is_complete: bool
+    last_event_at: datetime | None = None
+    last_trouble: str = ""
+
+
+def list_providers() -> tuple[Provider, ...]:
+    """Those that can be chosen, with the fields that each wants: for forms."""
+    return all_providers()
+
+
+@transaction.atomic
+def show_hook(ports: Ports, server_id: int, *, member: Member | None) -> HookFacts | None:
+    """Where the provider of this server shall tell; made at the first time. None for a server that is no provider's API.
+
+    Raises `NotAllowed`, OutgoingServer.DoesNotExist.
+    """
+    server = _server(server_id, member)
+    provider = PROVIDERS.get(server.provider) if server.transport == "api" else None
+    if provider is None:
+        return None
+    hook = ProviderHook.objects.filter(server=server).first() or _make(ports, server)
+    try:
+        token = ports.vault.open(bytes(hook.token)).reveal()
+    except ValueError:  # sealed by a key that is gone: nobody can be told the address, so there is another one
+        hook = _make(ports, server)
+        token = ports.vault.open(bytes(hook.token)).reveal()
+    has_secret = bool(hook.signing_secret)
+    return HookFacts(
+        address=f"{ports.configuration.public_url}/hooks/{provider.name}/{token}",
+        help=provider.hook_help,
+        signing_label=provider.signing_label,
+        has_signing_secret=has_secret,
+        is_complete=has_secret or not provider.needs_signing,
+        last_event_at=hook.last_event_at,
+        last_trouble=hook.last_trouble,
+    )
+
+
+@transaction.atomic
+def renew_hook(ports: Ports, server_id: int, *, member: Member | None) -> HookFacts | None:
+    """Another address; the former one is dead at once. Raises as `show_hook`."""
+    server = _server(server_id, member)
+    _make(ports, server)
+    _record(ports, member, server, {"events address": "made anew"})
+    return show_hook(ports, server_id, member=member)
+
+
+@transaction.atomic
+def set_signing_secret(ports: Ports, server_id: int, secret: str, *, member: Member | None) -> None:
+    """What signs this provider's events; empty takes it away. Raises as `show_hook`, ValueError where it cannot be right."""
+    server = _server(server_id, member)
+    secret = secret.strip()
+    if len(secret) > 1000 or not secret.isascii() or not secret.isprintable():
+        raise ValueError("This cannot be a signing key.")
+    hook = ProviderHook.objects.filter(server=server).first() or _make(ports, server)
+    ProviderHook.objects.filter(pk=hook.pk).update(signing_secret=ports.vault.seal(secret), last_trouble="")
+    _record(ports, member, server, {"signing secret": "********" if secret else ""})
+
+
+def _server(server_id: int, member: Member | None) -> OutgoingServer:
+    server = OutgoingServer.objects.select_related("company").get(pk=server_id)
+    require(member, "settings", server)
+    if server.company_id is None:
+        require_house(member)
+    return server
+
+
+def _make(ports: Ports, server: OutgoingServer) -> ProviderHook:
+    token = ports.ids.hex(TOKEN_BYTES)
+    hook, _ = ProviderHook.objects.update_or_create(
+        server=server,
+        defaults={
+            "token_digest": hashlib.sha256(token.encode()).hexdigest(),
+            "token": ports.vault.seal(token),
+            "changed_at": ports.clock.now(),
+        },
+    )
+    return hook
+
+
+def _record(ports: Ports, member: Member | None, server: OutgoingServer, after: dict[str, str]) -> None:
+    SettingChange.objects.create(
+        changed_at=ports.clock.now(),
+        user=member.user if member else None,
+        company=member.company if member else None,
+        subject=f"outgoing server {server}"[:200],
+        before=None,
+        after=after,
+    )

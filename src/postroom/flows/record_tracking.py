@@ -1,0 +1,239 @@
+"""A provider tells what became of mails that it took: the right deliveries learn of it, and the envelopes on their records.
+
+    request -> whose address is it -> is it signed -> events -> find the deliveries -> judge -> one transaction
+
+Laws: only deliveries that left through this very server are touched, found by our signed token, else by the provider's id and the
+recipient. Events repeat and overtake each other; told twice is told once (`core.delivery.tracking` judges). Of what we do not know we
+say nothing: the provider hears that all is well. No network inside the transaction, and a constant number of statements for any batch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from django.db import OperationalError, connection, transaction
+from django.db.models import Q
+
+from postroom.core.delivery.providers import PROVIDERS
+from postroom.core.delivery.tracking import (
+    NOTED,
+    HookPost,
+    HookReading,
+    HookRefusal,
+    TrackedChange,
+    TrackingEvent,
+    judge_events,
+)
+from postroom.core.terms.secret import Secret
+from postroom.core.terms.states import NotificationState
+from postroom.core.tokens.addresses import TokenPurpose, read_token
+from postroom.flows.ports import Ports
+from postroom.store.models import DeliveryEvent, ProviderHook
+from postroom.store.tracking import (
+    DeliveryChange,
+    NotificationChange,
+    TrackedRow,
+    lock_tracked,
+    write_tracked,
+)
+
+MOST_BYTES = 8 * 1024 * 1024  # of one request: ten thousand events of the wordiest provider
+MOST_EVENTS = 20_000
+_TRIES = 3
+_A_MINUTE = timedelta(minutes=1)
+_DEADLOCK = "40P01"
+
+
+class HookResult(StrEnum):
+    """What the provider hears."""
+
+    TAKEN = "taken"
+    FORGED = "forged"  # no such address, or not signed by whom it should be
+    UNREADABLE = "unreadable"
+    LATER = "later"  # our trouble: told again, please
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """How many events there were, and how many deliveries changed."""
+
+    events: int = 0
+    changed: int = 0
+
+
+def take_hook(ports: Ports, *, provider: str, token: str, headers: Mapping[str, str], body: bytes) -> HookResult:
+    """``headers`` with names in lower case. Raises database errors only."""
+    post = HookPost(headers=headers, body=body)
+    hook = _hook(provider, token)
+    if hook is None:
+        return HookResult.FORGED
+    try:
+        signing = ports.vault.open(bytes(hook.signing_secret)) if hook.signing_secret else Secret("")
+    except ValueError:
+        _note_trouble(hook, "What signs the events cannot be read: enter it again.")
+        return HookResult.LATER
+    try:
+        reading = ports.providers.read_post(provider, post, signing)
+        if isinstance(reading, HookReading) and reading.confirm_at:
+            ports.providers.confirm(reading.confirm_at)
+    except (OSError, ValueError) as error:
+        _note_trouble(hook, f"Amazon could not be asked: {type(error).__name__}.")
+        return HookResult.LATER
+    match reading:
+        case HookRefusal.FORGED:
+            _note_trouble(hook, "A request was not signed as it should be, and was refused.")
+            return HookResult.FORGED
+        case HookRefusal.UNREADABLE:
+            _note_trouble(hook, "A request could not be read.")
+            return HookResult.UNREADABLE
+        case HookReading():
+            record_tracking(ports, hook.server_id, reading.events[:MOST_EVENTS])
+            _note_event(ports, hook)
+            return HookResult.TAKEN
+
+
+def _hook(provider: str, token: str) -> ProviderHook | None:
+    """By the digest of the secret part: looking it up tells nothing about how near a guess was."""
+    if provider not in PROVIDERS:
+        return None
+    digest = hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+    return ProviderHook.objects.filter(
+        token_digest=digest, server__transport="api", server__provider=provider, server__is_active=True
+    ).first()
+
+
+def _note_trouble(hook: ProviderHook, trouble: str) -> None:
+    ProviderHook.objects.filter(pk=hook.pk).exclude(last_trouble=trouble).update(last_trouble=trouble)
+
+
+def _note_event(ports: Ports, hook: ProviderHook) -> None:
+    """At most once a minute, so that requests do not wait for each other's row."""
+    now = ports.clock.now()
+    is_old = Q(last_event_at=None) | Q(last_event_at__lt=now - _A_MINUTE) | ~Q(last_trouble="")
+    ProviderHook.objects.filter(is_old, pk=hook.pk).update(last_event_at=now, last_trouble="")
+
+
+# -- recording
+
+
+def record_tracking(ports: Ports, server_id: int, events: Sequence[TrackingEvent]) -> Recorded:
+    """One transaction, begun again should it cross a deliverer's. Raises database errors only."""
+    for attempt in range(_TRIES):
+        try:
+            with transaction.atomic():
+                return _record(ports, server_id, events)
+        except OperationalError as error:
+            if getattr(error.__cause__, "sqlstate", "") != _DEADLOCK or attempt == _TRIES - 1:
+                raise
+    return Recorded()
+
+
+def _record(ports: Ports, server_id: int, events: Sequence[TrackingEvent]) -> Recorded:
+    now = ports.clock.now()
+    signed = {event.token: _delivery_of(ports, event.token) for event in events if event.token}
+    rows = lock_tracked(
+        server_id,
+        sorted({number for number in signed.values() if number is not None}),
+        sorted({event.message_id for event in events if event.message_id}),
+    )
+    told = _by_delivery(events, signed, rows)
+    changes: list[tuple[TrackedRow, TrackedChange, str]] = []
+    for row in rows:
+        if not (mine := told.get(row.fact.id)):
+            continue
+        change = judge_events(row.fact, mine, now)
+        message_id = "" if row.provider_message_id else next((one.message_id for one in mine if one.message_id), "")
+        if change.is_changed or message_id:
+            changes.append((row, change, message_id))
+    write_tracked(
+        server_id,
+        [_delivery_change(change, message_id) for _, change, message_id in changes],
+        [one for row, change, _ in changes if (one := _notification_change(row, change)) is not None],
+        Counter(row.contact_id for row, change, _ in changes if change.bounces and row.contact_id is not None),
+    )
+    DeliveryEvent.objects.bulk_create(
+        [_event_row(number, event, ports) for number, mine in told.items() for event in mine if event.kind in NOTED],
+        ignore_conflicts=True,
+    )
+    _tell_pages(row.record_id for row, change, _ in changes if change.is_changed)
+    return Recorded(events=len(events), changed=sum(change.is_changed for _, change, _ in changes))
+
+
+def _delivery_of(ports: Ports, token: str) -> int | None:
+    found = read_token(ports.address_keys, token)
+    return found.number if found is not None and found.purpose is TokenPurpose.BOUNCE else None
+
+
+def _by_delivery(
+    events: Iterable[TrackingEvent], signed: Mapping[str, int | None], rows: Sequence[TrackedRow]
+) -> dict[int, list[TrackingEvent]]:
+    """Who is meant: the token says it; else the provider's id, with the recipient where several mails share one id."""
+    known = {row.fact.id for row in rows}
+    by_message: dict[str, list[TrackedRow]] = {}
+    for row in rows:
+        if row.provider_message_id:
+            by_message.setdefault(row.provider_message_id, []).append(row)
+    found: dict[int, list[TrackingEvent]] = {}
+    for event in events:
+        number = signed.get(event.token)
+        if number is None and event.message_id:
+            number = _of_message(event, by_message.get(event.message_id, []))
+        if number is not None and number in known:
+            found.setdefault(number, []).append(event)
+    return found
+
+
+def _of_message(event: TrackingEvent, rows: Sequence[TrackedRow]) -> int | None:
+    mine = [row for row in rows if not event.recipient or row.to_address == event.recipient]
+    return mine[0].fact.id if len(mine) == 1 else None
+
+
+def _delivery_change(change: TrackedChange, message_id: str) -> DeliveryChange:
+    fact = change.fact
+    return DeliveryChange(
+        id=fact.id,
+        state=fact.state.value,
+        confirmed_at=fact.confirmed_at,
+        finished_at=fact.finished_at,
+        message_id=message_id,
+        failure_type=change.failure_type.value,
+        failure_reason=change.reason,
+        blame=change.blame,
+    )
+
+
+def _notification_change(row: TrackedRow, change: TrackedChange) -> NotificationChange | None:
+    if change.notification is None or row.notification_id is None:
+        return None
+    is_bounce = change.notification is NotificationState.BOUNCE
+    return NotificationChange(
+        id=row.notification_id,
+        state=change.notification.value,
+        failure_type=change.failure_type.value if is_bounce else "",
+        failure_reason=change.reason if is_bounce else "",
+    )
+
+
+def _event_row(delivery_id: int, event: TrackingEvent, ports: Ports) -> DeliveryEvent:
+    now = ports.clock.now()
+    return DeliveryEvent(
+        delivery_id=delivery_id,
+        kind=event.kind.value,
+        event_id=event.event_id.replace("\0", ""),
+        told_at=min(event.at or now, now),
+        recorded_at=now,
+        status=event.status[:12],
+        text=event.text.replace("\0", ""),
+    )
+
+
+def _tell_pages(record_ids: Iterable[int | None]) -> None:
+    found = sorted({one for one in record_ids if one is not None})
+    words = ["queue", *(f"record:{one}" for one in found)]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify('postroom_live', word) FROM unnest(%s::text[]) AS word", [words])
