@@ -67,6 +67,7 @@ def make_ports(configuration: Configuration) -> Ports:
         dkim=DkimWriter(),
         submit=_submitter(configuration),
         mail_hosts=_mail_hosts,
+        text_records=_text_records,
         providers=ProviderDesk(),
         mailbox_session=_mailbox_session,
         probe_server=_probe_server,
@@ -111,6 +112,13 @@ def _resolver() -> DnsMailHosts:
     from postroom.adapters.dns.mail_hosts import DnsMailHosts
 
     return DnsMailHosts()
+
+
+def _text_records(name: str) -> tuple[str, ...] | None:
+    """As `_mail_hosts`."""
+    from postroom.adapters.dns.text_records import DnsTextRecords
+
+    return DnsTextRecords()(name)
 
 
 def _probe_server(order: ProbeOrder) -> Probe:

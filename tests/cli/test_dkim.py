@@ -2,25 +2,51 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
+from postroom import wiring
 from postroom.store.models import Company, DkimKey
 from tests.cli.conftest import Command
 
 pytestmark = pytest.mark.django_db
 
+Zone = dict[str, tuple[str, ...]]
 
-def test_from_the_first_key_to_its_successor(postroom: Command) -> None:
+
+@pytest.fixture(autouse=True)
+def zone(monkeypatch: pytest.MonkeyPatch) -> Zone:
+    """DNS, which has what a test puts there, and knows nobody else's names."""
+    records: Zone = {}
+    found = dataclasses.replace(wiring.ports(), text_records=lambda name: records.get(name, ()))
+    monkeypatch.setattr(wiring, "ports", lambda: found)
+    return records
+
+
+def publish(postroom: Command, zone: Zone) -> None:
+    """All that there is to publish."""
+    for key in postroom("dkim", "list", "--json").data:
+        zone[key["name"]] = (key["value"],)
+
+
+def test_from_the_first_key_to_its_successor(postroom: Command, zone: Zone) -> None:
     made = postroom("dkim", "create", "northwind.example", "-a", "ed25519")
     assert made.code == 0
     key = DkimKey.objects.get()
     assert f"{key.selector}._domainkey.northwind.example" in made.out
     assert f"v=DKIM1; k=ed25519; p={key.public_key}" in made.out
     assert "postroom dkim activate northwind.example" in made.out
+    early = postroom("dkim", "activate", "northwind.example")
+    assert (early.code, "--unchecked" in early.err) == (1, True)
+    assert postroom("dkim", "check", "northwind.example").code == 1
+    publish(postroom, zone)
+    assert postroom("dkim", "check", "northwind.example").out.endswith("is published.\n")
     activated = postroom("dkim", "activate", "northwind.example")
     assert activated.out == f"Mail from northwind.example is signed with {key.selector} (Ed25519).\n"
     (successor,) = postroom("dkim", "rotate", "northwind.example", "--json").data
     assert (successor["state"], successor["selector"] != key.selector) == ("prepared", True)
+    publish(postroom, zone)
     assert postroom("dkim", "activate", "northwind.example", "--json").data[0]["state"] == "active"
     rows = {row["selector"]: row for row in postroom("dkim", "list", "--json").data}
     assert rows[key.selector]["state"] == "retired"
@@ -42,7 +68,7 @@ def test_records_are_lines_for_a_zone_file(postroom: Command) -> None:
 def test_of_several_prepared_keys_the_newest_of_each_algorithm_signs(postroom: Command) -> None:
     for _ in range(2):
         postroom("dkim", "create", "northwind.example", "-a", "both")
-    keys = postroom("dkim", "activate", "northwind.example", "--json").data
+    keys = postroom("dkim", "activate", "northwind.example", "--unchecked", "--json").data
     newest = list(DkimKey.objects.order_by("-id").values_list("selector", flat=True)[:2])
     assert {key["selector"] for key in keys} == set(newest)
     assert DkimKey.objects.filter(state="prepared").count() == 2
@@ -52,7 +78,7 @@ def test_one_key_is_named_by_its_selector(postroom: Command) -> None:
     for _ in range(2):
         postroom("dkim", "create", "northwind.example", "-a", "ed25519")
     first = DkimKey.objects.earliest("id")
-    assert postroom("dkim", "activate", "northwind.example", "-s", first.selector).code == 0
+    assert postroom("dkim", "activate", "northwind.example", "-s", first.selector, "--unchecked").code == 0
     first.refresh_from_db()
     assert first.state == "active"
 
@@ -74,6 +100,7 @@ def test_a_key_may_be_one_companys(postroom: Command) -> None:
         (["create", "a.example", "--company", "Nobody"], "no company 'Nobody'"),
         (["activate", "a.example"], "no prepared key"),
         (["activate", "a.example", "-s", "x"], "no key x"),
+        (["check", "a.example"], "There is no DKIM key"),
         (["retire", "a.example"], "no active key"),
         (["rotate", "a.example"], "No key signs"),
         (["records", "a.example"], "postroom dkim create a.example"),
@@ -97,3 +124,13 @@ def test_nothing_private_is_ever_said(postroom: Command) -> None:
     assert "PRIVATE" not in said
     for sealed in DkimKey.objects.values_list("private_key", flat=True):
         assert bytes(sealed).decode() not in said
+
+
+def test_the_check_is_read_by_programs(postroom: Command, zone: Zone) -> None:
+    postroom("dkim", "create", "northwind.example", "-a", "ed25519")
+    key = DkimKey.objects.get()
+    zone[f"{key}"] = ("v=DKIM1; k=ed25519; p=another",)
+    answer = postroom("dkim", "check", "northwind.example", "--json")
+    assert answer.code == 1
+    assert answer.data == [{"name": str(key), "ok": False, "trouble": answer.data[0]["trouble"]}]
+    assert "another key" in answer.data[0]["trouble"]

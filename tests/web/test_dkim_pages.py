@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 from html import unescape
 
 import pytest
 from django.test import Client
 
+from postroom import wiring
 from postroom.store.models import AliasDomain, Company, DkimKey, Member
 from tests.web.conftest import SignedIn
 
 PLACE = "/settings/dkim/"
+
+
+@pytest.fixture(autouse=True)
+def zone(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[str, ...] | None]:
+    """DNS: it has every record that there should be, unless a test says what it has instead."""
+    records: dict[str, tuple[str, ...] | None] = {}
+
+    def ask(name: str) -> tuple[str, ...] | None:
+        selector, _, domain = name.partition("._domainkey.")
+        key = DkimKey.objects.get(selector=selector, domain=domain)
+        return records.get(name, (f"v=DKIM1; k={key.algorithm}; p={key.public_key}",))
+
+    found = dataclasses.replace(wiring.ports(), text_records=ask)
+    monkeypatch.setattr("postroom.web.settings.dkim.ports", lambda: found)
+    return records
 
 
 @pytest.fixture
@@ -144,3 +161,25 @@ def test_who_is_no_administrator_is_not_let_in(request: pytest.FixtureRequest, s
     assert window.post(f"{PLACE}create/", {"domain": "a.example", "algorithm": "rsa"}).status_code == 403
     assert window.post(f"{PLACE}rotate/", {"domain": "a.example"}).status_code == 403
     assert window.post(f"{PLACE}act/", {"id": "1", "step": "retire"}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ((), "DNS does not show the record yet"),
+        (("v=DKIM1; k=ed25519; p=another",), "holds another key"),
+        (("v=DKIM1; k=ed25519; p=a", "b"), "several records"),
+        (None, "nobody answered in time"),
+    ],
+)
+def test_a_key_whose_record_dns_does_not_show_signs_only_on_demand(
+    window: Client, zone: dict[str, tuple[str, ...] | None], found: tuple[str, ...] | None, words: str
+) -> None:
+    key = made(window)
+    zone[str(key)] = found
+    answer = window.post(f"{PLACE}act/", {"id": key.pk, "step": "activate"})
+    assert answer.status_code == 409
+    assert words in answer.content.decode()
+    key.refresh_from_db()
+    assert key.state == "prepared"
+    assert act(window, key, "anyway").state == "active"

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -24,12 +25,17 @@ Workers = Annotated[int, typer.Option("--workers", "-w", min=0, max=64, help="Pr
 def out(
     n: Annotated[int, typer.Option("-n", min=1, max=10_000_000, help="How many mails.")] = 20_000,
     workers: Workers = 0,
+    dkim: Annotated[
+        str, typer.Option("--dkim", help="Sign each mail: rsa, ed25519 or both; else none is signed.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Queued deliveries to the other server's 250. Example: postroom bench out -n 5000 --workers 2"""
+    """Queued deliveries to the other server's 250. Example: postroom bench out -n 5000 --workers 2 --dkim rsa"""
+    if dkim not in ("", "rsa", "ed25519", "both"):
+        raise typer.BadParameter("rsa, ed25519 or both", param_hint="--dkim")
     from postroom.cli.benching.outgoing import bench_out
 
-    _measure("Sending", n, workers, as_json, bench_out)
+    _measure("Sending", n, workers, as_json, partial(bench_out, dkim=dkim))
 
 
 @app.command("in")

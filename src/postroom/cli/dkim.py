@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from postroom.cli.entering import entered
-from postroom.cli.telling import ASKED_WRONGLY, AsJson, give_up, say, say_json, show_table
+from postroom.cli.telling import ASKED_WRONGLY, DONE, FAILED, AsJson, give_up, say, say_json, show_table
 
 if TYPE_CHECKING:
     from postroom.flows.manage_keys import KeyFact
@@ -19,7 +19,8 @@ app = typer.Typer(
     help="DKIM: keys with which mail is signed, and the DNS records that prove it.\n\n"
     "[bold]First key:[/bold]\n\n"
     "  postroom dkim create example.com     make a key; it does not sign yet\n\n"
-    "  postroom dkim records example.com    publish these TXT records, wait until they are seen\n\n"
+    "  postroom dkim records example.com    publish these TXT records\n\n"
+    "  postroom dkim check example.com      does DNS show them?\n\n"
     "  postroom dkim activate example.com   from now on mail from example.com is signed\n\n"
     "[bold]Every few months:[/bold]\n\n"
     "  postroom dkim rotate example.com     make the successor; publish it, then activate again",
@@ -70,13 +71,24 @@ def create(
 
 
 @app.command()
-def activate(domain: Domain, selector: Selector = "", as_json: AsJson = False) -> None:
-    """Let the newest prepared keys sign; those before them are retired. Example: postroom dkim activate example.com"""
+def activate(
+    domain: Domain,
+    selector: Selector = "",
+    unchecked: Annotated[
+        bool, typer.Option("--unchecked", help="Although DNS does not show the record, or cannot be asked.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let the newest prepared keys sign, once DNS shows their records; those before them are retired.
+    Example: postroom dkim activate example.com"""
     with entered() as ports:
         from postroom.flows.manage_keys import activate_key
 
         chosen = _chosen(ports, domain, selector, "prepared", "Make one: postroom dkim create or rotate.")
         newest = {key.algorithm: key for key in sorted(chosen, key=lambda key: key.id)}
+        troubles = [] if unchecked else list(filter(None, (_record_trouble(ports, key) for key in newest.values())))
+        if troubles:
+            give_up("\n".join([*troubles, "Nothing was changed. To let it sign all the same: --unchecked"]))
         keys = _tried(lambda: [activate_key(ports, key.id, member=None) for key in newest.values()])
     if as_json:
         say_json([_plain(key) for key in keys])
@@ -113,6 +125,25 @@ def retire(domain: Domain, selector: Selector = "", as_json: AsJson = False) -> 
     for key in keys:
         until = f"; leave its record in DNS until {key.keep_until:%Y-%m-%d}" if key.keep_until else ""
         say(f"{key.selector} of {key.domain} signs no more{until}.")
+
+
+@app.command()
+def check(domain: Domain, as_json: AsJson = False) -> int:
+    """Ask DNS for the records of the keys that sign or will. Exit code 1 when one is not as it must be.
+    Example: postroom dkim check example.com"""
+    with entered() as ports:
+        from postroom.flows.manage_keys import list_keys
+
+        keys = [key for key in list_keys(ports, member=None, domain=domain) if key.state != "retired"]
+        troubles = {key.record.name: _record_trouble(ports, key) for key in keys}
+    if not keys:
+        give_up(f"There is no DKIM key for {domain}. Make one: postroom dkim create {domain}", code=ASKED_WRONGLY)
+    if as_json:
+        say_json([{"name": name, "ok": not trouble, "trouble": trouble} for name, trouble in troubles.items()])
+    else:
+        for name, trouble in troubles.items():
+            say(trouble or f"{name} is published.")
+    return FAILED if any(troubles.values()) else DONE
 
 
 @app.command()
@@ -169,6 +200,12 @@ def _chosen(ports: Ports, domain: str, selector: str, state: str, hint: str) -> 
         what = f"no key {selector}" if selector else f"no {state} key"
         give_up(f"There is {what} for {domain}. {hint}", code=ASKED_WRONGLY)
     return found
+
+
+def _record_trouble(ports: Ports, key: KeyFact) -> str:
+    from postroom.flows.manage_keys import check_record, record_trouble
+
+    return record_trouble(check_record(ports, key.id, member=None), key.record.name)
 
 
 def _tried(work: Callable[[], Sequence[KeyFact]]) -> Sequence[KeyFact]:

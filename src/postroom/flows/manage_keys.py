@@ -17,7 +17,16 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.db.models import Q
 
-from postroom.core.delivery.dkim import ALGORITHMS, DkimAlgorithm, DnsRecord, record_of, selectors_of, with_parents
+from postroom.core.delivery.dkim import (
+    ALGORITHMS,
+    DkimAlgorithm,
+    DnsRecord,
+    RecordState,
+    judge_records,
+    record_of,
+    selectors_of,
+    with_parents,
+)
 from postroom.core.terms.addresses import normalize_domain
 from postroom.flows.access import company_ids, is_house_administrator, require, require_house
 from postroom.flows.ports import Ports
@@ -88,6 +97,31 @@ def create_keys(
         rows = [_create(ports, normal, one, company_id, member) for one in ALGORITHMS[algorithm]]
     grace = _grace(ports)
     return tuple(_fact(ports, row, grace) for row in rows)
+
+
+def check_record(ports: Ports, key_id: int, *, member: Member | None) -> RecordState:
+    """What DNS shows of it now. Asks the network, for seconds. Raises `KeyTrouble` and `NotAllowed`."""
+    require(member, "settings")
+    row = DkimKey.objects.filter(pk=key_id).first()
+    if row is None or not _may_change(row, member):
+        raise KeyTrouble("There is no such DKIM key.")
+    wanted = record_of(row.domain, row.selector, row.algorithm, row.public_key)
+    return judge_records(ports.text_records(wanted.name), wanted)
+
+
+def record_trouble(state: RecordState, key: str) -> str:
+    """What is wrong with the record of ``key`` (its name in DNS); ``""`` when nothing is."""
+    match state:
+        case RecordState.PUBLISHED:
+            return ""
+        case RecordState.MISSING:
+            return f"DNS shows no TXT record at {key} yet: publish it, or wait until it is seen."
+        case RecordState.DIFFERENT:
+            return f"The TXT record at {key} holds another key, or was cut: publish its value as it is."
+        case RecordState.SEVERAL:
+            return f"There are several TXT records at {key}: leave one, or its strings became records of their own."
+        case RecordState.UNKNOWN:
+            return f"DNS could not be asked for {key}: nobody answered in time."
 
 
 def activate_key(ports: Ports, key_id: int, *, member: Member | None) -> KeyFact:

@@ -141,6 +141,12 @@ class MailHosts(Protocol):
     def __call__(self, domain: str) -> tuple[str, ...] | None: ...
 
 
+class TextRecords(Protocol):
+    """The TXT records of a name; empty: it has none. None: nobody could tell. It waits for the network."""
+
+    def __call__(self, name: str) -> tuple[str, ...] | None: ...
+
+
 class Providers(Protocol):
     """Providers with HTTP APIs: what they ask of us, and what we ask of them beside sending."""
 
@@ -195,6 +201,7 @@ class Ports:
     dkim: Dkim
     submit: Submit
     mail_hosts: MailHosts
+    text_records: TextRecords
     providers: Providers
     mailbox_session: Callable[[MailboxEndpoint], MailboxSession]
     probe_server: Callable[[ProbeOrder], Probe]

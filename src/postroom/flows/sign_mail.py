@@ -1,8 +1,8 @@
 """A mail is signed with the keys of its From's domain (DKIM), or waits when one of them cannot be opened.
 
 Laws: a mail for whose domain we have a key never leaves unsigned by accident: a key that cannot be opened makes it wait (our
-fault, temporary), with the reason. Keys are read and decrypted once in a worker and looked for again every few seconds, at no more
-than two queries; none in between. A shared body is hashed once for all its recipients. Private halves stay in memory.
+fault, temporary), with the reason. Which keys are active is asked once a batch; each is read and decrypted once in a worker. A
+shared body is hashed once for all its recipients. Private halves stay in memory.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from postroom.core.delivery.dkim import DkimAlgorithm, DkimKeyFact, fitting_keys
 from postroom.core.delivery.identity import Identity
@@ -22,7 +22,6 @@ from postroom.flows.ports import DkimKeyHandle, Ports
 from postroom.store.models import DkimKey
 from postroom.store.queries.outgoing import MailFacts
 
-LOOK_EVERY = timedelta(seconds=5)  # a key that was activated signs after so long at the latest
 BODIES_BYTES = 32 * 1024 * 1024
 BODIES = 256
 DAY = 86_400  # seconds
@@ -43,21 +42,16 @@ class Keyring:
 
     _facts: tuple[DkimKeyFact, ...] = ()
     _open: dict[int, DkimKeyHandle] = field(default_factory=dict)
-    _looked_at: datetime | None = None
     _now: datetime | None = None
-    _seals: dict[tuple[int, bool, str, int], Seal] = field(
-        default_factory=dict
-    )  # by server, its switch, domain, company
-    _hashes: OrderedDict[int, tuple[bytes, bytes]] = field(
-        default_factory=OrderedDict
-    )  # by id; the body keeps its id its own
+    # by server, its switch, domain and company
+    _seals: dict[tuple[int, bool, str, int], Seal] = field(default_factory=dict)
+    # by the body's id; the body is kept beside its hash, so its id stays its own
+    _hashes: OrderedDict[int, tuple[bytes, bytes]] = field(default_factory=OrderedDict)
     _bytes: int = 0
 
     def refresh(self, ports: Ports, now: datetime) -> None:
-        """No query within `LOOK_EVERY`, else one, and a second when there are keys that are not open."""
+        """At the beginning of a batch: one query, and a second when there are keys that are not open yet."""
         self._now = now
-        if self._looked_at is not None and timedelta(0) <= now - self._looked_at < LOOK_EVERY:
-            return
         rows = DkimKey.objects.filter(state="active").values_list("id", "domain", "selector", "algorithm", "company_id")
         self._facts = tuple(
             DkimKeyFact(
@@ -65,7 +59,6 @@ class Keyring:
             )
             for pk, domain, selector, algorithm, company_id in rows
         )
-        self._looked_at = now
         self._seals.clear()
         known = {fact.id: self._open[fact.id] for fact in self._facts if fact.id in self._open}
         self._open = known | _opened(ports, [fact for fact in self._facts if fact.id not in known])

@@ -18,10 +18,11 @@ import dns.rrset
 
 
 class NameServer:
-    """``mx``: by domain, preference and host. ``trouble``: refuses, garbage, cut or silent. ``asked``: the questions so far."""
+    """``mx``: by domain, preference and host. ``txt``: by name, records of strings. ``trouble``: refuses, garbage, cut or silent. ``asked``: the questions so far."""
 
     def __init__(self) -> None:
         self.mx: dict[str, list[tuple[int, str]]] = {}
+        self.txt: dict[str, list[tuple[str, ...]]] = {}
         self.trouble = ""
         self.asked: list[str] = []
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -69,10 +70,21 @@ class NameServer:
     def _reply(self, query: dns.message.Message) -> dns.message.Message:
         reply = dns.message.make_response(query, recursion_available=True)
         name = query.question[0].name
+        if query.question[0].rdtype == dns.rdatatype.TXT:
+            return self._texts(reply, name)
         hosts = self.mx.get(name.to_text(omit_final_dot=True).lower())
         if hosts is None:
             reply.set_rcode(dns.rcode.NXDOMAIN)
         elif hosts:
             texts = [f"{preference} {host}" for preference, host in hosts]
             reply.answer.append(dns.rrset.from_text(name, 300, "IN", "MX", *texts))
+        return reply
+
+    def _texts(self, reply: dns.message.Message, name: dns.name.Name) -> dns.message.Message:
+        records = self.txt.get(name.to_text(omit_final_dot=True).lower())
+        if records is None:
+            reply.set_rcode(dns.rcode.NXDOMAIN)
+        elif records:
+            texts = [" ".join(f'"{piece}"' for piece in record) for record in records]
+            reply.answer.append(dns.rrset.from_text(name, 300, "IN", "TXT", *texts))
         return reply

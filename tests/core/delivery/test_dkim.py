@@ -7,7 +7,16 @@ from itertools import islice
 
 import pytest
 
-from postroom.core.delivery.dkim import DkimAlgorithm, DkimKeyFact, fitting_keys, record_of, selectors_of, with_parents
+from postroom.core.delivery.dkim import (
+    DkimAlgorithm,
+    DkimKeyFact,
+    RecordState,
+    fitting_keys,
+    judge_records,
+    record_of,
+    selectors_of,
+    with_parents,
+)
 
 
 def key(number: int, domain: str, algorithm: str = "rsa", company_id: int | None = None) -> DkimKeyFact:
@@ -72,3 +81,22 @@ def test_a_long_value_is_cut_into_strings_of_255_bytes() -> None:
 
 def test_a_short_value_is_one_string() -> None:
     assert record_of("a.example", "s", "ed25519", "x" * 44).strings == (f"v=DKIM1; k=ed25519; p={'x' * 44}",)
+
+
+@pytest.mark.parametrize(
+    ("found", "state"),
+    [
+        (None, RecordState.UNKNOWN),
+        ([], RecordState.MISSING),
+        (["v=DKIM1; k=rsa; p=abcd"], RecordState.PUBLISHED),
+        (["p=ab cd ;k = rsa; n=a note"], RecordState.PUBLISHED),
+        (["v=DKIM1; p=abcd"], RecordState.PUBLISHED),  # RSA unless it says otherwise
+        (["v=DKIM1; k=rsa; p=abc"], RecordState.DIFFERENT),
+        (["v=DKIM1; k=rsa; p="], RecordState.DIFFERENT),
+        (["v=DKIM1; k=ed25519; p=abcd"], RecordState.DIFFERENT),
+        (["garbage"], RecordState.DIFFERENT),
+        (["v=DKIM1; k=rsa; p=ab", "cd"], RecordState.SEVERAL),
+    ],
+)
+def test_what_dns_shows_is_judged(found: list[str] | None, state: RecordState) -> None:
+    assert judge_records(found, record_of("a.example", "s", "rsa", "abcd")) is state

@@ -50,26 +50,28 @@ def signed_fields(header_block: bytes) -> SignedFields:
     for line in block.split(b"\r\n"):
         name, colon, value = line.partition(b":")
         if colon:
-            names.append(name.rstrip(b" ").lower())
-            values.append(value.strip(b" "))
-    listed, places = _plan(tuple(names))
-    data = b"\r\n".join([b"%b:%b" % (names[place], values[place]) for place in places])
-    return SignedFields(listed, data)
+            names.append(name)
+            values.append(value)
+    listed, chosen = _plan(tuple(names))
+    return SignedFields(listed, b"\r\n".join([name + values[place].strip(b" ") for name, place in chosen]))
 
 
 @lru_cache(maxsize=1024)
-def _plan(names: tuple[bytes, ...]) -> tuple[bytes, tuple[int, ...]]:
-    """h= for a block with these fields, and the places of the signed ones; of equal names the lowest comes first."""
+def _plan(names: tuple[bytes, ...]) -> tuple[bytes, tuple[tuple[bytes, int], ...]]:
+    """h= for a block with these fields as they are written, and the signed ones: the name with its colon, and the place.
+
+    Of equal names the lowest comes first.
+    """
     where: defaultdict[bytes, list[int]] = defaultdict(list)
     for place, name in enumerate(names):
-        where[name].insert(0, place)
+        where[name.rstrip(b" ").lower()].insert(0, place)
     listed: list[bytes] = []
-    places: list[int] = []
+    chosen: list[tuple[bytes, int]] = []
     for written, name in _ORDER:
         found = where.get(name, [])
         listed += [written] * (len(found) + (name in _TWICE))
-        places += found
-    return _folded(listed), tuple(places)
+        chosen += [(name + b":", place) for place in found]
+    return _folded(listed), tuple(chosen)
 
 
 def _folded(names: list[bytes]) -> bytes:

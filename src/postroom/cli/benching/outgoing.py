@@ -29,13 +29,15 @@ SLOWEST = 20.0  # mails a second: below, the bench is given up
 LOOK_EVERY = 0.05  # seconds
 
 
-def bench_out(count: int, workers: int, progress: Progress) -> BenchResult:
-    """Send ``count`` mails of one recipient each with ``workers`` deliverers."""
+def bench_out(count: int, workers: int, progress: Progress, *, dkim: str = "") -> BenchResult:
+    """Send ``count`` mails of one recipient each with ``workers`` deliverers, signed with keys of ``dkim`` (empty: not signed)."""
     with prepared_ground({"DELIVERERS": str(workers)}) as ground:
         yardstick = measure_yardstick(ground.folder, count)
         port = free_port()
         with running_sink(port):
             set_up_sending(port)
+            if dkim:
+                _sign_with(dkim)
             ground.staff.start("deliverer", workers)
             wait_for_deliverers(ground, workers)
             before = _cpu(ground)
@@ -67,6 +69,15 @@ def set_up_sending(port: int) -> None:
         },
         member=None,
     )
+
+
+def _sign_with(algorithm: str) -> None:
+    """Keys of this algorithm (or both) for the domain of the bench."""
+    from postroom.flows.manage_keys import activate_key, create_keys
+    from postroom.wiring import ports
+
+    for key in create_keys(ports(), DOMAIN, algorithm, member=None):
+        activate_key(ports(), key.id, member=None)
 
 
 def wait_for_deliverers(ground: Ground, workers: int) -> None:

@@ -100,6 +100,35 @@ def _letters(number: int) -> str:
     return text if number < 26 else _letters(number // 26 - 1) + text
 
 
+class RecordState(StrEnum):
+    """What DNS shows of a key."""
+
+    PUBLISHED = "published"
+    MISSING = "missing"
+    DIFFERENT = "different"  # there is a record, with another key
+    SEVERAL = "several"  # RFC 6376 3.6.2.2: which one counts is undefined
+    UNKNOWN = "unknown"  # nobody could tell
+
+
+def judge_records(found: Sequence[str] | None, wanted: DnsRecord) -> RecordState:
+    """``found``: the TXT records at the key's name, None when nobody could tell. Blanks and other tags do not matter."""
+    if found is None:
+        return RecordState.UNKNOWN
+    if not found:
+        return RecordState.MISSING
+    if len(found) > 1:
+        return RecordState.SEVERAL
+    there, ours = _tags(found[0]), _tags(wanted.value)
+    is_same = (there.get("k", "rsa"), there.get("p")) == (ours["k"], ours["p"])
+    return RecordState.PUBLISHED if is_same else RecordState.DIFFERENT
+
+
+def _tags(value: str) -> dict[str, str]:
+    """RFC 6376 3.2."""
+    pairs = (part.partition("=") for part in value.split(";"))
+    return {name.strip(): "".join(text.split()) for name, _, text in pairs if name.strip()}
+
+
 def record_of(domain: str, selector: str, algorithm: str, public_key: str) -> DnsRecord:
     """What must be published for a key."""
     return DnsRecord(name=f"{selector}._domainkey.{domain}", value=f"v=DKIM1; k={algorithm}; p={public_key}")

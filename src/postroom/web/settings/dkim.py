@@ -99,13 +99,17 @@ def rotate(request: MemberRequest) -> HttpResponse:
 
 @for_members("POST")
 def act(request: MemberRequest) -> HttpResponse:
-    """A key signs, or signs no more."""
-    step = {"activate": manage_keys.activate_key, "retire": manage_keys.retire_key}.get(request.POST.get("step", ""))
-    key_id = read_id(request.POST.get("id", ""))
-    if step is None or key_id is None:
+    """A key signs once DNS shows its record (``anyway``: all the same), or signs no more."""
+    step, key_id = request.POST.get("step", ""), read_id(request.POST.get("id", ""))
+    if step not in ("activate", "anyway", "retire") or key_id is None:
         return _back(request, trouble=_("There is no such DKIM key."))
+    change = manage_keys.retire_key if step == "retire" else manage_keys.activate_key
     try:
-        key = step(ports(), key_id, member=request.member)
+        if step == "activate":
+            state = manage_keys.check_record(ports(), key_id, member=request.member)
+            if state != "published":
+                return _page(request, KeyForm(member=request.member), asked=key_id, found=state.value, status=409)
+        key = change(ports(), key_id, member=request.member)
     except KeyTrouble as trouble:
         return _back(request, trouble=str(trouble))
     words = {"domain": key.domain, "selector": key.selector}
@@ -114,11 +118,14 @@ def act(request: MemberRequest) -> HttpResponse:
     return _back(request, said=_("%(selector)s of %(domain)s signs no more.") % words)
 
 
-def _page(request: MemberRequest, form: KeyForm, *, status: int = 200) -> HttpResponse:
-    found = manage_keys.list_keys(ports(), member=request.member)
+def _page(request: MemberRequest, form: KeyForm, *, asked: int = 0, found: str = "", status: int = 200) -> HttpResponse:
+    """``asked``: the key whose record was asked for, and what was ``found``."""
+    listed = manage_keys.list_keys(ports(), member=request.member)
     context = {
         "form": form,
-        "domains": list(_by_domain(found)),
+        "domains": list(_by_domain(listed)),
+        "asked": asked,
+        "found": found,
         "suggested": [row.name for row in read.domains() if row.is_active] if _sees_domains(request) else [],
     }
     return page(request, "postroom/settings/dkim.html", _("DKIM keys"), context, status=status)
