@@ -182,6 +182,16 @@ def test_who_lost_sight_of_the_record_still_finds_the_words(signed_in: SignedIn,
     assert not ScheduledMessage.objects.exists()
 
 
+def test_what_could_not_be_sent_meets_its_author_on_the_first_page(
+    window: Client, signed_in: SignedIn, record: Record, bob: Member, alice: Member
+) -> None:
+    waiting(record, bob, subject="Fair")
+    assert b"Fair" not in window.get("/").content
+    waiting(record, bob, subject="Market", trouble="Its author may not post here any more.")
+    assert b"Market" in window.get("/").content
+    assert b"Market" not in signed_in(alice).get("/").content
+
+
 def test_the_clock_of_the_house_decides_what_is_past(window: Client, record: Record) -> None:
     soon = ports().clock.now() + timedelta(minutes=2)
     write(window, record, scheduled_at=f"{soon:%Y-%m-%dT%H:%M:%S}", zone="UTC")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
@@ -19,10 +20,12 @@ from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.states import Door, MessageKind, Role
 from postroom.flows.accept_message import Arrival, accept_messages
 from postroom.flows.guard_installation import check_home
+from postroom.flows.mail_templates import TemplateText, save_template
 from postroom.flows.ports import Ports
 from postroom.flows.post_message import NewFile, post_message
 from postroom.flows.records import create_record, follow
 from postroom.flows.route_message import route_waiting
+from postroom.flows.scheduled_messages import Words, schedule_message
 from postroom.store.models import (
     Alias,
     AliasDomain,
@@ -201,5 +204,36 @@ def _add_paperwork(ports: Ports, company: Company, author: Member) -> None:
         html="<p>Dear Hugo,</p><p>please find the invoice for your order attached to this message.</p>",
         attachments=[NewFile(name="invoice-2026-0117.csv", content_type="text/csv", content=_INVOICE)],
     )
-    create_record(ports, company_id=company.pk, kind="sales_order", title="Order 1042 · two lamps", author=author)
+    order = create_record(
+        ports, company_id=company.pk, kind="sales_order", title="Order 1042 · two lamps", author=author
+    )
+    _write_ahead(ports, company, order, author)
     create_record(ports, company_id=company.pk, kind="task", title="Photograph the new collection", author=author)
+
+
+def _write_ahead(ports: Ports, company: Company, order: Record, author: Member) -> None:
+    """A template in two languages, and a message that waits for next week."""
+    save_template(
+        ports,
+        {
+            "name": "Thank you for your order",
+            "company_id": company.pk,
+            "kind_id": "sales_order",
+            "language": "en",
+            "subject": "Your order: {{ record.title }}",
+            "html": "<p>Dear {{ contact.first_name|default('customer') }},</p><p>thank you for <b>{{ record.title }}</b>. "
+            "We pack it today, {{ today|date }}.</p>",
+        },
+        [
+            TemplateText(
+                language="de",
+                subject="Ihre Bestellung: {{ record.title }}",
+                html="<p>Guten Tag {{ contact.name }},</p><p>vielen Dank für <b>{{ record.title }}</b>. "
+                "Wir packen heute, am {{ today|date }}.</p>",
+            )
+        ],
+        member=author,
+    )
+    words = Words(html="<p>Hello,</p><p>your lamps have been with you for a week: do you like their light?</p>")
+    at = ports.clock.now() + timedelta(days=7)
+    schedule_message(ports, record_id=order.pk, author=author, words=words, at=at)

@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postroom.core.mime.composing import OutgoingAttachment, render_body
-from postroom.core.mime.mail_html import MAX_PICTURES, absolute_links, picture_type, take_out_pictures
+from postroom.core.mime.mail_html import (
+    MAX_PICTURES,
+    absolute_links,
+    has_relative_links,
+    picture_type,
+    take_out_pictures,
+)
 from postroom.core.mime.parsing import parse
 
 BASE = "https://desk.example"
@@ -53,6 +59,23 @@ def test_a_relative_address_is_resolved(written: str, expected: str) -> None:
 )
 def test_what_needs_no_base_stays_as_it_is(kept: str) -> None:
     assert absolute_links(kept, BASE) == kept
+
+
+@pytest.mark.parametrize(
+    ("html", "has"),
+    [
+        ('<a href="https://else.example/x">', False),
+        ("<a href='mailto:a@b.example'>", False),
+        ('<a href = " https://else.example">', False),
+        ("<img src=cid:x>", False),
+        ("<p>no link at all</p>", False),
+        ('<a href="/x">', True),
+        ("<a href=x>", True),
+        ('<img src="//cdn.example/y">', True),
+    ],
+)
+def test_html_without_relative_links_is_known_without_reading_its_tags(html: str, has: bool) -> None:
+    assert has_relative_links(html) is has
 
 
 def test_without_a_base_nothing_changes() -> None:

@@ -28,7 +28,7 @@ _ATTRIBUTE = re.compile(r"""(?P<name>[^\s"'<>/=]++)(?P<equals>\s*+=\s*+)(?P<valu
 _ADDRESSES = frozenset(("href", "src", "background", "poster"))
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 _PERHAPS_RELATIVE = re.compile(
-    r"""(?:href|src|background|poster)\s*=\s*["']?(?!\s*(?:https?:|mailto:|tel:|cid:|data:|#))""", re.IGNORECASE
+    r"""(?:href|src|background|poster)\s*+=\s*+["']?+\s*+(?!https?:|mailto:|tel:|cid:|data:|#)""", re.IGNORECASE
 )
 _PERHAPS_DATA = re.compile(r"""src\s*=\s*["']?\s*data:""", re.IGNORECASE)
 

@@ -162,6 +162,9 @@ class _TextWriter:
         self.pre_depth = 0
         self.lists: list[int] = []  # 0 for bullets, else the next number
         self.mark = ""
+        self.cell_start = -1  # how many lines there were when the cell began; -1 outside of cells
+        self.cell_text = 0  # and how many pieces its line had
+        self.pending_break = False  # a paragraph ended in a cell: a break, if more comes in it
         self.dropped = ""  # the element whose content is passed over, and how deep in its likes
         self.dropped_depth = 0
         self.links: dict[str, int] = {}
@@ -185,6 +188,9 @@ class _TextWriter:
         if text[:1] == " " and (not self.line or self.line[-1][-1:] in (" ", "")):
             text = text[1:]
         if text:
+            if self.pending_break and text.strip():
+                self._end_line()
+                self.blank_wanted, text = True, text.lstrip()
             self.line.append(text)
 
     def tag(self, token: Token) -> None:
@@ -201,13 +207,14 @@ class _TextWriter:
             and _HIDDEN.search(token.attributes)
         ):
             self.dropped, self.dropped_depth = name, 1
+        elif name in _CELLS:
+            self._cell_tag(is_closing=token.is_closing)
+        elif name in ("p", "div") and self._is_edge_of_cell(is_closing=token.is_closing):
+            pass
         elif name in _LINES:
             self._line_tag(name, token.is_closing)
         elif name in _PARAGRAPHS:
-            self._paragraph_tag(name, token.is_closing)
-        elif name in _CELLS:
-            if not token.is_closing and self.line:
-                self.text(" ")
+            self._paragraph_tag(name, token)
         elif name == "br":
             self._end_line(keep_empty=True)
         elif name == "hr":
@@ -218,6 +225,23 @@ class _TextWriter:
             self.text(escape(attributes(token).get("alt", "")))
         elif name == "a" and self.footnotes:
             self._link_tag(token)
+
+    def _cell_tag(self, *, is_closing: bool) -> None:
+        """A row of short cells is one line, also where each cell holds a paragraph."""
+        self.pending_break = False
+        self.cell_start = -1 if is_closing else len(self.lines)
+        if not is_closing and self.line:
+            self.text(" ")
+        self.cell_text = len(self.line)
+
+    def _is_edge_of_cell(self, *, is_closing: bool) -> bool:
+        """Whether a paragraph begins with its cell, or may end with it: then the row goes on."""
+        if self.cell_start != len(self.lines) or self.lists or self.pre_depth:
+            return False
+        has_text = len(self.line) > self.cell_text
+        if is_closing and has_text:
+            self.pending_break = True
+        return is_closing or not has_text
 
     def _tag_in_dropped(self, token: Token) -> None:
         if token.name == self.dropped:
@@ -236,7 +260,8 @@ class _TextWriter:
             if number:
                 self.lists[-1] += 1
 
-    def _paragraph_tag(self, name: str, is_closing: bool) -> None:
+    def _paragraph_tag(self, name: str, token: Token) -> None:
+        is_closing = token.is_closing
         self._end_line()
         match name:
             case "ul" | "ol":
@@ -244,7 +269,7 @@ class _TextWriter:
                 if is_closing:
                     del self.lists[-1:]
                 elif len(self.lists) < 20:
-                    self.lists.append(1 if name == "ol" else 0)
+                    self.lists.append(_first_number(token) if name == "ol" else 0)
                 return
             case "blockquote" if is_closing:
                 self.quote_depth = max(0, self.quote_depth - 1)
@@ -273,6 +298,7 @@ class _TextWriter:
                     self.line.append(f" [{self.links[href]}]")
 
     def _end_line(self, *, keep_empty: bool = False) -> None:
+        self.pending_break = False
         text = "".join(self.line)
         text = text.rstrip() if self.pre_depth else text.strip()
         self.line = []
@@ -301,6 +327,12 @@ class _TextWriter:
         if self.links:
             text += "\n\n" + "\n".join(f"[{number}] {href}" for href, number in self.links.items())
         return text
+
+
+def _first_number(token: Token) -> int:
+    """Of an ordered list; 1 unless ``start`` says otherwise."""
+    written = attributes(token).get("start", "") if "start" in token.attributes else ""
+    return int(written) if written.isascii() and written.isdigit() and 0 < len(written) < 7 and int(written) else 1
 
 
 _MANY_BLANKS = re.compile(r"\n{4,}")

@@ -101,6 +101,26 @@ def _fact(row: Mapping[str, Any], files: tuple[AttachmentFact, ...]) -> Schedule
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnpostedFact:
+    """A message that could not be posted at its date."""
+
+    id: int
+    about: str
+    trouble: str
+
+
+def unposted(rows: QuerySet[ScheduledMessage], most: int = 8) -> tuple[UnpostedFact, ...]:
+    """Those that wait for a person. One query."""
+    found = (
+        rows.exclude(trouble="").order_by("-scheduled_at").values("id", "subject", "trouble", "record__title")[:most]
+    )
+    return tuple(
+        UnpostedFact(id=row["id"], about=row["subject"] or row["record__title"], trouble=row["trouble"])
+        for row in found
+    )
+
+
 def scheduled_file(rows: QuerySet[ScheduledMessage], file_id: int) -> ScheduledFile | None:
     """A file of one of these scheduled messages."""
     return ScheduledFile.objects.filter(pk=file_id, scheduled__in=rows).first()

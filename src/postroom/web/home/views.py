@@ -10,10 +10,11 @@ from django.utils.translation import gettext as _
 
 from postroom.flows import access
 from postroom.flows.read_inbox import mark_read
-from postroom.store.models import Mailbox, Member, OutgoingServer
+from postroom.store.models import Mailbox, Member, OutgoingServer, ScheduledMessage
 from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_home import Attention, attention
 from postroom.store.queries.pages_records import RecordWish, record_list
+from postroom.store.queries.pages_scheduled import unposted
 from postroom.web.members import MemberRequest, for_members
 from postroom.web.navigation import held_of, kinds_of
 from postroom.web.shell import fragment, go, page
@@ -68,6 +69,7 @@ def _attention(request: MemberRequest) -> dict[str, object]:
     return {
         "attention": found,
         "late": oldest if oldest is not None and (now - oldest).total_seconds() > LATE_AFTER else None,
+        "unposted": unposted(ScheduledMessage.objects.filter(author=member)),
         "held": held_of(request, member) if access.may(member, "inbound") else 0,
         "may_see_mail": access.may(member, "inbound"),
     }

@@ -384,6 +384,7 @@
   });
 
   function wire(root) {
+    each(root, "input[type=file]", (field) => (field.hasChangeListener = true)); /* or unfold looks for its own widget around it, and fails */
     frames(root);
     composers(root);
     bulk(root);
