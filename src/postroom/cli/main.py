@@ -15,7 +15,7 @@ from typing import Annotated, Protocol, runtime_checkable
 import typer
 
 from postroom import __version__
-from postroom.cli import bench, home, mail_commands, mailboxes, members, parameters, queue, running, schedule
+from postroom.cli import bench, home, mail_commands, mailboxes, members, parameters, providers, queue, running, schedule
 from postroom.cli.telling import ASKED_WRONGLY, FAILED, Trouble, remark
 from postroom.core.terms.configuration import ConfigurationError
 
@@ -80,6 +80,7 @@ for name, group in (
     ("schedule", schedule.app),
     ("mailbox", mailboxes.app),
     ("parameter", parameters.app),
+    ("provider", providers.app),
     ("user", members.app),
     ("bench", bench.app),
 ):

@@ -14,7 +14,7 @@ from postroom.core.mime.composing import MailHeaders, OutgoingAttachment, render
 from postroom.core.terms.addresses import Address
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.secret import Secret
-from tests.adapters.esp.scripted_api import ScriptedApi, Says
+from tests.adapters.esp.scripted_api import Says, ScriptedApi
 
 PNG = b"\x89PNG\r\n\x1a\n tiny"
 TOKEN = "b4qtokenoftests"

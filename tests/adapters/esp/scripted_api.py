@@ -76,7 +76,7 @@ class ScriptedApi:
             def log_message(self, *_: object) -> None:
                 pass
 
-            def do_POST(self) -> None:  # noqa: N802
+            def do_POST(self) -> None:
                 api._serve(self)
 
             do_GET = do_POST  # noqa: N815

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import requests
@@ -55,9 +55,9 @@ class GuardedSession(requests.Session):
             self._used_at = time.monotonic()
         return response
 
-    def resolve_redirects(self, *_: Any, **__: Any) -> Iterator[Any]:
-        """Not even to see where they lead."""
-        return iter(())
+    def resolve_redirects(self, *_: Any, **__: Any) -> Generator[requests.Response, None, None]:
+        """None; not even to see where they lead."""
+        yield from ()
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         body = request.body.encode() if isinstance(request.body, str) else request.body
