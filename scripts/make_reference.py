@@ -46,7 +46,6 @@ def pages() -> dict[str, str]:
 
 
 _RETURN_PATH = {
-    Keeps.YES: "kept",
     Keeps.DOMAIN: "its domain is kept",
     Keeps.REPORTS: "the provider's own; reports are sent on to ours",
     Keeps.NO: "the provider's own; events tell what came back",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from datetime import timedelta
 
@@ -9,7 +10,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from postroom.core.delivery.tracking import EventKind, TrackingEvent
+from postroom.core.delivery.tracking import EventKind, HookReading, HookRefusal, TrackingEvent
 from postroom.core.tokens.addresses import TokenPurpose, make_token
 from postroom.flows.access import NotAllowed
 from postroom.flows.ports import Ports
@@ -331,3 +332,45 @@ def test_what_cannot_be_read_is_said_to_be_so(ports: Ports) -> None:
     token = facts.address.rpartition("/")[2]
     result = take_hook(ports, provider="postmark", token=token, headers={}, body=json.dumps([1]).encode())
     assert result is HookResult.UNREADABLE
+
+
+class Desk:
+    """Providers as a test wants them."""
+
+    def __init__(self, reading: HookReading | HookRefusal | Exception, trouble: Exception | None = None) -> None:
+        self.reading, self.trouble, self.confirmed = reading, trouble, list[str]()
+
+    def read_post(self, *_: object) -> HookReading | HookRefusal:
+        if isinstance(self.reading, Exception):
+            raise self.reading
+        return self.reading
+
+    def confirm(self, address: str) -> None:
+        if self.trouble:
+            raise self.trouble
+        self.confirmed.append(address)
+
+
+def told_to(ports: Ports, desk: Desk) -> HookResult:
+    server = an_api_server("postmark")
+    facts = show_hook(ports, server.pk, member=None)
+    assert facts is not None
+    token = facts.address.rpartition("/")[2]
+    ports = dataclasses.replace(ports, providers=desk)  # type: ignore[arg-type]
+    return take_hook(ports, provider="postmark", token=token, headers={}, body=b"")
+
+
+def test_a_subscription_is_confirmed_where_the_proven_request_says(ports: Ports) -> None:
+    desk = Desk(HookReading(confirm_at="https://sns.example/?x"))
+    assert told_to(ports, desk) is HookResult.TAKEN
+    assert desk.confirmed == ["https://sns.example/?x"]
+
+
+@pytest.mark.parametrize("trouble", [OSError("no way out"), ValueError("HTTP 500")])
+def test_who_cannot_be_asked_makes_the_provider_tell_it_again(ports: Ports, trouble: Exception) -> None:
+    assert told_to(ports, Desk(HookReading(confirm_at="https://sns.example/"), trouble)) is HookResult.LATER
+    assert "could not be asked" in ProviderHook.objects.get().last_trouble
+
+
+def test_a_certificate_that_cannot_be_had_makes_the_provider_tell_it_again(ports: Ports) -> None:
+    assert told_to(ports, Desk(OSError("no name"))) is HookResult.LATER

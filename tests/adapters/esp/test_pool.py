@@ -97,7 +97,7 @@ def test_an_answer_that_never_ends_is_cut_off(bad: str) -> None:
 
 
 @pytest.mark.parametrize("answer", [Says(text="<html>login, please</html>"), Says(json=[]), Says(json={"a": 1})])
-@pytest.mark.parametrize("provider", ["postmark", "mailgun", "mailjet", "sparkpost"])
+@pytest.mark.parametrize("provider", ["postmark", "mailgun", "mailjet", "sparkpost", "amazon_ses"])
 def test_an_acceptance_that_makes_no_sense_is_unknown(provider: str, answer: Says) -> None:
     with api_that(answer) as api:
         outcome = send_one(api, provider)

@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 from anymail.backends.amazon_ses import AmazonSESBasePayload, AmazonSESV2SendEmailPayload, EmailBackend
 from botocore.config import Config
+from botocore.exceptions import ConnectionError as NoConnection
 
 from postroom.adapters.esp.messages import RawMessage
 from postroom.core.delivery.providers import API_URL
@@ -37,10 +38,25 @@ class AmazonPayload(AmazonSESV2SendEmailPayload):
 
 class AmazonBackend(EmailBackend):
     endpoint: ApiEndpoint
+    _was_asked = False
 
     def open(self) -> Any:
         with _making:
-            return super().open()
+            is_new = super().open()
+        self.client.meta.events.register("before-send.sesv2", self._note)
+        return is_new
+
+    def _note(self, **_: Any) -> None:
+        """Called by botocore right before it connects; None lets it go on."""
+        self._was_asked = True
+
+    def forget(self) -> None:
+        """A new mail begins."""
+        self._was_asked = False
+
+    def was_written(self, error: BaseException) -> bool:
+        """Whether the request may have gone to the wire before this error."""
+        return self._was_asked and not isinstance(error, NoConnection)
 
     def build_message_payload(self, message: RawMessage, defaults: object) -> AmazonPayload:
         return AmazonPayload(message, defaults, self)
