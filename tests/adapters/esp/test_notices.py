@@ -232,6 +232,7 @@ ANY_JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(provider=st.sampled_from(sorted(VOICES)), told=ANY_JSON)
 def test_whatever_json_comes_nothing_is_raised(provider: str, told: object) -> None:
