@@ -69,6 +69,7 @@ def add(
             "provider_options": given,
             "from_filter": from_filter,
             "priority": priority,
+            "signs_dkim": False,  # providers sign, and some change what we would have signed
             "password": _key(),
         }
         try:

@@ -160,6 +160,15 @@ def test_what_was_sent_once_stays_unknown_unless_it_is_known_to_be_taken(answer:
     assert len(api.requests) == (3 if answer == Does.DROP else 2)
 
 
+def test_what_was_sent_once_is_not_noted_as_refused_while_it_is_asked_for() -> None:
+    journal = MemoryJournal()
+    slow = Says(status=429, json={}, headers={"Retry-After": "0.01"})
+    with api_that(Does.DROP, slow, always=ACCEPTED["resend"]) as api:
+        (outcome,) = send_all(endpoint_at(api, "resend"), mails(1), journal)
+    assert outcome.is_accepted
+    assert journal.notes == [("started", 1), ("started", 1), ("started", 1), ("finished", 1)]
+
+
 def test_two_mails_have_two_idempotency_keys() -> None:
     with api_that(always=ACCEPTED["resend"]) as api:
         send_all(endpoint_at(api, "resend"), mails(2))
