@@ -96,8 +96,6 @@ def pytest_configure(config: pytest.Config) -> None:
         from django.conf import settings
 
         assert settings.INSTALLED_APPS
-        # The hash of a password is slow on purpose; a hundred sign-ins of the tests need not be.
-        settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
 
 
 def pytest_unconfigure() -> None:

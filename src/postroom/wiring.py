@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,26 +13,37 @@ from django.conf import settings
 # every process tells reasons, also of rooms that it never enters: these fill the catalogue
 import postroom.core.conversations.audience
 import postroom.core.delivery.sentences
+import postroom.core.diagnosis.sentences
 import postroom.core.routing.sentences
 import postroom.flows.settle_inbound  # noqa: F401
 from postroom.adapters.blobs.disk import DiskBlobs
 from postroom.adapters.clock import SystemClock
+from postroom.adapters.dkim.signing import DkimWriter
 from postroom.adapters.esp import ProviderDesk
-from postroom.adapters.html.sanitizing import Sanitizer
+from postroom.adapters.html.styling import MailHtml
+from postroom.adapters.html.templating import TemplateRenderer
 from postroom.adapters.ids import SystemIds
+from postroom.adapters.key_file import DerivedKeys, FixedKeys, KeyFile
 from postroom.adapters.vault import FernetVault
 from postroom.core.terms.configuration import Configuration
 from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxProtocol, MailboxSession
+from postroom.core.terms.secret import Secret
 from postroom.core.tokens.addresses import derive_key
 from postroom.flows.ports import Ports, Submit
 
 if TYPE_CHECKING:
+    from postroom.adapters.dns.mail_hosts import DnsMailHosts
+
     # named here again for workers, who may not import adapters
     from postroom.adapters.esp.pool import EspPool as EspPool  # noqa: PLC0414
     from postroom.adapters.journal import JournalContents as JournalContents  # noqa: PLC0414
     from postroom.adapters.journal import WireJournalFile as WireJournalFile  # noqa: PLC0414
+    from postroom.adapters.oauth.refreshing import RefreshingTokens
+    from postroom.adapters.smtp.handshake import TokenSource as ConnectionTokens
     from postroom.adapters.smtp.pool import SmtpPool as SmtpPool  # noqa: PLC0414
+    from postroom.core.delivery.probing import Probe, ProbeOrder
     from postroom.core.delivery.wire import ApiEndpoint, Endpoint, WireJournal
+    from postroom.flows.ports import ClientCertificateFacts
 
 
 @lru_cache(maxsize=1)
@@ -43,20 +54,33 @@ def ports() -> Ports:
 
 def make_ports(configuration: Configuration) -> Ports:
     """Ports for a configuration; tests change single ones with ``dataclasses.replace``."""
-    secret = configuration.secret_key
+    store = _key_store(configuration)
     return Ports(
         configuration=configuration,
         clock=SystemClock(),
         ids=SystemIds(),
         blobs=DiskBlobs(Path(configuration.data_dir) / "blobs"),
-        html=Sanitizer(),
-        vault=FernetVault([secret]),
+        html=MailHtml(),
+        templates=TemplateRenderer(),
+        vault=FernetVault(store.keys),
+        key_store=store,
+        dkim=DkimWriter(),
         submit=_submitter(configuration),
+        mail_hosts=_mail_hosts,
         providers=ProviderDesk(),
         mailbox_session=_mailbox_session,
-        address_keys=(derive_key(secret.reveal()),),
-        our_mark=sha256(b"postroom mark 1" + secret.reveal().encode()).hexdigest()[:16],
+        probe_server=_probe_server,
+        tokens=_Tokens(),
+        read_client_certificate=_read_client_certificate,
+        address_keys=DerivedKeys(store.keys, derive_key),
+        our_mark=store.mark(),
     )
+
+
+def _key_store(configuration: Configuration) -> KeyFile | FixedKeys:
+    if configuration.secret_key_file:
+        return KeyFile(Path(configuration.secret_key_file))
+    return FixedKeys(configuration.secret_keys)
 
 
 def _submitter(configuration: Configuration) -> Submit:
@@ -77,6 +101,69 @@ def _mailbox_session(endpoint: MailboxEndpoint) -> MailboxSession:
     return Pop3Session(endpoint)
 
 
+def _mail_hosts(domain: str) -> tuple[str, ...] | None:
+    """dnspython is imported only by those who ask."""
+    return _resolver()(domain)
+
+
+@lru_cache(maxsize=1)
+def _resolver() -> DnsMailHosts:
+    from postroom.adapters.dns.mail_hosts import DnsMailHosts
+
+    return DnsMailHosts()
+
+
+def _probe_server(order: ProbeOrder) -> Probe:
+    from postroom.adapters.smtp.testing import probe_server
+
+    return probe_server(order, access_token=_connection_tokens(order.endpoint))
+
+
+def _read_client_certificate(certificate: str, key: Secret, passphrase: Secret) -> ClientCertificateFacts:
+    from postroom.adapters.smtp.client_certificates import read_client_certificate
+
+    return read_client_certificate(certificate, key, passphrase)
+
+
+class _Tokens:
+    """The socket for access tokens; its pipe speaks HTTP, and is made when the first one is asked for."""
+
+    def access_token(self, source: str, grant: Secret) -> Secret:
+        return _refreshing_tokens().access_token(source, grant)
+
+
+@lru_cache(maxsize=1)
+def _refreshing_tokens() -> RefreshingTokens:
+    """One for the process: it keeps tokens for as long as they are good."""
+    from postroom.adapters.oauth.refreshing import RefreshingTokens
+
+    return RefreshingTokens(on_rotation=_keep_grant)
+
+
+def _keep_grant(source: str, former: Secret, fresh: Secret) -> None:
+    """In a thread of somebody's, which may never ask the database again."""
+    from django.db import connection
+
+    from postroom.flows.keep_grant import keep_grant
+
+    try:
+        keep_grant(ports(), source, former, fresh)
+    finally:
+        if not connection.in_atomic_block:
+            connection.close()
+
+
+def _connection_tokens(endpoint: Endpoint) -> ConnectionTokens | None:
+    """Who gives the access token of a new connection; nobody where it logs in otherwise."""
+    if endpoint.authentication.value != "token":
+        return None
+
+    async def fresh() -> Secret:
+        return await asyncio.to_thread(_refreshing_tokens().access_token, endpoint.token_source, endpoint.password)
+
+    return fresh
+
+
 def wire_journal(path: Path) -> WireJournalFile:
     """A new journal at ``path``. Raises `FileExistsError`, `OSError`."""
     from postroom.adapters.journal import WireJournalFile
@@ -89,7 +176,7 @@ def smtp_pool(endpoint: Endpoint, journal: WireJournal) -> SmtpPool:
     """Connections to a server; for one event loop."""
     from postroom.adapters.smtp.pool import SmtpPool
 
-    return SmtpPool(endpoint, journal=journal)
+    return SmtpPool(endpoint, journal=journal, access_token=_connection_tokens(endpoint))
 
 
 def api_pool(endpoint: ApiEndpoint, journal: WireJournal) -> EspPool:
@@ -100,20 +187,40 @@ def api_pool(endpoint: ApiEndpoint, journal: WireJournal) -> EspPool:
 
 
 def journal_names(directory: Path) -> list[str]:
-    """Whose journals are here, of the living and the dead."""
+    """Whose journals are here, of the living, of the dead, and of those who were settled a short while ago."""
     from postroom.adapters.journal import SUFFIX
+    from postroom.adapters.settled_journals import remembered
 
-    return sorted(path.name.removesuffix(SUFFIX) for path in directory.glob(f"*{SUFFIX}"))
+    here = {path.name.removesuffix(SUFFIX) for path in directory.glob(f"*{SUFFIX}")}
+    return sorted(here.union(remembered(_settled(directory))))
+
+
+def _settled(directory: Path) -> Path:
+    return directory.with_name("settled-journals")
 
 
 def read_dead_journals(directory: Path, settle: Callable[[str, JournalContents], None]) -> None:
     """``settle`` each journal here whose owner is gone, by its name; it is removed when ``settle`` returns. Two who do this share
-    the work. Raises what ``settle`` raises, and `OSError`."""
-    from postroom.adapters.journal import SUFFIX, JournalInUseError, find_dead_journals, recovering
+    the work. For some minutes each is settled again and again, with nothing in it: see `adapters.settled_journals`. Raises what
+    ``settle`` raises, and `OSError`."""
+    from postroom.adapters.journal import (
+        SUFFIX,
+        JournalContents,
+        JournalInUseError,
+        find_dead_journals,
+        recovering,
+    )
+    from postroom.adapters.settled_journals import forget_old, remember, remembered
 
+    folder = _settled(directory)
+    for name in remembered(folder):
+        settle(name, JournalContents(started=frozenset(), finished={}))
+    forget_old(folder)
     for path in find_dead_journals(directory):
+        name = path.name.removesuffix(SUFFIX)
         try:
             with recovering(path) as contents:
-                settle(path.name.removesuffix(SUFFIX), contents)
+                settle(name, contents)
+                remember(folder, name)
         except (JournalInUseError, FileNotFoundError):
             continue  # somebody else was quicker

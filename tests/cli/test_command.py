@@ -164,3 +164,23 @@ def test_the_bench_measures_us_and_the_yardstick_in_the_same_run(short_dir: Path
     assert found["rate"] > 0
     assert found["yardstick"] > 0
     assert not (short_dir / "b" / "data").exists(), "the bench lives elsewhere"
+
+
+@pytest.mark.slow
+def test_the_bench_compares_a_claim_from_a_short_and_from_a_long_queue(short_dir: Path) -> None:
+    answer = run("bench", "claim", "--small", "1000", "--large", "3000", "--json", data=short_dir / "b")
+    assert answer.returncode == 0, answer.stderr.decode()
+    found = json.loads(answer.stdout)
+    assert (found["taken"], found["small"], found["large"]) == (1000, 1000, 3000)
+    assert min(found["small_ms"], found["large_ms"], found["ratio"]) > 0
+
+
+@pytest.mark.slow
+def test_the_bench_times_urgent_mail_while_bulk_waits(short_dir: Path) -> None:
+    if shutil.which("smtp-sink", path="/usr/sbin:/usr/bin") is None:
+        pytest.skip("Postfix is not installed")
+    answer = run("bench", "urgent", "-n", "3", "--waiting", "500", "--workers", "1", "--json", data=short_dir / "b")
+    assert answer.returncode == 0, answer.stderr.decode()
+    found = json.loads(answer.stdout)
+    assert (found["n"], found["waiting"], found["workers"]) == (3, 500, 1)
+    assert 0 < found["median_ms"] <= found["p95_ms"] <= found["slowest_ms"]

@@ -116,3 +116,32 @@ def test_a_text_file_is_a_body_itself(postroom: Command, tmp_path: Path) -> None
     (tmp_path / "body.txt").write_text("From: here on it is text.\n\nYes.\n")
     answer = postroom("split-reply", "--jsonl", str(tmp_path / "body.txt"))
     assert answer.data["reply_text"].startswith("From: here on it is text.")
+
+
+HOSTILE = (
+    b'From: "\x1b[31mMallory" <mallory@evil.example>\r\nTo: alice@shop.example\r\n'
+    b"Subject: =?utf-8?b?G10wO3B3bmVkBxtbMko=?=\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
+    b"One\r\n\x1b[2J\x1b]52;c;cm0gLXJmIH4=\x07Two\x08\x08\x08 \xc2\x9b31m \x7f \xe2\x80\xae gnorw\r\n\tThree\r\n"
+)
+
+
+@pytest.mark.parametrize("command", ["parse", "split-reply", "read-report"])
+@pytest.mark.parametrize("how", [(), ("--jsonl",)])
+def test_what_a_mail_says_never_commands_the_terminal(
+    postroom: Command, tmp_path: Path, command: str, how: tuple[str, ...]
+) -> None:
+    file = tmp_path / "hostile.eml"
+    file.write_bytes(HOSTILE)
+    answer = postroom(command, *how, str(file))
+    said = answer.out + answer.err
+    assert answer.code == 0
+    assert [char for char in said if (char < " " and char not in "\n\t") or "\x7f" <= char <= "\x9f"] == []
+    assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in said
+
+
+def test_control_characters_are_shown_and_lines_stay_lines(postroom: Command, tmp_path: Path) -> None:
+    file = tmp_path / "hostile.eml"
+    file.write_bytes(HOSTILE)
+    shown = postroom("split-reply", str(file)).out
+    assert shown == "One\n␛[2J␛]52;c;cm0gLXJmIH4=␇Two␈␈␈ \\x9b31m ␡ \\u202e gnorw\n\tThree\n"
+    assert json.loads(postroom("split-reply", "--jsonl", str(file)).out)["reply_text"].count("\x1b") == 2

@@ -30,6 +30,16 @@ def test_a_value_that_does_not_fit_is_refused_with_what_would(postroom: Command)
     assert (answer.code, answer.err) == (2, "mail.retry.days: A whole number of 0 or more is needed, not 'soon'.\n")
 
 
+def test_a_number_below_zero_is_a_value_that_does_not_fit_and_no_option(postroom: Command) -> None:
+    answer = postroom("parameter", "set", "mail.retry.days", "-5")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == "mail.retry.days: A whole number of 0 or more is needed, not '-5'.\n"
+    assert postroom("parameter", "set", "mail.retry.days", "3", "--json").data == {
+        "key": "mail.retry.days",
+        "value": "3",
+    }
+
+
 def test_a_parameter_that_there_is_not_is_answered_with_one_that_there_is(postroom: Command) -> None:
     answer = postroom("parameter", "get", "catchall.domain")
     assert answer.code == 2
@@ -90,9 +100,10 @@ def test_nobody_is_created_twice_or_without_an_address(postroom: Command) -> Non
     assert postroom("user", "add", "alice", "--address", "alice@postroom.test").code == 0
     again = postroom("user", "add", "alice", "--address", "alice@postroom.test")
     assert (again.code, again.err) == (1, "There is a user 'alice' already.\n")
-    assert postroom("user", "add", "bob", "--address", "nowhere").code == 1
+    bad = postroom("user", "add", "bob", "--address", "nowhere")
+    assert (bad.code, bad.err) == (2, "'nowhere' is no mail address.\n")
     weak = postroom("user", "add", "charlie", "--address", "charlie@postroom.test", "--password", "12345")
-    assert weak.code == 1
+    assert weak.code == 2
     assert "password" in weak.err
     assert postroom("user", "add", "dora", "--address", "dora@postroom.test", "--role", "queen").code == 2
     assert Member.objects.count() == 1

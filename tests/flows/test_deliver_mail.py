@@ -163,10 +163,13 @@ def test_bodies_that_are_too_much_at_once_go_back_into_the_queue(ports: Ports, c
 @pytest.mark.parametrize(
     ("address", "sender", "failure_type", "blame"),
     [
-        ("", "alice@northwind.example", "mail_email_missing", "address"),
-        ("not an address", "alice@northwind.example", "mail_email_invalid", "address"),
+        pytest.param("", "alice@northwind.example", "mail_email_missing", "address", marks=pytest.mark.case("T-130")),
+        pytest.param(" ", "alice@northwind.example", "mail_email_missing", "address", marks=pytest.mark.case("T-131")),
+        pytest.param(
+            "no at sign", "alice@northwind.example", "mail_email_invalid", "address", marks=pytest.mark.case("T-131")
+        ),
         ("bob@reader.example", "not an address", "mail_from_invalid", "sender"),
-        ("bob@reader.example", "", "mail_from_missing", "sender"),
+        pytest.param("bob@reader.example", "", "mail_from_missing", "sender", marks=pytest.mark.case("T-128")),
     ],
 )
 def test_what_cannot_be_composed_fails_and_harms_no_other(
@@ -201,6 +204,7 @@ def test_a_mail_larger_than_the_server_takes_fails(ports: Ports, clock: HandCloc
     assert (only(delivery).state, delivery.blame) == ("failed", "policy")
 
 
+@pytest.mark.case("T-139")
 def test_a_bug_of_ours_delays_one_mail_and_no_other(
     ports: Ports, clock: HandClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -259,6 +263,7 @@ def test_the_server_of_the_configuration_serves_when_there_is_no_other(clock: Ha
     assert b"From: Alice <notifications@northwind.example>" in ready.wire.chunks[0]
 
 
+@pytest.mark.case("T-133")
 def test_addresses_beyond_ascii_ask_for_smtputf8(ports: Ports, clock: HandClock) -> None:
     a_server()
     mail = a_mail(a_company(), at=clock.now())

@@ -89,6 +89,7 @@ def test_who_cancels_sees_it_in_the_chatter(ports: Ports, clock: HandClock) -> N
     assert notification.state == "ready"
 
 
+@pytest.mark.case("T-146")
 def test_nobody_acts_on_the_mail_of_another_company(ports: Ports, clock: HandClock) -> None:
     mine, other = a_company(), a_company("Other", "other.example")
     manager = a_member(mine, "manager")

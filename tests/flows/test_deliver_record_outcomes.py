@@ -10,11 +10,12 @@ from django.db import connection
 
 from postroom.core.delivery.wire import Phase, WireOutcome
 from postroom.core.terms.smtp_replies import SmtpReply
-from postroom.flows.deliver_mail import ReadyMail, Shelf, claim_and_compose
+from postroom.flows.deliver_mail import ReadyMail, Shelf, Ticket, claim_and_compose
 from postroom.flows.ports import Ports
 from postroom.flows.queue import retry
 from postroom.flows.record_outcomes import RecordedBatch, record_outcomes
 from postroom.flows.recover_journals import give_up_expired, recover_worker, renew_leases
+from postroom.flows.wake_queue import wake_parked
 from postroom.store.models import (
     Attempt,
     Contact,
@@ -121,6 +122,7 @@ def test_what_another_worker_took_over_is_not_written(ports: Ports) -> None:
     assert not Attempt.objects.exists()
 
 
+@pytest.mark.case("T-137")
 def test_trouble_with_a_server_opens_its_circuit_once_and_costs_no_attempt(ports: Ports, clock: HandClock) -> None:
     server = a_server()
     one, two = some_ready(ports, 2)
@@ -135,7 +137,7 @@ def test_trouble_with_a_server_opens_its_circuit_once_and_costs_no_attempt(ports
     assert {(row_of(ready).state, row_of(ready).attempt_count) for ready in (one, two)} == {("queued", 0)}
     assert not Attempt.objects.exists()
     assert claim_and_compose(ports, WORKER, 9, shelf=Shelf()).ready == ()
-    assert {row_of(ready).due_at for ready in (one, two)} == {server.broken_until}
+    assert {row_of(ready).due_at for ready in (one, two)} == {row_of(one).deadline_at}  # parked: the circuit wakes them
 
 
 def test_a_mail_whose_deadline_is_over_does_not_make_a_broken_server_look_well(ports: Ports, clock: HandClock) -> None:
@@ -173,6 +175,7 @@ def test_the_configured_server_has_a_circuit_too(clock: HandClock) -> None:
     assert claim_and_compose(ports, WORKER, 9, shelf=shelf).ready == ()
     assert row_of(ready).due_at > clock.now()
     clock.pass_by(minutes=1)
+    assert wake_parked(ports, {}).woken == 1
     (again,) = claim_and_compose(ports, WORKER, 9, shelf=shelf).ready
     record_outcomes(ports, WORKER, [(again.ticket, said(again, Phase.BODY, 250))], shelf=shelf)
     assert shelf.configured_broken_until is None
@@ -185,6 +188,53 @@ def test_unknown_mail_is_sent_again_only_where_that_is_the_rule(ports: Ports, cl
     recorded(ports, (ready, said(ready, Phase.BODY, trouble="reset")))
     assert row_of(ready).state == "deferred"
     assert Attempt.objects.get().text == "reset"
+
+
+def test_unknown_mail_is_not_sent_again_and_again(ports: Ports, clock: HandClock) -> None:
+    a_server()
+    Parameter.objects.create(key="mail.unknown.policy", value="resend")
+    found = []
+    for _ in range(3):
+        (ready,) = some_ready(ports) if not found else claim_and_compose(ports, WORKER, 1, shelf=Shelf()).ready
+        recorded(ports, (ready, said(ready, Phase.BODY, trouble="reset")))
+        found.append(row_of(ready).state)
+        clock.pass_by(hours=1)
+    assert found == ["deferred", "deferred", "unknown"]
+
+
+@pytest.mark.parametrize(
+    ("policies", "states"),
+    [
+        ({}, ["unknown", "unknown", "unknown"]),
+        ({"": "resend"}, ["deferred", "deferred", "deferred"]),
+        ({".campaign": "resend"}, ["unknown", "unknown", "deferred"]),
+        ({"": "resend", ".urgent": "keep"}, ["unknown", "deferred", "deferred"]),
+        ({"": "keep", ".urgent": "resend", ".normal": "resend"}, ["deferred", "deferred", "unknown"]),
+    ],
+)
+def test_each_lane_may_have_its_own_rule_for_unknown_mail(
+    ports: Ports, policies: dict[str, str], states: list[str]
+) -> None:
+    a_server()
+    for suffix, value in policies.items():
+        Parameter.objects.create(key=f"mail.unknown.policy{suffix}", value=value)
+    some_ready(ports, 3)
+    found = []
+    for lane, row in enumerate(Delivery.objects.order_by("pk")):
+        ticket = Ticket(
+            delivery_id=row.pk,
+            notification_id=None,
+            server_id=None,
+            lane=lane,
+            attempt_count=0,
+            deadline_at=row.deadline_at,
+        )
+        record_outcomes(
+            ports, WORKER, [(ticket, WireOutcome(key=row.pk, phase=Phase.BODY, reply=None, trouble="reset"))]
+        )
+        row.refresh_from_db()
+        found.append(row.state)
+    assert found == states
 
 
 def test_a_server_that_was_removed_meanwhile_does_no_harm(ports: Ports) -> None:
@@ -265,6 +315,19 @@ def test_a_dead_machines_mail_is_unknown_after_its_lease(ports: Ports, clock: Ha
     assert (row.state, row.failure_type) == ("unknown", "unknown")
     assert row.notification is not None
     assert row.notification.state == "exception"
+
+
+def test_where_the_rule_is_to_send_again_a_dead_machines_mail_is_sent_again(ports: Ports, clock: HandClock) -> None:
+    a_server()
+    Parameter.objects.create(key="mail.unknown.policy", value="resend")
+    (ready,) = some_ready(ports)
+    clock.pass_by(minutes=8)
+    assert give_up_expired(ports, []) == 1
+    row = row_of(ready)
+    assert (row.state, row.claimed_by, row.waits_for["code"]) == ("deferred", "", "wait.resend")
+    assert row.due_at > clock.now()
+    assert row.notification is not None
+    assert row.notification.state == "ready"
 
 
 def test_a_worker_that_lives_is_not_given_up(ports: Ports, clock: HandClock) -> None:

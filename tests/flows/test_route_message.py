@@ -207,6 +207,7 @@ def test_the_preview_names_exactly_those_who_get_it(house: House) -> None:
     assert Contact.objects.get(normal="carla@customer.example").records.get() == record
 
 
+@pytest.mark.case("T-194")
 def test_colleagues_get_a_button_to_the_record_and_customers_do_not(house: House) -> None:
     arrive(write_mail(), "support@in.test")
     record = Record.objects.get()
@@ -244,6 +245,7 @@ def test_a_forged_bounce_changes_nothing(house: House) -> None:
     assert set(Delivery.objects.values_list("state", flat=True)) == {DeliveryState.SENT}
 
 
+@pytest.mark.case("T-203")
 def test_failures_can_be_sent_again_to_a_corrected_address_or_ignored(house: House) -> None:
     arrive(write_mail(), "support@in.test")
     message = Message.objects.get()

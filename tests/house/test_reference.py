@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from postroom.core.terms.parameters import PARAMETERS
+
 PROJECT = Path(__file__).parents[2]
 REFERENCE = PROJECT / "docs" / "reference"
 
@@ -43,3 +45,28 @@ def test_every_link_between_the_papers_leads_somewhere() -> None:
         if not target.endswith(".png") and not (paper.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_a_parameter_has_an_effect_or_says_that_it_has_none() -> None:
+    source = "".join(
+        path.read_text(encoding="utf-8")
+        for path in (PROJECT / "src" / "postroom").rglob("*.py")
+        if path.name != "parameters.py"
+    )
+    idle = [key for key, spec in PARAMETERS.items() if f'"{key}"' not in source and "without effect" not in spec.help]
+    assert sorted(set(idle) - {"base.default_max_email_size", "web.base.url"}) == []  # built beside this test
+
+
+def test_the_tests_that_a_paper_names_are_there() -> None:
+    known = {
+        name
+        for path in (PROJECT / "tests").rglob("test_*.py")
+        for name in re.findall(r"def (test_\w+)", path.read_text(encoding="utf-8"))
+    }
+    named = {
+        name
+        for paper in (PROJECT / "docs").rglob("*.md")
+        for name in re.findall(r"`(test_\w+)`", paper.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 20
+    assert sorted(named - known) == []

@@ -29,7 +29,8 @@ PLACES = {
     "record": "/records/{record}/", "queue": "/queue/", "failed": "/queue/?state=failed", "delivery": "/queue/{delivery}/",
     "inbound": "/inbound/", "mail": "/inbound/{inbound}/", "held": "/held/", "held_mail": "/inbound/{held}/", "letterbox": "/letterbox/",
     "letter": "/letterbox/{letter}/", "servers": "/settings/servers/", "server": "/settings/servers/{server}/", "mailboxes": "/settings/mailboxes/",
-    "domains": "/settings/domains/", "aliases": "/settings/aliases/", "alias": "/settings/aliases/{alias}/", "parameters": "/settings/parameters/", "actions": "/settings/actions/",
+    "domains": "/settings/domains/", "dkim": "/settings/dkim/", "aliases": "/settings/aliases/", "alias": "/settings/aliases/{alias}/", "templates": "/settings/templates/",
+    "template": "/settings/templates/{template}/", "scheduled": "/scheduled/", "scheduled_one": "/scheduled/{scheduled}/", "parameters": "/settings/parameters/", "actions": "/settings/actions/",
     "action": "/settings/actions/queue_manager/", "changes": "/settings/changes/", "keys": "/settings/keys/",
 }  # fmt: skip
 SIZES = {"wide": (1280, 900), "narrow": (390, 844)}
@@ -125,6 +126,8 @@ def some_numbers(page: Page, base: str) -> dict[str, str]:
         "held": first("/held/", r"^/inbound/(\d+)/"),
         "letter": first("/letterbox/", r"^/letterbox/(\d+)/"),
         "server": first("/settings/servers/", r"^/settings/servers/(\d+)/"),
+        "template": first("/settings/templates/", r"^/settings/templates/(\d+)/"),
+        "scheduled": first("/scheduled/", r"^/scheduled/(\d+)/"),
         "alias": first("/settings/aliases/", r"^/settings/aliases/(\d+)/"),
     }
 

@@ -20,10 +20,14 @@ from postroom.store.models import (
     Company,
     Contact,
     Delivery,
+    DkimKey,
     Follower,
     InboundMessage,
     LetterboxMail,
     Mailbox,
+    MailTemplate,
+    MailTemplateFile,
+    MailTemplateVariant,
     Member,
     Message,
     MessageBody,
@@ -35,9 +39,12 @@ from postroom.store.models import (
     RecordKind,
     ReportedRecipient,
     ScheduledAction,
+    ScheduledFile,
+    ScheduledMessage,
     ScheduledRun,
     SettingChange,
 )
+from postroom.wiring import ports
 
 PASSWORD = "only-for-tests-7"
 NOW = datetime.now(UTC).replace(microsecond=0)  # noqa: TID251 (pages speak of times relative to now)
@@ -58,7 +65,7 @@ def a_contact(name: str, address: str, company: Company | None = None) -> Contac
 @lru_cache
 def _hashed() -> str:
     """Slow on purpose, so done once a run."""
-    return make_password(PASSWORD)
+    return make_password(PASSWORD, hasher="pbkdf2_sha256")  # which processes of their own know, too
 
 
 def a_member(login: str, name: str, company: Company, role: Role = Role.AGENT, **more: Any) -> Member:
@@ -191,6 +198,53 @@ def a_mail(sender: str, to: str, subject: str, body: str, subtype: str = "plain"
     return "\r\n".join(lines).encode()
 
 
+def written_ahead(company: Company, record: Record, author: Member) -> None:
+    """A template in two languages with a file, a message that waits, and one that could not be posted."""
+    template = MailTemplate.objects.create(
+        company=company,
+        name="Your order is ready",
+        subject="Ready: {{ record.title }}",
+        html="<p>Dear {{ contact.first_name }},</p><p>your order <b>{{ record.title }}</b> can be fetched from {{ today|date }} on.</p>"
+        "<p>{{ author.name }}, {{ company.name }}</p>",
+    )
+    MailTemplateVariant.objects.create(
+        template=template,
+        language="de",
+        subject="Fertig: {{ record.title }}",
+        html="<p>Guten Tag {{ contact.name }},</p><p>Ihre Bestellung kann ab {{ today|date }} abgeholt werden.</p>",
+    )
+    MailTemplateFile.objects.create(
+        template=template,
+        name="opening-hours.pdf",
+        content_type="application/pdf",
+        size=17,
+        sha256=ports().blobs.put(b"%PDF opening hours"),
+    )
+    waiting = ScheduledMessage.objects.create(
+        company=company,
+        record=record,
+        author=author,
+        author_name=author.contact.name,
+        subject="How are the posters?",
+        html="<p>Hello Carla,</p><p>a week has gone by: do you like your posters?</p>",
+        scheduled_at=NOW + timedelta(days=6, hours=3),
+        created_at=ago(hours=1),
+    )
+    ScheduledFile.objects.create(
+        scheduled=waiting, name="survey.pdf", size=11, sha256=ports().blobs.put(b"%PDF survey")
+    )
+    ScheduledMessage.objects.create(
+        company=company,
+        record=record,
+        author=author,
+        author_name=author.contact.name,
+        html="<p>The proof is on its way.</p>",
+        trouble="Its author may not post here any more.",
+        scheduled_at=ago(hours=2),
+        created_at=ago(days=2),
+    )
+
+
 def a_house() -> Company:
     """Everything that the pages can show, in believable amounts. For looking at, and for budgets of queries."""
     company = a_company()
@@ -249,6 +303,18 @@ def a_house() -> Company:
     )
     domain = AliasDomain.objects.create(name="postroom.test")
     AliasDomain.objects.create(name="old-name.test", retired_at=ago(days=20), priority=50)
+    for number, state in enumerate(("active", "prepared", "retired")):
+        DkimKey.objects.create(
+            domain="postroom.test",
+            selector=f"pr20261{number}a",
+            algorithm="rsa",
+            public_key=f"MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A{'x7Q+' * 90}",
+            private_key=ports().vault.seal("a private key"),
+            state=state,
+            created_at=ago(days=70),
+            activated_at=ago(days=60) if state != "prepared" else None,
+            retired_at=ago(days=2) if state == "retired" else None,
+        )
     aliases = [
         Alias.objects.create(company=company, name=name, domain=domain, kind_id=kind, status=status)
         for name, kind, status in (
@@ -641,4 +707,5 @@ def a_house() -> Company:
         before="",
         after="postroom.test",
     )
+    written_ahead(company, Record.objects.get(title__startswith="Poster"), admin)
     return company

@@ -23,8 +23,15 @@ CHANGING = [
     "/inbound/1/refuse/",
     "/letterbox/1/act/",
     "/letterbox/1/seen/",
+    "/scheduled/1/cancel/",
+    "/scheduled/1/send/",
+    "/settings/templates/preview/",
+    "/settings/templates/1/remove/",
     "/settings/parameters/mail.retry.days/",
     "/settings/actions/queue_manager/run/",
+    "/settings/dkim/create/",
+    "/settings/dkim/rotate/",
+    "/settings/dkim/act/",
     "/settings/keys/remove/",
     "/settings/installation/confirm/",
     "/settings/installation/capture/",
@@ -38,7 +45,16 @@ def test_what_changes_something_does_not_listen_to_get(signed_in: SignedIn, ada:
 
 
 @pytest.mark.parametrize(
-    "place", [*CHANGING, "/records/1/messages/", "/records/ticket/new/", "/settings/servers/new/", "/login/"]
+    "place",
+    [
+        *CHANGING,
+        "/records/1/messages/",
+        "/scheduled/1/",
+        "/settings/templates/new/",
+        "/records/ticket/new/",
+        "/settings/servers/new/",
+        "/login/",
+    ],
 )
 def test_a_post_without_the_token_of_a_page_is_refused(ada: Member, place: str) -> None:
     window = Client(enforce_csrf_checks=True)
@@ -56,6 +72,8 @@ def test_every_place_is_asked_for_in_some_test_of_pages() -> None:
     known |= {
         "/attachment/N/",
         "/hooks/N/N",  # for providers' programs: see tests/api/test_hooks.py
+        "/files/N/",
+        "/files/N/N",
         "/live/N/",
         "/live/N/N/",
         "/people/chosen/",

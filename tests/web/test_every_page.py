@@ -14,10 +14,14 @@ from postroom.store.models import (
     InboundMessage,
     LetterboxMail,
     Mailbox,
+    MailTemplate,
+    MailTemplateFile,
     Member,
     Message,
     OutgoingServer,
     Record,
+    ScheduledFile,
+    ScheduledMessage,
 )
 from tests.web import seeding
 from tests.web.conftest import SignedIn
@@ -39,6 +43,12 @@ EVERYBODY = [
     "/records/{record}/messages/",
     "/records/{record}/audience/?kind=comment",
     "/records/{record}/live/?after=0",
+    "/records/{record}/scheduled/",
+    "/records/{record}/templates/",
+    "/records/{record}/templates/{template}/",
+    "/scheduled/",
+    "/scheduled/{scheduled}/",
+    "/scheduled/file/{scheduled_file}/",
     "/message/{message}/body/",
     "/message/{message}/recipients/",
     "/letterbox/",
@@ -71,9 +81,14 @@ ADMINISTRATORS = [
     "/settings/domains/",
     "/settings/domains/new/",
     "/settings/domains/{domain}/",
+    "/settings/dkim/",
     "/settings/aliases/",
     "/settings/aliases/new/",
     "/settings/aliases/{alias}/",
+    "/settings/templates/",
+    "/settings/templates/new/",
+    "/settings/templates/{template}/",
+    "/settings/templates/{template}/files/{template_file}/",
     "/settings/parameters/",
     "/settings/parameters/?q=loop",
     "/settings/actions/",
@@ -97,6 +112,10 @@ def numbers(db: None) -> dict[str, int]:
         "mailbox": Mailbox.objects.all()[0].pk,
         "domain": AliasDomain.objects.all()[0].pk,
         "alias": Alias.objects.all()[0].pk,
+        "template": MailTemplate.objects.get().pk,
+        "template_file": MailTemplateFile.objects.get().pk,
+        "scheduled": ScheduledMessage.objects.get(trouble="").pk,
+        "scheduled_file": ScheduledFile.objects.get().pk,
     }
 
 
@@ -118,7 +137,7 @@ def test_every_page_answers_within_its_budget_and_under_its_policy(
         assert "unsafe-inline" not in policy.split("script-src")[-1].split(";")[0] or "script-src" not in policy, place
         if answer["Content-Type"].startswith("text/html"):
             assert b"{%" not in answer.content, place
-            assert b"{{" not in answer.content, place
+            assert b"{{" not in answer.content or place.startswith("/settings/templates/"), place
 
 
 @pytest.mark.parametrize(

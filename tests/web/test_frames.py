@@ -97,9 +97,13 @@ def test_only_plain_pictures_are_shown_and_only_when_a_frame_asks(
     assert "sandbox" in answer["Content-Security-Policy"]
 
 
-def test_files_of_another_company_are_not_there(record: Record, signed_in: SignedIn, mallory: Member) -> None:
+@pytest.mark.case("T-148")
+def test_files_of_another_company_are_not_there(
+    record: Record, signed_in: SignedIn, mallory: Member, bob: Member
+) -> None:
     file = a_file(seeding.a_message(record, record.contact, "x"), "plan.pdf", "application/pdf")
     assert signed_in(mallory).get(f"/attachment/{file.pk}/").status_code == 404
+    assert signed_in(bob).get(f"/attachment/{file.pk}/").status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,23 @@ def test_a_page_hears_of_its_record_and_of_no_other(record: Record, bob: Member)
     run(work)
 
 
+def test_an_author_hears_of_what_he_wrote_and_of_nobody_elses(bob: Member, mallory: Member) -> None:
+    async def work() -> None:
+        page, other = await opened(bob, "/live/author/"), await opened(mallory, "/live/author/")
+        await page.next()
+        await other.next()
+        await sync_to_async(say)(f"author:{bob.contact_id}")
+        await page.next()
+        await sync_to_async(say)(f"author:{mallory.contact_id}")
+        await other.next()
+        assert page.events.empty()
+        assert other.events.empty()
+        await page.close()
+        await other.close()
+
+    run(work)
+
+
 @pytest.mark.slow
 def test_a_hundred_streams_share_one_connection_and_none_is_left_when_they_end(record: Record, bob: Member) -> None:
     def listeners() -> int:
@@ -168,6 +185,8 @@ def test_who_may_not_look_may_not_listen(record: Record, bob: Member, mallory: M
         assert await status(bob, "/live/record/999999/") == 404
         assert await status(bob, "/live/queue/") == 404  # an agent
         assert await status(bob, "/live/dragons/") == 404
+        assert await status(bob, f"/live/author/{mallory.contact_id}/") == 404
+        assert await status(None, "/live/author/") == 401
         assert await status(bob, f"/live/queue/{record.pk}/") == 404
         assert (await AsyncClient().post(f"/live/record/{record.pk}/")).status_code == 405
 

@@ -41,6 +41,25 @@ def test_the_list_is_read_page_by_page_each_record_once_although_times_are_equal
     assert set(seen) == titles
 
 
+@pytest.mark.case("T-205")
+def test_who_wrote_what_did_not_arrive_finds_the_record_and_nobody_else_does(
+    signed_in: SignedIn, company: Company, bob: Member, alice: Member
+) -> None:
+    carla = seeding.a_contact("Carla Conti", "carla@customer.example", company)
+    for title, author, state in (
+        ("Bounced", bob, "bounce"),
+        ("Refused", bob, "exception"),
+        ("Ignored", bob, "canceled"),
+        ("Arrived", bob, "sent"),
+        ("Of Alice", alice, "bounce"),
+    ):
+        record = seeding.a_record(company, title)
+        seeding.a_notification(seeding.a_message(record, author.contact, "<p>x</p>"), carla, state)
+    assert sorted(listed(signed_in(bob), "/records/", who="failed")) == ["Bounced", "Refused"]
+    assert listed(signed_in(bob), "/records/", who="failed", q="refused") == ["Refused"]
+    assert listed(signed_in(alice), "/records/", who="failed") == ["Of Alice"]
+
+
 @pytest.mark.parametrize(
     ("typed", "found"),
     [

@@ -12,6 +12,7 @@ import pytest
 
 from postroom.workers import smtp_session
 from postroom.workers.limits import DoorLimits
+from postroom.workers.smtp_session import BARE_LINE_END
 from tests.laboratory.waiting import wait_until
 from tests.workers.open_door import LOOPBACK, Peer, Storeroom, open_door
 
@@ -281,6 +282,28 @@ def test_a_line_that_is_too_long_is_refused_and_read_away() -> None:
         for length in (5_000, 70_000, 500_000):
             assert peer.say("NOOP " + "x" * length) == "500 5.5.2 The line is too long"
         assert peer.say("NOOP") == "250 2.0.0 Ok"
+
+
+def test_a_command_ends_with_cr_lf_and_with_nothing_else() -> None:
+    """What stands behind a bare line feed is no command: a proxy before us may not have seen it as one (RFC 5321 2.3.8)."""
+    with open_door() as door, Peer(door.smtp_port, greet="EHLO") as peer:
+        peer.send("NOOP\n")
+        assert peer.reply() == BARE_LINE_END, "at once: who types by hand shall know"
+        peer.send("MAIL FROM:<mallory@customer.example>\nRCPT TO:<bob@postroom.test>\nDATA\n\r\n")
+        assert peer.say("RCPT TO:<bob@postroom.test>") == "503 5.5.1 Say MAIL first"
+        assert peer.say("NOOP\rMAIL FROM:<mallory@customer.example>") == BARE_LINE_END
+        assert peer.say("NOOP x\nMAIL FROM:<mallory@customer.example>") == BARE_LINE_END
+        assert peer.say("NOOP " + "x" * 70_000 + "\nNOOP") == BARE_LINE_END
+        assert peer.say("MAIL FROM:<carla@customer.example>") == "250 2.1.0 Ok"
+        assert peer.say("RCPT TO:<bob@postroom.test>") == "250 2.1.5 Ok"
+
+
+def test_who_sends_nothing_but_bare_line_ends_is_sent_away() -> None:
+    with open_door(limits=DoorLimits(bad_commands=2)) as door, Peer(door.smtp_port, greet="EHLO") as peer:
+        assert [peer.say("NOOP\nNOOP") for _ in range(2)] == [BARE_LINE_END] * 2
+        peer.send("NOOP\n")
+        assert peer.reply() == "421 4.7.0 Too many errors, goodbye"
+        assert peer.is_hung_up()
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,17 @@ from postroom.core.terms.configuration import Configuration
 from postroom.workers import supervisor
 from postroom.workers.roles import ROLES, staff_for
 from postroom.workers.stopping import Stop
-from postroom.workers.supervisor import Place, PortTaken, Post, Supervisor, places_of, posts_of, require_free
+from postroom.workers.supervisor import (
+    AlreadyUp,
+    Place,
+    PortTaken,
+    Post,
+    Supervisor,
+    alone_in,
+    places_of,
+    posts_of,
+    require_free,
+)
 from tests.laboratory.ports import Port
 from tests.laboratory.waiting import wait_until
 
@@ -183,6 +193,17 @@ def test_a_port_that_is_taken_is_named_with_the_cure() -> None:
         with pytest.raises(PortTaken, match="POSTROOM_SMTP_PORT"):
             require_free(Place(label="SMTP", host="127.0.0.1", port=number))
     require_free(Place(label="SMTP", host="127.0.0.1", port=number))
+
+
+def test_a_data_directory_has_one_supervisor_and_the_second_is_told_whose_it_is(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    with alone_in(folder):
+        with pytest.raises(AlreadyUp, match=f"process {os.getpid()}.*POSTROOM_DATA_DIR"), alone_in(folder):
+            pytest.fail("two of them")
+        with alone_in(tmp_path / "another"):
+            pass
+    with alone_in(folder):  # the first one is gone
+        assert (folder / "up.lock").read_text() == f"{os.getpid()}\n"
 
 
 def test_a_dead_database_is_started_again() -> None:

@@ -160,3 +160,15 @@ def test_a_port_that_is_taken_is_told_before_anything_starts(short_dir: Path) ->
         assert second.process is not None
         assert second.process.wait(20) != 0
         assert second.processes("door") == []
+
+
+def test_a_second_one_on_the_same_data_is_told_so_whatever_its_ports(short_dir: Path) -> None:
+    with installation(short_dir) as one:
+        assert one.process is not None
+        second = Installation(short_dir)
+        with pytest.raises(AssertionError, match=f"already .process {one.process.pid}."):
+            second.start()
+        assert second.process is not None
+        assert second.process.wait(20) == 1
+        assert second.processes("deliverer") == []
+        assert answers(one) == 200

@@ -44,6 +44,56 @@ def into(
     _measure("Receiving", n, workers, as_json, bench_in)
 
 
+@app.command("claim")
+def claim(
+    small: Annotated[int, typer.Option("--small", min=1_000, help="Waiting mails at first.")] = 10_000,
+    large: Annotated[int, typer.Option("--large", min=1_000, max=100_000_000, help="Waiting mails then.")] = 3_000_000,
+    as_json: AsJson = False,
+) -> None:
+    """Taking the next 1,000 out of a short and of a long queue. Example: postroom bench claim --large 1000000"""
+    from postroom.cli.benching.queueing import bench_claim
+
+    if large <= small:
+        raise typer.BadParameter("--large must be more than --small.")
+    with _bar("Filling the queue", large) as progress:
+        result = bench_claim(small, large, progress)
+    if as_json:
+        say_json(asdict(result))
+        return
+    for waiting, ms in ((result.small, result.small_ms), (result.large, result.large_ms)):
+        say(f"next {result.taken:,} of {waiting:>12,}  {ms:>10,.2f} ms")
+    say(f"ratio                      {result.ratio:>10,.2f}      (1 is flat)")
+
+
+@app.command("urgent")
+def urgent(
+    n: Annotated[int, typer.Option("-n", min=1, max=100_000, help="How many messages, one after the other.")] = 200,
+    waiting: Annotated[
+        int, typer.Option("--waiting", min=0, max=10_000_000, help="Bulk mails that wait meanwhile.")
+    ] = 0,
+    workers: Workers = 0,
+    as_json: AsJson = False,
+) -> None:
+    """From posting a message to the server's 250, written down. Example: postroom bench urgent --waiting 500000"""
+    from postroom.cli.benching.ground import program
+    from postroom.cli.benching.queueing import bench_urgent
+
+    program("smtp-sink")
+    with _bar("Posting", max(n, waiting)) as progress:
+        result = bench_urgent(n, waiting, workers or max(1, cores()), progress)
+    if as_json:
+        say_json(asdict(result))
+        return
+    say(
+        f"median             {result.median_ms:>12,.1f} ms   ({result.n} messages, {result.waiting:,} bulk mails waiting)"
+    )
+    say(f"95 of 100 within   {result.p95_ms:>12,.1f} ms")
+    say(f"slowest            {result.slowest_ms:>12,.1f} ms")
+    say(f"largest process    {result.peak_rss_mb:>12,.1f} MB   ({result.workers} workers, {result.cores} cores)")
+    if result.waiting:
+        say(f"still waiting      {result.bulk_left:>12,}      bulk mails, when the last message had left")
+
+
 def _measure(
     what: str, n: int, workers: int, as_json: bool, bench: Callable[[int, int, Callable[[int], None]], BenchResult]
 ) -> None:

@@ -15,7 +15,21 @@ from typing import Annotated, Protocol, runtime_checkable
 import typer
 
 from postroom import __version__
-from postroom.cli import bench, home, mail_commands, mailboxes, members, parameters, providers, queue, running, schedule
+from postroom.cli import (
+    bench,
+    dkim,
+    home,
+    mail_commands,
+    mailboxes,
+    members,
+    parameters,
+    providers,
+    queue,
+    running,
+    schedule,
+    secrets,
+    servers,
+)
 from postroom.cli.telling import ASKED_WRONGLY, FAILED, Trouble, remark
 from postroom.core.terms.configuration import ConfigurationError
 
@@ -79,8 +93,11 @@ for name, group in (
     ("queue", queue.app),
     ("schedule", schedule.app),
     ("mailbox", mailboxes.app),
+    ("server", servers.app),
     ("parameter", parameters.app),
     ("provider", providers.app),
+    ("dkim", dkim.app),
+    ("secrets", secrets.app),
     ("user", members.app),
     ("bench", bench.app),
 ):
@@ -138,7 +155,7 @@ def _in_words(error: Exception) -> str:
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if "OperationalError" in kinds or "InterfaceError" in kinds:
         return f"The database cannot be reached: {said}"
-    if kinds & {"DatabaseTrouble", "PortTaken", "NotAllowed", "ParameterError"}:
+    if kinds & {"DatabaseTrouble", "PortTaken", "AlreadyUp", "NotAllowed", "ParameterError"}:
         return str(error)
     if isinstance(error, OSError):
         return f"{error.strerror or said}" + (f": {error.filename}" if error.filename else "")

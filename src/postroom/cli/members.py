@@ -36,7 +36,7 @@ def add(
         give_up(f"There is no role {role!r}. There are: {', '.join(Role)}.", code=ASKED_WRONGLY)
     made = "" if password else secrets.token_urlsafe(12)
     with entered() as ports:
-        from postroom.flows.add_member import CannotAdd, add_member
+        from postroom.flows.add_member import CannotAdd, NotUsable, add_member
 
         try:
             member = add_member(
@@ -48,6 +48,8 @@ def add(
                 company=company,
                 password=password or made,
             )
+        except NotUsable as error:
+            give_up(str(error), code=ASKED_WRONGLY)
         except CannotAdd as error:
             give_up(str(error))
         company_name = member.company.name

@@ -43,7 +43,9 @@ def get(key: str, as_json: AsJson = False) -> None:
     say_json({"key": key, "value": value}) if as_json else say(value)
 
 
-@app.command("set")
+@app.command(
+    "set", context_settings={"ignore_unknown_options": True}
+)  # -5 is a value that does not fit, and is told so
 def set_value(key: str, value: str, as_json: AsJson = False) -> None:
     """Change a value, in every process at once; it is recorded. Example: postroom parameter set mail.retry.days 3"""
     _require(key)

@@ -1,12 +1,14 @@
 """How the command speaks: tables and sentences for people, JSON for programs, plain words for trouble.
 
 Laws: data goes to stdout, everything else to stderr; a program that asks for JSON gets nothing but JSON. Exit codes are
-those of the command's page: 0 done, 1 it did not work, 2 it was asked wrongly; `receive` has those of sysexits.h.
+those of the command's page: 0 done, 1 it did not work, 2 it was asked wrongly; `receive` has those of sysexits.h. What strangers
+wrote cannot command the terminal: control characters, and those that turn the direction of writing, are shown and not obeyed.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -15,6 +17,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 DONE, FAILED, ASKED_WRONGLY = 0, 1, 2
+
+_COMMANDING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer as JSON, for programs.")]
 
@@ -34,22 +38,41 @@ def give_up(text: str, *, code: int = FAILED) -> NoReturn:
 
 def say(text: str) -> None:
     """A line for people, on stdout."""
-    _write(f"{text}\n")
+    _write(f"{visible(text)}\n")
 
 
 def remark(text: str) -> None:
     """A line beside the answer, on stderr."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{visible(text)}\n".encode("utf-8", "replace").decode("utf-8"))
+
+
+def visible(text: str) -> str:
+    """With control characters as pictures (``␛``) or numbers (``\\x9b``); line ends and tabs stay what they are."""
+    return _COMMANDING.sub(lambda found: _picture(ord(found[0])), text.replace("\r\n", "\n"))
+
+
+def _picture(code: int) -> str:
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "\N{SYMBOL FOR DELETE}"
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def say_json(value: Any) -> None:
     """One JSON document, on several lines."""
-    _write(json.dumps(value, ensure_ascii=False, indent=2, default=_plain) + "\n")
+    _write(_as_json(value, indent=2) + "\n")
 
 
 def say_line(value: Any) -> None:
     """One JSON document on one line (JSON Lines)."""
-    _write(json.dumps(value, ensure_ascii=False, default=_plain) + "\n")
+    _write(_as_json(value) + "\n")
+
+
+def _as_json(value: Any, indent: int | None = None) -> str:
+    """What JSON itself leaves as it is, is escaped too: in a document they stand in texts alone."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent, default=_plain)
+    return _COMMANDING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
@@ -83,7 +106,7 @@ def _cell(value: object) -> str:
         case datetime():
             return f"{value:%Y-%m-%d %H:%M:%S}"
         case _:
-            return str(value)
+            return visible(str(value))
 
 
 def _plain(value: object) -> object:

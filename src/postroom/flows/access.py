@@ -19,6 +19,7 @@ from postroom.store.models import (
     Delivery,
     InboundMessage,
     LetterboxMail,
+    MailTemplate,
     Member,
     Message,
     Notification,
@@ -93,6 +94,16 @@ def _companies(member: Member) -> tuple[list[int], bool]:
 
 def visible_records(member: Member | None) -> QuerySet[Record]:
     return _cut(Record.objects.all(), member)
+
+
+def usable_templates(member: Member | None, record: Record | None = None) -> QuerySet[MailTemplate]:
+    """The templates in use of the own companies and of all; with ``record`` those that fit its company and kind."""
+    rows = MailTemplate.objects.filter(is_active=True)
+    if member is not None:
+        rows = rows.filter(Q(company=None) | Q(company_id__in=company_ids(member)))
+    if record is not None:
+        rows = rows.filter(Q(company=None) | Q(company_id=record.company_id), Q(kind=None) | Q(kind_id=record.kind_id))
+    return rows
 
 
 def visible_messages(member: Member | None) -> QuerySet[Message]:

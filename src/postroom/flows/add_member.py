@@ -19,13 +19,17 @@ class CannotAdd(Exception):  # noqa: N818 - an answer to a person
     """The person was not created; the text says why."""
 
 
+class NotUsable(CannotAdd):
+    """What was said of the person cannot be used."""
+
+
 @transaction.atomic
 def add_member(ports: Ports, *, login: str, name: str, address: str, role: Role, company: str, password: str) -> Member:
     """For the operator at the command line. ``company`` is made when it is new; empty: the first one. Raises `CannotAdd`."""
     users = get_user_model().objects
     normal = normalize(address)
     if not normal:
-        raise CannotAdd(f"{address!r} is no mail address.")
+        raise NotUsable(f"{address!r} is no mail address.")
     if users.filter(username=login).exists():
         raise CannotAdd(f"There is a user {login!r} already.")
     first, _, last = name.rpartition(" ")
@@ -40,7 +44,7 @@ def add_member(ports: Ports, *, login: str, name: str, address: str, role: Role,
         user.set_password(password)
         user.full_clean()
     except ValidationError as error:
-        raise CannotAdd(" ".join(error.messages)) from error
+        raise NotUsable(" ".join(error.messages)) from error
     user.save()
     home = _company(company)
     contact = Contact.objects.create(name=name, address=address, normal=normal)

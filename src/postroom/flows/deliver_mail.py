@@ -1,16 +1,16 @@
 """A mail leaves, first half: claimed, given a server and a sender, composed; the wire comes next, then `record_outcomes`.
 
-    claim -> choose a server -> identify -> compose -> the worker sends, or it is captured, or it waits, or it fails
+    claim -> choose a server -> identify -> a place in its gates -> compose -> the worker sends, or it is captured, or waits, or fails
 
 Laws: the claim is a transaction of its own and nothing is on the wire before it is committed. A constant number of queries
-a batch. A body is read and rendered once for all its recipients. What cannot be composed fails with its reason, and never
+a batch. What waits for a server that is paused or in trouble is parked: it comes back when the gate opens (`wake_queue`). A body is read and rendered once for all its recipients. What cannot be composed fails with its reason, and never
 takes its batch along. Captured mail meets no network: its capture and its state are one transaction.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -20,6 +20,7 @@ from postroom.core.delivery.identity import Identity, NoIdentity, Sender, Sendin
 from postroom.core.delivery.outcomes import given_up
 from postroom.core.delivery.retry import next_attempt
 from postroom.core.delivery.servers import Choice, MailFact, Wait, choose
+from postroom.core.delivery.throttle import GateKey
 from postroom.core.delivery.wire import ApiEndpoint, Endpoint, WireMail
 from postroom.core.mime.composing import MailHeaders, needs_smtputf8, render_headers, splice
 from postroom.core.terms.addresses import Address, normalize
@@ -27,11 +28,17 @@ from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.reasons import Reason, because, reasons_as_json
 from postroom.core.terms.states import Blame, DeliveryState, FailureType, NotificationState
 from postroom.core.tokens.addresses import TokenPurpose, make_token
+from postroom.flows.link_attachments import LighterMail, LighterMails, limit_of
+from postroom.flows.pass_gates import Routed, domains_of, pass_gates
 from postroom.flows.ports import Ports
+from postroom.flows.reserve_sending import DestinationsKnown, Limits, give_back
+from postroom.flows.sign_mail import Keyring
 from postroom.flows.ways_out import WaysOut, load_ways_out
 from postroom.store import claims
 from postroom.store.claims import AttemptRow, ClaimedRow, Mark, NotificationMark
+from postroom.store.gates import Reservation
 from postroom.store.models import LetterboxMail
+from postroom.store.models.outgoing import PARKED
 from postroom.store.queries.outgoing import MailFacts, content_sizes, load_mails
 
 logger = logging.getLogger(__name__)
@@ -40,6 +47,8 @@ LEASE = timedelta(minutes=5)  # renewed while the worker lives
 MOST_AT_ONCE = 1000
 SHELF_BYTES = 64 * 1024 * 1024
 CAMPAIGN_LANE = 2
+URGENT_LANE = 0
+MOST_SERVERS = 5  # that a batch tries one after the other, when their days are full
 LIVE_CHANNEL = "postroom_live"
 
 
@@ -54,6 +63,8 @@ class Ticket:
     attempt_count: int
     deadline_at: datetime
     reasons: list[dict[str, object]] | None = None  # why this server and this sender
+    reserved: tuple[Reservation, ...] = ()  # its places in the gates
+    domain: str = ""  # the recipient's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +78,11 @@ class ReadyMail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedBatch:
-    """``taken`` deliveries were claimed; those that are not ``ready`` are settled already."""
+    """``taken`` deliveries were claimed; those that are not ``ready`` are settled already. ``alarms`` are sentences about limits."""
 
     taken: int
     ready: tuple[ReadyMail, ...] = ()
+    alarms: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -82,6 +94,10 @@ class Shelf:
     configured_broken_until: datetime | None = None
     configured_trouble: str = ""
     configured_trouble_count: int = 0
+    destinations: DestinationsKnown = field(default_factory=DestinationsKnown)
+    gates: set[GateKey] = field(default_factory=set)  # whose rows are known to exist
+    keyring: Keyring = field(default_factory=Keyring)
+    lighter: LighterMails = field(default_factory=LighterMails)
     _mails: dict[int, MailFacts] = field(default_factory=dict)
     _bytes: int = 0
 
@@ -105,6 +121,7 @@ class _Settled:
     notifications: list[NotificationMark] = field(default_factory=list)
     attempts: list[AttemptRow] = field(default_factory=list)
     letters: list[LetterboxMail] = field(default_factory=list)
+    unused: list[Reservation] = field(default_factory=list)
 
 
 def claim_and_compose(
@@ -115,8 +132,10 @@ def claim_and_compose(
     shelf: Shelf,
     most_bytes: int = SHELF_BYTES,
     lanes: Sequence[int] = claims.LANES,
+    busy: Collection[int] = (),
 ) -> ClaimedBatch:
-    """Take up to ``limit`` deliveries, their bodies ``most_bytes`` at most (one is always taken). Raises database errors only."""
+    """Take up to ``limit`` deliveries, their bodies ``most_bytes`` at most (one is always taken). Servers that are ``busy`` get
+    nothing but urgent mail. Raises database errors only."""
     now = ports.clock.now()
     rows = claims.claim(worker, min(limit, shelf.most_at_once), now=now, lease_until=now + LEASE, lanes=lanes)
     if not rows:
@@ -125,11 +144,15 @@ def claim_and_compose(
     ways = load_ways_out(ports, shelf.configured_broken_until, shelf.configured_trouble)
     shelf.most_at_once = ways.parameters.number("mail.mail.queue.batch.size") or MOST_AT_ONCE
     settled = _Settled()
-    composer = _Composer(ports, ways, now, settled)
-    ready = [found for row in kept if (found := composer.compose(row, mails.get(row.mail_id))) is not None]
+    shelf.keyring.refresh(ports, now)
+    composer = _Composer(ports, ways, now, settled, shelf.keyring, shelf.lighter, frozenset(busy))
+    routed = [found for row in kept if (found := composer.route(row, mails.get(row.mail_id))) is not None]
+    limits = Limits(ways.rows, shelf.destinations, domains_of(routed), now)
+    passing, alarms = pass_gates(composer, routed, shelf.gates, limits)
+    ready = [mail for one in passing if (mail := composer.compose(one)) is not None]
     if settled.marks:
         _settle(worker, settled)
-    return ClaimedBatch(taken=len(kept), ready=tuple(ready))
+    return ClaimedBatch(taken=len(kept), ready=tuple(ready), alarms=tuple(alarms))
 
 
 def _read_mails(
@@ -167,20 +190,39 @@ class _Composer:
     ways: WaysOut
     now: datetime
     settled: _Settled
-    choices: dict[tuple[int, bool], tuple[Choice, Sender] | Wait | NoIdentity] = field(default_factory=dict)
+    keyring: Keyring
+    lighter: LighterMails
+    busy: frozenset[int] = frozenset()
+    choices: dict[tuple[int, bool, frozenset[int]], tuple[Choice, Sender] | Wait | NoIdentity] = field(
+        default_factory=dict
+    )
 
-    def compose(self, row: ClaimedRow, mail: MailFacts | None) -> ReadyMail | None:
-        """None when there is nothing to send: then it is among the settled. A bug of ours delays this mail, and no other."""
+    def route(self, row: ClaimedRow, mail: MailFacts | None) -> Routed | None:
+        """None when there is no way now: then it is among the settled."""
         try:
-            return self._compose(row, mail)
+            return self._route(row, mail)
         except Exception as error:
-            logger.exception("delivery %d could not be composed", row.id)
-            pause = next_attempt(row.attempt_count + 1, self.now, self.ports.ids.fraction())
-            reason = because("wait.our_fault", error=type(error).__name__)
-            self._wait(row, Wait(reason=reason, until=pause), attempts=1)
+            self._our_fault(row, error)
             return None
 
-    def _compose(self, row: ClaimedRow, mail: MailFacts | None) -> ReadyMail | None:
+    def compose(self, routed: Routed) -> ReadyMail | None:
+        """None when there is nothing to send: then it is among the settled. A bug of ours delays this mail, and no other."""
+        try:
+            ready = self._compose(routed)
+        except Exception as error:
+            self._our_fault(routed.row, error)
+            ready = None
+        if ready is None:
+            self.settled.unused += routed.reserved
+        return ready
+
+    def _our_fault(self, row: ClaimedRow, error: Exception) -> None:
+        logger.error("delivery %d could not be composed", row.id, exc_info=error)
+        pause = next_attempt(row.attempt_count + 1, self.now, self.ports.ids.fraction())
+        reason = because("wait.our_fault", error=type(error).__name__)
+        self._wait(row, Wait(reason=reason, until=pause), attempts=1)
+
+    def _route(self, row: ClaimedRow, mail: MailFacts | None) -> Routed | None:
         recipient = normalize(row.to_address)
         if mail is None or not recipient:
             self._fail(row, *_trouble(row, mail))
@@ -189,24 +231,52 @@ class _Composer:
         match way:
             case Wait():
                 self._wait(row, way)
-                return None
             case NoIdentity():
                 self._fail(row, way.failure_type, way.reason)
-                return None
-            case _:
-                choice, sender = way
-        identity = sender.for_delivery(lambda: make_token(self.ports.address_keys, TokenPurpose.BOUNCE, row.id))
-        wire = self._wire(row, recipient, mail, identity)
-        if choice.server.is_letterbox:
-            self._capture(row, mail, choice, identity, wire)
-            return None
-        return self._ready(row, choice, wire, _as_json(choice, identity))
+            case (choice, _) if choice.server.id in self.busy and row.lane != URGENT_LANE:
+                reason = because("wait.busy", server=choice.server.name)
+                self._wait(row, Wait(reason=reason, until=row.deadline_at, server_id=choice.server.id))
+            case (choice, sender):
+                return Routed(row=row, mail=mail, recipient=recipient, choice=choice, sender=sender)
+        return None
 
-    def _way_for(self, row: ClaimedRow, mail: MailFacts) -> tuple[Choice, Sender] | Wait | NoIdentity:
-        """The same for all recipients of a mail."""
-        key = (mail.id, row.lane == CAMPAIGN_LANE)
+    def other_way(self, routed: Routed, full: frozenset[int]) -> Routed | None:
+        """By another server, where one may: the days of these are full."""
+        way = self._way_for(routed.row, routed.mail, full)
+        return replace(routed, choice=way[0], sender=way[1]) if isinstance(way, tuple) else None
+
+    def wait_at_gate(self, routed: Routed, reason: Reason, until: datetime) -> None:
+        self._wait(routed.row, Wait(reason=reason, until=until, server_id=routed.choice.server.id))
+
+    def _compose(self, routed: Routed) -> ReadyMail | None:
+        row, choice, mail = routed.row, routed.choice, routed.mail
+        identity = routed.sender.for_delivery(lambda: make_token(self.ports.address_keys, TokenPurpose.BOUNCE, row.id))
+        wire = self._wire(row, routed.recipient, mail, identity)
+        light = self._within_limit(choice, mail, wire)
+        if light is not None:
+            mail = light.mail
+            wire = self._wire(row, routed.recipient, mail, identity)
+        days = self.ways.parameters.number("mail.dkim.expiry_days")
+        signed = self.keyring.sign(self.ports, mail, choice.server, identity, wire, days)
+        if isinstance(signed, Reason):
+            self._wait(row, Wait(reason=signed, until=self.now + LEASE, server_id=choice.server.id))
+            return None
+        identity, wire = signed
+        reasons = _as_json(choice, identity)
+        if light is not None:
+            reasons.append(light.reason.as_json())
+        if choice.server.is_letterbox:
+            self._capture(row, mail, choice, identity, wire, reasons)
+            return None
+        return self._ready(routed, wire, reasons)
+
+    def _way_for(
+        self, row: ClaimedRow, mail: MailFacts, full: frozenset[int] = frozenset()
+    ) -> tuple[Choice, Sender] | Wait | NoIdentity:
+        """The same for all recipients of a mail. ``full`` are servers whose day is over."""
+        key = (mail.id, row.lane == CAMPAIGN_LANE, full)
         if key not in self.choices:
-            choice = self._choose(row, mail)
+            choice = self._choose(row, mail, full)
             if isinstance(choice, Wait):
                 self.choices[key] = choice
             else:
@@ -214,7 +284,10 @@ class _Composer:
                 self.choices[key] = sender if isinstance(sender, NoIdentity) else (choice, sender)
         return self.choices[key]
 
-    def _choose(self, row: ClaimedRow, mail: MailFacts) -> Choice | Wait:
+    def _choose(self, row: ClaimedRow, mail: MailFacts, full: frozenset[int]) -> Choice | Wait:
+        servers = self.ways.servers
+        if full:
+            servers = tuple(replace(one, is_full=True) if one.id in full else one for one in servers)
         fact = MailFact(
             header_from=normalize(mail.from_address),
             default_from=default_from(self.ways.domain_for(mail), self.ports.configuration.email_from),
@@ -224,7 +297,7 @@ class _Composer:
         )
         return choose(
             fact,
-            self.ways.servers,
+            servers,
             self.ways.order,
             self.now,
             configured=self.ways.configured,
@@ -262,9 +335,16 @@ class _Composer:
         envelope = Envelope(mail_from=identity.envelope_from, rcpt_to=(rcpt_to,), smtputf8=is_utf8)
         return WireMail(key=row.id, envelope=envelope, chunks=splice(render_headers(headers), mail.body))
 
-    def _ready(
-        self, row: ClaimedRow, choice: Choice, wire: WireMail, reasons: list[dict[str, object]]
-    ) -> ReadyMail | None:
+    def _within_limit(self, choice: Choice, mail: MailFacts, wire: WireMail) -> LighterMail | None:
+        """The mail with links for its largest files, where it is too large with them and links help."""
+        size = 0 if choice.server.is_letterbox else self.ways.way(choice.server.id).max_message_size
+        limit = limit_of(self.ways.parameters, choice.server.name, size)
+        if limit is None or wire.size <= limit.size:
+            return None
+        return self.lighter.get(self.ports, self.ways.parameters, mail, limit)
+
+    def _ready(self, routed: Routed, wire: WireMail, reasons: list[dict[str, object]]) -> ReadyMail | None:
+        row, choice = routed.row, routed.choice
         way = self.ways.way(choice.server.id)
         if way.endpoint is None:
             reason = because("wait.secret", server=choice.server.name)
@@ -284,11 +364,20 @@ class _Composer:
             attempt_count=row.attempt_count,
             deadline_at=row.deadline_at,
             reasons=reasons,
+            reserved=routed.reserved,
+            domain=routed.domain,
         )
         return ReadyMail(ticket=ticket, endpoint=way.endpoint, wire=wire)
 
-    def _capture(self, row: ClaimedRow, mail: MailFacts, choice: Choice, identity: Identity, wire: WireMail) -> None:
-        reasons = _as_json(choice, identity)
+    def _capture(
+        self,
+        row: ClaimedRow,
+        mail: MailFacts,
+        choice: Choice,
+        identity: Identity,
+        wire: WireMail,
+        reasons: list[dict[str, object]],
+    ) -> None:
         server_id = choice.server.id if choice.server.id > 0 else None
         state = DeliveryState.SENT.value
         self.settled.letters.append(
@@ -318,14 +407,16 @@ class _Composer:
             self._fail(row, end.failure_type, end.reason or wait.reason, blame=Blame.SERVER)
             return
         state = DeliveryState.DEFERRED if row.attempt_count + attempts else DeliveryState.QUEUED
+        until = row.deadline_at if wait.reason.code in PARKED else wait.until
         self.settled.marks.append(
             Mark(
                 id=row.id,
                 state=state.value,
-                due_at=min(wait.until, row.deadline_at),
+                due_at=min(until, row.deadline_at),
                 waits_for=wait.reason.as_json(),
+                held_at=self.now,
                 attempts=attempts,
-                server_id=wait.server_id,
+                server_id=wait.server_id or None,
             )
         )
 
@@ -391,6 +482,7 @@ def _settle(worker: str, settled: _Settled) -> None:
         claims.note_attempts([row for row in settled.attempts if row.delivery_id in written])
         claims.mark_notifications(settled.notifications)
         tell_pages(written, *(["letterbox"] if letters else []))
+        give_back(settled.unused)
 
 
 def tell_pages(delivery_ids: set[int], *more: str) -> None:

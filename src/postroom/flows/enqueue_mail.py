@@ -12,12 +12,15 @@ from datetime import datetime, timedelta
 from django.db import connection
 
 from postroom.core.mime.composing import OutgoingAttachment, render_body
-from postroom.core.terms.addresses import Address, normalize
+from postroom.core.terms.addresses import Address, normalize, parse_one
 from postroom.core.terms.states import DeliveryState, FailureType, Lane, NotificationState
 from postroom.flows.ports import Ports
+from postroom.flows.prepare_html import travelling_html
 from postroom.flows.settings import parameters
+from postroom.store import claims
 from postroom.store.bulk import insert
-from postroom.store.models import Delivery, Notification, OutgoingContent, OutgoingMail
+from postroom.store.claims import NotificationMark
+from postroom.store.models import Delivery, OutgoingContent, OutgoingMail
 from postroom.store.models.outgoing import LANE_RANK
 
 
@@ -64,7 +67,7 @@ def enqueue_mails(ports: Ports, drafts: Sequence[MailDraft]) -> list[OutgoingMai
     now = ports.clock.now()
     deadline = now + timedelta(days=max(1, parameters(ports).number("mail.retry.days")))
     mails = insert([_mail(draft, now) for draft in drafts])
-    insert([_content(mail, draft) for mail, draft in zip(mails, drafts, strict=True)])
+    insert([_content(ports, mail, draft) for mail, draft in zip(mails, drafts, strict=True)])
     deliveries = [
         _delivery(mail, draft, recipient, now, deadline)
         for mail, draft in zip(mails, drafts, strict=True)
@@ -105,13 +108,14 @@ def enqueue_again(ports: Ports, deliveries: Sequence[Delivery], addresses: Seque
 
 
 def _mail(draft: MailDraft, now: datetime) -> OutgoingMail:
+    reply_to = draft.reply_to or _author_of(draft)
     return OutgoingMail(
         company_id=draft.company_id,
         message_id=draft.message_id,
         from_name=draft.header_from.name[:200],
         from_address=draft.header_from.spec if draft.header_from.domain else "",
-        reply_to_name=draft.reply_to.name[:200] if draft.reply_to else "",
-        reply_to_address=draft.reply_to.spec if draft.reply_to else "",
+        reply_to_name=reply_to.name[:200] if reply_to else "",
+        reply_to_address=reply_to.spec if reply_to else "",
         subject=draft.subject[:1000],
         header_message_id=draft.header_message_id,
         in_reply_to=draft.in_reply_to,
@@ -124,22 +128,31 @@ def _mail(draft: MailDraft, now: datetime) -> OutgoingMail:
     )
 
 
-def _content(mail: OutgoingMail, draft: MailDraft) -> OutgoingContent:
-    body = render_body(text=draft.text, html=draft.html, attachments=draft.attachments)
+def _author_of(draft: MailDraft) -> Address | None:
+    """Where answers go that nobody directs: to the author, even when the server turns the From into an address of ours (O-63)."""
+    is_answerable = draft.header_from.normal and not draft.null_return_path
+    return draft.header_from if is_answerable else None
+
+
+def _content(ports: Ports, mail: OutgoingMail, draft: MailDraft) -> OutgoingContent:
+    """Rendered once, whatever the number of recipients."""
+    ready = travelling_html(ports, draft.html)
+    body = render_body(text=draft.text, html=ready.html, attachments=(*draft.attachments, *ready.pictures))
     return OutgoingContent(mail=mail, content_headers=body.content_headers, body=body.body)
 
 
 def _delivery(
     mail: OutgoingMail, draft: MailDraft, recipient: DraftRecipient, now: datetime, deadline: datetime
 ) -> Delivery:
-    is_address = bool(normalize(recipient.address))
-    missing = not recipient.address.strip()
+    address = _bare(recipient.address)
+    is_address = bool(normalize(address))
+    missing = not address
     return Delivery(
         mail=mail,
         company_id=draft.company_id,
         notification_id=recipient.notification_id,
         to_name=recipient.name[:200],
-        to_address=recipient.address[:320],
+        to_address=address[:320],
         state=DeliveryState.QUEUED if is_address else DeliveryState.FAILED,
         lane=LANE_RANK[draft.lane],
         due_at=draft.due_at or now,
@@ -147,13 +160,19 @@ def _delivery(
         failure_type=_failure(is_address, missing),
         failure_reason=""
         if is_address
-        else f"{recipient.address!r} is no mail address."
+        else f"{address!r} is no mail address."
         if not missing
         else "There is no address.",
         blame="" if is_address else "address",
         created_at=now,
         finished_at=None if is_address else now,
     )
+
+
+def _bare(text: str) -> str:
+    """``Bob <bob@reader.example>`` is understood; what is no address is kept as it was written, to be corrected."""
+    found = parse_one(text)
+    return found.spec if found is not None else text.strip()
 
 
 def _failure(is_address: bool, missing: bool) -> FailureType:
@@ -163,13 +182,19 @@ def _failure(is_address: bool, missing: bool) -> FailureType:
 
 
 def _fail_at_once(deliveries: Sequence[Delivery]) -> None:
-    for delivery in deliveries:
-        if delivery.state == DeliveryState.FAILED and delivery.notification_id:
-            Notification.objects.filter(pk=delivery.notification_id).update(
-                state=NotificationState.EXCEPTION,
+    """One query for all, and none where every address is one."""
+    claims.mark_notifications(
+        [
+            NotificationMark(
+                id=delivery.notification_id,
+                state=NotificationState.EXCEPTION.value,
                 failure_type=delivery.failure_type,
                 failure_reason=delivery.failure_reason,
             )
+            for delivery in deliveries
+            if delivery.state == DeliveryState.FAILED and delivery.notification_id is not None
+        ]
+    )
 
 
 def _wake() -> None:

@@ -1,14 +1,16 @@
 """Auto-Vacuum: what is old enough goes, by the parameters ``retention.*`` (PRODUCT A12).
 
-Laws: in batches, each in a transaction of its own, oldest first, so that it disturbs nobody and can stop anywhere. What still
-waits, or needs a person (``unknown`` deliveries, mail that failed to route), is never forgotten. Conversations are not
-touched: they are what is kept.
+Laws: in batches, each in a transaction of its own, oldest first, so that it disturbs nobody and can stop anywhere. What a run costs
+depends on what there is to forget, not on what is kept (blobs alone are gone over one by one: a question for a thousand names). What
+still waits, or needs a person (``unknown`` deliveries, mail that failed to route), is never forgotten. Conversations are not
+touched: they are what is kept. A mail keeps its content as long as one of its deliveries is kept, so that it can be sent again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
+from itertools import islice
 
 from django.db import connection, models, transaction
 
@@ -18,6 +20,7 @@ from postroom.flows.settings import parameters
 from postroom.store.models import (
     Delivery,
     InboundMessage,
+    LetterboxMail,
     OutgoingMail,
     RawMail,
     RefusalNotice,
@@ -25,10 +28,13 @@ from postroom.store.models import (
     SeenMail,
     SettingChange,
 )
+from postroom.store.queries.blobs import named
 
 BATCH = 1000
 LEAST_DELIVERY_DAYS = 35  # blacklist rules look back a month
 REFUSAL_DAYS = 7
+BLOB_REST = timedelta(days=1)  # longer than any transaction between putting a blob and naming it in a row
+PREFIXES = tuple(f"{number:02x}" for number in range(256))
 
 FINISHED = [
     state.value
@@ -56,6 +62,7 @@ def forget_old_mail(ports: Ports, is_over: Callable[[], bool] = lambda: False) -
     steps: dict[str, Callable[[], int]] = {
         "deliveries": lambda: _forget_deliveries(deliveries, is_over),
         "outgoing mails": lambda: _forget_outgoing_mails(deliveries, is_over),
+        "letters": lambda: _forget_letters(deliveries, is_over),
         "held mails": lambda: _forget_held(before("retention.held_days"), is_over),
         "raw mails": lambda: _forget_raw(mail, is_over),
         "seen marks": lambda: _forget(SeenMail.objects.filter(seen_at__lt=mail), is_over),
@@ -65,23 +72,26 @@ def forget_old_mail(ports: Ports, is_over: Callable[[], bool] = lambda: False) -
             RefusalNotice.objects.filter(sent_on__lt=(now - timedelta(days=REFUSAL_DAYS)).date()), is_over
         ),
         "failed jobs": lambda: _forget_jobs(log),
+        "blobs": lambda: _forget_blobs(ports, now, is_over),
     }
     return {name: 0 if is_over() else step() for name, step in steps.items()}
 
 
 def _forget_deliveries(before: datetime, is_over: Callable[[], bool]) -> int:
-    """Deliveries with their attempts. Rows are as old as their numbers: the walk ends at the first that is too young."""
-    old = Delivery.objects.filter(created_at__lt=before)
-    return _walk(
-        old, lambda ids: Delivery.objects.filter(pk__in=ids, state__in=FINISHED, finished_at__lt=before), is_over
-    )
+    """Deliveries with their attempts."""
+    may_go = Delivery.objects.filter(state__in=FINISHED, finished_at__lt=before)
+    return _walk(Delivery, "created_at", before, may_go, is_over)
 
 
 def _forget_outgoing_mails(before: datetime, is_over: Callable[[], bool]) -> int:
-    """Mails with their content once the last of their deliveries is gone."""
+    """Mails with their content once the last of their deliveries is gone, and those that never had one."""
     used = Delivery.objects.filter(mail=models.OuterRef("pk"))
-    old = OutgoingMail.objects.filter(created_at__lt=before)
-    return _walk(old, lambda ids: OutgoingMail.objects.filter(~models.Exists(used), pk__in=ids), is_over)
+    return _walk(OutgoingMail, "created_at", before, OutgoingMail.objects.filter(~models.Exists(used)), is_over)
+
+
+def _forget_letters(before: datetime, is_over: Callable[[], bool]) -> int:
+    """What was captured."""
+    return _walk(LetterboxMail, "captured_at", before, LetterboxMail.objects.all(), is_over)
 
 
 def _forget_held(before: datetime, is_over: Callable[[], bool]) -> int:
@@ -90,25 +100,29 @@ def _forget_held(before: datetime, is_over: Callable[[], bool]) -> int:
 
 def _forget_raw(before: datetime, is_over: Callable[[], bool]) -> int:
     """The bytes; that the mail came, and what became of it, stays known."""
-    old = RawMail.objects.filter(inbound__received_at__lt=before)
     done = InboundMessage.objects.filter(pk=models.OuterRef("pk")).exclude(state__in=STILL_NEEDED)
-    return _walk(old, lambda ids: RawMail.objects.filter(models.Exists(done), pk__in=ids), is_over)
+    return _walk(RawMail, "inbound__received_at", before, RawMail.objects.filter(models.Exists(done)), is_over)
 
 
 def _walk(
-    candidates: models.QuerySet[models.Model],
-    deletable: Callable[[list[int]], models.QuerySet[models.Model]],
+    model: type[models.Model],
+    age: str,
+    before: datetime,
+    may_go: models.QuerySet[models.Model],
     is_over: Callable[[], bool],
 ) -> int:
-    """Go over the candidates by their primary key, batch by batch, and delete those that may go."""
+    """From the oldest row on, batch by batch, delete those that may go. Rows are as old as their numbers: it ends at the first batch
+    with one that is too young, however many follow."""
     deleted, last = 0, 0
     while not is_over():
         with transaction.atomic():
-            ids = list(candidates.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:BATCH])
-            if not ids:
-                break
-            last = ids[-1]
-            deleted += _delete(deletable(ids))
+            rows = list(model._default_manager.filter(pk__gt=last).order_by("pk").values_list("pk", age)[:BATCH])
+            old = [number for number, at in rows if at < before]
+            if old:
+                deleted += _delete(may_go.filter(pk__in=old))
+        if len(rows) < BATCH or len(old) < len(rows):
+            break
+        last = rows[-1][0]
     return deleted
 
 
@@ -137,3 +151,26 @@ def _forget_jobs(before: datetime) -> int:
             [before],
         )
         return int(cursor.rowcount)
+
+
+def _forget_blobs(ports: Ports, now: datetime, is_over: Callable[[], bool]) -> int:
+    """Bytes on disk that no row names any more, whatever removed the row. Each day begins at another shelf, so that a run that is
+    stopped early leaves none out for ever."""
+    unused_since, first = now - BLOB_REST, now.toordinal() * 37 % len(PREFIXES)
+    gone = 0
+    for prefix in (*PREFIXES[first:], *PREFIXES[:first]):
+        if is_over():
+            break
+        for digests in _batches(ports.blobs.names(prefix)):
+            kept = named(digests)
+            gone += sum(ports.blobs.delete(one, unused_since=unused_since) for one in digests if one not in kept)
+            if is_over():
+                return gone
+        ports.blobs.forget_drafts(prefix, unused_since=unused_since)
+    return gone
+
+
+def _batches(names: Iterable[str]) -> Iterator[list[str]]:
+    left = iter(names)
+    while batch := list(islice(left, BATCH)):
+        yield batch

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from postroom.core.delivery.probing import Probe, ProbeOrder
 from postroom.core.delivery.tracking import HookPost, HookReading, HookRefusal
 from postroom.core.delivery.wire import ApiCheck, ApiEndpoint
 from postroom.core.terms.configuration import Configuration
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxSession
 from postroom.core.terms.secret import Secret
+from postroom.core.terms.templates import Values
 
 
 class Clock(Protocol):
@@ -32,29 +34,111 @@ class Ids(Protocol):
 
 
 class Blobs(Protocol):
-    """Bytes under their own SHA-256 (hex). ``put`` returns when they are durable; ``get`` raises KeyError."""
+    """Bytes under their own SHA-256 (hex). ``put`` returns when they are durable; ``get`` raises KeyError.
+
+    Who names a blob in a row has put it shortly before: a blob that nobody names and nobody has put since ``unused_since`` may be
+    deleted, safely against a ``put`` in the same moment. ``prefix``: two hex digits.
+    """
 
     def put(self, content: bytes) -> str: ...
     def get(self, sha256: str) -> bytes: ...
 
+    def delete(self, sha256: str, *, unused_since: datetime) -> bool:
+        """Whether it was there and is gone."""
+
+    def names(self, prefix: str) -> Iterable[str]:
+        """Those that begin so."""
+
+    def forget_drafts(self, prefix: str, *, unused_since: datetime) -> int:
+        """What was half written when its process died; how many."""
+
 
 class Html(Protocol):
-    """Makes HTML of strangers harmless."""
+    """Makes HTML of strangers harmless, and writes style sheets into the elements."""
 
     def sanitize(self, html: str) -> str: ...
+    def inline_css(self, html: str) -> str: ...
+
+
+class Templates(Protocol):
+    """Fills mail templates. Both raise `TemplateError` with the line that is wrong."""
+
+    def check(self, source: str) -> None: ...
+    def render(self, source: str, values: Values, *, language: str, is_html: bool) -> str: ...
 
 
 class Vault(Protocol):
-    """Encrypts secrets at rest, with a key outside the database. ``open`` raises ValueError for what it did not seal."""
+    """Encrypts secrets at rest, with keys outside the database: the first seals, all open.
+
+    ``open`` raises ValueError for what it did not seal. ``key_of`` tells which key opens it: 0 is the present one, None: none of
+    them. ``reseal`` seals anew with the present one and raises ValueError as ``open``.
+    """
 
     def seal(self, value: str) -> bytes: ...
     def open(self, sealed: bytes) -> Secret: ...
+    def key_of(self, sealed: bytes) -> int | None: ...
+    def reseal(self, sealed: bytes) -> bytes: ...
+
+
+class KeyStore(Protocol):
+    """Where the installation's secret keys lie: the present one first, former ones after it.
+
+    ``place`` is its name for people; ``is_ours`` says whether we may change it. Both changes are durable when they return, and
+    every process sees them at its next use. Both raise OSError.
+    """
+
+    @property
+    def place(self) -> str: ...
+    @property
+    def is_ours(self) -> bool: ...
+    def count(self) -> int: ...
+    def add(self) -> None:
+        """Make a new key; it is the present one from now on."""
+
+    def forget_former(self) -> None:
+        """Keep the present key alone."""
+
+
+class DkimKeyHandle(Protocol):
+    """A private key that was opened, bound to its domain and selector."""
+
+    @property
+    def head(self) -> bytes: ...
+    @property
+    def sign(self) -> Callable[[bytes], bytes]: ...
+
+
+class Dkim(Protocol):
+    """DKIM (RFC 6376): keys and signatures. ``make_key`` gives the private half in PEM and the public one as DNS shows it.
+
+    ``signatures`` are whole fields with line ends, to stand before the header block; times in seconds since 1970.
+    ``make_key`` and ``open_key`` raise ValueError for what is no key.
+    """
+
+    def make_key(self, algorithm: str) -> tuple[Secret, str]: ...
+    def open_key(self, *, domain: str, selector: str, algorithm: str, private: Secret) -> DkimKeyHandle: ...
+    def body_hash(self, body: bytes) -> bytes: ...
+    def signatures(
+        self,
+        keys: Sequence[DkimKeyHandle],
+        header_block: bytes,
+        body_hash: bytes,
+        *,
+        signed_at: int,
+        expires_at: int | None = None,
+    ) -> bytes: ...
 
 
 class Submit(Protocol):
     """Hands a mail in at our own SMTP door, as a stranger would. Raises OSError, or ValueError with the refusal."""
 
     def __call__(self, envelope: Envelope, raw: bytes) -> None: ...
+
+
+class MailHosts(Protocol):
+    """The hosts that take a domain's mail, the preferred first; empty: it has none. None: nobody could tell. It waits for the network."""
+
+    def __call__(self, domain: str) -> tuple[str, ...] | None: ...
 
 
 class Providers(Protocol):
@@ -70,6 +154,32 @@ class Providers(Protocol):
         """Whether the key opens the door, without sending anything. Never raises."""
 
 
+class ClientCertificateFacts(Protocol):
+    """What a client certificate and its key show. ``key`` is PEM without a passphrase, to be sealed."""
+
+    @property
+    def subject(self) -> str: ...
+    @property
+    def expires_at(self) -> datetime: ...
+    @property
+    def key(self) -> Secret: ...
+
+
+class ReadClientCertificate(Protocol):
+    """Raises ValueError, in plain words, for what is no certificate, no key, or not its key."""
+
+    def __call__(self, certificate: str, key: Secret, passphrase: Secret) -> ClientCertificateFacts: ...
+
+
+class TokenSource(Protocol):
+    """Gives OAuth2 access tokens that are good for a while. Blocks. Raises ValueError or OSError in plain words.
+
+    ``source`` names who gives them (a provider, or the address of a token endpoint), ``grant`` is what was granted there (JSON).
+    """
+
+    def access_token(self, source: str, grant: Secret) -> Secret: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """Everything that the flows may touch."""
@@ -79,9 +189,16 @@ class Ports:
     ids: Ids
     blobs: Blobs
     html: Html
+    templates: Templates
     vault: Vault
+    key_store: KeyStore
+    dkim: Dkim
     submit: Submit
+    mail_hosts: MailHosts
     providers: Providers
     mailbox_session: Callable[[MailboxEndpoint], MailboxSession]
-    address_keys: tuple[bytes, ...] = field(repr=False)  # the first signs, all verify
+    probe_server: Callable[[ProbeOrder], Probe]
+    tokens: TokenSource
+    read_client_certificate: ReadClientCertificate
+    address_keys: Sequence[bytes] = field(repr=False)  # the first signs, all verify
     our_mark: str  # names this installation in X-Postroom-Objects

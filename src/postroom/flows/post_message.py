@@ -22,9 +22,10 @@ from postroom.core.terms.message_ids import make_message_id, thread_references
 from postroom.core.terms.reasons import reasons_as_json
 from postroom.core.terms.states import Channel, Lane, MessageKind, NotificationState
 from postroom.core.tokens.addresses import TokenPurpose, make_token
-from postroom.flows.access import require, visible_records
+from postroom.flows.access import require, usable_templates, visible_records
 from postroom.flows.enqueue_mail import DraftRecipient, MailDraft, enqueue_mails
 from postroom.flows.ports import Ports
+from postroom.flows.prepare_html import prepare_html
 from postroom.flows.settings import parameters
 from postroom.store.bulk import insert
 from postroom.store.models import (
@@ -86,6 +87,10 @@ class Posting:
     files: Sequence[NewFile] = ()
     notifies: bool = True
     signature: str = ""
+    # of a template
+    from_address: str = ""
+    reply_to_address: str = ""
+    server_id: int | None = None
     # of an incoming mail
     message_id: str = ""
     inbound_id: int | None = None
@@ -107,8 +112,13 @@ def post_message(
     attachments: Sequence[NewFile] = (),
     extra_contact_ids: Sequence[int] = (),
     to_customer: bool = False,
+    template_id: int | None = None,
 ) -> Message:
-    """A person writes on a record. ``html`` may be anything: it is sanitised. Raises `NotAllowed`, Record.DoesNotExist."""
+    """A person writes on a record. ``html`` may be anything: it is sanitised; pictures in it become inline attachments.
+
+    ``template_id`` gives sender, reply address and server, not the words. Raises `NotAllowed`, Record.DoesNotExist,
+    MailTemplate.DoesNotExist.
+    """
     with transaction.atomic():
         record = visible_records(author).select_related("kind", "company").get(pk=record_id)
         require(author, "post", record)
@@ -116,21 +126,37 @@ def post_message(
         if to_customer and kind is MessageKind.COMMENT:
             _follow_customer(record)
         _follow(record, author.contact_id)
+        template = usable_templates(author, record).get(pk=template_id) if template_id is not None else None
+        ready = prepare_html(ports, html)
         posting = Posting(
             record=record,
             kind=kind,
             author=Author(contact_id=author.contact_id, name=author.contact.name, address=author.contact.address),
-            html=ports.html.sanitize(html),
+            html=ready.html,
             subject=subject,
             explicit_contact_ids=_known_contacts(record, extra_contact_ids),
-            files=attachments,
+            files=(*attachments, *map(inline_file, ready.pictures)),
+            from_address=template.from_address if template else "",
+            reply_to_address=template.reply_to if template else "",
+            server_id=template.server_id if template else None,
             signature=ports.html.sanitize(author.signature) if author.signature else "",
         )
         return post_messages(ports, [posting])[0]
 
 
+def inline_file(picture: OutgoingAttachment) -> NewFile:
+    """A picture that the HTML shows."""
+    return NewFile(
+        name=picture.name,
+        content_type=picture.content_type,
+        content=picture.content,
+        content_id=picture.content_id,
+        is_inline=True,
+    )
+
+
 def preview_audience(
-    ports: Ports,  # noqa: ARG001 (every flow takes ports)
+    ports: Ports,
     *,
     record_id: int,
     author: Member,
@@ -145,7 +171,13 @@ def preview_audience(
     people += candidates(_known_contacts(record, extra_contact_ids)).values()
     if to_customer and kind is MessageKind.COMMENT and (customer := _customer(record)) is not None:
         people.append(customer)
-    return decide(kind, people, author_contact_id=author.contact_id, author_normal=author.contact.normal).members
+    return decide(
+        kind,
+        people,
+        author_contact_id=author.contact_id,
+        author_normal=author.contact.normal,
+        notes_by_mail=parameters(ports).is_on("mail.note.by_mail"),
+    ).members
 
 
 def post_messages(ports: Ports, postings: Sequence[Posting]) -> list[Message]:
@@ -166,7 +198,7 @@ def post_messages(ports: Ports, postings: Sequence[Posting]) -> list[Message]:
     _identify(messages, postings, own_ids)
     _attach(ports, messages, postings)
     Record.objects.filter(pk__in=record_ids).update(updated_at=now)
-    audiences = _audiences(postings)
+    audiences = _audiences(ports, postings)
     notifications = _notify(messages, postings, audiences)
     _send(ports, messages, postings, audiences, notifications, places, own_ids)
     _tell_pages(record_ids)
@@ -236,8 +268,10 @@ def _attach(ports: Ports, messages: Sequence[Message], postings: Sequence[Postin
         insert(rows)
 
 
-def _audiences(postings: Sequence[Posting]) -> list[Audience]:
+def _audiences(ports: Ports, postings: Sequence[Posting]) -> list[Audience]:
     asking = [posting for posting in postings if posting.notifies]
+    has_notes = any(posting.kind is MessageKind.NOTE for posting in asking)
+    notes_by_mail = not has_notes or parameters(ports).is_on("mail.note.by_mail")
     following = followers_of({posting.record.pk for posting in asking}) if asking else {}
     named = {contact_id for posting in asking for contact_id in posting.explicit_contact_ids}
     explicit = candidates(named) if named else {}
@@ -255,6 +289,7 @@ def _audiences(postings: Sequence[Posting]) -> list[Audience]:
                 author_contact_id=posting.author.contact_id,
                 author_normal=normalize(posting.author.address),
                 already_addressed=posting.already_addressed,
+                notes_by_mail=notes_by_mail,
             )
         )
     return found
@@ -321,7 +356,7 @@ def _send(
                     replace(
                         draft,
                         html=letter_html(_letter(ports, posting, home), for_colleague=for_colleague),
-                        reply_to=to,
+                        reply_to=parse_one(posting.reply_to_address) or to,
                         lane=Lane.URGENT if urgent else Lane.NORMAL,
                         recipients=[_recipient(message, reader.candidate, notifications) for reader in readers],
                     )
@@ -340,7 +375,7 @@ def _draft(
         extra.append(("Auto-Submitted", "auto-generated"))
     return MailDraft(
         company_id=message.company_id,
-        header_from=_header_from(posting.author, home),
+        header_from=parse_one(posting.from_address) or _header_from(posting.author, home),
         recipients=(),
         subject=letter_subject(posting.subject, posting.record.title, is_answer=posting.is_answer),
         html="",
@@ -355,6 +390,7 @@ def _draft(
         ],
         message_id=message.pk,
         alias_domain_id=home.domain_id,
+        forced_server_id=posting.server_id,
         extra_headers=extra,
     )
 

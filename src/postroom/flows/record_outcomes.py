@@ -3,13 +3,14 @@
     outcome -> judge -> delivery, attempt, notification, circuit of the server: one transaction, then the pages are told
 
 Laws: only what is still the worker's is written. Trouble with a server opens its circuit, once for all the mails that met it,
-and costs these no attempt: they go back into the queue, where another server may take them. The worker forgets an
+and costs these no attempt: they go back into the queue, where another server may take them, and their places in the gates are given back. A
+circuit that closes wakes who waits for any server. A destination that asks us to slow down is heeded from the next batch on. The worker forgets an
 outcome (journal, memory) only after this returned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -19,16 +20,23 @@ from django.db.models import F, Q
 from postroom.core.delivery.outcomes import Judgement, is_server_trouble, judge, trouble_text
 from postroom.core.delivery.retry import circuit_open_until, next_attempt
 from postroom.core.delivery.servers import CONFIGURED
+from postroom.core.delivery.throttle import Span
 from postroom.core.delivery.wire import WireOutcome
 from postroom.core.terms.reasons import because
-from postroom.core.terms.states import DeliveryState, NotificationState
+from postroom.core.terms.states import DeliveryState, Lane, NotificationState
 from postroom.flows.deliver_mail import Shelf, Ticket, tell_pages
 from postroom.flows.ports import Ports
+from postroom.flows.reserve_sending import give_back
 from postroom.flows.settings import parameters
+from postroom.flows.slow_down import slow_down
+from postroom.flows.wake_queue import wake_parked_elsewhere
 from postroom.store import claims
 from postroom.store.claims import AttemptRow, Mark, NotificationMark
+from postroom.store.gates import Reservation
 from postroom.store.models import OutgoingServer
+from postroom.store.models.outgoing import LANE_RANK
 
+MOST_RESENT = 2  # tries; who meets unknown outcomes again and again has had the mail often enough
 _ENDED = (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.UNKNOWN)
 
 
@@ -47,29 +55,47 @@ def record_outcomes(
     if not outcomes:
         return RecordedBatch()
     now = ports.clock.now()
-    resend = any(outcome.is_unknown for _, outcome in outcomes) and _resends_unknown(ports)
+    resend = lanes_resending_unknown(ports) if any(outcome.is_unknown for _, outcome in outcomes) else frozenset()
     judged = [(ticket, outcome, _judge(ports, ticket, outcome, now, resend)) for ticket, outcome in outcomes]
     with transaction.atomic():
-        alarms = _keep_circuits(judged, now, shelf)
+        alarms = _keep_circuits(ports, judged, now, shelf)
         written = claims.mark(worker, [_mark(ticket, outcome, found, now) for ticket, outcome, found in judged])
         mine = [one for one in judged if one[0].delivery_id in written]
         claims.note_attempts([_attempt(*one, now) for one in mine if not one[2].is_server_trouble])
         claims.mark_notifications([mark for one in mine if (mark := _notification(one[0], one[2])) is not None])
         tell_pages(written)
+        slowed = slow_down(((one[0].domain, one[1]) for one in mine), now)
+        give_back(place for one in mine for place in _unused(*one))
+    if slowed and shelf is not None:
+        shelf.destinations.read_at = None
+    alarms += slowed
     return RecordedBatch(written=frozenset(written), alarms=tuple(alarms))
+
+
+def _unused(ticket: Ticket, outcome: WireOutcome, found: Judgement) -> Iterator[Reservation]:
+    """Places through which nothing left. A refused mail leaves the day as it was; in the minute it was a mail all the same."""
+    if outcome.is_accepted or outcome.is_unknown:
+        return
+    for place in ticket.reserved:
+        if found.is_server_trouble or is_server_trouble(outcome) or place.key.span is Span.DAY:
+            yield place
 
 
 Judged = tuple[Ticket, WireOutcome, Judgement]
 
 
-def _resends_unknown(ports: Ports) -> bool:
-    return parameters(ports).text("mail.unknown.policy") == "resend"
+def lanes_resending_unknown(ports: Ports) -> frozenset[int]:
+    """The numbers of the lanes whose unknown deliveries are sent again, by `mail.unknown.policy` and its three exceptions."""
+    values = parameters(ports)
+    general = values.text("mail.unknown.policy")
+    policies = {lane: values.text(f"mail.unknown.policy.{lane.value}") or general for lane in Lane}
+    return frozenset(LANE_RANK[lane] for lane, policy in policies.items() if policy == "resend")
 
 
-def _judge(ports: Ports, ticket: Ticket, outcome: WireOutcome, now: datetime, resend: bool) -> Judgement:
+def _judge(ports: Ports, ticket: Ticket, outcome: WireOutcome, now: datetime, resend: frozenset[int]) -> Judgement:
     jitter = 0.0 if outcome.is_accepted else ports.ids.fraction()
     found = judge(outcome, attempt_count=ticket.attempt_count, deadline_at=ticket.deadline_at, now=now, jitter=jitter)
-    if found.state is DeliveryState.UNKNOWN and resend:
+    if found.state is DeliveryState.UNKNOWN and ticket.lane in resend and ticket.attempt_count < MOST_RESENT:
         due_at = next_attempt(ticket.attempt_count + 1, now, jitter)
         return replace(found, state=DeliveryState.DEFERRED, due_at=due_at, reason=because("wait.resend"))
     return found
@@ -85,6 +111,7 @@ def _mark(ticket: Ticket, outcome: WireOutcome, found: Judgement, now: datetime)
         state=state.value,
         due_at=found.due_at,
         waits_for=found.reason.as_json() if waits and found.reason else None,
+        held_at=now,
         attempts=attempts,
         server_id=ticket.server_id or None,
         reasons=ticket.reasons,
@@ -133,7 +160,7 @@ def _notification(ticket: Ticket, found: Judgement) -> NotificationMark | None:
 # -- the circuits of the servers
 
 
-def _keep_circuits(judged: Iterable[Judged], now: datetime, shelf: Shelf | None) -> list[str]:
+def _keep_circuits(ports: Ports, judged: Iterable[Judged], now: datetime, shelf: Shelf | None) -> list[str]:
     """Open those that were in trouble, close those that took a mail. Sentences for what opened."""
     troubled: dict[int, WireOutcome] = {}
     worked: set[int] = set()
@@ -144,18 +171,22 @@ def _keep_circuits(judged: Iterable[Judged], now: datetime, shelf: Shelf | None)
             troubled.setdefault(ticket.server_id, outcome)
         elif outcome.reply is not None:
             worked.add(ticket.server_id)
-    _close(worked - troubled.keys(), shelf)
+    if _close(worked - troubled.keys(), shelf):
+        wake_parked_elsewhere(ports, worked)
     return [*_open_rows(troubled, now), *_open_configured(troubled.get(CONFIGURED), now, shelf)]
 
 
-def _close(worked: set[int], shelf: Shelf | None) -> None:
+def _close(worked: set[int], shelf: Shelf | None) -> int:
+    """How many work again."""
+    count = 0
     if worked - {CONFIGURED}:
         was_in_trouble = Q(trouble_count__gt=0) | Q(broken_until__isnull=False)
-        OutgoingServer.objects.filter(was_in_trouble, pk__in=worked).update(
+        count = OutgoingServer.objects.filter(was_in_trouble, pk__in=worked).update(
             trouble_count=0, broken_until=None, trouble=""
         )
     if CONFIGURED in worked and shelf is not None:
         shelf.configured_broken_until, shelf.configured_trouble, shelf.configured_trouble_count = None, "", 0
+    return count
 
 
 def _open_rows(troubled: Mapping[int, WireOutcome], now: datetime) -> list[str]:

@@ -6,7 +6,7 @@ not failed; receipts and MDNs are kept as evidence and change no state.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from django.db import connection
@@ -53,7 +53,7 @@ def _record(ports: Ports, booked: BookedReport) -> None:
                 _change([delivery.pk], state=DeliveryState.COMPLAINED)
             case ReportKind.DELAYED | ReportKind.RECEIPT | ReportKind.MDN | ReportKind.NOTICE:
                 pass  # kept as evidence
-    _tell_pages(delivery.notification.message.record_id for delivery in deliveries if delivery.notification)
+    _tell_pages([delivery.notification for delivery in deliveries if delivery.notification])
 
 
 def _row(inbound_id: int, deliveries: Sequence[Delivery], one: ReportedAddress) -> ReportedRecipient:
@@ -109,8 +109,12 @@ def _change(delivery_ids: Collection[int], **values: object) -> None:
     Delivery.objects.filter(pk__in=delivery_ids).update(claimed_by="", lease_until=None, **values)
 
 
-def _tell_pages(record_ids: Iterable[int | None]) -> None:
-    found = sorted({one for one in record_ids if one is not None})
+def _tell_pages(notifications: Sequence[Notification]) -> None:
+    """The pages of the records, and the first pages of the authors (O-99)."""
+    records = {f"record:{record_id}" for one in notifications if (record_id := one.message.record_id) is not None}
+    authors = {f"author:{one.author_id}" for one in notifications if one.author_id is not None}
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify('postroom_live', 'record:' || id) FROM unnest(%s::bigint[]) AS id", [found])
-        cursor.execute("SELECT pg_notify('postroom_live', 'queue')")
+        cursor.execute(
+            "SELECT pg_notify('postroom_live', word) FROM unnest(%s::text[]) AS word",
+            [["queue", *sorted(records), *sorted(authors)]],
+        )

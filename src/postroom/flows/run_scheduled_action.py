@@ -22,7 +22,11 @@ from postroom.flows.access import require
 from postroom.flows.defer_job import defer_job
 from postroom.flows.fetch_mailbox import FETCH_ACTION, due_mailboxes, fetch_now, summary
 from postroom.flows.forget_old_mail import forget_old_mail
+from postroom.flows.manage_keys import forget_retired_keys
 from postroom.flows.ports import Ports
+from postroom.flows.resolve_destinations import resolve_destinations
+from postroom.flows.scheduled_messages import post_due
+from postroom.flows.slow_down import DESTINATIONS_ACTION
 from postroom.store.models import Delivery, Member, ScheduledAction, ScheduledRun
 from postroom.store.models.outgoing import WAITING
 
@@ -75,9 +79,20 @@ def _fetch_mailboxes(ports: Ports, is_over: IsOver) -> str:
     return summary(done)
 
 
+def _resolve_destinations(ports: Ports, is_over: IsOver) -> str:
+    return resolve_destinations(ports, is_over)
+
+
 def _vacuum(ports: Ports, is_over: IsOver) -> str:
-    gone = forget_old_mail(ports, is_over)
+    gone = forget_old_mail(ports, is_over) | {"private DKIM keys": forget_retired_keys(ports)}
     return ", ".join(f"{count} {name}" for name, count in gone.items() if count) or "nothing was old enough"
+
+
+def _post_scheduled(ports: Ports, is_over: IsOver) -> str:
+    posted = 0
+    while not is_over() and (some := post_due(ports)):
+        posted += some
+    return f"{posted} scheduled messages settled"
 
 
 _TABLE = (
@@ -96,10 +111,24 @@ _TABLE = (
         run=_fetch_mailboxes,
     ),
     Action(
+        key=DESTINATIONS_ACTION,
+        name="Mail: Destination Look-up",
+        interval=timedelta(minutes=15),
+        help="Asks the DNS which providers take our recipients' mail, so that limits and slow-downs hold for a provider as a whole.",
+        run=_resolve_destinations,
+    ),
+    Action(
+        key="scheduled_messages",
+        name="Mail: Post scheduled messages",
+        interval=timedelta(days=1),
+        help="Posts scheduled messages whose date has come, should any have been missed; each is posted at its own date anyway.",
+        run=_post_scheduled,
+    ),
+    Action(
         key="auto_vacuum",
         name="Auto-Vacuum",
         interval=timedelta(days=1),
-        help="Forgets old deliveries, raw mail, held mail, histories, by the parameters retention.*.",
+        help="Forgets old deliveries, raw mail, held mail, histories, by the parameters retention.*, and private halves of DKIM keys that were retired.",
         run=_vacuum,
     ),
 )

@@ -20,7 +20,7 @@ from postroom.core.terms.states import Door, MessageKind, Role
 from postroom.flows.accept_message import Arrival, accept_messages
 from postroom.flows.guard_installation import check_home
 from postroom.flows.ports import Ports
-from postroom.flows.post_message import post_message
+from postroom.flows.post_message import NewFile, post_message
 from postroom.flows.records import create_record, follow
 from postroom.flows.route_message import route_waiting
 from postroom.store.models import (
@@ -176,6 +176,9 @@ def _write_in(ports: Ports, mails: Sequence[tuple[_Question, bytes]]) -> None:
         pass
 
 
+_INVOICE = b"Invoice,2026/0117\r\nOrder,1042\r\nDesk lamp,2,49.00\r\nTotal,98.00\r\n"
+
+
 def _add_paperwork(ports: Ports, company: Company, author: Member) -> None:
     """Records that people made: an invoice with a contact who follows, an order, a task."""
     contact = Contact.objects.create(
@@ -196,6 +199,7 @@ def _add_paperwork(ports: Ports, company: Company, author: Member) -> None:
         record_id=invoice.pk,
         author=author,
         html="<p>Dear Hugo,</p><p>please find the invoice for your order attached to this message.</p>",
+        attachments=[NewFile(name="invoice-2026-0117.csv", content_type="text/csv", content=_INVOICE)],
     )
     create_record(ports, company_id=company.pk, kind="sales_order", title="Order 1042 · two lamps", author=author)
     create_record(ports, company_id=company.pk, kind="task", title="Photograph the new collection", author=author)

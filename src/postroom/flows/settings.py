@@ -12,13 +12,16 @@ from postroom.core.terms.addresses import normalize_domain
 from postroom.core.terms.parameters import PARAMETERS, ParameterError, Parameters
 from postroom.flows.access import company_ids, require, require_house
 from postroom.flows.ports import Ports
-from postroom.flows.wake_queue import wake_queue
+from postroom.flows.server_values import server_values
+from postroom.flows.wake_queue import wake_for, wake_for_destination, wake_queue
 from postroom.store.models import (
     Alias,
     AliasDomain,
     AliasFollower,
     Company,
+    Destination,
     Mailbox,
+    MailTemplate,
     Member,
     OutgoingServer,
     Parameter,
@@ -31,6 +34,7 @@ _OF_THE_DOMAIN = {
     "mail.bounce.alias": "bounce_alias",
     "mail.default.from": "default_from",
 }
+_SEALED = {"password": "secret", "client_key": "client_key"}  # as it is given, and the column that keeps it
 
 
 def parameters(ports: Ports) -> Parameters:  # noqa: ARG001 (every flow takes ports)
@@ -57,13 +61,51 @@ def set_parameter(ports: Ports, key: str, value: str, *, member: Member | None) 
 
 
 def save_server(ports: Ports, values: Mapping[str, Any], *, member: Member | None) -> OutgoingServer:
-    """``values``: column names; ``id`` to change one; ``password`` in clear is sealed here. Its circuit closes, and what waits for
-    servers looks again."""
+    """``values``: column names; ``id`` to change one; ``password`` and ``client_key`` in clear are sealed here. Its circuit closes, and
+    what waits for servers looks again. Raises `ValidationError`; archiving one in use is one of its causes."""
+    require(member, "settings")
     with transaction.atomic():
-        server: OutgoingServer = _save(ports, OutgoingServer, "outgoing server", values, member)
+        checked = server_values(ports, values)
+        server: OutgoingServer = _save(ports, OutgoingServer, "outgoing server", checked, member)
         OutgoingServer.objects.filter(pk=server.pk).update(broken_until=None)
         wake_queue(ports)
     return server
+
+
+def pause_server(ports: Ports, server_id: int, *, member: Member | None) -> OutgoingServer:
+    """Nothing leaves through it until `resume_server`; what is on the wire is finished. Raises `NotAllowed`, `DoesNotExist`."""
+    server: OutgoingServer = _save(
+        ports, OutgoingServer, "outgoing server", {"id": server_id, "paused_at": ports.clock.now()}, member
+    )
+    return server
+
+
+def resume_server(ports: Ports, server_id: int, *, member: Member | None) -> OutgoingServer:
+    """What waits for it leaves, the urgent first; so does what may go by it and waits for another. Raises as `pause_server`."""
+    with transaction.atomic():
+        server: OutgoingServer = _save(
+            ports, OutgoingServer, "outgoing server", {"id": server_id, "paused_at": None}, member
+        )
+        OutgoingServer.objects.filter(pk=server.pk).update(broken_until=None, trouble="", trouble_count=0)
+        wake_for(ports, server.pk)
+    return server
+
+
+def limit_destination(ports: Ports, name: str, per_minute: int, *, member: Member | None) -> None:
+    """So many mails a minute to this provider, from each server; 0: no limit. What it asked for itself is forgotten with 0.
+    Raises `NotAllowed`, and `ValidationError` for a limit that is none."""
+    require_house(member)
+    now = ports.clock.now()
+    with transaction.atomic():
+        row = Destination.objects.select_for_update().filter(pk=name).first() or Destination(name=name)
+        before = row.per_minute_limit
+        row.per_minute_limit, row.changed_at = per_minute, now
+        if not per_minute:
+            row.learned_per_minute, row.slow_until, row.reason = 0, None, None
+        row.full_clean(exclude=["reason"])
+        row.save()
+        _record(ports, member, f"destination {name}", {"per_minute_limit": before}, {"per_minute_limit": per_minute})
+        wake_for_destination(ports, name)
 
 
 def save_mailbox(ports: Ports, values: Mapping[str, Any], *, member: Member | None) -> Mailbox:
@@ -102,12 +144,28 @@ def save_alias(ports: Ports, values: Mapping[str, Any], *, member: Member | None
     return alias
 
 
+def save_template(ports: Ports, values: Mapping[str, Any], *, member: Member | None) -> MailTemplate:
+    """As `save_server`. Whether its text is a template is checked before, see `flows.mail_templates`."""
+    template: MailTemplate = _save(ports, MailTemplate, "mail template", values, member)
+    return template
+
+
+@transaction.atomic
+def forget_row(ports: Ports, row: models.Model, what: str, *, member: Member | None) -> None:
+    """Delete a setting's row, and record that it is gone."""
+    require(member, "settings", row)
+    before = _shown(row, [field.name for field in row._meta.concrete_fields])
+    subject = f"{what} {row}"
+    row.delete()
+    _record(ports, member, subject, before, None)
+
+
 @transaction.atomic
 def _save(ports: Ports, model: type[Any], what: str, values: Mapping[str, Any], member: Member | None) -> Any:
     require(member, "settings")
     values = dict(values)
     pk = values.pop("id", None)
-    password = values.pop("password", "")
+    secrets = {name: values.pop(name, "") for name in _SEALED}
     row = model.objects.get(pk=pk) if pk else model()
     require(member, "settings", row if pk else None)
     _require_owner(row, values, member)
@@ -115,11 +173,12 @@ def _save(ports: Ports, model: type[Any], what: str, values: Mapping[str, Any], 
     before = _shown(row, names) if pk else None
     for name, value in values.items():
         setattr(row, name, value)
-    if password:
-        row.secret = ports.vault.seal(password)
-    row.full_clean(exclude=["secret", *_untouched(row, names)])
+    for name, secret in secrets.items():
+        if secret:
+            setattr(row, _SEALED[name], ports.vault.seal(secret))
+    row.full_clean(exclude=[*_SEALED.values(), *_untouched(row, names)])
     row.save()
-    after = _shown(row, names) | ({"password": "********"} if password else {})
+    after = _shown(row, names) | {name: "********" for name, secret in secrets.items() if secret}
     _record(ports, member, f"{what} {row}", before, after)
     return row
 

@@ -80,5 +80,7 @@ def _settle(notification_ids: list[int], state: NotificationState) -> None:
 
 
 def _tell(message: Message) -> None:
+    """The page of the record, and the first page of the author, who has a failure less."""
+    words = [f"record:{message.record_id}", *([f"author:{message.author_id}"] if message.author_id else [])]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify('postroom_live', %s)", [f"record:{message.record_id}"])
+        cursor.execute("SELECT pg_notify('postroom_live', word) FROM unnest(%s::text[]) AS word", [words])

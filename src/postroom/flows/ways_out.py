@@ -9,7 +9,7 @@ from datetime import datetime
 from postroom.core.delivery.identity import DomainFact
 from postroom.core.delivery.providers import PROVIDERS, options_of
 from postroom.core.delivery.servers import CONFIGURED, Order, ServerFact, read_filter
-from postroom.core.delivery.wire import ApiEndpoint, Encryption, Endpoint
+from postroom.core.delivery.wire import ApiEndpoint, Authentication, Encryption, Endpoint
 from postroom.core.terms.addresses import normalize_domain
 from postroom.core.terms.parameters import Parameters
 from postroom.core.terms.secret import Secret
@@ -111,6 +111,7 @@ def _server(row: OutgoingServer) -> ServerFact:
         trouble=row.trouble,
         envelope_sender=row.envelope_sender,
         login=row.username,
+        signs_dkim=row.signs_dkim and row.transport != "api",  # a provider composes, and signs, by itself
     )
 
 
@@ -146,6 +147,7 @@ def way_to(ports: Ports, row: OutgoingServer, session: int = DEFAULT_SESSION) ->
     """A server of the database."""
     try:
         secret = ports.vault.open(bytes(row.secret)) if row.secret else Secret("")
+        client_key = ports.vault.open(bytes(row.client_key)) if row.client_key else Secret("")
     except ValueError:
         return Way(endpoint=None)
     if row.transport == "api":
@@ -157,11 +159,17 @@ def way_to(ports: Ports, row: OutgoingServer, session: int = DEFAULT_SESSION) ->
         verify_certificate=row.verify_certificate,
         username=row.username,
         password=secret,
+        authentication=Authentication(row.authentication),
+        client_certificate=row.client_certificate,
+        client_key=client_key,
+        token_source=row.token_source,
         ehlo_name=ports.configuration.hostname,
         max_connections=max(1, row.max_connections // max(1, ports.configuration.deliverers)),
-        mails_per_connection=max(1, min(row.mails_per_connection, session)),
+        mails_per_connection=max(
+            1, min(row.mails_per_connection, row.learned_mails_per_connection or session, session)
+        ),
     )
-    return Way(endpoint=endpoint, max_message_size=row.max_message_size)
+    return Way(endpoint=endpoint, max_message_size=row.max_message_size or row.announced_size)
 
 
 def api_way(ports: Ports, row: OutgoingServer, secret: Secret) -> Way:

@@ -1,4 +1,4 @@
-"""Finds and reads the configuration of this installation (file and environment), and keeps its secret key.
+"""Finds and reads the configuration of this installation (file and environment), and keeps its secret keys.
 
 The file is ``postroom.toml`` in the working directory, or what ``POSTROOM_CONFIG`` names.
 """
@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import secrets
 import tomllib
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from postroom.core.terms.configuration import Configuration, ConfigurationError, read_configuration
+from postroom.core.terms.key_file import read_key_file
 from postroom.core.terms.secret import Secret
 
 
@@ -19,8 +21,17 @@ def load_configuration() -> Configuration:
     """The configuration, with an absolute data directory and a secret key. Raises `ConfigurationError`."""
     configuration = read_configuration(_file_values(), os.environ)
     data_dir = Path(configuration.data_dir).expanduser().absolute()
-    key = configuration.secret_key or Secret(_kept_key(data_dir))
-    return replace(configuration, data_dir=str(data_dir), secret_key=key)
+    if configuration.secret_key:
+        return replace(configuration, data_dir=str(data_dir), secret_key_file="")
+    path = Path(configuration.secret_key_file or data_dir / "secret_key").expanduser().absolute()
+    first, *former = _kept_keys(path)
+    return replace(
+        configuration,
+        data_dir=str(data_dir),
+        secret_key_file=str(path),
+        secret_key=first,
+        former_secret_keys=Secret(",".join(key.reveal() for key in former)),
+    )
 
 
 def _file_values() -> dict[str, object]:
@@ -36,33 +47,31 @@ def _file_values() -> dict[str, object]:
         raise ConfigurationError(f"{path}: not valid TOML: {error}.") from error
 
 
-def _kept_key(data_dir: Path) -> str:
-    """Made once, readable by the owner alone. It signs reply and bounce addresses, so it must survive restarts."""
-    path = data_dir / "secret_key"
+def _kept_keys(path: Path) -> tuple[Secret, ...]:
+    """Made once, readable by the owner alone. They sign reply and bounce addresses, so they must survive restarts."""
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
-            return _read_key(path)
+            return _read_keys(path)
         with os.fdopen(handle, "w", encoding="ascii") as file:
             key = secrets.token_hex(32)
             file.write(key)
             file.flush()
             os.fsync(file.fileno())
-        return key
+        return (Secret(key),)
     except OSError as error:
         raise ConfigurationError(
-            f"The data directory {data_dir} cannot be used: {error.strerror}. Set POSTROOM_DATA_DIR."
+            f"The data directory {path.parent} cannot be used: {error.strerror}. Set POSTROOM_DATA_DIR."
         ) from error
 
 
-def _read_key(path: Path) -> str:
+def _read_keys(path: Path) -> tuple[Secret, ...]:
     """Another process may be writing it right now; an empty file that stays empty is a broken installation."""
     for _ in range(1000):
-        key = path.read_text(encoding="ascii").strip()
-        if len(key) == 64:
-            return key
+        with suppress(ValueError):
+            return read_key_file(path.read_text(encoding="ascii")).keys
     raise ConfigurationError(
         f"{path} is damaged: remove it (sessions and signed reply addresses become invalid) or restore it."
     )

@@ -22,6 +22,7 @@ POSTROOM_VERSION = __version__
 
 BASE = Path(__file__).resolve().parent.parent
 SECRET_KEY = POSTROOM.secret_key.reveal()
+SECRET_KEY_FALLBACKS = [key.reveal() for key in POSTROOM.secret_keys[1:]]
 DEBUG = POSTROOM.debug
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *POSTROOM.allowed_hosts]
 INSTALLED_APPS = [

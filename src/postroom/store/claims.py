@@ -26,12 +26,15 @@ _CLAIM = """
     UPDATE postroom_delivery d SET state = 'sending', claimed_by = %s, lease_until = %s
     FROM due WHERE d.id = due.id
     RETURNING d.id, d.mail_id, d.company_id, d.notification_id, d.to_name, d.to_address, d.lane, d.attempt_count,
-              d.deadline_at, d.due_at
+              d.deadline_at, d.due_at, coalesce(d.waits_for->>'code', '')
 """
 
 _MARK = """
     UPDATE postroom_delivery d SET
         state = n.state, due_at = coalesce(n.due_at, d.due_at), waits_for = n.waits_for,
+        held_since = CASE WHEN n.waits_for IS NULL THEN NULL
+            WHEN d.waits_for->>'code' = n.waits_for->>'code' AND d.server_id IS NOT DISTINCT FROM coalesce(s.id, d.server_id)
+            THEN coalesce(d.held_since, n.held_at) ELSE n.held_at END,
         attempt_count = d.attempt_count + n.attempts, server_id = coalesce(s.id, d.server_id),
         reasons = coalesce(n.reasons, d.reasons), failure_type = n.failure_type,
         failure_reason = n.failure_reason, blame = n.blame, finished_at = n.finished_at, lease_until = NULL,
@@ -39,8 +42,8 @@ _MARK = """
         claimed_by = CASE WHEN n.keeps_claim THEN d.claimed_by ELSE '' END
     FROM json_to_recordset(%s) AS n(
         id bigint, state text, due_at timestamptz, waits_for jsonb, attempts int, server_id bigint, reasons jsonb,
-        failure_type text, failure_reason text, blame text, finished_at timestamptz, keeps_claim bool,
-        provider_message_id text)
+        failure_type text, failure_reason text, blame text, finished_at timestamptz, held_at timestamptz,
+        keeps_claim bool, provider_message_id text)
     LEFT JOIN postroom_outgoingserver s ON s.id = n.server_id
     WHERE d.id = n.id AND d.claimed_by = %s AND d.state IN ('sending', 'unknown')
     RETURNING d.id
@@ -57,9 +60,15 @@ _ATTEMPTS = """
 """
 
 _NOTIFICATIONS = """
-    UPDATE postroom_notification t SET state = n.state, failure_type = n.failure_type, failure_reason = n.failure_reason
-    FROM json_to_recordset(%s) AS n(id bigint, state text, failure_type text, failure_reason text)
-    WHERE t.id = n.id AND t.state IN ('ready', 'exception')
+    WITH changed AS (
+        UPDATE postroom_notification t
+        SET state = n.state, failure_type = n.failure_type, failure_reason = n.failure_reason
+        FROM json_to_recordset(%s) AS n(id bigint, state text, failure_type text, failure_reason text)
+        WHERE t.id = n.id AND t.state IN ('ready', 'exception')
+        RETURNING t.author_id, t.state
+    )
+    SELECT pg_notify('postroom_live', 'author:' || author_id)
+    FROM (SELECT DISTINCT author_id FROM changed WHERE state = 'exception' AND author_id IS NOT NULL) failed
 """
 
 _RELEASE = """
@@ -94,12 +103,14 @@ class ClaimedRow:
     attempt_count: int
     deadline_at: datetime
     due_at: datetime
+    held_by: str = ""  # the code of what it waited for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
     """What a delivery becomes. ``waits_for`` and ``reasons`` as they go into JSON; ``reasons`` None leaves what was noted before.
-    With ``keeps_claim`` the worker may write once more, should it come back."""
+    ``held_at`` is since when it waits, unless it waited for the same before. With ``keeps_claim`` the worker may write once more,
+    should it come back."""
 
     id: int
     state: str
@@ -112,6 +123,7 @@ class Mark:
     failure_reason: str = ""
     blame: str = ""
     finished_at: datetime | None = None
+    held_at: datetime | None = None
     keeps_claim: bool = False
     provider_message_id: str = ""
 
@@ -188,7 +200,7 @@ def note_attempts(rows: Sequence[AttemptRow]) -> None:
 
 
 def mark_notifications(marks: Sequence[NotificationMark]) -> None:
-    """Those that a person cancelled, or that bounced meanwhile, stay as they are."""
+    """Those that a person cancelled, or that bounced meanwhile, stay as they are. Authors hear of failures with the commit (O-99)."""
     if not marks:
         return
     with connection.cursor() as cursor:
@@ -203,6 +215,13 @@ def release(worker: str, delivery_ids: Iterable[int] | None = None) -> int:
         else:
             cursor.execute(_RELEASE + " AND id = ANY(%s)", [worker, list(delivery_ids)])
         return int(cursor.rowcount)
+
+
+def release_these(worker: str, delivery_ids: Iterable[int]) -> set[int]:
+    """As `release`; which ones were still the worker's."""
+    with connection.cursor() as cursor:
+        cursor.execute(_RELEASE + " AND id = ANY(%s) RETURNING id", [worker, list(delivery_ids)])
+        return {row[0] for row in cursor.fetchall()}
 
 
 def release_strays(worker: str, kept: Iterable[int]) -> int:

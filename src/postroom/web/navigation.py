@@ -21,7 +21,9 @@ SETTINGS = (
     ("servers", gettext_lazy("Outgoing servers"), "outgoing_mail"),
     ("mailboxes", gettext_lazy("Mailboxes"), "markunread_mailbox"),
     ("domains", gettext_lazy("Alias domains"), "language"),
+    ("dkim", gettext_lazy("DKIM keys"), "verified_user"),
     ("aliases", gettext_lazy("Aliases"), "alternate_email"),
+    ("templates", gettext_lazy("Mail templates"), "draft"),
     ("parameters", gettext_lazy("Parameters"), "tune"),
     ("actions", gettext_lazy("Scheduled actions"), "schedule"),
     ("changes", gettext_lazy("Changes"), "history"),
@@ -71,7 +73,8 @@ def _records(request: HttpRequest) -> list[dict[str, Any]]:
     of_a_kind = [
         _item(request, kind.label_plural, kind.icon, reverse("web:kind", args=[kind.key])) for kind in kinds_of(request)
     ]
-    return [everything, *of_a_kind]
+    later = _item(request, _("Scheduled messages"), "schedule_send", reverse("web:scheduled"))
+    return [everything, *of_a_kind, later]
 
 
 def _mail(request: HttpRequest, member: Member) -> list[dict[str, Any]]:

@@ -8,9 +8,11 @@ from postroom.web import frames
 from postroom.web.home import views as home
 from postroom.web.inbound import views as inbound
 from postroom.web.letterbox import views as letterbox
+from postroom.web.linked import views as linked
 from postroom.web.live import views as live
 from postroom.web.queue import views as queue
-from postroom.web.records import chatter, lists, places
+from postroom.web.records import chatter, lists, places, scheduled
+from postroom.web.settings import dkim, servers, templates
 from postroom.web.settings import views as settings
 
 app_name = "web"
@@ -28,6 +30,9 @@ urlpatterns = [
     path("records/<int:record_id>/unfollow/", places.remove_follower, name="unfollow"),
     path("records/<int:record_id>/messages/", chatter.messages, name="messages"),
     path("records/<int:record_id>/audience/", chatter.audience, name="audience"),
+    path("records/<int:record_id>/scheduled/", scheduled.of_record, name="record_scheduled"),
+    path("records/<int:record_id>/templates/", chatter.templates, name="record_templates"),
+    path("records/<int:record_id>/templates/<int:template_id>/", chatter.filled, name="filled_template"),
     path("records/<int:record_id>/live/", chatter.live, name="record_live"),
     path("records/<slug:kind>/", lists.records, name="kind"),
     path("records/<slug:kind>/new/", lists.new, name="new"),
@@ -35,6 +40,13 @@ urlpatterns = [
     path("message/<int:message_id>/recipients/", chatter.recipients, name="recipients"),
     path("message/<int:message_id>/resend/", chatter.resend, name="resend"),
     path("message/<int:message_id>/ignore/", chatter.ignore, name="ignore"),
+    path("scheduled/", scheduled.mine, name="scheduled"),
+    path("scheduled/<int:scheduled_id>/", scheduled.one, name="scheduled_one"),
+    path("scheduled/<int:scheduled_id>/cancel/", scheduled.cancel, name="scheduled_cancel"),
+    path("scheduled/<int:scheduled_id>/send/", scheduled.send_now, name="scheduled_send"),
+    path("scheduled/file/<int:file_id>/", scheduled.file, name="scheduled_file"),
+    path("files/<str:token>/", linked.linked_file, name="linked_file"),
+    path("files/<str:token>/<str:name>", linked.linked_file, name="linked_file"),
     path("attachment/<int:attachment_id>/", frames.file, name="attachment"),
     path("queue/", queue.queue, name="queue"),
     path("queue/act/", queue.act, name="queue_act"),
@@ -57,12 +69,24 @@ urlpatterns = [
     path("letterbox/<int:letter_id>/seen/", letterbox.seen, name="letter_seen"),
     path("settings/installation/confirm/", settings.confirm_home, name="confirm_home"),
     path("settings/installation/capture/", settings.capture, name="capture"),
+    path("settings/servers/configuration/test/", servers.test, {"row_id": 0}, name="server_configured_test"),
+    path("settings/servers/<int:row_id>/test/", servers.test, name="server_test"),
     path("settings/parameters/", settings.parameters, name="parameters"),
     path("settings/parameters/<str:key>/", settings.set_parameter, name="set_parameter"),
+    path("settings/templates/", settings.section_list(templates.TEMPLATES), name="templates"),
+    path("settings/templates/new/", templates.edit, name="template_new"),
+    path("settings/templates/<int:template_id>/", templates.edit, name="template"),
+    path("settings/templates/<int:template_id>/remove/", templates.remove, name="template_remove"),
+    path("settings/templates/<int:template_id>/files/<int:file_id>/", templates.file, name="template_file"),
+    path("settings/templates/preview/", templates.preview, name="template_preview"),
     path("settings/actions/", settings.actions, name="actions"),
     path("settings/actions/<slug:key>/", settings.action, name="action"),
     path("settings/actions/<slug:key>/run/", settings.run, name="run"),
     path("settings/changes/", settings.changes, name="changes"),
+    path("settings/dkim/", dkim.keys, name="dkim"),
+    path("settings/dkim/create/", dkim.create, name="dkim_create"),
+    path("settings/dkim/rotate/", dkim.rotate, name="dkim_rotate"),
+    path("settings/dkim/act/", dkim.act, name="dkim_act"),
     path("settings/keys/", settings.keys, name="keys"),
     path("settings/keys/remove/", settings.remove_key, name="remove_key"),
     path("live/<slug:topic>/", live.stream, name="live"),

@@ -15,7 +15,7 @@ import logging
 import re
 import signal
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -28,18 +28,21 @@ from django.db import close_old_connections, connections
 from postroom.core.delivery.wire import ApiEndpoint, Endpoint, Phase, WireOutcome
 from postroom.core.terms.smtp_replies import SmtpReply
 from postroom.flows.deliver_mail import LEASE, ClaimedBatch, ReadyMail, Shelf, Ticket, claim_and_compose
+from postroom.flows.note_habits import note_habits
 from postroom.flows.ports import Ports
 from postroom.flows.record_outcomes import RecordedBatch, record_outcomes
 from postroom.flows.recover_journals import (
+    Recovery,
     give_up_expired,
     put_back,
     put_back_strays,
     recover_worker,
     renew_leases,
 )
+from postroom.flows.wake_queue import ServersNow, wake_parked
 from postroom.wiring import api_pool, journal_names, read_dead_journals, smtp_pool, wire_journal
 from postroom.wiring import ports as wired_ports
-from postroom.workers.counters import Counter, Held
+from postroom.workers.counters import Counter, Held, slow_servers
 from postroom.workers.outages import OUTAGES
 from postroom.workers.stopping import Stop
 from postroom.workers.wakeups import Wakeups
@@ -102,7 +105,7 @@ class Deliverer:
         self._held = Held()
         self._counters: dict[tuple[int | None, Endpoint | ApiEndpoint], Counter] = {}
         self._outcomes: list[tuple[Ticket, WireOutcome]] = []
-        self._unsent: list[int] = []
+        self._unsent: list[Ticket] = []
         self._called = asyncio.Event()
         self._told = asyncio.Event()  # there are outcomes or unsent mails
         self._stop = Stop()
@@ -184,9 +187,12 @@ class Deliverer:
             return False
         room = min(BATCH, CEILINGS[lanes[-1]][1] - len(self._held))
         known = list(self._held) if self._has_strays else None
+        busy = self._shed_slow()
         self._has_strays = True  # until we know what was claimed
-        batch = await self._database(lambda: self._claim_rows(room, lanes, known))
+        batch = await self._database(lambda: self._claim_rows(room, lanes, known, busy))
         self._has_strays = False
+        for alarm in batch.alarms:
+            logger.warning("%s", alarm)
         for ready in batch.ready:
             self._held.add(ready)
             self._hand_over(ready)
@@ -194,17 +200,33 @@ class Deliverer:
             self._pump(counter)
         return batch.taken > 0  # there may be more; looking costs a millisecond
 
-    def _claim_rows(self, room: int, lanes: list[int], known: Iterable[int] | None) -> ClaimedBatch:
+    def _shed_slow(self) -> list[int]:
+        """What slow servers hold beyond their share goes back; they get no more for now."""
+        slow = slow_servers(self._counters, self._loop.time())
+        busy = [server_id for server_id, share in slow.items() if self._held_for(server_id) >= share]
+        for (server_id, _), counter in self._counters.items():
+            if server_id in busy:
+                self._not_sent(counter.shed(slow[server_id] - counter.outstanding))
+        return busy
+
+    def _held_for(self, server_id: int) -> int:
+        return sum(one.outstanding + one.waiting for key, one in self._counters.items() if key[0] == server_id)
+
+    def _claim_rows(
+        self, room: int, lanes: list[int], known: Iterable[int] | None, busy: Collection[int]
+    ) -> ClaimedBatch:
         """In the database's thread."""
         close_old_connections()
         if known is not None:
             put_back_strays(self.worker, known)
         room_bytes = MOST_BYTES // 2
-        return claim_and_compose(self._ports, self.worker, room, shelf=self._shelf, most_bytes=room_bytes, lanes=lanes)
+        return claim_and_compose(
+            self._ports, self.worker, room, shelf=self._shelf, most_bytes=room_bytes, lanes=lanes, busy=busy
+        )
 
     def _hand_over(self, ready: ReadyMail) -> None:
         try:
-            self._counter_for(ready).add(ready)
+            self._counter_for(ready).add(ready, self._loop.time())
         except ValueError as error:  # a host name that is none: the server's trouble, and nobody else's
             key = ready.ticket.delivery_id
             outcome = WireOutcome(key=key, phase=Phase.CONNECT, reply=None, trouble=str(error))
@@ -260,7 +282,9 @@ class Deliverer:
         self._not_sent(mails)
 
     def _not_sent(self, mails: Iterable[ReadyMail]) -> None:
-        self._unsent += [ready.ticket.delivery_id for ready in mails]
+        """Back into the queue, with their places in the gates."""
+        self._unsent += [ready.ticket for ready in mails]
+        self._told.set()
 
     # -- recording
 
@@ -297,7 +321,7 @@ class Deliverer:
         del self._unsent[: len(unsent)]
         keys = [ticket.delivery_id for ticket, _ in batch]
         self._journal.forget_committed(keys)
-        for key in (*keys, *unsent):
+        for key in (*keys, *(ticket.delivery_id for ticket in unsent)):
             self._held.drop(key)
         for alarm in recorded.alarms:
             logger.error("%s", alarm)
@@ -305,7 +329,7 @@ class Deliverer:
             logger.warning("deliverer %s: %d outcomes came too late, others had given us up", self.worker, lost)
         self._called.set()  # there is room again
 
-    def _write(self, batch: list[tuple[Ticket, WireOutcome]], unsent: list[int]) -> RecordedBatch:
+    def _write(self, batch: list[tuple[Ticket, WireOutcome]], unsent: list[Ticket]) -> RecordedBatch:
         """In the database's thread."""
         close_old_connections()
         if unsent:
@@ -325,6 +349,8 @@ class Deliverer:
                 if now >= renew_at or not self._leases_hold():
                     await self._database(self._renew)
                     self._renewed_at, renew_at = now, now + RENEW_EVERY
+                    self._has_strays = True  # a claim whose connection broke may have been committed later
+                await self._look_at_servers()
                 await self._loop.run_in_executor(None, self._journal.sync)
                 await self._close_idle_pools(now)
             except OUTAGES as error:
@@ -335,13 +361,40 @@ class Deliverer:
                 self._pump(counter)
             await self._wait(self._stopping, 1.0)
 
+    async def _look_at_servers(self) -> None:
+        """What waits for those that work wakes; what is here for those that were paused goes back; what they showed is kept."""
+        slow = slow_servers(self._counters, self._loop.time())
+        rooms = {server_id: max(0, share - self._held_for(server_id)) for server_id, share in slow.items()}
+        news = []
+        for (server_id, _), counter in self._counters.items():
+            shown = (counter.pool.announced_size, counter.pool.learned_mails)
+            if server_id and shown != counter.told:
+                news.append((server_id, shown))
+                counter.told = shown
+        found = await self._database(lambda: self._servers_now(rooms, news))
+        for (server_id, _), counter in self._counters.items():
+            if server_id in found.paused:
+                self._not_sent(counter.clear())
+        if found.woken:
+            self._called.set()
+
+    def _servers_now(self, rooms: dict[int, int], news: list[tuple[int, tuple[int, int]]]) -> ServersNow:
+        """In the database's thread."""
+        close_old_connections()
+        for server_id, (size, mails) in news:
+            note_habits(server_id, announced_size=size, learned_mails=mails)
+        until = self._shelf.configured_broken_until
+        is_broken = until is not None and until > self._ports.clock.now()
+        return wake_parked(self._ports, rooms, configured_works=not is_broken)
+
     def _recover(self) -> None:
         """In the database's thread."""
         close_old_connections()
 
         def settle(worker: str, contents: JournalContents) -> None:
             found = recover_worker(self._ports, worker, started=contents.started, finished=contents.finished)
-            logger.warning("deliverer %s is dead: %s", worker, found)
+            if found != Recovery():
+                logger.warning("deliverer %s is dead: %s", worker, found)
 
         read_dead_journals(self._directory, settle)
 

@@ -22,6 +22,7 @@ from procrastinate.exceptions import ConnectorException
 
 from postroom.flows.fetch_mailbox import fetch_now
 from postroom.flows.run_scheduled_action import run_action
+from postroom.flows.wake_queue import wake_rest
 from postroom.wiring import ports as wired_ports
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,12 @@ def fetch_mailbox_now(mailbox_id: int) -> None:
 def run_scheduled_action(key: str) -> None:
     """Run this action now, due or not; nothing happens when it runs already."""
     _with_own_connection(lambda: logger.info("action %s: %s", key, run_action(wired_ports(), key) or "runs already"))
+
+
+@app.task(name="wake_queue")
+def wake_queue(server_ids: str, codes: str, before: str) -> None:
+    """Make due what waits for these servers (or ``all``), for one of these reasons, since before that moment."""
+    _with_own_connection(lambda: logger.info("woke %d deliveries", wake_rest(wired_ports(), server_ids, codes, before)))
 
 
 def _with_own_connection(work: Callable[[], Any]) -> None:

@@ -1,21 +1,26 @@
 """The scheduler: runs scheduled actions when they are due, and the background jobs of everybody else.
 
-Duty: a look at the table every second, a thread for each action that is due, a thread for the job worker. Several
-schedulers share the work by the locks that the flow takes.
+Duty: a look at the table every second, a thread for each action that is due, a thread for the job worker, and one that posts scheduled
+messages at their date (a resident: woken when one is written, and once a second). Several schedulers share the work by the locks that
+the flows take.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from django.db import close_old_connections, connections
 
 from postroom.flows.ports import Ports
 from postroom.flows.run_scheduled_action import due_keys, ensure_actions, run_action
+from postroom.flows.scheduled_messages import CHANNEL as SCHEDULED_CHANNEL
+from postroom.flows.scheduled_messages import post_due
 from postroom.wiring import ports as wired_ports
 from postroom.workers.jobs import JobWorker
 from postroom.workers.outages import OUTAGES
+from postroom.workers.resident import Resident
 from postroom.workers.stopping import Stop
 
 logger = logging.getLogger(__name__)
@@ -29,9 +34,14 @@ def run(stop: Stop) -> None:
     ports = wired_ports()
     jobs = JobWorker()
     jobs.start()
+    clerk = Resident("scheduled messages", lambda: post_due(ports), channel=SCHEDULED_CHANNEL, stop=stop)
+    clerk_thread = threading.Thread(target=clerk.run, name="scheduled messages")
+    clerk_thread.start()
     try:
         Scheduler(ports, stop).run()
     finally:
+        stop.set()  # also when it ends by a fault of ours
+        clerk_thread.join()
         jobs.stop()
 
 

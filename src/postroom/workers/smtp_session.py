@@ -6,6 +6,7 @@ Built on aiosmtpd's protocol classes; reading of mails, addresses, errors and th
 Laws:
 - Our own faults are 451 4.3.0, never 5xx (law 1 of the house), and the session goes on.
 - A mail ends with CR LF . CR LF and with nothing else: bare LF or CR are content (no SMTP smuggling, CVE-2023-51764).
+- So does a command line end with CR LF alone (RFC 5321 2.3.8): what holds a bare LF or CR is refused up to the next CR LF.
 - Nothing said in clear text survives STARTTLS (RFC 3207 6, CVE-2011-0411).
 - A peer that closes its half after its last command still gets its replies.
 
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 
 BLOCK = 64 * 1024
 FAREWELL = 5.0  # seconds that a peer has to take the last reply
+BARE_LINE_END = "500 5.5.2 A line ends with CR LF, and holds neither alone"
 OUR_FAULT = "451 4.3.0 We have a problem of our own; please try again later"
 
 Command = Callable[[str | None], Awaitable[None]]
@@ -175,20 +177,34 @@ class SmtpSession(SMTP):
         await self.push(OUR_FAULT)
 
     async def _read_command(self) -> bytes:
-        """A line without its end; what is longer than the buffer is read away and answered as too long."""
-        cut = False
+        """A line without its end; what is longer than the buffer is read away and answered as too long.
+
+        A line that ends with a bare LF is answered at once and goes on until CR LF: nothing of it is a command.
+        """
+        cut, is_bare = b"", False  # the end of what was read away
         while True:
             try:
                 line = await self._reader.readuntil(b"\n")
             except asyncio.LimitOverrunError as overrun:
-                await self._reader.readexactly(overrun.consumed)
-                cut = True
+                cut = (await self._reader.readexactly(overrun.consumed))[-1:]
+                continue
+            if not (cut + line).endswith(b"\r\n"):
+                if not is_bare:
+                    await self._complain(BARE_LINE_END)
+                is_bare = True
+            elif is_bare:
+                cut, is_bare = b"", False
             else:
-                return b"\xff" * (self.limits.command_line + 1) if cut else line.rstrip(b"\r\n")
+                return b"\xff" * (self.limits.command_line + 1) if cut else line[:-2]
+            if self._is_over:
+                raise ConnectionAbortedError("sent away")
 
     async def _obey(self, line: bytes) -> None:
         if len(line) > self.limits.command_line:
             await self._complain("500 5.5.2 The line is too long")
+            return
+        if b"\r" in line:
+            await self._complain(BARE_LINE_END)
             return
         text = line.decode("utf-8", "surrogateescape")
         word, _, rest = text.partition(" ")

@@ -4,11 +4,12 @@ Duty: start the embedded database and bring its tables up to date, start a proce
 say when all of it answers, and end all of it.
 Laws: a process that keeps dying is started more and more rarely, and never given up. Of a process that died nothing is
 left (its whole group is killed). No process outlives us, however we die (`stopping.die_with_supervisor`). A second
-signal ends patience.
+signal ends patience. A data directory has one supervisor: a second one would double its staff unseen.
 """
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import signal
@@ -45,6 +46,10 @@ class PortTaken(Exception):  # noqa: N818 - the text is for people
     """Somebody else listens where we want to; the text says where and what to do."""
 
 
+class AlreadyUp(Exception):  # noqa: N818 - the text is for people
+    """Another supervisor works on this data directory; the text says which and what to do."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
     """A process to keep alive."""
@@ -72,10 +77,35 @@ class _Child:
 
 
 def up(configuration: Configuration, *, say: Say | None = None) -> None:
-    """Run everything until SIGTERM or SIGINT. Raises `DatabaseTrouble`, `PortTaken`."""
+    """Run everything until SIGTERM or SIGINT. Raises `AlreadyUp`, `DatabaseTrouble`, `PortTaken`."""
     say = say or _print
     stop = Stop()
     stop.on_signals()
+    with alone_in(Path(configuration.data_dir)):
+        _run_everything(configuration, stop, say)
+
+
+@contextmanager
+def alone_in(data_dir: Path) -> Iterator[None]:
+    """Only one at a time has the directory; the lock dies with its holder. Raises `AlreadyUp`, `OSError`."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with (data_dir / "up.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read().strip() or "?"
+            raise AlreadyUp(
+                f"Postroom runs in {data_dir} already (process {holder}). Stop it first, or run a single process beside it, such as "
+                "`postroom worker deliverer`; another installation needs a POSTROOM_DATA_DIR of its own."
+            ) from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield
+
+
+def _run_everything(configuration: Configuration, stop: Stop, say: Say) -> None:
     places = places_of(configuration)
     for place in places:
         require_free(place)

@@ -350,7 +350,7 @@ class _Polite:
 
     def _rcpt_to(self, line: str) -> None:
         usual = "250 2.1.5 recipient ok" if self._mail else "503 5.5.1 MAIL first"
-        if self._answer("RCPT", usual).startswith("250"):
+        if self._answer("RCPT", usual).startswith(("250", "251")):
             self._rcpts.append(line)
 
     def _data(self) -> None:

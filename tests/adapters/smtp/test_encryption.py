@@ -39,6 +39,7 @@ def phase_of(encryption: Encryption) -> Phase:
     return Phase.CONNECT if encryption is Encryption.TLS else Phase.STARTTLS
 
 
+@pytest.mark.case("T-176")
 @both_kinds
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_mail_goes_over_a_verified_connection(authority: Authority, encryption: Encryption, host: str) -> None:
@@ -71,18 +72,21 @@ def refused_certificate(server_context: ssl.SSLContext, encryption: Encryption, 
     return outcome
 
 
+@pytest.mark.case("T-178")
 @both_kinds
 def test_an_expired_certificate_is_not_accepted(authority: Authority, encryption: Encryption) -> None:
     context = authority.server_context("127.0.0.1", expired=True)
     assert "expired" in refused_certificate(context, encryption, authority).trouble
 
 
+@pytest.mark.case("T-178")
 @both_kinds
 def test_a_self_signed_certificate_is_not_accepted(authority: Authority, encryption: Encryption) -> None:
     context = self_signed_context("127.0.0.1")
     assert "self-signed" in refused_certificate(context, encryption, authority).trouble
 
 
+@pytest.mark.case("T-178")
 @both_kinds
 def test_a_certificate_for_another_host_is_not_accepted(authority: Authority, encryption: Encryption) -> None:
     context = authority.server_context("other.example")
@@ -99,6 +103,7 @@ def test_without_a_context_of_the_callers_the_system_decides_whom_to_trust(
     assert "certificate was not accepted" in outcome.trouble
 
 
+@pytest.mark.case("T-178")
 @both_kinds
 @pytest.mark.parametrize("name", ["127.0.0.1", "other.example"])
 def test_the_named_exception_takes_any_certificate(encryption: Encryption, name: str) -> None:
@@ -122,6 +127,7 @@ def test_old_tls_is_not_spoken(authority: Authority, encryption: Encryption) -> 
     assert outcome.trouble.startswith("the TLS handshake failed: ")
 
 
+@pytest.mark.case("T-175")
 def test_starttls_asked_for_and_not_offered_is_trouble() -> None:
     with ScriptedPeer(polite()) as server:
         outcome = post_one(endpoint(server.port, encryption=Encryption.STARTTLS, username="alice", password="x"))
@@ -135,6 +141,7 @@ def test_a_server_that_knows_only_helo_cannot_be_encrypted() -> None:
     assert (outcome.phase, outcome.trouble) == (Phase.STARTTLS, "the server does not offer STARTTLS")
 
 
+@pytest.mark.case("T-175")
 @pytest.mark.parametrize("reply", ["454 4.7.0 TLS not available", "502 5.5.1 no", "250 2.0.0 surely"])
 def test_a_starttls_that_is_refused_is_told(authority: Authority, reply: str) -> None:
     script = polite(starttls=authority.server_context("127.0.0.1"), answers={"STARTTLS": [reply]})
@@ -244,6 +251,7 @@ def test_half_a_tls_handshake_is_trouble_and_bounded(deed: Answer) -> None:
     assert outcome.trouble
 
 
+@pytest.mark.case("T-175")
 @pytest.mark.parametrize("deed", [Does.DROP, Does.SLEEP, b"220 plain.example ESMTP\r\n"])
 @pytest.mark.slow
 def test_a_port_that_does_not_speak_tls_is_trouble_in_connecting(deed: Answer) -> None:
@@ -258,6 +266,7 @@ def test_a_port_that_does_not_speak_tls_is_trouble_in_connecting(deed: Answer) -
     assert outcome.trouble
 
 
+@pytest.mark.case("T-175")
 @pytest.mark.slow
 def test_speaking_plain_to_a_tls_port_is_trouble_in_the_greeting(authority: Authority) -> None:
     with ScriptedPeer(polite(), tls=authority.server_context("127.0.0.1")) as server:

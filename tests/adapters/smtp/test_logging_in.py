@@ -25,6 +25,7 @@ def decoded(line: str) -> str:
     return base64.b64decode(line.rpartition(" ")[2]).decode()
 
 
+@pytest.mark.case("T-176")
 def test_plain_says_name_and_password_at_once() -> None:
     with ScriptedPeer(polite(extensions=["AUTH LOGIN PLAIN"])) as server:
         assert post_one(endpoint(server.port, username="alice", password=PASSWORD)).is_accepted
@@ -32,6 +33,7 @@ def test_plain_says_name_and_password_at_once() -> None:
     assert decoded(auth) == f"\0alice\0{PASSWORD}"
 
 
+@pytest.mark.case("T-176")
 def test_login_answers_two_questions_whatever_their_words() -> None:
     heard: list[str] = []
 
@@ -54,6 +56,7 @@ def test_login_answers_two_questions_whatever_their_words() -> None:
     assert heard == ["AUTH LOGIN", encoded("alice"), encoded(PASSWORD)]
 
 
+@pytest.mark.case("T-176")
 def test_a_refused_login_is_the_outcome_of_all_and_tried_once() -> None:
     """Ten wrong passwords at once would lock the account."""
     refusal = "535 5.7.8 authentication failed"

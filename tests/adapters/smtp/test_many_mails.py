@@ -74,6 +74,7 @@ def test_ten_thousand_may_wait_at_once() -> None:
     assert len(server.connections) <= 4
 
 
+@pytest.mark.case("T-127")
 @both_ways
 def test_a_connection_carries_so_many_mails_and_no_more(extensions: tuple[str, ...]) -> None:
     with ScriptedPeer(polite(extensions=extensions)) as server:

@@ -82,6 +82,7 @@ def test_without_a_default_from_the_from_is_sent_as_written() -> None:
     assert found.reasons[0].code == "from.kept_no_default"
 
 
+@pytest.mark.case("T-179")
 @pytest.mark.parametrize(
     ("given", "last_resort", "expected"),
     [

@@ -28,6 +28,7 @@ def test_a_positive_reply_to_the_end_of_data_is_sent() -> None:
     assert judged(Phase.BODY, 250).state is DeliveryState.SENT
 
 
+@pytest.mark.case("T-139")
 @pytest.mark.parametrize("phase", [Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.BODY])
 def test_a_permanent_refusal_fails(phase: Phase) -> None:
     found = judged(phase, 554, "not wanted")
@@ -59,6 +60,7 @@ def test_the_last_try_is_at_the_deadline_not_behind_it() -> None:
     assert judged(Phase.RCPT, 451, attempts=7, left=timedelta(minutes=3)).due_at == NOW + timedelta(minutes=3)
 
 
+@pytest.mark.case("T-137", "T-175", "T-176")
 @pytest.mark.parametrize(
     ("phase", "code"),
     [
@@ -77,6 +79,7 @@ def test_trouble_with_the_server_is_not_the_mails(phase: Phase, code: int) -> No
     assert (found.state, found.due_at, found.failure_type) == (DeliveryState.DEFERRED, None, FailureType.NONE)
 
 
+@pytest.mark.case("T-137")
 def test_even_a_server_that_is_down_does_not_keep_a_mail_for_ever() -> None:
     assert judged(Phase.CONNECT, left=timedelta(0)).state is DeliveryState.FAILED
 

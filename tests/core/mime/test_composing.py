@@ -271,3 +271,28 @@ def test_the_parameters_of_an_attachments_type_travel_with_it() -> None:
     body = render_body(text="See", attachments=(invite, latin)).body
     assert b'Content-Type: text/calendar;\r\n method="REQUEST";\r\n charset="utf-8";\r\n name="invite.ics"\r\n' in body
     assert b'Content-Type: text/csv;\r\n charset="iso-8859-1";\r\n name="a.csv"\r\n' in body
+
+
+@pytest.mark.case("T-124")
+def test_a_return_path_is_the_envelopes_and_never_a_field_of_the_mail() -> None:
+    extra = (("Return-Path", "<bounce@shop.example>"), ("return-path", "<>"), ("X-Order", "7"))
+    written = render_headers(headers(extra=extra)).lower()
+    assert b"return-path" not in written
+    assert b"x-order: 7" in written
+
+
+@pytest.mark.case("T-142")
+def test_an_emoji_in_a_local_part_is_kept() -> None:
+    happy, sad = Address("Bob", "bob.😊", "customer.example"), Address("", "😢", "customer.example")
+    mail = headers(to=(happy,), cc=(sad,))
+    assert field(mail, "To") == "To: Bob <bob.😊@customer.example>"
+    assert field(mail, "Cc") == "Cc: 😢@customer.example"
+    assert needs_smtputf8(mail)
+
+
+@pytest.mark.case("T-172")
+def test_the_text_stands_before_the_html_and_the_mail_alone_names_the_version_of_mime() -> None:
+    whole = b"".join(splice(render_headers(headers()), render_body(html="<p>Ready, <b>Bob</b>.</p>")))
+    assert whole.index(b"Content-Type: text/plain") < whole.index(b"Content-Type: text/html")
+    assert whole.count(b"MIME-Version: 1.0\r\n") == 1
+    assert whole.index(b"MIME-Version") < whole.index(b"\r\n\r\n")

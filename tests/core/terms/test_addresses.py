@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from postroom.core.terms.addresses import (
     Address,
+    _normalize_carefully,
     format_address,
     normalize,
     normalize_domain,
@@ -57,6 +58,12 @@ def test_a_normal_form_never_raises_and_holds_no_line_break(text: str) -> None:
 @given(st.from_regex(r"[a-zA-Z0-9._+-]{1,20}@[a-zA-Z0-9-]{1,10}\.[a-z]{2,5}", fullmatch=True))
 def test_a_normal_form_is_its_own_normal_form(text: str) -> None:
     assert normalize(normalize(text)) == normalize(text) != ""
+
+
+@given(st.text("aZ09.!#$%&'*+/=?^_`{|}~-@ <>\n\"", min_size=1, max_size=80))
+def test_the_short_way_to_a_normal_form_ends_where_the_long_one_does(text: str) -> None:
+    for spec in (text, f"{text}@Ours.example", f"{text[:20]}@{text[20:]}"):
+        assert normalize(spec) == _normalize_carefully(spec)
 
 
 def test_a_domain_is_compared_as_a_labels() -> None:

@@ -66,10 +66,18 @@ def test_a_wrong_value_is_named_with_what_would_be_right(
 
 
 def test_secrets_are_not_shown() -> None:
-    found = read_configuration({"secret_key": "hush", "server_password": "hush"}, {})
+    found = read_configuration(
+        {"secret_key": "hush", "server_password": "hush", "former_secret_keys": "hush, hush2"}, {}
+    )
     assert "hush" not in repr(found)
+    assert "hush" not in repr(found.secret_keys)
     assert "hush" not in f"{found.secret_key} {found.server_password!r}"
     assert found.secret_key.reveal() == "hush"
+
+
+def test_former_secret_keys_stand_behind_the_present_one() -> None:
+    found = read_configuration({"secret_key": "new", "former_secret_keys": "old, older,"}, {})
+    assert [key.reveal() for key in found.secret_keys] == ["new", "old", "older"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
 """Blobs on disk, under their SHA-256.
 
 Laws: a blob appears whole or not at all (written aside, synced, linked); what is there is never written again;
-`put` returns only after the bytes and their name are durable.
+`put` returns only after the bytes and their name are durable. To put what is there counts as using it, and what was used lately
+is not deleted: whoever puts a blob and names it in a row within `delete`'s span of grace never finds it gone. `delete` takes the
+name away first and looks at the time then, so that a `put` of the same bytes in that moment either is seen or writes them anew.
+A process that dies in between leaves the blob readable.
 """
 
 from __future__ import annotations
@@ -10,9 +13,14 @@ import hashlib
 import os
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_DRAFT = ".new-"
+_LEAVING = ".leaving-"
 
 
 class DiskBlobs:
@@ -24,10 +32,10 @@ class DiskBlobs:
     def put(self, content: bytes) -> str:
         digest = hashlib.sha256(content).hexdigest()
         path = self._path(digest)
-        if path.exists():
+        if self._is_used_again(path):
             return digest
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+        handle, aside = tempfile.mkstemp(dir=path.parent, prefix=_DRAFT)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
@@ -43,13 +51,60 @@ class DiskBlobs:
     def get(self, sha256: str) -> bytes:
         if not _DIGEST.fullmatch(sha256):
             raise KeyError(sha256)
+        path = self._path(sha256)
+        for place in (path, self._leaving(path), path):  # it may be leaving, and be taken back
+            with suppress(FileNotFoundError):
+                return place.read_bytes()
+        raise KeyError(sha256)
+
+    def delete(self, sha256: str, *, unused_since: datetime) -> bool:
+        if not _DIGEST.fullmatch(sha256):
+            return False
+        path = self._path(sha256)
+        leaving = self._leaving(path)
+        with suppress(FileNotFoundError):
+            path.rename(leaving)
         try:
-            return self._path(sha256).read_bytes()
+            used_at = leaving.stat().st_mtime
+            if used_at >= unused_since.timestamp():
+                leaving.rename(path)
+                return False
+            leaving.unlink()
+        except FileNotFoundError:  # it was not there, or somebody else was quicker
+            return False
+        return True
+
+    def names(self, prefix: str) -> Iterator[str]:
+        for folder in sorted((self._directory / prefix[:2]).glob("*")):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                for name in os.listdir(folder):
+                    digest = name.removeprefix(_LEAVING)
+                    if _DIGEST.fullmatch(digest):
+                        yield digest
+
+    def forget_drafts(self, prefix: str, *, unused_since: datetime) -> int:
+        gone = 0
+        for draft in (self._directory / prefix[:2]).glob(f"*/{_DRAFT}*"):
+            with suppress(FileNotFoundError):
+                if draft.stat().st_mtime < unused_since.timestamp():
+                    draft.unlink()
+                    gone += 1
+        return gone
+
+    def _is_used_again(self, path: Path) -> bool:
+        """Whether it is there, and then it was used now. Looked at twice: who deletes it takes the name away before he looks at the time."""
+        try:
+            os.utime(path)
         except FileNotFoundError:
-            raise KeyError(sha256) from None
+            return False
+        return path.exists()
 
     def _path(self, digest: str) -> Path:
         return self._directory / digest[:2] / digest[2:4] / digest
+
+    @staticmethod
+    def _leaving(path: Path) -> Path:
+        return path.with_name(_LEAVING + path.name)
 
     @staticmethod
     def _sync(folder: Path) -> None:

@@ -44,6 +44,8 @@ class _Job:
 class EspPool:
     """Use from one event loop. ``clock`` gives seconds. Raises `ValueError` for an endpoint that is none."""
 
+    announced_size = learned_mails = 0  # habits of SMTP servers; an API shows none
+
     def __init__(
         self, endpoint: ApiEndpoint, *, journal: WireJournal, clock: Callable[[], float] = time.monotonic
     ) -> None:

@@ -38,9 +38,18 @@ def refusal(mail: WireMail, size: int, capabilities: Capabilities) -> tuple[Phas
     if not all(map(str.isprintable, envelope.rcpt_to)):
         return Phase.RCPT, SmtpReply(501, "5.1.3", "a recipient holds a character that no command can carry")
     if not capabilities.has_smtputf8 and needs_smtputf8(envelope):
-        text = "the server does not take internationalized addresses (SMTPUTF8)"
-        return Phase.MAIL, SmtpReply(550, "5.6.7", text)
+        return _without_smtputf8(envelope)
     return None
+
+
+def _without_smtputf8(envelope: Envelope) -> tuple[Phase, SmtpReply]:
+    """Whose address it is that the server cannot take. Domains never are: they travel as A-labels."""
+    for phase, addresses in ((Phase.RCPT, envelope.rcpt_to), (Phase.MAIL, (envelope.mail_from,))):
+        if beyond := [address for address in addresses if not address.isascii()]:
+            text = f"{beyond[0]} has letters beyond ASCII, and the server does not take such addresses (SMTPUTF8)"
+            return phase, SmtpReply(550, "5.6.7", text)
+    text = "an address in the header has letters beyond ASCII, and the server does not take such mail (SMTPUTF8)"
+    return Phase.MAIL, SmtpReply(550, "5.6.7", text)
 
 
 def mail_command(mail: WireMail, size: int, capabilities: Capabilities) -> bytes:

@@ -13,26 +13,32 @@ Standards: RFC 5321 3.1, 3.2 (HELO where EHLO is refused), RFC 3207, RFC 8314 (i
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import ssl
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol
 
 from postroom.adapters.smtp.capabilities import Capabilities, read_capabilities
-from postroom.adapters.smtp.replies import RawReply, ReplyReader, as_reply
-from postroom.adapters.smtp.sasl import Mechanism, login, plain, xoauth2
-from postroom.core.delivery.wire import Encryption, Endpoint, Phase
+from postroom.adapters.smtp.client_certificates import load_client_certificate
+from postroom.adapters.smtp.dialogue import Dialogue, RefusedError, TroubleError, deadline, expect, plain_words
+from postroom.adapters.smtp.sasl import Mechanism, external, login, oauthbearer, plain, xoauth2
+from postroom.core.delivery.wire import Authentication, Encryption, Endpoint, Phase
 from postroom.core.terms.secret import Secret
 from postroom.core.terms.smtp_replies import SmtpReply
+from postroom.core.terms.steps import Step
 
 TokenSource = Callable[[], Awaitable[Secret]]
 
 _MOST_ADDRESSES = 8
 _TLS_GOODBYE = 2.0  # seconds waited for the peer's close_notify
+
+
+class Watcher(Protocol):
+    """Looks on: who tests a server wants to see every step."""
+
+    def begins(self, step: Step) -> None: ...
+    def heard(self, reply: SmtpReply) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +53,7 @@ class ServerTrouble:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Greeted:
-    """A connection ready for MAIL. ``tls`` as in `WireOutcome`."""
+    """A connection ready for MAIL; its protocol is a `Dialogue` until another takes over. ``tls`` as in `WireOutcome`."""
 
     transport: asyncio.Transport
     capabilities: Capabilities
@@ -64,20 +70,32 @@ def default_ssl_context(*, verify_certificate: bool) -> ssl.SSLContext:
     return context
 
 
+def ssl_context_for(endpoint: Endpoint) -> ssl.SSLContext:
+    """`default_ssl_context` with the endpoint's client certificate. Raises ValueError when that cannot be used."""
+    context = default_ssl_context(verify_certificate=endpoint.verify_certificate)
+    if endpoint.authentication is Authentication.CERTIFICATE:
+        load_client_certificate(context, endpoint.client_certificate, endpoint.client_key)
+    return context
+
+
 async def shake_hands(
-    endpoint: Endpoint, *, ssl_context: ssl.SSLContext | None = None, access_token: TokenSource | None = None
+    endpoint: Endpoint,
+    *,
+    ssl_context: ssl.SSLContext | None = None,
+    access_token: TokenSource | None = None,
+    watcher: Watcher | None = None,
 ) -> Greeted | ServerTrouble:
     """Within the endpoint's time-outs.
 
-    ``ssl_context`` replaces `default_ssl_context` (a client certificate, own authorities) and then decides
-    alone what is verified. ``access_token`` is asked for every connection, and XOAUTH2 used.
+    ``ssl_context`` replaces `ssl_context_for` (own authorities) and then decides alone what is verified and shown.
+    ``access_token`` is asked for every connection, and OAUTHBEARER or XOAUTH2 used.
     """
-    handshake = _Handshake(endpoint, ssl_context, access_token)
+    handshake = _Handshake(endpoint, ssl_context, access_token, watcher)
     try:
         return await handshake.run()
-    except _RefusedError as refusal:
+    except RefusedError as refusal:
         trouble = handshake.trouble(reply=refusal.reply)
-    except _TroubleError as error:
+    except TroubleError as error:
         trouble = handshake.trouble(str(error))
     except ssl.SSLCertVerificationError as error:
         trouble = handshake.trouble(f"the certificate was not accepted: {error.verify_message}")
@@ -88,7 +106,7 @@ async def shake_hands(
     except UnicodeError:
         trouble = handshake.trouble(f"{endpoint.host!r} is no host name")
     except OSError as error:
-        trouble = handshake.trouble(_plain(error))
+        trouble = handshake.trouble(plain_words(error))
     except BaseException:
         handshake.abandon()
         raise
@@ -96,20 +114,17 @@ async def shake_hands(
     return trouble
 
 
-class _RefusedError(Exception):
-    def __init__(self, reply: SmtpReply) -> None:
-        super().__init__(str(reply))
-        self.reply = reply
-
-
-class _TroubleError(Exception):
-    """Its text is for people."""
-
-
 class _Handshake:
     """One attempt. ``phase`` says how far it came."""
 
-    def __init__(self, endpoint: Endpoint, ssl_context: ssl.SSLContext | None, token: TokenSource | None) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        ssl_context: ssl.SSLContext | None,
+        token: TokenSource | None,
+        watcher: Watcher | None,
+    ) -> None:
+        self._watcher = watcher
         self._endpoint = endpoint
         self._given_context = ssl_context
         self._token = token
@@ -121,16 +136,20 @@ class _Handshake:
     async def run(self) -> Greeted:
         await self._connect()
         self.phase = Phase.GREETING
-        _expect(await self._reply(), 220)
+        self._begins(Step.GREETING)
+        expect(await self._reply(), 220)
         await self._greet()
         if self._endpoint.encryption is Encryption.STARTTLS:
             await self._start_tls()
             await self._greet()
-        if self._endpoint.username:
-            self.phase = Phase.AUTH
-            await self._authenticate()
+        if mechanisms := await self._mechanisms():
+            await self._authenticate(mechanisms)
         self._dialogue.check()
         return Greeted(transport=self._dialogue.transport, capabilities=self._capabilities, tls=self._tls)
+
+    def _begins(self, step: Step) -> None:
+        if self._watcher is not None:
+            self._watcher.begins(step)
 
     def trouble(self, text: str = "", *, reply: SmtpReply | None = None) -> ServerTrouble:
         return ServerTrouble(phase=self.phase, reply=reply, trouble=text, tls=self._tls)
@@ -141,15 +160,18 @@ class _Handshake:
     async def _connect(self) -> None:
         endpoint = self._endpoint
         loop = asyncio.get_running_loop()
-        async with _deadline(endpoint.connect_timeout):
+        self._begins(Step.CONNECT)
+        context = self._ssl_context() if endpoint.encryption is Encryption.TLS else None
+        async with deadline(endpoint.connect_timeout):
             connected = await _connect_socket(endpoint.host, endpoint.port, endpoint.connect_timeout)
-            if endpoint.encryption is not Encryption.TLS:
+            if context is None:
                 await loop.create_connection(lambda: self._dialogue, sock=connected)
                 return
+            self._begins(Step.TLS)
             await loop.create_connection(
                 lambda: self._dialogue,
                 sock=connected,
-                ssl=self._ssl_context(),
+                ssl=context,
                 server_hostname=endpoint.host,
                 ssl_handshake_timeout=endpoint.connect_timeout,
                 ssl_shutdown_timeout=_TLS_GOODBYE,
@@ -159,24 +181,27 @@ class _Handshake:
     async def _greet(self) -> None:
         """EHLO, or HELO for a server that does not know it; then there are no extensions."""
         self.phase = Phase.EHLO
+        self._begins(Step.EHLO)
         self._capabilities = Capabilities()
         reply = await self._command(f"EHLO {self._endpoint.ehlo_name}")
         if reply.is_permanent:
-            _expect(await self._command(f"HELO {self._endpoint.ehlo_name}"), 250)
+            expect(await self._command(f"HELO {self._endpoint.ehlo_name}"), 250)
             return
-        _expect(reply, 250)
+        expect(reply, 250)
         self._capabilities = read_capabilities(reply.text)
 
     async def _start_tls(self) -> None:
         self.phase = Phase.STARTTLS
+        self._begins(Step.STARTTLS)
         if not self._capabilities.has_starttls:
-            raise _TroubleError("the server does not offer STARTTLS")
+            raise TroubleError("the server does not offer STARTTLS")
         reply = await self._command("STARTTLS")
         if reply.code != 220:  # no other says that the next byte is TLS
-            raise _RefusedError(reply)
+            raise RefusedError(reply)
         if not self._dialogue.is_silent:
-            raise _TroubleError("plain text came after the answer to STARTTLS: somebody may be listening in")
-        async with _deadline(self._endpoint.connect_timeout):
+            raise TroubleError("plain text came after the answer to STARTTLS: somebody may be listening in")
+        self._begins(Step.TLS)
+        async with deadline(self._endpoint.connect_timeout):
             secured = await asyncio.get_running_loop().start_tls(
                 self._dialogue.transport,
                 self._dialogue,
@@ -186,38 +211,67 @@ class _Handshake:
                 ssl_shutdown_timeout=_TLS_GOODBYE,
             )
         if secured is None:
-            raise _TroubleError("the server closed the connection during the TLS handshake")
+            raise TroubleError("the server closed the connection during the TLS handshake")
         self._dialogue.transport = secured
         self._note_tls()
 
     def _ssl_context(self) -> ssl.SSLContext:
-        return self._given_context or default_ssl_context(verify_certificate=self._endpoint.verify_certificate)
+        if self._given_context is not None:
+            return self._given_context
+        try:
+            return ssl_context_for(self._endpoint)
+        except ValueError as error:
+            raise TroubleError(f"the client certificate cannot be used: {error}") from error
 
     def _note_tls(self) -> None:
         secured = self._dialogue.transport.get_extra_info("ssl_object")
         self._tls = (secured.version() if secured is not None else None) or ""
 
-    async def _authenticate(self) -> None:
-        mechanisms = [each for each in await self._mechanisms() if each.name in self._capabilities.auth]
-        if not mechanisms:
+    async def _authenticate(self, mechanisms: Sequence[Mechanism]) -> None:
+        usable = [each for each in mechanisms if each.name in self._capabilities.auth]
+        if not usable:
             offered = ", ".join(sorted(self._capabilities.auth))
-            raise _TroubleError(f"the server offers no login that we know (it offers: {offered or 'none'})")
-        for mechanism in mechanisms:
+            raise TroubleError(f"the server offers no login that we know (it offers: {offered or 'none'})")
+        for mechanism in usable:
             reply = await self._exchange(mechanism)
+            if self._watcher is not None:
+                self._watcher.heard(reply)
             if 200 <= reply.code < 300:
                 return
             if reply.code != 504:  # only an unknown mechanism earns another: no password is tried twice
                 break
-        raise _RefusedError(reply)
+        raise RefusedError(reply)
 
     async def _mechanisms(self) -> Sequence[Mechanism]:
+        """Those that fit the endpoint; none: it wants no login."""
         endpoint = self._endpoint
+        if endpoint.authentication is Authentication.CERTIFICATE:
+            if "EXTERNAL" not in self._capabilities.auth:
+                return ()  # the handshake said it all
+            self._begins_login()
+            return (external(endpoint.username),)
+        if endpoint.authentication is Authentication.TOKEN or (self._token is not None and endpoint.username):
+            self._begins_login()
+            token = await self._access_token()
+            bearer = oauthbearer(endpoint.username, token, host=endpoint.host, port=endpoint.port)
+            return xoauth2(endpoint.username, token), bearer
+        if not endpoint.username:
+            return ()
+        self._begins_login()
+        return plain(endpoint.username, endpoint.password), login(endpoint.username, endpoint.password)
+
+    def _begins_login(self) -> None:
+        self.phase = Phase.AUTH
+        self._begins(Step.LOGIN)
+
+    async def _access_token(self) -> Secret:
         if self._token is None:
-            return plain(endpoint.username, endpoint.password), login(endpoint.username, endpoint.password)
+            raise TroubleError("no access token: nobody is named who gives them")
         try:
-            return [xoauth2(endpoint.username, await self._token())]
+            async with deadline(self._endpoint.reply_timeout):
+                return await self._token()
         except Exception as error:
-            raise _TroubleError(f"no access token: {error}") from error
+            raise TroubleError(f"no access token: {error}") from error
 
     async def _exchange(self, mechanism: Mechanism) -> SmtpReply:
         initial = f" {mechanism.initial.reveal()}" if mechanism.initial is not None else ""
@@ -233,7 +287,7 @@ class _Handshake:
     def _without_secrets(self, reply: SmtpReply, mechanism: Mechanism) -> SmtpReply:
         text = reply.text
         for secret in (self._endpoint.password, mechanism.initial, *mechanism.answers):
-            if secret:
+            if secret and len(secret.reveal()) > 1:  # a lone sign hides nothing, and stands everywhere
                 text = text.replace(secret.reveal(), "********")
         return SmtpReply(reply.code, reply.enhanced, text)
 
@@ -243,62 +297,11 @@ class _Handshake:
         return await self._reply()
 
     async def _reply(self) -> SmtpReply:
-        async with _deadline(self._endpoint.reply_timeout):
-            return await self._dialogue.reply()
-
-
-class Dialogue(asyncio.Protocol):
-    """One command, one reply: the slow and thorough way to speak."""
-
-    transport: asyncio.Transport
-
-    def __init__(self) -> None:
-        self._reader = ReplyReader()
-        self._replies: deque[RawReply] = deque()
-        self._waiter: asyncio.Future[None] | None = None
-        self._lost = ""
-        self._connected = False
-
-    @property
-    def is_silent(self) -> bool:
-        """Nothing came that was not asked for."""
-        return not self._replies and self._reader.is_between_replies
-
-    def check(self) -> None:
-        """Before the next command, and before the connection is handed on."""
-        if self._lost:
-            raise _TroubleError(self._lost)
-        if not self.is_silent:
-            raise _TroubleError("the server sent more than it was asked for")
-
-    async def reply(self) -> SmtpReply:
-        while not self._replies:
-            if self._lost:
-                raise _TroubleError(self._lost)
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-        return as_reply(self._replies.popleft())
-
-    def abort(self) -> None:
-        if self._connected:
-            self.transport.abort()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-        self._connected = True
-
-    def data_received(self, data: bytes) -> None:
-        self._replies.extend(self._reader.feed(data))
-        if self._replies:
-            self._wake()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._lost = f"the connection broke: {_plain(exc)}" if exc else "the server closed the connection"
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        async with deadline(self._endpoint.reply_timeout):
+            reply = await self._dialogue.reply()
+        if self._watcher is not None and self.phase is not Phase.AUTH:  # replies to a login are cleaned first
+            self._watcher.heard(reply)
+        return reply
 
 
 async def _connect_socket(host: str, port: int, timeout: float) -> socket.socket:  # noqa: ASYNC109
@@ -322,29 +325,6 @@ async def _connect_socket(host: str, port: int, timeout: float) -> socket.socket
         else:
             return candidate
     raise trouble
-
-
-@asynccontextmanager
-async def _deadline(seconds: float) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError as error:
-        if error.errno:  # the operating system's own patience ended first
-            raise
-        raise _TroubleError(f"no answer within {seconds:g} seconds") from error
-
-
-def _expect(reply: SmtpReply, code: int) -> None:
-    """The same first digit is enough (RFC 5321 4.2.1)."""
-    if reply.code // 100 != code // 100:
-        raise _RefusedError(reply)
-
-
-def _plain(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno:
-        return os.strerror(error.errno).lower()
-    return str(error) or type(error).__name__
 
 
 def _plain_reason(error: ssl.SSLError) -> str:

@@ -17,20 +17,25 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 
 from postroom.adapters.smtp.content import WireContent
 from postroom.adapters.smtp.exchanges import Job
+from postroom.adapters.smtp.habits import ConnectionHabits
 from postroom.adapters.smtp.handshake import (
     Greeted,
     ServerTrouble,
     TokenSource,
-    default_ssl_context,
     shake_hands,
+    ssl_context_for,
 )
 from postroom.adapters.smtp.transactions import Session
-from postroom.core.delivery.wire import Encryption, Endpoint, WireJournal, WireMail, WireOutcome
+from postroom.core.delivery.wire import Encryption, Endpoint, Phase, WireJournal, WireMail, WireOutcome
 
 _MODEST_FOR = 30.0  # seconds without growing after a server refused one connection more
+_SINGLY_FOR = 600.0  # seconds without pipelining for a server that forgets what came together
+_MOST_BREAKS = 3
 _log = logging.getLogger(__name__)
 
 
@@ -64,7 +69,17 @@ class SmtpPool:
         self._serial = 0
         self._ceiling = endpoint.max_connections
         self._ceiling_until = 0.0
+        self._singly_until = float("-inf")
+        self._breaks = 0  # connections that broke with a mail on them, since the last reply to one
+        self._last_break = ""
         self._is_closing = False
+        self._habits = ConnectionHabits()
+        self.announced_size = 0  # bytes, by SIZE of the last connection; 0: no limit, or not met yet
+
+    @property
+    def learned_mails(self) -> int:
+        """So many mails a connection, as the server showed; 0: nothing was learned."""
+        return self._habits.mails
 
     async def send(self, mail: WireMail) -> WireOutcome:
         """Raises only what the journal raised (then nothing was sent), `RuntimeError` on a closed pool."""
@@ -119,6 +134,14 @@ class SmtpPool:
             _log.error("the wire journal could not note the outcome of delivery %d: %s", outcome.key, error)
         if not job.future.done():
             job.future.set_result(outcome)
+        if outcome.reply is not None:
+            self._breaks = 0
+        elif not outcome.phase.is_before_mail:
+            self._breaks += 1
+            self._last_break = outcome.trouble
+
+    def group_was_forgotten(self) -> None:
+        self._singly_until = self._clock() + _SINGLY_FOR
 
     def journal_failed(self, job: Job, error: Exception) -> None:
         """Nothing can be sent without a journal: everybody who waits hears why."""
@@ -131,10 +154,14 @@ class SmtpPool:
         self._sessions.discard(session)
         if session in self._idle:
             self._idle.remove(session)
+        if carried is not None:
+            self._habits.ended(session.served, session.farewell)
         if carried is not None and self._is_closing:
             carried.future.cancel()
         elif carried is not None:
             self._carried.append(carried)
+        if self._breaks >= _MOST_BREAKS:
+            self._spare_the_others(session.label)
         self._grow()
 
     # Connections.
@@ -171,8 +198,8 @@ class SmtpPool:
         assert task is not None  # noqa: S101
         try:
             if self._ssl_context is None and self._endpoint.encryption is not Encryption.NONE:
-                verify = self._endpoint.verify_certificate
-                self._ssl_context = default_ssl_context(verify_certificate=verify)
+                with suppress(ValueError):  # a client certificate that cannot be used: the handshake says so
+                    self._ssl_context = ssl_context_for(self._endpoint)
             greeted = await shake_hands(self._endpoint, ssl_context=self._ssl_context, access_token=self._access_token)
         except Exception as error:  # a bug: nobody shall wait for ever because of it
             self._fail(self._waiting(), error)
@@ -185,14 +212,16 @@ class SmtpPool:
             self._connected(greeted, label)
 
     def _connected(self, greeted: Greeted, label: str) -> None:
+        self.announced_size = greeted.capabilities.size_limit or 0
         session = Session(
             greeted,
             office=self,
-            endpoint=self._endpoint,
+            endpoint=self._in_its_habits(),
             label=label,
             journal=self._journal,
             content=self._content,
             clock=self._clock,
+            asks_singly=self._clock() < self._singly_until,
         )
         self._sessions.add(session)
         while (job := self._next_of(self._carried) or self.take()) is not None:
@@ -201,6 +230,10 @@ class SmtpPool:
         else:
             self._feed(session)
         self._grow()
+
+    def _in_its_habits(self) -> Endpoint:
+        most = self._endpoint.mails_per_connection
+        return replace(self._endpoint, mails_per_connection=min(most, self._habits.mails or most))
 
     def _not_connected(self, trouble: ServerTrouble, label: str) -> None:
         if self._sessions or self._opening:
@@ -211,6 +244,15 @@ class SmtpPool:
             while self._queue and self._idle:
                 self._feed(self._idle.pop())
             return
+        self._settle_waiting(trouble, label)
+
+    def _spare_the_others(self, label: str) -> None:
+        text = f"{self._breaks} connections in a row broke with a mail on them, the last one: {self._last_break}"
+        self._settle_waiting(ServerTrouble(phase=Phase.CONNECT, trouble=text), label)
+        self._breaks = 0
+
+    def _settle_waiting(self, trouble: ServerTrouble, label: str) -> None:
+        """It is the outcome of everything that waits."""
         for job in self._waiting():
             outcome = WireOutcome(
                 key=job.mail.key,

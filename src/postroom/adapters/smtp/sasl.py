@@ -2,7 +2,8 @@
 
 Laws: a mechanism is a first word (or none) and the answers to the challenges that follow, in order; what is
 asked beyond is cancelled. Nothing here is ever printed: the answers are `Secret`.
-Standards: RFC 4954, RFC 4616 PLAIN, draft-murchison-sasl-login LOGIN, Google's and Microsoft's XOAUTH2.
+Standards: RFC 4954, RFC 4616 PLAIN, draft-murchison-sasl-login LOGIN, RFC 7628 OAUTHBEARER, Google's and Microsoft's XOAUTH2,
+RFC 4422 appendix A EXTERNAL.
 """
 
 from __future__ import annotations
@@ -35,6 +36,18 @@ def xoauth2(username: str, token: Secret) -> Mechanism:
     """A refusal comes as a challenge that wants an empty answer before the server says 535."""
     bearer = _base64(f"user={username}\x01auth=Bearer {token.reveal()}\x01\x01")
     return Mechanism(name="XOAUTH2", initial=bearer, answers=(Secret(""),))
+
+
+def oauthbearer(username: str, token: Secret, *, host: str, port: int) -> Mechanism:
+    """RFC 7628 3.1. A refusal comes as a challenge, to be answered with a lone control A (3.2.3)."""
+    name = username.replace("=", "=3D").replace(",", "=2C")  # RFC 5801 4: a GS2 header
+    bearer = f"n,a={name},\x01host={host}\x01port={port}\x01auth=Bearer {token.reveal()}\x01\x01"
+    return Mechanism(name="OAUTHBEARER", initial=_base64(bearer), answers=(_base64("\x01"),))
+
+
+def external(username: str) -> Mechanism:
+    """Who we are, the certificate said; ``username`` as whom we act, ``""`` for the same (sent as ``=``, RFC 4954 4)."""
+    return Mechanism(name="EXTERNAL", initial=_base64(username) if username else Secret("="), answers=())
 
 
 def _base64(text: str) -> Secret:

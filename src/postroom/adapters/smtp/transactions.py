@@ -11,7 +11,8 @@ Pipelining, where offered: RFC 2920 3.1 lets MAIL, RCPT and RSET stand anywhere 
 end, and says "the actual transfer of message content is explicitly allowed to be the first command in a
 group": so the final dot of one mail travels with MAIL, RCPT and DATA of the next, whose content waits for
 its own 354. If all recipients were refused and the server says 354 all the same, a lone dot ends the
-transaction (ibid.). Without pipelining every command waits for its reply.
+transaction (ibid.). Without pipelining every command waits for its reply; so it is done, too, with a server
+that offered it and answered only the first command of a group.
 Standards: RFC 5321 3.3, 4.3.2, 4.5.3.2; RFC 2920; RFC 9422.
 """
 
@@ -59,6 +60,9 @@ class Office(Protocol):
 
     def settle(self, job: Job, outcome: WireOutcome) -> None: ...
 
+    def group_was_forgotten(self) -> None:
+        """The server offers pipelining, and answered only the first of several commands."""
+
     def journal_failed(self, job: Job, error: Exception) -> None: ...
 
     def session_idles(self, session: Session) -> None: ...
@@ -79,6 +83,7 @@ class Session(asyncio.Protocol):
         journal: WireJournal,
         content: WireContent,
         clock: Callable[[], float],
+        asks_singly: bool = False,
     ) -> None:
         self.label = label
         self._loop = asyncio.get_running_loop()
@@ -90,6 +95,7 @@ class Session(asyncio.Protocol):
         self._clock = clock
         self._transport = greeted.transport
         self._capabilities = greeted.capabilities
+        self._pipelines = greeted.capabilities.has_pipelining and not asks_singly
         self._tls = greeted.tls
         self._reader = ReplyReader()
         self._expected: deque[int] = deque()
@@ -103,6 +109,8 @@ class Session(asyncio.Protocol):
         self._left = min(limit, greeted.capabilities.mail_limit or limit)
         self._is_quitting = False
         self._is_dead = False
+        self.served = 0  # mails accepted on this connection
+        self.farewell = ""  # what the server said when it ended the connection, if it said something
         self._patience = Patience(self._loop, self._waited_enough)
         self._transport.set_protocol(self)
 
@@ -237,6 +245,7 @@ class Session(asyncio.Protocol):
             self._current = self._following
             self._following = None
             self._settle(exchange, IN_BODY, as_reply(raw))
+            self.served += code < 400
             if code == 421:
                 self._break(_CLOSED)
             elif self._current is None:
@@ -264,14 +273,17 @@ class Session(asyncio.Protocol):
 
     def _said_goodbye(self, exchange: Exchange, raw: RawReply) -> None:
         """421 before the content. On a used connection it means just that: the mail tries a fresh one."""
+        self.farewell = as_reply(raw).text
         if exchange.is_opening:
             self._current = None
             self._settle(exchange, *(exchange.refused or (exchange.phase, as_reply(raw))))
         self._break(_CLOSED)
 
     def _lost_count(self, exchange: Exchange, raw: RawReply) -> None:
-        self._current = None
-        self._settle(exchange, *(exchange.refused or (exchange.phase, out_of_place(raw))))
+        """On a used connection it may be a mail before that brought it out of step: this one tries a fresh one."""
+        if exchange.is_opening or exchange.refused is not None:
+            self._current = None
+            self._settle(exchange, *(exchange.refused or (exchange.phase, out_of_place(raw))))
         self._break("the server lost count")
 
     def _refused(self, exchange: Exchange, *, needs_reset: bool = True) -> None:
@@ -310,7 +322,7 @@ class Session(asyncio.Protocol):
     def _opening(self, exchange: Exchange) -> bytes:
         """What goes out before the content: all of it, or one command to a server that is asked singly."""
         needs_reset, self._needs_reset = self._needs_reset, False
-        if self._capabilities.has_pipelining:
+        if self._pipelines:
             steps, lines = exchange.group(needs_reset=needs_reset)
             self._expected.extend(steps)
             return lines
@@ -366,7 +378,7 @@ class Session(asyncio.Protocol):
 
     def _follow(self) -> bytes:
         """The commands of the next mail, to travel behind this one's end."""
-        if not self._capabilities.has_pipelining:
+        if not self._pipelines:
             return b""
         while self._left > 0 and (job := self._office.take()) is not None:
             self._following = self._prepare(job)
@@ -417,6 +429,8 @@ class Session(asyncio.Protocol):
 
     def _waited_enough(self) -> None:
         if self._expected or self._is_quitting:
+            if self._pipelines and self._current is not None and self._current.phase in (IN_RCPT, IN_DATA):
+                self._office.group_was_forgotten()
             self._break(f"no answer within {self._patience.seconds:g} seconds")
         else:
             self.quit()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from binascii import Error as NotBase64
+from dataclasses import dataclass
 from typing import Any
 
 from django.http import Http404
@@ -34,9 +35,12 @@ from postroom.api.v1.schemas import (
 from postroom.core.mime.markup import text_to_html
 from postroom.core.terms.addresses import parse_one
 from postroom.core.terms.states import MessageKind
+from postroom.core.terms.templates import TemplateError
 from postroom.flows import access
+from postroom.flows.mail_templates import files_of_template, fill_template
 from postroom.flows.post_message import NewFile, post_message
 from postroom.flows.records import change_record, create_record, follow, unfollow
+from postroom.store.models import MailTemplate
 from postroom.store.queries.pages_chatter import BodyFact, MessageFact, bodies, thread
 from postroom.store.queries.pages_chatter import message as one_message
 from postroom.store.queries.pages_records import (
@@ -153,29 +157,57 @@ def list_messages(request: ApiRequest, record_id: int, asked: Query[Cut]) -> Any
 )
 def post(request: ApiRequest, record_id: int, body: MessageIn) -> Any:
     """A comment goes to the followers; a note stays among colleagues."""
-    head = _head(request, record_id)
-    html = body.html or (text_to_html(body.text) if body.text else "")
-    files = [_file(one) for one in body.attachments]
-    if not html and not files:
-        raise HttpError(422, "Say something: html, text or attachments.")
-    if sum(len(one.content) for one in files) > MAX_ATTACHMENTS:
-        raise HttpError(422, "The attachments are larger than 25 MB together.")
-    _known_contacts(body.extra_contact_ids, head.company_id)
+    words = words_of(request, record_id, body)
     made = post_message(
         ports(),
         record_id=record_id,
         author=request.auth,
-        html=html,
+        html=words.html,
         kind=MessageKind(body.kind),
-        subject=body.subject,
-        attachments=files,
+        subject=words.subject,
+        attachments=words.files,
         extra_contact_ids=body.extra_contact_ids,
         to_customer=body.to_customer,
+        template_id=body.template_id,
     )
     found = one_message(access.visible_records(request.auth), made.pk)
     if found is None:
         raise Http404
     return Status(201, _message(found, bodies([made.pk]).get(made.pk)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentWords:
+    """What a program sent, with what a template says instead where it sent none."""
+
+    html: str
+    subject: str
+    files: list[NewFile]
+
+
+def words_of(request: ApiRequest, record_id: int, body: MessageIn) -> SentWords:
+    """Raises 404 for a record or a template that is not there, 422 for what cannot be posted."""
+    head = _head(request, record_id)
+    access.require(request.auth, "post")
+    html = body.html or (text_to_html(body.text) if body.text else "")
+    subject, files = body.subject, [_file(one) for one in body.attachments]
+    _known_contacts(body.extra_contact_ids, head.company_id)
+    if body.template_id is not None:
+        named: Any = {"template_id": body.template_id, "record_id": record_id, "member": request.auth}
+        try:
+            filled = None if html else fill_template(ports(), **named)
+            files += files_of_template(ports(), **named)
+        except MailTemplate.DoesNotExist:
+            raise HttpError(422, "There is no such template for this record.") from None
+        except TemplateError as error:
+            raise HttpError(422, f"The template cannot be used on this record. {error}") from None
+        if filled is not None:
+            html, subject = filled.html, subject or filled.subject
+    if not html and not files:
+        raise HttpError(422, "Say something: html, text, template_id or attachments.")
+    if sum(len(one.content) for one in files) > MAX_ATTACHMENTS:
+        raise HttpError(422, "The attachments are larger than 25 MB together.")
+    return SentWords(html=html, subject=subject, files=files)
 
 
 def _head(request: ApiRequest, record_id: int) -> RecordFact:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
 from ninja import Field, Schema
-from pydantic import ConfigDict
+from pydantic import AwareDatetime, ConfigDict
 
 from postroom.core.terms.reasons import Reason
 from postroom.core.terms.states import InboundState
@@ -134,6 +134,35 @@ class MessageIn(In):
     extra_contact_ids: list[int] = Field(default=[], max_length=100)
     to_customer: bool = False
     attachments: list[FileIn] = Field(default=[], max_length=20)
+    template_id: int | None = Field(
+        None, description="Its sender, server and files; its words where neither html nor text is given."
+    )
+
+
+class ScheduledIn(MessageIn):
+    scheduled_at: AwareDatetime = Field(description="With its offset from UTC, to come.")
+
+
+class ScheduledChange(In):
+    """Only what is named is changed."""
+
+    html: str | None = Field(None, max_length=1_000_000)
+    subject: str | None = Field(None, max_length=1000)
+    scheduled_at: AwareDatetime | None = None
+
+
+class TemplateOut(Schema):
+    id: int
+    name: str
+    kind: str
+    languages: list[str]
+
+
+class FilledOut(Schema):
+    template_id: int
+    language: str
+    subject: str
+    html: str
 
 
 class AttachmentOut(Schema):
@@ -164,6 +193,18 @@ class MessageOut(Schema):
     envelope: EnvelopeOut
     inbound_id: int | None
     reasons: list[ReasonOut]
+
+
+class ScheduledOut(Schema):
+    id: int
+    record_id: int
+    author: str
+    kind: str
+    subject: str
+    html: str
+    scheduled_at: datetime
+    trouble: str = Field(description="Why it could not be posted; empty while it waits.")
+    files: list[AttachmentOut]
 
 
 class DeliveryRowOut(Schema):

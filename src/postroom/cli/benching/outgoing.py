@@ -35,9 +35,9 @@ def bench_out(count: int, workers: int, progress: Progress) -> BenchResult:
         yardstick = measure_yardstick(ground.folder, count)
         port = free_port()
         with running_sink(port):
-            _set_up(port)
+            set_up_sending(port)
             ground.staff.start("deliverer", workers)
-            _wait_until_idle(ground, workers)
+            wait_for_deliverers(ground, workers)
             before = _cpu(ground)
             seconds = _send(ground, count, progress)
             costs = ground.staff.costs()
@@ -47,7 +47,7 @@ def bench_out(count: int, workers: int, progress: Progress) -> BenchResult:
         )
 
 
-def _set_up(port: int) -> None:
+def set_up_sending(port: int) -> None:
     """A company that sends through the sink."""
     from postroom.flows.settings import save_domain, save_server
     from postroom.store.models import Company
@@ -69,7 +69,7 @@ def _set_up(port: int) -> None:
     )
 
 
-def _wait_until_idle(ground: Ground, workers: int) -> None:
+def wait_for_deliverers(ground: Ground, workers: int) -> None:
     """Every deliverer listens for the call."""
 
     def all_listen() -> bool:

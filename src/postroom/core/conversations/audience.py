@@ -21,6 +21,7 @@ catalogue(
         "audience.answered": "{name} wrote the note that is answered.",
         "audience.inbox": "Reads notifications in the inbox, by own choice.",
         "audience.mail": "Gets them by mail.",
+        "audience.note_inbox": "Notes are read in the app here and do not leave by mail (mail.note.by_mail).",
         "audience.no_address": "There is no address to write to.",
         "audience.addressed": "Was in To or Cc of the mail and has it already.",
         "audience.author": "Wrote it.",
@@ -87,8 +88,10 @@ def decide(
     author_contact_id: int | None,
     author_normal: str,
     already_addressed: frozenset[str] = frozenset(),
+    notes_by_mail: bool = True,
 ) -> Audience:
-    """The audience of one message. ``already_addressed`` are normalised addresses that have the mail itself."""
+    """The audience of one message. ``already_addressed`` are normalised addresses that have the mail itself. Without
+    ``notes_by_mail`` colleagues read notes in the inbox, whatever they chose."""
     members: list[AudienceMember] = []
     left_out: list[tuple[Candidate, Reason]] = []
     seen: set[int] = set()
@@ -100,7 +103,8 @@ def decide(
         if why_not is not None:
             left_out.append((one, why_not))
         else:
-            members.append(_member(one, already_addressed))
+            is_kept_in = kind is MessageKind.NOTE and not notes_by_mail
+            members.append(_member(one, already_addressed, is_kept_in=is_kept_in))
     return Audience(members=tuple(members), left_out=tuple(left_out))
 
 
@@ -126,12 +130,16 @@ def _follows(kind: MessageKind, one: Candidate) -> bool:
             return one.follows_changes
 
 
-def _member(one: Candidate, already_addressed: frozenset[str]) -> AudienceMember:
+def _member(one: Candidate, already_addressed: frozenset[str], *, is_kept_in: bool) -> AudienceMember:
     code = "audience.explicit" if one.is_explicit else "audience.answered" if one.is_answered else "audience.follows"
     why = because(code, name=one.name)
     if one.channel is Channel.INBOX and one.is_colleague:
         return AudienceMember(
             candidate=one, channel=Channel.INBOX, needs_mail=False, reasons=(why, because("audience.inbox"))
+        )
+    if is_kept_in:
+        return AudienceMember(
+            candidate=one, channel=Channel.INBOX, needs_mail=False, reasons=(why, because("audience.note_inbox"))
         )
     if one.normal in already_addressed and one.normal:
         return AudienceMember(

@@ -1,7 +1,7 @@
 """Through which server a mail leaves, or why it waits.
 
 Laws: the order is a table; the first rule that fits a server decides, ties by priority, then by age. A server that is
-paused or in trouble is passed over where another may send as this From; where none may, the mail waits, with the reason.
+paused, in trouble or full for today is passed over where another may send as this From; where none may, the mail waits, with the reason.
 A server that the mail names is taken as it is. Captured mail never sees a network. Comparison on normalised addresses, domains
 exactly (no subdomains).
 """
@@ -78,11 +78,13 @@ class ServerFact:
     is_paused: bool = False
     broken_until: datetime | None = None
     trouble: str = ""
+    is_full: bool = False  # its limit of today is reached
     envelope_sender: str = "signed"
     login: str = ""
+    signs_dkim: bool = True
 
     def is_free(self, now: datetime) -> bool:
-        return not self.is_paused and not self.is_broken(now)
+        return not self.is_paused and not self.is_full and not self.is_broken(now)
 
     def is_broken(self, now: datetime) -> bool:
         return self.broken_until is not None and self.broken_until > now
@@ -212,6 +214,8 @@ def _because(rule: _Rule, server: ServerFact, mail: MailFact) -> Reason:
 
 
 def _skipped(server: ServerFact, now: datetime) -> Reason:
+    if server.is_full and not server.is_paused and not server.is_broken(now):
+        return because("server.skipped_full", server=server.name)
     if server.is_paused or not server.is_broken(now):
         return because("server.skipped_paused", server=server.name)
     return because("server.skipped_broken", server=server.name, trouble=server.trouble)

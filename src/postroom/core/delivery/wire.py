@@ -37,9 +37,18 @@ class Phase(StrEnum):
         return self in (Phase.CONNECT, Phase.GREETING, Phase.EHLO, Phase.STARTTLS, Phase.AUTH)
 
 
+class Authentication(StrEnum):
+    """How we say who we are (D-8)."""
+
+    PASSWORD = "password"  # noqa: S105 - the word, not one
+    CERTIFICATE = "certificate"  # in the TLS handshake, and by AUTH EXTERNAL where that is offered (RFC 4422 A)
+    TOKEN = "token"  # noqa: S105 - OAuth2: OAUTHBEARER (RFC 7628) or XOAUTH2
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """An SMTP server to speak to. Times in seconds."""
+    """An SMTP server to speak to. Times in seconds. With `Authentication.TOKEN` ``password`` is the grant that ``token_source``
+    turns into access tokens; ``client_certificate`` is PEM, its chain behind it."""
 
     host: str
     port: int
@@ -47,6 +56,10 @@ class Endpoint:
     verify_certificate: bool = True
     username: str = ""
     password: Secret = Secret("")
+    authentication: Authentication = Authentication.PASSWORD
+    client_certificate: str = ""
+    client_key: Secret = Secret("")
+    token_source: str = ""
     ehlo_name: str = "localhost"
     connect_timeout: float = 15.0
     reply_timeout: float = 60.0

@@ -8,6 +8,7 @@ Standards: RFC 5322 3.4, RFC 5321 4.1.2, RFC 6531 (UTF-8 local parts), RFC 5890 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -54,8 +55,19 @@ def normalize_domain(domain: str) -> str:
         return ""
 
 
+_PLAIN = re.compile(r"([A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64})@([A-Za-z0-9.-]{1,253})")  # nearly all there are
+
+
 def normalize(spec: str) -> str:
     """``Bob@EXÄMPLE.org`` becomes ``bob@xn--exmple-cua.org``; ``""`` for what is no addr-spec. Never raises."""
+    if plain := _PLAIN.fullmatch(spec):
+        domain = normalize_domain(plain[2])
+        return f"{plain[1].lower()}@{domain}" if domain else ""
+    return _normalize_carefully(spec)
+
+
+def _normalize_carefully(spec: str) -> str:
+    """Whatever it may be: quoted local parts, brackets, letters of all alphabets."""
     local, at, domain = spec.strip().strip("<>").rpartition("@")
     if not at or not local or len(local.encode("utf-8", "replace")) > MAX_LOCAL or any(_is_hostile(c) for c in local):
         return ""

@@ -43,6 +43,8 @@ class Configuration:
     doors: int = 1
     web_workers: int = 1
     secret_key: Secret = Secret("")
+    former_secret_keys: Secret = Secret("")
+    secret_key_file: str = ""
     allowed_hosts: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     debug: bool = False
@@ -56,6 +58,12 @@ class Configuration:
     server_encryption: str = "none"
     email_from: str = ""
     from_filter: str = ""
+
+    @property
+    def secret_keys(self) -> tuple[Secret, ...]:
+        """The present key first, former ones after it."""
+        former = (part.strip() for part in self.former_secret_keys.reveal().split(","))
+        return (self.secret_key, *(Secret(part) for part in former if part))
 
     @property
     def public_url(self) -> str:
@@ -84,7 +92,9 @@ HELP: Mapping[str, str] = {
     "routers": "Processes that route.",
     "doors": "Processes that listen for SMTP and LMTP (they share the ports).",
     "web_workers": "Processes that serve pages.",
-    "secret_key": "Key for sessions and signed addresses; empty: made once and kept in data_dir/secret_key.",
+    "secret_key": "Key for stored passwords, sessions and signed addresses; empty: the one in secret_key_file.",
+    "former_secret_keys": "Keys that were secret_key before, separated by commas: they still open and verify (see postroom secrets).",
+    "secret_key_file": "File that holds the secret keys when secret_key is empty; made when it is not there; empty: data_dir/secret_key.",
     "allowed_hosts": "Host names under which the pages may be asked for, separated by commas; loopback is always allowed.",
     "trusted_proxies": "Addresses of reverse proxies whose X-Forwarded-* headers are believed, separated by commas.",
     "debug": "Show details of errors on pages. Never where others can reach it.",

@@ -32,7 +32,9 @@ class SmtpReply:
         return not self.is_positive and not self.is_permanent
 
     def __str__(self) -> str:
-        return " ".join(part for part in (str(self.code), self.enhanced, self.text.replace("\n", " ")) if part)
+        """As one line; what was no SMTP shows without its code of 0."""
+        code = str(self.code) if self.code else ""
+        return " ".join(part for part in (code, self.enhanced, self.text.replace("\n", " ")) if part)
 
 
 def read_reply(code: int, lines: list[str]) -> SmtpReply:

@@ -13,6 +13,13 @@ from postroom.store.models.conversations import (
     Record,
     RecordKind,
 )
+from postroom.store.models.drafts import (
+    MailTemplate,
+    MailTemplateFile,
+    MailTemplateVariant,
+    ScheduledFile,
+    ScheduledMessage,
+)
 from postroom.store.models.incoming import (
     Alias,
     AliasFollower,
@@ -57,6 +64,9 @@ __all__ = [
     "InboundMessage",
     "Installation",
     "LetterboxMail",
+    "MailTemplate",
+    "MailTemplateFile",
+    "MailTemplateVariant",
     "Mailbox",
     "Member",
     "Message",
@@ -74,6 +84,8 @@ __all__ = [
     "RefusalNotice",
     "ReportedRecipient",
     "ScheduledAction",
+    "ScheduledFile",
+    "ScheduledMessage",
     "ScheduledRun",
     "SeenMail",
     "SendingGate",

@@ -89,7 +89,9 @@ class Follower(models.Model):
 class Message(models.Model):
     """A message of a conversation. Its body is in `MessageBody`; the author is a contact or just an address."""
 
-    company = models.ForeignKey("postroom.Company", on_delete=models.PROTECT, related_name="+")
+    company = models.ForeignKey(
+        "postroom.Company", on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
     record = models.ForeignKey(Record, null=True, blank=True, on_delete=models.CASCADE, related_name="messages")
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     kind = models.CharField(max_length=10, default=MessageKind.COMMENT)
@@ -161,6 +163,9 @@ class Attachment(models.Model):
     content_id = models.CharField(max_length=255, blank=True)
     is_inline = models.BooleanField(default=False)
 
+    class Meta:
+        indexes = [models.Index(fields=["sha256"], name="attachment_blob")]
+
     def __str__(self) -> str:
         return self.name
 
@@ -168,7 +173,9 @@ class Attachment(models.Model):
 class Notification(models.Model):
     """One person hears of one message: how, and what became of it."""
 
-    company = models.ForeignKey("postroom.Company", on_delete=models.PROTECT, related_name="+")
+    company = models.ForeignKey(
+        "postroom.Company", on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="notifications")
     contact = models.ForeignKey("postroom.Contact", on_delete=models.CASCADE, related_name="notifications")
     author = models.ForeignKey("postroom.Contact", null=True, on_delete=models.SET_NULL, related_name="+")

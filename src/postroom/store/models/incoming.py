@@ -118,7 +118,9 @@ class AliasFollower(models.Model):
 class InboundMessage(models.Model):
     """A mail that came in: durable before it was acknowledged, with the verdict on it and why."""
 
-    company = models.ForeignKey("postroom.Company", null=True, on_delete=models.SET_NULL, related_name="+")
+    company = models.ForeignKey(
+        "postroom.Company", null=True, on_delete=models.SET_NULL, related_name="+", db_constraint=False
+    )
     door = models.CharField(max_length=4)
     mailbox = models.ForeignKey(Mailbox, null=True, on_delete=models.SET_NULL, related_name="+")
     peer = models.CharField(max_length=300, blank=True, help_text="Who handed it to us.")
@@ -163,6 +165,9 @@ class RawMail(models.Model):
     inbound = models.OneToOneField(InboundMessage, primary_key=True, on_delete=models.CASCADE, related_name="raw_mail")
     raw = models.BinaryField(null=True)
     sha256 = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["sha256"], name="raw_mail_blob", condition=~Q(sha256=""))]
 
     def __str__(self) -> str:
         return f"raw mail of {self.inbound_id}"

@@ -16,6 +16,13 @@ SHOWN_APART = [  # few of millions: each has a list of its own
     DeliveryState.COMPLAINED.value,
     DeliveryState.CANCELLED.value,
 ]
+PARKED = [  # what waits for these has no time of its own: it is woken when the gate opens
+    "wait.paused",
+    "wait.broken",
+    "wait.busy",
+    "wait.no_server",
+    "wait.archived",
+]
 LANE_RANK = {Lane.URGENT: 0, Lane.NORMAL: 1, Lane.CAMPAIGN: 2}
 
 
@@ -130,6 +137,13 @@ class OutgoingServer(models.Model):
 
     class Meta:
         ordering = ["priority", "id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(authentication="certificate", encryption="none"),
+                name="server_certificate_needs_tls",
+                violation_error_message="A client certificate needs TLS or STARTTLS: without encryption nobody can show one.",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -146,7 +160,11 @@ class SendingGate(models.Model):
     span = models.CharField(max_length=6, choices=[("day", "Day"), ("minute", "Minute")])
     window_at = models.DateTimeField(help_text="When the present day or minute began.")
     used = models.PositiveIntegerField(default=0)
+    ahead = models.PositiveIntegerField(default=0, help_text="How many were put at the head of the next window.")
+    reached_at = models.DateTimeField(null=True, blank=True, help_text="When this window was found full.")
     frontier_at = models.DateTimeField(null=True, blank=True, help_text="Up to here the time is promised to who waits.")
+    urgent_frontier_at = models.DateTimeField(null=True, blank=True, help_text="The same, to urgent mail.")
+    normal_frontier_at = models.DateTimeField(null=True, blank=True, help_text="The same, to normal mail.")
 
     class Meta:
         constraints = [
@@ -220,7 +238,9 @@ class DkimKey(models.Model):
 class OutgoingMail(models.Model):
     """A mail as composed once for a group of recipients; its rendered body is in `OutgoingContent`."""
 
-    company = models.ForeignKey("postroom.Company", on_delete=models.PROTECT, related_name="+")
+    company = models.ForeignKey(
+        "postroom.Company", on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
     message = models.ForeignKey(
         "postroom.Message", null=True, blank=True, on_delete=models.SET_NULL, related_name="outgoing_mails"
     )
@@ -262,7 +282,9 @@ class Delivery(models.Model):
     """One mail to one recipient: the durable job of the queue, and its history's head."""
 
     mail = models.ForeignKey(OutgoingMail, on_delete=models.CASCADE, related_name="deliveries")
-    company = models.ForeignKey("postroom.Company", on_delete=models.PROTECT, related_name="+", db_index=False)
+    company = models.ForeignKey(
+        "postroom.Company", on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
     notification = models.ForeignKey(
         "postroom.Notification",
         null=True,
@@ -283,7 +305,13 @@ class Delivery(models.Model):
     claimed_by = models.CharField(max_length=80, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     server = models.ForeignKey(
-        OutgoingServer, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+        OutgoingServer,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
     )
     reasons = models.JSONField(default=list, help_text="Why this server and this sender.")
     failure_type = models.CharField(max_length=32, blank=True, default=FailureType.NONE)
@@ -319,6 +347,11 @@ class Delivery(models.Model):
                 condition=Q(state__in=WAITING, server__isnull=False),
             ),
             models.Index(
+                fields=["server", "lane", "due_at", "id"],
+                name="delivery_parked",
+                condition=Q(state__in=WAITING, waits_for__code__in=PARKED),
+            ),
+            models.Index(
                 fields=["provider_message_id"],
                 name="delivery_at_provider",
                 condition=~Q(provider_message_id=""),
@@ -333,8 +366,10 @@ class Delivery(models.Model):
 class Attempt(models.Model):
     """One try to hand a mail to a server, with the server's reply verbatim (law 7)."""
 
-    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="attempts")
-    server = models.ForeignKey(OutgoingServer, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="attempts", db_constraint=False)
+    server = models.ForeignKey(
+        OutgoingServer, null=True, on_delete=models.SET_NULL, related_name="+", db_constraint=False, db_index=False
+    )
     tried_at = models.DateTimeField()
     duration_ms = models.PositiveIntegerField(default=0)
     phase = models.CharField(max_length=10)

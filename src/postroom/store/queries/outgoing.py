@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import F
-from django.db.models.functions import Length
+from django.db import connection
 
 from postroom.core.mime.composing import RenderedBody
 from postroom.core.terms.addresses import Address
-from postroom.store.models import OutgoingContent, OutgoingMail
+from postroom.store.models import Attachment
 
 _IDENTIFIER = re.compile(r"<[^<>\s]+>")
 
@@ -44,58 +44,77 @@ class MailFacts:
         return len(self.body.body) + len(self.body.content_headers)
 
 
+# Plain SQL: the deliverer reads every mail once through here, and model fields cost as much as the reading.
+_SIZES = "SELECT mail_id, octet_length(body) FROM postroom_outgoingcontent WHERE mail_id = ANY(%s)"
+_MAILS = """
+    SELECT m.id, m.company_id, m.message_id, m.from_name, m.from_address, m.reply_to_name, m.reply_to_address, m.subject,
+           m.header_message_id, m.in_reply_to, m."references", m.extra_headers::text, m.null_return_path,
+           m.forced_server_id, m.alias_domain_id, extract(epoch FROM m.created_at)::float8, c.content_headers, c.body
+    FROM postroom_outgoingmail m JOIN postroom_outgoingcontent c ON c.mail_id = m.id
+    WHERE m.id = ANY(%s)
+"""
+
+
+def files_of_message(message_id: int) -> dict[str, int]:
+    """The attachments of a message: number by SHA-256. Of files that are there twice the first."""
+    rows = Attachment.objects.filter(message_id=message_id).order_by("-id")
+    return dict(rows.values_list("sha256", "id"))
+
+
 def content_sizes(mail_ids: Sequence[int]) -> dict[int, int]:
     """Bytes of the bodies, without reading them."""
-    rows = OutgoingContent.objects.filter(pk__in=mail_ids).values_list("pk", Length("body"))
-    return dict(rows)
+    with connection.cursor() as cursor:
+        cursor.execute(_SIZES, [list(mail_ids)])
+        return dict(cursor.fetchall())
 
 
 def load_mails(mail_ids: Sequence[int]) -> Iterator[MailFacts]:
     """Those of them that have their content still. One query."""
     if not mail_ids:
         return
-    rows = OutgoingMail.objects.filter(pk__in=mail_ids, content__isnull=False).values(
-        "id",
-        "company_id",
-        "message_id",
-        "from_name",
-        "from_address",
-        "reply_to_name",
-        "reply_to_address",
-        "subject",
-        "header_message_id",
-        "in_reply_to",
-        "references",
-        "extra_headers",
-        "null_return_path",
-        "forced_server_id",
-        "alias_domain_id",
-        "created_at",
-        content_headers=F("content__content_headers"),
-        body=F("content__body"),
-    )
-    for row in rows:
-        yield _mail(row)
+    with connection.cursor() as cursor:
+        cursor.execute(_MAILS, [list(mail_ids)])
+        for row in cursor.fetchall():
+            yield _mail(*row)
 
 
-def _mail(row: Mapping[str, Any]) -> MailFacts:
+def _mail(  # the columns above, in their order
+    pk: int,
+    company_id: int,
+    message_row: int | None,
+    from_name: str,
+    from_address: str,
+    reply_to_name: str,
+    reply_to_address: str,
+    subject: str,
+    message_id: str,
+    in_reply_to: str,
+    references: str,
+    extra_headers: str,
+    null_return_path: bool,
+    forced_server_id: int | None,
+    alias_domain_id: int | None,
+    created: float,
+    content_headers: bytes,
+    body: bytes,
+) -> MailFacts:
     return MailFacts(
-        id=row["id"],
-        company_id=row["company_id"],
-        message_row=row["message_id"],
-        from_name=row["from_name"],
-        from_address=row["from_address"],
-        reply_to=tuple(_addresses(row["reply_to_name"], row["reply_to_address"])),
-        subject=row["subject"],
-        message_id=row["header_message_id"],
-        in_reply_to=tuple(_IDENTIFIER.findall(row["in_reply_to"])),
-        references=tuple(_IDENTIFIER.findall(row["references"])),
-        extra=tuple(_pairs(row["extra_headers"])),
-        null_return_path=row["null_return_path"],
-        forced_server_id=row["forced_server_id"],
-        alias_domain_id=row["alias_domain_id"],
-        created_at=row["created_at"],
-        body=RenderedBody(content_headers=bytes(row["content_headers"]), body=bytes(row["body"])),
+        id=pk,
+        company_id=company_id,
+        message_row=message_row,
+        from_name=from_name,
+        from_address=from_address,
+        reply_to=tuple(_addresses(reply_to_name, reply_to_address)) if reply_to_address else (),
+        subject=subject,
+        message_id=message_id,
+        in_reply_to=tuple(_IDENTIFIER.findall(in_reply_to)),
+        references=tuple(_IDENTIFIER.findall(references)),
+        extra=() if extra_headers == "[]" else tuple(_pairs(json.loads(extra_headers))),
+        null_return_path=null_return_path,
+        forced_server_id=forced_server_id,
+        alias_domain_id=alias_domain_id,
+        created_at=datetime.fromtimestamp(created, UTC),
+        body=RenderedBody(content_headers=bytes(content_headers), body=bytes(body)),
     )
 
 

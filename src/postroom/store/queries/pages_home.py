@@ -7,8 +7,10 @@ from datetime import datetime
 
 from django.db.models import F, QuerySet, Value
 
+from postroom.core.terms.reasons import because
 from postroom.core.terms.states import Channel, InboundState, NotificationState
 from postroom.store.models import Delivery, InboundMessage, Installation, Mailbox, Notification, OutgoingServer, Record
+from postroom.store.queries.gates import full_servers
 from postroom.store.queries.pages_chatter import FAILED
 from postroom.store.queries.pages_queue import oldest_waiting
 
@@ -155,7 +157,22 @@ def attention(
         inbox=my_inbox(contact_id, records),
         stuck=few(inbound, InboundState.FAILED) if inbound is not None else 0,
         oldest_waiting=oldest_waiting(deliveries, now) if deliveries is not None else None,
-        troubles=_troubles(servers, mailboxes),
+        troubles=(*_troubles(servers, mailboxes), *_full(servers, now)),
+    )
+
+
+def _full(servers: QuerySet[OutgoingServer] | None, now: datetime) -> tuple[TroubleFact, ...]:
+    """Servers whose limit of today is reached."""
+    if servers is None:
+        return ()
+    return tuple(
+        TroubleFact(
+            place="server",
+            id=one.id,
+            name=one.name,
+            trouble=str(because("alarm.daily_limit", used=one.used, until=f"{one.until:%Y-%m-%d %H:%M} UTC")),
+        )
+        for one in full_servers(servers, now)
     )
 
 

@@ -14,6 +14,7 @@ from postroom.store.models import (
     Alias,
     AliasDomain,
     ApiKey,
+    Company,
     Mailbox,
     OutgoingServer,
     Parameter,
@@ -38,6 +39,9 @@ class SettingRow:
     tone: str = "quiet"  # of the badge: ok, warn, bad, quiet, info
     word: str = ""  # on the badge: a key that the page translates
     trouble: str = ""
+    tested_at: datetime | None = None
+    is_test_ok: bool = False
+    is_unverified: bool = False  # its certificate is taken as it comes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,11 +109,13 @@ def servers(company_ids: list[int]) -> tuple[SettingRow, ...]:
 
 def _server(row: OutgoingServer) -> SettingRow:
     if not row.is_active:
-        tone, word = "quiet", "off"
+        tone, word = "quiet", "archived"
     elif row.paused_at is not None:
         tone, word = "warn", "paused"
     elif row.trouble:
         tone, word = "bad", "trouble"
+    elif row.tested_at is not None and not _passed(row):
+        tone, word = "warn", "test_failed"
     else:
         tone, word = "ok", "ready"
     place = f"{row.host}:{row.port}" if row.transport == "smtp" else "Letterbox"
@@ -122,7 +128,14 @@ def _server(row: OutgoingServer) -> SettingRow:
         tone=tone,
         word=word,
         trouble=row.trouble,
+        tested_at=row.tested_at,
+        is_test_ok=_passed(row),
+        is_unverified=row.transport == "smtp" and row.encryption != "none" and not row.verify_certificate,
     )
+
+
+def _passed(row: OutgoingServer) -> bool:
+    return isinstance(row.test_result, dict) and bool(row.test_result.get("ok"))
 
 
 def mailboxes(company_ids: list[int]) -> tuple[SettingRow, ...]:
@@ -288,3 +301,8 @@ def keys(member_id: int) -> tuple[KeyFact, ...]:
         KeyFact(id=row.pk, name=row.name, created_at=row.created_at, last_used_at=row.last_used_at)
         for row in ApiKey.objects.filter(member_id=member_id)[:MOST]
     )
+
+
+def companies(company_ids: list[int]) -> tuple[tuple[int, str], ...]:
+    """Number and name of these companies, by name."""
+    return tuple(Company.objects.filter(pk__in=company_ids).order_by("name").values_list("pk", "name")[:MOST])

@@ -24,6 +24,7 @@ from django.http import (
 )
 
 from postroom.flows import access
+from postroom.store.models import Member
 from postroom.web.live.hub import Hub, hub
 from postroom.web.site import member_of
 
@@ -33,35 +34,38 @@ TOPICS = {"queue": "queue", "inbound": "inbound", "letterbox": "view"}  # topic 
 
 
 async def stream(request: HttpRequest, topic: str, record_id: int | None = None) -> HttpResponseBase:
-    """``/live/records/12/`` or ``/live/queue/``: events named ``changed``, without contents."""
+    """``/live/record/12/``, ``/live/queue/`` or ``/live/author/`` (what I wrote): events named ``changed``, without contents."""
     if request.method != "GET":
         return HttpResponseNotAllowed(["GET"])
-    allowed, parameters = await sync_to_async(_ask)(request, topic, record_id)
-    if allowed is None:
+    named, parameters = await sync_to_async(_ask)(request, topic, record_id)
+    if named is None:
         return HttpResponse(status=401)
-    if not allowed:
+    if not named:
         raise Http404
-    named = topic if record_id is None else f"{topic}:{record_id}"
     answer = StreamingHttpResponse(_events(hub(parameters), named), content_type="text/event-stream")
     answer["Cache-Control"] = "no-store"
     answer["X-Accel-Buffering"] = "no"  # nginx passes it on as it comes
     return answer
 
 
-def _ask(request: HttpRequest, topic: str, record_id: int | None) -> tuple[bool | None, dict[str, Any]]:
-    """May this member hear of it (None: nobody is signed in)? Leaves no connection behind, as a stream would keep it for its life."""
+def _ask(request: HttpRequest, topic: str, record_id: int | None) -> tuple[str | None, dict[str, Any]]:
+    """What this member may hear under that name: ``""`` for nothing, None when nobody is signed in. Leaves no connection behind, as
+    a stream would keep it for its life."""
     try:
         member = member_of(request)
-        if member is None:
-            return None, {}
-        if topic == "record" and record_id is not None:
-            allowed = access.visible_records(member).filter(pk=record_id).exists()
-        else:
-            allowed = record_id is None and topic in TOPICS and access.may(member, TOPICS[topic])
-        return allowed, _parameters()
+        return (None if member is None else _topic(member, topic, record_id)), _parameters()
     finally:
         if not connection.in_atomic_block:
             connection.close()
+
+
+def _topic(member: Member, topic: str, record_id: int | None) -> str:
+    if record_id is not None:
+        is_visible = topic == "record" and access.visible_records(member).filter(pk=record_id).exists()
+        return f"record:{record_id}" if is_visible else ""
+    if topic == "author":  # one's own messages, whatever the role
+        return f"author:{member.contact_id}"
+    return topic if topic in TOPICS and access.may(member, TOPICS[topic]) else ""
 
 
 def _parameters() -> dict[str, Any]:

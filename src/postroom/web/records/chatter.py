@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django.core.files.uploadedfile import UploadedFile
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from postroom.core.mime.markup import text_to_html
 from postroom.core.terms.states import MessageKind
+from postroom.core.terms.templates import TemplateError
 from postroom.flows import access
-from postroom.flows.post_message import NewFile, post_message, preview_audience
+from postroom.flows.mail_templates import files_of_template, fill_template
+from postroom.flows.post_message import post_message, preview_audience
+from postroom.flows.scheduled_messages import ScheduleError
 from postroom.flows.settle_failures import ignore_failed, resend_failed
-from postroom.store.models import Message
+from postroom.store.models import MailTemplate, MailTemplateFile, Message, Record
 from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_chatter import (
     MessageFact,
@@ -25,13 +27,14 @@ from postroom.store.queries.pages_chatter import (
     thread,
 )
 from postroom.store.queries.pages_records import followers
+from postroom.store.queries.pages_scheduled import template_choices
 from postroom.web.members import MemberRequest, for_members, text_of
 from postroom.web.records.places import head_of
+from postroom.web.records.scheduled import html_of, schedule
+from postroom.web.records.uploads import files_of, trouble_with
 from postroom.web.shell import fragment, go
 from postroom.wiring import ports
 
-MAX_FILES = 20
-MAX_UPLOAD = 25 * 1000 * 1000  # bytes of all files of one message
 LIVE_ENVELOPES = 100  # envelopes that a page keeps up to date
 
 
@@ -47,22 +50,11 @@ def messages(request: MemberRequest, record_id: int) -> HttpResponse:
 
 
 def _post(request: MemberRequest, record_id: int) -> HttpResponse:
-    html = request.POST.get("html", "").replace("\0", "").strip()
-    files = request.FILES.getlist("files")
-    trouble = _trouble(files)
-    if not html and (text := request.POST.get("text", "").replace("\0", "").strip()):
-        html = text_to_html(text)
-    if not trouble and (html or files):
-        post_message(
-            ports(),
-            record_id=record_id,
-            author=request.member,
-            html=html,
-            kind=_kind(request.POST.get("kind", "")),
-            attachments=[_file(file) for file in files],
-            extra_contact_ids=_contacts(request.POST.getlist("extra")),
-            to_customer=request.POST.get("to_customer") == "1",
-        )
+    uploads = request.FILES.getlist("files")
+    html = html_of(request)
+    trouble = trouble_with(uploads)
+    if not trouble and (html or uploads):
+        trouble = _write(request, record_id, html, uploads)
     if request.headers.get("HX-Request") != "true":
         return go(request, reverse("web:record", args=[record_id]), trouble=trouble)
     answer = fragment(request, "postroom/chatter/_trouble.html", {"trouble": trouble}, status=422 if trouble else 200)
@@ -73,20 +65,34 @@ def _post(request: MemberRequest, record_id: int) -> HttpResponse:
     return answer
 
 
-def _trouble(files: Sequence[UploadedFile[bytes]]) -> str:
-    if len(files) > MAX_FILES:
-        return _("At most {number} files at once.").format(number=MAX_FILES)
-    if sum(file.size or 0 for file in files) > MAX_UPLOAD:
-        return _("The files are larger than 25 MB together. Send a link instead.")
+def _write(request: MemberRequest, record_id: int, html: str, uploads: Sequence[UploadedFile[bytes]]) -> str:
+    """Now, or later when the form says so. The trouble with it; ``""`` when there is none."""
+    kind, extra = _kind(request.POST.get("kind", "")), _contacts(request.POST.getlist("extra"))
+    template_id = read_id(request.POST.get("template", ""))
+    files = files_of(uploads)
+    try:
+        if template_id is not None:
+            files += files_of_template(ports(), template_id=template_id, record_id=record_id, member=request.member)
+        if request.POST.get("later") == "1":
+            schedule(request, record_id, html=html, kind=kind, extra=extra, template_id=template_id, files=files)
+            return ""
+        post_message(
+            ports(),
+            record_id=record_id,
+            author=request.member,
+            html=html,
+            kind=kind,
+            subject=text_of(request.POST, "subject", 1000),
+            attachments=files,
+            extra_contact_ids=extra,
+            to_customer=request.POST.get("to_customer") == "1",
+            template_id=template_id,
+        )
+    except ScheduleError as error:
+        return str(error)
+    except MailTemplate.DoesNotExist:
+        return _("This template is not in use any more. Take it out and send again.")
     return ""
-
-
-def _file(file: UploadedFile[bytes]) -> NewFile:
-    return NewFile(
-        name=(file.name or "file").replace("\0", "")[:255],
-        content_type=(file.content_type or "application/octet-stream")[:255],
-        content=file.read(),
-    )
 
 
 def _kind(text: str) -> MessageKind:
@@ -96,6 +102,32 @@ def _kind(text: str) -> MessageKind:
 
 def _contacts(texts: Sequence[str]) -> list[int]:
     return [number for text in texts[:100] if (number := read_id(text)) is not None]
+
+
+@for_members("GET")
+def templates(request: MemberRequest, record_id: int) -> HttpResponse:
+    """The templates that fit this record, to choose from."""
+    head_of(request, record_id)
+    record = access.visible_records(request.member).get(pk=record_id)
+    choices = template_choices(access.usable_templates(request.member, record))
+    return fragment(request, "postroom/chatter/_templates.html", {"templates": choices, "record_id": record_id})
+
+
+@for_members("GET")
+def filled(request: MemberRequest, record_id: int, template_id: int) -> HttpResponse:
+    """What a template says on this record, for the editor: JSON."""
+    access.require(request.member, "post")
+    try:
+        found = fill_template(ports(), template_id=template_id, record_id=record_id, member=request.member)
+    except (MailTemplate.DoesNotExist, Record.DoesNotExist):
+        raise Http404 from None
+    except TemplateError as error:
+        said = _("This template cannot be used here. {why}").format(why=error)
+        return JsonResponse({"trouble": said}, status=422)
+    files = list(MailTemplateFile.objects.filter(template_id=template_id).values_list("name", flat=True))
+    answer = JsonResponse({"id": template_id, "subject": found.subject, "html": found.html, "files": files})
+    answer["Cache-Control"] = "no-store"
+    return answer
 
 
 @for_members("GET")

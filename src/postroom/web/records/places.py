@@ -7,10 +7,13 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from postroom.flows import access
+from postroom.flows.mail_templates import zone_of
 from postroom.flows.records import change_record, follow, unfollow
+from postroom.store.models import ScheduledMessage
 from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_chatter import thread
 from postroom.store.queries.pages_records import RecordFact, colleagues, followers, record_head
+from postroom.store.queries.pages_scheduled import scheduled_rows
 from postroom.web.members import MemberRequest, for_members, text_of
 from postroom.web.shell import fragment, go, page
 from postroom.wiring import ports
@@ -29,6 +32,9 @@ def record(request: MemberRequest, record_id: int) -> HttpResponse:
         "colleagues": colleagues([head.company_id]),
         "may_write": access.may(request.member, "write"),
         "may_post": access.may(request.member, "post"),
+        "scheduled": scheduled_rows(ScheduledMessage.objects.filter(record_id=record_id)),
+        "is_administrator": access.may(request.member, "settings"),
+        "zone": zone_of(request.member),
         "follows": any(one.contact_id == request.member.contact_id for one in head.followers),
     }
     return page(request, "postroom/records/record.html", head.kind.label_plural, context)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from postroom.core.terms.addresses import normalize, normalize_domain
-from postroom.store.models import Alias, AliasDomain, Mailbox, Member, OutgoingServer
+from postroom.store.models import Alias, AliasDomain, Mailbox, MailTemplate, Member
 from postroom.web.forms import style
 
 if TYPE_CHECKING:
@@ -42,59 +44,6 @@ class SettingForm(AnyModelForm):
             else:
                 found[name] = value
         return found
-
-
-class ServerForm(SettingForm):
-    password = forms.CharField(
-        label=_("Password"),
-        required=False,
-        strip=False,
-        help_text=UNCHANGED,
-        widget=forms.PasswordInput({"autocomplete": "new-password"}),
-    )
-    field_order = ("name", "transport", "host", "port", "encryption", "username", "password", "verify_certificate")
-    wide = ("name", "from_filter", "verify_certificate")
-
-    class Meta:
-        model = OutgoingServer
-        fields = (
-            "name",
-            "company",
-            "transport",
-            "host",
-            "port",
-            "encryption",
-            "verify_certificate",
-            "username",
-            "from_filter",
-            "envelope_sender",
-            "purpose",
-            "priority",
-            "max_connections",
-            "mails_per_connection",
-            "max_message_size",
-            "is_active",
-        )
-        labels = {
-            "verify_certificate": _("Verify the certificate"),
-            "from_filter": _("FROM filter"),
-            "is_active": _("In use"),
-            "transport": _("Leads to"),
-        }
-
-    def clean(self) -> dict[str, Any]:
-        values = super().clean() or {}
-        if values.get("transport") == "smtp" and not values.get("host"):
-            self.add_error("host", _("An SMTP server has a host."))
-        return values
-
-    def clean_from_filter(self) -> str:
-        """Addresses and domains, each checked, separated by commas."""
-        parts = [part.strip() for part in self.cleaned_data["from_filter"].split(",") if part.strip()]
-        for part in parts:
-            if not (normalize(part) if "@" in part else normalize_domain(part)):
-                raise forms.ValidationError(_("%(part)s is neither an address nor a domain."), params={"part": part})
-        return ",".join(part.lower() for part in parts)
 
 
 class MailboxForm(SettingForm):
@@ -193,6 +142,55 @@ class AliasForm(SettingForm):
         if not normalize(f"{name}@example.test") or "+" in name:
             raise forms.ValidationError(_("Letters, digits, dots and dashes; no @ and no +."))
         return name
+
+
+LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})?")
+
+
+def read_language(text: str) -> str:
+    """``pt-br`` from ``pt_BR``; ``""`` for what is no language."""
+    language = text.strip().lower().replace("_", "-")
+    return language if LANGUAGE.fullmatch(language) else ""
+
+
+class TemplateForm(SettingForm):
+    wide = ("name", "subject", "html", "is_active")
+
+    class Meta:
+        model = MailTemplate
+        fields = (
+            "name",
+            "company",
+            "kind",
+            "language",
+            "subject",
+            "html",
+            "from_address",
+            "reply_to",
+            "server",
+            "is_active",
+        )
+        labels = {
+            "kind": _("For records of this kind"),
+            "html": _("Text (HTML)"),
+            "from_address": _("From"),
+            "reply_to": _("Answers go to"),
+            "server": _("Outgoing server"),
+            "is_active": _("In use"),
+        }
+
+    def __init__(self, *args: Any, company_ids: list[int], **kwargs: Any) -> None:
+        super().__init__(*args, company_ids=company_ids, **kwargs)
+        server = self.fields["server"]
+        if isinstance(server, forms.ModelChoiceField) and server.queryset is not None:
+            server.queryset = server.queryset.filter(Q(company=None) | Q(company_id__in=company_ids), is_active=True)
+        self.fields["html"].widget.attrs.update({"rows": 14, "class": "pr-input pr-source", "spellcheck": "false"})
+
+    def clean_language(self) -> str:
+        language = read_language(self.cleaned_data["language"])
+        if not language:
+            raise forms.ValidationError(_("A language such as en, de or pt-br."))
+        return language
 
 
 class ActionForm(forms.Form):

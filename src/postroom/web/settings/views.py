@@ -27,7 +27,9 @@ from postroom.store.models import Alias, AliasDomain, Mailbox, OutgoingServer
 from postroom.store.queries import pages_settings as read
 from postroom.store.queries.pages import read_id
 from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
-from postroom.web.settings.forms import ActionForm, AliasForm, DomainForm, MailboxForm, ServerForm, SettingForm
+from postroom.web.settings import servers
+from postroom.web.settings.forms import ActionForm, AliasForm, DomainForm, MailboxForm, SettingForm
+from postroom.web.settings.server_form import ServerForm
 from postroom.web.shell import fragment, go, page
 from postroom.wiring import ports
 
@@ -46,6 +48,9 @@ class Section:
     form: type[SettingForm]
     rows: Callable[[list[int]], tuple[read.SettingRow, ...]]
     save: Callable[..., Any]
+    template: str = "postroom/settings/edit.html"
+    initial: Callable[[MemberRequest], Mapping[str, Any]] = lambda _request: {}
+    more: Callable[[MemberRequest, models.Model, SettingForm], Mapping[str, Any]] = lambda *_: {}
 
 
 SERVERS = Section(
@@ -57,8 +62,11 @@ SERVERS = Section(
     empty=gettext_lazy("Mail leaves through a server. Until there is one, it waits in the queue and says so."),
     model=OutgoingServer,
     form=ServerForm,
-    rows=read.servers,
+    rows=servers.rows,
     save=flow.save_server,
+    template="postroom/settings/server.html",
+    initial=servers.initial,
+    more=servers.more,
 )
 MAILBOXES = Section(
     key="mailboxes",
@@ -128,11 +136,11 @@ def section_edit(section: Section) -> Callable[..., Any]:
         form = section.form(data, instance=row, company_ids=ids, **_initial(request, section, row_id))
         if form.is_valid():
             try:
-                section.save(ports(), form.changes(row_id), member=request.member)
+                saved = section.save(ports(), form.changes(row_id), member=request.member)
             except ValidationError as error:
                 _tell(form, error)
             else:
-                return go(request, reverse(f"web:{section.key}"), said=_("Saved."))
+                return go(request, servers.after_saving(request, section.key, saved), said=_("Saved."))
         title = str(row) if row_id is not None else str(section.new)
         context = {
             "section": section,
@@ -140,8 +148,9 @@ def section_edit(section: Section) -> Callable[..., Any]:
             "row": row,
             "wide_fields": section.form.wide,
             "list_place": f"web:{section.key}",
+            **section.more(request, row, form),
         }
-        return page(request, "postroom/settings/edit.html", title, context, status=422 if form.errors else 200)
+        return page(request, section.template, title, context, status=422 if form.errors else 200)
 
     return view
 
@@ -177,9 +186,10 @@ def _row(request: MemberRequest, section: Section, row_id: int | None) -> models
 
 
 def _initial(request: MemberRequest, section: Section, row_id: int | None) -> Mapping[str, Any]:
-    if row_id is not None or not _has_company(section):
-        return {}
-    return {"initial": {"company": request.member.company_id}}
+    values = dict(section.initial(request)) if request.method == "GET" else {}
+    if row_id is None and _has_company(section):
+        values["company"] = request.member.company_id
+    return {"initial": values}
 
 
 @for_members("POST")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from zlib import crc32
 
 from django import template
@@ -119,8 +119,15 @@ def moment(at: datetime | None) -> SafeString | str:
     return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact, spoken(at, timezone.now()))
 
 
+@register.filter
+def in_zone(at: datetime, zone: tzinfo) -> str:
+    """The exact moment in a person's time zone: ``Mon 2 Mar 2026, 09:30 (Europe/Berlin)``."""
+    local = at.astimezone(zone)
+    return f"{format_date(local, 'D j M Y')}, {local:%H:%M} ({zone})"
+
+
 def spoken(at: datetime, now: datetime) -> str:
-    """``now``, ``3 min``, ``14:02``, ``Yesterday 14:02``, ``12 Mar``, ``12 Mar 2025``; the same backwards for what is to come."""
+    """``now``, ``3 min``, ``14:02``, ``yesterday 14:02``, ``12 Mar``, ``12 Mar 2025``; the same backwards for what is to come."""
     local, here = timezone.localtime(at), timezone.localtime(now)
     distance = abs(now - at)
     if distance < timedelta(minutes=1):
@@ -134,9 +141,9 @@ def spoken(at: datetime, now: datetime) -> str:
     if days == 0:
         return clock
     if days == 1:
-        return _("Yesterday {clock}").format(clock=clock)
+        return _("yesterday {clock}").format(clock=clock)
     if days == -1:
-        return _("Tomorrow {clock}").format(clock=clock)
+        return _("tomorrow {clock}").format(clock=clock)
     return format_date(local, "j M" if local.year == here.year else "j M Y")
 
 

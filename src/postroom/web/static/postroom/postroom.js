@@ -3,6 +3,8 @@
   "use strict";
 
   const each = (root, what, act) => root.querySelectorAll(what).forEach(act);
+  const PICTURE = /^image\/(png|jpeg|gif|webp)$/;
+  const BLOCKS = "p, div, ul, ol, table, blockquote, h1, h2, h3, h4, h5, h6, pre, hr";
   const once = (element, name) => !element.dataset[name] && (element.dataset[name] = "1");
 
   /* ---------- frames: as high as what they show, in the page's colours ---------- */
@@ -52,7 +54,7 @@
     plain.hidden = true;
     plain.required = false;
     editor.hidden = false;
-    form.querySelector(".pr-tools .rich").hidden = false;
+    each(form, ".pr-tools .rich", (tool) => (tool.hidden = false));
     try {
       document.execCommand("defaultParagraphSeparator", false, "p");
     } catch { /* an old browser writes divs: the server understands both */ }
@@ -68,7 +70,10 @@
       const text = event.clipboardData.getData("text/plain");
       event.preventDefault();
       const files = [...event.clipboardData.files];
-      if (files.length) return add(files);
+      if (files.length) {
+        files.filter((file) => PICTURE.test(file.type)).forEach(picture);
+        return add(files.filter((file) => !PICTURE.test(file.type)));
+      }
       document.execCommand("insertText", false, text);
     });
     editor.addEventListener("keydown", (event) => {
@@ -89,9 +94,70 @@
       if (/^(https?:|mailto:)/i.test(address)) document.execCommand("createLink", false, address);
     }
 
+    /* Pictures stand in the text; the server makes parts of them. */
+    const picture = (file) => {
+      const reader = new FileReader();
+      reader.addEventListener("load", () => {
+        editor.focus();
+        const image = document.createElement("img");
+        image.src = reader.result;
+        image.alt = file.name;
+        document.execCommand("insertHTML", false, image.outerHTML);
+      });
+      reader.readAsDataURL(file);
+    };
+    each(form, "[data-picture]", (field) =>
+      field.addEventListener("change", () => {
+        [...field.files].forEach(picture);
+        field.value = "";
+      })
+    );
+    each(form, "label.pr-btn[tabindex]", (label) =>
+      label.addEventListener("keydown", (event) => {
+        if (event.key === "Enter" || event.key === " ") label.querySelector("input").click();
+      })
+    );
+
+    /* Templates: the server fills them, the editor shows what came of it, and it can be changed before it leaves. */
+    const tag = form.querySelector(".pr-from-template");
+    form.addEventListener("click", async (event) => {
+      const choice = event.target.closest("[data-fill]");
+      if (choice) await fill(choice);
+      if (event.target.closest("[data-untemplate]")) untemplate();
+    });
+
+    async function fill(choice) {
+      const answer = await fetch(choice.dataset.fill, { headers: { Accept: "application/json" } });
+      const said = answer.status === 200 || answer.status === 422 ? await answer.json() : {};
+      choice.closest("details").open = false;
+      if (!said.id) return window.alert(said.trouble || answer.statusText);
+      if (editor.innerText.trim()) editor.insertAdjacentHTML("beforeend", said.html);
+      else editor.innerHTML = said.html;
+      form.elements.subject.value = said.subject;
+      form.elements.template.value = said.id;
+      tag.querySelector(".pr-cut").textContent = choice.dataset.name;
+      tag.querySelector("[data-template-files]").textContent = said.files.join(", ");
+      tag.hidden = false;
+      editor.focus();
+    }
+
+    function untemplate() {
+      if (!tag) return;
+      form.elements.template.value = "";
+      tag.hidden = true;
+    }
+
+    /* Whoever never said where he lives lives where his browser does. */
+    const zone = form.elements.zone;
+    const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    if (zone && zone.value === "UTC" && here && form.querySelector("[data-zone]")) {
+      zone.value = here;
+      form.querySelector("[data-zone]").textContent = here;
+    }
+
     /* Files: kept in a DataTransfer, so that each can be taken away again. */
-    const chosen = form.querySelector("input[type=file]");
-    const shown = form.querySelector(".pr-files");
+    const chosen = form.querySelector("input[type=file][name=files]");
+    const shown = form.querySelector(".pr-files[data-chosen]");
     let kept = new DataTransfer();
     chosen.addEventListener("change", () => add([...chosen.files]));
     form.addEventListener("dragover", (event) => event.preventDefault());
@@ -133,10 +199,11 @@
     }
 
     /* What was typed survives a reload and a failed send. */
-    editor.innerHTML = "";
+    const initial = form.querySelector("template.pr-initial");
+    editor.innerHTML = initial ? initial.innerHTML : "";
     const before = sessionStorage.getItem(draft);
-    if (before) editor.innerText = before;
-    editor.addEventListener("input", () => sessionStorage.setItem(draft, editor.innerText.trim()));
+    if (before && !initial) editor.innerText = before;
+    editor.addEventListener("input", () => !initial && sessionStorage.setItem(draft, editor.innerText.trim()));
 
     form.addEventListener("submit", sync, true);
     form.addEventListener("htmx:beforeRequest", (event) => {
@@ -150,6 +217,9 @@
       if (event.target !== form || !event.detail.successful) return;
       editor.innerHTML = "";
       html.value = plain.value = "";
+      each(form, "[name=subject], [name=scheduled_at]", (field) => (field.value = ""));
+      each(form, "details.pr-pop[open]", (open) => (open.open = false));
+      untemplate();
       sessionStorage.removeItem(draft);
       kept = new DataTransfer();
       list();
@@ -159,7 +229,7 @@
     });
 
     function sync() {
-      html.value = editor.innerText.trim() ? paragraphs(editor) : "";
+      html.value = editor.innerText.trim() || editor.querySelector("img") ? paragraphs(editor) : "";
     }
   }
 
@@ -168,7 +238,7 @@
     const made = document.createElement("div");
     let open = null;
     [...editor.cloneNode(true).childNodes].forEach((node) => {
-      if (/^(P|UL|OL|BLOCKQUOTE|H[1-6]|PRE)$/.test(node.nodeName)) {
+      if (/^(P|UL|OL|BLOCKQUOTE|H[1-6]|PRE|TABLE|HR)$/.test(node.nodeName) || (node.nodeName === "DIV" && (node.hasAttribute("style") || node.querySelector(BLOCKS)))) {
         made.append(node);
         open = null;
       } else if (node.nodeName === "DIV") {
@@ -246,6 +316,20 @@
     });
   }
 
+  /* Without TLS a browser gives no clipboard: then the text is marked and copied in the old way. */
+  async function copy(button, shown) {
+    const label = button.querySelector("[data-label]");
+    const before = label.textContent;
+    try {
+      await navigator.clipboard.writeText(shown.textContent);
+    } catch {
+      window.getSelection().selectAllChildren(shown);
+      if (!document.execCommand("copy")) return;
+    }
+    label.textContent = button.dataset.done;
+    setTimeout(() => (label.textContent = before), 2000);
+  }
+
   document.addEventListener("click", (event) => {
     each(document, "details.pr-pop[open]", (open) => {
       if (!open.contains(event.target)) open.open = false;
@@ -261,6 +345,8 @@
       drop.closest("[data-dropped]").remove();
       htmx.trigger(document.body, "postroom:people");
     }
+    const copies = event.target.closest("[data-copy]");
+    if (copies) copy(copies, document.getElementById(copies.dataset.copy));
     const reveal = event.target.closest("[data-toggle]");
     if (reveal) document.getElementById(reveal.dataset.toggle).toggleAttribute("hidden");
   }, true);

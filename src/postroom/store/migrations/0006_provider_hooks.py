@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('postroom', '0003_sending_whole'),
+        ('postroom', '0005_limits'),
     ]
 
     operations = [

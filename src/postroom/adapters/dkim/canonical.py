@@ -1,0 +1,98 @@
+"""Relaxed canonicalisation: what of a mail is signed, so that relays which fold and space anew do no harm.
+
+Duty: header fields and bodies in the form that is hashed; which fields are signed, and which once more than they occur.
+Laws: pure; what is hashed is what `adapters.smtp.content` puts on the wire (a bare LF becomes CRLF, a bare CR a space).
+Standards: RFC 6376 3.4.2 (header), 3.4.4 (body), 5.4 and 5.4.2 (choice and order of fields), 8.15 (fields that are not there).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+
+SOFT_LIMIT = 76  # characters of a line that we fold; RFC 5322 2.1.1 allows 78
+
+# Signed once more than they occur: nobody can add one in front of ours (RFC 6376 8.15).
+_OVERSIGNED = (
+    "From", "To", "Cc", "Reply-To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type",
+)  # fmt: skip
+# Signed as often as they occur. Lists add List fields and Sender, relays an encoding where none is said: they may.
+_SIGNED = (
+    "Content-Transfer-Encoding", "Sender", "In-Reply-To", "References", "Auto-Submitted", "Feedback-ID", "List-Id", "List-Help", "List-Unsubscribe",
+    "List-Unsubscribe-Post", "List-Subscribe", "List-Post", "List-Owner", "List-Archive",
+)  # fmt: skip
+_ORDER = tuple((name.encode("ascii"), name.lower().encode("ascii")) for name in (*_OVERSIGNED, *_SIGNED))
+_TWICE = frozenset(name.lower().encode("ascii") for name in _OVERSIGNED)
+
+_RUN = re.compile(rb"[ \t]+")
+_STRAY_CR = re.compile(rb"\r(?!\n)")
+_STRAY_LF = re.compile(rb"(?<!\r)\n")
+
+
+@dataclass(frozen=True, slots=True)
+class SignedFields:
+    """``names`` is the value of h=, folded; ``data`` are the fields in the form that is hashed."""
+
+    names: bytes
+    data: bytes
+
+
+def signed_fields(header_block: bytes) -> SignedFields:
+    """Of a header block (lines by CRLF, with or without the empty line). Everything in it that can be signed."""
+    block = header_block.replace(b"\r\n ", b" ").replace(b"\r\n\t", b" ")
+    if b"  " in block or b"\t" in block:
+        block = _RUN.sub(b" ", block)
+    names: list[bytes] = []
+    values: list[bytes] = []
+    for line in block.split(b"\r\n"):
+        name, colon, value = line.partition(b":")
+        if colon:
+            names.append(name.rstrip(b" ").lower())
+            values.append(value.strip(b" "))
+    listed, places = _plan(tuple(names))
+    data = b"\r\n".join([b"%b:%b" % (names[place], values[place]) for place in places])
+    return SignedFields(listed, data)
+
+
+@lru_cache(maxsize=1024)
+def _plan(names: tuple[bytes, ...]) -> tuple[bytes, tuple[int, ...]]:
+    """h= for a block with these fields, and the places of the signed ones; of equal names the lowest comes first."""
+    where: defaultdict[bytes, list[int]] = defaultdict(list)
+    for place, name in enumerate(names):
+        where[name].insert(0, place)
+    listed: list[bytes] = []
+    places: list[int] = []
+    for written, name in _ORDER:
+        found = where.get(name, [])
+        listed += [written] * (len(found) + (name in _TWICE))
+        places += found
+    return _folded(listed), tuple(places)
+
+
+def _folded(names: list[bytes]) -> bytes:
+    """Colons between them, line ends behind colons."""
+    lines = [b""]
+    for name in names:
+        if len(lines[-1]) + len(name) + 4 > SOFT_LIMIT:  # " h=" before, ":" or ";" behind
+            lines.append(b"")
+        lines[-1] += name + b":"
+    return b"\r\n ".join(lines)[:-1]
+
+
+def body_digest(body: bytes) -> bytes:
+    """SHA-256 of the relaxed body: runs of blanks are one, none at line ends, no empty lines at the end."""
+    ends = body.count(b"\n")
+    if body.count(b"\r") != ends or body.count(b"\r\n") != ends:
+        body = _STRAY_LF.sub(b"\r\n", _STRAY_CR.sub(b" ", body))
+    if b"  " in body or b"\t" in body:
+        body = _RUN.sub(b" ", body)
+    if b" \r\n" in body:
+        body = body.replace(b" \r\n", b"\r\n")
+    body = body.rstrip(b" \r\n")
+    digest = sha256(body)
+    if body:
+        digest.update(b"\r\n")
+    return digest.digest()

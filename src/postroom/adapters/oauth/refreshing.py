@@ -1,0 +1,156 @@
+"""OAuth2 access tokens from a refresh token: asked for when needed, renewed ahead of their end, kept in memory alone.
+
+Duty: `RefreshingTokens.access_token` for SMTP and IMAP logins. A *grant* is JSON with client_id, refresh_token and, where the client
+has one, client_secret and scope: what a consent once gave.
+Laws: HTTPS, verified (plain HTTP only on loopback); everything bounded; one request at a time for a grant, whoever asks meanwhile
+waits for its answer. A refresh token that comes back changed replaces the former one at once and is handed to ``on_rotation``
+before anybody uses the access token that came with it. Secrets are in no error.
+Standards: RFC 6749 6 (refreshing), 5.1 and 5.2 (answers), RFC 8414 (endpoints), RFC 6819 5.2.2.3 (rotation).
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from postroom.core.terms.secret import Secret
+
+AHEAD = 300.0  # seconds before its end a token is renewed
+_USUAL_LIFE = 600.0  # where nothing is said of it
+_TIMEOUT = 20.0
+_LONGEST_ANSWER = 65_536
+_LONGEST_ERROR = 300
+
+ENDPOINTS = {
+    "google": "https://oauth2.googleapis.com/token",
+    "microsoft": "https://login.microsoftonline.com/common/oauth2/v2.0/token",
+}
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A grant as it is now, and the access token that it gave last."""
+
+    grant: Secret
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    token: Secret = Secret("")
+    good_until: float = 0.0
+
+
+class RefreshingTokens:
+    """For all threads of a process. ``clock`` in seconds, never backwards; ``on_rotation(source, former, fresh)``."""
+
+    def __init__(
+        self,
+        *,
+        on_rotation: Callable[[str, Secret, Secret], None],
+        clock: Callable[[], float] = time.monotonic,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._on_rotation = on_rotation
+        self._clock = clock
+        self._ssl_context = ssl_context
+        self._kept: dict[tuple[str, Secret], _Kept] = {}
+        self._lock = threading.Lock()
+
+    def access_token(self, source: str, grant: Secret) -> Secret:
+        """Raises ValueError for what cannot be (nobody named, a withdrawn consent), OSError for what may pass."""
+        url = endpoint_of(source)
+        with self._lock:
+            kept = self._kept.setdefault((source, grant), _Kept(grant))
+        with kept.lock:
+            if not kept.token or self._clock() >= kept.good_until:
+                self._refresh(source, url, kept)
+            return kept.token
+
+    def _refresh(self, source: str, url: str, kept: _Kept) -> None:
+        facts = _read_grant(kept.grant)
+        answer = self._post(url, {"grant_type": "refresh_token"} | facts)
+        token = answer.get("access_token")
+        if not isinstance(token, str) or not token:
+            raise ValueError(f"{source} gave no access token")
+        fresh = answer.get("refresh_token")
+        if isinstance(fresh, str) and fresh and fresh != facts["refresh_token"]:
+            self._rotate(source, kept, Secret(json.dumps(facts | {"refresh_token": fresh})))
+        life = answer.get("expires_in", _USUAL_LIFE)
+        seconds = float(life) if isinstance(life, int | float | str) and str(life).isdigit() else _USUAL_LIFE
+        kept.token, kept.good_until = Secret(token), self._clock() + max(0.0, seconds - AHEAD)
+
+    def _rotate(self, source: str, kept: _Kept, fresh: Secret) -> None:
+        former, kept.grant = kept.grant, fresh
+        with self._lock:
+            self._kept[source, fresh] = kept
+        self._on_rotation(source, former, fresh)
+
+    def _post(self, url: str, form: dict[str, str]) -> dict[str, Any]:
+        parts = urlsplit(url)
+        connection = self._connection(parts.scheme, parts.hostname or "", parts.port)
+        try:
+            headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+            connection.request("POST", parts.path or "/", urlencode(form), headers)
+            response = connection.getresponse()
+            body = response.read(_LONGEST_ANSWER)
+        except (http.client.HTTPException, OSError) as error:
+            raise OSError(f"{parts.hostname} cannot be asked for one: {str(error) or type(error).__name__}") from error
+        finally:
+            connection.close()
+        return _answer(parts.hostname or "", response.status, body)
+
+    def _connection(self, scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
+        if scheme == "http":
+            return http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
+        context = self._ssl_context or ssl.create_default_context()
+        return http.client.HTTPSConnection(host, port, timeout=_TIMEOUT, context=context)
+
+
+def endpoint_of(source: str) -> str:
+    """The token endpoint: google, microsoft, microsoft/TENANT, or an https address. Raises ValueError."""
+    name, _, tenant = source.strip().partition("/")
+    if not source.strip():
+        raise ValueError("nobody is named who gives them (token source)")
+    if name == "microsoft" and tenant and tenant.replace("-", "").replace(".", "").isalnum():
+        return ENDPOINTS["microsoft"].replace("/common/", f"/{tenant}/")
+    if source in ENDPOINTS:
+        return ENDPOINTS[source]
+    parts = urlsplit(source)
+    is_here = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
+    if parts.hostname and (parts.scheme == "https" or is_here):
+        return source
+    raise ValueError(
+        f"{source} is no token source: google, microsoft, microsoft/TENANT or the https address of a token endpoint"
+    )
+
+
+def _read_grant(grant: Secret) -> dict[str, str]:
+    try:
+        values = json.loads(grant.reveal())
+    except ValueError:
+        raise ValueError("the grant is no JSON with client_id and refresh_token") from None
+    known = ("client_id", "client_secret", "refresh_token", "scope")
+    facts = {name: str(values[name]) for name in known if isinstance(values, dict) and values.get(name)}
+    if not {"client_id", "refresh_token"} <= facts.keys():
+        raise ValueError("the grant lacks client_id or refresh_token")
+    return facts
+
+
+def _answer(host: str, status: int, body: bytes) -> dict[str, Any]:
+    try:
+        values = json.loads(body)
+    except ValueError:
+        values = None
+    if status == 200 and isinstance(values, dict):
+        return values
+    if isinstance(values, dict) and isinstance(values.get("error"), str):
+        said = str(values.get("error_description") or values["error"]).split("\n")[0][:_LONGEST_ERROR]
+        if values["error"] == "invalid_grant":
+            raise ValueError(f"the consent has ended or was withdrawn ({said})")
+        if 400 <= status < 500 and status != 429:
+            raise ValueError(f"{host} refuses: {said}")
+    raise OSError(f"{host} answered with HTTP status {status}")

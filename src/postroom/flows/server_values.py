@@ -1,0 +1,117 @@
+"""What a person entered for an outgoing server, checked and made ready to be stored: filter, certificate, token, archiving.
+
+Laws: what cannot work is refused when it is entered, at its field, with what would be right (a `ValidationError`). Archiving a server
+that something still names is refused, with the list of who names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db.models import ManyToOneRel
+from django.db.models.functions import Lower
+
+from postroom.core.delivery.filters import read_written
+from postroom.core.delivery.presets import PRESETS
+from postroom.core.terms.secret import Secret
+from postroom.core.terms.states import DeliveryState
+from postroom.flows.ports import Ports
+from postroom.store.models import Attempt, Delivery, OutgoingMail, OutgoingServer
+from postroom.store.models.outgoing import WAITING
+
+_NAMED = 5  # at most so many of a kind are named, the others are counted
+
+
+def server_values(ports: Ports, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values to store; ``client_key`` in clear comes back checked, without a passphrase. Raises `ValidationError`, DoesNotExist."""
+    values = dict(values)
+    before = OutgoingServer.objects.get(pk=values["id"]) if values.get("id") else OutgoingServer()
+    if "from_filter" in values:
+        values["from_filter"] = _filter(values["from_filter"])
+    if values.get("preset", "custom") not in PRESETS:
+        raise ValidationError({"preset": f"There is no preset {values['preset']}. There are: {', '.join(PRESETS)}."})
+    if values.get("is_active") is False and before.pk and before.is_active:
+        require_unused(before)
+    authentication = values.get("authentication", before.authentication)
+    if authentication == "certificate":
+        _check_certificate(ports, before, values)
+    elif authentication == "token":
+        _check_token(before, values)
+    return values
+
+
+def require_unused(server: OutgoingServer) -> None:
+    """Raises `ValidationError` with everybody who names it."""
+    if users := list(server_users(server)):
+        raise ValidationError(
+            {
+                "is_active": f"{server.name} is in use and cannot be archived: {'; '.join(users)}. "
+                "Let them name another server, or none, first; pausing it is always possible."
+            }
+        )
+
+
+def server_users(server: OutgoingServer) -> Iterator[str]:
+    """Who names this server, in words: mails that have not left, and every row of another kind that refers to it."""
+    waiting = [*WAITING, DeliveryState.SENDING.value]
+    mails = OutgoingMail.objects.filter(forced_server=server, deliveries__state__in=waiting).distinct()
+    if count := mails.count():
+        yield f"{count} {'mail' if count == 1 else 'mails'} in the queue"
+    for relation in OutgoingServer._meta.get_fields(include_hidden=True):
+        model = getattr(relation, "related_model", None)
+        if not isinstance(relation, ManyToOneRel) or model in (Attempt, Delivery, OutgoingMail) or model is None:
+            continue  # attempts and deliveries are history, or choose anew
+        rows = model._default_manager.filter(**{relation.field.name: server})
+        if count := rows.count():
+            names = ", ".join(sorted(str(row) for row in rows.order_by("pk")[:_NAMED]))
+            more = f" and {count - _NAMED} more" if count > _NAMED else ""
+            yield f"{model._meta.verbose_name_plural}: {names}{more}"
+
+
+def server_named(name: str) -> OutgoingServer | None:
+    """By its name, whatever its case; the one in use before archived ones."""
+    rows = OutgoingServer.objects.annotate(low=Lower("name")).filter(low=name.strip().lower())
+    return rows.order_by("-is_active", "pk").first()
+
+
+def _filter(text: str) -> str:
+    written = read_written(text)
+    if written.mistakes:
+        raise ValidationError({"from_filter": list(written.mistakes)})
+    return str(written)
+
+
+def _check_certificate(ports: Ports, before: OutgoingServer, values: dict[str, Any]) -> None:
+    """Certificate and key belong together. The password opens the key, and is not kept."""
+    if values.get("encryption", before.encryption) == "none":
+        raise ValidationError(
+            {"encryption": "A client certificate needs TLS or STARTTLS: without encryption nobody can show one."}
+        )
+    certificate = values.get("client_certificate", before.client_certificate)
+    given = values.get("client_key", "")
+    if not given and not before.client_key:
+        raise ValidationError({"client_key": "Enter the private key of the certificate, in PEM."})
+    if not given and "client_certificate" not in values:
+        return
+    try:
+        key = Secret(given) if given else ports.vault.open(bytes(before.client_key))
+        facts = ports.read_client_certificate(certificate, key, Secret(values.pop("password", "")))
+    except ValueError as error:
+        field = "client_certificate" if "certificate" in str(error) and "key" not in str(error) else "client_key"
+        raise ValidationError({field: f"{str(error)[0].upper()}{str(error)[1:]}."}) from None
+    if facts.expires_at <= ports.clock.now():
+        raise ValidationError({"client_certificate": f"It has expired on {facts.expires_at:%Y-%m-%d}."})
+    values["client_key"] = facts.key.reveal()
+
+
+def _check_token(before: OutgoingServer, values: Mapping[str, Any]) -> None:
+    if not values.get("username", before.username):
+        raise ValidationError({"username": "An OAuth2 token belongs to an account: enter its address."})
+    if not values.get("token_source", before.token_source):
+        raise ValidationError(
+            {
+                "token_source": "Say who gives the tokens: google, microsoft, microsoft/TENANT, or the https address of a token endpoint."
+            }
+        )

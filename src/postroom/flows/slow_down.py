@@ -1,0 +1,76 @@
+"""A destination asked us to slow down: it is heeded, by every worker on every machine.
+
+Laws: the first rate is half of what it took in the last minute, as the attempts tell; the many mails that met the same
+refusal count once. Whoever is slowed down is told of, once. Runs in the transaction that records the outcomes, and costs nothing
+when nobody asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
+
+from django.db import connection
+
+from postroom.core.delivery.destinations import OF_DOMAINS, destination_of
+from postroom.core.delivery.slowing import Slowness, asks_to_slow_down, slowed
+from postroom.core.delivery.wire import WireOutcome
+from postroom.core.terms.reasons import because
+from postroom.store.models import Destination, DestinationDomain, ScheduledAction
+
+DESTINATIONS_ACTION = "destinations"
+_LOOKED_AT = 20_000  # attempts: more are not counted
+
+_OBSERVED = """
+    SELECT count(*) FROM postroom_attempt a JOIN postroom_delivery d ON d.id = a.delivery_id
+    WHERE a.id > (SELECT max(id) FROM postroom_attempt) - %s AND a.tried_at > %s AND a.state = 'sent'
+      AND lower(split_part(d.to_address, '@', 2)) = ANY(%s)
+"""
+
+
+def slow_down(outcomes: Iterable[tuple[str, WireOutcome]], now: datetime) -> list[str]:
+    """``outcomes`` with the recipients' domains. Sentences about those that are slower from now on."""
+    asked = {domain: outcome for domain, outcome in outcomes if domain and asks_to_slow_down(outcome)}
+    if not asked:
+        return []
+    known = dict(DestinationDomain.objects.filter(pk__in=asked).values_list("domain", "destination"))
+    said: dict[str, WireOutcome] = {}
+    domains: dict[str, list[str]] = {}
+    for domain, outcome in asked.items():
+        name = known.get(domain) or destination_of(domain)
+        said.setdefault(name, outcome)
+        domains.setdefault(name, []).append(domain)
+    _ask_for(asked.keys() - known.keys() - OF_DOMAINS.keys(), now)
+    fresh = [Destination(name=name, changed_at=now) for name in sorted(said)]
+    Destination.objects.bulk_create(fresh, ignore_conflicts=True)
+    alarms = []
+    for row in Destination.objects.filter(pk__in=said).order_by("name").select_for_update():
+        was = row.changed_at if row.learned_per_minute else None
+        present = Slowness(per_minute=row.learned_per_minute, until=row.slow_until, changed_at=was)
+        found = slowed(present, _observed(row.name, domains[row.name], now), now)
+        if found is None:
+            continue
+        reply = said[row.name].reply
+        row.learned_per_minute, row.slow_until, row.changed_at = found.per_minute, found.until, now
+        row.reason = because("wait.transient", reply=reply).as_json()
+        row.save(update_fields=["learned_per_minute", "slow_until", "changed_at", "reason"])
+        alarms.append(f"destination {row.name} asked to slow down: {found.per_minute} mails a minute. It said: {reply}")
+    return alarms
+
+
+def _observed(name: str, domains: Collection[str], now: datetime) -> int:
+    """Mails that it took in the last minute."""
+    same = DestinationDomain.objects.filter(destination=name).values_list("domain", flat=True)[:1000]
+    all_domains = {*domains, *same, *(domain for domain, provider in OF_DOMAINS.items() if provider == name)}
+    with connection.cursor() as cursor:
+        cursor.execute(_OBSERVED, [_LOOKED_AT, now - timedelta(minutes=1), list(all_domains)])
+        return int(cursor.fetchone()[0])
+
+
+def _ask_for(domains: Collection[str], now: datetime) -> None:
+    """Whose mail hosts nobody has asked for yet: soon, in the background."""
+    if not domains:
+        return
+    rows = [DestinationDomain(domain=domain, destination=domain) for domain in sorted(domains)]
+    DestinationDomain.objects.bulk_create(rows, ignore_conflicts=True)
+    ScheduledAction.objects.filter(pk=DESTINATIONS_ACTION, next_run_at__gt=now).update(next_run_at=now)
