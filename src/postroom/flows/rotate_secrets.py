@@ -25,6 +25,7 @@ from postroom.store.models import (
     Member,
     OutgoingContent,
     OutgoingServer,
+    ProviderHook,
     RawMail,
     SettingChange,
 )
@@ -34,6 +35,8 @@ SEALED: tuple[tuple[type[models.Model], str], ...] = (
     (OutgoingServer, "client_key"),
     (Mailbox, "secret"),
     (DkimKey, "private_key"),
+    (ProviderHook, "token"),
+    (ProviderHook, "signing_secret"),
 )
 BATCH = 100
 
