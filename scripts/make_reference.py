@@ -20,6 +20,7 @@ from typing import Any
 import typer
 
 from postroom.cli.main import app
+from postroom.core.delivery.providers import Keeps, Option, Provider, providers
 from postroom.core.terms import states
 from postroom.core.terms.configuration import _CHOICES, HELP, Configuration
 from postroom.core.terms.parameters import PARAMETERS
@@ -38,9 +39,63 @@ def pages() -> dict[str, str]:
         "commands.md": commands(),
         "configuration.md": configuration(),
         "parameters.md": parameters(),
+        "providers.md": all_providers(),
         "states.md": all_states(),
         "reasons.md": reasons(),
     }
+
+
+_RETURN_PATH = {
+    Keeps.DOMAIN: "its domain is kept",
+    Keeps.REPORTS: "the provider's own; reports are sent on to ours",
+    Keeps.NO: "the provider's own; events tell what came back",
+}
+
+
+def all_providers() -> str:
+    parts = [
+        "# Providers with HTTP APIs",
+        NOTE,
+        "An outgoing server may be one of these: see [how to connect one](../how-to/connect-a-provider-api.md). Only what the tests "
+        "hold against a server that speaks as the provider's documentation says is offered.",
+        _table(
+            (
+                "Provider",
+                "The mail leaves",
+                "Our Message-ID",
+                "Return path",
+                "Shown images",
+                "Largest mail",
+                "Its events are",
+            ),
+            [_provider_row(one) for one in providers()],
+        ),
+    ]
+    for one in providers():
+        rows = [(f"`{option.name}`", _option_text(option)) for option in one.options]
+        parts.append(f"## {one.label}\n\n`{one.name}`. {one.key_label}: {one.key_help}")
+        if rows:
+            parts.append(_table(("Option", "Meaning"), rows))
+        parts.append(f"Events: {one.hook_help}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _provider_row(one: Provider) -> tuple[str, ...]:
+    signed = "signed, must be" if one.needs_signing else "signed, where its key is entered" if one.signing_label else ""
+    return (
+        one.label,
+        "byte for byte" if one.is_raw else "in parts",
+        "kept" if one.keeps_message_id else "may be replaced",
+        _RETURN_PATH[one.envelope_sender],
+        "kept" if one.keeps_inline_images else "become files",
+        f"{one.max_message_size // 1024 // 1024} MiB",
+        "signed by Amazon" if one.name == "amazon_ses" else signed or "not signed: the secret address proves them",
+    )
+
+
+def _option_text(option: Option) -> str:
+    choices = f" One of {', '.join(f'`{value}`' for value, _ in option.choices)}." if option.choices else ""
+    return f"{option.label}. {option.help}{choices}{' Required.' if option.required else ''}".strip()
 
 
 def commands() -> str:

@@ -26,7 +26,7 @@ from postroom.flows.rotate_secrets import (
     forget_former_keys,
     rotate_secrets,
 )
-from postroom.store.models import Company, DkimKey, Mailbox, OutgoingServer, SettingChange
+from postroom.store.models import Company, DkimKey, Mailbox, OutgoingServer, ProviderHook, SettingChange
 from postroom.wiring import make_ports
 from tests.flows.outgoing_mails import a_server
 from tests.web import seeding
@@ -56,7 +56,14 @@ def a_mailbox(ports: Ports) -> Mailbox:
 
 
 def sealed_everywhere(ports: Ports) -> None:
-    a_server(secret=ports.vault.seal("hunter2"), client_key=ports.vault.seal("-----BEGIN PRIVATE KEY-----"))
+    server = a_server(secret=ports.vault.seal("hunter2"), client_key=ports.vault.seal("-----BEGIN PRIVATE KEY-----"))
+    ProviderHook.objects.create(
+        server=server,
+        token_digest="0" * 64,
+        token=ports.vault.seal("of the address"),
+        signing_secret=ports.vault.seal("of the events"),
+        changed_at=ports.clock.now(),
+    )
     a_server(name="Without a password")
     a_mailbox(ports)
     create_keys(ports, "northwind.example", "ed25519", member=None)
@@ -87,19 +94,20 @@ def test_a_rotation_seals_everything_anew_while_others_run(ports: Ports, start: 
     sealed_everywhere(ports)
     before = opened(ports)
     done = rotate_secrets(ports, member=None)
-    assert (done.is_new_key, done.resealed, done.lost) == (True, 4, 0)
+    assert (done.is_new_key, done.resealed, done.lost) == (True, 6, 0)
     assert opened(running) == opened(start()) == before
     found = check_secrets(running, member=None)
     assert (found.keys, found.former, found.lost) == (2, 0, 0)
     assert {column.column: column.present for column in found.columns if column.present} == {
         "outgoing server secret": 1, "outgoing server client_key": 1, "mailbox secret": 1, "dkim key private_key": 1,
+        "provider hook token": 1, "provider hook signing_secret": 1,
     }  # fmt: skip
     assert forget_former_keys(ports, member=None) == 1
     assert opened(running) == opened(start()) == before
     assert check_secrets(ports, member=None).keys == 1
 
 
-@pytest.mark.parametrize("killed_before", range(6))
+@pytest.mark.parametrize("killed_before", range(8))
 def test_killed_anywhere_the_next_run_goes_on(
     ports: Ports, start: Callable[[], Ports], monkeypatch: pytest.MonkeyPatch, killed_before: int
 ) -> None:
@@ -125,18 +133,18 @@ def test_killed_anywhere_the_next_run_goes_on(
         return Vault()
 
     doomed = dataclasses.replace(ports, vault=mortal(ports.vault))
-    if killed_before < 4:
+    if killed_before < 6:
         with pytest.raises(Killed):
             rotate_secrets(doomed, member=None)
     else:
         rotate_secrets(doomed, member=None)
     assert opened(start()) == before
-    if killed_before < 4:
-        assert check_secrets(ports, member=None).former == 4 - killed_before
+    if killed_before < 6:
+        assert check_secrets(ports, member=None).former == 6 - killed_before
         with pytest.raises(RotationTrouble, match="need a former key"):
             forget_former_keys(ports, member=None)
         again = rotate_secrets(start(), member=None)
-        assert (again.is_new_key, again.resealed) == (False, 4 - killed_before)
+        assert (again.is_new_key, again.resealed) == (False, 6 - killed_before)
     assert check_secrets(ports, member=None).keys == 2
     forget_former_keys(ports, member=None)
     assert opened(start()) == before
@@ -169,7 +177,7 @@ def test_what_no_key_opens_is_counted_and_left(ports: Ports) -> None:
     sealed_everywhere(ports)
     DkimKey.objects.update(private_key=b"of another house")
     done = rotate_secrets(ports, member=None)
-    assert (done.resealed, done.lost) == (3, 1)
+    assert (done.resealed, done.lost) == (5, 1)
     assert bytes(DkimKey.objects.get().private_key) == b"of another house"
     assert forget_former_keys(ports, member=None) == 1
     assert check_secrets(ports, member=None).lost == 1
@@ -184,7 +192,7 @@ def test_keys_of_the_configuration_are_used_and_not_changed(tmp_path: Path) -> N
     sealed_everywhere(started("old", ""))
     ports = started("new", "older,old")
     done = rotate_secrets(ports, member=None)
-    assert (done.is_new_key, done.resealed) == (False, 4)
+    assert (done.is_new_key, done.resealed) == (False, 6)
     with pytest.raises(RotationTrouble, match="former_secret_keys"):
         forget_former_keys(ports, member=None)
     assert check_secrets(started("new", ""), member=None).lost == 0

@@ -73,6 +73,7 @@ def test_every_place_is_asked_for_in_some_test_of_pages() -> None:
     known = {_shape(place) for place in [*CHANGING, *test_every_page.EVERYTHING]}
     known |= {
         "/attachment/N/",
+        "/hooks/N/N",  # for providers' programs: see tests/api/test_hooks.py
         "/files/N/",
         "/files/N/N",
         "/live/N/",

@@ -6,12 +6,13 @@ Laws: an address belongs to one server; whoever may change the server may see it
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
 
-from postroom.core.delivery.providers import PROVIDERS, Provider
+from postroom.core.delivery.providers import API_URL, PROVIDERS, Provider, check_options
 from postroom.core.delivery.providers import providers as all_providers
 from postroom.flows.access import require, require_house
 from postroom.flows.ports import Ports
@@ -37,6 +38,16 @@ class HookFacts:
 def list_providers() -> tuple[Provider, ...]:
     """Those that can be chosen, with the fields that each wants: for forms."""
     return all_providers()
+
+
+def problems_of(provider: str, options: Mapping[str, object]) -> list[str]:
+    """What is wrong with these options, in sentences; empty when nothing is."""
+    found = PROVIDERS.get(provider)
+    if found is None:
+        return [f"There is no provider {provider!r}. There are: {', '.join(PROVIDERS)}."]
+    known = {option.name for option in found.options} | {API_URL}
+    strange = [f"{found.label} has no option {name!r}." for name in options if name not in known]
+    return [*strange, *check_options(found, options).values()]
 
 
 @transaction.atomic

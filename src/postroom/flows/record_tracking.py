@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
@@ -135,6 +135,7 @@ def record_tracking(ports: Ports, server_id: int, events: Sequence[TrackingEvent
 
 def _record(ports: Ports, server_id: int, events: Sequence[TrackingEvent]) -> Recorded:
     now = ports.clock.now()
+    events = [_keepable(event) for event in events]
     signed = {event.token: _delivery_of(ports, event.token) for event in events if event.token}
     rows = lock_tracked(
         server_id,
@@ -162,6 +163,22 @@ def _record(ports: Ports, server_id: int, events: Sequence[TrackingEvent]) -> Re
     )
     _tell_pages(row.record_id for row, change, _ in changes if change.is_changed)
     return Recorded(events=len(events), changed=sum(change.is_changed for _, change, _ in changes))
+
+
+def _keepable(event: TrackingEvent) -> TrackingEvent:
+    """Without what PostgreSQL does not keep: NUL and lone surrogates."""
+    return replace(
+        event,
+        message_id=_plain(event.message_id),
+        recipient=_plain(event.recipient),
+        event_id=_plain(event.event_id),
+        status=_plain(event.status),
+        text=_plain(event.text),
+    )
+
+
+def _plain(text: str) -> str:
+    return text.replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
 
 
 def _delivery_of(ports: Ports, token: str) -> int | None:
@@ -224,11 +241,11 @@ def _event_row(delivery_id: int, event: TrackingEvent, ports: Ports) -> Delivery
     return DeliveryEvent(
         delivery_id=delivery_id,
         kind=event.kind.value,
-        event_id=event.event_id.replace("\0", ""),
+        event_id=event.event_id,
         told_at=min(event.at or now, now),
         recorded_at=now,
         status=event.status[:12],
-        text=event.text.replace("\0", ""),
+        text=event.text,
     )
 
 

@@ -135,6 +135,4 @@ def write_tracked(
 
 
 def _as_json(rows: Sequence[Mapping[str, object]]) -> str:
-    """What PostgreSQL cannot keep (NUL, lone surrogates) is no part of it any more."""
-    text = json.dumps(rows, ensure_ascii=False, default=str)
-    return text.replace("\\u0000", " ").encode("utf-8", "replace").decode("utf-8")
+    return json.dumps(rows, ensure_ascii=False, default=str)

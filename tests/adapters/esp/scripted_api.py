@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -60,7 +61,7 @@ Script = Says | str | Callable[[Request], Says]
 class ScriptedApi:
     """Answers with ``scripts`` one by one, then with ``always``."""
 
-    def __init__(self, *scripts: Script, always: Script = Says(status=500)) -> None:
+    def __init__(self, *scripts: Script, always: Script = Says(status=500), tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
         self.most_at_once = 0
         self._scripts = deque(scripts)
@@ -72,6 +73,7 @@ class ScriptedApi:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -83,11 +85,14 @@ class ScriptedApi:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        self._scheme = "https" if tls else "http"
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> ScriptedApi:
         self._thread.start()

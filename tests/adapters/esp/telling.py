@@ -45,7 +45,7 @@ class Voice:
 
     kinds: dict[str, dict[str, Any]]
     write: Callable[[dict[str, Any], Told], Any]
-    sign: Callable[[bytes], dict[str, str]] = field(default=lambda body: {})
+    sign: Callable[[bytes], dict[str, str]] = field(default=lambda _: {})
     signing_secret: str = ""
 
 

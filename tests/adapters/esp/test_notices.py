@@ -6,6 +6,8 @@ import dataclasses
 import json
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from postroom.adapters.esp import notices
 from postroom.adapters.esp.notices import read_post
@@ -27,6 +29,12 @@ from tests.adapters.esp.telling import (
     sns,
     svix_headers,
 )
+
+NAMES = {  # of fields that readers look for
+    "event-data", "signature", "event", "type", "data", "msys", "message_event", "mail", "tags", "headers", "bounce", "eventType",
+    "RecordType", "Metadata", "X-Mailin-custom", "Payload", "created_at", "ts_epoch", "timestamp", "time", "complaint", "user-variables",
+    "rcpt_meta", "delivery", "deliveryDelay", "delayedRecipients", "bouncedRecipients", "message", "name", "value", "email_id", "to",
+}  # fmt: skip
 
 KINDS = {"soft": EventKind.BOUNCED}
 EVENTS = [(provider, kind) for provider, voice in sorted(VOICES.items()) for kind in voice.kinds if kind != "opened"]
@@ -212,3 +220,22 @@ def test_amazons_greeting_tells_nothing() -> None:
 
 def _as_post(message: dict[str, str]) -> HookPost:
     return signed("amazon_ses", json.dumps(message).encode())
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(sorted(NAMES)) | st.text(max_size=8), inner, max_size=6)
+    ),
+    max_leaves=20,
+)
+
+
+@pytest.mark.slow
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(provider=st.sampled_from(sorted(VOICES)), told=ANY_JSON)
+def test_whatever_json_comes_nothing_is_raised(provider: str, told: object) -> None:
+    if provider == "amazon_ses":
+        assert read(provider, _as_post(sns("Notification", json.dumps(told)))) is not None
+    assert read(provider, signed(provider, json.dumps(told).encode())) is not None

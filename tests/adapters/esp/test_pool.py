@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
+import threading
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 
 from postroom.adapters.esp.pool import EspPool
 from postroom.adapters.journal import read_journal
 from postroom.core.delivery.wire import Phase, WireOutcome
+from postroom.core.mime.composing import OutgoingAttachment
 from tests.adapters.esp.providing import ACCEPTED, MemoryJournal, a_wire_mail, endpoint_at, send_all, send_one
 from tests.adapters.esp.scripted_api import Does, Request, Says, ScriptedApi, api_that
+from tests.adapters.smtp.certificates import self_signed_context
 from tests.adapters.smtp.scripted_peer import closed_port
 
 OK = ACCEPTED["postmark"]
@@ -20,7 +26,7 @@ UNAUTHORIZED = Says(status=401, json={"ErrorCode": 10, "Message": "Bad token"})
 
 async def until(met: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
-        while not met():
+        while not met():  # noqa: ASYNC110 - what is waited for happens in a thread of the server
             await asyncio.sleep(0.005)
 
 
@@ -69,12 +75,40 @@ def test_amazon_that_is_not_there_is_trouble_before_any_mail() -> None:
     assert (outcome.phase, outcome.reply) == (Phase.CONNECT, None)
 
 
-def test_a_certificate_that_is_not_trusted_is_trouble_before_any_mail(tmp_path: object) -> None:
-    with api_that(always=OK) as api:  # plain text where TLS is spoken
-        url = api.url.replace("http://", "https://")
-        (outcome,) = send_all(endpoint_at(url, "postmark"), mails(1))
+@pytest.mark.parametrize("provider", ["postmark", "amazon_ses"])
+def test_a_certificate_that_nobody_vouches_for_is_trouble_before_any_mail(provider: str) -> None:
+    with ScriptedApi(always=OK, tls=self_signed_context("127.0.0.1")) as api:
+        (outcome,) = send_all(endpoint_at(api, provider), mails(1))
+    assert (outcome.phase, outcome.reply) == (Phase.CONNECT, None)
+    assert "certificate" in outcome.trouble.lower()
+    assert api.requests == []
+
+
+def test_plain_text_where_tls_is_spoken_is_trouble_before_any_mail() -> None:
+    with api_that(always=OK) as api:
+        (outcome,) = send_all(endpoint_at(api.url.replace("http://", "https://"), "postmark"), mails(1))
     assert (outcome.phase, outcome.reply) == (Phase.CONNECT, None)
     assert api.requests == []
+
+
+@pytest.mark.slow
+def test_a_connection_that_dies_within_the_request_is_no_riddle() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as door:
+
+        def slam() -> None:
+            peer, _ = door.accept()
+            peer.recv(1000)
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            peer.close()
+
+        doorman = threading.Thread(target=slam)
+        doorman.start()
+        large = a_wire_mail(
+            attachments=[OutgoingAttachment(name="a.bin", content_type="x/y", content=bytes(12_000_000))]
+        )
+        (outcome,) = send_all(endpoint_at(f"http://127.0.0.1:{door.getsockname()[1]}", "mailgun"), [large])
+        doorman.join()
+    assert (outcome.phase, outcome.reply) == (Phase.CONNECT, None), outcome
 
 
 @pytest.mark.parametrize("provider", ["postmark", "mailgun", "sendgrid", "mailjet", "sparkpost", "amazon_ses"])
@@ -97,7 +131,7 @@ def test_an_answer_that_never_ends_is_cut_off(bad: str) -> None:
 
 
 @pytest.mark.parametrize("answer", [Says(text="<html>login, please</html>"), Says(json=[]), Says(json={"a": 1})])
-@pytest.mark.parametrize("provider", ["postmark", "mailgun", "mailjet", "sparkpost"])
+@pytest.mark.parametrize("provider", ["postmark", "mailgun", "mailjet", "sparkpost", "amazon_ses"])
 def test_an_acceptance_that_makes_no_sense_is_unknown(provider: str, answer: Says) -> None:
     with api_that(answer) as api:
         outcome = send_one(api, provider)
@@ -124,6 +158,15 @@ def test_what_was_sent_once_stays_unknown_unless_it_is_known_to_be_taken(answer:
         outcome = send_one(api, "resend")
     assert outcome.is_unknown
     assert len(api.requests) == (3 if answer == Does.DROP else 2)
+
+
+def test_what_was_sent_once_is_not_noted_as_refused_while_it_is_asked_for() -> None:
+    journal = MemoryJournal()
+    slow = Says(status=429, json={}, headers={"Retry-After": "0.01"})
+    with api_that(Does.DROP, slow, always=ACCEPTED["resend"]) as api:
+        (outcome,) = send_all(endpoint_at(api, "resend"), mails(1), journal)
+    assert outcome.is_accepted
+    assert journal.notes == [("started", 1), ("started", 1), ("started", 1), ("finished", 1)]
 
 
 def test_two_mails_have_two_idempotency_keys() -> None:

@@ -32,6 +32,15 @@ class Guarded:
     def create_session(self) -> GuardedSession:
         return GuardedSession(self.endpoint.connect_timeout, self.endpoint.reply_timeout)
 
+    def forget(self) -> None:
+        """A new mail begins."""
+        if self.session is not None:
+            self.session.was_written = False
+
+    def was_written(self, _error: BaseException) -> bool:
+        """Whether all of the request went to the wire before this error."""
+        return self.session is not None and self.session.was_written
+
 
 class MailgunMimePayload(mailgun.MailgunPayload):
     """``messages.mime``: the mail as it is, the recipient of the envelope."""

@@ -41,7 +41,7 @@ class RawMessage(AnymailMessage):
 def message_for(mail: WireMail, provider: Provider) -> RawMessage:
     """Raises anymail's errors for what no provider takes."""
     raw = b"".join(mail.chunks)
-    parsed = parse(raw)
+    parsed = parse(_head_of(raw) if provider.is_raw else raw)
     sender = parsed.header_from[0] if parsed.header_from else None
     message = RawMessage(
         subject=parsed.subject,
@@ -64,6 +64,12 @@ def message_for(mail: WireMail, provider: Provider) -> RawMessage:
     if provider.name == "postmark":
         message.extra_headers["X-PM-KeepID"] = "true"  # else it writes a Message-ID of its own
     return message
+
+
+def _head_of(raw: bytes) -> bytes:
+    """The header block: all that is asked of a mail that leaves as it is."""
+    end = raw.find(b"\r\n\r\n")
+    return raw if end < 0 else raw[: end + 4]
 
 
 def _written(address: Address) -> str:

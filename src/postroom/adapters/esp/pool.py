@@ -196,7 +196,8 @@ class EspPool:
     def _pause(self, job: _Job, outcome: WireOutcome) -> None:
         pause = outcome.retry_after or 0.5 * 2**job.pauses
         job.pauses += 1
-        self._note(outcome)  # should we die now: it was not accepted
+        if not job.questions:
+            self._note(outcome)  # should we die now: it was not accepted
         self._queue.appendleft(job)
         self._ceiling, self._accepted = max(1, self._ceiling // 2), 0
         self._held_until = max(self._held_until, self._clock() + pause)

@@ -23,13 +23,6 @@ from postroom.core.terms.smtp_replies import SmtpReply
 
 _log = logging.getLogger(__name__)
 _LONGEST_ID = 200
-_NOT_WRITTEN = (
-    "EndpointConnectionError",
-    "ConnectTimeoutError",
-    "SSLError",
-    "ProxyConnectionError",
-    "NoCredentialsError",
-)
 
 
 class Clerk:
@@ -68,8 +61,7 @@ class Clerk:
         try:
             if self._backend is None:
                 self._backend = make_backend(self.endpoint)
-            if (session := getattr(self._backend, "session", None)) is not None:
-                session.was_written = False
+            self._backend.forget()
             message = message_for(mail, PROVIDERS[provider])
             message.idempotency_key = idempotency_key
             self._backend.send_messages([message])
@@ -105,19 +97,14 @@ class Clerk:
         if code:
             return Answer(phase=Phase.BODY, reply=None, text=f"an answer that makes no sense: {said(body)[:200]}")
         text = _why(error.__cause__ or error)
-        phase = Phase.BODY if self._was_written(error) else Phase.CONNECT
+        phase = Phase.BODY if self._backend.was_written(error.__cause__ or error) else Phase.CONNECT
         return Answer(phase=phase, reply=None, text=text)
 
     def _our_fault(self, error: Exception) -> Answer:
         text = f"a bug of ours, see the log: {type(error).__name__}"
-        if getattr(getattr(self._backend, "session", None), "was_written", False):
+        if self._backend is not None and self._backend.was_written(error):
             return Answer(phase=Phase.BODY, reply=None, text=text)
         return _by_us(Phase.DATA, SmtpReply(451, "4.3.0", text))
-
-    def _was_written(self, error: AnymailAPIError) -> bool:
-        if isinstance(error.__cause__, requests.RequestException):
-            return bool(self._backend.session.was_written)
-        return type(error.__cause__).__name__ not in _NOT_WRITTEN
 
 
 def label_of(endpoint: ApiEndpoint) -> str:

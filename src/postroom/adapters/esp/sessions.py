@@ -56,7 +56,7 @@ class GuardedSession(requests.Session):
         return response
 
     def resolve_redirects(self, *_: Any, **__: Any) -> Generator[requests.Response, None, None]:
-        """Not even to see where they lead."""
+        """None; not even to see where they lead."""
         yield from ()
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:

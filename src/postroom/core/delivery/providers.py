@@ -20,7 +20,6 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 class Keeps(StrEnum):
     """What leaves of the envelope sender that we give."""
 
-    YES = "yes"  # it is the return path
     DOMAIN = "domain"  # its domain is; the provider puts its own local part before it
     REPORTS = "reports"  # the provider's own is; reports are sent on to ours
     NO = "no"  # the provider's own is; its events tell what came back
@@ -203,7 +202,7 @@ _ALL = (
         key_help="With the permission Mail Send (SG.…).",
         hosts={"us": "api.sendgrid.com", "eu": "api.eu.sendgrid.com"},
         is_raw=False,
-        keeps_message_id=True,
+        keeps_message_id=False,
         envelope_sender=Keeps.NO,
         keeps_inline_images=True,
         max_message_size=30 * _MIB * 3 // 4,
@@ -219,7 +218,7 @@ _ALL = (
         key_help="With the permission Transmissions: Read/Write.",
         hosts={"us": "api.sparkpost.com", "eu": "api.eu.sparkpost.com"},
         is_raw=True,
-        keeps_message_id=True,
+        keeps_message_id=False,
         envelope_sender=Keeps.DOMAIN,
         keeps_inline_images=True,
         max_message_size=20 * _MIB,
