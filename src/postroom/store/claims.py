@@ -16,6 +16,7 @@ from datetime import datetime
 from django.db import connection
 
 LANES = (0, 1, 2)
+URGENT = 0
 
 _CLAIM = """
     WITH due AS (
@@ -170,7 +171,10 @@ class TicketRow:
 def claim(
     worker: str, limit: int, *, now: datetime, lease_until: datetime, lanes: Sequence[int] = LANES
 ) -> list[ClaimedRow]:
-    """At most ``limit`` deliveries that are due, urgent ones first, oldest first; they are the worker's until then."""
+    """At most ``limit`` deliveries that are due, oldest first; they are the worker's until then.
+
+    Urgent ones come alone: they shall not wait until a batch of others is composed with them.
+    """
     taken: list[ClaimedRow] = []
     with connection.cursor() as cursor:
         for lane in lanes:
@@ -179,6 +183,8 @@ def claim(
             cursor.execute(_CLAIM, [lane, now, limit - len(taken), worker, lease_until])
             rows = [ClaimedRow(*row) for row in cursor.fetchall()]
             taken += sorted(rows, key=lambda row: (row.due_at, row.id))
+            if taken and lane == URGENT:
+                break
     return taken
 
 
