@@ -250,7 +250,8 @@ def test_what_arrives_is_put_on_top_once_and_envelopes_are_kept_up_to_date(
     piece = window.get(f"/records/{record.pk}/live/", {"after": old, "from": old}, headers=HTMX).content.decode()
     assert re.findall(r'<li class="[^"]*" id="message-(\d+)"', piece) == [str(new)]
     assert f'id="envelope-{old}" class=""' in piece
-    assert f"after={new}" in piece
+    assert f'name="after" value="{new}"' in piece
+    assert f'name="from" value="{old}"' in piece
     again = window.get(f"/records/{record.pk}/live/", {"after": new, "from": old}, headers=HTMX).content.decode()
     assert 'id="message-' not in again
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 from django.db.models import Q
@@ -17,6 +17,7 @@ from django.db.models import Q
 from postroom.core.conversations.audience import Audience, AudienceMember, Candidate, decide
 from postroom.core.conversations.letters import Letter, letter_html, letter_subject, reply_to
 from postroom.core.mime.composing import OutgoingAttachment
+from postroom.core.mime.markup import html_to_text
 from postroom.core.terms.addresses import Address, normalize, parse_one
 from postroom.core.terms.message_ids import make_message_id, thread_references
 from postroom.core.terms.reasons import reasons_as_json
@@ -86,6 +87,7 @@ class Posting:
     files: Sequence[NewFile] = ()
     notifies: bool = True
     signature: str = ""
+    undo_until: datetime | None = None
     # of an incoming mail
     message_id: str = ""
     inbound_id: int | None = None
@@ -107,8 +109,11 @@ def post_message(
     attachments: Sequence[NewFile] = (),
     extra_contact_ids: Sequence[int] = (),
     to_customer: bool = False,
+    may_be_undone: bool = False,
 ) -> Message:
-    """A person writes on a record. ``html`` may be anything: it is sanitised. Raises `NotAllowed`, Record.DoesNotExist."""
+    """A person writes on a record. ``html`` may be anything: it is sanitised. Raises `NotAllowed`, Record.DoesNotExist.
+
+    What ``may_be_undone`` leaves after ``mail.undo.seconds``; until then its author may take it back (`undo_message`)."""
     with transaction.atomic():
         record = visible_records(author).select_related("kind", "company").get(pk=record_id)
         require(author, "post", record)
@@ -125,8 +130,14 @@ def post_message(
             explicit_contact_ids=_known_contacts(record, extra_contact_ids),
             files=attachments,
             signature=ports.html.sanitize(author.signature) if author.signature else "",
+            undo_until=_undo_until(ports) if may_be_undone else None,
         )
         return post_messages(ports, [posting])[0]
+
+
+def _undo_until(ports: Ports) -> datetime | None:
+    seconds = parameters(ports).number("mail.undo.seconds")
+    return ports.clock.now() + timedelta(seconds=seconds) if seconds else None
 
 
 def preview_audience(
@@ -195,6 +206,7 @@ def _message(posting: Posting, own_id: str, now: datetime) -> Message:
         is_unverified=posting.is_unverified,
         attachment_count=len(posting.files),
         posted_at=now,
+        undo_until=posting.undo_until,
     )
 
 
@@ -203,7 +215,7 @@ def _body(message: Message, posting: Posting) -> MessageBody:
         message=message,
         html=posting.html,
         quoted_html=posting.quoted_html,
-        text=posting.text,
+        text=posting.text or html_to_text(posting.html),
         addressed=dict(posting.addressed or {}),
     )
 
@@ -299,7 +311,7 @@ def _send(
     own_ids: Sequence[str],
 ) -> None:
     """One mail per message and group of readers: colleagues get a button to the record, outside people do not."""
-    with_mail = [i for i, audience in enumerate(audiences) if any(member.needs_mail for member in audience.members)]
+    with_mail = [i for i, audience in enumerate(audiences) if any(_hears_by_mail(one) for one in audience.members)]
     if not with_mail:
         return
     values = parameters(ports)
@@ -315,7 +327,7 @@ def _send(
         )
         urgent = sum(member.needs_mail for member in audience.members) <= values.number("mail.mail.force.send.limit")
         for for_colleague in (True, False):
-            readers = [m for m in audience.members if m.needs_mail and m.candidate.is_colleague is for_colleague]
+            readers = [m for m in audience.members if _hears_by_mail(m) and m.candidate.is_colleague is for_colleague]
             if readers:
                 drafts.append(
                     replace(
@@ -327,6 +339,11 @@ def _send(
                     )
                 )
     enqueue_mails(ports, drafts)
+
+
+def _hears_by_mail(member: AudienceMember) -> bool:
+    """Also who has no address: that delivery fails at once, visibly, and can be sent again to a better one."""
+    return member.needs_mail or (member.channel is Channel.MAIL and not member.candidate.address)
 
 
 def _draft(
@@ -354,6 +371,7 @@ def _draft(
             for file in posting.files
         ],
         message_id=message.pk,
+        due_at=posting.undo_until,
         alias_domain_id=home.domain_id,
         extra_headers=extra,
     )

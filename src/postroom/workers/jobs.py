@@ -20,6 +20,7 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.utils import connector_params
 from procrastinate.exceptions import ConnectorException
 
+from postroom.flows.change_queue import change_in_background
 from postroom.flows.fetch_mailbox import fetch_now
 from postroom.flows.run_scheduled_action import run_action
 from postroom.wiring import ports as wired_ports
@@ -45,6 +46,14 @@ def fetch_mailbox_now(mailbox_id: int) -> None:
 def run_scheduled_action(key: str) -> None:
     """Run this action now, due or not; nothing happens when it runs already."""
     _with_own_connection(lambda: logger.info("action %s: %s", key, run_action(wired_ports(), key) or "runs already"))
+
+
+@app.task(name="change_matching_deliveries")
+def change_matching_deliveries(action: str, wanted: str, member_id: int) -> None:
+    """Retry, Send Now or Cancel for all that a filter names."""
+    _with_own_connection(
+        lambda: logger.info("%s: %d changed", action, change_in_background(wired_ports(), action, wanted, member_id))
+    )
 
 
 def _with_own_connection(work: Callable[[], Any]) -> None:

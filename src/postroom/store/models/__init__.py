@@ -34,6 +34,7 @@ from postroom.store.models.outgoing import (
     OutgoingContent,
     OutgoingMail,
     OutgoingServer,
+    Resolution,
     SendingGate,
 )
 from postroom.store.models.schedule import Installation, ScheduledAction, ScheduledRun
@@ -70,6 +71,7 @@ __all__ = [
     "RecordKind",
     "RefusalNotice",
     "ReportedRecipient",
+    "Resolution",
     "ScheduledAction",
     "ScheduledRun",
     "SeenMail",

@@ -11,6 +11,7 @@ from postroom.core.terms.states import Channel, InboundState, NotificationState
 from postroom.store.models import Delivery, InboundMessage, Installation, Mailbox, Notification, OutgoingServer, Record
 from postroom.store.queries.pages_chatter import FAILED
 from postroom.store.queries.pages_queue import oldest_waiting
+from postroom.store.queries.pages_unknown import unknown_count
 
 MANY = 99
 
@@ -64,6 +65,8 @@ class Attention:
     """What needs somebody's eyes. Numbers stop at ``MANY + 1``."""
 
     failures: tuple[FailureFact, ...]
+    failed_messages: int  # of mine
+    unknown: int
     inbox: tuple[InboxFact, ...]
     stuck: int
     oldest_waiting: datetime | None
@@ -101,6 +104,12 @@ def my_failures(contact_id: int, visible: QuerySet[Record], most: int = 8) -> tu
         )
         for row in rows
     )
+
+
+def my_failed_messages(contact_id: int, visible: QuerySet[Record]) -> int:
+    """How many of my messages somebody did not get, at most ``MANY + 1``. Walks the index of the few."""
+    rows = Notification.objects.filter(author_id=contact_id, state__in=FAILED, message__record__in=visible)
+    return len(rows.order_by().values_list("message_id", flat=True).distinct()[: MANY + 1])
 
 
 def my_inbox(contact_id: int, visible: QuerySet[Record], most: int = 12) -> tuple[InboxFact, ...]:
@@ -152,6 +161,8 @@ def attention(
     """Everything for the first page; None where the reader may not look."""
     return Attention(
         failures=my_failures(contact_id, records),
+        failed_messages=my_failed_messages(contact_id, records),
+        unknown=unknown_count(deliveries, MANY + 1) if deliveries is not None else 0,
         inbox=my_inbox(contact_id, records),
         stuck=few(inbound, InboundState.FAILED) if inbound is not None else 0,
         oldest_waiting=oldest_waiting(deliveries, now) if deliveries is not None else None,

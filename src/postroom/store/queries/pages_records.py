@@ -14,9 +14,10 @@ from django.db.models.functions import Left
 from django.utils.html import strip_tags
 
 from postroom.core.terms.states import MessageKind
-from postroom.store.models import Contact, Follower, Member, Message, MessageBody, Record, RecordKind
+from postroom.store.models import Contact, Follower, Member, Message, MessageBody, Notification, Record, RecordKind
 from postroom.store.models.words import Words, all_words
 from postroom.store.queries.pages import PAGE_ROWS, Page, cursor_of, older, page_of
+from postroom.store.queries.pages_chatter import FAILED
 
 SNIPPET = 160
 MOST_CUTS = 100  # companies times kinds that one question is made of
@@ -42,6 +43,7 @@ class RecordWish:
     stage: str = ""
     responsible: int | None = None
     contact: int | None = None
+    failed_author: int | None = None  # a contact: records on which somebody did not get what they wrote
     cursor: str = ""
     size: int = PAGE_ROWS
 
@@ -148,7 +150,7 @@ def _newest(visible: QuerySet[Record], wish: RecordWish, company_ids: Sequence[i
     an index can be walked in the order of time only within one of them."""
     asked = _asked(visible, wish)
     pieces = [asked]
-    if not wish.responsible and wish.contact is None:  # those have an index of their own
+    if not wish.responsible and wish.contact is None and wish.failed_author is None:  # those have an index of their own
         kinds = [wish.kind] if wish.kind else list(RecordKind.objects.order_by().values_list("key", flat=True))
         cuts = list(product(company_ids, kinds))
         if 0 < len(cuts) <= MOST_CUTS:
@@ -170,6 +172,9 @@ def _asked(visible: QuerySet[Record], wish: RecordWish) -> QuerySet[Record]:
         rows = rows.filter(responsible_id=wish.responsible or None)
     if wish.contact is not None:
         rows = rows.filter(contact_id=wish.contact)
+    if wish.failed_author is not None:
+        failures = Notification.objects.filter(author_id=wish.failed_author, state__in=FAILED)
+        rows = rows.filter(pk__in=failures.values("message__record_id"))
     if (question := all_words(wish.search)) is not None:
         rows = rows.alias(words=Words("title", "contact_name", "contact_address")).filter(words=question)
     return rows

@@ -22,6 +22,7 @@ from postroom.store.queries.pages_chatter import (
     envelopes,
     message,
     newer,
+    still_there,
     thread,
 )
 from postroom.store.queries.pages_records import followers
@@ -62,6 +63,7 @@ def _post(request: MemberRequest, record_id: int) -> HttpResponse:
             attachments=[_file(file) for file in files],
             extra_contact_ids=_contacts(request.POST.getlist("extra")),
             to_customer=request.POST.get("to_customer") == "1",
+            may_be_undone=True,
         )
     if request.headers.get("HX-Request") != "true":
         return go(request, reverse("web:record", args=[record_id]), trouble=trouble)
@@ -122,10 +124,12 @@ def live(request: MemberRequest, record_id: int) -> HttpResponse:
     arrived = newer(record_id, after=after)
     context = {
         "record_id": record_id,
+        "after": after,
         "arrived": arrived,
         "newest": arrived[0].id if arrived else after,
         "oldest": start or (arrived[-1].id if arrived else 0),
         "envelopes": envelopes(record_id, start=start, end=after, most=LIVE_ENVELOPES),
+        "there": still_there(record_id, start=start, end=after, most=LIVE_ENVELOPES),
         "followers": followers(record_id),
         "may_write": access.may(request.member, "write"),
         "may_post": access.may(request.member, "post"),
@@ -180,6 +184,7 @@ def _panel(request: MemberRequest, found: MessageFact, trouble: str = "") -> Htt
         "people": people,
         "has_failed": any(one.is_failed for one in people),
         "may_post": access.may(request.member, "post"),
+        "may_queue": access.may(request.member, "queue"),
         "trouble": trouble,
     }
     answer = fragment(request, "postroom/chatter/_recipients.html", context)

@@ -44,7 +44,9 @@ def records(request: MemberRequest, kind: str = "") -> HttpResponse:
         "rows": rows,
         "wish": wish,
         "who": request.GET.get("who", ""),
-        "is_filtered": bool(wish.search or wish.stage or wish.responsible is not None),
+        "is_filtered": bool(
+            wish.search or wish.stage or wish.responsible is not None or wish.failed_author is not None
+        ),
         "may_write": access.may(request.member, "write"),
     }
     if is_fragment(request):
@@ -59,6 +61,7 @@ def _wish(request: MemberRequest, kind: str) -> RecordWish:
         search=text_of(request.GET, "q", 200),
         stage=text_of(request.GET, "stage", 80),
         responsible=who,
+        failed_author=request.member.contact_id if request.GET.get("who") == "failed" else None,
         cursor=text_of(request.GET, "after", 100),
     )
 

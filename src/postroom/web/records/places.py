@@ -12,6 +12,7 @@ from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_chatter import thread
 from postroom.store.queries.pages_records import RecordFact, colleagues, followers, record_head
 from postroom.web.members import MemberRequest, for_members, text_of
+from postroom.web.records.undo import given_back
 from postroom.web.shell import fragment, go, page
 from postroom.wiring import ports
 
@@ -29,6 +30,7 @@ def record(request: MemberRequest, record_id: int) -> HttpResponse:
         "colleagues": colleagues([head.company_id]),
         "may_write": access.may(request.member, "write"),
         "may_post": access.may(request.member, "post"),
+        "draft": given_back(request, record_id),
         "follows": any(one.contact_id == request.member.contact_id for one in head.followers),
     }
     return page(request, "postroom/records/record.html", head.kind.label_plural, context)
