@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import F, OuterRef, Subquery
 from django.db.models.functions import Length
 
-from postroom.core.terms.states import DeliveryState
 from postroom.store.models import Attempt, Delivery
 
 
@@ -64,9 +63,3 @@ def _fact(row: Mapping[str, Any]) -> UnknownFact:
         what_happened=row["failure_reason"],
         on_the_wire=row["size"] or 0,
     )
-
-
-def unknown_count(visible: QuerySet[Delivery], most: int) -> int:
-    """How many there are, at most ``most``. Walks the index of the few."""
-    rows = visible.filter(state=DeliveryState.UNKNOWN).order_by("-id").values_list("id", flat=True)
-    return len(rows[:most])
