@@ -162,7 +162,7 @@ def _outgoing(wish: QueueWish, now: datetime) -> _Plan:
         case Gate.TURN | Gate.NOT_DUE:
             when = Q(due_at__gt=now) if wish.gate is Gate.NOT_DUE else Q(due_at__lte=now)
             pieces = [waiting.filter(when, lane=lane) for lane in lanes]
-            rest &= Q(waits_for=None)
+            rest &= Q(waits_for__isnull=True)
         case Gate.OTHER:
             pieces = [waiting.filter(waits_for__isnull=False)]
             rest &= _at_gate(wish, now)
@@ -228,9 +228,9 @@ def _at_gate(wish: QueueWish, now: datetime) -> Q:
         case None:
             return Q()
         case Gate.TURN:
-            return Q(waits_for=None, due_at__lte=now)
+            return Q(waits_for__isnull=True, due_at__lte=now)
         case Gate.NOT_DUE:
-            return Q(waits_for=None, due_at__gt=now)
+            return Q(waits_for__isnull=True, due_at__gt=now)
         case Gate.OTHER:
             return Q(waits_for__isnull=False) & ~Q(waits_for__code__in=list(KNOWN_CODES))
         case gate:
