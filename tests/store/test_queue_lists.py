@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 
-from postroom.core.delivery.gates import Gate, gate_of
+from postroom.core.terms.gates import Gate, gate_of
 from postroom.core.terms.reasons import because
 from postroom.core.terms.states import DeliveryState
 from postroom.store.models import Company, Delivery, OutgoingServer

@@ -213,7 +213,7 @@ def _ids_or_all(ids: list[int] | None, every: bool) -> None:
 
 
 def _filter(state: str, to: str, server: str, lane: str, gate: str) -> QueueFilter:
-    from postroom.core.delivery.gates import Gate
+    from postroom.core.terms.gates import Gate
     from postroom.core.terms.states import DeliveryState, Lane
     from postroom.flows.list_queue import QueueFilter
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import postroom.core.delivery.sentences  # noqa: F401 - what deliveries wait for, in words
-from postroom.core.delivery.gates import Gate
+from postroom.core.terms.gates import Gate
 from postroom.core.terms.states import DeliveryState, Lane
 from postroom.flows.access import company_cut, require
 from postroom.flows.ports import Ports

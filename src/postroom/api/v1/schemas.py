@@ -9,7 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 from ninja import Field, Schema
 from pydantic import ConfigDict
 
-from postroom.core.delivery.gates import Gate
+from postroom.core.terms.gates import Gate
 from postroom.core.terms.reasons import Reason
 from postroom.core.terms.states import InboundState, Lane
 from postroom.store.queries.pages import Page

@@ -184,7 +184,8 @@ def _for_people(inbound: QuerySet[InboundMessage] | None, deliveries: QuerySet[D
 
 
 def _first(rows: QuerySet[Any], what: str) -> QuerySet[Any, Any]:
-    return rows.order_by("-id").annotate(what=Value(what)).values_list("what", "id")[: MANY + 1]
+    first: QuerySet[Any, Any] = rows.order_by("-id").annotate(what=Value(what)).values_list("what", "id")[: MANY + 1]
+    return first
 
 
 def _troubles(

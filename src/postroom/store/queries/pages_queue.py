@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db.models import F, OuterRef, QuerySet, Subquery
 
-from postroom.core.delivery.gates import Gate, gate_of
+from postroom.core.terms.gates import Gate, gate_of
 from postroom.core.terms.reasons import Reason, reasons_from_json
 from postroom.core.terms.states import DeliveryState
 from postroom.store.models import Attempt, Delivery, OutgoingServer, ReportedRecipient, Resolution

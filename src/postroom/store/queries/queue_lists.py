@@ -17,8 +17,8 @@ from django.db.models import Q, QuerySet
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Lower
 
-from postroom.core.delivery.gates import CODES, KNOWN_CODES, Gate
 from postroom.core.terms.addresses import normalize
+from postroom.core.terms.gates import CODES, KNOWN_CODES, Gate
 from postroom.core.terms.states import DeliveryState
 from postroom.store.models import Company, Delivery
 from postroom.store.models.outgoing import ENDED, SHOWN_APART, WAITING

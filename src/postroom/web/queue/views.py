@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from postroom.core.delivery.gates import Gate
+from postroom.core.terms.gates import Gate
 from postroom.core.terms.reasons import Reason
 from postroom.core.terms.states import Lane
 from postroom.flows import access
