@@ -24,7 +24,8 @@ from postroom.store.models import Company, Delivery
 from postroom.store.models.outgoing import ENDED, SHOWN_APART, WAITING
 from postroom.store.queries.pages import PAGE_ROWS, read_cursor, read_id
 
-WINDOW = 5000  # rows that one page looks at, at most
+WINDOW = 2000  # rows that one page looks at, at most
+GLANCE = 300  # rows that are looked at first: mostly enough
 LANES = (0, 1, 2)
 MOST_PIECES = 60
 
@@ -84,27 +85,39 @@ class _Plan:
 
 
 def find(wish: QueueWish, now: datetime) -> Found:
-    """One page. Three queries at most."""
+    """One page. Five queries at most."""
     plan = _plan(wish, now)
     first = _on_the_way(wish) if plan.order == _QUEUE and not wish.cursor else []
     room = wish.size + 1 - len(first)
     pieces = [_after(piece, plan.order, wish.cursor) for piece in plan.pieces]
-    rows = _merged(pieces, plan.order, WINDOW if plan.rest else room)
-    kept = rows
-    if plan.rest:
-        fits = _checked(rows, plan.rest)
-        kept = [row for row in rows if row[-1] in fits]
+    rows, kept, window = _looked_at(pieces, plan, room)
     ids = (*first, *(row[-1] for row in kept))
     if len(ids) > wish.size:
         kept = kept[: wish.size - len(first)]
         return Found(ids=ids[: wish.size], next=_cursor(kept[-1]) if kept else "")
-    is_cut = bool(plan.rest) and len(rows) == WINDOW
+    is_cut = bool(plan.rest) and len(rows) == window
     return Found(ids=ids, next=_cursor(rows[-1]) if is_cut else "")
+
+
+def _looked_at(
+    pieces: Sequence[Rows], plan: _Plan, room: int
+) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]], int]:
+    """The rows of a window, those of them that fit, and how large the window was: a glance, and only if that is not enough a long look."""
+    if not plan.rest:
+        rows = _merged(pieces, plan.order, room)
+        return rows, rows, room
+    for window in (min(GLANCE, WINDOW), WINDOW):
+        rows = _merged(pieces, plan.order, window)
+        fits = _checked(rows, plan.rest)
+        kept = [row for row in rows if row[-1] in fits]
+        if len(kept) >= room or len(rows) < window:
+            break
+    return rows, kept, window
 
 
 def all_ids(wish: QueueWish, now: datetime, *, most: int | None = None) -> Iterator[int]:
     """Every delivery that matches, page by page; at most ``most``."""
-    wish, count = replace(wish, size=WINDOW // 5), 0
+    wish, count = replace(wish, size=WINDOW // 2), 0
     while True:
         found = find(wish, now)
         for number in found.ids:
@@ -275,7 +288,9 @@ def _checked(rows: Sequence[tuple[Any, ...]], rest: Q) -> frozenset[int]:
     """Those of these rows that fit."""
     if not rows:
         return frozenset()
-    return frozenset(Delivery.objects.filter(rest, pk__in=[row[-1] for row in rows]).values_list("pk", flat=True))
+    return frozenset(
+        Delivery.objects.filter(rest, pk__in=[row[-1] for row in rows]).order_by().values_list("pk", flat=True)
+    )
 
 
 def _cursor(key: tuple[Any, ...]) -> str:
