@@ -194,6 +194,17 @@ def test_all_that_match_are_acted_on_also_those_not_shown(window: Client, compan
     assert b"60 deliveries changed." in window.get("/queue/").content
 
 
+def test_the_buttons_follow_the_filter_that_is_shown(window: Client, company: Company) -> None:
+    """Else *all that match* would mean those of an older filter."""
+    seeding.a_delivery(company, "a@x.example", lane=1)
+    asked = {"state": "outgoing", "lane": "normal", "to": "a@"}
+    page = window.get("/queue/", asked, headers={"HX-Request": "true", "HX-Target": "pr-queue"}).content.decode()
+    buttons = page[page.index('id="pr-bulk"') :]
+    for name, value in asked.items():
+        assert f'<input type="hidden" name="{name}" value="{value}">' in buttons
+    assert 'hx-get="/queue/?state=outgoing&amp;lane=normal&amp;to=a%40"' in page
+
+
 def test_very_many_are_changed_in_the_background_with_the_rights_of_who_asked(
     window: Client, company: Company, alice: Member, mallory: Member, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -90,7 +90,7 @@ def queue(request: MemberRequest) -> HttpResponse:
     }
     if view is QueueView.UNKNOWN:
         context["known"] = _known([row.id for row in rows.rows])
-    if is_fragment(request):
+    if is_fragment(request) and request.headers.get("HX-Target") != "pr-queue":  # that is the list with its buttons
         return fragment(request, "postroom/queue/_rows.html", context)
     if view is QueueView.OUTGOING:
         context["servers"] = server_states(_servers(request))
