@@ -99,3 +99,26 @@ def test_agents_and_other_companies_see_nothing_of_it(
 def test_an_action_that_there_is_not_is_404(program: Any, alice: Member, company: Company) -> None:
     row = seeding.a_delivery(company, "carla@customer.example")
     assert program(alice).send("post", f"/deliveries/{row.pk}/explode").status_code == 404
+
+
+def test_the_queue_is_narrowed_by_recipient_server_lane_and_gate(program: Any, alice: Member, company: Company) -> None:
+    server = seeding.a_server()
+    why = because("wait.paused", server=server.name).as_json()
+    seeding.a_delivery(company, "carla@customer.example", lane=2, server=server, waits_for=why)
+    seeding.a_delivery(company, "carla@customer.example", lane=2)
+    caller = program(alice)
+    wanted = {"to": "carla@customer.example", "server": server.name, "lane": "campaign", "gate": "paused"}
+    for asked in (wanted, *({name: value} for name, value in wanted.items() if name in ("server", "gate"))):
+        (row,) = caller.get("/deliveries", state="outgoing", **asked).json()["rows"]
+        assert row["gate"] == "paused"
+    assert len(caller.get("/deliveries", state="outgoing", lane="campaign").json()["rows"]) == 2
+    assert caller.get("/deliveries", server="nobody").status_code == 422
+
+
+@pytest.mark.parametrize(("action", "after"), [("arrived", "sent"), ("give-up", "failed")])
+def test_an_unknown_outcome_is_decided(program: Any, alice: Member, company: Company, action: str, after: str) -> None:
+    row = seeding.a_delivery(company, "carla@customer.example", "unknown")
+    answer = program(alice).send("post", f"/deliveries/{row.pk}/{action}")
+    assert answer.json() == {"done": [row.pk], "refused": {}}
+    assert Delivery.objects.get().state == after
+    assert program(alice).send("post", f"/deliveries/{row.pk}/{action}").json()["done"] == []

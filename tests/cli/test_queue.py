@@ -8,7 +8,7 @@ import pytest
 
 from postroom.core.terms.reasons import because
 from postroom.core.terms.states import DeliveryState
-from postroom.store.models import Company, Delivery, OutgoingMail
+from postroom.store.models import Attempt, Company, Delivery, OutgoingContent, OutgoingMail, OutgoingServer
 from tests.cli.conftest import Command
 
 pytestmark = pytest.mark.django_db
@@ -92,3 +92,63 @@ def test_a_wrong_call_changes_nothing_and_ends_with_2(postroom: Command, mail: O
     a_delivery(mail, DeliveryState.QUEUED)
     assert postroom("queue", "cancel", *words).code == 2
     assert Delivery.objects.get().state == DeliveryState.QUEUED
+
+
+def test_lists_and_changes_are_narrowed_by_the_same_words(postroom: Command, mail: OutgoingMail) -> None:
+    server = OutgoingServer.objects.create(name="Relay")
+    wanted = a_delivery(mail, DeliveryState.QUEUED, server=server, lane=2, waits_for=because("wait.paused").as_json())
+    a_delivery(mail, DeliveryState.QUEUED, lane=2, waits_for=because("wait.paused").as_json())
+    a_delivery(mail, DeliveryState.QUEUED, server=server, lane=0)
+    words = ("--gate", "paused", "--lane", "campaign", "--server", "Relay", "--to", "carla@customer.example")
+    (row,) = postroom("queue", "list", *words, "--json").data
+    assert (row["id"], row["gate"], row["server"]) == (wanted.pk, "paused", "Relay")
+    assert postroom("queue", "cancel", "--all", *words, "--json").data["done"] == [wanted.pk]
+
+
+@pytest.mark.parametrize("words", [("--gate", "none"), ("--lane", "fast"), ("--server", "nobody")])
+def test_a_filter_that_makes_no_sense_says_what_would(
+    postroom: Command, mail: OutgoingMail, words: tuple[str, str]
+) -> None:
+    answer = postroom("queue", "list", *words)
+    assert answer.code == 2
+    assert words[1] in answer.err
+
+
+def an_unknown(mail: OutgoingMail) -> Delivery:
+    row = a_delivery(mail, DeliveryState.UNKNOWN, finished_at=THEN, failure_reason="The worker died.")
+    Attempt.objects.create(
+        delivery=row, tried_at=THEN, phase="body", connection="relay.example:587#1", tls="TLSv1.3", state="unknown"
+    )
+    return row
+
+
+def test_unknown_outcomes_are_listed_with_what_is_known(postroom: Command, mail: OutgoingMail) -> None:
+    assert postroom("queue", "unknown").out == "Every outcome is known.\n"
+    row = an_unknown(mail)
+    (known,) = postroom("queue", "unknown", "--json").data
+    assert (known["id"], known["connection"], known["message_id"]) == (
+        row.pk,
+        "relay.example:587#1",
+        "<1@postroom.test>",
+    )
+    assert "<1@postroom.test>" in postroom("queue", "unknown").out
+
+
+@pytest.mark.parametrize(("word", "state"), [("--arrived", "sent"), ("--again", "cancelled"), ("--give-up", "failed")])
+def test_unknown_outcomes_are_decided_by_number_or_all(
+    postroom: Command, mail: OutgoingMail, word: str, state: str
+) -> None:
+    OutgoingContent.objects.create(mail=mail, content_headers=b"", body=b"x")
+    one, other = an_unknown(mail), an_unknown(mail)
+    assert postroom("queue", "resolve", str(one.pk), word).out == "1 delivery changed.\n"
+    assert (postroom("queue", "resolve", "--all", word, "--json").data)["done"] == [other.pk]
+    assert {Delivery.objects.get(pk=row.pk).state for row in (one, other)} == {state}
+    assert postroom("queue", "resolve", str(one.pk), word).code == 1
+
+
+@pytest.mark.parametrize("words", [("1",), ("1", "--arrived", "--again"), ("--arrived",), ("1", "--all", "--arrived")])
+def test_a_decision_that_is_none_changes_nothing(postroom: Command, mail: OutgoingMail, words: tuple[str, ...]) -> None:
+    row = an_unknown(mail)
+    assert postroom("queue", "resolve", *words).code == 2
+    row.refresh_from_db()
+    assert row.state == DeliveryState.UNKNOWN

@@ -45,14 +45,17 @@ def a_member(company: Company, role: str) -> Member:
     return Member.objects.create(user=user, contact=Contact.objects.create(name=role), company=company, role=role)
 
 
-def test_retry_takes_what_has_ended_without_success(ports: Ports, clock: HandClock) -> None:
+def test_retry_takes_what_has_ended_without_success_but_not_what_may_have_arrived(
+    ports: Ports, clock: HandClock
+) -> None:
     rows = one_of_each(a_company(), clock)
     Delivery.objects.update(attempt_count=7, deadline_at=clock.now(), failure_reason="no")
     changed = retry(ports, list(rows.values()), member=None)
-    expected = {"deferred", "failed", "cancelled", "bounced", "unknown"}
+    expected = {"deferred", "failed", "cancelled", "bounced"}
     assert set(changed.done) == {rows[state] for state in expected}
     assert {state for state, number in rows.items() if number in changed.refused} == set(STATES) - expected
     assert all(str(reason) for reason in changed.refused.values())
+    assert changed.refused[rows["unknown"]].code == "queue.unknown"
     row = Delivery.objects.get(pk=rows["failed"])
     assert (row.state, row.due_at, row.attempt_count, row.failure_reason) == ("queued", clock.now(), 0, "")
     assert row.deadline_at == clock.now() + timedelta(days=5)

@@ -12,9 +12,9 @@ from postroom.core.delivery.wire import Phase, WireOutcome
 from postroom.core.terms.smtp_replies import SmtpReply
 from postroom.flows.deliver_mail import ReadyMail, Shelf, Ticket, claim_and_compose
 from postroom.flows.ports import Ports
-from postroom.flows.queue import retry
 from postroom.flows.record_outcomes import RecordedBatch, record_outcomes
 from postroom.flows.recover_journals import give_up_expired, recover_worker, renew_leases
+from postroom.flows.settle_unknown import Decision, resolve_unknown
 from postroom.flows.wake_queue import wake_parked
 from postroom.store.models import (
     Attempt,
@@ -353,9 +353,10 @@ def test_who_comes_back_after_a_person_decided_changes_nothing(ports: Ports, clo
     (ready,) = some_ready(ports)
     clock.pass_by(minutes=10)
     give_up_expired(ports, [])
-    assert retry(ports, [ready.ticket.delivery_id], member=None).done == (ready.ticket.delivery_id,)
+    number = ready.ticket.delivery_id
+    assert resolve_unknown(ports, [number], Decision.GIVEN_UP, member=None).done == (number,)
     assert recorded(ports, (ready, said(ready, Phase.BODY, 250))).written == frozenset()
-    assert row_of(ready).state == "queued"
+    assert row_of(ready).state == "failed"
 
 
 def test_a_notification_that_a_person_settled_stays_settled(ports: Ports) -> None:

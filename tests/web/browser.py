@@ -26,7 +26,9 @@ ARGUMENTS = [
 ]
 PLACES = {
     "home": "/", "records": "/records/", "tickets": "/records/ticket/", "nothing": "/records/ticket/?q=zzz", "new": "/records/ticket/new/",
-    "record": "/records/{record}/", "queue": "/queue/", "failed": "/queue/?state=failed", "delivery": "/queue/{delivery}/",
+    "record": "/records/{record}/", "queue": "/queue/", "failed": "/queue/?state=failed", "unknown": "/queue/?state=unknown",
+    "lost": "/queue/{lost}/", "narrowed": "/queue/?gate=paused", "my_failures": "/records/?who=failed",
+    "delivery": "/queue/{delivery}/",
     "inbound": "/inbound/", "mail": "/inbound/{inbound}/", "held": "/held/", "held_mail": "/inbound/{held}/", "letterbox": "/letterbox/",
     "letter": "/letterbox/{letter}/", "servers": "/settings/servers/", "server": "/settings/servers/{server}/", "new_server": "/settings/servers/new/?preset=gmail", "mailboxes": "/settings/mailboxes/",
     "domains": "/settings/domains/", "dkim": "/settings/dkim/", "aliases": "/settings/aliases/", "alias": "/settings/aliases/{alias}/", "templates": "/settings/templates/",
@@ -122,6 +124,7 @@ def some_numbers(page: Page, base: str) -> dict[str, str]:
     return {
         "record": first("/records/", r"^/records/(\d+)/"),
         "delivery": first("/queue/?state=all", r"^/queue/(\d+)/"),
+        "lost": first("/queue/?state=unknown", r"^/queue/(\d+)/"),
         "inbound": first("/inbound/?state=routed", r"^/inbound/(\d+)/"),
         "held": first("/held/", r"^/inbound/(\d+)/"),
         "letter": first("/letterbox/", r"^/letterbox/(\d+)/"),

@@ -32,6 +32,7 @@ from postroom.store.models import (
     Message,
     MessageBody,
     Notification,
+    OutgoingContent,
     OutgoingMail,
     OutgoingServer,
     RawMail,
@@ -290,6 +291,7 @@ def a_house() -> Company:
         a_contact("Grace Okafor", "grace@lagosprints.example", company),
     ]
     relay = a_server("Own relay", from_filter="postroom.test")
+    paused = a_server("Campaign relay", purpose="campaigns", priority=15, paused_at=ago(hours=2))
     a_server("Letterbox", transport="letterbox", host="", port=0, priority=20)
     a_server(
         "Newsletter service",
@@ -554,7 +556,8 @@ def a_house() -> Company:
         lane=0,
         server=relay,
         attempt_count=1,
-        waits_for=because("The server asked to come back later (451 4.7.1)").as_json(),
+        waits_for=because("wait.transient", reply="451 4.7.1 Greylisted, please try again in 300 seconds").as_json(),
+        held_since=ago(minutes=6),
         due_at=NOW + timedelta(minutes=14),
     )
     a_delivery(
@@ -563,15 +566,47 @@ def a_house() -> Company:
         subject="Re: Invoice 2031 shows the wrong address",
         to_name="Nadia Haddad",
         lane=0,
-        waits_for=because("Own relay is paused since 09:12").as_json(),
+        server=paused,
+        waits_for=because("wait.paused", server=paused.name).as_json(),
+        held_since=ago(hours=2),
     )
+    a_delivery(company, "yuki@tanaka-paper.example", subject="The autumn catalogue is here", lane=2)
     a_delivery(
+        company,
+        "grace@lagosprints.example",
+        subject="Your parcel leaves on Monday",
+        due_at=NOW + timedelta(days=2),
+    )
+    lost = a_delivery(
         company,
         "tom@fischer-verlag.example",
         "unknown",
         subject="Re: Bookbinding: 400 copies by Christmas",
+        to_name="Tom Fischer",
         server=relay,
         attempt_count=1,
+        failure_reason="The worker died between the end of the mail and the server's reply.",
+        finished_at=ago(minutes=40),
+    )
+    OutgoingContent.objects.create(mail=lost.mail, content_headers=b"", body=b"x" * 18_400)
+    an_attempt(
+        lost,
+        "unknown",
+        0,
+        "",
+        "the worker died",
+        phase="body",
+        tried_at=ago(minutes=40),
+        server=relay,
+        connection="smtp.northwind.example:587#4",
+    )
+    a_delivery(
+        company,
+        "dana@oakhurst.example",
+        "unknown",
+        subject="Order 1171 is confirmed",
+        failure_reason="The machine that sent it is gone, and what it knew of it: the mail may have left or not.",
+        finished_at=ago(hours=20),
     )
     stuck = a_delivery(
         company,

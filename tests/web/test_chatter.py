@@ -250,7 +250,8 @@ def test_what_arrives_is_put_on_top_once_and_envelopes_are_kept_up_to_date(
     piece = window.get(f"/records/{record.pk}/live/", {"after": old, "from": old}, headers=HTMX).content.decode()
     assert re.findall(r'<li class="[^"]*" id="message-(\d+)"', piece) == [str(new)]
     assert f'id="envelope-{old}" class=""' in piece
-    assert f"after={new}" in piece
+    assert f'name="after" value="{new}"' in piece
+    assert f'name="from" value="{old}"' in piece
     again = window.get(f"/records/{record.pk}/live/", {"after": new, "from": old}, headers=HTMX).content.decode()
     assert 'id="message-' not in again
 
@@ -277,3 +278,105 @@ def test_an_incoming_mail_says_why_it_is_here_and_whether_it_is_proven(
     assert "The envelope names support@postroom.test." in page
     assert "unverified" in page
     assert "Piet" in page
+
+
+def test_a_customers_answer_does_not_show_the_address_that_brought_it_back_as_a_person(
+    window: Client, record: Record, carla: Contact
+) -> None:
+    to = [["Mail Works · Poster", "support+k7d2m@postroom.test"], ["Piet", "piet@customer.example"]]
+    cc = [["Mail Works · Poster", "catchall@postroom.test"], ["Sales of Mail Works", "sales@postroom.test"]]
+    seeding.a_message(record, carla, "<p>x</p>", addressed={"to": to, "cc": cc})
+    page = window.get(f"/records/{record.pk}/").content.decode()
+    assert "Mail Works · Poster" not in page
+    assert "catchall@" not in page
+    assert '<span title="piet@customer.example">Piet</span>' in page
+    assert '<span title="sales@postroom.test">sales@postroom.test</span>' in page
+
+
+def test_the_list_of_recipients_says_what_kind_of_failure_it_is(window: Client, failed: Notification) -> None:
+    panel = window.get(f"/message/{failed.message_id}/recipients/").content.decode()
+    assert '<b class="pr-text-bad">Bounced</b>' in panel
+
+
+def test_an_unknown_outcome_is_not_sent_again_from_the_envelope(
+    window: Client, record: Record, alice: Member, carla: Contact
+) -> None:
+    message = seeding.a_message(record, alice.contact, "<p>x</p>")
+    told = seeding.a_notification(message, carla, "exception", failure_type="unknown")
+    row = seeding.a_delivery(record.company, carla.normal, "unknown", message=message, notification=told)
+    panel = window.get(f"/message/{message.pk}/recipients/").content.decode()
+    assert f'href="/queue/{row.pk}/"' in panel
+    assert 'name="retry"' not in panel
+
+
+def test_t_205_my_failed_messages_are_those_that_i_wrote(
+    window: Client, record: Record, failed: Notification, signed_in: SignedIn, bob: Member
+) -> None:
+    seeding.a_record(record.company, "Nothing failed here")
+    page = window.get("/records/?who=failed").content.decode()
+    assert ">Poster<" in page
+    assert "Nothing failed here" not in page
+    assert ">Poster<" not in signed_in(bob).get("/records/?who=failed").content.decode()
+    assert "1 of your messages was not delivered" in window.get("/").content.decode()
+    assert "not delivered" not in signed_in(bob).get("/").content.decode()
+    window.post(f"/message/{failed.message_id}/ignore/", headers=HTMX)
+    assert ">Poster<" not in window.get("/records/?who=failed").content.decode()
+
+
+# -- undo
+
+
+def undo_button(page: str) -> bool:
+    return 'class="pr-undo"' in page
+
+
+def test_its_author_sees_undo_and_nobody_else(window: Client, record: Record, signed_in: SignedIn, bob: Member) -> None:
+    write(window, record, kind="comment", html="<p>x</p>")
+    place = f"/records/{record.pk}/"
+    assert undo_button(window.get(place).content.decode())
+    assert not undo_button(signed_in(bob).get(place).content.decode())
+    Message.objects.update(undo_until=seeding.ago(seconds=1))
+    assert not undo_button(window.get(place).content.decode())
+
+
+def test_what_is_taken_back_comes_back_into_the_composer_and_leaves_the_open_pages(
+    window: Client, record: Record, alice: Member
+) -> None:
+    old = seeding.a_message(record, alice.contact, "<p>old</p>").pk
+    write(window, record, kind="note", html="<p>Too <b>fast</b></p>")
+    new = Message.objects.latest("id").pk
+    answer = window.post(f"/message/{new}/undo/", headers=HTMX)
+    assert answer["HX-Trigger"] == "postroom:changed"
+    assert '<template data-draft data-kind="note"><p>Too <b>fast</b></p></template>' in answer.content.decode()
+    piece = window.get(f"/records/{record.pk}/live/", {"after": new, "from": old}, headers=HTMX).content.decode()
+    assert f'data-there="{old} " data-until="{new}"' in piece
+
+
+def test_without_scripts_undo_gives_the_text_back_once(window: Client, record: Record) -> None:
+    write(window, record, kind="note", html="<p>Too fast</p>")
+    place = f"/records/{record.pk}/"
+    assert window.post(f"/message/{Message.objects.get().pk}/undo/")["Location"] == place
+    page = window.get(place).content.decode()
+    assert ">Too fast</textarea>" in page
+    assert 'value="note" checked' in page
+    assert ">Too fast</textarea>" not in window.get(place).content.decode()
+
+
+def test_too_late_is_said_and_nothing_is_removed(window: Client, record: Record) -> None:
+    write(window, record, kind="comment", html="<p>x</p>")
+    Message.objects.update(undo_until=seeding.ago(seconds=1))
+    number = Message.objects.get().pk
+    answer = window.post(f"/message/{number}/undo/", headers=HTMX)
+    assert answer.status_code == 409
+    assert b"too late" in answer.content
+    assert Message.objects.filter(pk=number).exists()
+
+
+def test_nobody_takes_back_what_another_wrote(
+    window: Client, record: Record, signed_in: SignedIn, bob: Member, mallory: Member
+) -> None:
+    write(window, record, kind="comment", html="<p>x</p>")
+    place = f"/message/{Message.objects.get().pk}/undo/"
+    assert signed_in(bob).post(place, headers=HTMX).status_code == 409
+    assert signed_in(mallory).post(place, headers=HTMX).status_code == 404
+    assert Message.objects.exists()

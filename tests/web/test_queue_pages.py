@@ -9,7 +9,10 @@ import pytest
 from django.test import Client
 
 from postroom.core.terms.reasons import because
-from postroom.store.models import Company, Delivery, Member
+from postroom.flows import change_queue
+from postroom.flows.access import NotAllowed
+from postroom.store.models import Company, Delivery, Member, OutgoingContent
+from postroom.wiring import ports
 from tests.web import seeding
 from tests.web.conftest import SignedIn
 
@@ -71,10 +74,18 @@ def test_the_waiting_list_is_read_page_by_page_each_once(window: Client, company
 
 
 def test_a_waiting_mail_says_what_it_waits_for(window: Client, company: Company) -> None:
-    why = because("{server} is paused by a person.", server="Own relay").as_json()
-    row = seeding.a_delivery(company, "carla@customer.example", waits_for=why)
-    assert "Own relay is paused by a person." in window.get("/queue/").content.decode()
-    assert "Own relay is paused by a person." in window.get(f"/queue/{row.pk}/").content.decode()
+    why = because("wait.paused", server="Own relay").as_json()
+    row = seeding.a_delivery(company, "carla@customer.example", waits_for=why, held_since=seeding.ago(minutes=20))
+    for place in ("/queue/", f"/queue/{row.pk}/"):
+        page = window.get(place).content.decode()
+        assert "The server Own relay is paused." in page, place
+        assert "20 min ago" in page, place
+
+
+def test_a_reason_that_this_version_does_not_know_is_shown_all_the_same(window: Client, company: Company) -> None:
+    why = because("Mars is in the way of {planet}.", planet="Venus").as_json()
+    seeding.a_delivery(company, "carla@customer.example", waits_for=why)
+    assert "Mars is in the way of Venus." in window.get("/queue/").content.decode()
 
 
 def test_the_story_has_every_attempt_with_the_reply_verbatim_and_why_this_server(
@@ -146,3 +157,146 @@ def test_the_way_back_leads_to_our_own_pages_alone(window: Client, company: Comp
 
 def test_an_action_that_there_is_not_is_404(window: Client, company: Company) -> None:
     assert window.post("/queue/act/", {"action": "explode", "id": "1"}).status_code == 404
+
+
+# -- narrowed lists, and all that match
+
+
+def test_filters_narrow_the_list_and_its_next_page(window: Client, company: Company) -> None:
+    relay = seeding.a_server()
+    for number in range(60):
+        seeding.a_delivery(company, f"{number}@x.example", subject=f"S{number}", server=relay, lane=2)
+    seeding.a_delivery(company, "0@x.example", subject="elsewhere", lane=2)
+    page = window.get("/queue/", {"server": "Own relay", "lane": "campaign"}).content.decode()
+    more = re.search(r'hx-get="(\?[^"]+after=[^"]+)"', page)
+    assert more is not None
+    assert "elsewhere" not in page
+    rest = window.get("/queue/" + more[1].replace("&amp;", "&"), headers={"HX-Request": "true"}).content.decode()
+    assert len(re.findall(r'<span class="name pr-cut">', rest)) == 10
+    assert "elsewhere" not in rest
+    assert listed_with(window, to="7@x.example") == ["S7"]
+
+
+def listed_with(window: Client, **filters: str) -> list[str]:
+    return re.findall(r'<span class="name pr-cut">([^<]+)</span>', window.get("/queue/", filters).content.decode())
+
+
+def test_all_that_match_are_acted_on_also_those_not_shown(window: Client, company: Company, mallory: Member) -> None:
+    for number in range(120):
+        seeding.a_delivery(company, f"{number}@x.example", lane=number % 2)
+    other = seeding.a_delivery(mallory.company, "1@x.example", lane=1)
+    asked = {"action": "cancel", "every": "1", "state": "outgoing", "lane": "normal"}
+    window.post("/queue/act/", {**asked, "back": "/queue/"})
+    assert set(Delivery.objects.filter(state="cancelled").values_list("lane", flat=True)) == {1}
+    assert Delivery.objects.filter(state="cancelled").count() == 60
+    other.refresh_from_db()
+    assert other.state == "queued"
+    assert b"60 deliveries changed." in window.get("/queue/").content
+
+
+def test_the_buttons_follow_the_filter_that_is_shown(window: Client, company: Company) -> None:
+    """Else *all that match* would mean those of an older filter."""
+    seeding.a_delivery(company, "a@x.example", lane=1)
+    asked = {"state": "outgoing", "lane": "normal", "to": "a@"}
+    page = window.get("/queue/", asked, headers={"HX-Request": "true", "HX-Target": "pr-queue"}).content.decode()
+    buttons = page[page.index('id="pr-bulk"') :]
+    for name, value in asked.items():
+        assert f'<input type="hidden" name="{name}" value="{value}">' in buttons
+    assert 'hx-get="/queue/?state=outgoing&amp;lane=normal&amp;to=a%40"' in page
+
+
+def test_very_many_are_changed_in_the_background_with_the_rights_of_who_asked(
+    window: Client, company: Company, alice: Member, mallory: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(change_queue, "AT_ONCE", 5)
+    deferred: list[dict[str, object]] = []
+    monkeypatch.setattr(
+        change_queue, "defer_job", lambda name, **arguments: deferred.append({"name": name, **arguments})
+    )
+    mine = [seeding.a_delivery(company, f"{number}@x.example") for number in range(9)]
+    other = seeding.a_delivery(mallory.company, "1@x.example")
+    window.post("/queue/act/", {"action": "cancel", "every": "1", "state": "outgoing"})
+    assert not Delivery.objects.filter(state="cancelled").exists()
+    assert b"changed in the background" in window.get("/queue/").content
+    (job,) = deferred
+    assert job.pop("name") == "change_matching_deliveries"
+    assert change_queue.change_in_background(ports(), **job) == len(mine)  # type: ignore[arg-type]
+    other.refresh_from_db()
+    assert other.state == "queued"
+    Member.objects.filter(pk=alice.pk).update(role="agent")
+    with pytest.raises(NotAllowed):
+        change_queue.change_in_background(ports(), **job)  # type: ignore[arg-type]
+
+
+# -- servers
+
+
+def test_a_server_is_paused_and_resumed_from_here_by_who_may_change_settings(
+    signed_in: SignedIn, ada: Member, alice: Member, company: Company
+) -> None:
+    server = seeding.a_server(company=company)
+    place = f"/queue/server/{server.pk}/pause/"
+    assert "Pause" not in signed_in(alice).get("/queue/").content.decode()
+    assert signed_in(alice).post(place, {"pause": "1"}).status_code == 403
+    window = signed_in(ada)
+    window.post(place, {"pause": "1"})
+    server.refresh_from_db()
+    assert server.paused_at is not None
+    page = window.get("/queue/").content.decode()
+    assert "Own relay is paused." in page
+    assert "Resume" in page
+    window.post(place, {"pause": "0"})
+    server.refresh_from_db()
+    assert server.paused_at is None
+
+
+# -- unknown outcomes
+
+
+@pytest.fixture
+def lost(company: Company) -> Delivery:
+    server = seeding.a_server(preset="gmail")
+    row = seeding.a_delivery(company, "carla@customer.example", "unknown", server=server, attempt_count=1)
+    OutgoingContent.objects.create(mail=row.mail, content_headers=b"", body=b"x" * 2048)
+    seeding.an_attempt(
+        row, "unknown", 0, "", "the worker died", phase="body", server=server, connection="smtp.gmail.com:587#1"
+    )
+    return row
+
+
+def test_an_unknown_outcome_shows_what_is_known_and_where_to_look(window: Client, lost: Delivery) -> None:
+    for place in ("/queue/?state=unknown", f"/queue/{lost.pk}/"):
+        page = window.get(place).content.decode()
+        known = "Own relay", "smtp.gmail.com:587#1", "TLSv1.3", "the whole mail, 2.0", "Email Log Search"
+        for words in (*known, f"&lt;{lost.mail.header_message_id.strip('<>')}&gt;"):
+            assert words in page, (place, words)
+
+
+@pytest.mark.parametrize(
+    ("action", "state", "said"),
+    [
+        ("arrived", "sent", "It arrived, a person said"),
+        ("again", "cancelled", "Sent again, as a new delivery"),
+        ("given_up", "failed", "Given up"),
+    ],
+)
+def test_a_person_decides_and_the_story_tells_who(
+    window: Client, lost: Delivery, action: str, state: str, said: str
+) -> None:
+    assert "2 unknown" not in window.get("/").content.decode()
+    assert "1 unknown" in window.get("/").content.decode()
+    window.post("/queue/act/", {"action": action, "id": lost.pk})
+    lost.refresh_from_db()
+    assert lost.state == state
+    page = window.get(f"/queue/{lost.pk}/").content.decode()
+    assert said in page
+    assert "Alice Archer" in page
+    assert "1 unknown" not in window.get("/").content.decode()
+    assert Delivery.objects.count() == (2 if action == "again" else 1)
+
+
+def test_retry_leaves_an_unknown_outcome_to_a_decision(window: Client, lost: Delivery) -> None:
+    window.post("/queue/act/", {"action": "retry", "id": lost.pk})
+    lost.refresh_from_db()
+    assert lost.state == "unknown"
+    assert "decide that among the unknown outcomes" in window.get("/queue/").content.decode()

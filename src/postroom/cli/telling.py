@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
+
+Step = TypeVar("Step")
 
 DONE, FAILED, ASKED_WRONGLY = 0, 1, 2
 
@@ -95,6 +97,17 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empt
     if not console.is_terminal:  # a file or a pipe has no width: nothing is folded
         console.width = 4 + sum(max(len(row[at]) for row in [list(columns), *shown]) + 3 for at in range(len(columns)))
     console.print(table)
+
+
+def progress(steps: Iterable[Step], title: str, *, total: int | None = None, quiet: bool = False) -> Iterator[Step]:
+    """Go through the steps with a bar on stderr; without one where nobody looks."""
+    if quiet or not sys.stderr.isatty():
+        yield from steps
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(steps, description=title, total=total, console=Console(stderr=True), transient=True)
 
 
 def _cell(value: object) -> str:

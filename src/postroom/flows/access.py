@@ -80,6 +80,14 @@ def company_ids(member: Member) -> list[int]:
     return _companies(member)[0]
 
 
+def company_cut(member: Member | None) -> list[int] | None:
+    """The companies to which lists are cut; None where nothing is to be cut."""
+    if member is None:
+        return None
+    mine, are_all = _companies(member)
+    return None if are_all else mine
+
+
 def _companies(member: Member) -> tuple[list[int], bool]:
     """The member's companies, and whether these are all: one query, kept on the instance, which lives for one request."""
     known: tuple[list[int], bool] | None = member.__dict__.get("_own_companies")

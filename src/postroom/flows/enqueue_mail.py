@@ -84,8 +84,12 @@ def enqueue_mail(ports: Ports, draft: MailDraft) -> OutgoingMail:
     return enqueue_mails(ports, [draft])[0]
 
 
-def enqueue_again(ports: Ports, deliveries: Sequence[Delivery], addresses: Sequence[str]) -> list[Delivery]:
-    """The same mails once more, each to its (perhaps corrected) address, as new deliveries: the old ones keep their history."""
+def enqueue_again(
+    ports: Ports, deliveries: Sequence[Delivery], addresses: Sequence[str], *, lane: Lane | None = Lane.URGENT
+) -> list[Delivery]:
+    """The same mails once more, each to its (perhaps corrected) address, as new deliveries: the old ones keep their history.
+
+    ``lane`` None: each in its old one."""
     now = ports.clock.now()
     deadline = now + timedelta(days=max(1, parameters(ports).number("mail.retry.days")))
     fresh = [
@@ -95,7 +99,7 @@ def enqueue_again(ports: Ports, deliveries: Sequence[Delivery], addresses: Seque
             notification_id=old.notification_id,
             to_name=old.to_name,
             to_address=address,
-            lane=LANE_RANK[Lane.URGENT],
+            lane=LANE_RANK[lane] if lane else old.lane,
             due_at=now,
             deadline_at=deadline,
             created_at=now,

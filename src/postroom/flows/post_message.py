@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 from django.db.models import Q
@@ -17,6 +17,7 @@ from django.db.models import Q
 from postroom.core.conversations.audience import Audience, AudienceMember, Candidate, decide
 from postroom.core.conversations.letters import Letter, letter_html, letter_subject, reply_to
 from postroom.core.mime.composing import OutgoingAttachment
+from postroom.core.mime.markup import html_to_text
 from postroom.core.terms.addresses import Address, normalize, parse_one
 from postroom.core.terms.message_ids import make_message_id, thread_references
 from postroom.core.terms.reasons import reasons_as_json
@@ -87,6 +88,7 @@ class Posting:
     files: Sequence[NewFile] = ()
     notifies: bool = True
     signature: str = ""
+    undo_until: datetime | None = None
     # of a template
     from_address: str = ""
     reply_to_address: str = ""
@@ -113,10 +115,12 @@ def post_message(
     extra_contact_ids: Sequence[int] = (),
     to_customer: bool = False,
     template_id: int | None = None,
+    may_be_undone: bool = False,
 ) -> Message:
     """A person writes on a record. ``html`` may be anything: it is sanitised; pictures in it become inline attachments.
 
-    ``template_id`` gives sender, reply address and server, not the words. Raises `NotAllowed`, Record.DoesNotExist,
+    ``template_id`` gives sender, reply address and server, not the words. What ``may_be_undone`` leaves after
+    ``mail.undo.seconds``; until then its author may take it back (`undo_message`). Raises `NotAllowed`, Record.DoesNotExist,
     MailTemplate.DoesNotExist.
     """
     with transaction.atomic():
@@ -140,6 +144,7 @@ def post_message(
             reply_to_address=template.reply_to if template else "",
             server_id=template.server_id if template else None,
             signature=ports.html.sanitize(author.signature) if author.signature else "",
+            undo_until=_undo_until(ports) if may_be_undone else None,
         )
         return post_messages(ports, [posting])[0]
 
@@ -153,6 +158,11 @@ def inline_file(picture: OutgoingAttachment) -> NewFile:
         content_id=picture.content_id,
         is_inline=True,
     )
+
+
+def _undo_until(ports: Ports) -> datetime | None:
+    seconds = parameters(ports).number("mail.undo.seconds")
+    return ports.clock.now() + timedelta(seconds=seconds) if seconds else None
 
 
 def preview_audience(
@@ -227,6 +237,7 @@ def _message(posting: Posting, own_id: str, now: datetime) -> Message:
         is_unverified=posting.is_unverified,
         attachment_count=len(posting.files),
         posted_at=now,
+        undo_until=posting.undo_until,
     )
 
 
@@ -235,7 +246,7 @@ def _body(message: Message, posting: Posting) -> MessageBody:
         message=message,
         html=posting.html,
         quoted_html=posting.quoted_html,
-        text=posting.text,
+        text=posting.text or html_to_text(posting.html),
         addressed=dict(posting.addressed or {}),
     )
 
@@ -334,7 +345,7 @@ def _send(
     own_ids: Sequence[str],
 ) -> None:
     """One mail per message and group of readers: colleagues get a button to the record, outside people do not."""
-    with_mail = [i for i, audience in enumerate(audiences) if any(member.needs_mail for member in audience.members)]
+    with_mail = [i for i, audience in enumerate(audiences) if any(_hears_by_mail(one) for one in audience.members)]
     if not with_mail:
         return
     values = parameters(ports)
@@ -350,7 +361,7 @@ def _send(
         )
         urgent = sum(member.needs_mail for member in audience.members) <= values.number("mail.mail.force.send.limit")
         for for_colleague in (True, False):
-            readers = [m for m in audience.members if m.needs_mail and m.candidate.is_colleague is for_colleague]
+            readers = [m for m in audience.members if _hears_by_mail(m) and m.candidate.is_colleague is for_colleague]
             if readers:
                 drafts.append(
                     replace(
@@ -362,6 +373,11 @@ def _send(
                     )
                 )
     enqueue_mails(ports, drafts)
+
+
+def _hears_by_mail(member: AudienceMember) -> bool:
+    """Also who has no address: that delivery fails at once, visibly, and can be sent again to a better one."""
+    return member.needs_mail or (member.channel is Channel.MAIL and not member.candidate.address)
 
 
 def _draft(
@@ -389,6 +405,7 @@ def _draft(
             for file in posting.files
         ],
         message_id=message.pk,
+        due_at=posting.undo_until,
         alias_domain_id=home.domain_id,
         forced_server_id=posting.server_id,
         extra_headers=extra,

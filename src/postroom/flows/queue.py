@@ -1,7 +1,7 @@
 """What people do with the queue: try again, send now, cancel.
 
-Laws: what is on the wire at this moment is left alone. What was sent is never sent again from here, except where it bounced or
-nobody knows. Every delivery that stays as it is comes with the reason. Only deliveries of the member's companies are seen.
+Laws: what is on the wire at this moment is left alone. What was sent is never sent again from here, except where it bounced; of
+what nobody knows, `settle_unknown` lets a person decide. Every delivery that stays as it is comes with the reason. Only deliveries of the member's companies are seen.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ class ChangedDeliveries:
 
 
 def retry(ports: Ports, delivery_ids: Sequence[int], *, member: Member | None) -> ChangedDeliveries:
-    """Again from the start, with a new deadline: what failed, bounced, is unknown, cancelled or deferred. Raises `NotAllowed`."""
+    """Again from the start, with a new deadline: what failed, bounced, is cancelled or deferred. Raises `NotAllowed`.
+
+    Where nobody knows whether it arrived, `settle_unknown` asks a person for a decision instead."""
     now = ports.clock.now()
     deadline = now + timedelta(days=parameters(ports).number("mail.retry.days"))
 
@@ -43,6 +45,7 @@ def retry(ports: Ports, delivery_ids: Sequence[int], *, member: Member | None) -
             deadline_at=deadline,
             attempt_count=0,
             waits_for=None,
+            held_since=None,
             failure_type="",
             failure_reason="",
             blame="",
@@ -61,7 +64,9 @@ def send_now(ports: Ports, delivery_ids: Sequence[int], *, member: Member | None
     now = ports.clock.now()
 
     def change(ids: list[int]) -> None:
-        Delivery.objects.filter(pk__in=ids).update(due_at=now, lane=LANE_RANK[Lane.URGENT], waits_for=None)
+        Delivery.objects.filter(pk__in=ids).update(
+            due_at=now, lane=LANE_RANK[Lane.URGENT], waits_for=None, held_since=None
+        )
 
     return _change(delivery_ids, member, _why_not_waiting, change)
 
@@ -117,14 +122,10 @@ def _why_no_retry(state: DeliveryState) -> Reason | None:
             return because("queue.waiting")
         case DeliveryState.SENT | DeliveryState.COMPLAINED:
             return because("queue.sent")
-        case (
-            DeliveryState.DEFERRED
-            | DeliveryState.FAILED
-            | DeliveryState.BOUNCED
-            | DeliveryState.UNKNOWN
-            | DeliveryState.CANCELLED
-        ):
+        case DeliveryState.DEFERRED | DeliveryState.FAILED | DeliveryState.BOUNCED | DeliveryState.CANCELLED:
             return None
+        case DeliveryState.UNKNOWN:
+            return because("queue.unknown")
 
 
 def _why_not_waiting(state: DeliveryState) -> Reason | None:

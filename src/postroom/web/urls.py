@@ -11,7 +11,7 @@ from postroom.web.letterbox import views as letterbox
 from postroom.web.linked import views as linked
 from postroom.web.live import views as live
 from postroom.web.queue import views as queue
-from postroom.web.records import chatter, lists, places, scheduled
+from postroom.web.records import chatter, lists, places, scheduled, undo
 from postroom.web.settings import dkim, servers, templates
 from postroom.web.settings import views as settings
 
@@ -40,6 +40,7 @@ urlpatterns = [
     path("message/<int:message_id>/recipients/", chatter.recipients, name="recipients"),
     path("message/<int:message_id>/resend/", chatter.resend, name="resend"),
     path("message/<int:message_id>/ignore/", chatter.ignore, name="ignore"),
+    path("message/<int:message_id>/undo/", undo.undo, name="undo"),
     path("scheduled/", scheduled.mine, name="scheduled"),
     path("scheduled/<int:scheduled_id>/", scheduled.one, name="scheduled_one"),
     path("scheduled/<int:scheduled_id>/cancel/", scheduled.cancel, name="scheduled_cancel"),
@@ -51,6 +52,7 @@ urlpatterns = [
     path("queue/", queue.queue, name="queue"),
     path("queue/act/", queue.act, name="queue_act"),
     path("queue/<int:delivery_id>/", queue.one, name="delivery"),
+    path("queue/server/<int:server_id>/pause/", queue.pause, name="queue_pause"),
     path("inbound/", inbound.log, name="inbound"),
     path("inbound/<int:inbound_id>/", inbound.one, name="inbound_mail"),
     path("inbound/<int:inbound_id>/body/", inbound.mail_body, name="inbound_body"),

@@ -20,6 +20,7 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.utils import connector_params
 from procrastinate.exceptions import ConnectorException
 
+from postroom.flows.change_queue import change_in_background
 from postroom.flows.fetch_mailbox import fetch_now
 from postroom.flows.run_scheduled_action import run_action
 from postroom.flows.wake_queue import wake_rest
@@ -52,6 +53,14 @@ def run_scheduled_action(key: str) -> None:
 def wake_queue(server_ids: str, codes: str, before: str) -> None:
     """Make due what waits for these servers (or ``all``), for one of these reasons, since before that moment."""
     _with_own_connection(lambda: logger.info("woke %d deliveries", wake_rest(wired_ports(), server_ids, codes, before)))
+
+
+@app.task(name="change_matching_deliveries")
+def change_matching_deliveries(action: str, wanted: str, member_id: int) -> None:
+    """Retry, Send Now or Cancel for all that a filter names."""
+    _with_own_connection(
+        lambda: logger.info("%s: %d changed", action, change_in_background(wired_ports(), action, wanted, member_id))
+    )
 
 
 def _with_own_connection(work: Callable[[], Any]) -> None:

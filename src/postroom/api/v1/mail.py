@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django.http import Http404
@@ -28,6 +29,8 @@ from postroom.api.v1.schemas import (
     reasons_out,
 )
 from postroom.flows import access, queue
+from postroom.flows.list_queue import QueueFilter, read_filter
+from postroom.flows.settle_unknown import Decision, resolve_unknown
 from postroom.store.queries.pages_inbound import InboundRow, inbound, inbound_list
 from postroom.store.queries.pages_queue import DeliveryRow, deliveries, delivery
 from postroom.wiring import ports
@@ -36,13 +39,20 @@ router = Router(tags=["mail"])
 
 TROUBLE = {400: Trouble, 401: Trouble, 403: Trouble, 404: Trouble, 422: Trouble}
 ACTIONS = {"retry": queue.retry, "send-now": queue.send_now, "cancel": queue.cancel}
+DECISIONS = {"arrived": Decision.ARRIVED, "send-again": Decision.AGAIN, "give-up": Decision.GIVEN_UP}
 
 
 @router.get("/deliveries", response={200: PageOut[DeliveryRowOut], **TROUBLE}, summary="The queue")
 def list_deliveries(request: ApiRequest, asked: Query[DeliveryQuery]) -> Any:
-    """What is outgoing comes in the order in which it leaves, everything else newest first."""
+    """What is outgoing comes in the order in which it leaves, everything else newest first.
+
+    A narrowed list may come in short pages: go on while there is a next one."""
     access.require(request.auth, "queue")
-    page = deliveries(access.visible_deliveries(request.auth), asked.state, cursor=asked.after, size=asked.limit)
+    try:
+        wish = read_filter(_filter(asked), member=request.auth, cursor=asked.after)
+    except ValueError as error:
+        raise HttpError(422, str(error)) from None
+    page = deliveries(replace(wish, size=asked.limit), now=ports().clock.now())
     return page_out(page, [_delivery(row) for row in page.rows])
 
 
@@ -50,7 +60,7 @@ def list_deliveries(request: ApiRequest, asked: Query[DeliveryQuery]) -> Any:
 def get_delivery(request: ApiRequest, delivery_id: int) -> Any:
     """With every attempt and the server's replies verbatim."""
     access.require(request.auth, "queue")
-    found = delivery(access.visible_deliveries(request.auth), delivery_id)
+    found = delivery(access.visible_deliveries(request.auth), delivery_id, now=ports().clock.now())
     if found is None:
         raise Http404
     return fields_of(
@@ -63,16 +73,23 @@ def get_delivery(request: ApiRequest, delivery_id: int) -> Any:
 
 
 @router.post(
-    "/deliveries/{delivery_id}/{action}", response={200: ChangedOut, **TROUBLE}, summary="Retry, send now or cancel"
+    "/deliveries/{delivery_id}/{action}",
+    response={200: ChangedOut, **TROUBLE},
+    summary="Retry, send now, cancel; or decide what is unknown",
 )
 def act(request: ApiRequest, delivery_id: int, action: str) -> Any:
-    """``action``: retry, send-now or cancel. A delivery that is not in a fitting state is left alone, with the reason."""
+    """``action``: retry, send-now or cancel; arrived, send-again or give-up where the outcome is unknown.
+
+    A delivery that is not in a fitting state is left alone, with the reason."""
     access.require(request.auth, "queue")
-    if action not in ACTIONS:
+    if action not in ACTIONS and action not in DECISIONS:
         raise HttpError(404, "There is no such action.")
     if not access.visible_deliveries(request.auth).filter(pk=delivery_id).exists():
         raise Http404
-    changed = ACTIONS[action](ports(), [delivery_id], member=request.auth)
+    if action in ACTIONS:
+        changed = ACTIONS[action](ports(), [delivery_id], member=request.auth)
+    else:
+        changed = resolve_unknown(ports(), [delivery_id], DECISIONS[action], member=request.auth)
     return {"done": list(changed.done), "refused": {pk: reason_out(why) for pk, why in changed.refused.items()}}
 
 
@@ -100,9 +117,20 @@ def get_inbound(request: ApiRequest, inbound_id: int) -> Any:
     )
 
 
+def _filter(asked: DeliveryQuery) -> QueueFilter:
+    return QueueFilter(
+        state=asked.state.value,
+        recipient=asked.to,
+        server=asked.server,
+        lane=asked.lane.value if asked.lane else "",
+        gate=asked.gate.value if asked.gate else "",
+    )
+
+
 def _delivery(row: DeliveryRow) -> dict[str, Any]:
     waits_for = reason_out(row.waits_for) if row.waits_for else None
-    return fields_of(row, DeliveryRowOut, state=row.state.value, waits_for=waits_for)
+    gate = row.gate.value if row.gate else None
+    return fields_of(row, DeliveryRowOut, state=row.state.value, waits_for=waits_for, gate=gate)
 
 
 def _inbound(row: InboundRow) -> dict[str, Any]:

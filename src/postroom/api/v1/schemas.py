@@ -9,10 +9,11 @@ from typing import Any, Generic, Literal, TypeVar
 from ninja import Field, Schema
 from pydantic import AwareDatetime, ConfigDict
 
+from postroom.core.terms.gates import Gate
 from postroom.core.terms.reasons import Reason
-from postroom.core.terms.states import InboundState
+from postroom.core.terms.states import InboundState, Lane
 from postroom.store.queries.pages import Page
-from postroom.store.queries.pages_queue import QueueView
+from postroom.store.queries.queue_lists import QueueView
 
 T = TypeVar("T")
 
@@ -51,6 +52,10 @@ class RecordQuery(Cut):
 
 class DeliveryQuery(Cut):
     state: QueueView = QueueView.ALL
+    to: str = Field("", max_length=320, description="The recipient's address, or a part of it.")
+    server: str = Field("", max_length=100, description="The server's name.")
+    lane: Lane | None = None
+    gate: Gate | None = Field(None, description="Of what waits: what holds it.")
 
 
 class InboundQuery(Cut):
@@ -216,6 +221,8 @@ class DeliveryRowOut(Schema):
     subject: str
     due_at: datetime
     waits_for: ReasonOut | None
+    gate: str | None
+    held_since: datetime | None
     attempt_count: int
     server: str
     failure_reason: str

@@ -107,5 +107,17 @@ catalogue(
         "queue.cancelled": "It is cancelled already.",
         "queue.waiting": "It waits already.",
         "queue.ended": "It has ended: {state}.",
+        "queue.unknown": "Nobody knows whether it arrived: decide that among the unknown outcomes.",
+        "queue.not_unknown": "Its outcome is not unknown: {state}.",
+        "queue.no_content": "Its text is gone: it cannot be sent again.",
+        # what a person decided about an unknown outcome
+        "unknown.arrived": "{who} noted that it arrived.",
+        "unknown.sent_again": "{who} had it sent again, as a new delivery.",
+        "unknown.given_up": "{who} gave it up: nobody knows whether it arrived.",
+        # taking back what was written
+        "undo.gone": "This message is not there any more.",
+        "undo.not_author": "Only who wrote it can take it back.",
+        "undo.too_late": "It is too late to take it back: its time is over.",
+        "undo.on_the_way": "It is too late to take it back: it is on its way.",
     }
 )

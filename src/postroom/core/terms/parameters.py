@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from postroom.core.terms.addresses import normalize, normalize_domain
 
+LONGEST_UNDO = 120  # seconds
+
 
 class ParameterError(ValueError):
     """The value does not fit the parameter; the text says what does."""
@@ -35,6 +37,13 @@ def _number(value: str) -> str:
     if not re.fullmatch(r"\d{1,9}", value.strip()):
         raise ParameterError(f"A whole number of 0 or more is needed, not {value!r}.")
     return str(int(value))
+
+
+def _seconds(value: str) -> str:
+    number = _number(value)
+    if int(number) > LONGEST_UNDO:
+        raise ParameterError(f"At most {LONGEST_UNDO} seconds: urgent mail shall not wait longer for nobody.")
+    return number
 
 
 def _switch(value: str) -> str:
@@ -177,6 +186,12 @@ _TABLE = (
         "The order in which an outgoing server is chosen.",
     ),
     ("mail.retry.days", "5", _number, "Days until a mail that meets only temporary troubles is given up."),
+    (
+        "mail.undo.seconds",
+        "10",
+        _seconds,
+        "Seconds within which a person may take back what was written on the page, before it leaves; 0: at once.",
+    ),
     (
         "mail.unknown.policy",
         "keep",

@@ -41,6 +41,7 @@ from postroom.store.models.outgoing import (
     OutgoingContent,
     OutgoingMail,
     OutgoingServer,
+    Resolution,
     SendingGate,
 )
 from postroom.store.models.schedule import Installation, ScheduledAction, ScheduledRun
@@ -83,6 +84,7 @@ __all__ = [
     "RecordKind",
     "RefusalNotice",
     "ReportedRecipient",
+    "Resolution",
     "ScheduledAction",
     "ScheduledFile",
     "ScheduledMessage",

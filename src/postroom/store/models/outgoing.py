@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from django.conf import settings
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Lower
 
 from postroom.core.terms.states import DeliveryState, FailureType, Lane
 from postroom.store.models.choices import check_states
@@ -23,6 +27,7 @@ PARKED = [  # what waits for these has no time of its own: it is woken when the 
     "wait.no_server",
     "wait.archived",
 ]
+ENDED = [DeliveryState.SENT.value, *SHOWN_APART]
 LANE_RANK = {Lane.URGENT: 0, Lane.NORMAL: 1, Lane.CAMPAIGN: 2}
 
 
@@ -342,14 +347,36 @@ class Delivery(models.Model):
                 condition=Q(state__in=SHOWN_APART),
             ),
             models.Index(
-                fields=["server", "due_at"],
-                name="delivery_waits_for_server",
-                condition=Q(state__in=WAITING, server__isnull=False),
-            ),
-            models.Index(
                 fields=["server", "lane", "due_at", "id"],
                 name="delivery_parked",
                 condition=Q(state__in=WAITING, waits_for__code__in=PARKED),
+            ),
+            models.Index(
+                fields=["company", "lane", "due_at", "id"],
+                name="delivery_company_queue",
+                condition=Q(state__in=WAITING),
+            ),
+            models.Index(
+                fields=["company", "state", "-id"], name="delivery_company_ended", condition=Q(state__in=ENDED)
+            ),
+            models.Index(
+                KeyTextTransform("code", "waits_for"),
+                "lane",
+                "due_at",
+                "id",
+                name="delivery_gate",
+                condition=Q(state__in=WAITING, waits_for__isnull=False),
+            ),
+            models.Index(
+                fields=["server", "lane", "due_at", "id"],
+                name="delivery_server_queue",
+                condition=Q(state__in=WAITING, server__isnull=False),
+            ),
+            models.Index(
+                OpClass(Lower("to_address"), "text_pattern_ops"),
+                F("id").desc(),
+                name="delivery_recipient",
+                condition=~Q(state=DeliveryState.SENDING),
             ),
             models.Index(
                 fields=["provider_message_id"],
@@ -361,6 +388,23 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.to_address}: {self.state}"
+
+
+class Resolution(models.Model):
+    """What a person decided about a delivery whose outcome nobody knew."""
+
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="resolutions")
+    decision = models.CharField(
+        max_length=10,
+        choices=[("arrived", "It arrived"), ("again", "Send again"), ("given_up", "Give up")],
+    )
+    resolved_at = models.DateTimeField()
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    who = models.CharField(max_length=200, blank=True, help_text="Their name then; empty: the command line.")
+    sent_again_as = models.ForeignKey(Delivery, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    def __str__(self) -> str:
+        return f"{self.delivery_id}: {self.decision}"
 
 
 class Attempt(models.Model):

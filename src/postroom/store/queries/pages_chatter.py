@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 
 from postroom.core.terms.reasons import Reason, reasons_from_json
-from postroom.core.terms.states import MessageKind, NotificationState
+from postroom.core.terms.states import DeliveryState, MessageKind, NotificationState
 from postroom.store.models import (
+    AliasDomain,
     Attachment,
     Attempt,
     Delivery,
@@ -55,6 +56,28 @@ class EnvelopeFact:
         return self.failed > 0
 
 
+@dataclass(frozen=True, slots=True)
+class OurAddresses:
+    """The alias domains, each with its catchall: what in To and Cc is ours and no person."""
+
+    catchalls: Mapping[str, str] = field(default_factory=dict)
+
+    def only_lead_here(self, address: str) -> bool:
+        """A reply address: signed (``support+token@``), or the catchall. Its name is the record's title, not a person's."""
+        local, _, domain = address.lower().rpartition("@")
+        return domain in self.catchalls and ("+" in local or local == self.catchalls[domain])
+
+    def shown(self, name: str, address: str) -> tuple[str, str]:
+        """An address of an alias domain is shown as it is: answers bring it along with the record's title as its name."""
+        return ("", address) if address.lower().rpartition("@")[2] in self.catchalls else (name, address)
+
+
+def our_addresses() -> OurAddresses:
+    """Those of retired domains too. One query."""
+    rows = AliasDomain.objects.order_by().values_list("name", "catchall_alias")
+    return OurAddresses({name.lower(): catchall.lower() for name, catchall in rows})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageFact:
     """A message of the conversation. ``changes`` are (what, before, after) of a system message."""
@@ -66,6 +89,8 @@ class MessageFact:
     is_colleague: bool
     subject: str
     posted_at: datetime
+    undo_until: datetime | None
+    author_id: int | None
     is_unverified: bool
     to: tuple[tuple[str, str], ...]
     cc: tuple[tuple[str, str], ...]
@@ -90,6 +115,7 @@ class RecipientFact:
     state: NotificationState
     failure_type: str
     failure_reason: str
+    blame: str
     reasons: tuple[Reason, ...]
     delivery_id: int | None
     delivery_state: str
@@ -100,6 +126,10 @@ class RecipientFact:
     @property
     def is_failed(self) -> bool:
         return self.state.value in FAILED
+
+    @property
+    def is_unknown(self) -> bool:
+        return self.delivery_state == DeliveryState.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +171,8 @@ def _facts(rows: QuerySet[Message], size: int) -> Page[MessageFact]:
             "author_address",
             "subject",
             "posted_at",
+            "undo_until",
+            "author_id",
             "is_unverified",
             "attachment_count",
             "inbound_id",
@@ -156,10 +188,13 @@ def _facts(rows: QuerySet[Message], size: int) -> Page[MessageFact]:
     files = _attachments([row["id"] for row in found if row["attachment_count"]])
     icons = _envelopes([row["id"] for row in found])
     said = _system_texts([row["id"] for row in found if row["kind"] == MessageKind.SYSTEM])
+    ours = our_addresses() if any(row["addressed"] for row in found) else OurAddresses()
     return page_of(
         found,
         size,
-        lambda row: _message(row, files[row["id"]], icons.get(row["id"], EnvelopeFact()), said.get(row["id"], "")),
+        lambda row: _message(
+            row, files[row["id"]], icons.get(row["id"], EnvelopeFact()), said.get(row["id"], ""), ours
+        ),
         lambda row: str(row["id"]),
     )
 
@@ -180,6 +215,13 @@ def envelopes(record_id: int, *, start: int, end: int, most: int) -> Mapping[int
     """The envelopes of the newest ``most`` messages of a record between two numbers, both included. Two queries."""
     rows = Message.objects.filter(record_id=record_id, pk__gte=start, pk__lte=end).order_by("-id")
     return _envelopes(list(rows.values_list("id", flat=True)[:most]))
+
+
+def still_there(record_id: int, *, start: int, end: int, most: int) -> tuple[int, ...]:
+    """The newest ``most`` messages of a record between two numbers, both included, newest first: what a page shows besides
+    was taken back."""
+    rows = Message.objects.filter(record_id=record_id, pk__gte=start, pk__lte=end).order_by("-id")
+    return tuple(rows.values_list("id", flat=True)[:most])
 
 
 def _envelopes(message_ids: list[int]) -> dict[int, EnvelopeFact]:
@@ -206,7 +248,9 @@ def _system_texts(message_ids: list[int]) -> dict[int, str]:
     return dict(MessageBody.objects.filter(pk__in=message_ids).values_list("pk", "text"))
 
 
-def _message(row: Mapping[str, Any], files: list[AttachmentFact], envelope: EnvelopeFact, text: str) -> MessageFact:
+def _message(
+    row: Mapping[str, Any], files: list[AttachmentFact], envelope: EnvelopeFact, text: str, ours: OurAddresses
+) -> MessageFact:
     addressed = row["addressed"] if isinstance(row["addressed"], dict) else {}
     return MessageFact(
         id=row["id"],
@@ -216,9 +260,11 @@ def _message(row: Mapping[str, Any], files: list[AttachmentFact], envelope: Enve
         is_colleague=row["colleague"] is not None,
         subject=row["subject"],
         posted_at=row["posted_at"],
+        undo_until=row["undo_until"],
+        author_id=row["author_id"],
         is_unverified=row["is_unverified"],
-        to=_people(addressed.get("to", ())),
-        cc=_people(addressed.get("cc", ())),
+        to=_people(addressed.get("to", ()), ours),
+        cc=_people(addressed.get("cc", ()), ours),
         changes=_changes(row["changes"] or ()),
         text=text,
         attachments=tuple(files),
@@ -229,8 +275,10 @@ def _message(row: Mapping[str, Any], files: list[AttachmentFact], envelope: Enve
     )
 
 
-def _people(rows: Iterable[Any]) -> tuple[tuple[str, str], ...]:
-    return tuple((str(row[0]), str(row[1])) for row in rows if isinstance(row, list | tuple) and len(row) == 2)
+def _people(rows: Iterable[Any], ours: OurAddresses) -> tuple[tuple[str, str], ...]:
+    """Names and addresses, without those that only bring answers back to the record."""
+    people = [(str(row[0]), str(row[1])) for row in rows if isinstance(row, list | tuple) and len(row) == 2]
+    return tuple(ours.shown(name, address) for name, address in people if not ours.only_lead_here(address))
 
 
 def _changes(rows: Iterable[Any]) -> tuple[tuple[str, str, str], ...]:
@@ -286,6 +334,7 @@ def _deliveries(delivery_ids: list[int]) -> Mapping[int, Mapping[str, Any]]:
         "id",
         "state",
         "to_address",
+        "blame",
         "waits_for",
         "due_at",
         code=Subquery(last.values("code")[:1]),
@@ -306,6 +355,7 @@ def _recipient(row: Mapping[str, Any], delivery: Mapping[str, Any]) -> Recipient
         state=NotificationState(row["state"]),
         failure_type=row["failure_type"],
         failure_reason=row["failure_reason"],
+        blame=delivery.get("blame", ""),
         reasons=reasons_from_json(row["reasons"]),
         delivery_id=delivery.get("id"),
         delivery_state=delivery.get("state", ""),

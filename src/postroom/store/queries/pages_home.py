@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import F, QuerySet, Value
 
 from postroom.core.terms.reasons import because
-from postroom.core.terms.states import Channel, InboundState, NotificationState
+from postroom.core.terms.states import Channel, DeliveryState, InboundState, NotificationState
 from postroom.store.models import Delivery, InboundMessage, Installation, Mailbox, Notification, OutgoingServer, Record
+from postroom.store.models.outgoing import SHOWN_APART
 from postroom.store.queries.gates import full_servers
 from postroom.store.queries.pages_chatter import FAILED
 from postroom.store.queries.pages_queue import oldest_waiting
@@ -66,6 +68,8 @@ class Attention:
     """What needs somebody's eyes. Numbers stop at ``MANY + 1``."""
 
     failures: tuple[FailureFact, ...]
+    failed_messages: int  # of mine
+    unknown: int
     inbox: tuple[InboxFact, ...]
     stuck: int
     oldest_waiting: datetime | None
@@ -78,9 +82,10 @@ def installation() -> InstallationFact | None:
     return InstallationFact(**row) if row is not None else None
 
 
-def my_failures(contact_id: int, visible: QuerySet[Record], most: int = 8) -> tuple[FailureFact, ...]:
-    """Messages that I wrote and somebody did not get (D-32), newest first."""
-    rows = (
+def my_failures(contact_id: int, visible: QuerySet[Record], most: int = 8) -> tuple[tuple[FailureFact, ...], int]:
+    """Messages that I wrote and somebody did not get (D-32), newest first; and how many such messages there are, at most
+    ``MANY + 1``. One walk along the index of the few."""
+    rows = list(
         Notification.objects.filter(author_id=contact_id, state__in=FAILED, message__record__in=visible)
         .order_by("-id")
         .values(
@@ -90,9 +95,9 @@ def my_failures(contact_id: int, visible: QuerySet[Record], most: int = 8) -> tu
             record=F("message__record_id"),
             title=F("message__record__title"),
             who=F("contact__name"),
-        )[:most]
+        )[: 4 * MANY]
     )
-    return tuple(
+    facts = tuple(
         FailureFact(
             message_id=row["message_id"],
             record_id=row["record"],
@@ -101,8 +106,9 @@ def my_failures(contact_id: int, visible: QuerySet[Record], most: int = 8) -> tu
             state=NotificationState(row["state"]),
             reason=row["failure_reason"],
         )
-        for row in rows
+        for row in rows[:most]
     )
+    return facts, min(len({row["message_id"] for row in rows}), MANY + 1)
 
 
 def my_inbox(contact_id: int, visible: QuerySet[Record], most: int = 12) -> tuple[InboxFact, ...]:
@@ -152,10 +158,14 @@ def attention(
     now: datetime,
 ) -> Attention:
     """Everything for the first page; None where the reader may not look."""
+    failures, failed_messages = my_failures(contact_id, records)
+    stuck, unknown = _for_people(inbound, deliveries)
     return Attention(
-        failures=my_failures(contact_id, records),
+        failures=failures,
+        failed_messages=failed_messages,
+        unknown=unknown,
         inbox=my_inbox(contact_id, records),
-        stuck=few(inbound, InboundState.FAILED) if inbound is not None else 0,
+        stuck=stuck,
         oldest_waiting=oldest_waiting(deliveries, now) if deliveries is not None else None,
         troubles=(*_troubles(servers, mailboxes), *_full(servers, now)),
     )
@@ -174,6 +184,25 @@ def _full(servers: QuerySet[OutgoingServer] | None, now: datetime) -> tuple[Trou
         )
         for one in full_servers(servers, now)
     )
+
+
+def _for_people(inbound: QuerySet[InboundMessage] | None, deliveries: QuerySet[Delivery] | None) -> tuple[int, int]:
+    """How many mails could not be routed, and of how many nobody knows whether they arrived; each at most ``MANY + 1``. One query."""
+    pieces: list[QuerySet[Any, Any]] = []
+    if inbound is not None:
+        pieces.append(_first(inbound.filter(state=InboundState.FAILED), "stuck"))
+    if deliveries is not None:
+        unknown = deliveries.filter(state=DeliveryState.UNKNOWN, state__in=SHOWN_APART)
+        pieces.append(_first(unknown, "unknown"))
+    if not pieces:
+        return 0, 0
+    found = [what for what, _ in pieces[0].union(*pieces[1:], all=True)]
+    return found.count("stuck"), found.count("unknown")
+
+
+def _first(rows: QuerySet[Any], what: str) -> QuerySet[Any, Any]:
+    first: QuerySet[Any, Any] = rows.order_by("-id").annotate(what=Value(what)).values_list("what", "id")[: MANY + 1]
+    return first
 
 
 def _troubles(

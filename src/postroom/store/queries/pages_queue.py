@@ -1,7 +1,6 @@
 """The queue as people see it: deliveries by state, what each waits for, and one delivery's whole story.
 
-Laws: see `store.queries.pages`. What waits is listed in the order in which it leaves (lane, due time); everything else newest first,
-each list along an index of its own.
+Laws: see `store.queries.pages`; which rows a list has is decided in `queue_lists`.
 """
 
 from __future__ import annotations
@@ -9,30 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, OuterRef, QuerySet, Subquery
 
+from postroom.core.terms.gates import Gate, gate_of
 from postroom.core.terms.reasons import Reason, reasons_from_json
 from postroom.core.terms.states import DeliveryState
-from postroom.store.models import Attempt, Delivery, ReportedRecipient
-from postroom.store.models.outgoing import SHOWN_APART, WAITING
-from postroom.store.queries.pages import PAGE_ROWS, Page, page_of, read_cursor, read_id
+from postroom.store.models import Attempt, Delivery, OutgoingServer, ReportedRecipient, Resolution
+from postroom.store.models.outgoing import WAITING
+from postroom.store.queries.pages import Page
 from postroom.store.queries.pages_chatter import reply_text
-
-
-class QueueView(StrEnum):
-    """The lists of the queue."""
-
-    ALL = "all"
-    OUTGOING = "outgoing"  # queued, deferred and sending
-    SENT = "sent"
-    FAILED = "failed"
-    BOUNCED = "bounced"
-    UNKNOWN = "unknown"
-    COMPLAINED = "complained"
-    CANCELLED = "cancelled"
+from postroom.store.queries.queue_lists import QueueWish, find
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +35,8 @@ class DeliveryRow:
     lane: int
     due_at: datetime
     waits_for: Reason | None
+    gate: Gate | None  # None: it does not wait
+    held_since: datetime | None
     attempt_count: int
     server: str
     failure_reason: str
@@ -87,6 +76,16 @@ class ReportFact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ResolutionFact:
+    """What a person decided when nobody knew the outcome. ``who``: empty for the command line."""
+
+    decision: str
+    resolved_at: datetime
+    who: str
+    sent_again_as: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryFact:
     """One delivery's whole story."""
 
@@ -103,43 +102,31 @@ class DeliveryFact:
     reasons: tuple[Reason, ...]
     attempts: tuple[AttemptFact, ...]
     reports: tuple[ReportFact, ...]
+    resolutions: tuple[ResolutionFact, ...]
 
 
-def deliveries(
-    visible: QuerySet[Delivery], view: QueueView, *, cursor: str = "", size: int = PAGE_ROWS
-) -> Page[DeliveryRow]:
-    """A list of the queue. One query."""
-    if view is QueueView.OUTGOING:
-        return _outgoing(visible, cursor, size)
-    match view:
-        case QueueView.ALL:
-            rows = visible
-        case QueueView.SENT:
-            rows = visible.filter(state=DeliveryState.SENT)
-        case _:
-            rows = visible.filter(state=view.value, state__in=SHOWN_APART)
-    if (number := read_id(cursor)) is not None:
-        rows = rows.filter(pk__lt=number)
-    return page_of(_rows(rows.order_by("-id"))[: size + 1], size, _row, lambda row: str(row["id"]))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerState:
+    """Whether a server sends at this moment. ``broken_until``: its circuit is open until then, because of ``trouble``."""
+
+    id: int
+    name: str
+    paused_at: datetime | None
+    broken_until: datetime | None
+    trouble: str
 
 
-def _outgoing(visible: QuerySet[Delivery], cursor: str, size: int) -> Page[DeliveryRow]:
-    """What is on its way (a handful: only on the first page), then what waits, in the order of the queue."""
-    lane, _, place = cursor.partition("~")
-    after = read_cursor(place)
-    waiting = visible.filter(state__in=WAITING)
-    first: list[Any] = []
-    if after is not None and lane in ("0", "1", "2"):
-        waiting = waiting.filter(_after(int(lane), *after))
-    else:
-        first = list(_rows(visible.filter(state=DeliveryState.SENDING).order_by("id"))[: size // 2])
-    found = [*first, *_rows(waiting.order_by("lane", "due_at", "id"))[: size + 1 - len(first)]]
-    return page_of(found, size, _row, lambda row: f"{row['lane']}~{row['due_at'].isoformat()}~{row['id']}")
+def server_states(rows: QuerySet[OutgoingServer], most: int = 50) -> tuple[ServerState, ...]:
+    """One query."""
+    names = ("id", "name", "paused_at", "broken_until", "trouble")
+    return tuple(ServerState(**row) for row in rows.values(*names)[:most])
 
 
-def _after(lane: int, due_at: datetime, pk: int) -> Q:
-    later = Q(due_at__gte=due_at) & (Q(due_at__gt=due_at) | Q(id__gt=pk))
-    return Q(lane__gte=lane) & (Q(lane__gt=lane) | later)
+def deliveries(wish: QueueWish, *, now: datetime) -> Page[DeliveryRow]:
+    """A list of the queue. Four queries at most."""
+    found = find(wish, now)
+    rows = {row["id"]: _row(row, now) for row in _rows(Delivery.objects.filter(pk__in=found.ids))}
+    return Page(rows=tuple(rows[number] for number in found.ids if number in rows), next=found.next)
 
 
 def _rows(rows: QuerySet[Delivery]) -> QuerySet[Delivery, Any]:
@@ -152,6 +139,7 @@ def _rows(rows: QuerySet[Delivery]) -> QuerySet[Delivery, Any]:
         "lane",
         "due_at",
         "waits_for",
+        "held_since",
         "attempt_count",
         "failure_reason",
         "blame",
@@ -169,18 +157,22 @@ def _rows(rows: QuerySet[Delivery]) -> QuerySet[Delivery, Any]:
     )
 
 
-def _row(row: Mapping[str, Any]) -> DeliveryRow:
-    waits_for = row["waits_for"]
+def _row(row: Mapping[str, Any], now: datetime) -> DeliveryRow:
+    waits_for = reasons_from_json([row["waits_for"]])[0] if isinstance(row["waits_for"], dict) else None
+    state = DeliveryState(row["state"])
+    is_waiting = state.value in WAITING
     return DeliveryRow(
         id=row["id"],
-        state=DeliveryState(row["state"]),
+        state=state,
         to_name=row["to_name"],
         to_address=row["to_address"],
         subject=row["subject"],
         from_address=row["from_address"],
         lane=row["lane"],
         due_at=row["due_at"],
-        waits_for=reasons_from_json([waits_for])[0] if isinstance(waits_for, dict) else None,
+        waits_for=waits_for if is_waiting else None,
+        gate=gate_of(waits_for.code if waits_for else "", row["due_at"], now) if is_waiting else None,
+        held_since=row["held_since"],
         attempt_count=row["attempt_count"],
         server=row["server_name"] or "",
         failure_reason=row["failure_reason"],
@@ -194,8 +186,8 @@ def _row(row: Mapping[str, Any]) -> DeliveryRow:
     )
 
 
-def delivery(visible: QuerySet[Delivery], delivery_id: int) -> DeliveryFact | None:
-    """One delivery with its attempts (newest first, at most 100) and reports. Four queries."""
+def delivery(visible: QuerySet[Delivery], delivery_id: int, *, now: datetime) -> DeliveryFact | None:
+    """One delivery with its attempts (newest first, at most 100), reports and what people decided. Five queries."""
     one = visible.filter(pk=delivery_id)
     head = _rows(one).first()
     if head is None:
@@ -213,7 +205,7 @@ def delivery(visible: QuerySet[Delivery], delivery_id: int) -> DeliveryFact | No
         message=F("mail__message_id"),
     )[0]
     return DeliveryFact(
-        row=_row(head),
+        row=_row(head, now),
         deadline_at=more["deadline_at"],
         from_name=more["from_name"],
         reply_to=more["reply_to"],
@@ -226,6 +218,7 @@ def delivery(visible: QuerySet[Delivery], delivery_id: int) -> DeliveryFact | No
         reasons=reasons_from_json(more["reasons"]),
         attempts=_attempts(delivery_id),
         reports=_reports(delivery_id),
+        resolutions=resolutions_of([delivery_id]).get(delivery_id, ()),
     )
 
 
@@ -259,6 +252,18 @@ def _reports(delivery_id: int) -> tuple[ReportFact, ...]:
         )
         for row in rows
     )
+
+
+def resolutions_of(delivery_ids: list[int]) -> Mapping[int, tuple[ResolutionFact, ...]]:
+    """What was decided about these deliveries, newest first."""
+    found: dict[int, list[ResolutionFact]] = {}
+    for row in Resolution.objects.filter(delivery_id__in=delivery_ids).order_by("-id"):
+        found.setdefault(row.delivery_id, []).append(
+            ResolutionFact(
+                decision=row.decision, resolved_at=row.resolved_at, who=row.who, sent_again_as=row.sent_again_as_id
+            )
+        )
+    return {number: tuple(facts) for number, facts in found.items()}
 
 
 def oldest_waiting(visible: QuerySet[Delivery], now: datetime) -> datetime | None:

@@ -24,6 +24,7 @@ from postroom.store.queries.pages_chatter import (
     envelopes,
     message,
     newer,
+    still_there,
     thread,
 )
 from postroom.store.queries.pages_records import followers
@@ -87,6 +88,7 @@ def _write(request: MemberRequest, record_id: int, html: str, uploads: Sequence[
             extra_contact_ids=extra,
             to_customer=request.POST.get("to_customer") == "1",
             template_id=template_id,
+            may_be_undone=True,
         )
     except ScheduleError as error:
         return str(error)
@@ -154,10 +156,12 @@ def live(request: MemberRequest, record_id: int) -> HttpResponse:
     arrived = newer(record_id, after=after)
     context = {
         "record_id": record_id,
+        "after": after,
         "arrived": arrived,
         "newest": arrived[0].id if arrived else after,
         "oldest": start or (arrived[-1].id if arrived else 0),
         "envelopes": envelopes(record_id, start=start, end=after, most=LIVE_ENVELOPES),
+        "there": still_there(record_id, start=start, end=after, most=LIVE_ENVELOPES),
         "followers": followers(record_id),
         "may_write": access.may(request.member, "write"),
         "may_post": access.may(request.member, "post"),
@@ -212,6 +216,7 @@ def _panel(request: MemberRequest, found: MessageFact, trouble: str = "") -> Htt
         "people": people,
         "has_failed": any(one.is_failed for one in people),
         "may_post": access.may(request.member, "post"),
+        "may_queue": access.may(request.member, "queue"),
         "trouble": trouble,
     }
     answer = fragment(request, "postroom/chatter/_recipients.html", context)

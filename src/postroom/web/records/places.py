@@ -15,6 +15,7 @@ from postroom.store.queries.pages_chatter import thread
 from postroom.store.queries.pages_records import RecordFact, colleagues, followers, record_head
 from postroom.store.queries.pages_scheduled import scheduled_rows
 from postroom.web.members import MemberRequest, for_members, text_of
+from postroom.web.records.undo import given_back
 from postroom.web.shell import fragment, go, page
 from postroom.wiring import ports
 
@@ -35,6 +36,7 @@ def record(request: MemberRequest, record_id: int) -> HttpResponse:
         "scheduled": scheduled_rows(ScheduledMessage.objects.filter(record_id=record_id)),
         "is_administrator": access.may(request.member, "settings"),
         "zone": zone_of(request.member),
+        "draft": given_back(request, record_id),
         "follows": any(one.contact_id == request.member.contact_id for one in head.followers),
     }
     return page(request, "postroom/records/record.html", head.kind.label_plural, context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta, tzinfo
+from math import ceil
 from zlib import crc32
 
 from django import template
@@ -15,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from postroom.core.terms.reasons import SENTENCES, Reason, sentence
+from postroom.store.queries.pages_queue import DeliveryRow
 
 register = template.Library()
 
@@ -55,6 +57,36 @@ BLAME = {
 }
 
 
+FAILURE = {
+    "": gettext_lazy("It failed"),
+    "unknown": gettext_lazy("Outcome unknown"),
+    "mail_email_invalid": gettext_lazy("Invalid address"),
+    "mail_email_missing": gettext_lazy("Missing address"),
+    "mail_from_invalid": gettext_lazy("Invalid From address"),
+    "mail_from_missing": gettext_lazy("Missing From address"),
+    "mail_smtp": gettext_lazy("The server refused it, or could not be reached"),
+    "mail_bounce": gettext_lazy("Bounced"),
+}
+LANE = {0: gettext_lazy("urgent"), 1: gettext_lazy("normal"), 2: gettext_lazy("campaign")}
+# gate -> (word on screen, icon, sentence where no reason is stored)
+GATE = {
+    "turn": (gettext_lazy("Its turn"), "hourglass_top", gettext_lazy("It is due, and waits for its turn in its lane.")),
+    "not_due": (gettext_lazy("Its time"), "schedule", gettext_lazy("It is not due yet.")),
+    "paused": (gettext_lazy("Paused"), "pause", ""),
+    "limit": (gettext_lazy("Limit"), "speed", ""),
+    "slowed": (gettext_lazy("Slowed"), "slow_motion_video", ""),
+    "trouble": (gettext_lazy("Server in trouble"), "cloud_off", ""),
+    "server": (gettext_lazy("No usable server"), "link_off", ""),
+    "retry": (gettext_lazy("Tried again"), "refresh", ""),
+    "other": (gettext_lazy("Waits"), "schedule", ""),
+}
+DECIDED = {
+    "arrived": gettext_lazy("It arrived, a person said"),
+    "again": gettext_lazy("Sent again, as a new delivery"),
+    "given_up": gettext_lazy("Given up"),
+}
+
+
 @register.simple_tag
 def icon(name: str, extra: str = "") -> SafeString:
     """A sign of the Material Symbols font; decoration, so silent for screen readers."""
@@ -79,6 +111,42 @@ def inbound_badge(state: str) -> SafeString:
 def _badge(words: Mapping[str, tuple[str, object, str]], state: str) -> SafeString:
     tone, word, sign = words.get(str(state), ("quiet", state, "help"))
     return format_html('<span class="pr-badge pr-{}">{}{}</span>', tone, icon(sign), word)
+
+
+@register.filter
+def failure_word(kind: str) -> str:
+    return str(FAILURE.get(kind, FAILURE[""]))
+
+
+@register.filter
+def lane_word(lane: int) -> str:
+    return str(LANE.get(lane, lane))
+
+
+@register.filter
+def decision_word(decision: str) -> str:
+    return str(DECIDED.get(decision, decision))
+
+
+@register.filter
+def gate_badge(gate: str) -> SafeString:
+    """Which gate holds a waiting mail."""
+    word, sign, _sentence = GATE[str(gate)]
+    return format_html('<span class="pr-badge pr-quiet">{}{}</span>', icon(sign), word)
+
+
+@register.filter
+def gate_sentence(row: DeliveryRow) -> str:
+    """What it waits for, in one sentence: the stored reason, else what the gate itself says."""
+    if row.waits_for is not None:
+        return because(row.waits_for)
+    return str(GATE[row.gate.value][2]) if row.gate is not None else ""
+
+
+@register.filter
+def seconds_left(until: datetime) -> int:
+    """Whole seconds until then, the begun one included; 0 when it is over."""
+    return max(0, ceil((until - timezone.now()).total_seconds()))
 
 
 @register.filter

@@ -159,6 +159,7 @@
     const chosen = form.querySelector("input[type=file][name=files]");
     const shown = form.querySelector(".pr-files[data-chosen]");
     let kept = new DataTransfer();
+    let sent = null; /* the files of the last message, should it be taken back */
     chosen.addEventListener("change", () => add([...chosen.files]));
     form.addEventListener("dragover", (event) => event.preventDefault());
     form.addEventListener("drop", (event) => {
@@ -198,10 +199,10 @@
       return box;
     }
 
-    /* What was typed survives a reload and a failed send. */
+    /* What was typed survives a reload and a failed send; what was taken back stands here again. */
     const initial = form.querySelector("template.pr-initial");
     editor.innerHTML = initial ? initial.innerHTML : "";
-    const before = sessionStorage.getItem(draft);
+    const before = plain.value || sessionStorage.getItem(draft);
     if (before && !initial) editor.innerText = before;
     editor.addEventListener("input", () => !initial && sessionStorage.setItem(draft, editor.innerText.trim()));
 
@@ -221,12 +222,32 @@
       each(form, "details.pr-pop[open]", (open) => (open.open = false));
       untemplate();
       sessionStorage.removeItem(draft);
+      sent = kept;
       kept = new DataTransfer();
       list();
       each(form, "#pr-extra [data-dropped]", (person) => person.remove());
       each(form, "[name=to_customer]", (box) => (box.checked = false));
       htmx.trigger(document.body, "postroom:people");
     });
+
+    document.getElementById("pr-trouble").addEventListener("htmx:afterSwap", (event) => {
+      const back = event.target.querySelector("template[data-draft]");
+      if (back) give(back, event.target.querySelector("[data-files]"));
+    });
+
+    /* Taken back: the words go to where they were typed, above what was begun since. */
+    function give(back, aboutFiles) {
+      editor.prepend(back.content.cloneNode(true));
+      each(form, `[name=kind][value="${back.dataset.kind}"]`, (choice) => (choice.checked = true));
+      kind();
+      if (sent && aboutFiles) {
+        aboutFiles.remove();
+        add([...sent.files]);
+      }
+      sent = null;
+      sessionStorage.setItem(draft, editor.innerText.trim());
+      editor.focus();
+    }
 
     function sync() {
       html.value = editor.innerText.trim() || editor.querySelector("img") ? paragraphs(editor) : "";
@@ -278,6 +299,36 @@
     stream.addEventListener("error", () => lamp(false));
     stream.addEventListener("changed", changed);
     window.addEventListener("pagehide", () => stream.close());
+  }
+
+  /* What a page shows and the record has no more was taken back. */
+  document.addEventListener("htmx:afterSwap", (event) => {
+    const news = event.target.id === "pr-newer" && event.target.querySelector("template[data-there]");
+    if (!news) return;
+    const there = news.dataset.there.trim().split(" ").filter(Boolean).map(Number);
+    const start = there.length >= 100 ? Math.min(...there) : 0;
+    each(document, "#pr-thread > li[id^=message-]", (line) => {
+      const number = Number(line.id.slice(8));
+      if (number > start && number <= Number(news.dataset.until) && number >= oldest() && !there.includes(number)) line.remove();
+    });
+  });
+
+  const oldest = () => Number(document.querySelector("#pr-newer input[name=from]").value);
+
+  /* ---------- undo: the seconds run down, then the button goes ---------- */
+
+  function undo(root) {
+    each(root, "form.pr-undo", (form) => {
+      if (!once(form, "counts")) return;
+      const over = performance.now() + form.dataset.left * 1000;
+      const tick = () => {
+        const left = Math.ceil((over - performance.now()) / 1000);
+        if (left < 1 || !form.isConnected) return form.remove();
+        form.querySelector("[data-seconds]").textContent = left;
+        setTimeout(tick, 200);
+      };
+      tick();
+    });
   }
 
   /* ---------- small comforts ---------- */
@@ -340,6 +391,8 @@
       event.preventDefault();
       event.stopImmediatePropagation();
     }
+    const every = event.target.closest("form[data-confirm-every] button");
+    if (every && every.form.elements.every?.checked && !window.confirm(every.form.dataset.confirmEvery)) event.preventDefault();
     const drop = event.target.closest("[data-drop]");
     if (drop) {
       drop.closest("[data-dropped]").remove();
@@ -388,6 +441,7 @@
     frames(root);
     composers(root);
     bulk(root);
+    undo(root);
   }
 
   document.addEventListener("DOMContentLoaded", () => {

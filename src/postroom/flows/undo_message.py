@@ -1,0 +1,74 @@
+"""Taking back what was written on the page, while its time is not over and none of it has left.
+
+Laws: only its author may. The deliveries are locked and looked at in the transaction that removes them: a deliverer takes only what is not
+locked, so either it took one first (then it is too late) or it never sees them. What nobody got to read by mail is removed
+whole: message, files' rows, notifications, mails. Its words go back to the author.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+
+from postroom.core.terms.reasons import Reason, because
+from postroom.core.terms.states import DeliveryState
+from postroom.flows.access import require, visible_messages
+from postroom.flows.ports import Ports
+from postroom.store.models import Delivery, Member, OutgoingMail
+
+_NEVER_LEFT = (DeliveryState.QUEUED, DeliveryState.FAILED, DeliveryState.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenBack:
+    """What the author had written."""
+
+    record_id: int
+    kind: str
+    html: str
+    text: str
+    file_names: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TooLate:
+    """It stays; why."""
+
+    reason: Reason
+
+
+@transaction.atomic
+def undo_message(ports: Ports, *, message_id: int, author: Member) -> TakenBack | TooLate:
+    """Remove the message and all that follows from it. Raises `NotAllowed`, Message.DoesNotExist for what is not visible."""
+    message = visible_messages(author).select_related("body").select_for_update(of=("self",)).get(pk=message_id)
+    require(author, "post", message)
+    if message.author_id is None or message.author_id != author.contact_id or message.record_id is None:
+        return TooLate(reason=because("undo.not_author"))
+    if message.undo_until is None or message.undo_until <= ports.clock.now():
+        return TooLate(reason=because("undo.too_late"))
+    deliveries = Delivery.objects.filter(mail__message=message).order_by("pk").select_for_update(of=("self",))
+    if any(row.state not in _NEVER_LEFT or row.attempt_count for row in deliveries):
+        return TooLate(reason=because("undo.on_the_way"))
+    taken = TakenBack(
+        record_id=message.record_id,
+        kind=message.kind,
+        html=message.body.html,
+        text=message.body.text,
+        file_names=list(message.attachments.filter(is_inline=False).order_by("id").values_list("name", flat=True)),
+    )
+    Delivery.objects.filter(mail__message=message).delete()
+    OutgoingMail.objects.filter(message=message).delete()
+    message.delete()
+    _tell(taken.record_id)
+    return taken
+
+
+def _tell(record_id: int) -> None:
+    """The open pages of the record, where it stood, and the queue."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_notify('postroom_live', word) FROM unnest(%s::text[]) AS word",
+            [[f"record:{record_id}", "queue"]],
+        )

@@ -1,0 +1,130 @@
+"""What happens on open pages without a reload: undo, and changes that come while the page is fetching others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+from playwright.sync_api import Browser, Page, Route, expect
+
+from postroom.core.terms.states import Role
+from postroom.store.models import AliasDomain, Delivery, Follower, LetterboxMail, Message, Parameter, Record
+from tests.laboratory.waiting import wait_until
+from tests.web import seeding
+from tests.web.browser import CHROMIUM, a_browser, a_window, sign_in
+from tests.web.served import served
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="there is no Chromium"),
+]
+
+PATIENCE = 30_000  # milliseconds
+
+
+@pytest.fixture(autouse=True)
+def _tables_beside_the_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Playwright keeps an event loop in this thread, in which nothing else runs."""
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+
+@pytest.fixture
+def record(db: None) -> Record:
+    """Alice writes on it; Bob reads in the app; Carla by mail, which the Letterbox catches."""
+    company = seeding.a_company()
+    company.alias_domain = AliasDomain.objects.create(name="postroom.test", plus_addresses_arrive=True)
+    company.save()
+    seeding.a_kind(stages=["New"])
+    alice = seeding.a_member("alice", "Alice Archer", company, Role.MANAGER)
+    bob = seeding.a_member("bob", "Bob Brandt", company, channel="inbox")
+    seeding.a_server("Letterbox", transport="letterbox", host="", port=25, encryption="none")
+    carla = seeding.a_contact("Carla Conti", "carla@customer.example", company)
+    record = seeding.a_record(company, "Poster", contact=carla)
+    for contact in (alice.contact, bob.contact, carla):
+        Follower.objects.create(record=record, contact=contact)
+    seeding.a_message(record, carla, "<p>One corner is folded.</p>")
+    return record
+
+
+@pytest.fixture
+def base(record: Record) -> Iterator[str]:
+    with served("deliverer") as address:
+        yield address
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    with a_browser() as browser:
+        yield browser
+
+
+def opened(browser: Browser, base: str, login: str, record: Record) -> Page:
+    window = a_window(browser)
+    window.set_default_timeout(PATIENCE)
+    page = window.new_page()
+    sign_in(page, base, login, seeding.PASSWORD)
+    page.goto(f"{base}/records/{record.pk}/")
+    expect(page.locator(".pr-live")).to_have_attribute("data-on", "true", timeout=PATIENCE)
+    return page
+
+
+def write(page: Page, text: str) -> None:
+    page.locator(".pr-editor").fill(text)
+    page.get_by_role("button", name="Send", exact=True).click()
+
+
+def test_undo_takes_it_from_every_open_page_and_gives_the_words_back(
+    base: str, browser: Browser, record: Record
+) -> None:
+    Parameter.objects.create(key="mail.undo.seconds", value="120")  # time enough on a busy machine
+    alice, bob = (opened(browser, base, login, record) for login in ("alice", "bob"))
+    write(alice, "Dear Carla, you are wrong")
+    for page in (alice, bob):
+        expect(page.locator("#pr-thread > li")).to_have_count(2, timeout=PATIENCE)
+    expect(bob.get_by_role("button", name="Undo")).to_have_count(0)
+    button = alice.get_by_role("button", name="Undo")
+    before = int(button.locator("[data-seconds]").inner_text())
+    wait_until(lambda: int(button.locator("[data-seconds]").inner_text()) < before, "the seconds run down", 30)
+    button.click()
+    for page in (alice, bob):
+        expect(page.locator("#pr-thread > li")).to_have_count(1, timeout=PATIENCE)
+    expect(alice.locator(".pr-editor")).to_have_text("Dear Carla, you are wrong")
+    assert not Delivery.objects.exists()
+    assert Message.objects.count() == 1
+
+
+def test_when_the_seconds_are_over_the_button_goes_and_the_mail_leaves(
+    base: str, browser: Browser, record: Record
+) -> None:
+    Parameter.objects.create(key="mail.undo.seconds", value="3")
+    alice = opened(browser, base, "alice", record)
+    write(alice, "Dear Carla, a new one leaves today")
+    expect(alice.locator("#pr-thread > li")).to_have_count(2, timeout=PATIENCE)
+    expect(alice.locator("form.pr-undo")).to_have_count(0, timeout=PATIENCE)
+    wait_until(LetterboxMail.objects.exists, "the mail left", 60)
+    row = Delivery.objects.get()
+    assert row.finished_at is not None
+    assert row.finished_at >= row.due_at == Message.objects.latest("id").undo_until
+    print(f"left {(row.finished_at - row.due_at).total_seconds():.3f} s after its seconds were over")
+
+
+def test_what_comes_while_the_page_is_fetching_is_not_lost(base: str, browser: Browser, record: Record) -> None:
+    page = opened(browser, base, "bob", record)
+    held: list[Route] = []
+    page.route("**/live/?*", lambda route: route.continue_() if held else held.append(route))
+    said(record, "first")
+    wait_until(lambda: page.evaluate("1") and held, "the page asks", 30)
+    said(record, "second")
+    page.wait_for_timeout(600)  # the page's own gathering of events; there is nothing to wait for
+    held[0].continue_()
+    expect(page.locator("#pr-thread > li")).to_have_count(3, timeout=PATIENCE)
+    assert page.locator("#pr-newer").count() == 1
+
+
+def said(record: Record, text: str) -> None:
+    seeding.a_message(record, record.contact, f"<p>{text}</p>")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify('postroom_live', %s)", [f"record:{record.pk}"])
