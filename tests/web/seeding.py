@@ -65,8 +65,8 @@ def a_contact(name: str, address: str, company: Company | None = None) -> Contac
 
 @lru_cache
 def _hashed() -> str:
-    """Slow on purpose, so done once a run."""
-    return make_password(PASSWORD, hasher="pbkdf2_sha256")  # which processes of their own know, too
+    """Slow on purpose, so done once a run. Served processes know no quick hash."""
+    return make_password(PASSWORD, hasher="pbkdf2_sha256")
 
 
 def a_member(login: str, name: str, company: Company, role: Role = Role.AGENT, **more: Any) -> Member:

@@ -25,12 +25,13 @@ from postroom.core.terms.states import Channel, Lane, MessageKind, NotificationS
 from postroom.core.tokens.addresses import TokenPurpose, make_token
 from postroom.flows.access import require, usable_templates, visible_records
 from postroom.flows.enqueue_mail import DraftRecipient, MailDraft, enqueue_mails
+from postroom.flows.new_files import NewFile as NewFile  # noqa: PLC0414 - known from here, too
+from postroom.flows.new_files import attachment_row, inline_file
 from postroom.flows.ports import Ports
 from postroom.flows.prepare_html import prepare_html
 from postroom.flows.settings import parameters
 from postroom.store.bulk import insert
 from postroom.store.models import (
-    Attachment,
     Contact,
     Follower,
     Member,
@@ -49,17 +50,6 @@ from postroom.store.queries.conversations import (
     homes,
     identifiers_of,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewFile:
-    """A file to attach."""
-
-    name: str
-    content_type: str
-    content: bytes
-    content_id: str = ""
-    is_inline: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,17 +137,6 @@ def post_message(
             undo_until=_undo_until(ports) if may_be_undone else None,
         )
         return post_messages(ports, [posting])[0]
-
-
-def inline_file(picture: OutgoingAttachment) -> NewFile:
-    """A picture that the HTML shows."""
-    return NewFile(
-        name=picture.name,
-        content_type=picture.content_type,
-        content=picture.content,
-        content_id=picture.content_id,
-        is_inline=True,
-    )
 
 
 def _undo_until(ports: Ports) -> datetime | None:
@@ -263,15 +242,7 @@ def _identify(messages: Sequence[Message], postings: Sequence[Posting], own_ids:
 
 def _attach(ports: Ports, messages: Sequence[Message], postings: Sequence[Posting]) -> None:
     rows = [
-        Attachment(
-            message=message,
-            name=file.name[:255],
-            content_type=file.content_type[:255],
-            size=len(file.content),
-            sha256=ports.blobs.put(file.content),
-            content_id=file.content_id[:255],
-            is_inline=file.is_inline,
-        )
+        attachment_row(ports, message, file)
         for message, posting in zip(messages, postings, strict=True)
         for file in posting.files
     ]

@@ -24,8 +24,9 @@ from postroom.core.terms.message_ids import make_message_id
 from postroom.core.terms.states import Lane, MessageKind, Role
 from postroom.flows.access import NotAllowed, require, usable_templates, visible_records
 from postroom.flows.enqueue_mail import DraftRecipient, MailDraft, enqueue_mail
+from postroom.flows.new_files import NewFile, inline_file
 from postroom.flows.ports import Ports
-from postroom.flows.post_message import NewFile, inline_file, post_message
+from postroom.flows.post_message import post_message
 from postroom.flows.prepare_html import base_url, prepare_html
 from postroom.store.models import Contact, MailTemplate, Member, Message, Record, ScheduledFile, ScheduledMessage
 from postroom.store.queries.conversations import homes

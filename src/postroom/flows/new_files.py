@@ -1,0 +1,44 @@
+"""Files that come with a message which is being written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from postroom.core.mime.composing import OutgoingAttachment
+from postroom.flows.ports import Ports
+from postroom.store.models import Attachment, Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewFile:
+    """A file to attach."""
+
+    name: str
+    content_type: str
+    content: bytes
+    content_id: str = ""
+    is_inline: bool = False
+
+
+def inline_file(picture: OutgoingAttachment) -> NewFile:
+    """A picture that the HTML shows."""
+    return NewFile(
+        name=picture.name,
+        content_type=picture.content_type,
+        content=picture.content,
+        content_id=picture.content_id,
+        is_inline=True,
+    )
+
+
+def attachment_row(ports: Ports, message: Message, file: NewFile) -> Attachment:
+    """The row to be written; the bytes are kept already."""
+    return Attachment(
+        message=message,
+        name=file.name[:255],
+        content_type=file.content_type[:255],
+        size=len(file.content),
+        sha256=ports.blobs.put(file.content),
+        content_id=file.content_id[:255],
+        is_inline=file.is_inline,
+    )
