@@ -112,6 +112,7 @@ def test_what_waits_says_at_which_gate_since_when_and_what_helps(
     clock.pass_by(hours=9)
     some_mail(company, clock, 1, lane=0)  # somebody more urgent takes the day
     assert sent(ports, claimed(ports)) == 1
+    assert claimed(ports).ready == ()  # the others are looked at after the urgent one, in vain
     fact = gates_of(Delivery.objects.all(), [rows[1].pk], clock.now())[rows[1].pk]
     assert fact.since == began  # still the same gate
 

@@ -145,7 +145,9 @@ def claim_and_compose(
     shelf.most_at_once = ways.parameters.number("mail.mail.queue.batch.size") or MOST_AT_ONCE
     settled = _Settled()
     shelf.keyring.refresh(ports, now)
-    composer = _Composer(ports, ways, now, settled, shelf.keyring, shelf.lighter, frozenset(busy))
+    composer = _Composer(
+        ports, ways, now, settled, shelf.keyring, shelf.lighter, tuple(ports.address_keys), frozenset(busy)
+    )
     routed = [found for row in kept if (found := composer.route(row, mails.get(row.mail_id))) is not None]
     limits = Limits(ways.rows, shelf.destinations, domains_of(routed), now)
     passing, alarms = pass_gates(composer, routed, shelf.gates, limits)
@@ -192,10 +194,9 @@ class _Composer:
     settled: _Settled
     keyring: Keyring
     lighter: LighterMails
+    address_keys: Sequence[bytes]
     busy: frozenset[int] = frozenset()
-    choices: dict[tuple[int, bool, frozenset[int]], tuple[Choice, Sender] | Wait | NoIdentity] = field(
-        default_factory=dict
-    )
+    choices: dict[tuple[object, ...], tuple[Choice, Sender] | Wait | NoIdentity] = field(default_factory=dict)
 
     def route(self, row: ClaimedRow, mail: MailFacts | None) -> Routed | None:
         """None when there is no way now: then it is among the settled."""
@@ -250,7 +251,7 @@ class _Composer:
 
     def _compose(self, routed: Routed) -> ReadyMail | None:
         row, choice, mail = routed.row, routed.choice, routed.mail
-        identity = routed.sender.for_delivery(lambda: make_token(self.ports.address_keys, TokenPurpose.BOUNCE, row.id))
+        identity = routed.sender.for_delivery(lambda: make_token(self.address_keys, TokenPurpose.BOUNCE, row.id))
         wire = self._wire(row, routed.recipient, mail, identity)
         light = self._within_limit(choice, mail, wire)
         if light is not None:
@@ -273,8 +274,9 @@ class _Composer:
     def _way_for(
         self, row: ClaimedRow, mail: MailFacts, full: frozenset[int] = frozenset()
     ) -> tuple[Choice, Sender] | Wait | NoIdentity:
-        """The same for all recipients of a mail. ``full`` are servers whose day is over."""
-        key = (mail.id, row.lane == CAMPAIGN_LANE, full)
+        """The same for all mails of a sender. ``full`` are servers whose day is over."""
+        who = (mail.company_id, mail.from_name, mail.from_address, mail.null_return_path)
+        key = (*who, mail.alias_domain_id, mail.forced_server_id, row.lane == CAMPAIGN_LANE, full)
         if key not in self.choices:
             choice = self._choose(row, mail, full)
             if isinstance(choice, Wait):
@@ -355,7 +357,7 @@ class _Composer:
             self._fail(row, FailureType.MAIL_SMTP, because("mail.too_large", **facts), blame=Blame.POLICY)
             return None
         if isinstance(way.endpoint, ApiEndpoint):
-            wire = replace(wire, token=make_token(self.ports.address_keys, TokenPurpose.BOUNCE, row.id))
+            wire = replace(wire, token=make_token(self.address_keys, TokenPurpose.BOUNCE, row.id))
         ticket = Ticket(
             delivery_id=row.id,
             notification_id=row.notification_id,

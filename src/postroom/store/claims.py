@@ -36,9 +36,9 @@ _MARK = """
         held_since = CASE WHEN n.waits_for IS NULL THEN NULL
             WHEN d.waits_for->>'code' = n.waits_for->>'code' AND d.server_id IS NOT DISTINCT FROM coalesce(s.id, d.server_id)
             THEN coalesce(d.held_since, n.held_at) ELSE n.held_at END,
-        attempt_count = d.attempt_count + n.attempts, server_id = coalesce(s.id, d.server_id),
-        reasons = coalesce(n.reasons, d.reasons), failure_type = n.failure_type,
-        failure_reason = n.failure_reason, blame = n.blame, finished_at = n.finished_at, lease_until = NULL,
+        attempt_count = d.attempt_count + coalesce(n.attempts, 0), server_id = coalesce(s.id, d.server_id),
+        reasons = coalesce(n.reasons, d.reasons), failure_type = coalesce(n.failure_type, ''),
+        failure_reason = coalesce(n.failure_reason, ''), blame = coalesce(n.blame, ''), finished_at = n.finished_at, lease_until = NULL,
         provider_message_id = coalesce(nullif(n.provider_message_id, ''), d.provider_message_id),
         claimed_by = CASE WHEN n.keeps_claim THEN d.claimed_by ELSE '' END
     FROM json_to_recordset(%s) AS n(
@@ -53,7 +53,8 @@ _MARK = """
 _ATTEMPTS = """
     INSERT INTO postroom_attempt
         (delivery_id, server_id, tried_at, duration_ms, phase, code, enhanced, text, connection, tls, state)
-    SELECT n.delivery_id, s.id, n.tried_at, n.duration_ms, n.phase, n.code, n.enhanced, n.text, n.connection, n.tls, n.state
+    SELECT n.delivery_id, s.id, n.tried_at, coalesce(n.duration_ms, 0), n.phase, coalesce(n.code, 0), coalesce(n.enhanced, ''),
+        coalesce(n.text, ''), coalesce(n.connection, ''), coalesce(n.tls, ''), n.state
     FROM json_to_recordset(%s) AS n(
         delivery_id bigint, server_id bigint, tried_at timestamptz, duration_ms int, phase text, code int, enhanced text,
         text text, connection text, tls text, state text)
@@ -63,7 +64,7 @@ _ATTEMPTS = """
 _NOTIFICATIONS = """
     WITH changed AS (
         UPDATE postroom_notification t
-        SET state = n.state, failure_type = n.failure_type, failure_reason = n.failure_reason
+        SET state = n.state, failure_type = coalesce(n.failure_type, ''), failure_reason = coalesce(n.failure_reason, '')
         FROM json_to_recordset(%s) AS n(id bigint, state text, failure_type text, failure_reason text)
         WHERE t.id = n.id AND t.state IN ('ready', 'exception')
         RETURNING t.author_id, t.state
@@ -278,10 +279,14 @@ def records_of(delivery_ids: Iterable[int]) -> list[int]:
 def _as_json(rows: Sequence[Mark | AttemptRow | NotificationMark]) -> str:
     """One parameter for a whole batch: PostgreSQL takes it apart faster than the driver would put arrays together.
 
-    Without NUL and lone surrogates, which PostgreSQL does not keep.
+    Without NUL and lone surrogates, which PostgreSQL does not keep, and without what is empty: most of it is.
     """
     names = [field.name for field in fields(rows[0])]
-    text = json.dumps([{name: getattr(row, name) for name in names} for row in rows], ensure_ascii=False, default=str)
+    text = json.dumps(
+        [{name: value for name in names if (value := getattr(row, name))} for row in rows],
+        ensure_ascii=False,
+        default=str,
+    )
     if "\\u0000" in text:
         text = json.dumps(_without_nul(json.loads(text)), ensure_ascii=False)
     return text.encode("utf-8", "replace").decode("utf-8")
