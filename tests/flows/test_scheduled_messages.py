@@ -115,6 +115,7 @@ def test_t_206_the_row_is_gone_once_the_message_is_posted_and_nothing_is_posted_
     assert not ScheduledMessage.objects.exists()
 
 
+@pytest.mark.case("T-190")
 @pytest.mark.parametrize("days", [-1.0, 0.0])
 def test_t_206_a_date_that_is_past_is_refused_with_words(
     ports: Ports, house: House, record: Record, clock: HandClock, days: float
@@ -214,6 +215,7 @@ def test_what_could_not_be_posted_is_posted_once_its_author_gave_it_a_new_date(
     assert Message.objects.get().body.html == "<p>Again</p>"
 
 
+@pytest.mark.case("T-206")
 def test_only_the_author_changes_it_whoever_may_post_cancels_it_and_an_administrator_sends_it_now(
     ports: Ports, house: House, record: Record, clock: HandClock
 ) -> None:
