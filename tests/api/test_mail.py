@@ -122,3 +122,10 @@ def test_an_unknown_outcome_is_decided(program: Any, alice: Member, company: Com
     assert answer.json() == {"done": [row.pk], "refused": {}}
     assert Delivery.objects.get().state == after
     assert program(alice).send("post", f"/deliveries/{row.pk}/{action}").json()["done"] == []
+
+
+@pytest.mark.parametrize("where", ["/deliveries?to=%00", "/deliveries?server=%00", "/records?kind=%00"])
+def test_a_nul_is_refused_with_words(program: Any, alice: Member, where: str) -> None:
+    answer = program(alice).get(where)
+    assert answer.status_code == 422
+    assert "NUL" in answer.text

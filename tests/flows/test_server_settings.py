@@ -79,6 +79,16 @@ def test_every_mistake_is_named_at_once() -> None:
     assert len(read_written("one two, three@x.example").mistakes) == 2
 
 
+@pytest.mark.parametrize("port", [65536, 99999])
+def test_a_port_is_one_that_there_can_be(ports: Ports, port: int) -> None:
+    assert "from 1 to 65535" in refused(ports, port=port)["port"][0]
+
+
+def test_tokens_come_over_https(ports: Ports) -> None:
+    wrong = {"authentication": "token", "username": "alice@northwind.example", "token_source": "http://169.254.1.1/"}
+    assert "https" in refused(ports, **wrong)["token_source"][0]
+
+
 # -- archiving
 
 

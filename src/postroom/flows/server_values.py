@@ -30,6 +30,8 @@ def server_values(ports: Ports, values: Mapping[str, Any]) -> dict[str, Any]:
     before = OutgoingServer.objects.get(pk=values["id"]) if values.get("id") else OutgoingServer()
     if "from_filter" in values:
         values["from_filter"] = _filter(values["from_filter"])
+    if not 1 <= int(values.get("port") or before.port or 1) <= 65535:
+        raise ValidationError({"port": "A port is a number from 1 to 65535; mail is handed in at 587, 465 or 2525."})
     if values.get("preset", "custom") not in PRESETS:
         raise ValidationError({"preset": f"There is no preset {values['preset']}. There are: {', '.join(PRESETS)}."})
     if values.get("is_active") is False and before.pk and before.is_active:
@@ -109,7 +111,8 @@ def _check_certificate(ports: Ports, before: OutgoingServer, values: dict[str, A
 def _check_token(before: OutgoingServer, values: Mapping[str, Any]) -> None:
     if not values.get("username", before.username):
         raise ValidationError({"username": "An OAuth2 token belongs to an account: enter its address."})
-    if not values.get("token_source", before.token_source):
+    source = str(values.get("token_source", before.token_source) or "")
+    if not source or ("://" in source and not source.startswith("https://")):
         raise ValidationError(
             {
                 "token_source": "Say who gives the tokens: google, microsoft, microsoft/TENANT, or the https address of a token endpoint."

@@ -192,3 +192,23 @@ def test_a_template_that_cannot_be_read_is_refused_when_it_is_saved() -> None:
     TemplateRenderer().check("{{ record.title }}")
     with pytest.raises(TemplateError):
         TemplateRenderer().check("{{ open('x') }}")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ '1e100000000'|number|length }}",
+        "{{ '1e99999999'|money('EUR') }}",
+        "{{ 'NaN'|number }}",
+        "{{ 'Infinity'|money('EUR') }}",
+        "{{ " + "9" * 5000 + " }}",
+        "{{ 0x" + "f" * 20_000 + " }}",
+    ],
+)
+def test_a_number_that_no_letter_needs_is_refused_at_once(source: str) -> None:
+    with pytest.raises(TemplateError):
+        filled(source)
+
+
+def test_half_a_character_becomes_a_question_mark() -> None:
+    assert filled(r"{{ '\ud800' }}").encode("utf-8") == b"?"

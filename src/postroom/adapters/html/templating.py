@@ -34,6 +34,7 @@ MAX_DEPTH = 40  # of nested expressions and blocks
 MAX_STEPS = 50_000  # filters applied and rounds of loops
 MAX_ROUNDS = 500  # of one loop
 MAX_SECONDS = 2.0
+MAX_DIGITS = 30  # of a number before its point
 
 _ALLOWED = (
     nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Getattr, nodes.Getitem, nodes.Const, nodes.Filter, nodes.Test,
@@ -110,7 +111,7 @@ class TemplateRenderer:
         template = _compiled(source, is_html)
         token = _run.set(_Run(language, time.monotonic() + MAX_SECONDS))
         try:
-            return "".join(_pieces(template, values))
+            return "".join(_pieces(template, values)).encode("utf-8", "replace").decode("utf-8")  # no lone surrogates
         except TemplateError as error:
             raise (error if error.line else TemplateError(str(error), _line(error))) from None
         except UndefinedError as error:
@@ -153,6 +154,10 @@ def _compiled(source: str, is_html: bool) -> Template:
         return Template.from_code(environment, environment.compile(tree), {})
     except TemplateSyntaxError as error:
         raise TemplateError(error.message or "this cannot be read.", error.lineno) from None
+    except TemplateError:
+        raise
+    except ValueError:  # a number of thousands of digits
+        raise TemplateError("a number here is too long.") from None
     except (RecursionError, MemoryError, SyntaxError):
         raise TemplateError("this is nested too deeply.") from None
 
@@ -263,7 +268,12 @@ def _number(value: Any, decimals: int = 0) -> str:
     if value in ("", None):
         return ""
     try:
-        return spoken_number(Decimal(str(value)), _run.get().language, max(0, min(int(decimals), 10)))
+        number = Decimal(str(value))
+        if not number.is_finite() or number.adjusted() > MAX_DIGITS:
+            raise TemplateError("this is no number that can be written here.")
+        return spoken_number(number, _run.get().language, max(0, min(int(decimals), 10)))
+    except TemplateError:
+        raise
     except (ArithmeticError, ValueError, TypeError):
         raise TemplateError("this is no number.") from None
 

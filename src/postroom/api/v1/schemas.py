@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
 from ninja import Field, Schema
-from pydantic import AwareDatetime, ConfigDict
+from pydantic import AwareDatetime, ConfigDict, model_validator
 
 from postroom.core.terms.gates import Gate
 from postroom.core.terms.reasons import Reason
@@ -18,7 +18,18 @@ from postroom.store.queries.queue_lists import QueueView
 T = TypeVar("T")
 
 
-class In(Schema):
+class _WithoutNul(Schema):
+    """PostgreSQL keeps no NUL, and nobody means one."""
+
+    @model_validator(mode="after")
+    def _hold_no_nul(self) -> Self:
+        for name, value in self:
+            if isinstance(value, str) and "\0" in value:
+                raise ValueError(f"{name} holds a NUL character.")
+        return self
+
+
+class In(_WithoutNul):
     """What programs send. Unknown names are refused: a misspelt one must not be lost in silence."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
@@ -35,7 +46,7 @@ class ReasonOut(Schema):
     sentence: str
 
 
-class Cut(Schema):
+class Cut(_WithoutNul):
     """Which piece of a list."""
 
     after: str = Field("", max_length=100, description="The ``next`` of the page before.")

@@ -230,7 +230,7 @@
       htmx.trigger(document.body, "postroom:people");
     });
 
-    document.getElementById("pr-trouble").addEventListener("htmx:afterSwap", (event) => {
+    document.getElementById("pr-trouble")?.addEventListener("htmx:afterSwap", (event) => {
       const back = event.target.querySelector("template[data-draft]");
       if (back) give(back, event.target.querySelector("[data-files]"));
     });
