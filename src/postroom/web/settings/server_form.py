@@ -128,6 +128,8 @@ class ServerForm(SettingForm):
         super().__init__(*args, company_ids=company_ids, **kwargs)
         for name in _LATER:
             self.fields[name].required = False
+        if self.instance.pk is None:
+            self.fields["password"].help_text = ""
 
     def groups(self) -> list[Group]:
         """Every visible field once; those that no group names stand in the first."""

@@ -114,7 +114,9 @@
     );
     each(form, "label.pr-btn[tabindex]", (label) =>
       label.addEventListener("keydown", (event) => {
-        if (event.key === "Enter" || event.key === " ") label.querySelector("input").click();
+        if (event.key !== "Enter" && event.key !== " ") return;
+        event.preventDefault(); /* or the space bar scrolls the page away as well */
+        label.querySelector("input").click();
       })
     );
 
@@ -446,6 +448,10 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     if (matchMedia("(max-width: 1080px)").matches) each(document, "details[data-fold]", (fold) => (fold.open = false));
+    each(document, ".pr-tabs [aria-current]", (tab) => {
+      const tabs = tab.closest(".pr-tabs");
+      tabs.scrollLeft += tab.getBoundingClientRect().right - tabs.getBoundingClientRect().right + 4; /* to the right alone: it cannot be less than 0 */
+    });
     wire(document);
     live();
     clocks();
