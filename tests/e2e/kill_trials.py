@@ -151,7 +151,7 @@ class Laboratory:
 
         self._read = self.sink.ledger.stat().st_size
         with connection.cursor() as cursor:
-            cursor.execute("TRUNCATE postroom_outgoingmail CASCADE")
+            cursor.execute("TRUNCATE postroom_outgoingmail, postroom_attempt CASCADE")
         OutgoingServer.objects.update(broken_until=None, trouble="", trouble_count=0)
 
     def fill(self) -> None:
