@@ -339,7 +339,7 @@ class _Composer:
 
     def _within_limit(self, choice: Choice, mail: MailFacts, wire: WireMail) -> LighterMail | None:
         """The mail with links for its largest files, where it is too large with them and links help."""
-        size = 0 if choice.server.is_letterbox else self.ways.way(choice.server.id).max_message_size
+        size = 0 if choice.server.is_letterbox else self.ways.way(choice.server.id).comfortable_size
         limit = limit_of(self.ways.parameters, choice.server.name, size)
         if limit is None or wire.size <= limit.size:
             return None

@@ -108,11 +108,14 @@ def _check_certificate(ports: Ports, before: OutgoingServer, values: dict[str, A
     values["client_key"] = facts.key.reveal()
 
 
+_TOKEN_PLACES = ("https://", "http://127.0.0.1:", "http://localhost:")  # in clear only within this machine
+
+
 def _check_token(before: OutgoingServer, values: Mapping[str, Any]) -> None:
     if not values.get("username", before.username):
         raise ValidationError({"username": "An OAuth2 token belongs to an account: enter its address."})
     source = str(values.get("token_source", before.token_source) or "")
-    if not source or ("://" in source and not source.startswith("https://")):
+    if not source or ("://" in source and not source.startswith(_TOKEN_PLACES)):
         raise ValidationError(
             {
                 "token_source": "Say who gives the tokens: google, microsoft, microsoft/TENANT, or the https address of a token endpoint."

@@ -28,6 +28,12 @@ class Way:
 
     endpoint: Endpoint | ApiEndpoint | None
     max_message_size: int = 0
+    announced_size: int = 0  # what its SIZE said last: larger files become links, but it may say otherwise today
+
+    @property
+    def comfortable_size(self) -> int:
+        """Bytes; 0: any."""
+        return self.max_message_size or self.announced_size
 
 
 @dataclass(slots=True, kw_only=True)
@@ -169,7 +175,7 @@ def way_to(ports: Ports, row: OutgoingServer, session: int = DEFAULT_SESSION) ->
             1, min(row.mails_per_connection, row.learned_mails_per_connection or session, session)
         ),
     )
-    return Way(endpoint=endpoint, max_message_size=row.max_message_size or row.announced_size)
+    return Way(endpoint=endpoint, max_message_size=row.max_message_size, announced_size=row.announced_size)
 
 
 def api_way(ports: Ports, row: OutgoingServer, secret: Secret) -> Way:
