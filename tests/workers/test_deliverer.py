@@ -265,7 +265,7 @@ def test_an_outage_of_the_database_delays_and_loses_nothing(
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                " WHERE backend_type = 'client backend' AND datname = current_database() AND pid <> pg_backend_pid()"
             )
 
     with CountingSink(Behaviour(reply_delay=0.02)) as sink:

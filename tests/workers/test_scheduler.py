@@ -167,7 +167,7 @@ def test_the_worker_survives_the_loss_of_its_connections(
             with connection.cursor() as cursor:
                 cursor.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                    "WHERE backend_type = 'client backend' AND datname = current_database() AND pid <> pg_backend_pid()"
                 )
 
 
