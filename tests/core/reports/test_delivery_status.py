@@ -51,6 +51,7 @@ def test_a_failed_recipient_is_read_with_status_reply_and_blame() -> None:
             status="5.1.1",
             reply="550 5.1.1 <bob@there.example>: User unknown",
             blame=Blame.ADDRESS,
+            reason="user_unknown",
         ),
     )
 

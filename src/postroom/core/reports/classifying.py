@@ -19,6 +19,13 @@ _ADDRESS = re.compile(r"[^\s<>:;,()\"'\[\]]{1,80}@[^\s<>:;,()\"'\[\]]{1,253}")
 _GLOSS = re.compile(r"[245]\.\d{1,3}\.\d{1,3} - [a-z ]{1,40} (?=[45]\d\d)")  # sendmail's own words for the number
 _STATUS = re.compile(r"(?<![\d.])([45])\.(\d)\.(\d{1,3})(?![\d.]*\d)")
 
+_REFUSED_RCPT = re.compile(r"recipient address rejected: (?!access denied|undeliverable|unverified)")  # Postfix's own words
+# A server that took the recipient at RCPT and refuses after the content.
+_AFTER_CONTENT = re.compile(
+    r"in reply to end of data|after (?:the )?end of data|>>> data\s{1,9}<<< [45]\d\d(?!.{0,400}need rcpt)|after sending (?:the )?(?:data|message)",
+    re.DOTALL,
+)
+
 # Words that a specific status outweighs.
 _SAY_LITTLE = frozenset({"policy", "system_error", "syntax", "network_error", "expired", "content", "mailer_error"})
 # Reasons that an address earns only by a lasting refusal.
@@ -62,12 +69,18 @@ _CODES: dict[int, str] = {
 }  # fmt: skip
 
 
-def classify(status: str, text: str, code: int = 0) -> str:
-    """The code of a `ReportReason`. ``status`` such as ``5.1.1`` or ``""``; ``text`` the reply or Diagnostic-Code."""
+def classify(status: str, text: str, code: int = 0, *, background: str = "") -> str:
+    """The code of a `ReportReason`. ``status`` such as ``5.1.1`` or ``""``; ``text`` the reply or Diagnostic-Code;
+    ``background`` is what else the report says, asked only where the reply and the status tell nothing."""
     words = _clean(text)
     status = _best_status(status, words)
     by_status = _by_status(status)
-    reason = _weigh(_by_words(words), by_status) or _CODES.get(code, UNDETERMINED)
+    by_words = _by_words(words)
+    if background and by_words in ("", "policy") and by_status in ("", "policy", "system_error", "syntax"):
+        by_words = _by_words(_clean(background)) or by_words
+    if by_words == "user_unknown" and not by_status and _AFTER_CONTENT.search(_lower(background)):
+        by_words = "filtered"  # it knew the recipient before: no proof against the address
+    reason = _weigh(by_words, by_status) or _CODES.get(code, UNDETERMINED)
     is_passing = status.startswith("4") or (not status and 400 <= code < 500)
     return _PASSING.get(reason, reason) if is_passing else reason
 
@@ -75,6 +88,12 @@ def classify(status: str, text: str, code: int = 0) -> str:
 @lru_cache(maxsize=2048)
 def _by_words(words: str) -> str:
     return next((reason for reason, pattern in WORDINGS if pattern.search(words)), "")
+
+
+def tells_reason(text: str) -> bool:
+    """Whether these words give a reason of their own that only a refusal has."""
+    reason = _by_words(_clean(text))
+    return bool(reason) and reason not in _SAY_LITTLE
 
 
 def _weigh(by_words: str, by_status: str) -> str:
@@ -90,8 +109,11 @@ def _weigh(by_words: str, by_status: str) -> str:
 
 
 def _clean(text: str) -> str:
-    words = " ".join(text[:_MAX_TEXT].lower().split())
-    return _ADDRESS.sub("a@b", _GLOSS.sub("", words))
+    return _ADDRESS.sub("a@b", _REFUSED_RCPT.sub("", _GLOSS.sub("", _lower(text))))
+
+
+def _lower(text: str) -> str:
+    return " ".join(text[:_MAX_TEXT].lower().split())
 
 
 def _best_status(status: str, words: str) -> str:
