@@ -16,13 +16,15 @@ from postroom.core.reports.wordings import WORDINGS
 
 _MAX_TEXT = 2_000
 _ADDRESS = re.compile(r"[^\s<>:;,()\"'\[\]]{1,80}@[^\s<>:;,()\"'\[\]]{1,253}")
-_GLOSS = re.compile(r"[245]\.\d{1,3}\.\d{1,3} - [a-z ]{1,40} (?=[45]\d\d)")  # sendmail's own words for the number
+# What senders put before the other server's words: sendmail's for the number, Zoho's for any refusal.
+_GLOSS = re.compile(r"[245]\.\d{1,3}\.\d{1,3} - [a-z ]{1,40} (?=[45]\d\d)|invalid address, error_code :\d{3},")
+_CLOSED = re.compile(r"account is (?:disabled|temporarily limited)")
 _STATUS = re.compile(r"(?<![\d.])([45])\.(\d)\.(\d{1,3})(?![\d.]*\d)")
 
 _REFUSED_RCPT = re.compile(r"recipient address rejected: (?!access denied|undeliverable|unverified)")  # Postfix's own words
 # A server that took the recipient at RCPT and refuses after the content.
 _AFTER_CONTENT = re.compile(
-    r"in reply to end of data|after (?:the )?end of data|>>> data\s{1,9}<<< [45]\d\d(?!.{0,400}need rcpt)|after sending (?:the )?(?:data|message)",
+    r"smtp command:? data|in reply to end of data|after (?:the )?end of data|>>> data\s{1,9}<<< [45]\d\d(?!.{0,400}need rcpt)|after sending (?:the )?(?:data|message)",
     re.DOTALL,
 )
 
@@ -78,8 +80,8 @@ def classify(status: str, text: str, code: int = 0, *, background: str = "") -> 
     by_words = _by_words(words)
     if background and by_words in ("", "policy") and by_status in ("", "policy", "system_error", "syntax"):
         by_words = _by_words(_clean(background)) or by_words
-    if by_words == "user_unknown" and not by_status and _AFTER_CONTENT.search(_lower(background)):
-        by_words = "filtered"  # it knew the recipient before: no proof against the address
+    if by_words == "user_unknown" and not by_status:
+        by_words = _doubted(_lower(background))
     reason = _weigh(by_words, by_status) or _CODES.get(code, UNDETERMINED)
     is_passing = status.startswith("4") or (not status and 400 <= code < 500)
     return _PASSING.get(reason, reason) if is_passing else reason
@@ -88,6 +90,13 @@ def classify(status: str, text: str, code: int = 0, *, background: str = "") -> 
 @lru_cache(maxsize=2048)
 def _by_words(words: str) -> str:
     return next((reason for reason, pattern in WORDINGS if pattern.search(words)), "")
+
+
+def _doubted(background: str) -> str:
+    """What an unknown user without a number may be in the light of the rest: only proof speaks against the address."""
+    if _AFTER_CONTENT.search(background):
+        return "filtered"  # the server knew the recipient before
+    return "suspended" if _CLOSED.search(background) else "user_unknown"
 
 
 def tells_reason(text: str) -> bool:

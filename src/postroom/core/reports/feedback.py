@@ -33,11 +33,12 @@ def read_complaint(mail: ParsedMail, _is_null: bool) -> DeliveryReport | None:
     if groups is None:
         return None
     merged = merged_groups(groups)
-    is_complaint = first(merged, "feedback-type").lower() not in _NO_COMPLAINTS
+    feedback = first(merged, "feedback-type").lower()
+    is_complaint = feedback not in _NO_COMPLAINTS
     addresses = [read_typed_address(value) for value in merged.get("original-rcpt-to", [])]
     return DeliveryReport(
         kind=ReportKind.COMPLAINT if is_complaint else ReportKind.NOTICE,
-        recipients=tuple(complained(address) for address in dict.fromkeys(addresses) if address),
+        recipients=tuple(_named(address, feedback) for address in dict.fromkeys(addresses) if address),
         original_message_id=original_message_id(mail),
         reporting_mta=bare_value(first(merged, "reporting-mta")),
         text=mail.text.strip()[:MAX_TEXT],
@@ -74,6 +75,18 @@ def read_receipt(mail: ParsedMail, _is_null: bool) -> DeliveryReport | None:
         original_message_id=ids[0] if ids else original_message_id(mail),
         text=mail.text.strip()[:MAX_TEXT],
     )
+
+
+def _named(address: str, feedback: str) -> ReportedAddress:
+    match feedback:
+        case "auth-failure" | "dmarc":
+            return ReportedAddress(
+                address=address, action=Action.DELIVERED, blame=Blame.SENDER, reason="auth_failure"
+            )
+        case "not-spam":
+            return ReportedAddress(address=address, action=Action.DELIVERED)
+        case _:
+            return complained(address)
 
 
 def complained(address: str) -> ReportedAddress:

@@ -147,11 +147,27 @@ def _in_fields(text: str) -> Iterator[NamedRecipient]:
 def _on_lines(text: str) -> Iterator[NamedRecipient]:
     """``<bob@example.org>: 550 no such user`` or an address on a line of its own, and what follows up to the next."""
     lines = text.split("\n")
-    starts = [(number, match) for number, line in enumerate(lines) if "@" in line and (match := _LINE.match(line))]
+    starts: list[tuple[int, re.Match[str]]] = []
+    for number, line in enumerate(lines):
+        match = _LINE.match(line) if "@" in line else None
+        if match is not None and not (starts and _goes_on(lines, starts[-1], number, match)):
+            starts.append((number, match))
     for index, (number, match) in enumerate(starts):
         end = starts[index + 1][0] if index + 1 < len(starts) else len(lines)
         words = "\n".join([lines[number][match.end(1) :], *lines[number + 1 : end]])
         yield NamedRecipient(normalize(match[1]), words.strip(" :>\n") or text)
+
+
+def _goes_on(lines: list[str], start: tuple[int, re.Match[str]], number: int, match: re.Match[str]) -> bool:
+    """Whether this line belongs to the words by the address before it: the same one again, or set deeper below it."""
+    if normalize(match[1]) == normalize(start[1][1]):
+        return True
+    is_deeper = _indent(lines[number]) > _indent(lines[start[0]])
+    return is_deeper and all(line.strip() for line in lines[start[0] : number])
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _on_lines_but(senders: set[str], text: str) -> Iterator[NamedRecipient]:

@@ -90,7 +90,7 @@ def read_notice(mail: ParsedMail, is_null: bool) -> DeliveryReport | None:
     if speaker is _Speaker.PERSON:
         return None
     text = notice_text(mail)
-    if not _speaks_of_failure(mail, speaker, text):
+    if not _speaks_of_failure(mail, speaker, text, is_null):
         return None
     named = named_recipients(mail, may_guess=speaker is _Speaker.DAEMON)
     if not named and not (_is_certain(mail, text) and quoted_heads(mail)):
@@ -137,11 +137,12 @@ def _has_mark(mail: ParsedMail) -> bool:
     )
 
 
-def _speaks_of_failure(mail: ParsedMail, speaker: _Speaker, text: str) -> bool:
+def _speaks_of_failure(mail: ParsedMail, speaker: _Speaker, text: str, is_null: bool) -> bool:
     signs = (
         bool(_FAILED_SUBJECT.search(mail.subject)),
         bool(_FAILED_TEXT.search(text)) or tells_reason(text[:MAX_TEXT]),
         bool(_SMTP_REPLY.search(text)),
         _has_mark(mail),
+        is_null and any(part.content_type == "message/rfc822" for part in mail.report_parts),
     )
     return sum(signs) >= (1 if speaker is _Speaker.DAEMON else 2)

@@ -34,6 +34,8 @@ def read_groups(content: bytes) -> list[Group]:
         elif line[0] in " \t" and last:
             last[-1] = f"{last[-1]} {line.strip()}".strip()
         elif match := _FIELD.match(line):
+            if match[1].lower() == "final-recipient" and "final-recipient" in groups[-1]:
+                groups.append({})  # the empty line between two recipients was left out
             last = groups[-1].setdefault(match[1].lower(), [])
             last.append(match[2].strip())
     return [group for group in groups if group]

@@ -33,7 +33,7 @@ def read_status_report(mail: ParsedMail, _is_null: bool) -> DeliveryReport | Non
     groups = part_groups(mail, _STATUS_PARTS)
     if groups is None and report_type(mail) != "delivery-status":
         return None
-    groups = groups or []
+    groups = _whole(groups or [])
     about_mail = next((group for group in groups if "reporting-mta" in group), {})
     text = notice_text(mail)
     recipients = tuple(one for group in groups if (one := _recipient(group, text)) is not None)
@@ -47,6 +47,18 @@ def read_status_report(mail: ParsedMail, _is_null: bool) -> DeliveryReport | Non
         text=mail.text.strip()[:MAX_TEXT],
         original_mail_from=quoted_return_path(mail),
     )
+
+
+def _whole(groups: list[Group]) -> list[Group]:
+    """Some servers leave an empty line within the fields of one recipient."""
+    whole: list[Group] = []
+    for group in groups:
+        last = whole[-1] if whole else {}
+        if "final-recipient" in last and "action" not in last and "final-recipient" not in group:
+            whole[-1] = {**group, **last}
+        else:
+            whole.append(group)
+    return whole
 
 
 def _recipient(group: Group, text: str) -> ReportedAddress | None:
