@@ -29,7 +29,7 @@ _AFTER_CONTENT = re.compile(
 )
 
 # Words that a specific status outweighs.
-_SAY_LITTLE = frozenset({"policy", "system_error", "syntax", "network_error", "expired", "content", "mailer_error"})
+_SAY_LITTLE = frozenset({"policy", "system_error", "syntax", "network_error", "expired", "content", "mailer_error", "mailbox_busy"})
 # Reasons that an address earns only by a lasting refusal.
 _PASSING = {"host_unknown": "network_error", "not_accepting": "network_error", "bad_address": "policy"}
 
@@ -78,7 +78,7 @@ def classify(status: str, text: str, code: int = 0, *, background: str = "") -> 
     status = _best_status(status, words)
     by_status = _by_status(status)
     by_words = _by_words(words)
-    if background and by_words in ("", "policy") and by_status in ("", "policy", "system_error", "syntax"):
+    if background and not by_words and by_status in ("", "policy", "system_error", "syntax"):
         by_words = _by_words(_clean(background)) or by_words
     if by_words == "user_unknown" and not by_status:
         by_words = _doubted(_lower(background))
@@ -108,7 +108,9 @@ def tells_reason(text: str) -> bool:
 def _weigh(by_words: str, by_status: str) -> str:
     if by_words == "user_unknown" and by_status in ("suspended", "mailbox_full", "mailbox_busy", "sender_rejected"):
         return by_status  # of a mailbox that is there, or of the sender: no proof against the address
-    if by_words == "host_unknown" and by_status == "sender_rejected":
+    if by_words in ("host_unknown", "user_unknown") and by_status in ("sender_rejected", "host_unknown"):
+        return by_status
+    if by_status == "mailbox_full" and by_words in ("rate_limited", "too_large"):
         return by_status
     if by_words in _SAY_LITTLE and by_status not in ("", "policy", "system_error", "syntax", "network_error"):
         return by_status

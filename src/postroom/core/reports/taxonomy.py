@@ -82,7 +82,7 @@ TAXONOMY: dict[str, ReportReason] = _table(
     ),
     (
         "mailbox_busy", Blame.MAILBOX, _T,
-        "The mailbox is there, but could not take the mail just now.",
+        "The mailbox is there, but could not take the mail.",
         "Nothing to do: try again later.",
         "450 4.2.0 mailbox busy",
     ),
