@@ -82,6 +82,8 @@ def classify(status: str, text: str, code: int = 0, *, background: str = "") -> 
         by_words = _by_words(_clean(background)) or by_words
     if by_words == "user_unknown" and not by_status:
         by_words = _doubted(_lower(background))
+    if code == 521 and by_status in ("", "system_error") and by_words in ("", *_SAY_LITTLE):
+        by_words = by_status = "not_accepting"  # RFC 7504
     reason = _weigh(by_words, by_status) or _CODES.get(code, UNDETERMINED)
     is_passing = status.startswith("4") or (not status and 400 <= code < 500)
     return _PASSING.get(reason, reason) if is_passing else reason

@@ -71,7 +71,7 @@ def named_recipients(mail: ParsedMail, *, may_guess: bool) -> tuple[NamedRecipie
     text = notice_text(mail)
     senders = {address.normal for address in (*mail.to, *mail.header_from)}
     places = (
-        _in_failed_header(mail, text),
+        _in_failed_header(mail, text, senders),
         _in_fields(text),
         _on_lines_but(senders, text),
         (found for found in _in_phrases(text, senders)),
@@ -126,12 +126,17 @@ def _unexpanded(named: NamedRecipient) -> NamedRecipient:
     return NamedRecipient(original, named.words, final_address=named.address)
 
 
-def _in_failed_header(mail: ParsedMail, text: str) -> Iterator[NamedRecipient]:
-    """Exim's X-Failed-Recipients."""
-    for value in mail.all_headers("X-Failed-Recipients"):
-        for part in value[:_MAX_HEADER].split(","):
-            address = normalize(part)
-            yield NamedRecipient(address, words_by(text, address) or text)
+def _in_failed_header(mail: ParsedMail, text: str, senders: set[str]) -> Iterator[NamedRecipient]:
+    """Exim's X-Failed-Recipients; where the words name others with a reason, the words count."""
+    values = mail.all_headers("X-Failed-Recipients")
+    addresses = [normalize(part) for value in values for part in value[:_MAX_HEADER].split(",")]
+    by_line = {one.address: one for one in _on_lines_but(senders, text)} if addresses else {}
+    others = [one for one in by_line.values() if tells_reason(one.words) or basic_code(one.words)]
+    if others and not any(address in by_line for address in addresses):
+        yield from others
+        return
+    for address in addresses:
+        yield NamedRecipient(address, by_line[address].words if address in by_line else text)
 
 
 def _in_fields(text: str) -> Iterator[NamedRecipient]:

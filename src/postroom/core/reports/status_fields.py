@@ -23,7 +23,8 @@ _MAX_ADDRESS_FIELD = 1_000  # characters; the search for an address takes time w
 
 def read_groups(content: bytes) -> list[Group]:
     """The groups of a part, separated by empty lines; empty groups are left out."""
-    text = storable(content.decode("utf-8", "replace")).replace("\r\n", "\n").replace("\r", "\n")
+    charset = "iso2022_jp" if b"\x1b$" in content else "utf-8"
+    text = storable(content.decode(charset, "replace")).replace("\r\n", "\n").replace("\r", "\n")
     groups: list[Group] = [{}]
     last: list[str] | None = None
     for line in text.split("\n")[:_MAX_LINES]:

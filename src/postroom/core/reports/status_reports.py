@@ -36,7 +36,8 @@ def read_status_report(mail: ParsedMail, _is_null: bool) -> DeliveryReport | Non
     groups = _whole(groups or [])
     about_mail = next((group for group in groups if "reporting-mta" in group), {})
     text = notice_text(mail)
-    recipients = tuple(one for group in groups if (one := _recipient(group, text)) is not None)
+    found = (_recipient(group, text) for group in groups)
+    recipients = tuple(dict.fromkeys(one for one in found if one is not None))  # some repeat themselves
     if not all(one.address for one in recipients) or not recipients:
         recipients = _with_names(recipients, named_recipients(mail, may_guess=False), text)
     return DeliveryReport(
