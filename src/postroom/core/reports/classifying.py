@@ -1,6 +1,6 @@
 """From a server's reply to a reason of the taxonomy.
 
-Laws: pure, never raises, linear in the text's length (at most 2,000 characters are read). Specific words come first, because
+Laws: pure, never raises, linear in the text's length (at most 1,500 characters are read). Specific words come first, because
 servers are careless with codes; then the enhanced status (RFC 3463, 5248, 6710, 7293, 7372, 7505, 8689 and the IANA registry;
 Microsoft's and Google's published own ones); then words that say little; then the basic code (RFC 5321 4.2.3).
 A name that cannot be found *now* proves nothing against the address.
@@ -12,16 +12,18 @@ import re
 from functools import lru_cache
 
 from postroom.core.reports.taxonomy import UNDETERMINED
-from postroom.core.reports.wordings import WORDINGS
+from postroom.core.reports.wordings import reason_in
 
-_MAX_TEXT = 2_000
+_MAX_TEXT = 1_500
 _ADDRESS = re.compile(r"[^\s<>:;,()\"'\[\]]{1,80}@[^\s<>:;,()\"'\[\]]{1,253}")
 # What senders put before the other server's words: sendmail's for the number, Zoho's for any refusal.
 _GLOSS = re.compile(r"[245]\.\d{1,3}\.\d{1,3} - [a-z ]{1,40} (?=[45]\d\d)|invalid address, error_code :\d{3},")
 _CLOSED = re.compile(r"account is (?:disabled|temporarily limited)")
 _STATUS = re.compile(r"(?<![\d.])([45])\.(\d)\.(\d{1,3})(?![\d.]*\d)")
 
-_REFUSED_RCPT = re.compile(r"recipient address rejected: (?!access denied|undeliverable|unverified)")  # Postfix's own words
+_REFUSED_RCPT = re.compile(
+    r"recipient address rejected: (?!access denied|undeliverable|unverified)"
+)  # Postfix's own words
 # A server that took the recipient at RCPT and refuses after the content.
 _AFTER_CONTENT = re.compile(
     r"smtp command:? data|in reply to end of data|after (?:the )?end of data|>>> data\s{1,9}<<< [45]\d\d(?!.{0,400}need rcpt)|after sending (?:the )?(?:data|message)",
@@ -29,7 +31,9 @@ _AFTER_CONTENT = re.compile(
 )
 
 # Words that a specific status outweighs.
-_SAY_LITTLE = frozenset({"policy", "system_error", "syntax", "network_error", "expired", "content", "mailer_error", "mailbox_busy"})
+_SAY_LITTLE = frozenset(
+    {"policy", "system_error", "syntax", "network_error", "expired", "content", "mailer_error", "mailbox_busy"}
+)
 # Reasons that an address earns only by a lasting refusal.
 _PASSING = {"host_unknown": "network_error", "not_accepting": "network_error", "bad_address": "policy"}
 
@@ -91,7 +95,7 @@ def classify(status: str, text: str, code: int = 0, *, background: str = "") -> 
 
 @lru_cache(maxsize=2048)
 def _by_words(words: str) -> str:
-    return next((reason for reason, pattern in WORDINGS if pattern.search(words)), "")
+    return reason_in(words)
 
 
 def _doubted(background: str) -> str:

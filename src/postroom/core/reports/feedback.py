@@ -80,9 +80,7 @@ def read_receipt(mail: ParsedMail, _is_null: bool) -> DeliveryReport | None:
 def _named(address: str, feedback: str) -> ReportedAddress:
     match feedback:
         case "auth-failure" | "dmarc":
-            return ReportedAddress(
-                address=address, action=Action.DELIVERED, blame=Blame.SENDER, reason="auth_failure"
-            )
+            return ReportedAddress(address=address, action=Action.DELIVERED, blame=Blame.SENDER, reason="auth_failure")
         case "not-spam":
             return ReportedAddress(address=address, action=Action.DELIVERED)
         case _:

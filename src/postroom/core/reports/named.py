@@ -20,6 +20,7 @@ from postroom.core.reports.status_fields import Group, first, read_groups, read_
 from postroom.core.terms.addresses import normalize
 
 _MAX_NOTICE = 20_000  # characters of a notice that are looked at
+_MAX_HTML = 100_000
 _MAX_HEADER = 4_000
 _MAX_RECIPIENTS = 100
 _WORD = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\-\u0080-\U0010ffff]{1,64}"
@@ -65,17 +66,16 @@ class NamedRecipient:
     final_address: str = ""
 
 
-def named_recipients(mail: ParsedMail, *, may_guess: bool) -> tuple[NamedRecipient, ...]:
-    """From the surest place that names any. ``may_guess``: where none does, of the mail that is quoted: who its one To
-    was for, where that was one."""
-    text = notice_text(mail)
+def named_recipients(mail: ParsedMail, text: str, *, guessed_from: str | None = None) -> tuple[NamedRecipient, ...]:
+    """From the surest place that names any. ``text`` is the notice's own, ``guessed_from`` the mail quoted behind it: where no
+    place names any, whom that or a quoted part was for, if it was one."""
     senders = {address.normal for address in (*mail.to, *mail.header_from)}
     places = (
         _in_failed_header(mail, text, senders),
         _in_fields(text),
         _on_lines_but(senders, text),
         (found for found in _in_phrases(text, senders)),
-        _in_quoted_to(mail, text) if may_guess else iter(()),
+        _in_quoted_to(mail, text, guessed_from) if guessed_from is not None else iter(()),
     )
     for place in places:
         found = {one.address: one for one in reversed(list(_some(place)))}
@@ -84,23 +84,19 @@ def named_recipients(mail: ParsedMail, *, may_guess: bool) -> tuple[NamedRecipie
     return ()
 
 
-def notice_text(mail: ParsedMail) -> str:
-    """What the notice says in its own words: the text without the mail that it quotes."""
-    return _split(mail)[0]
-
-
-def quoted_head_in_text(mail: ParsedMail) -> Group:
+def quoted_head_in_text(quoted: str) -> Group:
     """The header of the mail quoted in the notice's text."""
-    return read_head("\n".join(line.strip() if ":" in line else line for line in _split(mail)[1].split("\n")))
+    return read_head("\n".join(line.strip() if ":" in line else line for line in quoted.split("\n"))) if quoted else {}
 
 
-def words_by(text: str, address: str) -> str:
-    """What the notice says after it has named the address on a line."""
-    return next((found.words for found in _on_lines(text) if found.address == address), "") if address else ""
+def words_by_address(text: str) -> dict[str, str]:
+    """What the notice says after it has named an address on a line."""
+    return {found.address: found.words for found in reversed(list(_on_lines(text)))}
 
 
-def _split(mail: ParsedMail) -> tuple[str, str]:
-    text = (mail.text or html_to_text(mail.html)).replace("\r\n", "\n")[:_MAX_NOTICE]
+def split_notice(mail: ParsedMail) -> tuple[str, str]:
+    """What the notice says in its own words, and the mail that it quotes behind them."""
+    text = (mail.text[:_MAX_NOTICE] or html_to_text(mail.html[:_MAX_HTML])).replace("\r\n", "\n")[:_MAX_NOTICE]
     lines = text.split("\n")
     for number, line in enumerate(lines):
         if number and _QUOTE_BEGINS.match(line):
@@ -191,8 +187,8 @@ def _in_phrases(text: str, senders: set[str]) -> Iterator[NamedRecipient]:
             return
 
 
-def _in_quoted_to(mail: ParsedMail, text: str) -> Iterator[NamedRecipient]:
-    for head in (*quoted_heads(mail), quoted_head_in_text(mail)):
+def _in_quoted_to(mail: ParsedMail, text: str, quoted: str) -> Iterator[NamedRecipient]:
+    for head in (*quoted_heads(mail), quoted_head_in_text(quoted)):
         addresses = re.findall(ADDRESS, first(head, "to")[:_MAX_HEADER], _I)
         if len(addresses) == 1:
             yield NamedRecipient(normalize(addresses[0]), text)

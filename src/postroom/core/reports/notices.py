@@ -16,9 +16,9 @@ from enum import IntEnum
 from postroom.core.mime.parsed import ParsedMail
 from postroom.core.reports.classifying import tells_reason
 from postroom.core.reports.delivery_reports import DeliveryReport
-from postroom.core.reports.named import named_recipients, notice_text, quoted_head_in_text
+from postroom.core.reports.named import named_recipients, quoted_head_in_text, split_notice
 from postroom.core.reports.quoted import original_message_id, quoted_heads, quoted_return_path
-from postroom.core.reports.recipients import MAX_TEXT, judge_by_words, kind_of
+from postroom.core.reports.recipients import MAX_TEXT, draft_by_words, judge_all, kind_of
 
 _I = re.IGNORECASE
 _MAX_SIGNS = 20_000
@@ -28,6 +28,11 @@ _DAEMON = re.compile(
     _I,
 )
 _SURE_DAEMON = re.compile(r"mailer[-_. ]?daemon|mail[-_. ]delivery?[-_. ](?:sub)?system", _I)
+# Most mails are written by persons: one of these must be in the name of whoever is looked at more closely.
+_MACHINE_WORDS = (
+    "daemon", "post", "deliver", "administrator", "reply", "mailer", "gateway", "system", "scan", "virus", "spam",
+    "smtp", "bounce", "inetgw", "notif", "robot", "automat", "server", "filter",
+)  # fmt: skip
 _PROGRAM = re.compile(
     r"no[-_.]?reply|do[-_.]?not[-_.]?reply|mail[-_. ]?(?:er|server|gateway|system|scan|filter|robot)|gateway|(?:anti|inter)[-_]?(?:virus|spam|scan)|\bsmtp|bounce|inetgw|system|notif|robot|automat|administrator",
     _I,
@@ -75,6 +80,9 @@ _MARKS: Mapping[str, re.Pattern[str]] = {
 }
 
 
+_RETURN_PATH = re.compile(r"^(?:bounces?|return)[-+=_.]|[-+=_.]bounces?(?:[-+=]|$)", _I)
+
+
 class _Speaker(IntEnum):
     """Who seems to speak, by header alone."""
 
@@ -89,18 +97,18 @@ def read_notice(mail: ParsedMail, is_null: bool) -> DeliveryReport | None:
     speaker = _speaker(mail, is_null)
     if speaker is _Speaker.PERSON:
         return None
-    text = notice_text(mail)
+    text, quoted = split_notice(mail)
     if not _speaks_of_failure(mail, speaker, text, is_null):
         return None
-    named = named_recipients(mail, may_guess=speaker is _Speaker.DAEMON)
+    named = named_recipients(mail, text, guessed_from=quoted if speaker is _Speaker.DAEMON else None)
     if not named and not (_is_certain(mail, text) and quoted_heads(mail)):
         return None
     is_delay = _is_delay(mail.subject, text[:3_000])
-    recipients = tuple(
-        judge_by_words(one.address, one.words, text=text, is_delay=is_delay, final_address=one.final_address)
+    recipients = judge_all(
+        draft_by_words(one.address, one.words, text=text, is_delay=is_delay, final_address=one.final_address)
         for one in named
     )
-    head = quoted_head_in_text(mail)
+    head = quoted_head_in_text(quoted)
     return DeliveryReport(
         kind=kind_of(recipients),
         recipients=recipients,
@@ -120,15 +128,19 @@ def _is_delay(subject: str, text: str) -> bool:
 
 
 def _speaker(mail: ParsedMail, is_null: bool) -> _Speaker:
-    sender = mail.header("From")
-    if _SURE_DAEMON.search(sender):
+    sender = mail.header("From").lower()
+    is_machine = any(word in sender for word in _MACHINE_WORDS)
+    if is_machine and _SURE_DAEMON.search(sender):
         return _Speaker.DAEMON
-    if is_null or _DAEMON.search(sender):
+    if is_null or (is_machine and _DAEMON.search(sender)) or _has_mark(mail) or _comes_to_return_path(mail):
         return _Speaker.POSTMASTER
-    if _has_mark(mail):
-        return _Speaker.POSTMASTER
-    is_program = _FAILED_SUBJECT.search(mail.subject) and not _ANSWERS.match(mail.subject) and _PROGRAM.search(sender)
-    return _Speaker.PROGRAM if is_program else _Speaker.PERSON
+    is_program = is_machine and _PROGRAM.search(sender) and not _ANSWERS.match(mail.subject)
+    return _Speaker.PROGRAM if is_program and _FAILED_SUBJECT.search(mail.subject) else _Speaker.PERSON
+
+
+def _comes_to_return_path(mail: ParsedMail) -> bool:
+    """Nobody but a mail server writes to an envelope sender."""
+    return any(_RETURN_PATH.search(address.local) for address in mail.to)
 
 
 def _has_mark(mail: ParsedMail) -> bool:

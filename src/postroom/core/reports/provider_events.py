@@ -13,7 +13,7 @@ from typing import Any
 from postroom.core.mime.parsed import ParsedMail
 from postroom.core.reports.delivery_reports import Action, DeliveryReport, ReportedAddress, ReportKind
 from postroom.core.reports.feedback import complained
-from postroom.core.reports.recipients import MAX_TEXT, judge, kind_of, read_action
+from postroom.core.reports.recipients import MAX_TEXT, Draft, judge_all, kind_of, read_action
 from postroom.core.reports.status_fields import bare_value
 from postroom.core.terms.addresses import normalize
 from postroom.core.terms.message_ids import read_message_ids
@@ -70,33 +70,35 @@ def _recipients(event: Mapping[str, Any]) -> tuple[tuple[ReportedAddress, ...], 
         case "bounce":
             bounce = _mapping(event.get("bounce"))
             is_passing = _text(bounce.get("bounceType")).lower() == "transient"
-            return tuple(_bounced(one, is_passing) for one in _list(bounce.get("bouncedRecipients"))), False
+            found = _list(bounce.get("bouncedRecipients"))
+            return judge_all(_bounced(one, is_passing) for one in found), False
         case "complaint":
             found = _list(_mapping(event.get("complaint")).get("complainedRecipients"))
             return tuple(complained(address) for one in found if (address := _address(one))), True
         case "deliverydelay":
             found = _list(_mapping(event.get("deliveryDelay")).get("delayedRecipients"))
-            return tuple(_delayed(one) for one in found), False
+            return judge_all(_delayed(one) for one in found), False
         case _:
             found = _list(_mapping(event.get("delivery")).get("recipients"))
-            return tuple(judge(_address(one), action=Action.DELIVERED, status="2.0.0") for one in found), False
+            drafts = (Draft(address=_address(one), action=Action.DELIVERED, status="2.0.0") for one in found)
+            return judge_all(drafts), False
 
 
-def _bounced(one: object, is_passing: bool) -> ReportedAddress:
+def _bounced(one: object, is_passing: bool) -> Draft:
     given = _mapping(one)
     status = _text(given.get("status")) or ("4.0.0" if is_passing else "5.0.0")
-    return judge(
-        _address(one),
+    return Draft(
+        address=_address(one),
         action=read_action(_text(given.get("action")) or "failed", status),
         status=status,
         reply=bare_value(_text(given.get("diagnosticCode"))),
     )
 
 
-def _delayed(one: object) -> ReportedAddress:
+def _delayed(one: object) -> Draft:
     given = _mapping(one)
-    return judge(
-        _address(one),
+    return Draft(
+        address=_address(one),
         action=Action.DELAYED,
         status=_text(given.get("status")) or "4.0.0",
         reply=bare_value(_text(given.get("diagnosticCode"))),

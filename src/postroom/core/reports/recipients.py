@@ -7,36 +7,60 @@ basic code. A reply that tells no reason is read in the light of what else the r
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
 
 from postroom.core.reports.classifying import classify
 from postroom.core.reports.delivery_reports import Action, ReportedAddress, ReportKind
 from postroom.core.reports.taxonomy import blame_of_reason
 
 MAX_TEXT = 2_000
+_MAX_RECIPIENTS = 2_000
+_MAX_WEIGHED = 12_000  # characters of replies that differ
 _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
 _FAILED_STATUS = re.compile(r"(?<![\d.])([45])\.(\d)\.(\d{1,3})(?![\d.]*\d)")
 _CODE = re.compile(r"(?:^|[\s;:<('\"\[])#?([45][0-7]\d)[\s\-'\"#:,]")
 
 
-def judge(
-    address: str,
-    *,
-    action: Action | None = None,
-    status: str = "",
-    reply: str = "",
-    final_address: str = "",
-    background: str = "",
-) -> ReportedAddress:
-    """``action`` None: what the status says, or failed. ``background`` is the rest of the report's words."""
-    reply = reply.strip()[:MAX_TEXT]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What the report gives for one recipient. ``action`` None: what the status says, or failed. ``background`` is the rest of
+    the report's words."""
+
+    address: str
+    action: Action | None = None
+    status: str = ""
+    reply: str = ""
+    final_address: str = ""
+    background: str = ""
+
+
+def judge_all(drafts: Iterable[Draft]) -> tuple[ReportedAddress, ...]:
+    """Each recipient judged; some reports repeat themselves. The words of very long reports are weighed up to a limit, then the
+    numbers decide alone."""
+    left = _MAX_WEIGHED
+    judged: dict[ReportedAddress, None] = {}
+    seen: set[tuple[str, str]] = set()
+    for draft in islice(drafts, _MAX_RECIPIENTS):
+        words = (draft.reply.replace(draft.address, ""), draft.background)
+        if words not in seen:
+            seen.add(words)
+            left -= min(len(words[0]), MAX_TEXT) + min(len(words[1]), MAX_TEXT)
+        judged[judge(draft, weighs_words=left > 0)] = None
+    return tuple(judged)
+
+
+def judge(draft: Draft, *, weighs_words: bool = True) -> ReportedAddress:
+    """One recipient, with status, reason and blame."""
+    reply = draft.reply.strip()[:MAX_TEXT]
     code = basic_code(reply)
-    status = best_status(status, reply) or (f"{code // 100}.0.0" if code else "")
-    action = action or _action_of(status)
-    reason = classify(status, reply, code, background=background)
+    status = best_status(draft.status, reply) or (f"{code // 100}.0.0" if code else "")
+    reason = classify(status, reply if weighs_words else "", code, background=draft.background if weighs_words else "")
     return ReportedAddress(
-        address=address,
-        final_address=final_address if final_address != address else "",
-        action=action,
+        address=draft.address,
+        final_address=draft.final_address if draft.final_address != draft.address else "",
+        action=draft.action or _action_of(status),
         status=status,
         reply=reply,
         reason=reason,
@@ -44,14 +68,18 @@ def judge(
     )
 
 
-def judge_by_words(address: str, words: str, *, text: str, is_delay: bool, final_address: str = "") -> ReportedAddress:
+def draft_by_words(address: str, words: str, *, text: str, is_delay: bool, final_address: str = "") -> Draft:
     """A recipient that a notice names in plain words: ``words`` stand by it, ``text`` is the whole notice."""
+    words, text = words[:MAX_TEXT], text[:MAX_TEXT]
     found = _FAILED_STATUS.search(words) or (None if basic_code(words) else _FAILED_STATUS.search(text))
     code = basic_code(words) or basic_code(text)
-    status = found[0] if found else f"{code // 100 if code else 4 if is_delay else 5}.0.0"
-    action = Action.DELAYED if is_delay else Action.FAILED
-    return judge(
-        address, action=action, status=status, reply=words, final_address=final_address, background=text[:MAX_TEXT]
+    return Draft(
+        address=address,
+        action=Action.DELAYED if is_delay else Action.FAILED,
+        status=found[0] if found else f"{code // 100 if code else 4 if is_delay else 5}.0.0",
+        reply=words,
+        final_address=final_address,
+        background=text,
     )
 
 

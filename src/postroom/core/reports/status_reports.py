@@ -7,14 +7,22 @@ of the part for people are asked.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from postroom.core.mime.parsed import ParsedMail
 from postroom.core.reports.delivery_reports import DeliveryReport, ReportedAddress, ReportKind
-from postroom.core.reports.named import NamedRecipient, named_recipients, notice_text, words_by
+from postroom.core.reports.named import NamedRecipient, named_recipients, split_notice, words_by_address
 from postroom.core.reports.quoted import original_message_id, quoted_return_path
-from postroom.core.reports.recipients import MAX_TEXT, best_status, judge, judge_by_words, kind_of, read_action
+from postroom.core.reports.recipients import (
+    MAX_TEXT,
+    Draft,
+    best_status,
+    draft_by_words,
+    judge_all,
+    kind_of,
+    read_action,
+)
 from postroom.core.reports.status_fields import (
     Group,
     bare_value,
@@ -35,11 +43,12 @@ def read_status_report(mail: ParsedMail, _is_null: bool) -> DeliveryReport | Non
         return None
     groups = _whole(groups or [])
     about_mail = next((group for group in groups if "reporting-mta" in group), {})
-    text = notice_text(mail)
-    found = (_recipient(group, text) for group in groups)
-    recipients = tuple(dict.fromkeys(one for one in found if one is not None))  # some repeat themselves
+    text, _ = split_notice(mail)
+    by_line = words_by_address(text)
+    found = (_draft(group, text, by_line) for group in groups)
+    recipients = judge_all(one for one in found if one is not None)
     if not all(one.address for one in recipients) or not recipients:
-        recipients = _with_names(recipients, named_recipients(mail, may_guess=False), text)
+        recipients = _with_names(recipients, named_recipients(mail, text), text)
     return DeliveryReport(
         kind=kind_of(recipients) if recipients else _kind_by_words(mail),
         recipients=recipients,
@@ -62,7 +71,7 @@ def _whole(groups: list[Group]) -> list[Group]:
     return whole
 
 
-def _recipient(group: Group, text: str) -> ReportedAddress | None:
+def _draft(group: Group, text: str, by_line: Mapping[str, str]) -> Draft | None:
     """One per-recipient group (RFC 3464 2.3); None for the per-message group."""
     original = read_typed_address(first(group, "original-recipient"))
     final = read_typed_address(first(group, "final-recipient")) or read_typed_address(
@@ -73,13 +82,11 @@ def _recipient(group: Group, text: str) -> ReportedAddress | None:
     reply = bare_value(first(group, "diagnostic-code"))
     given = first(group, "status")
     status = best_status(given, reply)
-    if not reply:
-        reply = words_by(text, final) or words_by(text, original)
-    return judge(
-        _fuller(original, final) or final,
+    return Draft(
+        address=_fuller(original, final) or final,
         action=read_action(first(group, "action"), status),
         status=status,
-        reply=reply,
+        reply=reply or by_line.get(final) or by_line.get(original) or "",
         final_address=final if original else "",
         background="\n".join(part for part in (given, text[:MAX_TEXT]) if part),
     )
@@ -102,8 +109,8 @@ def _with_names(
     if len(nameless) == len(fresh):
         filled = iter(fresh)
         return tuple(one if one.address else replace(one, address=next(filled).address) for one in recipients)
-    judged = (judge_by_words(one.address, one.words, text=text, is_delay=False) for one in fresh)
-    return (*(one for one in recipients if one.address), *judged)
+    drafts = (draft_by_words(one.address, one.words, text=text, is_delay=False) for one in fresh)
+    return (*(one for one in recipients if one.address), *judge_all(drafts))
 
 
 def _kind_by_words(mail: ParsedMail) -> ReportKind:
