@@ -21,7 +21,7 @@ from postroom.core.reports.quoted import original_message_id, quoted_heads, quot
 from postroom.core.reports.recipients import MAX_TEXT, draft_by_words, judge_all, kind_of
 
 _I = re.IGNORECASE
-_MAX_SIGNS = 20_000
+_MAX_LINE = 1_000  # characters of a subject or sender
 
 _DAEMON = re.compile(
     r"mailer[-_. ]?daemon|mail[-_. ]?daemon|\bmdaemon@|post[-_]?master\b|mail[-_. ]delivery?[-_. ](?:sub)?system|mail administrator",
@@ -103,7 +103,7 @@ def read_notice(mail: ParsedMail, is_null: bool) -> DeliveryReport | None:
     named = named_recipients(mail, text, guessed_from=quoted if speaker is _Speaker.DAEMON else None)
     if not named and not (_is_certain(mail, text) and quoted_heads(mail)):
         return None
-    is_delay = _is_delay(mail.subject, text[:3_000])
+    is_delay = _is_delay(mail.subject[:_MAX_LINE], text[:3_000])
     recipients = judge_all(
         draft_by_words(one.address, one.words, text=text, is_delay=is_delay, final_address=one.final_address)
         for one in named
@@ -120,7 +120,8 @@ def read_notice(mail: ParsedMail, is_null: bool) -> DeliveryReport | None:
 
 def _is_certain(mail: ParsedMail, text: str) -> bool:
     """A notice that names nobody: subject and words must both speak of a failure, and the mail must be there."""
-    return bool(_FAILED_SUBJECT.search(mail.subject) and _FAILED_TEXT.search(text)) and not _ANSWERS.match(mail.subject)
+    subject = mail.subject[:_MAX_LINE]
+    return bool(_FAILED_SUBJECT.search(subject) and _FAILED_TEXT.search(text)) and not _ANSWERS.match(subject)
 
 
 def _is_delay(subject: str, text: str) -> bool:
@@ -128,14 +129,14 @@ def _is_delay(subject: str, text: str) -> bool:
 
 
 def _speaker(mail: ParsedMail, is_null: bool) -> _Speaker:
-    sender = mail.header("From").lower()
+    sender, subject = mail.header("From")[:_MAX_LINE].lower(), mail.subject[:_MAX_LINE]
     is_machine = any(word in sender for word in _MACHINE_WORDS)
     if is_machine and _SURE_DAEMON.search(sender):
         return _Speaker.DAEMON
     if is_null or (is_machine and _DAEMON.search(sender)) or _has_mark(mail) or _comes_to_return_path(mail):
         return _Speaker.POSTMASTER
-    is_program = is_machine and _PROGRAM.search(sender) and not _ANSWERS.match(mail.subject)
-    return _Speaker.PROGRAM if is_program and _FAILED_SUBJECT.search(mail.subject) else _Speaker.PERSON
+    is_program = is_machine and _PROGRAM.search(sender) and not _ANSWERS.match(subject)
+    return _Speaker.PROGRAM if is_program and _FAILED_SUBJECT.search(subject) else _Speaker.PERSON
 
 
 def _comes_to_return_path(mail: ParsedMail) -> bool:
@@ -145,13 +146,14 @@ def _comes_to_return_path(mail: ParsedMail) -> bool:
 
 def _has_mark(mail: ParsedMail) -> bool:
     return any(
-        (pattern := _MARKS.get(name.lower())) is not None and pattern.search(value) for name, value in mail.headers
+        (pattern := _MARKS.get(name.lower())) is not None and pattern.search(value[:_MAX_LINE])
+        for name, value in mail.headers
     )
 
 
 def _speaks_of_failure(mail: ParsedMail, speaker: _Speaker, text: str, is_null: bool) -> bool:
     signs = (
-        bool(_FAILED_SUBJECT.search(mail.subject)),
+        bool(_FAILED_SUBJECT.search(mail.subject[:_MAX_LINE])),
         bool(_FAILED_TEXT.search(text)) or tells_reason(text[:MAX_TEXT]),
         bool(_SMTP_REPLY.search(text)),
         _has_mark(mail),

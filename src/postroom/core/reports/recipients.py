@@ -16,7 +16,7 @@ from postroom.core.reports.delivery_reports import Action, ReportedAddress, Repo
 from postroom.core.reports.taxonomy import blame_of_reason
 
 MAX_TEXT = 2_000
-_MAX_RECIPIENTS = 2_000
+_MAX_RECIPIENTS = 1_000
 _MAX_WEIGHED = 12_000  # characters of replies that differ
 _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
 _FAILED_STATUS = re.compile(r"(?<![\d.])([45])\.(\d)\.(\d{1,3})(?![\d.]*\d)")

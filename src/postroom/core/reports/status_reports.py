@@ -114,4 +114,4 @@ def _with_names(
 
 
 def _kind_by_words(mail: ParsedMail) -> ReportKind:
-    return ReportKind.RECEIPT if _SUCCESS.search(mail.subject) else ReportKind.BOUNCE
+    return ReportKind.RECEIPT if _SUCCESS.search(mail.subject[:1_000]) else ReportKind.BOUNCE
