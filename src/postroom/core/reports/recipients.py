@@ -52,15 +52,19 @@ def judge_all(drafts: Iterable[Draft]) -> tuple[ReportedAddress, ...]:
 
 
 def judge(draft: Draft, *, weighs_words: bool = True) -> ReportedAddress:
-    """One recipient, with status, reason and blame."""
+    """One recipient, with status, reason and blame; a success has no reason."""
     reply = draft.reply.strip()[:MAX_TEXT]
     code = basic_code(reply)
     status = best_status(draft.status, reply) or (f"{code // 100}.0.0" if code else "")
-    reason = classify(status, reply if weighs_words else "", code, background=draft.background if weighs_words else "")
+    action = draft.action or _action_of(status)
+    reason = ""
+    if action in (Action.FAILED, Action.DELAYED):
+        words, background = (reply, draft.background) if weighs_words else ("", "")
+        reason = classify(status, words, code, background=background)
     return ReportedAddress(
         address=draft.address,
         final_address=draft.final_address if draft.final_address != draft.address else "",
-        action=draft.action or _action_of(status),
+        action=action,
         status=status,
         reply=reply,
         reason=reason,
