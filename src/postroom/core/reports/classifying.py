@@ -34,6 +34,11 @@ _AFTER_CONTENT = re.compile(
 _SAY_LITTLE = frozenset(
     {"policy", "system_error", "syntax", "network_error", "expired", "content", "mailer_error", "mailbox_busy"}
 )
+# Words and statuses of one kind, where the status knows better.
+_SHARPER = frozenset({
+    ("rate_limited", "mailbox_full"), ("too_large", "mailbox_full"), ("mailbox_full", "system_full"),
+    ("login_required", "auth_failure"),
+})  # fmt: skip
 # Reasons that an address earns only by a lasting refusal.
 _PASSING = {"host_unknown": "network_error", "not_accepting": "network_error", "bad_address": "policy"}
 
@@ -116,7 +121,7 @@ def _weigh(by_words: str, by_status: str) -> str:
         return by_status  # of a mailbox that is there, or of the sender: no proof against the address
     if by_words in ("host_unknown", "user_unknown") and by_status in ("sender_rejected", "host_unknown"):
         return by_status
-    if by_status == "mailbox_full" and by_words in ("rate_limited", "too_large"):
+    if (by_words, by_status) in _SHARPER:
         return by_status
     if by_words in _SAY_LITTLE and by_status not in ("", "policy", "system_error", "syntax", "network_error"):
         return by_status

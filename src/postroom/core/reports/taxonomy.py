@@ -222,7 +222,7 @@ TAXONOMY: dict[str, ReportReason] = _table(
         "mailer_error", Blame.SERVER, _P,
         "A program that the recipient's server hands mail to has failed.",
         "Tell the postmaster of the recipient by other means.",
-        "550 5.3.0 the delivery program ended with an error",
+        "550 5.3.0 the delivery program exited with code 75",
     ),
     (
         "syntax", Blame.SERVER, _P,

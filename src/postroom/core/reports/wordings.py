@@ -61,7 +61,7 @@ _WORDINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "domain of sender",
         "sender'?s? (?:e-?mail )?(?:address|domain)[^.]{0,30}(?:does not|not exist|doesn'?t|could not|cannot|is invalid|was rejected|reject)",
         "mailfrom domain", "access denied to sender", "not (?:allowed|authori[sz]ed|permitted) to send (?:as|from|mail from)",
-        "does not have permission to send as", "sendasdenied", "cannot resolve (?:the )?(?:domain|sender)",
+        "permissions? to send as", "sendasdenied", "cannot resolve (?:the )?(?:domain|sender)",
         "(?:helo|ehlo)(?: command| name| hostname| argument)?.{0,40}(?:rejected|invalid|refused|mismatch|not accept|bogus|must|denied|does not)",
         "invalid (?:helo|ehlo)", "my name was rejected", "bad helo", "from header", "multiple from",
         r"\bfrom:? address[^.]{0,30}(?:missing|invalid|rfc)", "user entry", "envelope blocked",
@@ -131,7 +131,7 @@ _WORDINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "frequency limited", "(?:limit|maximum)[^.]{0,20}(?:connections|messages per|number of (?:messages|connections|concurrent))",
         "connection (?:rate|limit|frequency)", "concurrent", "receiving (?:e-?)?mail (?:at a rate|too quickly)",
         "volume or user complaints", "deferred due to", "temporarily deferred", "deferred[- ]connection", "slow down", "too quickly",
-        r"\[ts[s0-9]\d{1,2}\]", r"\brp-00[123]\b", "traffic shap", "temporarily (?:rate|throttl|block)", "message rate", "busy",
+        r"\[ts[s0-9]\d{1,2}\]", r"\brp-00[123]\b", "traffic shap", "temporarily (?:rate|throttl|block)", "message rate", "(?<!mailbox )busy",
         "too many recipients (?:this|per|in) ", r"try again later.{0,30}\brate", r"\brl00000\d", "excessive",
     )),
     ("too_many_recipients", (
@@ -300,7 +300,7 @@ _WORDINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "name server",
     )),
     ("mailbox_busy", (
-        "mailbox (?:is )?(?:unavailable|not available)", "mailbox access denied",
+        "mailbox (?:is )?(?:unavailable|not available|busy)", "mailbox access denied",
     )),
     # their machine
     ("system_full", (
