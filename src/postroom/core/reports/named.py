@@ -45,14 +45,16 @@ _PHRASES = tuple(
     re.compile(pattern.replace("ADDR", f"[\\[(<\"'*\\s]*{ADDRESS}"), _I)
     for pattern in (
         r"(?:undeliverable|delivered|deliver(?:y|ing)?(?:\s+\w+){0,4}|delivery failed[^:\n]{0,30})\s+(?:address|to|recipients?)\s*(?:the following recipients?)?\s*:?\s*ADDR",
-        r"(?:undeliverable address|target mail address|final delivery userid|originally addressed to|addressed to(?: email address)?|(?:failed )?recipient(?:s)?(?: address)?|failed address|permanent errors|d[eé]livr[eé] a|address failed|mailbox is full|unknown user|exceeds allowed size|status: error, address|无法发送到|收件人[^\n@]{0,12})\s*:?\s*(?:--)?\s*ADDR",
+        r"(?:undeliverable address|target mail address|final delivery userid|originally addressed to|addressed to(?: email address)?|(?:failed )?recipient(?:s)?(?: address)?|failed address|permanent errors|d[eé]livr[eé] a|address failed|mailbox is full|unknown (?:user|host|domain)|exceeds allowed size|status: error, address|无法发送到|收件人[^\n@]{0,12})\s*:?\s*(?:--)?\s*ADDR",
         r"(?:rcpt to|rejected recipient|your message to|verify that|message-id in)\s*:?\s*ADDR",
         r"(?:\battempts|delivery failed)\s*:\s*ADDR",
+        r"your message\s{1,20}to:\s{1,20}ADDR",
         r"\b[45]\d\d[ -](?:[45]\.\d{1,3}\.\d{1,3}\s)?ADDR",
         r"\bT=ADDR",
         r":ADDR>\s{1,3}:",
         r"user\s+[^\n(]{0,60}\(ADDR\) (?:not|is not) ",
         r"(?:cannot|can not|can't|not) be delivered[^\n@]{0,60}?\bADDR",
+        r"(?:to|in|list) <ADDR>\.\s",
     )
 )
 

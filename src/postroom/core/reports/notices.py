@@ -40,7 +40,7 @@ _PROGRAM = re.compile(
 _FAILED_SUBJECT = re.compile(
     r"undeliver|not delivered|non[- ]?delivery|not? deliverable|delivery (?:has )?(?:fail|status|report|problem|delay|error)|failure notice|failure delivery|\[bounce\]"
     r"|(?:delivery|mail|message|system|sending) (?:failure|error)|mail failed|failed mail|returned (?:mail|message|to sender)|returning (?:message )?to sender|systems bounce"
-    r"|could(?: not|n't) be (?:delivered|sent)|(?:bounce|warning).{0,30}(?:notif|not yet|message)|error sending your (?:mail|message)|delayed mail|message you sent blocked|delivery has failed|loop alert"
+    r"|could(?: not|n't) be (?:delivered|sent)|(?:bounce|warning).{0,30}(?:notif|not yet|message)|error sending your (?:mail|message)|delayed mail|message you sent blocked|delivery has failed|loop alert|loop back warning|not member article|mail (?:to|from) [^ ]{1,200} (?:was )?rejected"
     r"|unzustellbar|nicht zugestellt|fehler bei der zustellung|non remis|non distribu|no (?:se )?(?:puede )?entrega|no entregado|mancata consegna|non recapitabile|n[ãa]o (?:[ée] poss[íi]vel )?entreg|kan inte levereras|kunne ikke leveres|niet bezorgbaar|onbestelbaar|niedostarcz|nedoru[cč]|toimittamaton|k[eé]zbes[ií]thetetlen|iletilemedi|nelivrat"
     r"|не доставлено|недоставлен|не удалось доставить|配信できません|配信不能|送信できません|エラーメール|无法送达|退信|無法傳遞|전달되지|반송|배달 실패",
     _I,
@@ -48,7 +48,7 @@ _FAILED_SUBJECT = re.compile(
 _FAILED_TEXT = re.compile(
     r"(?:could(?: not|n't)|can(?: ?not|'t)) be (?:delivered|sent)|(?:was|is|has) not (?:been |yet been )?delivered|un(?:able|deliverable)[^.\n]{0,40}(?:deliver|\bto\b|address)|delivery (?:to|of|has)\b[^.\n]{0,60}(?:fail|delay|not)"
     r"|(?:not|n't) able to deliver|did not (?:reach|receive)|had (?:permanent|transient|delivery|trouble)|permanent(?:ly)? (?:fatal )?(?:error|fail)|returned permanent errors|was rejected (?:and|by)|reason: mailbox|trouble delivering"
-    r"|undeliverable|invalid final delivery|mailbox is full|delivery failed|error delivering your mail|rejected recipient|encountered delivery problems|(?:not|n't) be able to deliver|incorrectly constructed|duplicated message-id|could not deliver"
+    r"|undeliverable|invalid final delivery|mailbox is full|delivery failed|error delivering your mail|rejected recipient|encountered delivery problems|(?:not|n't) be able to deliver|incorrectly constructed|duplicated message-id|could not deliver|you(?:'| a)re not a member|not member article|reject mail (?:from|to)|loop condition|security alert"
     r"|pas pu [eê]tre d[eé]livr|[eé]chec de la remise|no (?:pudo|ha podido) (?:ser entregado|entregarse)|error de entrega|nicht zugestellt|fehler bei der nachrichtenzustellung|impossibile recapitare|falha na entrega|non e' stato possibile|niet bezorgen|det gick inte att leverera|nie powiod[lł]o si[eę]"
     r"|не может быть (?:доставлено|отправлено)|невозможно доставить|сбой доставки|failure reasons|delivery errors"
     r"|(?:送信|配信)(?:でき|に失敗)|への配信|被退回|无法送达|未能向|전송(?:되지|하지)",
