@@ -271,7 +271,7 @@ _WORDINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "name or service not known", "nodename nor servname",
         "unable to (?:find|resolve|look ?up)[^.]{0,40}(?:domain|host|mx|name|address)",
         "failed to (?:resolve|find|look)[^.]{0,30}(?:domain|host|mx|name)", "not a(?:n)? (?:valid|known|existing) (?:domain|host)",
-        r"dns\.\w", "no address associated", "illegal host", "bad dest(?:ination)? (?:system|host)", 
+        r"dns\.\w", "no address associated", "illegal host", "bad dest(?:ination)? (?:system|host)",
         "dns name (?:does not|unknown)", "cannot be resolved", "dns error.{0,80}nxdomain",
         "(?:dom[aä]ne?|domaine|dominio|dom[ií]nio)[^.]{0,20}(?:nicht gefunden|existiert nicht|inconnu|introuvable|no existe|desconocid|inesistente|n[aã]o existe)",
     )),
