@@ -166,7 +166,7 @@ def _record(
         kind_id=decision.kind,
         title=(str(defaults.pop("title", "") or one.mail.subject) or "(no subject)")[:500],
         stage=str(defaults.pop("stage", stages.get(decision.kind, "")))[:80],
-        contact_id=one.facts.author.contact_id,
+        contact_id=one.facts.author.within(decision.company_id).contact_id,
         contact_name=(author.name if author else "")[:200],
         contact_address=one.evidence.author_normal[:320],
         responsible=alias.responsible if alias else None,
@@ -190,9 +190,9 @@ def _follow_new(records: Sequence[Record], creations: Sequence[Creation], aliase
         if alias is not None and alias.responsible is not None:
             colleagues.append(alias.responsible.contact_id)
         rows += [Follower(record=record, contact_id=contact_id, notes=True) for contact_id in dict.fromkeys(colleagues)]
-        author_id = one.facts.author.contact_id
-        if author_id is not None and author_id not in colleagues:
-            rows.append(Follower(record=record, contact_id=author_id, notes=one.facts.author.is_colleague))
+        author = one.facts.author.within(decision.company_id)
+        if author.contact_id is not None and author.contact_id not in colleagues:
+            rows.append(Follower(record=record, contact_id=author.contact_id, notes=author.is_colleague))
     insert(rows)
 
 
@@ -216,7 +216,7 @@ def _posting(ports: Ports, one: Decided, record: Record, appended: AppendToRecor
         record=record,
         kind=MessageKind.NOTE if appended and appended.as_note else MessageKind.COMMENT,
         author=Author(
-            contact_id=one.facts.author.contact_id if spoken else None,
+            contact_id=one.facts.author.within(record.company_id, record.pk).contact_id if spoken else None,
             name=author.name if author else "",
             address=author.spec if author else one.evidence.mail_from,
         ),
@@ -261,11 +261,12 @@ def _bodies(ports: Ports, mail: ParsedMail) -> tuple[str, str]:
 
 def _follow_authors(appendings: Sequence[Appending], known: Mapping[int, Record]) -> None:
     """Who answers with proof and is known follows from now on (I-66)."""
-    rows = [
-        Follower(record_id=d.record_id, contact_id=one.facts.author.contact_id, notes=one.facts.author.is_colleague)
-        for one, d in appendings
-        if d.record_id in known and one.facts.author.contact_id and not d.unverified and d.notify
-    ]
+    rows = []
+    for one, d in appendings:
+        if d.record_id in known and not d.unverified and d.notify:
+            author = one.facts.author.within(known[d.record_id].company_id, d.record_id)
+            if author.contact_id is not None:
+                rows.append(Follower(record_id=d.record_id, contact_id=author.contact_id, notes=author.is_colleague))
     Follower.objects.bulk_create(rows, ignore_conflicts=True)
 
 

@@ -80,7 +80,12 @@ def reference(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
     same = next(((r, a) for r, a in aliases_named(evidence, facts) if not is_elsewhere(a, answered)), None)
     if same is not None:
         recipient, alias = same
-        answer = check_policy(alias, author_of(facts), evidence.author_normal, record_id=answered.record_id)
+        answer = check_policy(
+            alias,
+            author_of(facts, alias.company_id, answered.record_id),
+            evidence.author_normal,
+            record_id=answered.record_id,
+        )
         if answer.admission is Admission.REFUSED:
             return (_refuse("policy", evidence, (*reasons, answer.reason), recipient=recipient.normal, alias=alias),)
         reasons.append(because("reply.alias_same_kind", recipient=recipient.normal))
@@ -174,7 +179,8 @@ def _replies_by_token(evidence: Evidence, facts: Facts) -> tuple[Decision, ...]:
 def _through_alias(
     recipient: Recipient, alias: AliasFact, evidence: Evidence, facts: Facts, *before: Reason
 ) -> Decision:
-    answer = check_policy(alias, author_of(facts), evidence.author_normal)
+    about = alias.forced_record_id or alias.owner_record_id
+    answer = check_policy(alias, author_of(facts, alias.company_id, about), evidence.author_normal)
     match answer.admission:
         case Admission.MISCONFIGURED:
             return Hold(reasons=(*before, answer.reason))
