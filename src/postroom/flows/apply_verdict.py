@@ -6,10 +6,9 @@ New records first, then one `post_messages` for all messages, then reports and r
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db import connection
 
@@ -17,6 +16,7 @@ from postroom.core.mime.html_quotes import separate_html_reply
 from postroom.core.mime.markup import text_to_html
 from postroom.core.mime.parsed import ParsedMail
 from postroom.core.mime.quotes import separate_reply
+from postroom.core.routing.alias_values import KindShape, Plain, usable_defaults
 from postroom.core.routing.verdicts import (
     AliasFact,
     AppendToRecord,
@@ -143,23 +143,45 @@ def _create_records(creations: Sequence[Creation], now: datetime) -> list[Record
     aliases = {
         alias.pk: alias
         for alias in Alias.objects.filter(pk__in={d.alias_id for _, d in creations if d.alias_id}).select_related(
-            "responsible", "company"
+            "responsible", "company", "kind"
         )
     }
-    records = [_record(one, d, aliases.get(d.alias_id or 0), stages, now) for one, d in creations]
+    defaults, unfit = _defaults(aliases.values())
+    records = [
+        _record(one, d, aliases.get(d.alias_id or 0), defaults.get(d.alias_id or 0, {}), stages, now)
+        for one, d in creations
+    ]
     for record, (_, d) in zip(records, creations, strict=True):
         record.kind = kinds[d.kind]
     made = insert(records)
     _follow_new(made, creations, aliases)
-    Alias.objects.filter(pk__in=aliases.keys()).exclude(status="valid").update(status="valid")
+    Alias.objects.filter(pk__in=aliases.keys() - unfit).exclude(status="valid").update(status="valid")
+    Alias.objects.filter(pk__in=unfit).exclude(status="invalid").update(status="invalid")
     return made
 
 
+def _defaults(aliases: Iterable[Alias]) -> tuple[dict[int, dict[str, Plain]], set[int]]:
+    """What the records of each alias begin with, and the aliases with values that no longer fit their kind."""
+    found: dict[int, dict[str, Plain]] = {}
+    unfit = set()
+    for alias in aliases:
+        shape = KindShape(stages=alias.kind.stages, value_names=alias.kind.value_names)
+        found[alias.pk], all_fit = usable_defaults(alias.defaults, shape)
+        if not all_fit:
+            unfit.add(alias.pk)
+    return found, unfit
+
+
 def _record(
-    one: Decided, decision: CreateRecord, alias: Alias | None, stages: Mapping[str, str], now: datetime
+    one: Decided,
+    decision: CreateRecord,
+    alias: Alias | None,
+    defaults: Mapping[str, Plain],
+    stages: Mapping[str, str],
+    now: datetime,
 ) -> Record:
     """Defaults of the alias override what the mail says (I-64)."""
-    defaults: dict[str, Any] = dict(alias.defaults) if alias is not None and isinstance(alias.defaults, dict) else {}
+    defaults = dict(defaults)
     author = one.mail.author
     return Record(
         company_id=decision.company_id,
