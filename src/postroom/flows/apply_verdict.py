@@ -16,7 +16,6 @@ from postroom.core.mime.html_quotes import separate_html_reply
 from postroom.core.mime.markup import text_to_html
 from postroom.core.mime.parsed import ParsedMail
 from postroom.core.mime.quotes import separate_reply
-from postroom.core.routing.alias_values import KindShape, Plain, usable_defaults
 from postroom.core.routing.verdicts import (
     AliasFact,
     AppendToRecord,
@@ -30,6 +29,7 @@ from postroom.core.routing.verdicts import (
     Refuse,
     Verdict,
 )
+from postroom.core.terms.alias_values import KindShape, Plain, usable_defaults
 from postroom.core.terms.reasons import reasons_as_json
 from postroom.core.terms.states import InboundState, MessageKind
 from postroom.flows.ports import Ports

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from postroom.core.routing.alias_values import AliasValueError, KindShape, check_defaults, clean_alias_name
+from postroom.core.terms.alias_values import AliasValueError, KindShape, check_defaults, clean_alias_name
 from postroom.core.terms.states import AliasPolicy
 from postroom.flows.ports import Ports
 from postroom.store.models import Alias, AliasDomain, AliasFollower, RecordKind
@@ -55,7 +55,7 @@ def checked_domain(values: Mapping[str, Any], domain: AliasDomain | None) -> dic
     return values
 
 
-def forget_retired(name: str, domain_id: int | None, company_id: int | None) -> None:
+def forget_retired(name: str, domain_id: int, company_id: int) -> None:
     """Room for an address that comes back to life: its retired namesake goes."""
     Alias.objects.filter(name=name, domain_id=domain_id, company_id=company_id, retired_at__isnull=False).delete()
 
@@ -118,7 +118,7 @@ def _after(alias: Alias | None, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_name(name: str, domain_id: int | None) -> None:
-    domain = AliasDomain.objects.filter(pk=domain_id).first()
+    domain = AliasDomain.objects.filter(pk=domain_id or 0).first()
     if domain is None:
         return
     for one in AliasDomain.objects.filter(name=domain.name):
@@ -127,7 +127,7 @@ def _check_name(name: str, domain_id: int | None) -> None:
 
 
 def _check_defaults(defaults: object, kind_id: str | None) -> object:
-    kind = RecordKind.objects.filter(pk=kind_id).first()
+    kind = RecordKind.objects.filter(pk=kind_id or "").first()
     shape = KindShape(stages=kind.stages, value_names=kind.value_names) if kind else KindShape()
     try:
         return check_defaults(defaults, shape)

@@ -158,14 +158,14 @@ def save_alias(ports: Ports, values: Mapping[str, Any], *, member: Member | None
     return alias
 
 
-def _place(values: Mapping[str, Any], before: Alias | None) -> tuple[str, int | None, int | None]:
+def _place(values: Mapping[str, Any], before: Alias | None) -> tuple[str, int, int]:
     """Name, domain and company that an alias is about to have."""
     found = Alias(**{name: value for name, value in values.items() if name not in ("id", "status")})
     old = before or found
     return (
         found.name or old.name,
-        found.domain_id or old.domain_id,
-        found.company_id or old.company_id,
+        found.domain_id or old.domain_id or 0,
+        found.company_id or old.company_id or 0,
     )
 
 

@@ -38,7 +38,10 @@ def contacts_of(authors: Iterable[AuthorFact]) -> set[int]:
 
 
 def _one(some: Sequence[AuthorFact], seen: Mapping[int, frozenset[int]]) -> AuthorFact:
-    told = [replace(one, companies=seen[one.member_id]) if one.member_id in seen else one for one in some]
+    told = [
+        replace(one, companies=seen[one.member_id]) if one.member_id is not None and one.member_id in seen else one
+        for one in some
+    ]
     first, *others = sorted(told, key=lambda one: not one.is_colleague)
     return replace(first, also=tuple(others))
 

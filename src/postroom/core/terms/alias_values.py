@@ -86,14 +86,12 @@ def _trouble(name: object, value: object, kind: KindShape) -> str:
     """What is wrong with a pair; ``""``: nothing."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         return f"{name!r} is no name of a value."
-    if not isinstance(value, Plain):
-        return f"The value of {name!r} is no text and no number."
-    if isinstance(value, str) and (len(value) > LONGEST_VALUE or "\0" in value):
-        return f"The value of {name!r} is too long, or no text."
-    if name == "stage":
-        return "" if value in kind.stages else f"There is no stage {value!r}; there are: {', '.join(kind.stages)}."
-    if name == "title":
-        return "" if isinstance(value, str) else "A title is a text."
-    if kind.value_names and name not in kind.value_names:
+    if not isinstance(value, Plain) or (isinstance(value, str) and (len(value) > LONGEST_VALUE or "\0" in value)):
+        return f"The value of {name!r} is too long, or neither text nor number."
+    if name == "stage" and value not in kind.stages:
+        return f"There is no stage {value!r}; there are: {', '.join(kind.stages)}."
+    if name == "title" and not isinstance(value, str):
+        return "A title is a text."
+    if kind.value_names and name not in ("stage", "title", *kind.value_names):
         return f"Records of this kind have no {name!r}; they have: title, stage, {', '.join(kind.value_names)}."
     return ""
