@@ -68,9 +68,12 @@ MANAGERS = [
     "/queue/{delivery}/",
     "/inbound/",
     *(f"/inbound/?state={state}" for state in ("routed", "held", "refused", "discarded", "failed", "received")),
+    "/inbound/?door=smtp&sender=carla&q=poster&age=week",
     "/held/",
+    "/held/?alias=support@postroom.test&age=month",
     "/inbound/{inbound}/",
     "/inbound/{inbound}/body/",
+    "/inbound/{inbound}/why/",
     "/inbound/{inbound}/source/",
     "/inbound/{inbound}/find/?q=poster",
 ]

@@ -135,7 +135,7 @@ def test_a_mailbox_an_alias_domain_and_an_alias_are_made(window: Client, company
     assert window.post("/settings/aliases/new/", alias).status_code == 303
     assert str(Alias.objects.get()) == "support@postroom.test"
     assert window.post("/settings/aliases/new/", alias).status_code == 422  # there is one of that name
-    assert window.post("/settings/aliases/new/", {**alias, "name": "a b@c"}).status_code == 422
+    assert window.post("/settings/aliases/new/", {**alias, "name": "@"}).status_code == 422
     assert window.post("/settings/domains/new/", {**domain, "name": "no domain"}).status_code == 422
 
 

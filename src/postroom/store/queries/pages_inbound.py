@@ -170,12 +170,6 @@ def _narrowed(rows: QuerySet[InboundMessage], wish: InboundWish) -> QuerySet[Inb
     return rows
 
 
-def soon_forgotten(visible: QuerySet[InboundMessage], before: datetime, most: int) -> int:
-    """How many held mails came before that moment, at most ``most``. Looks at the oldest held alone."""
-    oldest = visible.filter(state=InboundState.HELD).order_by("id").values_list("received_at", flat=True)[:most]
-    return sum(at < before for at in oldest)
-
-
 def _rows(rows: QuerySet[InboundMessage]) -> QuerySet[InboundMessage, Any]:
     return rows.values(
         "id",

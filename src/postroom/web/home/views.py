@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpResponse
 from django.urls import reverse
@@ -13,11 +11,9 @@ from django.utils.translation import gettext as _
 from postroom.flows import access
 from postroom.flows.alarms import dismiss_alarm, visible_alarms
 from postroom.flows.read_inbox import mark_read
-from postroom.flows.settings import parameters
 from postroom.store.models import Alarm, Mailbox, Member, OutgoingServer, ScheduledMessage
 from postroom.store.queries.pages import read_id
-from postroom.store.queries.pages_home import MANY, Attention, attention
-from postroom.store.queries.pages_inbound import soon_forgotten
+from postroom.store.queries.pages_home import Attention, attention
 from postroom.store.queries.pages_records import RecordWish, record_list
 from postroom.store.queries.pages_scheduled import unposted
 from postroom.web.members import MemberRequest, for_members
@@ -25,7 +21,6 @@ from postroom.web.navigation import held_of, kinds_of
 from postroom.web.shell import fragment, go, page
 from postroom.wiring import ports
 
-WARNED_BEFORE = timedelta(days=7)  # held mail is forgotten
 LATE_AFTER = 300  # seconds that a due delivery may wait before the first page speaks of it
 
 
@@ -89,15 +84,8 @@ def _attention(request: MemberRequest) -> dict[str, object]:
         "late": oldest if oldest is not None and (now - oldest).total_seconds() > LATE_AFTER else None,
         "unposted": unposted(ScheduledMessage.objects.filter(author=member)),
         "held": held,
-        "soon_forgotten": _soon_forgotten(member) if held else 0,
         "may_see_mail": access.may(member, "inbound"),
     }
-
-
-def _soon_forgotten(member: Member) -> int:
-    """Held mails that Auto-Vacuum will take within a week."""
-    kept = timedelta(days=parameters(ports()).number("retention.held_days")) - WARNED_BEFORE
-    return soon_forgotten(access.visible_inbound(member), timezone.now() - kept, MANY + 1)
 
 
 def _servers(member: Member) -> QuerySet[OutgoingServer] | None:
