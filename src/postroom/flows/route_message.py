@@ -110,7 +110,7 @@ def _route_batch(ports: Ports, rows: Sequence[InboundMessage]) -> int:
         verdict = decide(read.case.evidence, facts)
         _count(tally, read, verdict)
         decided.append(Decided(row=read.row, mail=read.mail, evidence=read.case.evidence, facts=facts, verdict=verdict))
-    apply_verdicts(ports, decided)
+    apply_verdicts(ports, decided, values)
     return len(batch)
 
 
