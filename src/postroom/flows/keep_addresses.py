@@ -72,7 +72,6 @@ def keep_former_domain(ports: Ports, former_name: str, domain: AliasDomain) -> N
     """The former name of a domain stays, retired, with every alias there was."""
     if not former_name or former_name == domain.name or domain.retired_at is not None:
         return
-    _forget_retired_domain(domain)
     former, _ = AliasDomain.objects.get_or_create(
         name=former_name,
         bounce_alias=domain.bounce_alias,
@@ -87,9 +86,9 @@ def keep_former_domain(ports: Ports, former_name: str, domain: AliasDomain) -> N
         _copy(ports, alias, name=alias.name, domain_id=former.pk)
 
 
-def _forget_retired_domain(domain: AliasDomain) -> None:
-    """A domain that comes back: its retired namesake is not needed any more."""
-    retired = AliasDomain.objects.filter(name=domain.name, retired_at__isnull=False).exclude(pk=domain.pk)
+def forget_retired_domain(name: str, domain_id: int) -> None:
+    """Room for a name that comes back to life: its retired namesake goes, unless a company still uses it."""
+    retired = AliasDomain.objects.filter(name=name, retired_at__isnull=False, companies=None).exclude(pk=domain_id)
     Alias.objects.filter(domain__in=retired).delete()
     retired.delete()
 

@@ -15,6 +15,7 @@ from postroom.flows.keep_addresses import (
     checked_alias,
     checked_domain,
     forget_retired,
+    forget_retired_domain,
     keep_former_alias,
     keep_former_domain,
 )
@@ -128,6 +129,8 @@ def save_domain(ports: Ports, values: Mapping[str, Any], *, member: Member | Non
         values["name"] = normalize_domain(values["name"])
     before = AliasDomain.objects.filter(pk=values.get("id") or 0).first()
     with transaction.atomic():
+        if before is not None and before.name != values.get("name", before.name):
+            forget_retired_domain(values["name"], before.pk)
         domain: AliasDomain = _save(ports, AliasDomain, "alias domain", checked_domain(values, before), member)
         keep_former_domain(ports, before.name if before else "", domain)
         if AliasDomain.objects.count() == 1:
@@ -250,6 +253,8 @@ def _write_to_default_domain(ports: Ports, field: str, value: str) -> None:
         Company.objects.filter(alias_domain=None).update(alias_domain=domain)
         return
     former = domain.name
+    if field == "name" and value != former:
+        forget_retired_domain(value, domain.pk)
     setattr(domain, field, value)
     domain.save(update_fields=[field])
     keep_former_domain(ports, former, domain)
