@@ -74,6 +74,7 @@ MANAGERS = [
     "/inbound/{inbound}/",
     "/inbound/{inbound}/body/",
     "/inbound/{inbound}/why/",
+    "/inbound/try/",
     "/inbound/{inbound}/source/",
     "/inbound/{inbound}/find/?q=poster",
 ]

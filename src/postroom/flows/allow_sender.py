@@ -13,11 +13,12 @@ from django.db import transaction
 
 from postroom.core.terms.addresses import normalize
 from postroom.core.terms.reasons import Reason, reasons_from_json
+from postroom.core.terms.states import InboundState
 from postroom.flows.access import require, require_house, visible_inbound, visible_records
 from postroom.flows.ports import Ports
 from postroom.flows.route_message import raw_of, read_mail
 from postroom.flows.settings import parameters, set_parameter
-from postroom.flows.settle_inbound import route_again
+from postroom.flows.settle_inbound import AlreadySettled, route_again
 from postroom.store.models import Contact, Follower, InboundMessage, Member
 
 
@@ -68,6 +69,8 @@ def allow_sender(ports: Ports, inbound_id: int, *, member: Member | None) -> All
     """Do it, and route the mail again. Raises `CannotAllow`, `NotAllowed`, `AlreadySettled`, `DoesNotExist`."""
     require(member, "inbound")
     row = visible_inbound(member).select_related("raw_mail").get(pk=inbound_id)
+    if row.state == InboundState.ROUTED:
+        raise AlreadySettled("This mail is on a record already.")
     allowance = what_it_means(reason for one in row.verdict for reason in reasons_from_json(one.get("reasons", ())))
     if allowance is None:
         raise CannotAllow("It was not its sender that kept this mail, so allowing him would not change anything.")

@@ -109,7 +109,7 @@ def reference(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
 def only_the_catchall(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
     """A mail for nobody but the catchall is answered with the company's address (I-28)."""
     addressed = _addressed(evidence)
-    if not addressed or not all(is_catchall(recipient, facts) for recipient in addressed):
+    if not addressed or not all(_is_bare_catchall(recipient, facts) for recipient in addressed):
         return None
     if aliases_named(evidence, facts):
         return None  # an alias among the others was meant (W-14)
@@ -135,7 +135,7 @@ def fallback_kind(_evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | N
 def catchall_among_others(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
     """Nothing took it, and one of its recipients is the catchall (I-31), be it in Cc."""
     for recipient in evidence.recipients:
-        if is_catchall(recipient, facts):
+        if _is_bare_catchall(recipient, facts):
             reason = because("catchall.among", recipient=recipient.normal)
             return (_refuse("catchall", evidence, (reason,), recipient=recipient.normal),)
     return None
@@ -204,6 +204,11 @@ def _through_alias(
         alias_id=alias.alias_id,
         reasons=(*before, why, answer.reason),
     )
+
+
+def _is_bare_catchall(recipient: Recipient, facts: Facts) -> bool:
+    """Who writes to a signed reply address answers us, even when what he answers is gone: a person decides, nobody is refused."""
+    return recipient.token is None and is_catchall(recipient, facts)
 
 
 def _addressed(evidence: Evidence) -> list[Recipient]:
