@@ -16,7 +16,7 @@ from postroom.core.terms.reasons import Reason, reasons_from_json
 from postroom.core.terms.states import InboundState
 from postroom.flows.access import require, require_house, visible_inbound, visible_records
 from postroom.flows.ports import Ports
-from postroom.flows.route_message import raw_of, read_mail
+from postroom.flows.route_message import raw_of, read_mail, waiting_of
 from postroom.flows.settings import parameters, set_parameter
 from postroom.flows.settle_inbound import AlreadySettled, route_again
 from postroom.store.models import Contact, Follower, InboundMessage, Member
@@ -74,7 +74,7 @@ def allow_sender(ports: Ports, inbound_id: int, *, member: Member | None) -> All
     allowance = what_it_means(reason for one in row.verdict for reason in reasons_from_json(one.get("reasons", ())))
     if allowance is None:
         raise CannotAllow("It was not its sender that kept this mail, so allowing him would not change anything.")
-    author = read_mail(ports, row, raw_of(ports, row)).case.evidence
+    author = read_mail(ports, waiting_of(row), raw_of(ports, row)).case.evidence
     if author.author is None or not author.author_normal:
         raise CannotAllow("The mail names no sender.")
     match allowance.permission:

@@ -42,14 +42,16 @@ from postroom.flows.records import default_stages
 from postroom.flows.refuse_mail import Refused, answer_refusals
 from postroom.flows.write_messages import Author, Posting, RecordFact, write_messages
 from postroom.store.bulk import insert_rows
-from postroom.store.models import Alias, AliasFollower, Company, Follower, InboundMessage, Record, RecordKind
+from postroom.store.models import Alias, AliasFollower, Company, Follower, Record, RecordKind
+from postroom.store.queries.inbound_queue import Waiting
+from postroom.store.statements import ask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
     """A mail of the batch and the verdict on it."""
 
-    row: InboundMessage
+    row: Waiting
     mail: ParsedMail
     evidence: Evidence
     facts: Facts
@@ -74,7 +76,7 @@ def apply_verdicts(ports: Ports, batch: Sequence[Decided], values: Parameters | 
     record_reports(
         ports,
         [
-            BookedReport(inbound_id=one.row.pk, decision=d)
+            BookedReport(inbound_id=one.row.id, decision=d)
             for one in batch
             for d in one.verdict.decisions
             if isinstance(d, RecordReport)
@@ -253,7 +255,7 @@ def _posting(ports: Ports, one: Decided, record: RecordFact, appended: AppendToR
         is_first=appended is None,
         notifies=appended is None or appended.notify,
         message_id=mail.message_id,
-        inbound_id=one.row.pk,
+        inbound_id=one.row.id,
         is_unverified=appended is not None and appended.unverified,
         is_automatic=one.evidence.is_automatic,
         already_addressed=frozenset((*one.evidence.to, *one.evidence.cc)),
@@ -288,7 +290,7 @@ def _follow_authors(appendings: Sequence[Appending], known: Mapping[int, RecordF
 
 _NOTE_STATES = """
 UPDATE postroom_inboundmessage AS mail
-   SET state = new.state, verdict = new.verdict::jsonb, company_id = new.company_id, routed_at = %s, error = ''
+   SET state = new.state, verdict = new.verdict::jsonb, company_id = new.company_id, routed_at = %s::timestamptz, error = ''
   FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bigint[]) AS new(id, state, verdict, company_id)
  WHERE mail.id = new.id
 """
@@ -305,10 +307,7 @@ def _note_states(batch: Sequence[Decided], lost: set[int], known: Mapping[int, R
     verdicts = [json.dumps(verdict_as_json(one.verdict)) for one in batch]
     owners = _domain_owners()
     companies = [_company(one, known, owners) for one in batch]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _NOTE_STATES, [now, [one.row.pk for one in batch], [s.value for s in states], verdicts, companies]
-        )
+    ask(_NOTE_STATES, [now, [one.row.id for one in batch], [s.value for s in states], verdicts, companies])
 
 
 def _company(one: Decided, known: Mapping[int, RecordFact], owners: Mapping[str, int]) -> int | None:

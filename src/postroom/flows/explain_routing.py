@@ -19,9 +19,10 @@ from postroom.core.terms.states import Door, InboundState
 from postroom.flows.access import require, visible_inbound
 from postroom.flows.apply_verdict import state_of, verdict_as_json
 from postroom.flows.ports import Ports
-from postroom.flows.route_message import Read, raw_of, read_mail
+from postroom.flows.route_message import Read, raw_of, read_mail, waiting_of
 from postroom.flows.settings import parameters
 from postroom.store.models import InboundMessage, Member, Message
+from postroom.store.queries.inbound_queue import Waiting
 from postroom.store.queries.loop_counts import Tally
 from postroom.store.queries.routing_facts import look_up
 
@@ -72,14 +73,13 @@ def explain(
     ports: Ports, raw: bytes, envelope: Envelope | None, door: Door, mailbox_id: int | None = None
 ) -> Explanation:
     """As the router would decide now. The transaction is read-only for certain: it is rolled back."""
-    row = InboundMessage(
+    row = Waiting(
+        id=0,
         door=door,
         mailbox_id=mailbox_id,
         mail_from=envelope.mail_from if envelope else "",
-        rcpt_to=list(envelope.rcpt_to) if envelope else [],
-        size=len(raw),
+        rcpt_to=envelope.rcpt_to if envelope else (),
     )
-    row.pk = 0
     return _explained(ports, read_mail(ports, row, raw))
 
 
@@ -88,7 +88,7 @@ def explain_inbound(ports: Ports, inbound_id: int, *, member: Member | None) -> 
     `RawMail.DoesNotExist` when its bytes were cleaned up."""
     require(member, "inbound")
     row = visible_inbound(member).select_related("raw_mail").get(pk=inbound_id)
-    found = _explained(ports, read_mail(ports, row, raw_of(ports, row)))
+    found = _explained(ports, read_mail(ports, waiting_of(row), raw_of(ports, row)))
     return replace(found, before=_told(row), before_state=InboundState(row.state))
 
 
@@ -96,8 +96,8 @@ def _explained(ports: Ports, read: Read) -> Explanation:
     with transaction.atomic():
         book = look_up([read.case], parameters(ports), ports.clock.now())
         facts = book.facts_for(read.case, Tally())
-        if read.row.pk:
-            facts = _without_its_own(facts, read.row)
+        if read.row.id:
+            facts = _without_its_own(facts, read.row.id)
         verdict, steps = decide_aloud(read.case.evidence, facts)
         transaction.set_rollback(True)
     return Explanation(
@@ -108,9 +108,9 @@ def _explained(ports: Ports, read: Read) -> Explanation:
     )
 
 
-def _without_its_own(facts: Facts, row: InboundMessage) -> Facts:
+def _without_its_own(facts: Facts, inbound_id: int) -> Facts:
     """What the mail itself made does not count: else every mail that was routed would be seen before."""
-    own = list(Message.objects.filter(inbound=row).values_list("pk", "record_id", "record__alias_id")[:50])
+    own = list(Message.objects.filter(inbound_id=inbound_id).values_list("pk", "record_id", "record__alias_id")[:50])
     if not own:
         return facts
     messages, records, aliases = (frozenset(column) for column in zip(*own, strict=True))

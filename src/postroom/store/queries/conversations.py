@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from django.db import connection
 from django.db.models import Min
 
 from postroom.core.conversations.audience import Candidate
 from postroom.core.terms.states import Channel
 from postroom.store.models import Alias, AliasDomain, Company, Contact, Message, MessageIdentifier
+from postroom.store.statements import ask
 
 _FOLLOWERS = """
 SELECT record_id, follower.contact_id, contact.name, address, normal, language, contact.is_active, member.channel,
@@ -19,7 +19,7 @@ SELECT record_id, follower.contact_id, contact.name, address, normal, language, 
   FROM postroom_follower follower
   JOIN postroom_contact contact ON contact.id = follower.contact_id
   LEFT JOIN postroom_member member ON member.contact_id = contact.id
- WHERE record_id = ANY(%s) ORDER BY follower.id
+ WHERE record_id = ANY(%s::bigint[]) ORDER BY follower.id
 """
 
 
@@ -27,12 +27,9 @@ def followers_of(record_ids: Collection[int]) -> Mapping[int, list[Candidate]]:
     """The followers of each record, oldest first. One query, without models: every mail that comes in asks it."""
     if not record_ids:
         return {}
-    with connection.cursor() as cursor:
-        cursor.execute(_FOLLOWERS, [list(record_ids)])
-        rows = cursor.fetchall()
     found: dict[int, list[Candidate]] = defaultdict(list)
     known: dict[tuple[object, ...], Candidate] = {}  # a batch of records has the same few followers
-    for record_id, *facts in rows:
+    for record_id, *facts in ask(_FOLLOWERS, [list(record_ids)]):
         key = tuple(facts)
         found[record_id].append(known.get(key) or known.setdefault(key, _follower(*facts)))
     return found

@@ -41,7 +41,7 @@ STATES = (
     ("routed", gettext_lazy("Routed")),
     ("held", gettext_lazy("Held")),
     ("refused", gettext_lazy("Refused")),
-    ("discarded", gettext_lazy("Seen before")),
+    ("discarded", gettext_lazy("Set aside")),
     ("failed", gettext_lazy("Failed")),
     ("received", gettext_lazy("Waits")),
 )
