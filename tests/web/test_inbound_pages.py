@@ -8,6 +8,7 @@ from django.test import Client
 
 from postroom.core.terms.reasons import because
 from postroom.store.models import AliasDomain, Company, Contact, InboundMessage, Member, Message, RawMail, Record
+from postroom.wiring import ports
 from tests.web import seeding
 from tests.web.conftest import SignedIn
 
@@ -268,3 +269,16 @@ def test_home_warns_of_held_mail_that_will_be_forgotten(window: Client, held: In
     assert "forgotten within a week" not in window.get("/").content.decode()
     InboundMessage.objects.update(received_at=seeding.ago(days=55))
     assert "1 held mail will be forgotten within a week" in window.get("/").content.decode()
+
+
+@pytest.mark.parametrize("state", ["failed", "held", "routed"])
+def test_the_source_of_a_large_mail_is_downloaded_byte_for_byte_whatever_its_state(
+    window: Client, company: Company, state: str
+) -> None:
+    raw = RAW + b"x" * 400_000
+    mail = seeding.an_inbound(company, "large", b"", state)
+    RawMail.objects.filter(inbound=mail).update(raw=None, sha256=ports().blobs.put(raw))
+    assert window.get(f"/inbound/{mail.pk}/source/").content == raw
+    RawMail.objects.filter(inbound=mail).update(sha256="0" * 64)
+    assert window.get(f"/inbound/{mail.pk}/source/").status_code == 404
+    assert window.get(f"/inbound/{mail.pk}/").status_code == 200

@@ -166,7 +166,10 @@ def _raw(request: MemberRequest, inbound_id: int) -> bytes:
     found = raw_mail(access.visible_inbound(request.member), inbound_id)
     if found is None:
         raise Http404
-    return bytes(found.raw) if found.raw is not None else ports().blobs.get(found.sha256)
+    try:
+        return bytes(found.raw) if found.raw is not None else ports().blobs.get(found.sha256)
+    except KeyError:
+        raise Http404 from None  # the disk has lost it
 
 
 def _parsed(request: MemberRequest, inbound_id: int) -> ParsedMail | None:

@@ -145,11 +145,16 @@ class AliasForm(SettingForm):
             "matches_local_part": _("Match what stands before the @ alone"),
             "refusal_text": _("What refused people are told"),
         }
-        widgets = {"forced_record": forms.NumberInput(), "owner_record": forms.NumberInput()}
+        widgets = {
+            "forced_record": forms.NumberInput(),
+            "owner_record": forms.NumberInput(),
+            "refusal_text": forms.Textarea({"rows": 4}),
+        }
+        help_texts = {"refusal_text": _("Plain text or HTML; empty: our own words. Told once a day at most.")}
 
     def __init__(self, *args: Any, company_ids: list[int], **kwargs: Any) -> None:
         super().__init__(*args, company_ids=company_ids, **kwargs)
-        self.initial["defaults"] = as_lines(self.instance.defaults)
+        self.initial["defaults"] = as_lines(self.instance.defaults).replace("\n", "\r\n")  # as browsers send it
         self.initial["is_given_up"] = self.instance.retired_at is not None
         for name in ("forced_record", "owner_record"):
             record = self.fields[name]
