@@ -59,6 +59,7 @@ class Evidence:
     text_digest: str = ""  # sha256 hex of the normalised subject and new words: equal for near-identical mails
     wants_no_answer: bool = False  # X-Auto-Response-Suppress asks for no report: no sign of an automatic mail
     report_token: AddressToken | None = None  # a genuine bounce token in the return path that the report quotes
+    trace: tuple[str, ...] = ()  # marks of the installations that relayed it, nearest first
 
     @property
     def bounce_numbers(self) -> tuple[int, ...]:
@@ -144,6 +145,29 @@ class DomainFact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """A message within the loop window. ``author`` without sub-address; ``at`` None: in this very batch."""
+
+    author: str
+    digest: str  # see `routing.likeness`
+    came_in: bool  # else it was written on the page or by a program
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopSigns:
+    """What the loop breaker looks at beside counts; all of the loop window, oldest first."""
+
+    on_records: Mapping[int, tuple[Said, ...]] = field(default_factory=dict)  # the last messages of each record
+    through_aliases: Mapping[int, tuple[Said, ...]] = field(default_factory=dict)  # what this author had made by each
+    written_to: tuple[datetime, ...] = ()  # when mail that nobody wrote here by hand was queued for this author
+    refused: Mapping[str, int] = field(default_factory=dict)  # today, by kind of answer
+    permits: frozenset[tuple[str, str]] = frozenset()  # (subject, author or ""): a person said that this is no loop
+    earlier_copy: int | None = None  # an inbound mail to the catchall with this Message-ID
+    now: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """Everything that we know and that a decision on this mail may need; looked up once per batch."""
 
@@ -165,6 +189,7 @@ class Facts:
     loop_threshold: int = 20
     loop_exempt: bool = False  # the author is on the allow-list (D-16)
     hold_unknown: bool = True  # fetched mail for nobody: held, else refused with an answer
+    signs: LoopSigns = LoopSigns()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,8 +245,11 @@ class Discard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """A person decides."""
+    """A person decides. ``breaker`` names the target whose loop breaker holds the mail (``alias:3``), ``author`` whom it holds,
+    or ``""`` for everybody."""
 
+    breaker: str = ""
+    author: str = ""
     reasons: tuple[Reason, ...] = ()
 
 
@@ -251,5 +279,7 @@ class RecipientVerdict:
 class LoopWindow:
     """The parameters of the loop breaker."""
 
+    since: datetime
+    threshold: int
     since: datetime
     threshold: int
