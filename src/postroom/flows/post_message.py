@@ -18,6 +18,7 @@ from postroom.core.conversations.audience import Audience, AudienceMember, Candi
 from postroom.core.conversations.letters import Letter, letter_html, letter_subject, reply_to
 from postroom.core.mime.composing import OutgoingAttachment
 from postroom.core.mime.markup import html_to_text
+from postroom.core.routing.loops import text_digest
 from postroom.core.terms.addresses import Address, normalize, parse_one
 from postroom.core.terms.message_ids import make_message_id, thread_references
 from postroom.core.terms.reasons import reasons_as_json
@@ -91,6 +92,7 @@ class Posting:
     already_addressed: frozenset[str] = frozenset()
     addressed: Mapping[str, object] | None = None
     text_digest: str = ""
+    trace: tuple[str, ...] = ()  # marks of the installations that relayed it
 
 
 def post_message(
@@ -212,7 +214,7 @@ def _message(posting: Posting, own_id: str, now: datetime) -> Message:
         subject=posting.subject[:1000],
         message_id=(posting.message_id or own_id)[:1000],
         inbound_id=posting.inbound_id,
-        text_digest=posting.text_digest,
+        text_digest=posting.text_digest or text_digest(posting.subject, posting.text or html_to_text(posting.html)),
         is_unverified=posting.is_unverified,
         attachment_count=len(posting.files),
         posted_at=now,
@@ -358,6 +360,7 @@ def _draft(
     before = (*parent_ids, posting.message_id) if posting.message_id else tuple(parent_ids)
     answers = posting.message_id or (parent_ids[0] if parent_ids else "")
     extra = [("X-Postroom-Objects", f"{ports.our_mark}; record={posting.record.pk}; message={message.pk}")]
+    extra += [("X-Postroom-Objects", mark) for mark in posting.trace if mark != ports.our_mark]
     if posting.is_automatic or posting.kind is MessageKind.SYSTEM:
         extra.append(("Auto-Submitted", "auto-generated"))
     return MailDraft(

@@ -1,7 +1,7 @@
 """Tells a sender that his mail was not taken: without backscatter.
 
 Laws: never to a null reverse-path, an automatic mail or a report (the verdict says so); null return path and
-``Auto-Submitted: auto-replied`` (RFC 3834); at most one a day per sender and kind; nothing of the mail but its subject is quoted.
+``Auto-Submitted: auto-replied`` (RFC 3834); at most one a day per sender and kind (`count_refusals`); nothing of the mail but its subject is quoted.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from postroom.core.routing.verdicts import Refuse
 from postroom.core.terms.addresses import Address, normalize
 from postroom.core.terms.message_ids import make_message_id
 from postroom.core.terms.states import Lane
+from postroom.flows.count_refusals import first_today
 from postroom.flows.enqueue_mail import DraftRecipient, MailDraft, enqueue_mails
 from postroom.flows.ports import Ports
-from postroom.store.models import Alias, Company, RefusalNotice
+from postroom.store.models import Alias, Company
 from postroom.store.queries.conversations import homes
 
 
@@ -32,19 +33,14 @@ class Refused:
 
 def answer_refusals(ports: Ports, refused: Sequence[Refused]) -> int:
     """Queue the answers that are due. Inside the routing transaction. Returns how many there are."""
-    due = [one for one in refused if one.decision.may_answer and normalize(one.sender) and _is_first_today(ports, one)]
+    able = [one for one in refused if one.decision.may_answer and normalize(one.sender)]
+    first = first_today(ports, [(one.sender, one.decision.answer) for one in able])
+    due = [one for one, is_first in zip(able, first, strict=True) if is_first]
     if not due:
         return 0
     drafts = [draft for one in due if (draft := _draft(ports, one)) is not None]
     enqueue_mails(ports, drafts)
     return len(drafts)
-
-
-def _is_first_today(ports: Ports, refused: Refused) -> bool:
-    _, is_new = RefusalNotice.objects.get_or_create(
-        sender=refused.sender[:320], kind=refused.decision.answer[:40], sent_on=ports.clock.now().date()
-    )
-    return is_new
 
 
 def _draft(ports: Ports, refused: Refused) -> MailDraft | None:

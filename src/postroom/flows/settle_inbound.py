@@ -12,6 +12,7 @@ from postroom.flows.apply_verdict import Decided, apply_verdicts
 from postroom.flows.ports import Ports
 from postroom.flows.route_message import raw_of, read_mail
 from postroom.flows.settings import parameters
+from postroom.flows.settle_loops import end_holds
 from postroom.store.models import InboundMessage, Member
 from postroom.store.queries.loop_counts import Tally
 from postroom.store.queries.routing_facts import look_up
@@ -34,6 +35,7 @@ class AlreadySettled(Exception):  # noqa: N818 (an answer to a person, not a fau
 def route_again(ports: Ports, inbound_id: int, *, member: Member | None) -> None:
     """Into the routers' queue once more, after a rule or a fault was mended. A mail that is on a record stays there."""
     row = _row(inbound_id, member)
+    end_holds(ports, row.pk)
     row.state, row.attempt_count, row.error, row.due_at = InboundState.RECEIVED, 0, "", ports.clock.now()
     row.save(update_fields=["state", "attempt_count", "error", "due_at"])
     with connection.cursor() as cursor:
@@ -86,6 +88,7 @@ def _row(inbound_id: int, member: Member | None) -> InboundMessage:
 
 
 def _apply(ports: Ports, row: InboundMessage, decision: AppendToRecord | CreateRecord | Refuse) -> None:
+    end_holds(ports, row.pk)
     read = read_mail(ports, row, raw_of(ports, row))
     book = look_up([read.case], parameters(ports), ports.clock.now())
     facts: Facts = book.facts_for(read.case, Tally())

@@ -92,9 +92,7 @@ def _is_greeting(line: str) -> bool:
     return (
         len(line) <= 80
         and len(line.split()) <= _GREETING_WORDS
-        and (
-            line.endswith((",", "!", ":", "，", "！")) or _GREETING.match(line) is not None
-        )
+        and (line.endswith((",", "!", ":", "，", "！")) or _GREETING.match(line) is not None)
     )
 
 

@@ -77,7 +77,9 @@ def base_of(normal: str) -> str:
 def allowed_authors(entries: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str]]:
     """Addresses and domains of the allow-list (D-16): ``Bob <bob@x.example>``, ``bob@x.example``, ``@x.example``, ``x.example``."""
     found = [parse_one(one) for one in entries]
-    domains = (normalize_domain(one.removeprefix("@")) for one, address in zip(entries, found, strict=True) if not address)
+    domains = (
+        normalize_domain(one.removeprefix("@")) for one, address in zip(entries, found, strict=True) if not address
+    )
     return frozenset(one.normal for one in found if one), frozenset(domain for domain in domains if domain)
 
 
@@ -194,7 +196,9 @@ def _trip_similar(
     is_dialogue = len(mine) < len(said)
     if is_short(evidence.text_digest) and is_dialogue:
         return None
-    same = max(sum(is_same(one.digest, evidence.text_digest) for one in mine), message.similar_replies if message else 0)
+    same = max(
+        sum(is_same(one.digest, evidence.text_digest) for one in mine), message.similar_replies if message else 0
+    )
     near = sum(is_near(one.digest, evidence.text_digest) for one in mine)
     if any(not one.came_in and is_near(one.digest, evidence.text_digest) for one in said) and 1 + near >= ECHOES:
         return because("loop.echo", author=author, record=decision.record_id, count=near)

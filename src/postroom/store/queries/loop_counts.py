@@ -16,6 +16,7 @@ from django.db.models import Count
 from postroom.core.routing.loops import ALIAS_FACTOR
 from postroom.core.routing.verdicts import Evidence
 from postroom.store.models import Message, Record
+from postroom.store.queries.loop_signs import SignTally
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,17 +29,20 @@ class Tally:
     fallback: Counter[tuple[str, str]] = field(default_factory=Counter)
     replies: Counter[tuple[int, str]] = field(default_factory=Counter)
     similar_replies: Counter[tuple[int, str, str]] = field(default_factory=Counter)
+    signs: SignTally = field(default_factory=SignTally)
 
     def note_created(self, evidence: Evidence, alias_id: int | None, kind: str) -> None:
         author = evidence.author_normal
         if alias_id is None:
             self.fallback[(kind, author)] += 1
             return
+        self.signs.note_created(evidence, alias_id)
         self.creations[(alias_id, author)] += 1
         self.creations_all[alias_id] += 1
         self.similar_creations[(alias_id, author, evidence.text_digest)] += 1
 
     def note_appended(self, evidence: Evidence, record_id: int) -> None:
+        self.signs.note_appended(evidence, record_id)
         self.replies[(record_id, evidence.author_normal)] += 1
         self.similar_replies[(record_id, evidence.author_normal, evidence.text_digest)] += 1
 

@@ -16,6 +16,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Q
 
+from postroom.core.routing.loops import is_allowed
 from postroom.core.routing.recipients import KnownAddresses
 from postroom.core.routing.verdicts import (
     AliasFact,
@@ -41,6 +42,7 @@ from postroom.store.models import (
     SeenMail,
 )
 from postroom.store.queries.loop_counts import Creations, Tally, recent_creations, recent_of_kinds, recent_replies
+from postroom.store.queries.loop_signs import SignBook, look_up_signs
 
 _MOST_DELIVERIES = 200  # of one mail that a report may speak of
 
@@ -74,6 +76,7 @@ class Book:
     creations: Creations
     fallback_recent: Mapping[tuple[str, str], int]
     fallbacks: Mapping[int, tuple[str, int]]
+    signs: SignBook
     parameters: Parameters
 
     def facts_for(self, case: Case, tally: Tally) -> Facts:
@@ -83,9 +86,10 @@ class Book:
         messages = self._messages(evidence.thread_ids, evidence, tally)
         known = self.by_identifier.get(evidence.message_id, ()) if evidence.message_id else ()
         kind, company_id = self.fallbacks.get(case.mailbox_id or 0, ("", 0))
+        aliases = tuple(self._alias(alias, evidence, tally) for alias in self._aliases_of(evidence))
         return Facts(
             domains=self.domains,
-            aliases=tuple(self._alias(alias, evidence, tally) for alias in self._aliases_of(evidence)),
+            aliases=aliases,
             messages=messages,
             token_messages={
                 number: self._message(self.by_number[number], evidence, tally)
@@ -104,8 +108,9 @@ class Book:
             fallback_company_id=company_id or None,
             fallback_recent=self.fallback_recent.get((kind, author), 0) + tally.fallback[(kind, author)],
             loop_threshold=self.parameters.number("mail.gateway.loop.threshold"),
-            loop_exempt=author in {one.lower() for one in self.parameters.words("mail.gateway.allowed")},
+            loop_exempt=is_allowed(author, self.parameters.words("mail.gateway.allowed")),
             hold_unknown=self.parameters.text("mail.gateway.unknown") == "hold",
+            signs=self.signs.signs_for(evidence, case.inbound_id, [one.alias_id for one in aliases], tally.signs),
         )
 
     def _duplicate_of(self, case: Case) -> int | None:
@@ -196,6 +201,15 @@ def look_up(cases: Sequence[Case], parameters: Parameters, now: datetime) -> Boo
         ),
         fallback_recent=recent_of_kinds({kind for kind, _ in fallbacks.values() if kind}, authors, since),
         fallbacks=fallbacks,
+        signs=look_up_signs(
+            [(case.inbound_id, case.evidence) for case in cases],
+            aliases=aliases,
+            domains=domains,
+            record_ids=records,
+            since=since,
+            now=now,
+            threshold=parameters.number("mail.gateway.loop.threshold"),
+        ),
         parameters=parameters,
     )
 
