@@ -26,7 +26,9 @@ ON_THE_WAY = timedelta(seconds=1)
 MOST_STEPS = 50_000
 REJECTED = "550"
 
-_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename ~ '^(postroom|auth|django)_'"
+_TABLES = (
+    "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename ~ '^(postroom|auth|django)_'"
+)
 
 
 @dataclass(slots=True)
@@ -139,6 +141,16 @@ class Site:
             LetterboxMail.objects.all().delete()
         self.sent += len(rows)
         return [Letter(mail_from=row.return_path, to=row.to_address, raw=bytes(row.raw)) for row in rows]
+
+    def let_in(self, but: str) -> int:
+        """The most mails that any author but this one had put on records."""
+        from postroom.core.routing.loops import base_of
+        from postroom.store.models import Message
+
+        with self.inside():
+            rows = Message.objects.filter(inbound__isnull=False).exclude(author_address=but)
+            found = Counter(base_of(one) for one in rows.values_list("author_address", flat=True))
+        return max(found.values(), default=0)
 
     def alarms(self) -> list[str]:
         """The codes of the open ones."""
@@ -287,11 +299,13 @@ def person_writes(sender: str, to: str, subject: str, text: str, number: int = 0
     return Letter(mail_from=_bare(sender), to=to, raw=mail.as_bytes(policy=SMTP))
 
 
-def bare_way(counter: Iterator[int]) -> Callable[[bytes], bytes]:
-    """A relay that gives mails new Message-IDs and takes away all that threads or marks them."""
+def bare_way(counter: Iterator[int], to: str = "") -> Callable[[bytes], bytes]:
+    """A relay that gives mails new Message-IDs and takes away all that threads or marks them; ``to``: what it writes into To."""
 
     def strip(raw: bytes) -> bytes:
         mail = message_from_bytes(raw, policy=SMTP)
+        if to:
+            mail.replace_header("To", to)
         for name in ("Message-ID", "In-Reply-To", "References", "X-Postroom-Objects", "Auto-Submitted", "Reply-To"):
             del mail[name]
         mail["Message-ID"] = f"<relay.{next(counter)}@relay.example>"

@@ -4,7 +4,7 @@ Duty: `signature` of a mail's words; `is_same` and `is_near` compare two of them
 Laws: pure; linear in the text, of which the first `MAX_WORDS` words count; digits, and words with digits in them, are one and the
 same word, so that ticket numbers and time stamps do not tell mails apart.
 
-A signature is hex: 12 characters of a digest of everything, 2 with the number of different words, 2 with those of the lead (the
+A signature is hex: 12 characters of a digest of all words with their numbers, subject and attachments, 2 with the number of different words, 2 with those of the lead (the
 first line that is no greeting), 32 with a sketch of all words and 16 with a sketch of the lead. A sketch is a MinHash by one
 permutation: each word falls into one of its buckets, each bucket keeps the least; the share of equal buckets estimates the share of
 common words (Jaccard). All must be alike, and so must the lead: whoever writes "Yes, tomorrow" and "Where is it?" above the
@@ -45,8 +45,8 @@ _GREETING_WORDS = 5
 def signature(subject: str, text: str, attachments: Iterable[str] = ()) -> str:
     """64 hex characters. ``subject`` without reply marks; ``attachments``: their SHA-256."""
     text = text[:MAX_TEXT]
-    everything = " ".join(f"{subject}\n{text}".casefold().split())
-    exact = hashlib.sha256("\n".join([everything, *sorted(attachments)]).encode("utf-8", "replace")).hexdigest()
+    everything = sorted(set(_WORD.findall(f"{subject}\n{text}".casefold())))
+    exact = hashlib.sha256(" ".join([*everything, *sorted(attachments)]).encode("utf-8", "replace")).hexdigest()
     words = set(_words(text, MAX_WORDS))
     lead = set(_words(_lead(text), _LEAD_WORDS))
     return (
@@ -56,7 +56,8 @@ def signature(subject: str, text: str, attachments: Iterable[str] = ()) -> str:
 
 
 def is_same(one: str, other: str) -> bool:
-    """Whether two mails say the very same, however their lines are broken."""
+    """Whether two mails say the same in the same words, however often and in whatever lines: our frame around a mail that goes round
+    and round does not make it another one."""
     return one[:_EXACT] == other[:_EXACT]
 
 

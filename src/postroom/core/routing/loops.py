@@ -42,6 +42,9 @@ ROUNDS = 4  # answers to our automatic mail that say nearly the same; the next i
 REFUSALS = 4  # of one author and kind on one day that could be answered; the next is held
 ECHOES = 3  # times that words of ours are on the record, sent by us and come back; the next is held
 MOST_MARKS = 8  # installations that may have relayed a mail before it comes to us
+FRAMED = 3
+PATIENCE_FACTOR = 2  # the limit of replies that differ as people's do, in thresholds
+REPEATS = 3  # earlier mails that say nearly the same: from then on mails do not differ as people's do
 AT_ONCE = timedelta(seconds=60)
 
 _PREFIXES = re.compile(
@@ -141,28 +144,44 @@ def _trip_alias(alias: AliasFact | None, author: str, evidence: Evidence, facts:
     if facts.loop_exempt:
         return None
     said = facts.signs.through_aliases.get(alias.alias_id, ())
-    count = max(alias.recent_creations, len(said))
+    lately = _within_window(said, facts)
+    count = max(alias.recent_creations, len(lately))
     if count >= facts.loop_threshold:
         return _over("loop.alias_author", count, facts, author=author, alias=name)
-    if alias.similar_creations >= SIMILAR_LIMIT:
-        return because("loop.similar", author=author, count=alias.similar_creations, limit=SIMILAR_LIMIT)
-    rounds = _rounds_of_creations(said, evidence, facts)
+    same = max(alias.similar_creations, _same(lately, evidence.text_digest))
+    if same >= SIMILAR_LIMIT:
+        return because("loop.similar", author=author, count=same, limit=SIMILAR_LIMIT)
+    rounds = _rounds(said, facts.signs.written_to, evidence.text_digest)
     return _rounds_trip(rounds, author) if rounds >= ROUNDS else None
 
 
-def _rounds_of_creations(said: Sequence[Said], evidence: Evidence, facts: Facts) -> int:
-    """How many of the author's mails, nearly the same as this one, had an automatic mail of ours to him behind them."""
-    near = [one.at for one in said if one.at is not None and is_near(one.digest, evidence.text_digest)]
-    ends = [*near, None][1:]
-    return sum(
-        any(start <= written and (end is None or written < end) for written in facts.signs.written_to)
-        for start, end in zip(near, ends, strict=True)
-    )
+def _within_window(said: Sequence[Said], facts: Facts) -> list[Said]:
+    since = facts.signs.since
+    return [one for one in said if one.at is None or since is None or one.at >= since]
+
+
+def _same(mine: Sequence[Said], digest: str) -> int:
+    """How many say the very same; where several do, those that say nearly the same are the same mail in another frame."""
+    same = sum(is_same(one.digest, digest) for one in mine)
+    return sum(is_same(one.digest, digest) or is_near(one.digest, digest) for one in mine) if same >= FRAMED else same
+
+
+def _rounds(mine: Sequence[Said], answers: Sequence[datetime | None], digest: str) -> int:
+    """How many mails of the author say nearly this, as far as there were as many automatic mails to him since the first of them.
+
+    ``answers``: when these were; None: in this very batch.
+    """
+    near = [one for one in mine if is_near(one.digest, digest)]
+    if not near:
+        return 0
+    first = near[0].at
+    return min(len(near), sum(at is None or (first is not None and at >= first) for at in answers))
 
 
 def _trip_record(decision: AppendToRecord, author: str, evidence: Evidence, facts: Facts) -> Reason | None:
     """Replies, and mails on a forced record: by the last messages on it."""
-    record, said = decision.record_id, facts.signs.on_records.get(decision.record_id, ())
+    record, day = decision.record_id, facts.signs.on_records.get(decision.record_id, ())
+    said = _within_window(day, facts)
     wide, arrived = facts.loop_threshold * ALIAS_FACTOR, sum(one.came_in for one in said)
     if arrived >= wide and (f"record:{record}", "") not in facts.signs.permits:
         return because("loop.record_all", record=record, count=arrived, limit=wide)
@@ -176,9 +195,15 @@ def _trip_record(decision: AppendToRecord, author: str, evidence: Evidence, fact
     me = base_of(evidence.author_normal)
     mine = [one for one in said if one.came_in and one.author == me]
     count = max(len(mine), message.recent_replies if message else 0)
-    if count >= facts.loop_threshold:
-        return _over("loop.replies", count, facts, author=author, record=record)
-    rounds = _rounds_on_record(said, me, evidence.text_digest, facts.signs.now)
+    is_told = len(mine) >= count
+    patience = PATIENCE_FACTOR if is_told and _near(mine, evidence) < REPEATS else 1
+    if count >= facts.loop_threshold * patience:
+        return because("loop.replies", count=count, limit=facts.loop_threshold * patience, author=author, record=record)
+    if is_short(evidence.text_digest):
+        rounds = _quick_rounds(day, me, evidence.text_digest, facts.signs.now)
+    else:
+        others = [one.at for one in day if one.came_in and one.author != me]
+        rounds = _rounds([one for one in day if one.came_in and one.author == me], others, evidence.text_digest)
     if rounds >= ROUNDS:
         return _rounds_trip(rounds, author)
     return _trip_similar(decision, author, evidence, mine, message, said)
@@ -196,10 +221,8 @@ def _trip_similar(
     is_dialogue = len(mine) < len(said)
     if is_short(evidence.text_digest) and is_dialogue:
         return None
-    same = max(
-        sum(is_same(one.digest, evidence.text_digest) for one in mine), message.similar_replies if message else 0
-    )
-    near = sum(is_near(one.digest, evidence.text_digest) for one in mine)
+    same = max(_same(mine, evidence.text_digest), message.similar_replies if message else 0)
+    near = _near(mine, evidence)
     if any(not one.came_in and is_near(one.digest, evidence.text_digest) for one in said) and 1 + near >= ECHOES:
         return because("loop.echo", author=author, record=decision.record_id, count=near)
     count = same if _is_stream(decision, evidence) else max(same, near)
@@ -208,19 +231,20 @@ def _trip_similar(
     return None
 
 
+def _near(said: Sequence[Said], evidence: Evidence) -> int:
+    return sum(is_near(one.digest, evidence.text_digest) for one in said)
+
+
 def _is_stream(decision: AppendToRecord, evidence: Evidence) -> bool:
     """Mail that answers nothing (through an alias with a forced record) or says that it is automatic: alerts resemble each other."""
     return evidence.is_automatic or decision.parent_message_id is None
 
 
-def _rounds_on_record(said: Sequence[Said], me: str, digest: str, now: datetime | None) -> int:
-    """How often in a row the author said nearly this, each time with mail of somebody else come in since.
-
-    What says little must also have come at once: people write "ok" many times, but not five times within a minute each.
-    """
-    must_be_quick = is_short(digest)
-    rounds, answered_at, answered = 0, None, False
-    wrote_at = now
+def _quick_rounds(said: Sequence[Said], me: str, digest: str, now: datetime | None) -> int:
+    """What says little must have come at once, each time after somebody else's mail: people write "ok" many times, but not five times
+    within a minute each."""
+    rounds, answered, wrote_at = 0, False, now
+    answered_at: datetime | None = None
     for one in reversed(said):
         if not one.came_in:
             continue  # written here: a person's part in it
@@ -228,9 +252,7 @@ def _rounds_on_record(said: Sequence[Said], me: str, digest: str, now: datetime 
             if not answered:
                 answered, answered_at = True, one.at or now
             continue
-        if not is_near(one.digest, digest):
-            break
-        if answered and not (must_be_quick and _is_slow(answered_at, wrote_at)):
+        if is_near(one.digest, digest) and answered and not _is_slow(answered_at, wrote_at):
             rounds += 1
         answered, wrote_at = False, one.at or now
     return rounds

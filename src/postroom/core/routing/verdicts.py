@@ -146,7 +146,7 @@ class DomainFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """A message within the loop window. ``author`` without sub-address; ``at`` None: in this very batch."""
+    """A message of late. ``author`` without sub-address; ``at`` None: in this very batch."""
 
     author: str
     digest: str  # see `routing.likeness`
@@ -156,7 +156,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopSigns:
-    """What the loop breaker looks at beside counts; all of the loop window, oldest first."""
+    """What the loop breaker looks at beside counts: the last day's, oldest first."""
 
     on_records: Mapping[int, tuple[Said, ...]] = field(default_factory=dict)  # the last messages of each record
     through_aliases: Mapping[int, tuple[Said, ...]] = field(default_factory=dict)  # what this author had made by each
@@ -164,6 +164,7 @@ class LoopSigns:
     refused: Mapping[str, int] = field(default_factory=dict)  # today, by kind of answer
     permits: frozenset[tuple[str, str]] = frozenset()  # (subject, author or ""): a person said that this is no loop
     earlier_copy: int | None = None  # an inbound mail to the catchall with this Message-ID
+    since: datetime | None = None  # the beginning of the window; for rounds, mails up to a day before count, too
     now: datetime | None = None
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection
 
@@ -21,6 +21,7 @@ from postroom.core.routing.loops import ALIAS_FACTOR, ROUNDS, base_of
 from postroom.core.routing.verdicts import AliasFact, DomainFact, Evidence, LoopSigns, Said
 from postroom.store.models import LoopPermit, RefusalNotice
 
+MEMORY = timedelta(days=1)  # of rounds: a loop may be slow
 _MOST_WRITTEN = 40  # mails to one author that are looked at
 
 
@@ -50,6 +51,7 @@ class SignBook:
     """All that was looked up for a batch."""
 
     now: datetime
+    since: datetime
     on_records: Mapping[int, Sequence[Said]]
     through_aliases: Mapping[tuple[int, str], Sequence[Said]]
     written_to: Mapping[str, tuple[datetime, ...]]
@@ -78,6 +80,7 @@ class SignBook:
             },
             permits=self.permits,
             earlier_copy=copy if copy is not None and copy < inbound_id else None,
+            since=self.since,
             now=self.now,
         )
 
@@ -103,16 +106,18 @@ def look_up_signs(
 ) -> SignBook:
     """For these mails (number and evidence). ``record_ids``: those that they may be put on."""
     evidences = [evidence for _, evidence in mails]
-    if threshold <= 0:
-        through, on_records = {}, {}
-    else:
-        through = _through_aliases(_pairs(evidences, aliases), since, threshold)
-        on_records = _on_records(record_ids, since, threshold * ALIAS_FACTOR)
+    day = min(since, now - MEMORY)
+    through: Mapping[tuple[int, str], Sequence[Said]] = {}
+    on_records: Mapping[int, Sequence[Said]] = {}
+    if threshold > 0:
+        through = _through_aliases(_pairs(evidences, aliases), day, threshold)
+        on_records = _on_records(record_ids, day, threshold * ALIAS_FACTOR)
     return SignBook(
         now=now,
+        since=since,
         on_records=on_records,
         through_aliases=through,
-        written_to=_written_to(_suspects(evidences, through), since),
+        written_to=_written_to(_suspects(evidences, through), day),
         refused=_refused({refused_sender(evidence) for evidence in evidences}, now),
         permits=frozenset(LoopPermit.objects.filter(until__gt=now).values_list("subject", "author")),
         catchall=_first_copies(mails, domains, since),
