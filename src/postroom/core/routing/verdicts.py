@@ -282,5 +282,3 @@ class LoopWindow:
 
     since: datetime
     threshold: int
-    since: datetime
-    threshold: int
