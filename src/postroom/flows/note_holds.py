@@ -35,13 +35,13 @@ def note_holds(ports: Ports, batch: Sequence[Decided]) -> int:
         return 0
     now = ports.clock.now()
     companies = dict(
-        InboundMessage.objects.filter(pk__in={one.row.pk for one, _ in held}).values_list("pk", "company_id")
+        InboundMessage.objects.filter(pk__in={one.row.id for one, _ in held}).values_list("pk", "company_id")
     )
     LoopHold.objects.bulk_create(
         [
             LoopHold(
-                inbound_id=one.row.pk,
-                company_id=companies[one.row.pk],
+                inbound_id=one.row.id,
+                company_id=companies[one.row.id],
                 subject=d.breaker[:80],
                 author=d.author[:320],
                 sender=base_of(one.evidence.author_normal or one.evidence.mail_from)[:320],
@@ -55,7 +55,7 @@ def note_holds(ports: Ports, batch: Sequence[Decided]) -> int:
     last = {d.breaker: (one, d) for one, d in held}
     for subject in sorted(last):
         one, decision = last[subject]
-        _alarm(ports, subject, decision, companies[one.row.pk])
+        _alarm(ports, subject, decision, companies[one.row.id])
     return len(held)
 
 

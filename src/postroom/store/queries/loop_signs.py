@@ -14,12 +14,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db import connection
-
 from postroom.core.routing.likeness import is_near
 from postroom.core.routing.loops import ALIAS_FACTOR, ROUNDS, base_of
 from postroom.core.routing.verdicts import AliasFact, DomainFact, Evidence, LoopSigns, Said
-from postroom.store.models import LoopPermit, RefusalNotice
+from postroom.store.statements import ask
 
 MEMORY = timedelta(days=1)  # of rounds: a loop may be slow
 _MOST_WRITTEN = 40  # mails to one author that are looked at
@@ -119,7 +117,7 @@ def look_up_signs(
         through_aliases=through,
         written_to=_written_to(_suspects(evidences, through), day),
         refused=_refused({refused_sender(evidence) for evidence in evidences}, now),
-        permits=frozenset(LoopPermit.objects.filter(until__gt=now).values_list("subject", "author")),
+        permits=frozenset((subject, author) for subject, author in ask(_PERMITS, [now])),
         catchall=_first_copies(mails, domains, since),
     )
 
@@ -144,14 +142,14 @@ SELECT pair.alias_id, pair.base, made.created_at, first.text_digest
   FROM unnest(%(aliases)s::bigint[], %(authors)s::text[], %(bases)s::text[]) AS pair(alias_id, author, base)
  CROSS JOIN LATERAL (
        (SELECT id, created_at FROM postroom_record
-         WHERE contact_address = pair.author AND alias_id = pair.alias_id AND created_at >= %(since)s
+         WHERE contact_address = pair.author AND alias_id = pair.alias_id AND created_at >= %(since)s::timestamptz
            AND pair.author = pair.base
-         ORDER BY created_at DESC LIMIT %(threshold)s)
+         ORDER BY created_at DESC LIMIT %(threshold)s::bigint)
        UNION ALL
        (SELECT id, created_at FROM (
             SELECT id, created_at, contact_address FROM postroom_record
-             WHERE alias_id = pair.alias_id AND created_at >= %(since)s AND pair.author <> pair.base
-             ORDER BY created_at DESC LIMIT %(wide)s) AS lately
+             WHERE alias_id = pair.alias_id AND created_at >= %(since)s::timestamptz AND pair.author <> pair.base
+             ORDER BY created_at DESC LIMIT %(wide)s::bigint) AS lately
          WHERE split_part(contact_address, '@', 2) = split_part(pair.base, '@', 2)
            AND split_part(split_part(contact_address, '@', 1), '+', 1) = split_part(pair.base, '@', 1))
        ) AS made
@@ -170,20 +168,16 @@ def _through_aliases(
         {(alias_id, author if author == base_of(author) else "+", base_of(author)) for alias_id, author in pairs}
     )
     found: dict[tuple[int, str], list[Said]] = defaultdict(list)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _THROUGH_ALIASES,
-            {
-                "aliases": [one for one, _, _ in rows],
-                "authors": [one for _, one, _ in rows],
-                "bases": [one for _, _, one in rows],
-                "since": since,
-                "threshold": threshold,
-                "wide": threshold * ALIAS_FACTOR,
-            },
-        )
-        for alias_id, base, at, digest in cursor.fetchall():
-            found[(alias_id, base)].append(Said(author=base, digest=digest or "", came_in=True, at=at))
+    values = {
+        "aliases": [one for one, _, _ in rows],
+        "authors": [one for _, one, _ in rows],
+        "bases": [one for _, _, one in rows],
+        "since": since,
+        "threshold": threshold,
+        "wide": threshold * ALIAS_FACTOR,
+    }
+    for alias_id, base, at, digest in ask(_THROUGH_ALIASES, values):
+        found[(alias_id, base)].append(Said(author=base, digest=digest or "", came_in=True, at=at))
     return found
 
 
@@ -192,8 +186,8 @@ SELECT record.id, said.author_address, said.text_digest, said.inbound_id IS NOT 
   FROM unnest(%(records)s::bigint[]) AS record(id)
  CROSS JOIN LATERAL (
        SELECT id, author_address, text_digest, inbound_id, posted_at FROM postroom_message
-        WHERE record_id = record.id ORDER BY id DESC LIMIT %(most)s) AS said
- WHERE said.posted_at >= %(since)s
+        WHERE record_id = record.id ORDER BY id DESC LIMIT %(most)s::bigint) AS said
+ WHERE said.posted_at >= %(since)s::timestamptz
  ORDER BY said.id
 """
 
@@ -203,10 +197,9 @@ def _on_records(record_ids: Collection[int], since: datetime, most: int) -> Mapp
     if not record_ids:
         return {}
     found: dict[int, list[Said]] = defaultdict(list)
-    with connection.cursor() as cursor:
-        cursor.execute(_ON_RECORDS, {"records": sorted(record_ids), "most": most, "since": since})
-        for record_id, author, digest, came_in, at in cursor.fetchall():
-            found[record_id].append(Said(author=base_of(author), digest=digest, came_in=came_in, at=at))
+    values = {"records": sorted(record_ids), "most": most, "since": since}
+    for record_id, author, digest, came_in, at in ask(_ON_RECORDS, values):
+        found[record_id].append(Said(author=base_of(author), digest=digest, came_in=came_in, at=at))
     return found
 
 
@@ -230,16 +223,16 @@ SELECT author.base, sent.created_at
   FROM unnest(%(bases)s::text[], %(subs)s::text[], %(domains)s::text[]) AS author(base, sub, domain)
  CROSS JOIN LATERAL (
        (SELECT created_at, mail_id FROM postroom_delivery
-         WHERE lower(to_address) = author.base AND state <> 'sending' ORDER BY id DESC LIMIT %(most)s)
+         WHERE lower(to_address) = author.base AND state <> 'sending' ORDER BY id DESC LIMIT %(most)s::bigint)
        UNION ALL
        (SELECT created_at, mail_id FROM postroom_delivery
          WHERE lower(to_address) ~>=~ author.sub AND lower(to_address) ~<~ (author.sub || chr(1114111))
-           AND lower(to_address) LIKE '%%' || author.domain AND state <> 'sending' ORDER BY id DESC LIMIT %(most)s)
+           AND lower(to_address) LIKE '%%' || author.domain AND state <> 'sending' ORDER BY id DESC LIMIT %(most)s::bigint)
        ) AS sent
   JOIN postroom_outgoingmail mail ON mail.id = sent.mail_id
   LEFT JOIN postroom_message message ON message.id = mail.message_id
   LEFT JOIN postroom_member member ON member.contact_id = message.author_id
- WHERE sent.created_at >= %(since)s AND (message.id IS NULL OR (message.inbound_id IS NOT NULL AND member.id IS NULL))
+ WHERE sent.created_at >= %(since)s::timestamptz AND (message.id IS NULL OR (message.inbound_id IS NOT NULL AND member.id IS NULL))
  ORDER BY sent.created_at
 """
 
@@ -250,30 +243,31 @@ def _written_to(bases: Collection[str], since: datetime) -> Mapping[str, tuple[d
         return {}
     names = sorted(bases)
     found: dict[str, list[datetime]] = defaultdict(list)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _WRITTEN_TO,
-            {
-                "bases": names,
-                "subs": [f"{name.rpartition('@')[0]}+" for name in names],
-                "domains": [f"@{name.rpartition('@')[2]}" for name in names],
-                "most": _MOST_WRITTEN,
-                "since": since,
-            },
-        )
-        for base, at in cursor.fetchall():
-            found[base].append(at)
+    values = {
+        "bases": names,
+        "subs": [f"{name.rpartition('@')[0]}+" for name in names],
+        "domains": [f"@{name.rpartition('@')[2]}" for name in names],
+        "most": _MOST_WRITTEN,
+        "since": since,
+    }
+    for base, at in ask(_WRITTEN_TO, values):
+        found[base].append(at)
     return {base: tuple(ats) for base, ats in found.items()}
 
 
-def _refused(senders: Collection[str], now: datetime) -> Mapping[tuple[str, str], int]:
-    rows = RefusalNotice.objects.filter(sender__in=[one for one in senders if one], sent_on=now.date())
-    return {(kind, sender): times for kind, sender, times in rows.values_list("kind", "sender", "times")}
+_REFUSED = (
+    "SELECT kind, sender, times FROM postroom_refusalnotice WHERE sender = ANY(%s::text[]) AND sent_on = %s::date"
+)
+_PERMITS = "SELECT subject, author FROM postroom_looppermit WHERE until > %s::timestamptz"
+
+
+def _refused(senders: set[str], now: datetime) -> Mapping[tuple[str, str], int]:
+    return {(kind, sender): times for kind, sender, times in ask(_REFUSED, [sorted(senders - {""}), now.date()])}
 
 
 _FIRST_COPIES = """
 SELECT message_id, min(id) FROM postroom_inboundmessage
- WHERE message_id = ANY(%s) AND received_at >= %s AND state <> 'received' GROUP BY message_id
+ WHERE message_id = ANY(%s::text[]) AND received_at >= %s::timestamptz AND state <> 'received' GROUP BY message_id
 """
 
 
@@ -289,6 +283,4 @@ def _first_copies(
     }
     if not wanted:
         return {}
-    with connection.cursor() as cursor:
-        cursor.execute(_FIRST_COPIES, [sorted(wanted), since])
-        return dict(cursor.fetchall())
+    return dict(ask(_FIRST_COPIES, [sorted(wanted), since]))
