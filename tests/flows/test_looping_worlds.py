@@ -2,14 +2,50 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from postroom.cli.benching.looping import play, scenarios
+from postroom.cli.benching.looping import STOPPED_BY_THEMSELVES, play, scenarios
 
-pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+pytestmark = pytest.mark.django_db
+
+LOOPS = [name for name in scenarios() if name not in STOPPED_BY_THEMSELVES]
 
 
-@pytest.mark.parametrize("name", scenarios())
-def test_whatever_keeps_writing_is_stopped_within_five_rounds(name: str) -> None:
-    result = play(name, scenarios()[name])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LOOPS)
+def test_whatever_keeps_writing_is_held_within_five_rounds_and_said_aloud(name: str) -> None:
+    result = play(name)
     print(result)
+    assert result.rounds <= 5
+    assert result.held >= 1
+    assert result.alarms == ("loop.breaker",)
+    assert result.exchanged <= 40, "and then nobody writes any more"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STOPPED_BY_THEMSELVES)
+def test_what_is_marked_ends_by_itself_and_nothing_is_held(name: str) -> None:
+    result = play(name)
+    print(result)
+    assert result.rounds <= 1
+    assert (result.held, result.alarms) == (0, ())
+    assert result.exchanged <= 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        "robot answers, with references",
+        "two Postrooms, a relay strips all marks",
+        "… with new Message-IDs and all marks stripped",
+    ],
+)
+def test_without_the_breaker_it_would_go_on_and_on(name: str) -> None:
+    """So the scenarios are loops indeed."""
+    result = play(name, length=timedelta(seconds=40), is_braked=False)
+    print(result)
+    assert result.rounds > 5
+    assert result.stopped_after > 30

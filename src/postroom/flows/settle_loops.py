@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from postroom.core.routing.loops import base_of, is_allowed
-from postroom.core.terms.addresses import normalize
+from postroom.core.terms.addresses import parse_one
 from postroom.core.terms.states import InboundState
 from postroom.flows import access
 from postroom.flows.alarms import clear_alarm
@@ -41,7 +41,8 @@ def allow_sender(ports: Ports, address: str, *, member: Member | None) -> int:
     """Put the address on the allow-list and release what is held of it, everywhere. How many mails.
 
     Raises `NotAllowed` (the list is the house's), ValueError for what is no address."""
-    normal = base_of(normalize(address))
+    found = parse_one(address)
+    normal = base_of(found.normal) if found else ""
     if not normal:
         raise ValueError(f"{address!r} is no mail address.")
     entries = parameters(ports).words(_ALLOWED)

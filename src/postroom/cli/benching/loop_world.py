@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from postroom.flows.ports import Ports
+    from postroom.store.models import LoopHold
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 ON_THE_WAY = timedelta(seconds=1)
@@ -141,6 +142,19 @@ class Site:
             LetterboxMail.objects.all().delete()
         self.sent += len(rows)
         return [Letter(mail_from=row.return_path, to=row.to_address, raw=bytes(row.raw)) for row in rows]
+
+    def switch_breaker_off(self) -> None:
+        from postroom.store.models import Parameter
+
+        with self.inside():
+            Parameter.objects.update_or_create(key="mail.gateway.loop.threshold", defaults={"value": "0"})
+
+    def held(self) -> Sequence[LoopHold]:
+        """What its breakers hold, the oldest first."""
+        from postroom.store.models import LoopHold
+
+        with self.inside():
+            return list(LoopHold.objects.filter(ended_at=None).order_by("id"))
 
     def let_in(self, but: str) -> int:
         """The most mails that any author but this one had put on records."""
