@@ -69,6 +69,7 @@ MANAGERS = [
     "/inbound/",
     *(f"/inbound/?state={state}" for state in ("routed", "held", "refused", "discarded", "failed", "received")),
     "/held/",
+    "/inbound/loops/",
     "/inbound/{inbound}/",
     "/inbound/{inbound}/body/",
     "/inbound/{inbound}/source/",

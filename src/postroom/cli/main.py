@@ -20,6 +20,7 @@ from postroom.cli import (
     bench,
     dkim,
     home,
+    loops,
     mail_commands,
     mailboxes,
     members,
@@ -93,6 +94,7 @@ for part in (running.app, mail_commands.app, home.app):
 for name, group in (
     ("queue", queue.app),
     ("alarm", alarms.app),
+    ("loop", loops.app),
     ("schedule", schedule.app),
     ("mailbox", mailboxes.app),
     ("server", servers.app),

@@ -14,7 +14,8 @@ from postroom.core.terms.reasons import because, catalogue
 from postroom.flows.alarms import raise_alarm
 from postroom.flows.apply_verdict import Decided
 from postroom.flows.ports import Ports
-from postroom.store.models import Alias, InboundMessage, LoopHold, Record
+from postroom.store.models import InboundMessage, LoopHold
+from postroom.store.queries.pages_loops import target_names
 
 ALARM = "loop.breaker"
 PAGE = "/inbound/loops/"
@@ -66,7 +67,7 @@ def _alarm(ports: Ports, subject: str, decision: Hold, company_id: int | None) -
         subject=subject,
         reason=because(
             "loop.alarm" if decision.author else "loop.alarm_all",
-            target=target_name(subject),
+            target=target_names([subject])[subject],
             why=str(decision.reasons[-1]),
             count=_many(subject),
         ),
@@ -78,19 +79,3 @@ def _alarm(ports: Ports, subject: str, decision: Hold, company_id: int | None) -
 def _many(subject: str) -> str:
     count = LoopHold.objects.filter(subject=subject, ended_at=None).order_by()[: MANY + 1].count()
     return str(count) if count <= MANY else f"more than {MANY}"
-
-
-def target_name(subject: str) -> str:
-    """``alias:3`` as people know it."""
-    what, _, which = subject.partition(":")
-    match what:
-        case "alias":
-            alias = Alias.objects.select_related("domain").filter(pk=int(which)).first()
-            return str(alias) if alias else subject
-        case "record":
-            record = Record.objects.filter(pk=int(which)).first()
-            return f"“{record.title}”" if record else subject
-        case "refusal":
-            return f"refused mail ({which})"
-        case _:
-            return f"new records of kind {which}"

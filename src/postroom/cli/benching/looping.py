@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from postroom.cli.benching.loop_world import (
 )
 
 TWO_DAYS = timedelta(hours=48)
+STRANGERS = 10_000
 NAMES = ("Alice", "Bob", "Charlie", "Dana", "the support team")
 PARCEL = "Hello,\n\nwhere is my parcel? I ordered it three weeks ago and nobody answers the phone.\n\nCarla"
 CARLA = "Customer Carla <carla@customer.example>"
@@ -117,6 +119,63 @@ def play(name: str, *, length: timedelta = TWO_DAYS, is_braked: bool = True) -> 
             exchanged=world.exchanged,
             stopped_after=(world.last_at - begin).total_seconds(),
             alarms=tuple(sorted({code for site in world.sites for code in site.alarms()})),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrowdResult:
+    """So many strangers wrote to one alias; then a person let them in. Rates in mails a second of real time."""
+
+    strangers: int
+    passed: int
+    held: int
+    hold_rate: float
+    released: int
+    release_rate: float
+
+
+def crowd(strangers: int) -> CrowdResult:
+    """What the wide cap does to a campaign's answers."""
+    from postroom.core.terms.envelopes import Envelope
+    from postroom.core.terms.states import Door
+    from postroom.flows.accept_message import Arrival, accept_messages
+    from postroom.flows.route_message import route_waiting
+    from postroom.flows.settle_loops import release_held
+    from postroom.store.models import Record
+
+    def routed() -> float:
+        began = time.perf_counter()
+        while route_waiting(site.ports):
+            pass
+        return strangers / (time.perf_counter() - began)
+
+    with _taken_back():
+        site = Site("one.test", HandClock())
+        site.build()
+        arrivals = []
+        for number in range(strangers):
+            who = f"stranger{number}@customers.example"
+            letter = person_writes(
+                who, "support@one.test", "Re: Our offer", f"Yes, I take it. My name is {number}.", number
+            )
+            envelope = Envelope(mail_from=who, rcpt_to=(letter.to,))
+            arrivals.append(Arrival(door=Door.SMTP, raw=letter.raw, envelope=envelope))
+        for start in range(0, strangers, 500):
+            accept_messages(site.ports, arrivals[start : start + 500])
+        hold_rate = routed()
+        passed, held = Record.objects.count(), site.held()
+        targets = {hold.subject for hold in held}
+        released = sum(release_held(site.ports, target, member=None) for target in sorted(targets))
+        release_rate = routed()
+        if Record.objects.count() != strangers:
+            raise AssertionError("not everybody was let in")
+        return CrowdResult(
+            strangers=strangers,
+            passed=passed,
+            held=len(held),
+            hold_rate=hold_rate,
+            released=released,
+            release_rate=release_rate,
         )
 
 
