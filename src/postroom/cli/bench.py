@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -108,6 +109,7 @@ def loops(as_json: AsJson = False) -> None:
     from postroom.cli.telling import show_table
 
     with prepared_ground({}), _bar("Playing", len(scenarios()) + 1) as progress:
+        logging.getLogger("postroom.flows.alarms").setLevel(logging.CRITICAL)  # the alarms are in the table
         results = []
         for done, name in enumerate(scenarios()):
             results.append(play(name))
@@ -129,9 +131,8 @@ def loops(as_json: AsJson = False) -> None:
         )
         for one in results
     ]
-    show_table(
-        ["what keeps writing", "rounds", "held", "refused", "seen", "mails in 48 h", "stops after s", "alarm"], rows
-    )
+    heads = ["what keeps writing", "rounds", "held", "refused", "seen", "mails in 48 h", "stops after s", "alarm"]
+    show_table(heads, rows, empty="Nothing was played.")
     say(
         f"{many.strangers:,} strangers to one alias: {many.passed:,} let in, {many.held:,} held ({many.hold_rate:,.0f}/s), then one "
         f"click: {many.released:,} routed ({many.release_rate:,.0f}/s)"
