@@ -20,7 +20,7 @@ from postroom.core.routing.verdicts import AliasFact, DomainFact, Evidence, Loop
 from postroom.store.statements import ask
 
 MEMORY = timedelta(days=1)  # of rounds: a loop may be slow
-_MOST_WRITTEN = 40  # mails to one author that are looked at
+_MOST_WRITTEN = 200  # mails to one author that are looked at
 
 
 @dataclass(slots=True, kw_only=True)
@@ -217,7 +217,8 @@ def _suspects(evidences: Sequence[Evidence], through: Mapping[tuple[int, str], S
     }
 
 
-# By the index of recipients; ``text_pattern_ops`` serves equality and prefixes alike.
+# By the index of recipients: ``text_pattern_ops`` serves equality and prefixes alike, and its own order keeps the planner from
+# walking the numbers backwards.
 _WRITTEN_TO = """
 SELECT author.base, sent.created_at
   FROM unnest(%(bases)s::text[], %(subs)s::text[], %(domains)s::text[]) AS author(base, sub, domain)
@@ -227,7 +228,8 @@ SELECT author.base, sent.created_at
        UNION ALL
        (SELECT created_at, mail_id FROM postroom_delivery
          WHERE lower(to_address) ~>=~ author.sub AND lower(to_address) ~<~ (author.sub || chr(1114111))
-           AND lower(to_address) LIKE '%%' || author.domain AND state <> 'sending' ORDER BY id DESC LIMIT %(most)s::bigint)
+           AND lower(to_address) LIKE '%%' || author.domain AND state <> 'sending'
+         ORDER BY lower(to_address) USING ~<~ LIMIT %(most)s::bigint)
        ) AS sent
   JOIN postroom_outgoingmail mail ON mail.id = sent.mail_id
   LEFT JOIN postroom_message message ON message.id = mail.message_id
