@@ -158,12 +158,11 @@ class Site:
 
     def let_in(self, but: str) -> int:
         """The most mails that any author but this one had put on records."""
-        from postroom.core.routing.loops import base_of
         from postroom.store.models import Message
 
         with self.inside():
             rows = Message.objects.filter(inbound__isnull=False).exclude(author_address=but)
-            found = Counter(base_of(one) for one in rows.values_list("author_address", flat=True))
+            found = Counter(_without_sub_address(one) for one in rows.values_list("author_address", flat=True))
         return max(found.values(), default=0)
 
     def alarms(self) -> list[str]:
@@ -333,3 +332,8 @@ def _bare(text: str) -> str:
 
     found = parse_one(str(text))
     return found.spec if found else ""
+
+
+def _without_sub_address(address: str) -> str:
+    local, at, domain = address.rpartition("@")
+    return f"{local.partition('+')[0]}{at}{domain}"
