@@ -73,6 +73,29 @@ def claim(
     say(f"ratio                      {result.ratio:>10,.2f}      (1 is flat)")
 
 
+@app.command("route")
+def route(
+    small: Annotated[int, typer.Option("--small", min=1_000, help="Stored messages at first.")] = 10_000,
+    large: Annotated[
+        int, typer.Option("--large", min=1_000, max=100_000_000, help="Stored messages then.")
+    ] = 3_000_000,
+    as_json: AsJson = False,
+) -> None:
+    """Routing a batch beside a small and a large archive. Example: postroom bench route --large 1000000"""
+    from postroom.cli.benching.routing import bench_routing
+
+    if large <= small:
+        raise typer.BadParameter("--large must be more than --small.")
+    with _bar("Filling the archive", large) as progress:
+        result = bench_routing(small, large, progress)
+    if as_json:
+        say_json(asdict(result))
+        return
+    for stored, ms in ((result.small, result.small_ms), (result.large, result.large_ms)):
+        say(f"{result.batch} mails beside {stored:>12,} messages  {ms:>10,.1f} ms")
+    say(f"ratio                                   {result.ratio:>10,.2f}      (1 is flat)")
+
+
 @app.command("urgent")
 def urgent(
     n: Annotated[int, typer.Option("-n", min=1, max=100_000, help="How many messages, one after the other.")] = 200,

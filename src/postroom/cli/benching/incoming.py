@@ -49,8 +49,9 @@ def bench_in(count: int, workers: int, progress: Progress) -> BenchResult:
     }
     with prepared_ground(settings) as ground:
         yardstick = measure_yardstick(ground.folder, count)
-        _set_up()
-        reports = _send_what_will_bounce(len(range(REPORT_EACH - 1, count, REPORT_EACH)))
+        set_up_receiving()
+        _switch_breaker_off()
+        reports = send_what_will_bounce(len(range(REPORT_EACH - 1, count, REPORT_EACH)))
         ground.staff.start("door", half)
         ground.staff.start("router", half)
         wait_until(lambda: answers(port), "the door to open")
@@ -64,29 +65,36 @@ def bench_in(count: int, workers: int, progress: Progress) -> BenchResult:
         )
 
 
-def _set_up() -> None:
-    """An alias with two followers."""
+def set_up_receiving(aliases: int = 1) -> tuple[int, str]:
+    """A company whose aliases (the first is `ALIAS`) have two followers; the number of the company, the kind of its records."""
     from postroom.core.terms.addresses import normalize
-    from postroom.flows.settings import save_alias, save_domain, set_parameter
+    from postroom.flows.settings import save_alias, save_domain
     from postroom.store.models import Company, Contact, RecordKind
     from postroom.wiring import ports
 
     company = Company.objects.create(name="Bench")
     domain = save_domain(ports(), {"name": DOMAIN, "plus_addresses_arrive": True}, member=None)
-    kind = RecordKind.objects.order_by("pk").first() or RecordKind.objects.create(
-        key="order", label="Order", label_plural="Orders"
-    )
+    kind = RecordKind.objects.order_by("pk")[0]
     addresses = ("alice@colleagues.test", "bob@colleagues.test")
     contacts = [
         Contact.objects.create(name=one.partition("@")[0].title(), address=one, normal=normalize(one))
         for one in addresses
     ]
-    values = {"company": company, "name": ALIAS.partition("@")[0], "domain": domain, "kind": kind}
-    save_alias(ports(), values | {"follower_ids": [one.pk for one in contacts]}, member=None)
+    local = ALIAS.partition("@")[0]
+    for name in [local, *(f"{local}{number}" for number in range(aliases if aliases > 1 else 0))]:
+        values = {"company": company, "name": name, "domain": domain, "kind": kind}
+        save_alias(ports(), values | {"follower_ids": [one.pk for one in contacts]}, member=None)
+    return company.pk, kind.pk
+
+
+def _switch_breaker_off() -> None:
+    from postroom.flows.settings import set_parameter
+    from postroom.wiring import ports
+
     set_parameter(ports(), "mail.gateway.loop.threshold", "0", member=None)
 
 
-def _send_what_will_bounce(count: int) -> list[Posted]:
+def send_what_will_bounce(count: int) -> list[Posted]:
     """Mails of a record that left before; the reports on them that will come back."""
     from postroom.core.terms.states import DeliveryState, Role
     from postroom.core.tokens.addresses import TokenPurpose, make_token
