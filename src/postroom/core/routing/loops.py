@@ -29,7 +29,6 @@ from postroom.core.routing.verdicts import (
     Evidence,
     Facts,
     Hold,
-    MessageFact,
     Refuse,
     Said,
 )
@@ -145,10 +144,9 @@ def _trip_alias(alias: AliasFact | None, author: str, evidence: Evidence, facts:
         return None
     said = facts.signs.through_aliases.get(alias.alias_id, ())
     lately = _within_window(said, facts)
-    count = max(alias.recent_creations, len(lately))
-    if count >= facts.loop_threshold:
-        return _over("loop.alias_author", count, facts, author=author, alias=name)
-    same = max(alias.similar_creations, _same(lately, evidence.text_digest))
+    if len(lately) >= facts.loop_threshold:
+        return _over("loop.alias_author", len(lately), facts, author=author, alias=name)
+    same = _same(lately, evidence.text_digest)
     if same >= SIMILAR_LIMIT:
         return because("loop.similar", author=author, count=same, limit=SIMILAR_LIMIT)
     rounds = _rounds(said, facts.signs.written_to, evidence.text_digest)
@@ -185,8 +183,7 @@ def _trip_record(decision: AppendToRecord, author: str, evidence: Evidence, fact
     wide, arrived = facts.loop_threshold * ALIAS_FACTOR, sum(one.came_in for one in said)
     if arrived >= wide and (f"record:{record}", "") not in facts.signs.permits:
         return because("loop.record_all", record=record, count=arrived, limit=wide)
-    message = _message_on(record, facts)
-    if message is None:  # counted with its alias
+    if not _is_conversation(record, facts):  # counted with its alias, too
         by_alias = _trip_alias(_alias(decision.alias_id, facts), author, evidence, facts)
         if by_alias is not None:
             return by_alias
@@ -194,11 +191,9 @@ def _trip_record(decision: AppendToRecord, author: str, evidence: Evidence, fact
         return None
     me = base_of(evidence.author_normal)
     mine = [one for one in said if one.came_in and one.author == me]
-    count = max(len(mine), message.recent_replies if message else 0)
-    is_told = len(mine) >= count
-    patience = PATIENCE_FACTOR if is_told and _near(mine, evidence) < REPEATS else 1
-    if count >= facts.loop_threshold * patience:
-        return because("loop.replies", count=count, limit=facts.loop_threshold * patience, author=author, record=record)
+    limit = facts.loop_threshold * (PATIENCE_FACTOR if _near(mine, evidence) < REPEATS else 1)
+    if len(mine) >= limit:
+        return because("loop.replies", count=len(mine), limit=limit, author=author, record=record)
     if is_short(evidence.text_digest):
         rounds = _quick_rounds(day, me, evidence.text_digest, facts.signs.now)
     else:
@@ -206,7 +201,7 @@ def _trip_record(decision: AppendToRecord, author: str, evidence: Evidence, fact
         rounds = _rounds([one for one in day if one.came_in and one.author == me], others, evidence.text_digest)
     if rounds >= ROUNDS:
         return _rounds_trip(rounds, author)
-    return _trip_similar(decision, author, evidence, mine, message, said)
+    return _trip_similar(decision, author, evidence, mine, said)
 
 
 def _trip_similar(
@@ -214,15 +209,13 @@ def _trip_similar(
     author: str,
     evidence: Evidence,
     mine: Sequence[Said],
-    message: MessageFact | None,
     said: Sequence[Said],
 ) -> Reason | None:
     """Without rounds: the very same words, in a conversation nearly the same, or words of ours that come back."""
     is_dialogue = len(mine) < len(said)
     if is_short(evidence.text_digest) and is_dialogue:
         return None
-    same = max(_same(mine, evidence.text_digest), message.similar_replies if message else 0)
-    near = _near(mine, evidence)
+    same, near = _same(mine, evidence.text_digest), _near(mine, evidence)
     if any(not one.came_in and is_near(one.digest, evidence.text_digest) for one in said) and 1 + near >= ECHOES:
         return because("loop.echo", author=author, record=decision.record_id, count=near)
     count = same if _is_stream(decision, evidence) else max(same, near)
@@ -274,9 +267,10 @@ def _alias(alias_id: int | None, facts: Facts) -> AliasFact | None:
     return next((alias for alias in facts.aliases if alias.alias_id == alias_id), None)
 
 
-def _message_on(record_id: int, facts: Facts) -> MessageFact | None:
+def _is_conversation(record_id: int, facts: Facts) -> bool:
+    """Whether the mail refers to a message on the record."""
     known = [*facts.messages, *facts.token_messages.values(), *(d.message for d in facts.deliveries if d.message)]
-    return next((message for message in known if message.record_id == record_id), None)
+    return any(message.record_id == record_id for message in known)
 
 
 def words_of(mail: ParsedMail) -> str:

@@ -89,9 +89,7 @@ class AliasFact:
     matches_local_part: bool = False
     is_retired: bool = False
     refusal_text: str = ""
-    recent_creations: int = 0  # records it made (mails on its forced record) from this author within the loop window
-    recent_creations_all: int = 0  # from anybody within the window
-    similar_creations: int = 0  # of those from this author, with the same text digest
+    recent_creations_all: int = 0  # records it made, from anybody's mail, within the loop window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +103,6 @@ class MessageFact:
     company_id: int
     is_note: bool
     record_alias_id: int | None = None
-    recent_replies: int = 0  # mails from this author to this record within the loop window
-    similar_replies: int = 0  # of these, with the same text digest
     record_address: str = ""  # the record's own contact address, normalised
     author_took_part: bool = False  # the mail's author wrote on this record before, or we wrote to him from it
 

@@ -35,7 +35,7 @@ from postroom.store.models import (
     Message,
     Notification,
 )
-from postroom.store.queries.loop_counts import Creations, Tally, recent_creations, recent_of_kinds, recent_replies
+from postroom.store.queries.loop_counts import Tally, recent_creations, recent_of_kinds
 from postroom.store.queries.loop_signs import SignBook, look_up_signs
 from postroom.store.statements import ask
 
@@ -66,9 +66,7 @@ class Book:
     follows: Mapping[int, frozenset[int]]
     took_part: frozenset[tuple[int, str]]
     duplicates: Mapping[str, int]
-    replies: Mapping[tuple[int, str], int]
-    similar_replies: Mapping[tuple[int, str, str], int]
-    creations: Creations
+    creations: Mapping[int, int]
     fallback_recent: Mapping[tuple[str, str], int]
     fallbacks: Mapping[int, tuple[str, int]]
     signs: SignBook
@@ -78,20 +76,20 @@ class Book:
         """The facts of one mail."""
         evidence = case.evidence
         author = evidence.author_normal
-        messages = self._messages(evidence.thread_ids, evidence, tally)
+        messages = self._messages(evidence.thread_ids, evidence)
         known = self.by_identifier.get(evidence.message_id, ()) if evidence.message_id else ()
         kind, company_id = self.fallbacks.get(case.mailbox_id or 0, ("", 0))
-        aliases = tuple(self._alias(alias, evidence, tally) for alias in self._aliases_of(evidence))
+        aliases = tuple(self._alias(alias, tally) for alias in self._aliases_of(evidence))
         return Facts(
             domains=self.domains,
             aliases=aliases,
             messages=messages,
             token_messages={
-                number: self._message(self.by_number[number], evidence, tally)
+                number: self._message(self.by_number[number], evidence)
                 for number in evidence.reply_numbers
                 if number in self.by_number
             },
-            deliveries=self._deliveries_of(evidence, tally),
+            deliveries=self._deliveries_of(evidence),
             author=self._author(author),
             duplicate_of=self._duplicate_of(case),
             known_message=known[0] if known else None,
@@ -118,40 +116,26 @@ class Book:
         }
         return (alias for alias in self.aliases if alias.name in names)
 
-    def _messages(self, identifiers: Sequence[str], evidence: Evidence, tally: Tally) -> tuple[MessageFact, ...]:
+    def _messages(self, identifiers: Sequence[str], evidence: Evidence) -> tuple[MessageFact, ...]:
         found = {fact.message_id: fact for one in identifiers for fact in self.by_identifier.get(one, ())}
         newest_first = sorted(found.values(), key=lambda fact: -fact.message_id)
-        return tuple(self._message(fact, evidence, tally) for fact in newest_first)
+        return tuple(self._message(fact, evidence) for fact in newest_first)
 
-    def _message(self, fact: MessageFact, evidence: Evidence, tally: Tally) -> MessageFact:
+    def _message(self, fact: MessageFact, evidence: Evidence) -> MessageFact:
         """The message as this author meets it."""
-        if fact.record_id is None:
-            return fact
-        pair = (fact.record_id, evidence.author_normal)
-        triple = (*pair, evidence.text_digest)
-        return replace(
-            fact,
-            recent_replies=self.replies.get(pair, 0) + tally.replies[pair],
-            similar_replies=self.similar_replies.get(triple, 0) + tally.similar_replies[triple],
-            author_took_part=pair in self.took_part,
-        )
+        took_part = (fact.record_id, evidence.author_normal) in self.took_part
+        return replace(fact, author_took_part=True) if took_part else fact
 
-    def _alias(self, alias: AliasFact, evidence: Evidence, tally: Tally) -> AliasFact:
-        pair = (alias.alias_id, evidence.author_normal)
-        triple = (*pair, evidence.text_digest)
-        return replace(
-            alias,
-            recent_creations=self.creations.by_author.get(pair, 0) + tally.creations[pair],
-            recent_creations_all=self.creations.by_alias.get(alias.alias_id, 0) + tally.creations_all[alias.alias_id],
-            similar_creations=self.creations.similar.get(triple, 0) + tally.similar_creations[triple],
-        )
+    def _alias(self, alias: AliasFact, tally: Tally) -> AliasFact:
+        count = self.creations.get(alias.alias_id, 0) + tally.creations_all[alias.alias_id]
+        return replace(alias, recent_creations_all=count) if count else alias
 
-    def _deliveries_of(self, evidence: Evidence, tally: Tally) -> tuple[DeliveryFact, ...]:
+    def _deliveries_of(self, evidence: Evidence) -> tuple[DeliveryFact, ...]:
         found = [self.deliveries[number] for number in evidence.bounce_numbers if number in self.deliveries]
         if not found and evidence.report is not None:
             found = list(self.deliveries_by_id.get(evidence.report.original_message_id, ()))
         return tuple(
-            replace(one, message=self._message(one.message, evidence, tally)) if one.message else one for one in found
+            replace(one, message=self._message(one.message, evidence)) if one.message else one for one in found
         )
 
     def _author(self, normal: str) -> AuthorFact:
@@ -175,7 +159,6 @@ def look_up(cases: Sequence[Case], parameters: Parameters, now: datetime) -> Boo
     records = {fact.record_id for fact in facts if fact.record_id is not None}
     records |= {one for alias in aliases for one in (alias.owner_record_id, alias.forced_record_id) if one}
     people = _authors(authors, domains, aliases)
-    replies, similar = recent_replies(records, authors, since)
     fallbacks = _fallbacks({case.mailbox_id for case in cases if case.mailbox_id})
     return Book(
         domains=domains,
@@ -189,10 +172,8 @@ def look_up(cases: Sequence[Case], parameters: Parameters, now: datetime) -> Boo
         follows=_follows({one.contact_id for one in people.values() if one.contact_id}, records),
         took_part=_took_part(records, authors),
         duplicates=_duplicates(case.evidence.fingerprint for case in cases),
-        replies=replies,
-        similar_replies=similar,
         creations=recent_creations(
-            [alias.alias_id for alias in aliases], authors, since, parameters.number("mail.gateway.loop.threshold")
+            [alias.alias_id for alias in aliases], since, parameters.number("mail.gateway.loop.threshold")
         ),
         fallback_recent=recent_of_kinds({kind for kind, _ in fallbacks.values() if kind}, authors, since),
         fallbacks=fallbacks,
