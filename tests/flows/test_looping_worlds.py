@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from postroom.cli.benching.looping import STOPPED_BY_THEMSELVES, play, scenarios
+from postroom.cli.benching.looping import STOPPED_BY_THEMSELVES, crowd, play, scenarios
 
 pytestmark = pytest.mark.django_db
 
@@ -49,3 +49,10 @@ def test_without_the_breaker_it_would_go_on_and_on(name: str) -> None:
     print(result)
     assert result.rounds > 5
     assert result.stopped_after > 30
+
+
+@pytest.mark.slow
+def test_a_crowd_of_strangers_is_held_at_the_wide_cap_and_all_of_it_let_in_at_once() -> None:
+    result = crowd(250)
+    print(result)
+    assert (result.passed, result.held, result.released) == (100, 150, 150)
