@@ -21,6 +21,7 @@ CHANGING = [
     "/queue/server/1/pause/",
     "/alarm/1/dismiss/",
     "/inbound/1/again/",
+    "/inbound/loops/act/",
     "/inbound/1/attach/",
     "/inbound/1/create/",
     "/inbound/1/refuse/",

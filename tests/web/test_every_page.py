@@ -71,6 +71,7 @@ MANAGERS = [
     "/inbound/?door=smtp&sender=carla&q=poster&age=week",
     "/held/",
     "/held/?alias=support@postroom.test&age=month",
+    "/inbound/loops/",
     "/inbound/{inbound}/",
     "/inbound/{inbound}/body/",
     "/inbound/{inbound}/why/",

@@ -264,6 +264,7 @@ def _posting(ports: Ports, one: Decided, record: RecordFact, appended: AppendToR
             "cc": [[address.name, address.spec] for address in mail.cc],
         },
         text_digest=one.evidence.text_digest,
+        trace=one.evidence.trace,
     )
 
 

@@ -19,6 +19,7 @@ from postroom.flows.apply_verdict import Decided, apply_verdicts
 from postroom.flows.ports import Ports
 from postroom.flows.route_message import raw_of, read_mail, waiting_of
 from postroom.flows.settings import parameters
+from postroom.flows.settle_loops import end_holds
 from postroom.store.models import InboundMessage, Member, RawMail
 from postroom.store.queries.loop_counts import Tally
 from postroom.store.queries.pages_inbound import InboundWish, matching
@@ -46,6 +47,7 @@ class AlreadySettled(Exception):  # noqa: N818 (an answer to a person, not a fau
 def route_again(ports: Ports, inbound_id: int, *, member: Member | None) -> None:
     """Into the routers' queue once more, after a rule or a fault was mended. A mail that is on a record stays there."""
     row = _row(inbound_id, member)
+    end_holds(ports, [row.pk])
     row.state, row.attempt_count, row.error, row.due_at = InboundState.RECEIVED, 0, "", ports.clock.now()
     row.save(update_fields=["state", "attempt_count", "error", "due_at"])
     _wake_routers()
@@ -143,6 +145,7 @@ def route_matching_again(ports: Ports, wish: InboundWish, *, member: Member | No
 
 def _back_to_the_routers(ports: Ports, rows: QuerySet[InboundMessage]) -> int:
     locked = list(rows.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
+    end_holds(ports, locked)
     done = InboundMessage.objects.filter(pk__in=locked).update(
         state=InboundState.RECEIVED, attempt_count=0, error="", due_at=ports.clock.now()
     )
@@ -164,6 +167,7 @@ def _row(inbound_id: int, member: Member | None) -> InboundMessage:
 
 
 def _apply(ports: Ports, row: InboundMessage, decision: AppendToRecord | CreateRecord | Refuse | Discard) -> None:
+    end_holds(ports, [row.pk])
     waiting = waiting_of(row)
     read = read_mail(ports, waiting, raw_of(ports, row))
     book = look_up([read.case], parameters(ports), ports.clock.now())

@@ -6,7 +6,7 @@ from django.urls import path
 
 from postroom.web import frames
 from postroom.web.home import views as home
-from postroom.web.inbound import deciding
+from postroom.web.inbound import deciding, loops
 from postroom.web.inbound import views as inbound
 from postroom.web.letterbox import views as letterbox
 from postroom.web.linked import views as linked
@@ -56,6 +56,8 @@ urlpatterns = [
     path("queue/<int:delivery_id>/", queue.one, name="delivery"),
     path("queue/server/<int:server_id>/pause/", queue.pause, name="queue_pause"),
     path("inbound/", inbound.log, name="inbound"),
+    path("inbound/loops/", loops.loops, name="loops"),
+    path("inbound/loops/act/", loops.act, name="loops_act"),
     path("inbound/<int:inbound_id>/", inbound.one, name="inbound_mail"),
     path("inbound/<int:inbound_id>/body/", inbound.mail_body, name="inbound_body"),
     path("inbound/<int:inbound_id>/source/", inbound.source, name="inbound_source"),

@@ -31,6 +31,8 @@ NOTICE_TAGS = (".notice.postroom@", "-loop-detection-bounce-email@")
 MAX_HEADER_RECIPIENTS = 1_000  # of a fetched mail, those nearest first
 ENVELOPE_HEADERS = frozenset(("x-original-to", "envelope-to", "x-envelope-to"))
 START_ANEW_TAG = "-reply_to@"  # in Message-IDs whose replies go by alias, not by thread (I-23, O-72)
+MOST_TRACED = 20
+_MARK = re.compile(r"[A-Za-z0-9._-]{4,80}")
 _REPLY_PREFIX = re.compile(
     r"^\s{0,9}(?:re|aw|antw|antwort|sv|vs|odp|ref|rif|res|tr|ynt|atb|vá|απ|回复|答复|返信)\s{0,9}(?:\[\d{1,4}\]|\(\d{1,4}\))?\s{0,9}[:：]",
     re.IGNORECASE,
@@ -81,6 +83,7 @@ def collect(
         has_our_mark=_has_our_mark(mail, our_mark) or (is_automatic and _answers_our_notice(mail)),
         is_bounce_addressed=any(r.token is not None and r.token.purpose == "b" for r in recipients),
         subject_is_reply=bool(_REPLY_PREFIX.match(mail.subject)),
+        trace=read_trace(mail.all_headers(MARK_HEADERS[0])),
     )
 
 
@@ -150,6 +153,12 @@ def _report_token(report: DeliveryReport | None, keys: Sequence[bytes]) -> Addre
 def _has_our_mark(mail: ParsedMail, our_mark: str) -> bool:
     """Whether it is our own mail that came back."""
     return bool(our_mark) and any(our_mark in value for name in MARK_HEADERS for value in mail.all_headers(name))
+
+
+def read_trace(values: Iterable[str]) -> tuple[str, ...]:
+    """The marks of the installations that relayed a mail, from the values of `MARK_HEADERS`; what looks like none is left out."""
+    marks = (value.partition(";")[0].strip() for value in values)
+    return tuple(dict.fromkeys(mark for mark in marks if _MARK.fullmatch(mark)))[:MOST_TRACED]
 
 
 def _answers_our_notice(mail: ParsedMail) -> bool:

@@ -59,6 +59,7 @@ class Evidence:
     text_digest: str = ""  # sha256 hex of the normalised subject and new words: equal for near-identical mails
     wants_no_answer: bool = False  # X-Auto-Response-Suppress asks for no report: no sign of an automatic mail
     report_token: AddressToken | None = None  # a genuine bounce token in the return path that the report quotes
+    trace: tuple[str, ...] = ()  # marks of the installations that relayed it, nearest first
 
     @property
     def bounce_numbers(self) -> tuple[int, ...]:
@@ -88,9 +89,7 @@ class AliasFact:
     matches_local_part: bool = False
     is_retired: bool = False
     refusal_text: str = ""
-    recent_creations: int = 0  # records it made (mails on its forced record) from this author within the loop window
-    recent_creations_all: int = 0  # from anybody within the window
-    similar_creations: int = 0  # of those from this author, with the same text digest
+    recent_creations_all: int = 0  # records it made, from anybody's mail, within the loop window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +103,6 @@ class MessageFact:
     company_id: int
     is_note: bool
     record_alias_id: int | None = None
-    recent_replies: int = 0  # mails from this author to this record within the loop window
-    similar_replies: int = 0  # of these, with the same text digest
     record_address: str = ""  # the record's own contact address, normalised
     author_took_part: bool = False  # the mail's author wrote on this record before, or we wrote to him from it
 
@@ -154,6 +151,30 @@ class DomainFact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """A message of late. ``author`` without sub-address; ``at`` None: in this very batch."""
+
+    author: str
+    digest: str  # see `routing.likeness`
+    came_in: bool  # else it was written on the page or by a program
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopSigns:
+    """What the loop breaker looks at beside counts: the last day's, oldest first."""
+
+    on_records: Mapping[int, tuple[Said, ...]] = field(default_factory=dict)  # the last messages of each record
+    through_aliases: Mapping[int, tuple[Said, ...]] = field(default_factory=dict)  # what this author had made by each
+    written_to: tuple[datetime, ...] = ()  # when mail that nobody wrote here by hand was queued for this author
+    refused: Mapping[str, int] = field(default_factory=dict)  # today, by kind of answer
+    permits: frozenset[tuple[str, str]] = frozenset()  # (subject, author or ""): a person said that this is no loop
+    earlier_copy: int | None = None  # an inbound mail to the catchall with this Message-ID
+    since: datetime | None = None  # the beginning of the window; for rounds, mails up to a day before count, too
+    now: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """Everything that we know and that a decision on this mail may need; looked up once per batch."""
 
@@ -175,6 +196,7 @@ class Facts:
     loop_threshold: int = 20
     loop_exempt: bool = False  # the author is on the allow-list (D-16)
     hold_unknown: bool = True  # fetched mail for nobody: held, else refused with an answer
+    signs: LoopSigns = LoopSigns()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,8 +252,11 @@ class Discard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """A person decides."""
+    """A person decides. ``breaker`` names the target whose loop breaker holds the mail (``alias:3``), ``author`` whom it holds,
+    or ``""`` for everybody."""
 
+    breaker: str = ""
+    author: str = ""
     reasons: tuple[Reason, ...] = ()
 
 

@@ -139,9 +139,9 @@ _TABLE = (
         "mail.gateway.loop.threshold",
         "20",
         _number,
-        "Records one sender may create through one alias within the window.",
+        "Records one sender may make through one alias within the window, and replies to one record; all senders together: five times as many; 0: the loop breaker is off.",
     ),
-    ("mail.gateway.allowed", "", _text, "Addresses that the loop breaker lets pass, separated by commas."),
+    ("mail.gateway.allowed", "", _text, "Addresses and domains that the loop breaker lets pass, separated by commas."),
     (
         "mail.gateway.unknown",
         "hold",

@@ -31,6 +31,7 @@ from postroom.store.models.incoming import (
     ReportedRecipient,
     SeenMail,
 )
+from postroom.store.models.loops import LoopHold, LoopPermit
 from postroom.store.models.outgoing import (
     AliasDomain,
     Attempt,
@@ -67,6 +68,8 @@ __all__ = [
     "InboundMessage",
     "Installation",
     "LetterboxMail",
+    "LoopHold",
+    "LoopPermit",
     "MailTemplate",
     "MailTemplateFile",
     "MailTemplateVariant",
