@@ -32,6 +32,7 @@ from postroom.core.routing.verdicts import (
 )
 from postroom.core.terms.reasons import reasons_as_json
 from postroom.core.terms.states import InboundState, MessageKind
+from postroom.flows.note_bounces import note_signs_of_life
 from postroom.flows.ports import Ports
 from postroom.flows.post_message import Author, NewFile, Posting, post_messages
 from postroom.flows.record_report import BookedReport, record_reports
@@ -76,6 +77,7 @@ def apply_verdicts(ports: Ports, batch: Sequence[Decided]) -> None:
             if isinstance(d, RecordReport)
         ],
     )
+    note_signs_of_life(ports, dict.fromkeys(_proven_authors(batch)), by="mail")
     answer_refusals(
         ports,
         [
@@ -88,6 +90,16 @@ def apply_verdicts(ports: Ports, batch: Sequence[Decided]) -> None:
     lost = {d.record_id for _, d in appendings} - known.keys()
     _note_states(batch, lost, known, now)
     _tell_pages()
+
+
+def _proven_authors(batch: Sequence[Decided]) -> set[str]:
+    """Whose mail is on a record now: their addresses live. What only claims to be theirs says nothing about them."""
+    return {
+        one.evidence.author_normal
+        for one in batch
+        for d in one.verdict.decisions
+        if isinstance(d, AppendToRecord | CreateRecord) and not getattr(d, "unverified", False)
+    }
 
 
 def state_of(decisions: Sequence[Decision]) -> InboundState:

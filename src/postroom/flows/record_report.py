@@ -10,13 +10,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from django.db import connection
-from django.db.models import F
 
 from postroom.core.reports.delivery_reports import Action, DeliveryReport, ReportedAddress, ReportKind
 from postroom.core.routing.verdicts import RecordReport
 from postroom.core.terms.states import DeliveryState, FailureType, NotificationState
+from postroom.flows.bounce_evidence import Spoken, delivered_by, of_report
+from postroom.flows.note_bounces import note_bounces, note_signs_of_life
 from postroom.flows.ports import Ports
-from postroom.store.models import Contact, Delivery, Notification, ReportedRecipient
+from postroom.store.models import Delivery, Notification, ReportedRecipient
 
 _MAY_BOUNCE = (DeliveryState.SENDING, DeliveryState.SENT, DeliveryState.UNKNOWN, DeliveryState.BOUNCED)
 
@@ -31,11 +32,17 @@ class BookedReport:
 
 def record_reports(ports: Ports, reports: Sequence[BookedReport]) -> None:
     """Inside the routing transaction; a few queries for each report that names deliveries of ours."""
-    for booked in reports:
-        _record(ports, booked)
+    spoken = [(booked, _record(ports, booked)) for booked in reports]
+    note_bounces(
+        ports,
+        [one for booked, about in spoken for one in of_report(booked.inbound_id, booked.decision.report, about)],
+    )
+    arrived = {one: None for booked, about in spoken for one in delivered_by(booked.decision.report, about)}
+    note_signs_of_life(ports, arrived, by="delivered")
 
 
-def _record(ports: Ports, booked: BookedReport) -> None:
+def _record(ports: Ports, booked: BookedReport) -> list[Spoken]:
+    """The deliveries that it speaks of, as they stood before."""
     report = booked.decision.report
     deliveries = list(
         Delivery.objects.select_for_update(of=("self",))
@@ -45,6 +52,7 @@ def _record(ports: Ports, booked: BookedReport) -> None:
     )
     rows = [_row(booked.inbound_id, deliveries, one) for one in report.recipients]
     ReportedRecipient.objects.bulk_create(rows)
+    spoken = [_spoken(delivery) for delivery in deliveries]
     for delivery in deliveries:
         match report.kind:
             case ReportKind.BOUNCE:
@@ -54,6 +62,17 @@ def _record(ports: Ports, booked: BookedReport) -> None:
             case ReportKind.DELAYED | ReportKind.RECEIPT | ReportKind.MDN | ReportKind.NOTICE:
                 pass  # kept as evidence
     _tell_pages([delivery.notification for delivery in deliveries if delivery.notification])
+    return spoken
+
+
+def _spoken(delivery: Delivery) -> Spoken:
+    return Spoken(
+        delivery_id=delivery.pk,
+        company_id=delivery.company_id,
+        address=delivery.to_address,
+        state=delivery.state,
+        contact_id=delivery.notification.contact_id if delivery.notification else None,
+    )
 
 
 def _row(inbound_id: int, deliveries: Sequence[Delivery], one: ReportedAddress) -> ReportedRecipient:
@@ -96,7 +115,6 @@ def _bounce(ports: Ports, delivery: Delivery, report: DeliveryReport) -> None:
     Notification.objects.filter(pk=delivery.notification_id).exclude(state=NotificationState.CANCELED).update(
         state=NotificationState.BOUNCE, failure_type=FailureType.MAIL_BOUNCE, failure_reason=reason
     )
-    Contact.objects.filter(pk=delivery.notification.contact_id).update(bounce_count=F("bounce_count") + 1)
 
 
 def _reason(failed: Sequence[ReportedAddress], report: DeliveryReport) -> str:

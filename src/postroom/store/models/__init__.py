@@ -46,9 +46,11 @@ from postroom.store.models.outgoing import (
     SendingGate,
 )
 from postroom.store.models.schedule import Installation, ScheduledAction, ScheduledRun
+from postroom.store.models.suppression import AddressHealth, BounceEvent, Suppression
 from postroom.store.models.tracking import DeliveryEvent, ProviderHook
 
 __all__ = [
+    "AddressHealth",
     "Alarm",
     "Alias",
     "AliasDomain",
@@ -56,6 +58,7 @@ __all__ = [
     "ApiKey",
     "Attachment",
     "Attempt",
+    "BounceEvent",
     "Company",
     "Contact",
     "Delivery",
@@ -94,4 +97,5 @@ __all__ = [
     "SeenMail",
     "SendingGate",
     "SettingChange",
+    "Suppression",
 ]
