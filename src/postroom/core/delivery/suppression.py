@@ -200,6 +200,7 @@ class AddressTrouble:
     last_reply: str = ""
     complained_at: datetime | None = None
     suppressed_since: datetime | None = None
+    health_id: int = 0
 
 
 def warnings_of(trouble: AddressTrouble) -> tuple[Reason, ...]:

@@ -110,6 +110,10 @@ class WorstFact:
     complaints: int
     id: int = 0
 
+    @property
+    def total(self) -> int:
+        return self.failures + self.complaints
+
 
 def address_list(
     company_ids: Collection[int],
@@ -222,7 +226,7 @@ _WORST = """
     FROM (SELECT health_id, kind FROM postroom_bounceevent WHERE company_id = ANY(%s) AND happened_at >= %s
           ORDER BY happened_at DESC LIMIT %s) e
     JOIN postroom_addresshealth h ON h.id = e.health_id
-    GROUP BY {groups} ORDER BY 3 DESC, 4 DESC, 2 LIMIT %s
+    GROUP BY {groups} ORDER BY count(*) DESC, 2 LIMIT %s
 """
 
 

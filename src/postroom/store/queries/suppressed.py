@@ -44,13 +44,14 @@ def troubles_among(company_id: int, addresses: Iterable[str], *, now: datetime) 
     since = Suppression.objects.filter(in_force, health=OuterRef("pk"), released_at=None).values("since")[:1]
     rows = AddressHealth.objects.filter(company_id=company_id, address__in=wanted).annotate(since=Subquery(since))
     found = {row.address: _trouble(row) for row in rows}
-    return {address: one for address, one in found.items() if one != AddressTrouble()}
+    return {address: one for address, one in found.items() if one.bounces or one.complained_at or one.suppressed_since}
 
 
 def _trouble(row: AddressHealth) -> AddressTrouble:
     """What lies behind a sign of life is not told any more."""
     is_bouncing = row.bounce_count > 0
     return AddressTrouble(
+        health_id=row.pk,
         bounces=row.bounce_count,
         first_bounced_at=row.first_bounced_at if is_bouncing else None,
         last_bounced_at=row.last_bounced_at if is_bouncing else None,
