@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import islice
 
 from django.db import transaction
@@ -67,9 +67,8 @@ def suppress(
     why = _one_line(why)
     if not why:
         raise SuppressionError("Say why: somebody will ask.")
-    now = ports.clock.now()
-    place = (company_id, normal)
-    if not _put_on(ports, {place: why}, Cause.MANUAL, member, now + timedelta(days=days) if days else None):
+    lasting = timedelta(days=days) if days else None
+    if not _put_on(ports, {(company_id, normal): why}, Cause.MANUAL, member, lasting):
         raise SuppressionError(f"Campaigns leave {normal} out already.")
     return AddressHealth.objects.get(company_id=company_id, address=normal)
 
@@ -144,7 +143,7 @@ def end_expired(ports: Ports, most: int = 1000) -> int:
 
 
 def _put_on(
-    ports: Ports, places: dict[Place, str], cause: Cause, member: Member | None, expires_at: datetime | None
+    ports: Ports, places: dict[Place, str], cause: Cause, member: Member | None, lasting: timedelta | None
 ) -> int:
     """Those that were not on the list; how many. Inside a transaction."""
     now = ports.clock.now()
@@ -162,7 +161,7 @@ def _put_on(
             cause=cause.value,
             reasons=[_reason(cause, why, member)],
             since=now,
-            expires_at=expires_at,
+            expires_at=now + lasting if lasting else None,
             user=member.user if member else None,
             who=_name(member),
         )
