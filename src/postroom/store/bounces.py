@@ -14,6 +14,8 @@ from datetime import datetime
 
 from django.db import connection
 
+from postroom.store.statements import ask
+
 Place = tuple[int, str]  # company and normalised address
 
 _ANCHOR = """
@@ -75,14 +77,14 @@ _COUNT_CONTACTS = """
 
 _SIGN_OF_LIFE = """
     WITH told AS (
-        SELECT address, max(at) AS at FROM unnest(%(addresses)s::text[], %(moments)s::timestamptz[]) AS n(address, at)
+        SELECT address, max(at) AS at FROM unnest(%s::text[], %s::timestamptz[]) AS n(address, at)
         GROUP BY address
     ), locked AS (
         SELECT h.id, told.at FROM postroom_addresshealth h JOIN told USING (address)
         WHERE h.bounce_count > 0 AND h.last_bounced_at <= told.at
         ORDER BY h.id FOR NO KEY UPDATE OF h SKIP LOCKED
     ), alive AS (
-        UPDATE postroom_addresshealth h SET bounce_count = 0, first_bounced_at = NULL, alive_at = locked.at, alive_by = %(by)s
+        UPDATE postroom_addresshealth h SET bounce_count = 0, first_bounced_at = NULL, alive_at = locked.at, alive_by = %s::text
         FROM locked WHERE h.id = locked.id
         RETURNING h.id
     ), contacts AS (
@@ -196,9 +198,8 @@ def count_contacts(written: Sequence[Written]) -> None:
 
 def sign_of_life(signs: Mapping[str, datetime], *, by: str) -> int:
     """Begin to count anew, in every company, where the sign is no older than the last bounce; how many had bounced. One statement."""
-    with connection.cursor() as cursor:
-        cursor.execute(_SIGN_OF_LIFE, {"addresses": list(signs), "moments": list(signs.values()), "by": by})
-        return int(cursor.fetchone()[0])
+    ((count,),) = ask(_SIGN_OF_LIFE, [list(signs), list(signs.values()), by])
+    return int(count)
 
 
 def contact_records(places: Collection[Place]) -> list[tuple[Place, int]]:
