@@ -30,6 +30,7 @@ from postroom.cli import (
     schedule,
     secrets,
     servers,
+    suppression,
 )
 from postroom.cli.telling import ASKED_WRONGLY, FAILED, Trouble, remark
 from postroom.core.terms.configuration import ConfigurationError
@@ -92,6 +93,7 @@ for part in (running.app, mail_commands.app, home.app):
     app.add_typer(part)
 for name, group in (
     ("queue", queue.app),
+    ("suppression", suppression.app),
     ("alarm", alarms.app),
     ("schedule", schedule.app),
     ("mailbox", mailboxes.app),

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from postroom.core.delivery.outcomes import Judgement
-from postroom.core.delivery.suppression import EvidenceKind, EvidenceSource, proves_absence
+from postroom.core.delivery.suppression import proves_absence
 from postroom.core.delivery.tracking import EventKind, TrackingEvent, blame_for, reason_of
 from postroom.core.delivery.wire import Phase, WireOutcome
 from postroom.core.reports.delivery_reports import Action, DeliveryReport, ReportedAddress, ReportKind
 from postroom.core.terms.addresses import normalize
-from postroom.core.terms.states import Blame, DeliveryState
+from postroom.core.terms.states import Blame, DeliveryState, EvidenceKind, EvidenceSource
 
 _MAY_BOUNCE = (DeliveryState.SENDING, DeliveryState.SENT, DeliveryState.UNKNOWN, DeliveryState.BOUNCED)
 _OF_THE_RECIPIENT = (

@@ -13,19 +13,10 @@ from datetime import datetime
 from django.db import connection
 from django.db.models import F, Q
 
-from postroom.core.delivery.suppression import (
-    Cause,
-    Evidence,
-    EvidenceKind,
-    Rules,
-    Suppress,
-    day,
-    judge,
-    rules_of,
-)
+from postroom.core.delivery.suppression import Evidence, Rules, Suppress, day, judge, rules_of
 from postroom.core.mime.markup import text_to_html
 from postroom.core.terms.reasons import because, reasons_as_json
-from postroom.core.terms.states import MessageKind
+from postroom.core.terms.states import EvidenceKind, MessageKind, SuppressionCause
 from postroom.flows.ports import Ports
 from postroom.flows.settings import parameters
 from postroom.store.bounces import Place, contact_records
@@ -105,7 +96,7 @@ def end_expired_rows(over: Sequence[Suppression]) -> None:
 
 def _strengthened(row: Suppression, decision: Suppress) -> list[Suppression]:
     """The open row as it is from now on; nothing when it says as much already."""
-    if decision.cause.outranks(Cause(row.cause)):
+    if decision.cause.outranks(SuppressionCause(row.cause)):
         row.cause = decision.cause.value
         row.reasons = [*reasons_as_json(decision.reasons), *row.reasons][:5]
         row.expires_at = decision.expires_at

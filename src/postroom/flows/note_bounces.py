@@ -16,10 +16,10 @@ from datetime import datetime
 from django.db import connection
 
 from postroom.core.delivery.outcomes import Judgement
-from postroom.core.delivery.suppression import EvidenceKind, fault_of
+from postroom.core.delivery.suppression import fault_of
 from postroom.core.delivery.wire import WireOutcome
 from postroom.core.terms.addresses import normalize
-from postroom.core.terms.states import Blame, DeliveryState
+from postroom.core.terms.states import Blame, DeliveryState, EvidenceKind
 from postroom.flows.bounce_evidence import Happening, Spoken, of_session
 from postroom.flows.judge_addresses import judge_addresses
 from postroom.flows.ports import Ports

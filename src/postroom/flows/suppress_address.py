@@ -15,9 +15,9 @@ from itertools import islice
 
 from django.db import transaction
 
-from postroom.core.delivery.suppression import Cause
 from postroom.core.terms.addresses import normalize, parse_one
 from postroom.core.terms.reasons import because
+from postroom.core.terms.states import SuppressionCause
 from postroom.flows.access import NotAllowed, company_ids, require, visible_addresses
 from postroom.flows.judge_addresses import begins, end_expired_rows, ends, tell_contacts
 from postroom.flows.ports import Ports
@@ -68,7 +68,7 @@ def suppress(
     if not why:
         raise SuppressionError("Say why: somebody will ask.")
     lasting = timedelta(days=days) if days else None
-    if not _put_on(ports, {(company_id, normal): why}, Cause.MANUAL, member, lasting):
+    if not _put_on(ports, {(company_id, normal): why}, SuppressionCause.MANUAL, member, lasting):
         raise SuppressionError(f"Campaigns leave {normal} out already.")
     return AddressHealth.objects.get(company_id=company_id, address=normal)
 
@@ -106,7 +106,7 @@ def import_list(ports: Ports, *, company_id: int, rows: Iterable[Listed], member
             else:
                 places.setdefault((company_id, found.normal), _one_line(one.why) or "no reason was given")
         with transaction.atomic():
-            added = _put_on(ports, places, Cause.IMPORTED, member, None) if places else 0
+            added = _put_on(ports, places, SuppressionCause.IMPORTED, member, None) if places else 0
         yield Imported(lines=len(batch), added=added, known=len(places) - added, unusable=tuple(unusable))
 
 
@@ -143,7 +143,7 @@ def end_expired(ports: Ports, most: int = 1000) -> int:
 
 
 def _put_on(
-    ports: Ports, places: dict[Place, str], cause: Cause, member: Member | None, lasting: timedelta | None
+    ports: Ports, places: dict[Place, str], cause: SuppressionCause, member: Member | None, lasting: timedelta | None
 ) -> int:
     """Those that were not on the list; how many. Inside a transaction."""
     now = ports.clock.now()
@@ -174,8 +174,8 @@ def _put_on(
     return len(rows)
 
 
-def _reason(cause: Cause, why: str, member: Member | None) -> dict[str, object]:
-    if cause is Cause.IMPORTED:
+def _reason(cause: SuppressionCause, why: str, member: Member | None) -> dict[str, object]:
+    if cause is SuppressionCause.IMPORTED:
         return because("suppression.imported", why=why).as_json()
     return because("suppression.manual", who=_name(member) or "The command line", why=why).as_json()
 

@@ -12,9 +12,7 @@ from hypothesis import strategies as st
 from postroom.core.delivery.suppression import (
     FULL,
     AddressTrouble,
-    Cause,
     Evidence,
-    EvidenceKind,
     Rules,
     Spare,
     Suppress,
@@ -25,7 +23,7 @@ from postroom.core.delivery.suppression import (
     warnings_of,
 )
 from postroom.core.terms.parameters import PARAMETERS, ParameterError, Parameters
-from postroom.core.terms.states import Blame
+from postroom.core.terms.states import Blame, EvidenceKind, SuppressionCause
 
 NOW = datetime(2026, 3, 31, 12, 0, tzinfo=UTC)
 RULES = Rules()
@@ -52,7 +50,7 @@ FIVE = [bounce(day) for day in (20, 15, 10, 5, 1)]
 def test_five_bounces_within_a_month_spread_over_more_than_a_week_suppress() -> None:
     decision = judge(FIVE, NOW, RULES)
     assert isinstance(decision, Suppress)
-    assert decision.cause is Cause.BOUNCES
+    assert decision.cause is SuppressionCause.BOUNCES
     assert decision.evidence == ("b20", "b15", "b10", "b5", "b1")
     assert str(decision.reasons[0]) == "5 bounces from 2026-03-11 to 2026-03-30."
 
@@ -76,7 +74,7 @@ def test_a_bad_week_is_not_enough_and_a_second_more_is() -> None:
 def test_one_proof_that_the_address_does_not_exist_is_enough() -> None:
     decision = judge([bounce(0, "address", is_proof=True)], NOW, RULES)
     assert isinstance(decision, Suppress)
-    assert decision.cause is Cause.ADDRESS
+    assert decision.cause is SuppressionCause.ADDRESS
     assert str(decision.reasons[0]) == "The address does not exist: 550 5.1.1 No such user"
 
 
@@ -109,10 +107,10 @@ def test_a_complaint_is_an_opt_out_for_good_and_stands_above_all() -> None:
     rules = Rules(expiry=timedelta(days=90))
     decision = judge([*FIVE, bounce(0, "address", is_proof=True), complaint(2)], NOW, rules)
     assert isinstance(decision, Suppress)
-    assert (decision.cause, decision.expires_at) == (Cause.COMPLAINT, None)
-    assert Cause.COMPLAINT.outranks(Cause.MANUAL)
-    assert Cause.ADDRESS.outranks(Cause.BOUNCES)
-    assert not Cause.BOUNCES.outranks(Cause.BOUNCES)
+    assert (decision.cause, decision.expires_at) == (SuppressionCause.COMPLAINT, None)
+    assert SuppressionCause.COMPLAINT.outranks(SuppressionCause.MANUAL)
+    assert SuppressionCause.ADDRESS.outranks(SuppressionCause.BOUNCES)
+    assert not SuppressionCause.BOUNCES.outranks(SuppressionCause.BOUNCES)
 
 
 def test_bounces_end_by_themselves_when_the_rule_says_so() -> None:

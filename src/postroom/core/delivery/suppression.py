@@ -13,11 +13,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from postroom.core.terms.parameters import Parameters
 from postroom.core.terms.reasons import Reason, because, catalogue
-from postroom.core.terms.states import Blame
+from postroom.core.terms.states import Blame, EvidenceKind, SuppressionCause
 
 catalogue(
     {
@@ -37,35 +36,6 @@ catalogue(
         "address.suppressed": "Campaigns leave it out since {since}. This message is sent all the same.",
     }
 )
-
-
-class EvidenceKind(StrEnum):
-    """What came back."""
-
-    BOUNCED = "bounced"
-    COMPLAINED = "complained"
-
-
-class EvidenceSource(StrEnum):
-    """Who said it, each proven in its own way."""
-
-    REPORT = "report"  # a delivery report at our signed return path, or naming our Message-ID and the address
-    SESSION = "session"  # the server's answer while we spoke with it
-    PROVIDER = "provider"  # a signed event of the provider through which the mail left
-
-
-class Cause(StrEnum):
-    """Why an address is left out; a later one stands above an earlier one."""
-
-    BOUNCES = "bounces"  # the rule of several bounces
-    ADDRESS = "address"  # one proof that it does not exist
-    IMPORTED = "imported"
-    MANUAL = "manual"
-    COMPLAINT = "complaint"
-
-    def outranks(self, other: Cause) -> bool:
-        order = list(Cause)
-        return order.index(self) > order.index(other)
 
 
 FULL = "full"  # a mailbox that is there and will be emptied: apart from the other troubles of mailboxes
@@ -102,7 +72,7 @@ class Rules:
 class Suppress:
     """Campaigns leave it out."""
 
-    cause: Cause
+    cause: SuppressionCause
     reasons: tuple[Reason, ...]
     expires_at: datetime | None = None
     evidence: tuple[str, ...] = ()  # keys, the oldest first
@@ -158,12 +128,14 @@ def judge(
     complaints = [one for one in ordered if one.kind is EvidenceKind.COMPLAINED]
     if complaints:
         reason = because("suppression.complaint", on=day(complaints[-1].at))
-        return Suppress(cause=Cause.COMPLAINT, reasons=(reason,), evidence=_keys(complaints))
+        return Suppress(cause=SuppressionCause.COMPLAINT, reasons=(reason,), evidence=_keys(complaints))
     bounces = [one for one in ordered if alive_at is None or one.at > alive_at]
     proofs = [one for one in bounces if one.is_proof]
     if proofs:
         reason = because("suppression.no_such_address", reply=proofs[-1].reply or "no reason was given")
-        return Suppress(cause=Cause.ADDRESS, reasons=(reason,), expires_at=_expiry(now, rules), evidence=_keys(proofs))
+        return Suppress(
+            cause=SuppressionCause.ADDRESS, reasons=(reason,), expires_at=_expiry(now, rules), evidence=_keys(proofs)
+        )
     return _judge_by_count([one for one in bounces if one.fault in rules.counted], now, rules)
 
 
@@ -179,7 +151,9 @@ def _judge_by_count(bounces: list[Evidence], now: datetime, rules: Rules) -> Dec
         days, spread = rules.within.days, rules.spread.days
         return Spare(reasons=(because("suppression.too_close", count=len(recent), days=days, spread=spread),))
     reason = because("suppression.bounces", count=len(recent), first=day(first), last=day(last))
-    return Suppress(cause=Cause.BOUNCES, reasons=(reason,), expires_at=_expiry(now, rules), evidence=_keys(recent))
+    return Suppress(
+        cause=SuppressionCause.BOUNCES, reasons=(reason,), expires_at=_expiry(now, rules), evidence=_keys(recent)
+    )
 
 
 def _expiry(now: datetime, rules: Rules) -> datetime | None:

@@ -11,7 +11,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 
-from postroom.core.delivery.suppression import Cause, EvidenceKind, EvidenceSource
+from postroom.core.terms.states import EvidenceKind, EvidenceSource, SuppressionCause
 from postroom.store.models.choices import check_states
 from postroom.store.models.words import Words
 
@@ -128,7 +128,7 @@ class Suppression(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["health"], name="suppression_open_once", condition=Q(released_at=None)),
-            check_states("suppression_cause", "cause", Cause),
+            check_states("suppression_cause", "cause", SuppressionCause),
         ]
         indexes = [
             models.Index(fields=["company", "-id"], name="suppression_open", condition=Q(released_at=None)),
