@@ -100,7 +100,7 @@ class BounceEvent(models.Model):
         ]
         indexes = [
             models.Index(fields=["health", "-happened_at", "-id"], name="bounce_event_of_address"),
-            models.Index(fields=["company", "-happened_at"], name="bounce_event_recent"),
+            models.Index(fields=["company", "-happened_at"], name="bounce_event_recent", include=["health", "kind"]),
         ]
 
     def __str__(self) -> str:

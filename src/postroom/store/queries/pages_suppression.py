@@ -21,7 +21,7 @@ from postroom.store.models import AddressHealth, BounceEvent, Contact, Delivery,
 from postroom.store.models.words import Words, all_words
 from postroom.store.queries.pages import PAGE_ROWS, Page, cursor_of, older, page_of, read_id
 
-MOST_COUNTED = 50_000
+MOST_COUNTED = 20_000
 MOST_EVENTS = 100
 
 
@@ -221,28 +221,39 @@ def _events(health_id: int) -> tuple[EventFact, ...]:
     )
 
 
-_WORST = """
-    SELECT {what}, count(*) FILTER (WHERE e.kind = 'bounced') AS failures, count(*) FILTER (WHERE e.kind = 'complained')
-    FROM (SELECT health_id, kind FROM postroom_bounceevent WHERE company_id = ANY(%s) AND happened_at >= %s
-          ORDER BY happened_at DESC LIMIT %s) e
-    JOIN postroom_addresshealth h ON h.id = e.health_id
-    GROUP BY {groups} ORDER BY count(*) DESC, 2 LIMIT %s
+_RECENT = """
+    WITH recent AS (
+        SELECT health_id, count(*) FILTER (WHERE kind = 'bounced') AS failures, count(*) FILTER (WHERE kind = 'complained') AS complaints
+        FROM (SELECT health_id, kind FROM postroom_bounceevent WHERE company_id = ANY(%s) AND happened_at >= %s
+              ORDER BY happened_at DESC LIMIT %s) newest
+        GROUP BY health_id
+    )
+"""
+_WORST_ADDRESSES = f"""{_RECENT}
+    SELECT h.id, h.address, w.failures, w.complaints
+    FROM (SELECT * FROM recent ORDER BY failures + complaints DESC, health_id LIMIT %s) w
+    JOIN postroom_addresshealth h ON h.id = w.health_id ORDER BY w.failures + w.complaints DESC, h.address
+"""
+_WORST_DOMAINS = f"""{_RECENT}
+    SELECT 0, h.domain, sum(r.failures)::int, sum(r.complaints)::int
+    FROM recent r JOIN postroom_addresshealth h ON h.id = r.health_id
+    GROUP BY h.domain ORDER BY sum(r.failures + r.complaints) DESC, h.domain LIMIT %s
 """
 
 
 def worst_domains(company_ids: Collection[int], *, since: datetime, most: int = 8) -> tuple[WorstFact, ...]:
     """The domains whose addresses failed most."""
-    return _worst("0, h.domain", "h.domain", company_ids, since, most)
+    return _worst(_WORST_DOMAINS, company_ids, since, most)
 
 
 def worst_addresses(company_ids: Collection[int], *, since: datetime, most: int = 8) -> tuple[WorstFact, ...]:
     """The addresses that failed most."""
-    return _worst("h.id, h.address", "h.id, h.address", company_ids, since, most)
+    return _worst(_WORST_ADDRESSES, company_ids, since, most)
 
 
-def _worst(what: str, groups: str, company_ids: Collection[int], since: datetime, most: int) -> tuple[WorstFact, ...]:
+def _worst(statement: str, company_ids: Collection[int], since: datetime, most: int) -> tuple[WorstFact, ...]:
     with connection.cursor() as cursor:
-        cursor.execute(_WORST.format(what=what, groups=groups), [list(company_ids), since, MOST_COUNTED, most])
+        cursor.execute(statement, [list(company_ids), since, MOST_COUNTED, most])
         return tuple(
             WorstFact(id=pk, name=name, failures=failures, complaints=complaints)
             for pk, name, failures, complaints in cursor.fetchall()
