@@ -229,12 +229,12 @@ _RECENT = """
         GROUP BY health_id
     )
 """
-_WORST_ADDRESSES = f"""{_RECENT}
+_WORST_ADDRESSES = """
     SELECT h.id, h.address, w.failures, w.complaints
     FROM (SELECT * FROM recent ORDER BY failures + complaints DESC, health_id LIMIT %s) w
     JOIN postroom_addresshealth h ON h.id = w.health_id ORDER BY w.failures + w.complaints DESC, h.address
 """
-_WORST_DOMAINS = f"""{_RECENT}
+_WORST_DOMAINS = """
     SELECT 0, h.domain, sum(r.failures)::int, sum(r.complaints)::int
     FROM recent r JOIN postroom_addresshealth h ON h.id = r.health_id
     GROUP BY h.domain ORDER BY sum(r.failures + r.complaints) DESC, h.domain LIMIT %s
@@ -253,7 +253,7 @@ def worst_addresses(company_ids: Collection[int], *, since: datetime, most: int 
 
 def _worst(statement: str, company_ids: Collection[int], since: datetime, most: int) -> tuple[WorstFact, ...]:
     with connection.cursor() as cursor:
-        cursor.execute(statement, [list(company_ids), since, MOST_COUNTED, most])
+        cursor.execute(_RECENT + statement, [list(company_ids), since, MOST_COUNTED, most])
         return tuple(
             WorstFact(id=pk, name=name, failures=failures, complaints=complaints)
             for pk, name, failures, complaints in cursor.fetchall()
