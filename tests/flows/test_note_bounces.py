@@ -219,7 +219,7 @@ def test_a_broken_forwarding_bounces_and_proves_nothing_against_our_address(
 def test_a_report_on_several_recipients_counts_those_that_failed(ports: Ports, house: House, carla: Contact) -> None:
     """Of one mail to two, one failed and the other is only late."""
     dora = add_contact("Dora", "dora@customer.example", house.company)
-    first, _second = sent_to(ports, house.company, carla, dora)
+    first, second = sent_to(ports, house.company, carla, dora)
     raw = report(CARLA, message_id=first.mail.header_message_id).replace(
         b"--b\r\nContent-Type: text/rfc822-headers",
         b"Final-Recipient: rfc822; dora@customer.example\r\nAction: delayed\r\nStatus: 4.4.1\r\n\r\n"
@@ -229,6 +229,13 @@ def test_a_report_on_several_recipients_counts_those_that_failed(ports: Ports, h
     raw = raw.replace(b"No such user here\r\n", b"No such user here\r\n\r\n", 1)
     arrive(ports, raw, "bounce@in.test")
     assert health().address == CARLA
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.state, second.state) == ("bounced", "sent")
+    assert dict(Notification.objects.values_list("contact__name", "state")) == {
+        "Customer Carla": "bounce",
+        "Dora": "sent",
+    }
 
 
 @pytest.mark.case("T-109")

@@ -89,7 +89,9 @@ def _bounces(report: DeliveryReport, deliveries: Sequence[Delivery]) -> list[_Bo
     failed = [one for one in report.recipients if one.action is Action.FAILED]
     found = []
     for delivery in deliveries:
-        mine = [one for one in failed if one.address == delivery.to_address.lower()] or failed
+        ours = delivery.to_address.lower()
+        named = [one for one in report.recipients if ours in (one.address, one.final_address)]
+        mine = [one for one in named if one.action is Action.FAILED] if named or len(deliveries) > 1 else failed
         if delivery.state not in _MAY_BOUNCE or (report.recipients and not mine):
             continue
         found.append(
