@@ -24,6 +24,7 @@ CHANGING = [
     "/inbound/1/attach/",
     "/inbound/1/create/",
     "/inbound/1/refuse/",
+    "/suppression/1/release/",
     "/letterbox/1/act/",
     "/letterbox/1/seen/",
     "/scheduled/1/cancel/",
@@ -54,6 +55,7 @@ def test_what_changes_something_does_not_listen_to_get(signed_in: SignedIn, ada:
     [
         *CHANGING,
         "/records/1/messages/",
+        "/suppression/",
         "/scheduled/1/",
         "/settings/templates/new/",
         "/records/ticket/new/",

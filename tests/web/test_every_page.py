@@ -62,6 +62,7 @@ EVERYBODY = [
     *(f"/suppression/?view={view}" for view in ("bouncing", "complained", "released")),
     "/suppression/?q=oakhurst.example",
     "/suppression/{address}/",
+    "/suppression/worst/",
     "/settings/keys/",
     "/password/",
 ]

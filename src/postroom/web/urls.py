@@ -24,6 +24,7 @@ urlpatterns = [
     path("read/", home.read, name="read"),
     path("alarm/<int:alarm_id>/dismiss/", home.dismiss, name="dismiss"),
     path("suppression/", suppression.addresses, name="suppression"),
+    path("suppression/worst/", suppression.worst, name="worst"),
     path("suppression/<int:health_id>/", suppression.one, name="address"),
     path("suppression/<int:health_id>/release/", suppression.let_go, name="release"),
     path("records/", lists.records, name="records"),
