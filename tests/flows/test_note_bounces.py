@@ -190,6 +190,7 @@ def test_a_report_without_proof_counts_nothing(ports: Ports, house: House, carla
     assert (carla.bounce_count, delivery.state) == (0, "sent")
 
 
+@pytest.mark.case("T-104")
 def test_a_report_that_knows_our_message_id_but_another_address_counts_nothing(
     ports: Ports, house: House, carla: Contact
 ) -> None:
@@ -197,6 +198,24 @@ def test_a_report_that_knows_our_message_id_but_another_address_counts_nothing(
     raw = report("somebody@else.example", message_id=delivery.mail.header_message_id)
     arrive(ports, raw, "bounce@in.test")
     assert not AddressHealth.objects.exists()
+
+
+@pytest.mark.case("T-107")
+def test_a_report_that_names_nobody_and_nothing_of_ours_counts_nothing(
+    ports: Ports, house: House, carla: Contact
+) -> None:
+    sent_to(ports, house.company, carla)
+    raw = report(CARLA, message_id="<strange@elsewhere.example>").replace(b"Final-Recipient: rfc822; ", b"X-Was: ")
+    arrive(ports, raw, "bounce@in.test")
+    assert not AddressHealth.objects.exists()
+
+
+@pytest.mark.case("T-106")
+def test_a_report_with_a_malformed_content_type_counts_all_the_same(ports: Ports, house: House, carla: Contact) -> None:
+    (delivery,) = sent_to(ports, house.company, carla)
+    raw = report(CARLA).replace(b"multipart/report;", b"multipart/report:", 1).replace(b"MAILER-DAEMON", b"postmaster")
+    arrive(ports, raw, return_path(ports, delivery))
+    assert health().bounce_count == 1
 
 
 def test_by_our_message_id_and_the_address_it_counts(ports: Ports, house: House, carla: Contact) -> None:
