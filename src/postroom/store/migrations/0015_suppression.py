@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('postroom', '0012_lighter_rows'),
+        ('postroom', '0014_routing'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
