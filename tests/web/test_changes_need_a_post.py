@@ -29,6 +29,7 @@ CHANGING = [
     "/inbound/1/allow/",
     "/inbound/act/",
     "/inbound/again/",
+    "/suppression/1/release/",
     "/letterbox/1/act/",
     "/letterbox/1/seen/",
     "/scheduled/1/cancel/",
@@ -59,6 +60,7 @@ def test_what_changes_something_does_not_listen_to_get(signed_in: SignedIn, ada:
     [
         *CHANGING,
         "/records/1/messages/",
+        "/suppression/",
         "/scheduled/1/",
         "/settings/templates/new/",
         "/records/ticket/new/",

@@ -32,6 +32,7 @@ from postroom.cli import (
     schedule,
     secrets,
     servers,
+    suppression,
 )
 from postroom.cli.telling import ASKED_WRONGLY, FAILED, Trouble, remark
 from postroom.core.terms.configuration import ConfigurationError
@@ -95,6 +96,7 @@ for part in (running.app, mail_commands.app, home.app):
 for name, group in (
     ("queue", queue.app),
     ("inbound", inbound.app),
+    ("suppression", suppression.app),
     ("alarm", alarms.app),
     ("loop", loops.app),
     ("schedule", schedule.app),

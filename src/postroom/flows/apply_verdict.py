@@ -36,6 +36,7 @@ from postroom.core.terms.reasons import reasons_as_json
 from postroom.core.terms.states import InboundState, MessageKind
 from postroom.flows.alias_defaults import record_defaults
 from postroom.flows.new_files import NewFile
+from postroom.flows.note_bounces import note_signs_of_life
 from postroom.flows.ports import Ports
 from postroom.flows.record_report import BookedReport, record_reports
 from postroom.flows.records import default_stages
@@ -82,6 +83,7 @@ def apply_verdicts(ports: Ports, batch: Sequence[Decided], values: Parameters | 
             if isinstance(d, RecordReport)
         ],
     )
+    note_signs_of_life(ports, dict.fromkeys(_proven_authors(batch)), by="mail")
     answer_refusals(
         ports,
         [
@@ -94,6 +96,16 @@ def apply_verdicts(ports: Ports, batch: Sequence[Decided], values: Parameters | 
     lost = {d.record_id for _, d in appendings} - known.keys()
     _note_states(batch, lost, known, now)
     _tell_pages()
+
+
+def _proven_authors(batch: Sequence[Decided]) -> set[str]:
+    """Whose mail is on a record now: their addresses live. What only claims to be theirs says nothing about them."""
+    return {
+        one.evidence.author_normal
+        for one in batch
+        for d in one.verdict.decisions
+        if isinstance(d, AppendToRecord | CreateRecord) and not getattr(d, "unverified", False)
+    }
 
 
 def state_of(decisions: Sequence[Decision]) -> InboundState:

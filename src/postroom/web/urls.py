@@ -15,6 +15,7 @@ from postroom.web.queue import views as queue
 from postroom.web.records import chatter, lists, places, scheduled, undo
 from postroom.web.settings import dkim, servers, templates
 from postroom.web.settings import views as settings
+from postroom.web.suppression import views as suppression
 
 app_name = "web"
 
@@ -23,6 +24,10 @@ urlpatterns = [
     path("attention/", home.attention_piece, name="attention"),
     path("read/", home.read, name="read"),
     path("alarm/<int:alarm_id>/dismiss/", home.dismiss, name="dismiss"),
+    path("suppression/", suppression.addresses, name="suppression"),
+    path("suppression/worst/", suppression.worst, name="worst"),
+    path("suppression/<int:health_id>/", suppression.one, name="address"),
+    path("suppression/<int:health_id>/release/", suppression.let_go, name="release"),
     path("records/", lists.records, name="records"),
     path("people/find/", lists.find, name="find"),
     path("people/chosen/", lists.chosen, name="chosen"),

@@ -6,7 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
 from postroom import __version__
-from postroom.api.v1 import mail, records, scheduled
+from postroom.api.v1 import mail, records, scheduled, suppressions
 from postroom.api.v1.authentication import ByKey, BySession
 from postroom.flows.access import NotAllowed
 
@@ -22,6 +22,7 @@ api = NinjaAPI(
 api.add_router("", records.router)
 api.add_router("", scheduled.router)
 api.add_router("", mail.router)
+api.add_router("", suppressions.router)
 
 
 def not_allowed(request: HttpRequest, error: NotAllowed | type[NotAllowed]) -> HttpResponse:

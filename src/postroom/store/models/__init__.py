@@ -47,9 +47,11 @@ from postroom.store.models.outgoing import (
     SendingGate,
 )
 from postroom.store.models.schedule import Installation, ScheduledAction, ScheduledRun
+from postroom.store.models.suppression import AddressHealth, BounceEvent, Suppression
 from postroom.store.models.tracking import DeliveryEvent, ProviderHook
 
 __all__ = [
+    "AddressHealth",
     "Alarm",
     "Alias",
     "AliasDomain",
@@ -57,6 +59,7 @@ __all__ = [
     "ApiKey",
     "Attachment",
     "Attempt",
+    "BounceEvent",
     "Company",
     "Contact",
     "Delivery",
@@ -97,4 +100,5 @@ __all__ = [
     "SeenMail",
     "SendingGate",
     "SettingChange",
+    "Suppression",
 ]
