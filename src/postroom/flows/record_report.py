@@ -58,7 +58,14 @@ def _rows(booked: BookedReport, deliveries: Sequence[Delivery]) -> list[tuple[ob
     for one in booked.decision.report.recipients:
         delivery = _delivery_of(deliveries, one)
         number = delivery.pk if delivery else None
-        said = (one.address[:320], one.action, one.status[:12], one.reply, str(one.blame) if one.reason else "", one.reason)
+        said = (
+            one.address[:320],
+            one.action,
+            one.status[:12],
+            one.reply,
+            str(one.blame) if one.reason else "",
+            one.reason,
+        )
         found.append((booked.inbound_id, number, *said))
     return found
 

@@ -66,6 +66,8 @@ STATUSES = st.from_regex(re.compile(r"[245]\.[0-9]{1,2}\.[0-9]{1,3}", re.ASCII),
         (550, "5.1.2 Domain not found", "host_unknown"),
         (556, "5.1.10 The domain has a null MX", "not_accepting"),
         (451, "4.4.1 The domain has a null MX", "network_error"),
+        (550, "5.1.1 user unknown (our virus scanner is Example AV)", "user_unknown"),
+        (554, "5.7.1 user unknown to our virus scanner", "virus"),
         # languages
         (550, "Utilisateur inconnu", "user_unknown"),
         (550, "Benutzer unbekannt", "user_unknown"),

@@ -343,6 +343,15 @@ def _read(words: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[re.Pattern[str
 _TABLE = tuple((reason, *_read(words)) for reason, words in _WORDINGS)
 
 
+def names(reason: str, words: str) -> bool:
+    """Whether the words give this reason, whatever else they give."""
+    return any(
+        any(word in words for word in plain) or any(pattern.search(words) for pattern in patterns)
+        for code, plain, patterns in _TABLE
+        if code == reason
+    )
+
+
 def reason_in(words: str) -> str:
     """The reason that these words give, ``""`` for none."""
     for reason, plain, patterns in _TABLE:
