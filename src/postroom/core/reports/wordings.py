@@ -172,7 +172,7 @@ _WORDINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "senderrestriction", r"resolver\.rst\.(?:notauthorized|auth|restricted)", "notauthorized", "delivery not authori[sz]ed",
         "not authori[sz]ed to (?:send|deliver|post)", "senders? (?:is |are )?not (?:allowed|on|in)[^.]{0,30}(?:list|recipient)",
         "permission to (?:send|post)", "access restricted", "group (?:you|that)[^.]{0,40}may not",
-        "prohibited.{0,20}by (?:the )?recipient", "internal use only", "authorized senders", "berechtigung", "permisos necesarios",
+        "prohibited.{0,20}by (?:the )?recipient", "internal use only", "not (?:a )?subscribed", "authorized senders", "berechtigung", "permisos necesarios",
         "autorisations? (?:n[eé]cessaire|requise)", "autorizzazion", "permiss[aã]o para", "toestemming", "uprawnie", "behörighet",
         "нет разрешения", "権限", "权限", "權限", "권한", "הרשאה", "אישור לפרסם",
     )),
@@ -210,8 +210,8 @@ _WORDINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
     )),
     # the address
     ("not_accepting", (
-        "null ?mx", "mail receiving disabled", r"does not (?:accept|receive) (?:any )?(?:e-?)?mail\b(?! from)",
-        r"doesn'?t (?:accept|receive) (?:any )?(?:e-?)?mail\b(?! from)", "accepts? no mail",
+        "null ?mx", "mail receiving disabled", "(?:domain|host|server|system|hostname)[^;:]{0,80}(?:does not|doesn't) (?:accept|receive) (?:any )?(?:e-?)?mail(?! from)",
+         "accepts? no mail",
         "no (?:mail|smtp) (?:service|server) (?:for|here|at)", "never accepts? mail",
         "smtp (?:service|protocol) returned a permanent error 521", "host does not accept", "server does not accept mail",
         "domain (?:is )?not (?:set ?up|configured) (?:for|to)", "type=mx: malformed or unexpected name server reply",
