@@ -20,6 +20,7 @@ from postroom.cli import (
     bench,
     dkim,
     home,
+    inbound,
     mail_commands,
     mailboxes,
     members,
@@ -92,6 +93,7 @@ for part in (running.app, mail_commands.app, home.app):
     app.add_typer(part)
 for name, group in (
     ("queue", queue.app),
+    ("inbound", inbound.app),
     ("alarm", alarms.app),
     ("schedule", schedule.app),
     ("mailbox", mailboxes.app),

@@ -209,6 +209,7 @@ class RefusalNotice(models.Model):
     sender = models.CharField(max_length=320)
     kind = models.CharField(max_length=40)
     sent_on = models.DateField()
+    sent_at = models.DateTimeField(null=True, db_index=True, help_text="Counted for the cap an hour.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["sender", "kind", "sent_on"], name="refusal_notice_daily")]

@@ -45,7 +45,7 @@ INBOUND = {
     "routed": ("ok", gettext_lazy("Routed"), "check"),
     "held": ("warn", gettext_lazy("Held"), "front_hand"),
     "refused": ("bad", gettext_lazy("Refused"), "block"),
-    "discarded": ("quiet", gettext_lazy("Seen before"), "content_copy"),
+    "discarded": ("quiet", gettext_lazy("Set aside"), "archive"),
     "failed": ("bad", gettext_lazy("Failed"), "error"),
 }
 BLAME = {
