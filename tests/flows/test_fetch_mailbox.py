@@ -19,13 +19,13 @@ from postroom.flows.fetch_mailbox import (
     fetch_round,
     notice_of_large_mail,
     open_mailbox,
-    pause_after,
     release_lease,
     renew_lease,
     take_lease,
-    test_mailbox,
     watched_mailboxes,
 )
+from postroom.flows.note_health import pause_after
+from postroom.flows.test_mailbox import test_mailbox
 from postroom.store.models import InboundMessage, Mailbox, ScheduledAction
 from postroom.wiring import ports as wired_ports
 from tests.flows.scripted_mailbox import ScriptedMailbox, kept_mails, make_mailbox, ports_with
@@ -208,7 +208,7 @@ def test_a_password_that_cannot_be_read_any_more_is_trouble_with_the_mailbox() -
     assert "Enter it again" in fetch_now(ports_with(box), mailbox.pk).trouble
     mailbox.refresh_from_db()
     assert mailbox.error_count == 1
-    assert not test_mailbox(ports_with(box), mailbox.pk).ok
+    assert not test_mailbox(ports_with(box), mailbox.pk, member=None).ok
 
 
 # ---- the lease
@@ -324,7 +324,7 @@ def test_pauses_grow_and_logins_are_tried_least() -> None:
 
 def test_a_mailbox_that_opens_is_confirmed() -> None:
     box, mailbox = ScriptedMailbox(), make_mailbox(is_confirmed=False, error_count=3, last_error="once")
-    done = test_mailbox(ports_with(box), mailbox.pk)
+    done = test_mailbox(ports_with(box), mailbox.pk, member=None)
     assert (done.ok, done.step, done.cause, done.cure) == (True, "folder", "", "")
     mailbox.refresh_from_db()
     assert (mailbox.is_confirmed, mailbox.error_count, mailbox.last_error, mailbox.last_uid) == (True, 0, "", 0)
@@ -332,7 +332,7 @@ def test_a_mailbox_that_opens_is_confirmed() -> None:
 
 def test_a_test_without_confirmation_confirms_nothing() -> None:
     mailbox = make_mailbox(is_confirmed=False)
-    assert test_mailbox(ports_with(ScriptedMailbox()), mailbox.pk, confirm=False).ok
+    assert test_mailbox(ports_with(ScriptedMailbox()), mailbox.pk, member=None, confirm=False).ok
     mailbox.refresh_from_db()
     assert not mailbox.is_confirmed
 
@@ -341,7 +341,7 @@ def test_old_mail_may_be_left_alone() -> None:
     box, mailbox = ScriptedMailbox(), make_mailbox(is_confirmed=False)
     box.put(mail(1))
     ports = ports_with(box)
-    assert test_mailbox(ports, mailbox.pk, leave_old_mail=True).ok
+    assert test_mailbox(ports, mailbox.pk, member=None, leave_old_mail=True).ok
     box.put(mail(2))
     assert fetch_now(ports, mailbox.pk).taken == 1
     assert kept_mails() == [mail(2)]
@@ -364,7 +364,7 @@ def test_old_mail_may_be_left_alone() -> None:
 def test_a_test_that_fails_names_step_cause_and_cure(host: str, kind: TroubleKind, step: str, word: str) -> None:
     box, mailbox = ScriptedMailbox(), make_mailbox(host=host, is_confirmed=False)
     box.trouble["open"] = MailboxTrouble(kind, "It did not work.")
-    done = test_mailbox(ports_with(box), mailbox.pk)
+    done = test_mailbox(ports_with(box), mailbox.pk, member=None)
     assert (done.ok, done.step, done.cause) == (False, step, "It did not work.")
     assert word in done.cure
     mailbox.refresh_from_db()

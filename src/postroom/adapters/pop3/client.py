@@ -103,9 +103,8 @@ class Pop3Session(ServerSession[GuardedPop3]):
             raise MailboxTrouble(TroubleKind.FOLDER, text)
 
     def _enter(self) -> None:
-        with self._stepping(MailboxStep.CONNECT):
-            with troubles(self._endpoint, "connecting"):
-                self._client = GuardedPop3(self._endpoint)
+        with self._stepping(MailboxStep.CONNECT), troubles(self._endpoint, "connecting"):
+            self._client = GuardedPop3(self._endpoint)
         if self._endpoint.encryption is Encryption.STARTTLS:
             with self._stepping(MailboxStep.TLS), self._speaking("encrypting", TroubleKind.TLS) as client:
                 client.start_tls()
@@ -121,7 +120,10 @@ class Pop3Session(ServerSession[GuardedPop3]):
 
     def _own_names(self, client: GuardedPop3, error: poplib.error_proto) -> dict[str, int]:
         """Where the server knows no UIDL (it is optional): a digest of each header, which costs a TOP for each mail each time."""
-        if not said(error) or refusal(said(error), self._endpoint, "", TroubleKind.PROTOCOL).kind is not TroubleKind.PROTOCOL:
+        if (
+            not said(error)
+            or refusal(said(error), self._endpoint, "", TroubleKind.PROTOCOL).kind is not TroubleKind.PROTOCOL
+        ):
             raise error
         names: list[bytes] = []
         for number in sorted(_read_sizes(client.list()[1])):

@@ -139,6 +139,7 @@ class TroubleKind(StrEnum):
     PROTOCOL = "protocol"  # it says what no such server should
     TIMEOUT = "timeout"  # it says nothing, or drips
     FOLDER = "folder"  # the folder is missing or may not be written
+    STORAGE = "storage"  # ours: this machine cannot store mail now
 
 
 class MailboxStep(StrEnum):

@@ -230,6 +230,12 @@ _TABLE = (
     ),
     ("mail.dkim.expiry_days", "0", _number, "Days that a DKIM signature is good for (x=); 0: it does not expire."),
     ("mail.note.by_mail", "1", _switch, "Whether colleagues who follow notes hear of them by mail."),
+    (
+        "mail.mailbox.silence.hours",
+        "24",
+        _number,
+        "Hours without mail after which a mailbox may be called silent; it must also be five times its usual longest pause.",
+    ),
     ("retention.raw_days", "400", _number, "Days that raw inbound mail is kept."),
     (
         "retention.delivery_days",

@@ -24,12 +24,15 @@ from postroom.store.models.drafts import (
 from postroom.store.models.incoming import (
     Alias,
     AliasFollower,
+    InboundHook,
     InboundMessage,
+    IngressReceipt,
     Mailbox,
     RawMail,
     RefusalNotice,
     ReportedRecipient,
     SeenMail,
+    TakenMail,
 )
 from postroom.store.models.outgoing import (
     AliasDomain,
@@ -64,7 +67,9 @@ __all__ = [
     "DestinationDomain",
     "DkimKey",
     "Follower",
+    "InboundHook",
     "InboundMessage",
+    "IngressReceipt",
     "Installation",
     "LetterboxMail",
     "MailTemplate",
@@ -94,4 +99,5 @@ __all__ = [
     "SeenMail",
     "SendingGate",
     "SettingChange",
+    "TakenMail",
 ]
