@@ -90,7 +90,7 @@ def add(
         filled = chosen.values(protocol)
         if protocol == "pop3":
             filled |= {"protocol": "pop3", "port": 995}
-        values = {**filled, "name": name, "company_id": _company(company), **given}
+        values = {**filled, "name": name, "company_id": company_named(company), **given}
         if not values["host"] or not values.get("username"):
             give_up("Say its host and user: --host imap.example.com (or a --preset), --user.", code=ASKED_WRONGLY)
         mailbox = _save(ports, values | ({"password": password} if password else {}))
@@ -265,7 +265,8 @@ def _password(from_stdin: bool) -> str:
     return ""
 
 
-def _company(name: str | None) -> int:
+def company_named(name: str | None) -> int:
+    """Its number; without a name that of the only one."""
     from postroom.store.models import Company
 
     rows = Company.objects.filter(name=name) if name else Company.objects.order_by("pk")

@@ -45,7 +45,7 @@ class MailboxPreset:
         }
 
 
-_APP_PASSWORD = "Make an app password in the account's security settings and enter it here, not your own password."
+_MAKE_ONE = "Make an app password in the account's security settings and enter it here, not your own password."
 
 _TABLE = (
     MailboxPreset(
@@ -76,7 +76,7 @@ _TABLE = (
         ),
         login_cure="Microsoft 365 takes OAuth2 alone for IMAP and POP3. Choose the login by access token, and check that IMAP is on for the "
         "mailbox (admin center, Users, Active users, Mail, Manage email apps).",
-        token_source="microsoft",
+        token_source="microsoft",  # noqa: S106 - a name
         host_ends=("office365.com", "outlook.com", "hotmail.com"),
     ),
     MailboxPreset(
@@ -107,7 +107,7 @@ _TABLE = (
         pop3_host="pop.gmx.net",
         needs=(
             "Allow POP3 and IMAP in GMX: E-Mail, Settings, POP3 & IMAP.",
-            "With two-factor authentication: " + _APP_PASSWORD,
+            "With two-factor authentication: " + _MAKE_ONE,
         ),
         login_cure="Allow POP3 and IMAP in GMX's settings; with two-factor authentication an app password is needed.",
         host_ends=("gmx.net", "gmx.com", "gmx.de"),

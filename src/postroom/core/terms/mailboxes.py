@@ -134,7 +134,8 @@ class TroubleKind(StrEnum):
     CONNECT = "connect"  # name, port, firewall, or the connection was lost
     TLS = "tls"  # the certificate is not trusted, or encryption is not to be had
     LOGIN = "login"  # user name or password, or IMAP is switched off for the account
-    TOKEN = "token"  # no access token is to be had, or none is accepted: the consent has to be given again
+    # no access token is to be had, or none is accepted: the consent has to be given again
+    TOKEN = "token"  # noqa: S105 - a name
     UNAVAILABLE = "unavailable"  # the server says: not now (in use, limits, maintenance)
     PROTOCOL = "protocol"  # it says what no such server should
     TIMEOUT = "timeout"  # it says nothing, or drips
@@ -145,7 +146,7 @@ class TroubleKind(StrEnum):
 class MailboxStep(StrEnum):
     """How a mailbox is entered, step by step, as Test & Confirm shows it."""
 
-    TOKEN = "token"
+    TOKEN = "token"  # noqa: S105 - a name
     CONNECT = "connect"
     TLS = "tls"
     LOGIN = "login"
