@@ -23,7 +23,7 @@ LONGEST_KEY = 200
 MOST_RECIPIENTS = 1000
 
 
-class HandInRefused(ValueError):
+class HandInRefused(ValueError):  # noqa: N818 - an answer
     """What was handed in cannot be taken; the text says why. ``status`` as HTTP has it."""
 
     def __init__(self, text: str, status: int) -> None:
