@@ -242,13 +242,17 @@ class ImapSession(ServerSession[ImapConnection]):
 
     def _select(self, client: ImapConnection) -> list[str]:
         """What was seen."""
-        answer = client.select_folder(self._endpoint.folder)
+        try:
+            answer = client.select_folder(self._endpoint.folder)
+            self._is_read_only = False
+        except imaplib.IMAP4.readonly:  # imaplib refuses to go on there, unless it was asked for
+            answer = client.select_folder(self._endpoint.folder, readonly=True)
+            self._is_read_only = True
         uidvalidity = answer.get(b"UIDVALIDITY", 0)
         if not uidvalidity:
             text = f"{self._endpoint.host} gives the mails of {self._endpoint.folder} no lasting numbers."
             raise MailboxTrouble(TroubleKind.FOLDER, text)
         self._uidnext = answer.get(b"UIDNEXT", 0)
-        self._is_read_only = client.wire.is_readonly = b"READ-ONLY" in answer  # else imaplib refuses to read there
         if uidvalidity != self._uidvalidity:
             # What lay there when we first came waits for a fetch and is no news; in a new folder all is news.
             self._offered_up_to = 0 if self._uidvalidity else max(self._uidnext - 1, 0)

@@ -9,16 +9,15 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, UnreadablePostError
-from ninja import Router, Status
+from ninja import Status
 from ninja.errors import HttpError
 
 from postroom.api.ingress import most_bytes
 from postroom.api.v1.authentication import ByKey
+from postroom.api.v1.mail import router
 from postroom.api.v1.schemas import HandedInOut, Trouble
 from postroom.flows.hand_in_mail import HandInRefused, hand_in_mail
 from postroom.wiring import ports
-
-router = Router(tags=["mail"])
 
 _BODY = {
     "requestBody": {
