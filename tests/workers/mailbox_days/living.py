@@ -73,9 +73,7 @@ class _Living:
         self._company = company
         self._kind = kind
         self._folder = Folder()
-        self._server = MailboxServer(
-            self._folder, day.faults(), is_pop3=day.is_pop3, **dict(day.server)
-        )
+        self._server = MailboxServer(self._folder, day.faults(), is_pop3=day.is_pop3, **dict(day.server))
         self._ever: list[bytes] = []
         self._ports = replace(wired_ports(), mailbox_session=self._session)
 

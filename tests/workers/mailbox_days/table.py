@@ -362,7 +362,9 @@ FETCHING = (
     Day(
         name="it sends NIL for all mails",
         faults=lambda: {
-            "fetch": answers_with(lambda _: b"".join(b"* 1 FETCH (UID %d BODY[]<0> NIL)\r\n" % uid for uid in (1, 2, 3)))
+            "fetch": answers_with(
+                lambda _: b"".join(b"* 1 FETCH (UID %d BODY[]<0> NIL)\r\n" % uid for uid in (1, 2, 3))
+            )
         },
         expected=fine(0),
     ),
@@ -409,7 +411,9 @@ def _use_again(folder: Folder) -> None:
 
 NUMBERS = (
     Day(name="the folder is made anew between two fetches", expected=fine(), after=_make_anew),
-    Day(name="the folder is made anew, and nothing is marked in it", mailbox=NOTHING, expected=fine(), after=_make_anew),
+    Day(
+        name="the folder is made anew, and nothing is marked in it", mailbox=NOTHING, expected=fine(), after=_make_anew
+    ),
     Day(
         name="the folder is made anew while it is fetched",
         faults=lambda: {"fetch": first(_make_anew)},
