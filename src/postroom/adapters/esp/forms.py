@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from email.message import Message
-from email.parser import BytesHeaderParser
+from email.parser import HeaderParser
 from urllib.parse import parse_qsl
 
 _MOST_PARTS = 2_000
@@ -45,8 +45,9 @@ def read_form(content_type: str, body: bytes) -> Form:
     head["Content-Type"] = content_type
     match head.get_content_type():
         case "application/x-www-form-urlencoded":
-            pairs = parse_qsl(body, keep_blank_values=True, max_num_fields=_MOST_PARTS)
-            return Form(fields={name.decode("utf-8", "replace"): value for name, value in pairs})
+            text = body.decode("latin-1")
+            pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_PARTS, encoding="latin-1")
+            return Form(fields={name: value.encode("latin-1", "replace") for name, value in pairs})
         case "multipart/form-data":
             boundary = head.get_param("boundary")
             if not isinstance(boundary, str) or not boundary:
@@ -69,7 +70,7 @@ def _read_parts(boundary: bytes, body: bytes) -> Form:
 
 
 def _put(form: Form, head: bytes, content: bytes) -> None:
-    facts = BytesHeaderParser().parsebytes(head.lstrip(b"\r\n") + b"\r\n\r\n")
+    facts = HeaderParser().parsestr(head.lstrip(b"\r\n").decode("latin-1") + "\r\n\r\n")
     name = _param(facts, "name")
     filename = _param(facts, "filename")
     if filename is None:
@@ -83,5 +84,5 @@ def _param(facts: Message, name: str) -> str | None:
     found = facts.get_param(name, header="Content-Disposition")
     if isinstance(found, tuple):  # RFC 2231
         charset, _, value = found
-        found = value.encode("latin-1", "replace").decode(charset or "utf-8", "replace")
-    return found.encode("utf-8", "surrogateescape").decode("utf-8", "replace") if isinstance(found, str) else None
+        return value.encode("latin-1", "replace").decode(charset or "utf-8", "replace")
+    return found.encode("latin-1").decode("utf-8", "replace") if isinstance(found, str) else None

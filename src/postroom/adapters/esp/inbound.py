@@ -1,7 +1,7 @@
 """Mail that a provider hands in, proven and read.
 
-Laws: what a provider signs is verified, before anything of it is believed; raw mail is kept to the byte; where only fields come, anymail
-composes a mail of them, with every attachment that came. What cannot be read is said to be so, never raised.
+Laws: what a provider signs is verified, before anything of it is believed; raw mail is kept to the byte, which django-anymail's views
+(whose fields these are) would decode and lose; where only fields come, a mail is composed of them, with every attachment. What cannot be read is said to be so, never raised.
 Standards: the providers' documentations of inbound webhooks; RFC 5322 of what is composed.
 """
 
@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import Message
+from email.mime.multipart import MIMEMultipart
 from typing import Any
 from urllib.parse import quote
 
 import requests
-from anymail.inbound import AnymailInboundMessage
 
 from postroom.adapters.esp.forms import Form, FormFile, read_form
 from postroom.adapters.esp.notices import ask
@@ -282,9 +282,28 @@ def _composed(
     given = [(name, " ".join(value.split("\n"))) for name, value in headers or () if not _is_of_structure(name)]
     if raw_headers is not None:
         given += _fields(raw_headers)
-    body = AnymailInboundMessage.construct(text=text or None, html=html or None, attachments=attachments or None)
     head = b"".join(_field(name, value) for name, value in given)
-    return head + bytes(body.as_bytes(policy=policy.SMTP))
+    return head + _body(text, html, attachments).as_bytes(policy=policy.compat32.clone(linesep="\r\n"))
+
+
+def _body(text: str, html: str, attachments: list[Message]) -> Message:
+    """Text and HTML are alternatives; attachments stand beside them."""
+    written = [_written(words, kind) for words, kind in ((text, "plain"), (html, "html")) if words]
+    body = written[0] if len(written) == 1 else MIMEMultipart("alternative", _subparts=written)
+    if not written:
+        body = _written("", "plain")
+    if attachments:
+        body = MIMEMultipart("mixed", _subparts=[body, *attachments])
+    return body
+
+
+def _written(words: str, kind: str) -> Message:
+    part = Message()
+    part["MIME-Version"] = "1.0"
+    part["Content-Type"] = f"text/{kind}; charset=utf-8"
+    part["Content-Transfer-Encoding"] = "base64"
+    part.set_payload(base64.encodebytes(words.encode("utf-8", "surrogatepass")).decode("ascii"))
+    return part
 
 
 def _fields(raw: str) -> list[tuple[str, str]]:
