@@ -118,7 +118,9 @@ def test_addresses_for_providers_are_made_shown_and_removed(postroom: Command, c
     made = postroom("ingress", "add", "Incoming", "--provider", "mailgun")
     assert "/ingress/mailgun/" in made.out
     assert "takes nothing before" in made.out
-    again = postroom("ingress", "add", "Incoming", "--provider", "mailgun", "--secret-stdin", "--json", stdin=b"s3cret\n")
+    again = postroom(
+        "ingress", "add", "Incoming", "--provider", "mailgun", "--secret-stdin", "--json", stdin=b"s3cret\n"
+    )
     assert (again.data["is_complete"], InboundHook.objects.count()) == (True, 1)
     assert "s3cret" not in again.out
     (listed,) = postroom("ingress", "list", "--json").data

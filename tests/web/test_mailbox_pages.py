@@ -41,7 +41,11 @@ def test_a_preset_fills_the_form_and_says_what_it_needs(signed_in: SignedIn, ada
 
 def test_the_page_says_how_it_stands(signed_in: SignedIn, ada: Member, mailbox: Mailbox) -> None:
     now = wired_ports().clock.now()
-    trouble = {"kind": "login", "text": "imap.gmail.com:993 says no: Invalid credentials", "code": "AUTHENTICATIONFAILED"}
+    trouble = {
+        "kind": "login",
+        "text": "imap.gmail.com:993 says no: Invalid credentials",
+        "code": "AUTHENTICATIONFAILED",
+    }
     facts = {
         "last_error": trouble["text"],
         "trouble": trouble,
@@ -53,7 +57,13 @@ def test_the_page_says_how_it_stands(signed_in: SignedIn, ada: Member, mailbox: 
     }
     Mailbox.objects.filter(pk=mailbox.pk).update(**facts)
     text = signed_in(ada).get(page_of(mailbox)).content.decode()
-    for words in ("does not accept this login", "enter an app password", "3 failures in a row", "12 on the server", "2 were missing"):
+    for words in (
+        "does not accept this login",
+        "enter an app password",
+        "3 failures in a row",
+        "12 on the server",
+        "2 were missing",
+    ):
         assert words in text
     assert "open sesame" not in text
 
@@ -71,10 +81,12 @@ def test_test_and_confirm_shows_the_steps(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_fetch_now_and_compare_now_are_done_in_the_background(signed_in: SignedIn, ada: Member, mailbox: Mailbox) -> None:
+def test_fetch_now_and_compare_now_are_done_in_the_background(
+    signed_in: SignedIn, ada: Member, mailbox: Mailbox
+) -> None:
     window = signed_in(ada)
     for what, words in (("fetch", "fetched from"), ("reconcile", "compared")):
-        assert window.post(f"{page_of(mailbox)}{what}/").status_code == 302
+        assert window.post(f"{page_of(mailbox)}{what}/").status_code == 303
         assert f"It is {words} in a moment." in window.get(page_of(mailbox)).content.decode()
         window.post(f"{page_of(mailbox)}{what}/")
         assert f"It waits to be {words} already." in window.get(page_of(mailbox)).content.decode()
@@ -88,7 +100,7 @@ def test_a_reset_is_explained_before_it_is_done(signed_in: SignedIn, ada: Member
     assert "recognised by its number and its content" in asked
     mailbox.refresh_from_db()
     assert mailbox.last_uid == 90
-    assert window.post(f"{page_of(mailbox)}reset/", {"to": "beginning"}).status_code == 302
+    assert window.post(f"{page_of(mailbox)}reset/", {"to": "beginning"}).status_code == 303
     mailbox.refresh_from_db()
     assert mailbox.last_uid == 0
     assert SettingChange.objects.get().subject == "mailbox Support"
