@@ -116,6 +116,7 @@ def save_mailbox(ports: Ports, values: Mapping[str, Any], *, member: Member | No
         mailbox: Mailbox = _save(ports, Mailbox, "mailbox", values, member)
         if before is not None and any(getattr(before, name) != getattr(mailbox, name) for name in _PLACE):
             anew: dict[str, Any] = {"is_confirmed": False, "confirmed_at": None, "floor_uid": 0, "old_before": None}
+            anew |= {"tested_at": None, "test_result": None, "last_error": "", "trouble": None, "error_count": 0}
             anew |= {"uid_validity": 0, "last_uid": 0, "seen_uidls": [], "open_uids": [], "old_up_to": 0}
             Mailbox.objects.filter(pk=mailbox.pk).update(**anew)
             mailbox.refresh_from_db()
