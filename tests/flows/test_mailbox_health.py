@@ -9,12 +9,14 @@ import pytest
 
 from postroom.core.diagnosis.silence import Habit, after_arrival
 from postroom.core.terms.mailboxes import MailboxTrouble, TroubleKind
+from postroom.core.terms.states import Door
+from postroom.flows.accept_message import Arrival, accept_message
 from postroom.flows.fetch_mailbox import due_mailboxes, fetch_due, fetch_now
 from postroom.flows.mailbox_facts import MailboxState, standing_of
-from postroom.flows.note_health import check_mailboxes
+from postroom.flows.note_health import check_backlog, check_mailboxes
 from postroom.flows.ports import Ports
 from postroom.flows.settings import save_mailbox, set_parameter
-from postroom.store.models import Alarm, Mailbox, ScheduledAction
+from postroom.store.models import Alarm, InboundMessage, Mailbox, ScheduledAction
 from postroom.wiring import ports as wired_ports
 from tests.flows.outgoing_mails import HandClock
 from tests.flows.scripted_mailbox import ScriptedMailbox, kept_mails, make_mailbox, ports_with
@@ -199,3 +201,15 @@ def test_nothing_is_called_silent_while_fetching_is_switched_off(clock: HandCloc
         defaults={"name": "Mail: Fetchmail Service", "interval_seconds": 300, "is_active": False, "next_run_at": now},
     )
     assert check_mailboxes(with_clock(ScriptedMailbox(), clock)) == 0
+
+
+def test_accepted_mail_that_nobody_routes_is_an_alarm(clock: HandClock) -> None:
+    ports = with_clock(ScriptedMailbox(), clock)
+    accept_message(ports, Arrival(door=Door.PIPE, raw=MAIL % (1, 1), envelope=None))
+    assert check_backlog(ports) == 0
+    clock.pass_by(hours=2)
+    assert check_backlog(ports) == 1
+    assert "does a router run?" in open_alarms()["inbound.waiting"]
+    InboundMessage.objects.update(state="held")
+    assert check_backlog(ports) == 0
+    assert open_alarms() == {}

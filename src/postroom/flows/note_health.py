@@ -17,15 +17,18 @@ from postroom.core.diagnosis.silence import Habit, after_arrival, is_silent, usu
 from postroom.core.terms.encryption import Encryption
 from postroom.core.terms.mailboxes import MailboxProtocol, MailboxTrouble, TroubleKind
 from postroom.core.terms.reasons import Reason, because
+from postroom.core.terms.states import InboundState
 from postroom.flows.alarms import clear_alarm, raise_alarm
 from postroom.flows.ports import Ports
 from postroom.flows.settings import parameters
-from postroom.store.models import Mailbox, ScheduledAction
+from postroom.store.models import InboundMessage, Mailbox, ScheduledAction
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=10), timedelta(minutes=15)
 LOGIN_PAUSE, LONGEST_LOGIN_PAUSE = timedelta(minutes=2), timedelta(hours=1)  # providers lock accounts out
 ALARMING = timedelta(hours=1)  # without a successful look
 
+MANY = 1000
+WAITING = "inbound.waiting"
 WELL: dict[str, object] = {"last_error": "", "trouble": None, "error_count": 0, "paused_until": None}
 
 SILENT, TROUBLE, TOKEN = "mailbox.silent", "mailbox.trouble", "mailbox.token"
@@ -152,6 +155,21 @@ def check_mailboxes(ports: Ports) -> int:
     return found
 
 
+def check_backlog(ports: Ports) -> int:
+    """Mail that was accepted and that nobody has routed for an hour, though it is due: an alarm; how many (at most `MANY`)."""
+    late = ports.clock.now() - ALARMING
+    rows = InboundMessage.objects.filter(state=InboundState.RECEIVED, due_at__lt=late).order_by("due_at", "id")
+    due = list(rows.values_list("due_at", flat=True)[:MANY])
+    if due:
+        reason = because(
+            "inbound.waiting", count=f"{MANY} or more" if len(due) == MANY else len(due), since=_moment(due[0])
+        )
+        raise_alarm(ports, code=WAITING, subject="backlog", reason=reason, link="/inbound/?state=received")
+    else:
+        clear_alarm(ports, code=WAITING, subject="backlog")
+    return len(due)
+
+
 def forget_alarms(ports: Ports, mailbox_id: int) -> None:
     """It is not read any more, or is well."""
     for code in (SILENT, TROUBLE, TOKEN):
@@ -177,7 +195,7 @@ def _is_unread(row: Mailbox, now: datetime) -> bool:
 def _alarm_trouble(ports: Ports, row: Mailbox) -> None:
     since = row.succeeded_at or row.confirmed_at
     explained = explain_mailbox_trouble(row)
-    moment = f"{since:%Y-%m-%d %H:%M} UTC" if since else "?"
+    moment = _moment(since) if since else "?"
     reason = (
         because("mailbox.unread", name=row.name, since=moment)
         if explained is None
@@ -196,8 +214,12 @@ def _alarm_silence(ports: Ports, row: Mailbox, now: datetime) -> None:
     usual = usual_gap(Habit.from_json(row.habit), now)
     last = row.last_message_at
     if usual is not None and last is not None:
-        since = f"{last:%Y-%m-%d %H:%M} UTC"
-        _raise(ports, SILENT, row, because("mailbox.silent", name=row.name, since=since, usual=_in_words(usual)))
+        said = because("mailbox.silent", name=row.name, since=_moment(last), usual=_in_words(usual))
+        _raise(ports, SILENT, row, said)
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def _in_words(gap: timedelta) -> str:

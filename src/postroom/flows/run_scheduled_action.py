@@ -23,7 +23,7 @@ from postroom.flows.defer_job import defer_job
 from postroom.flows.fetch_mailbox import FETCH_ACTION, fetch_due, summary
 from postroom.flows.forget_old_mail import forget_old_mail
 from postroom.flows.manage_keys import forget_retired_keys
-from postroom.flows.note_health import check_mailboxes
+from postroom.flows.note_health import check_backlog, check_mailboxes
 from postroom.flows.ports import Ports
 from postroom.flows.reconcile_mailbox import reconcile_all
 from postroom.flows.resolve_destinations import resolve_destinations
@@ -75,12 +75,17 @@ def _manage_queue(ports: Ports, _is_over: IsOver) -> str:
 def _fetch_mailboxes(ports: Ports, is_over: IsOver) -> str:
     done = summary(fetch_due(ports, is_over))
     troubled = check_mailboxes(ports)
+    check_backlog(ports)
     return f"{done}; {troubled} silent or unread" if troubled else done
 
 
 def _reconcile(ports: Ports, is_over: IsOver) -> str:
-    found = reconcile_all(ports, is_over)
-    return "; ".join(f"mailbox {one.mailbox_id}: {one}" for one in found) or "no mailboxes"
+    parts = [f"mailbox {one.mailbox_id}: {one}" for one in reconcile_all(ports, is_over)]
+    waiting = check_backlog(ports)
+    return (
+        "; ".join([*parts, f"{waiting} accepted mails wait to be routed for over an hour"] if waiting else parts)
+        or "no mailboxes"
+    )
 
 
 def _resolve_destinations(ports: Ports, is_over: IsOver) -> str:

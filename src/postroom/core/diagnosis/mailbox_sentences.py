@@ -105,6 +105,8 @@ catalogue(
         "Service on, and does the watcher of mailboxes run?",
         "mailbox.unsettled": "Mails of the mailbox {name} are taken, but what was to happen to them there does not: {cause} {cure}",
         "mailbox.token": "The mailbox {name} cannot log in: {cause} {cure}",
+        "inbound.waiting": "{count} mails that came in wait to be routed, the first since {since}: does a router run? They are durable, and none "
+        "is lost.",
         "mailbox.silent": "The mailbox {name} has had no mail since {since}; its longest pause in an ordinary week is {usual}. Send a mail to it "
         "and see whether it arrives there: perhaps a forwarding, a filter or the domain's MX was changed.",
     }
