@@ -448,7 +448,14 @@ def _is_due(mailbox: Mailbox, now: datetime) -> bool:
 
 def fetch_due(ports: Ports, is_over: Callable[[], bool] = lambda: False) -> list[MailboxFetch]:
     """One round on each that is due, side by side: one that hangs delays no other."""
-    return each_by_itself(due_mailboxes(ports), lambda mailbox_id: fetch_now(ports, mailbox_id), is_over)
+
+    def fetch(mailbox_id: int) -> MailboxFetch:
+        try:
+            return fetch_now(ports, mailbox_id)
+        except LeaseLost:
+            return MailboxFetch(mailbox_id=mailbox_id, is_leased_elsewhere=True)
+
+    return each_by_itself(due_mailboxes(ports), fetch, is_over)
 
 
 def each_by_itself(ids: list[int], do: Callable[[int], Done], is_over: Callable[[], bool]) -> list[Done]:

@@ -27,6 +27,7 @@ from postroom.flows.access import require
 from postroom.flows.defer_job import defer_job
 from postroom.flows.fetch_mailbox import (
     Lease,
+    LeaseLost,
     MailboxFetch,
     acknowledgement_of,
     call_watchers,
@@ -100,7 +101,7 @@ def request_reconciliation(_ports: Ports, mailbox_id: int, *, member: Member | N
 def reconcile_mailbox(ports: Ports, mailbox_id: int, *, holder: str = "") -> Reconciliation:
     """Compare, fetch what is missing, and keep the result with the mailbox. A watcher that has it is asked to let go for a moment.
 
-    Raises database errors, and `LeaseLost`.
+    Raises database errors.
     """
     lease = _borrow_lease(ports, mailbox_id, holder or f"reconcile-{ports.ids.hex(8)}")
     if lease is None:
@@ -112,6 +113,8 @@ def reconcile_mailbox(ports: Ports, mailbox_id: int, *, holder: str = "") -> Rec
     except MailboxTrouble as trouble:
         note_trouble(ports, mailbox_id, trouble, holder=lease.holder)
         found = Reconciliation(mailbox_id=mailbox_id, trouble=trouble.text)
+    except LeaseLost:  # a person reset it, or somebody took over: compared the next time
+        return Reconciliation(mailbox_id=mailbox_id, is_leased_elsewhere=True)
     finally:
         release_lease(lease)
         call_watchers()
