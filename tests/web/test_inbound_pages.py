@@ -6,7 +6,16 @@ import pytest
 from django.test import Client
 
 from postroom.core.terms.reasons import because
-from postroom.store.models import AliasDomain, Company, InboundMessage, Member, Message, RawMail, Record
+from postroom.store.models import (
+    AliasDomain,
+    Company,
+    InboundMessage,
+    Member,
+    Message,
+    RawMail,
+    Record,
+    ReportedRecipient,
+)
 from tests.web import seeding
 from tests.web.conftest import SignedIn
 
@@ -65,6 +74,16 @@ def test_one_mail_is_shown_with_envelope_decision_body_and_headers(window: Clien
         assert words in page, words
     assert "where is my parcel?" in window.get(f"/inbound/{held.pk}/body/").content.decode()
     assert window.get(f"/inbound/{held.pk}/source/").content == RAW
+
+
+def test_a_report_is_shown_with_what_its_reason_means_and_what_helps(window: Client, held: InboundMessage) -> None:
+    said = {"inbound": held, "status": "5.2.2", "reply": "552 no room", "blame": "mailbox"}
+    ReportedRecipient.objects.create(address="bob@box.test", action="failed", reason="mailbox_full", **said)
+    ReportedRecipient.objects.create(address="old@box.test", action="failed", **said)  # kept before there were reasons
+    page = window.get(f"/inbound/{held.pk}/").content.decode()
+    assert page.count("The mailbox is full.") == 1
+    assert "Try again in some days, or tell the person another way." in page
+    assert page.count("552 no room") == 2
 
 
 def test_a_mail_whose_bytes_were_cleaned_up_still_tells_its_story(window: Client, held: InboundMessage) -> None:

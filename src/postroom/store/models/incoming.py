@@ -277,6 +277,7 @@ class ReportedRecipient(models.Model):
     status = models.CharField(max_length=12, blank=True)
     reply = models.TextField(blank=True)
     blame = models.CharField(max_length=10, blank=True)
+    reason = models.CharField(max_length=24, blank=True, db_default="")  # of the taxonomy in core.reports
 
     def __str__(self) -> str:
         return f"{self.address}: {self.action} {self.status}"

@@ -63,6 +63,7 @@ class ReportedFact:
     status: str
     reply: str
     blame: str
+    reason: str  # of the taxonomy, "" in what was kept before there was one
     delivery_id: int | None
 
 
@@ -184,6 +185,7 @@ def _reported(inbound_id: int) -> tuple[ReportedFact, ...]:
             status=row.status,
             reply=row.reply,
             blame=row.blame,
+            reason=row.reason,
             delivery_id=row.delivery_id,
         )
         for row in ReportedRecipient.objects.filter(inbound_id=inbound_id).order_by("id")[:200]
