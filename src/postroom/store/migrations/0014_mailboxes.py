@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('postroom', '0012_lighter_rows'),
+        ('postroom', '0013_report_reasons'),
     ]
 
     operations = [
