@@ -14,6 +14,7 @@ from django.conf import settings
 import postroom.core.conversations.audience
 import postroom.core.delivery.sentences
 import postroom.core.delivery.suppression
+import postroom.core.diagnosis.mailbox_sentences
 import postroom.core.diagnosis.sentences
 import postroom.core.routing.sentences
 import postroom.flows.settle_inbound  # noqa: F401
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from postroom.adapters.esp.pool import EspPool as EspPool  # noqa: PLC0414
     from postroom.adapters.journal import JournalContents as JournalContents  # noqa: PLC0414
     from postroom.adapters.journal import WireJournalFile as WireJournalFile  # noqa: PLC0414
+    from postroom.adapters.mailbox.session import TokenGiver as MailboxTokens
     from postroom.adapters.oauth.refreshing import RefreshingTokens
     from postroom.adapters.smtp.handshake import TokenSource as ConnectionTokens
     from postroom.adapters.smtp.pool import SmtpPool as SmtpPool  # noqa: PLC0414
@@ -94,13 +96,21 @@ def _submitter(configuration: Configuration) -> Submit:
 
 def _mailbox_session(endpoint: MailboxEndpoint) -> MailboxSession:
     """IMAPClient is imported only by those who fetch."""
+    tokens = _mailbox_tokens(endpoint)
     if endpoint.protocol is MailboxProtocol.IMAP:
         from postroom.adapters.imap.client import ImapSession
 
-        return ImapSession(endpoint)
+        return ImapSession(endpoint, tokens=tokens)
     from postroom.adapters.pop3.client import Pop3Session
 
-    return Pop3Session(endpoint)
+    return Pop3Session(endpoint, tokens=tokens)
+
+
+def _mailbox_tokens(endpoint: MailboxEndpoint) -> MailboxTokens | None:
+    """Who gives the access token of a mailbox; nobody where it is read by a password."""
+    if not endpoint.token_source:
+        return None
+    return lambda refused: _refreshing_tokens().another_token(endpoint.token_source, endpoint.password, refused)
 
 
 def _mail_hosts(domain: str) -> tuple[str, ...] | None:

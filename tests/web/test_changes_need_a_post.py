@@ -40,6 +40,10 @@ CHANGING = [
     "/settings/actions/queue_manager/run/",
     "/settings/servers/configuration/test/",
     "/settings/servers/1/test/",
+    "/settings/mailboxes/1/test/",
+    "/settings/mailboxes/1/fetch/",
+    "/settings/mailboxes/1/reconcile/",
+    "/settings/ingress/1/remove/",
     "/settings/dkim/create/",
     "/settings/dkim/rotate/",
     "/settings/dkim/act/",
@@ -84,6 +88,7 @@ def test_every_place_is_asked_for_in_some_test_of_pages() -> None:
     known |= {
         "/attachment/N/",
         "/hooks/N/N",  # for providers' programs: see tests/api/test_hooks.py
+        "/ingress/N/N/mime",  # for providers' programs: see tests/api/test_ingress.py
         "/files/N/",
         "/files/N/N",
         "/live/N/",

@@ -92,6 +92,8 @@ ADMINISTRATORS = [
     "/settings/mailboxes/",
     "/settings/mailboxes/new/",
     "/settings/mailboxes/{mailbox}/",
+    "/settings/mailboxes/{mailbox}/reset/?to=beginning",
+    "/settings/ingress/",
     "/settings/domains/",
     "/settings/domains/new/",
     "/settings/domains/{domain}/",

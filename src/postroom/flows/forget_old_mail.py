@@ -22,6 +22,7 @@ from postroom.store.models import (
     Alarm,
     Delivery,
     InboundMessage,
+    IngressReceipt,
     LetterboxMail,
     LoopHold,
     LoopPermit,
@@ -37,6 +38,7 @@ from postroom.store.queries.blobs import named
 BATCH = 1000
 LEAST_DELIVERY_DAYS = 35  # blacklist rules look back a month
 REFUSAL_DAYS = 7
+RECEIPT_DAYS = 7  # an Idempotency-Key is known for so long
 BLOB_REST = timedelta(days=1)  # longer than any transaction between putting a blob and naming it in a row
 PREFIXES = tuple(f"{number:02x}" for number in range(256))
 
@@ -75,6 +77,9 @@ def forget_old_mail(ports: Ports, is_over: Callable[[], bool] = lambda: False) -
         "loop holds": lambda: _forget(LoopHold.objects.filter(ended_at__lt=log), is_over),
         "loop permits": lambda: _forget(LoopPermit.objects.filter(until__lt=log), is_over),
         "alarms": lambda: _forget(Alarm.objects.filter(ended_at__lt=log), is_over),
+        "ingress receipts": lambda: _forget(
+            IngressReceipt.objects.filter(created_at__lt=now - timedelta(days=RECEIPT_DAYS)), is_over
+        ),
         "refusal notices": lambda: _forget(
             RefusalNotice.objects.filter(sent_on__lt=(now - timedelta(days=REFUSAL_DAYS)).date()), is_over
         ),

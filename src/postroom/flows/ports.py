@@ -12,6 +12,7 @@ from postroom.core.delivery.tracking import HookPost, HookReading, HookRefusal
 from postroom.core.delivery.wire import ApiCheck, ApiEndpoint
 from postroom.core.terms.configuration import Configuration
 from postroom.core.terms.envelopes import Envelope
+from postroom.core.terms.ingress import InboundReading
 from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxSession
 from postroom.core.terms.secret import Secret
 from postroom.core.terms.templates import Values
@@ -152,6 +153,9 @@ class Providers(Protocol):
 
     def read_post(self, provider: str, post: HookPost, signing: Secret) -> HookReading | HookRefusal:
         """A request of a provider's, proven and read. Raises OSError or ValueError when a certificate cannot be had."""
+
+    def read_inbound(self, provider: str, post: HookPost, secret: Secret, address: str) -> InboundReading | HookRefusal:
+        """Mail that a provider hands in at ``address``, proven and read. Raises OSError or ValueError when a piece cannot be had now."""
 
     def confirm(self, address: str) -> None:
         """Ask an address that a proven request named. Raises OSError, ValueError."""

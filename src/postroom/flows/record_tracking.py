@@ -58,6 +58,7 @@ class HookResult(StrEnum):
     TAKEN = "taken"
     FORGED = "forged"  # no such address, or not signed by whom it should be
     UNREADABLE = "unreadable"
+    TOO_LARGE = "too_large"  # a mail that was handed in
     LATER = "later"  # our trouble: told again, please
 
 

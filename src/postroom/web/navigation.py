@@ -20,6 +20,7 @@ from postroom.web.site import member_of
 SETTINGS = (
     ("servers", gettext_lazy("Outgoing servers"), "outgoing_mail"),
     ("mailboxes", gettext_lazy("Mailboxes"), "markunread_mailbox"),
+    ("ingress", gettext_lazy("Handed-in mail"), "webhook"),
     ("domains", gettext_lazy("Alias domains"), "language"),
     ("dkim", gettext_lazy("DKIM keys"), "verified_user"),
     ("aliases", gettext_lazy("Aliases"), "alternate_email"),

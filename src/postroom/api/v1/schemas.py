@@ -307,6 +307,13 @@ class InboundOut(Schema):
     made: list[MadeOut]
 
 
+class HandedInOut(Schema):
+    """A mail that was handed in, durable under this number of the inbound log."""
+
+    id: int
+    is_new: bool
+
+
 class Trouble(Schema):
     detail: str
 

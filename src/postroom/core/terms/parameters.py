@@ -273,6 +273,12 @@ _TABLE = (
         _number,
         "Days after which an address that was left out because of bounces is written to again; 0: never by itself.",
     ),
+    (
+        "mail.mailbox.silence.hours",
+        "24",
+        _number,
+        "Hours without mail after which a mailbox may be called silent; it must also be five times its usual longest pause.",
+    ),
     ("retention.raw_days", "400", _number, "Days that raw inbound mail is kept."),
     (
         "retention.delivery_days",

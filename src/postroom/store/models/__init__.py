@@ -24,12 +24,15 @@ from postroom.store.models.drafts import (
 from postroom.store.models.incoming import (
     Alias,
     AliasFollower,
+    InboundHook,
     InboundMessage,
+    IngressReceipt,
     Mailbox,
     RawMail,
     RefusalNotice,
     ReportedRecipient,
     SeenMail,
+    TakenMail,
 )
 from postroom.store.models.loops import LoopHold, LoopPermit
 from postroom.store.models.outgoing import (
@@ -68,7 +71,9 @@ __all__ = [
     "DestinationDomain",
     "DkimKey",
     "Follower",
+    "InboundHook",
     "InboundMessage",
+    "IngressReceipt",
     "Installation",
     "LetterboxMail",
     "LoopHold",
@@ -101,4 +106,5 @@ __all__ = [
     "SendingGate",
     "SettingChange",
     "Suppression",
+    "TakenMail",
 ]
