@@ -11,7 +11,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from time import monotonic
 
 from postroom.adapters.authenticity.checking import check_mail
@@ -29,6 +29,7 @@ class SenderDesk:
     def __init__(self, servers: Sequence[tuple[str, int]] = ()) -> None:
         self._servers = tuple(servers)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
         self._resolver: RememberingResolver | None = None
         self._changed = threading.Condition()
         self._waiting: set[int] = set()
@@ -62,6 +63,17 @@ class SenderDesk:
         except Exception:
             return _failed()
 
+    def close(self) -> None:
+        """End the thread; what is being checked is forgotten. For tests, and for who makes a desk for one question."""
+        with self._changed:
+            loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
+            self._resolver = None
+        if loop is not None and thread is not None:
+            asyncio.run_coroutine_threadsafe(_cancel_all(), loop).result(5)
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(5)
+            loop.close()
+
     def _begin(self, mail: ArrivedMail, seconds: float) -> Future[Authenticity]:
         return asyncio.run_coroutine_threadsafe(self._checked(mail, monotonic() + seconds), self._running())
 
@@ -78,7 +90,7 @@ class SenderDesk:
     def _note(self, number: int, done: Future[Authenticity]) -> None:
         try:
             found = done.result()
-        except Exception as error:
+        except (Exception, CancelledError) as error:
             _log.error("a sender could not be checked", extra={"inbound": number, "error_type": type(error).__name__})
             found = _failed()
         with self._changed:
@@ -90,8 +102,16 @@ class SenderDesk:
         with self._changed:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name="sender-desk", daemon=True).start()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="sender-desk", daemon=True)
+                self._thread.start()
             return self._loop
+
+
+async def _cancel_all() -> None:
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 def _failed() -> Authenticity:

@@ -128,6 +128,8 @@ def _read(found: dns.resolver.Answer) -> Answer:
                 records.append(b"".join(one.strings).decode("utf-8", "replace"))
             case A() | AAAA():
                 records.append(one.address)
+            case _:  # an alias on the way to them
+                pass
     return Answer(AnswerStatus.FOUND, tuple(records)) if records else Answer(AnswerStatus.EMPTY)
 
 
