@@ -360,11 +360,12 @@ class SmtpSession(SMTP):
 
     async def _add_recipient(self, transaction: _Transaction, address: str) -> None:
         try:
-            verdict = await self.reception.recipients.ask(address)
+            is_accepted = address in self.reception.lately or (await self.reception.recipients.ask(address)).accepted
         except Unanswered:
             await self.push(OUR_FAULT)
             return
-        if verdict.accepted:
+        if is_accepted:
+            self.reception.lately.add(address)
             transaction.rcpt_to.append(address)
             await self.push("250 2.1.5 Ok")
             return
