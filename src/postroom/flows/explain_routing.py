@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from django.db import transaction
 
+from postroom.core.routing.authenticity import Authenticity, authenticity_as_json
 from postroom.core.routing.deciding import decide
 from postroom.core.routing.verdicts import Verdict
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.states import Door, InboundState
 from postroom.flows.apply_verdict import state_of, verdict_as_json
 from postroom.flows.ports import Ports
+from postroom.flows.prove_senders import authenticity_now
 from postroom.flows.route_message import read_mail
 from postroom.flows.settings import parameters
 from postroom.store.queries.inbound_queue import Waiting
@@ -25,9 +28,15 @@ class Explanation:
 
     verdict: Verdict
     state: InboundState
+    authenticity: Authenticity
 
     def as_json(self) -> dict[str, object]:
-        return {"state": self.state.value, "decisions": verdict_as_json(self.verdict), "reasons": self.sentences}
+        return {
+            "state": self.state.value,
+            "decisions": verdict_as_json(self.verdict),
+            "reasons": self.sentences,
+            "authentication": authenticity_as_json(self.authenticity),
+        }
 
     @property
     def sentences(self) -> list[str]:
@@ -35,14 +44,18 @@ class Explanation:
 
 
 def explain(
-    ports: Ports, raw: bytes, envelope: Envelope | None, door: Door, mailbox_id: int | None = None
+    ports: Ports, raw: bytes, envelope: Envelope | None, door: Door, mailbox_id: int | None = None, *, peer: str = ""
 ) -> Explanation:
-    """As the router would decide now. The transaction is read-only for certain: it is rolled back."""
+    """As the router would decide now; ``peer`` as the SMTP door notes it: ``192.0.2.1 (mail.example)``. Asks about the sender first,
+    which may take its seconds. The transaction is read-only for certain: it is rolled back."""
+    mail_from = envelope.mail_from if envelope else ""
+    found = authenticity_now(ports, raw, door=door, peer=peer, mail_from=mail_from, mailbox_id=mailbox_id)
     row = Waiting(
         id=0,
         door=door,
         mailbox_id=mailbox_id,
-        mail_from=envelope.mail_from if envelope else "",
+        mail_from=mail_from,
+        authentication=json.dumps(authenticity_as_json(found)),
         rcpt_to=envelope.rcpt_to if envelope else (),
     )
     with transaction.atomic():
@@ -50,4 +63,4 @@ def explain(
         book = look_up([read.case], parameters(ports), ports.clock.now())
         verdict = decide(read.case.evidence, book.facts_for(read.case, Tally()))
         transaction.set_rollback(True)
-    return Explanation(verdict=verdict, state=state_of(verdict.decisions))
+    return Explanation(verdict=verdict, state=state_of(verdict.decisions), authenticity=found)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.db import connection, transaction
 
+from postroom.core.routing.claims import believed, is_mistrusted
 from postroom.core.routing.verdicts import AppendToRecord, CreateRecord, Facts, Refuse, Verdict
 from postroom.core.terms.reasons import because, catalogue
 from postroom.core.terms.states import InboundState
@@ -35,7 +38,8 @@ def route_again(ports: Ports, inbound_id: int, *, member: Member | None) -> None
     """Into the routers' queue once more, after a rule or a fault was mended. A mail that is on a record stays there."""
     row = _row(inbound_id, member)
     row.state, row.attempt_count, row.error, row.due_at = InboundState.RECEIVED, 0, "", ports.clock.now()
-    row.save(update_fields=["state", "attempt_count", "error", "due_at"])
+    row.authentication = None  # rules about senders may have changed too
+    row.save(update_fields=["state", "attempt_count", "error", "due_at", "authentication"])
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_notify('postroom_inbound', ''), pg_notify('postroom_live', 'inbound')")
 
@@ -90,14 +94,18 @@ def _apply(ports: Ports, row: InboundMessage, decision: AppendToRecord | CreateR
     read = read_mail(ports, waiting, raw_of(ports, row))
     book = look_up([read.case], parameters(ports), ports.clock.now())
     facts: Facts = book.facts_for(read.case, Tally())
-    if isinstance(decision, Refuse) and (read.case.evidence.is_automatic or read.case.evidence.has_null_reverse_path):
+    evidence = read.case.evidence
+    if isinstance(decision, AppendToRecord | CreateRecord) and is_mistrusted(evidence, facts):
+        decision = replace(decision, unverified=True)  # a person says where it belongs, not who wrote it
+    facts = believed(evidence, facts)
+    if isinstance(decision, Refuse) and (
+        evidence.is_automatic or evidence.has_null_reverse_path or not evidence.authenticity.may_be_answered
+    ):
         decision = Refuse(
             answer=decision.answer, recipient=decision.recipient, may_answer=False, reasons=decision.reasons
         )
     verdict = Verdict(decisions=(decision,))
-    apply_verdicts(
-        ports, [Decided(row=waiting, mail=read.mail, evidence=read.case.evidence, facts=facts, verdict=verdict)]
-    )
+    apply_verdicts(ports, [Decided(row=waiting, mail=read.mail, evidence=evidence, facts=facts, verdict=verdict)])
 
 
 def _who(member: Member | None) -> str:

@@ -43,6 +43,11 @@ class ResultsField:
     statements: tuple[Statement, ...]
 
 
+def read_servers(text: str) -> frozenset[str]:
+    """Authserv-ids as an administrator names them: separated by commas."""
+    return frozenset(word.strip().lower().rstrip(".") for word in text.split(",") if word.strip())
+
+
 def read_field(value: str) -> ResultsField:
     """The value of a field, unfolded. What cannot be read is left out."""
     sections = _sections(value[:LONGEST_FIELD])
