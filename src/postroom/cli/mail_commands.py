@@ -109,9 +109,11 @@ def explain(
         str | None, typer.Option("--mail-from", help="The sender of the envelope; <> for none.")
     ] = None,
     door: Annotated[str, typer.Option("--door", help="smtp, lmtp, imap, pop3, pipe or http.")] = "",
+    peer: Annotated[str, typer.Option("--peer", help="Address of the server that hands it in at the SMTP door.")] = "",
+    helo: Annotated[str, typer.Option("--helo", help="The name that this server gives itself.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Say where a mail would go, and why. Nothing is written.
+    """Say where a mail would go, who wrote it as far as that is known, and why. Nothing is written.
 
     Examples: postroom explain mail.eml; postroom explain --door smtp --rcpt support@example.com - < mail.eml
     """
@@ -121,16 +123,32 @@ def explain(
         from postroom.flows.explain_routing import explain as explained
 
         where = _door(door, has_recipients=bool(rcpt))
-        found = explained(ports, raw, _envelope(raw, rcpt or [], mail_from), Door(where))
+        handed_in_by = f"{peer} ({helo})" if peer else ""
+        found = explained(ports, raw, _envelope(raw, rcpt or [], mail_from), Door(where), peer=handed_in_by)
         decisions = [_decision(one) for one in found.verdict.decisions]
     if as_json:
-        say_json({"file": file, "door": where, "state": found.state, "decisions": decisions})
+        sender = {**found.as_json()["authentication"], "sentences": [str(one) for one in found.authenticity.reasons]}
+        answer = {"file": file, "door": where, "state": found.state, "decisions": decisions, "authentication": sender}
+        say_json(answer)
         return
     say(f"It would be {found.state}.")
+    say(f"Its author is {_PROOFS[found.authenticity.proof]}.")
+    for reason in found.authenticity.reasons:
+        say(f"  because: {reason}")
+    for line in found.authenticity.lines:
+        say(f"  found: {line}")
     for decision in decisions:
         say(_in_words(decision))
         for reason in decision["reasons"]:
             say(f"  because: {reason['sentence']}")
+
+
+_PROOFS = {
+    "proven": "proven",
+    "unproven": "not proven",
+    "spoofed": "forged",
+    "not_applicable": "not checked",
+}
 
 
 def _door(door: str, *, has_recipients: bool) -> str:

@@ -80,6 +80,20 @@ class Authenticity:
         """No backscatter: whoever is answered did not forge the address for all we know (RFC 3834 2)."""
         return not self.is_spoofed and not self.return_path_denied
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The findings, one line each, in the words of the standards: what an operator compares with other servers' headers."""
+        return tuple(_in_one_line(one) for one in self.findings)
+
+
+def _in_one_line(one: MethodResult) -> str:
+    words = [f"{one.method.value}={one.result.value}"]
+    words += [one.domain] if one.domain else []
+    words += ["(speaks for the author)"] if one.aligned else []
+    words += [f"policy={one.policy.value}"] if one.policy is not None else []
+    words += [f"found by {one.by}"] if one.by else []
+    return " ".join(words) + (f": {one.detail}" if one.detail else "")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArrivedMail:

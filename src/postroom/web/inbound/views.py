@@ -46,6 +46,12 @@ DECISIONS = {
     "Discard": gettext_lazy("Kept for the log only"),
     "Hold": gettext_lazy("Held for a person"),
 }
+PROOFS = {  # word, tone, icon
+    "proven": (gettext_lazy("proven"), "ok", "verified_user"),
+    "unproven": (gettext_lazy("not proven"), "warn", "gpp_maybe"),
+    "spoofed": (gettext_lazy("forged"), "bad", "gpp_bad"),
+    "not_applicable": (gettext_lazy("not checked"), "quiet", "shield"),
+}
 MAY_STILL_DECIDE = (InboundState.HELD, InboundState.FAILED, InboundState.REFUSED)
 
 
@@ -90,6 +96,7 @@ def one(request: MemberRequest, inbound_id: int) -> HttpResponse:
         "row": found.row,
         "parsed": parsed,
         "decisions": decisions,
+        "proof": PROOFS[found.authenticity.proof] if found.authenticity else None,
         "kinds": kinds_of(request),
         "may_decide": found.row.state in MAY_STILL_DECIDE and access.may(request.member, "inbound"),
     }

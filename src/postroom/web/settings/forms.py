@@ -71,6 +71,7 @@ class MailboxForm(SettingForm):
             "folder",
             "after_fetch",
             "fallback_kind",
+            "authserv_ids",
             "priority",
             "interval_seconds",
             "is_active",
@@ -79,6 +80,7 @@ class MailboxForm(SettingForm):
             "verify_certificate": _("Verify the certificate"),
             "after_fetch": _("After fetching"),
             "fallback_kind": _("Otherwise it becomes"),
+            "authserv_ids": _("Servers whose word on senders counts"),
             "interval_seconds": _("Fetch every (seconds)"),
             "is_active": _("In use"),
         }
