@@ -127,7 +127,9 @@ def test_a_walk_asks_eight_questions_at_most() -> None:
     assert names_to_ask("mail.example.com") == ["mail.example.com", "example.com", "com"]
 
 
-@pytest.mark.parametrize("text", ["", "v=DMARC2; p=none", "p=none; v=DMARC1", "v=DMARC1 p=none; p=none; p=none", "x", "v"])
+@pytest.mark.parametrize(
+    "text", ["", "v=DMARC2; p=none", "p=none; v=DMARC1", "v=DMARC1 p=none; p=none; p=none", "x", "v"]
+)
 def test_what_is_no_record(text: str) -> None:
     assert read_dmarc(text) is None
 

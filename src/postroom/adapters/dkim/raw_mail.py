@@ -13,7 +13,6 @@ from hashlib import sha256
 
 MOST_HEADER = 1024 * 1024  # bytes
 _RUN = re.compile(rb"[ \t]+")
-_STRAY_LF = re.compile(rb"(?<!\r)\n")
 _SIGNATURE_VALUE = re.compile(rb"(\A|;)([ \t\r\n]*b[ \t\r\n]*=)[^;]*")
 
 Field = tuple[bytes, bytes]  # name as written; everything after the colon, without the last CRLF
@@ -24,7 +23,7 @@ class RawMail:
 
     def __init__(self, raw: bytes) -> None:
         if raw.count(b"\n") != raw.count(b"\r\n"):
-            raw = _STRAY_LF.sub(b"\r\n", raw)
+            raw = raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         end = 0 if raw.startswith(b"\r\n") else raw.find(b"\r\n\r\n")
         head = raw if end < 0 else raw[:end]
         self._body = b"" if end < 0 else raw[end + (4 if end else 2) :]

@@ -230,30 +230,35 @@ def authenticity_from_json(stored: Mapping[str, Any] | None) -> Authenticity:
     """What is stored, also by another version; nothing stored: it was never asked."""
     if not stored:
         return Authenticity(reasons=(because("sender.unchecked"),))
-    findings = [_finding_from_json(row) for row in stored.get("findings", ()) if isinstance(row, Mapping)]
+    findings = [_finding_from_json(row) for row in _rows(stored, "findings")]
     try:
-        proof = Proof(stored.get("proof", ""))
+        proof = Proof(str(stored.get("proof", "")))
     except ValueError:
         proof = Proof.UNPROVEN
     return Authenticity(
         proof=proof,
         author_domain=str(stored.get("author_domain", "")),
         findings=tuple(one for one in findings if one is not None),
-        reasons=reasons_from_json(row for row in stored.get("reasons", ()) if isinstance(row, Mapping)),
+        reasons=reasons_from_json(_rows(stored, "reasons")),
         return_path_denied=bool(stored.get("return_path_denied")),
     )
+
+
+def _rows(stored: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    rows = stored.get(name)
+    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
 
 
 def _finding_from_json(row: Mapping[str, Any]) -> MethodResult | None:
     try:
         finding = MethodResult(
-            method=Method(row["method"]),
-            result=Result(row["result"]),
+            method=Method(str(row["method"])),
+            result=Result(str(row["result"])),
             domain=str(row.get("domain", "")),
             aligned=bool(row.get("aligned")),
             by=str(row.get("by", "")),
             detail=str(row.get("detail", "")),
         )
-        return replace(finding, policy=Policy(row["policy"])) if "policy" in row else finding
+        return replace(finding, policy=Policy(str(row["policy"]))) if "policy" in row else finding
     except (KeyError, ValueError):
         return None
