@@ -165,7 +165,7 @@ class Senders(Protocol):
     """Checks who sent a mail, beside the caller's work. Never raises; each mail within its ``seconds``."""
 
     def waiting(self) -> int:
-        """How many are being checked."""
+        """How many are being checked, or are done and were not given yet."""
 
     def take(self, mails: Mapping[int, ArrivedMail], *, seconds: float) -> None:
         """Begin to check these."""

@@ -36,8 +36,9 @@ class SenderDesk:
         self._done: dict[int, Authenticity] = {}
 
     def waiting(self) -> int:
-        """How many are being checked."""
-        return len(self._waiting)
+        """How many are being checked, or are done and were not given yet."""
+        with self._changed:
+            return len(self._waiting) + len(self._done)
 
     def take(self, mails: Mapping[int, ArrivedMail], *, seconds: float) -> None:
         """Begin to check these, each within ``seconds``; a number that is being checked is left as it is."""
@@ -50,7 +51,7 @@ class SenderDesk:
             future.add_done_callback(lambda done, number=number: self._note(number, done))  # type: ignore[misc]
 
     def finished(self, *, wait: float) -> Mapping[int, Authenticity]:
-        """What is done, given once. Waits until nothing is being checked any more, ``wait`` seconds at most."""
+        """What is done, each once. Waits until nothing is being checked any more, ``wait`` seconds at most."""
         with self._changed:
             self._changed.wait_for(lambda: not self._waiting, wait)
             done, self._done = self._done, {}
