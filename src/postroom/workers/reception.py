@@ -52,6 +52,10 @@ class LatelyAccepted:
             self._until.clear()
         self._until[address] = self._now() + self._seconds
 
+    def forget(self) -> None:
+        """When nothing can be stored, nobody is told to go on."""
+        self._until.clear()
+
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Reception:

@@ -19,7 +19,7 @@ from postroom.workers.wakeups import Wakeups
 logger = logging.getLogger(__name__)
 
 SWEEP = 1.0  # seconds
-GATHER = 0.04  # seconds
+GATHER = 0.1  # seconds
 FIRST_PAUSE, LONGEST_OUTAGE_PAUSE, LONGEST_BUG_PAUSE = 0.1, 3.0, 30.0
 
 

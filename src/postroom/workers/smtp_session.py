@@ -452,6 +452,7 @@ class SmtpSession(SMTP):
         try:
             number = await self.reception.arrivals.ask(arrival)
         except Unanswered:
+            self.reception.lately.forget()
             await self.push(self._per_recipient(transaction, lambda _: OUR_FAULT))
             return
         self._idle_commands = 0

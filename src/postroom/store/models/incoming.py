@@ -127,7 +127,7 @@ class InboundMessage(models.Model):
         "postroom.Company", null=True, on_delete=models.SET_NULL, related_name="+", db_constraint=False
     )
     door = models.CharField(max_length=4)
-    mailbox = models.ForeignKey(Mailbox, null=True, on_delete=models.SET_NULL, related_name="+")
+    mailbox = models.ForeignKey(Mailbox, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
     peer = models.CharField(max_length=300, blank=True, help_text="Who handed it to us.")
     mail_from = models.CharField(max_length=320, blank=True)
     rcpt_to = ArrayField(models.CharField(max_length=320), default=list)
@@ -162,6 +162,7 @@ class InboundMessage(models.Model):
                 ),
             ),
             models.Index(fields=["message_id"], name="inbound_message_id"),
+            models.Index(fields=["mailbox", "-id"], name="inbound_mailbox", condition=Q(mailbox__isnull=False)),
         ]
         constraints = [
             check_states("inbound_state", "state", InboundState),
@@ -175,7 +176,9 @@ class InboundMessage(models.Model):
 class RawMail(models.Model):
     """The bytes as they came: in the row up to a limit (one commit makes both durable), else in the blob ``sha256``."""
 
-    inbound = models.OneToOneField(InboundMessage, primary_key=True, on_delete=models.CASCADE, related_name="raw_mail")
+    inbound = models.OneToOneField(
+        InboundMessage, primary_key=True, on_delete=models.CASCADE, related_name="raw_mail", db_constraint=False
+    )
     raw = models.BinaryField(null=True)
     sha256 = models.CharField(max_length=64, blank=True)
 
