@@ -127,7 +127,7 @@ def explain(
         found = explained(ports, raw, _envelope(raw, rcpt or [], mail_from), Door(where), peer=handed_in_by)
         decisions = [_decision(one) for one in found.verdict.decisions]
     if as_json:
-        sender = {**found.as_json()["authentication"], "sentences": [str(one) for one in found.authenticity.reasons]}
+        sender = {**found.sender_as_json(), "sentences": [str(one) for one in found.authenticity.reasons]}
         answer = {"file": file, "door": where, "state": found.state, "decisions": decisions, "authentication": sender}
         say_json(answer)
         return

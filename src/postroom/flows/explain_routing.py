@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import transaction
 
@@ -35,8 +36,11 @@ class Explanation:
             "state": self.state.value,
             "decisions": verdict_as_json(self.verdict),
             "reasons": self.sentences,
-            "authentication": authenticity_as_json(self.authenticity),
+            "authentication": self.sender_as_json(),
         }
+
+    def sender_as_json(self) -> dict[str, Any]:
+        return authenticity_as_json(self.authenticity)
 
     @property
     def sentences(self) -> list[str]:

@@ -94,7 +94,13 @@ def _fill(company: int, kind: str, have: int, want: int, progress: Progress) -> 
 
     for first in range(have, want, CHUNK):
         last = min(first + CHUNK, want)
-        values: dict[str, int | str] = {"first": first, "last": last, "company": company, "kind": kind, "each": MESSAGES_EACH}
+        values: dict[str, int | str] = {
+            "first": first,
+            "last": last,
+            "company": company,
+            "kind": kind,
+            "each": MESSAGES_EACH,
+        }
         with connection.cursor() as cursor:
             for statement in _ARCHIVE:
                 cursor.execute(statement, values)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from postroom.core.routing.authenticity import Path
 from postroom.core.terms.states import Door
@@ -69,8 +70,13 @@ def read_networks(words: Iterable[str]) -> tuple[Network, ...]:
     return tuple(found)
 
 
+@lru_cache(maxsize=1024)
+def _is_home(door: Door, peer: str) -> bool:
+    return path_of(door, read_peer(peer)) is Path.HERE
+
+
 def comes_from_home(door: Door, peer: str, field_names: Iterable[str]) -> bool:
     """Whether nothing need be asked: handed over at home, and nothing in it speaks of a sender. For the doors, which have no time."""
-    if path_of(door, read_peer(peer)) is not Path.HERE:
+    if not _is_home(door, peer):
         return False
     return not any(name.lower() in SIGNS for name in field_names)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from postroom.core.senders.questions import AnswerStatus, Asking, Question, RecordType
 from postroom.core.senders.results import Method, MethodResult, Policy, Result
@@ -54,6 +55,7 @@ class _Walk:
         return next((record for name, record in self.records if name == domain), None)
 
 
+@lru_cache(maxsize=4096)
 def read_dmarc(text: str) -> DmarcRecord | None:
     """A record, or None for a text that is none. A policy that cannot be read asks for nothing (RFC 9989 4.7)."""
     if not text.lstrip().startswith("v"):

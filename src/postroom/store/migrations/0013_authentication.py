@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('postroom', '0011_alarms'),
+        ('postroom', '0012_lighter_rows'),
     ]
 
     operations = [
