@@ -29,6 +29,7 @@ from postroom.store.models import (
     Message,
     Notification,
     OutgoingMail,
+    RawMail,
     Record,
     RefusalNotice,
 )
@@ -321,10 +322,42 @@ def test_whose_checker_died_is_taken_by_another(house: House, real: Ports) -> No
     now = real.clock.now()
     taken = take_unproven(now, now + timedelta(seconds=10), 10)
     assert [one.id for one in taken] == [number]
-    assert take_unproven(now, now, 10) == ()
+    assert not take_unproven(now, now, 10)
     later = now + timedelta(seconds=11)
     assert [one.id for one in take_unproven(later, later, 10)] == [number]
     InboundMessage.objects.update(due_at=now)  # the lease of him who died is over
     while route_waiting(real):
         pass
     assert InboundMessage.objects.get().state == InboundState.ROUTED
+
+
+def test_many_large_mails_are_not_all_held_in_memory_at_once(
+    house: House, real: Ports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("postroom.flows.prove_senders.MOST_BYTES", 500_000)
+    large = [
+        replace(one, raw=one.raw.replace(b"where is", b"where " + b"x" * 70 * 1024 * 6 + b" is"))
+        for one in (replace(arrival, raw=arrival.raw) for arrival in strangers(4))
+    ]
+    accept_messages(real, large)
+    while route_waiting(real):
+        pass
+    assert set(InboundMessage.objects.values_list("state", flat=True)) == {InboundState.ROUTED}
+
+
+def test_a_mail_whose_bytes_are_gone_fails_alone(house: House, real: Ports) -> None:
+    first, second = accept_messages(real, strangers(2))
+    RawMail.objects.filter(inbound_id=first).update(raw=None, sha256="0" * 64)
+    while route_waiting(real):
+        pass
+    states = dict(InboundMessage.objects.values_list("id", "state"))
+    assert states[second] == InboundState.ROUTED
+    assert InboundMessage.objects.get(pk=first).attempt_count == 1
+
+
+def test_whatever_a_name_server_says_can_be_stored(house: House, real: Ports, names: NameServer) -> None:
+    names.txt["customer.example"] = [("v=spf1 a:\\000\\255%{z} -all",)]
+    names.txt["_dmarc.customer.example"] = [("v=DMARC1; p=\\000\\200",)]
+    row = arrive(real, write_mail(), "support@in.test")
+    assert row.state == InboundState.ROUTED
+    assert row.authentication["findings"][0]["result"] == "permerror"

@@ -52,7 +52,9 @@ def a_forged_mail(company: Company) -> InboundMessage:
     )
     record = seeding.a_record(company, "Money")
     carla = seeding.a_contact("Carla Conti", "carla@customer.example", company)
-    message = seeding.a_message(record, carla, "<p>Please pay.</p>", is_unverified=True, inbound=inbound, kind="comment")
+    message = seeding.a_message(
+        record, carla, "<p>Please pay.</p>", is_unverified=True, inbound=inbound, kind="comment"
+    )
     Message.objects.filter(pk=message.pk).update(author=None, author_name="Carla Conti")
     return inbound
 
@@ -82,8 +84,12 @@ def test_on_the_record_the_name_is_a_claim_that_leads_to_the_reasons(window: Cli
 
 def test_what_findings_say_is_shown_as_text(window: Client, forged: InboundMessage) -> None:
     stored = dict(forged.authentication)
-    stored["findings"] = [{"method": "spf", "result": "fail", "domain": "<b>x</b>", "detail": "<script>alert(1)</script>"}]
-    stored["reasons"] = [{"code": "sender.spoofed", "facts": {"author": "<img src=x>", "domain": "d", "treated": "refused"}}]
+    stored["findings"] = [
+        {"method": "spf", "result": "fail", "domain": "<b>x</b>", "detail": "<script>alert(1)</script>"}
+    ]
+    stored["reasons"] = [
+        {"code": "sender.spoofed", "facts": {"author": "<img src=x>", "domain": "d", "treated": "refused"}}
+    ]
     InboundMessage.objects.filter(pk=forged.pk).update(authentication=stored)
     page = window.get(f"/inbound/{forged.pk}/").content.decode()
     assert "<script>alert(1)" not in page

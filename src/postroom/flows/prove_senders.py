@@ -11,8 +11,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from postroom.core.mime.parsing import parse_headers
+from postroom.core.mime.words import storable
 from postroom.core.routing.arrival import SIGNS, path_of, read_networks, read_peer
 from postroom.core.routing.authenticity import (
     ArrivedMail,
@@ -24,46 +26,82 @@ from postroom.core.routing.authenticity import (
     not_asked,
 )
 from postroom.core.senders.authentication_results import read_servers
-from postroom.core.terms.parameters import LONGEST_CHECK, Parameters
+from postroom.core.terms.parameters import Parameters
 from postroom.core.terms.states import Door
 from postroom.flows.ports import Ports
 from postroom.flows.settings import parameters
 from postroom.store.models import Mailbox
-from postroom.store.queries.unproven import Unproven, note_proofs, take_unproven
+from postroom.store.queries.unproven import Unproven, any_unproven, give_back, note_proofs, take_unproven
 
 PATIENCE = 0.1  # seconds in which most answers come: a batch waits so long for its own
 GLANCE = 0.03  # seconds, where none of the waiting is new
 MOST_WAITING = 1_000  # mails being checked at once in this process
+MOST_BYTES = 64 * 1024 * 1024  # of them; beyond it, large mails wait
 _GRACE = timedelta(seconds=5)  # beyond the seconds of a check, until another may take the mail
 
-_due: dict[int, datetime] = {}  # of mails at the desk of this process: when each was due
+# of mails at the desk of this process: when each was due, and its bytes
+_due: dict[int, datetime] = {}
+_sizes: dict[int, int] = {}
 
 
 def prove_waiting(ports: Ports, limit: int) -> int:
     """Take up to ``limit`` mails whose senders nobody looked at, and note what is known by now. How many were noted."""
-    room = min(limit, MOST_WAITING - ports.senders.waiting())
+    waiting = ports.senders.waiting()
+    if not waiting:  # what was forgotten when the database went away
+        _due.clear()
+        _sizes.clear()
+    room = min(limit, MOST_WAITING - waiting)
     for_the_desk: dict[int, ArrivedMail] = {}
     at_once: dict[int, Authenticity] = {}
-    if room > 0 and (taken := _take(ports, room)):
+    if room > 0 and any_unproven(ports.clock.now()):
         values = parameters(ports)
         seconds = values.number("mail.authentication.seconds")
-        for one in taken:
+        too_many: dict[int, datetime] = {}
+        for one in _take(ports, seconds, room):
+            if one.raw is None and sum(_sizes.values()) > MOST_BYTES:
+                too_many[one.id] = one.due_at
+                continue
             _due[one.id] = one.due_at
-            mail = _arrived(ports, one, values)
+            try:
+                mail = _arrived(ports, one, values)
+            except (KeyError, OSError):  # its bytes are gone: routing says so, of this mail alone
+                at_once[one.id] = not_asked("sender.unreadable")
+                continue
+            _sizes[one.id] = len(mail.raw)
             found = _known_at_once(mail, values)
             if found is not None:
                 at_once[one.id] = found
             else:
                 for_the_desk[one.id] = mail
         ports.senders.take(for_the_desk, seconds=seconds)
+        if too_many:
+            give_back(too_many)
     checked = ports.senders.finished(wait=PATIENCE if for_the_desk else GLANCE) if len(_due) > len(at_once) else {}
     done = {**at_once, **checked}
     if done:
         due = {number: _due.get(number, ports.clock.now()) for number in done}
-        note_proofs({number: json.dumps(authenticity_as_json(found)) for number, found in done.items()}, due)
+        note_proofs({number: _as_text(found) for number, found in done.items()}, due)
         for number in done:
             _due.pop(number, None)
+            _sizes.pop(number, None)
     return len(done)
+
+
+def _as_text(found: Authenticity) -> str:
+    """JSON that the database takes, whatever a stranger's name server says."""
+    return json.dumps(_storable(authenticity_as_json(found)))
+
+
+def _storable(value: Any) -> Any:
+    match value:
+        case str():
+            return storable(value)
+        case dict():
+            return {name: _storable(one) for name, one in value.items()}
+        case list():
+            return [_storable(one) for one in value]
+        case _:
+            return value
 
 
 def authenticity_now(
@@ -98,9 +136,9 @@ def authenticity_now(
     )
 
 
-def _take(ports: Ports, room: int) -> Sequence[Unproven]:
+def _take(ports: Ports, seconds: int, room: int) -> Sequence[Unproven]:
     now = ports.clock.now()
-    return take_unproven(now, now + timedelta(seconds=LONGEST_CHECK) + _GRACE, room)
+    return take_unproven(now, now + timedelta(seconds=seconds) + _GRACE, room)
 
 
 def _arrived(ports: Ports, one: Unproven, values: Parameters) -> ArrivedMail:

@@ -21,6 +21,7 @@ catalogue(
         "sender.off": "Senders are not checked: mail.authentication.check is off.",
         "sender.here": "It was handed over on this machine or network, without a word about its author: there is nothing to check.",
         "sender.unchecked": "It came in before senders were checked.",
+        "sender.unreadable": "Its bytes cannot be read, so nobody can say who wrote it.",
         "sender.proven": "{author} is proven: {how}.",
         "sender.vouched": "{author} is proven: {server}, whose word counts here, found so.",
         "sender.chain": "{author} was proven before it was passed on: {sealer}, whose seal counts here, vouches for it (ARC).",

@@ -47,6 +47,11 @@ SELECT mail.id, mail.door, mail.peer, mail.mail_from, mail.received_at, mail.due
 _LEASE = """
 UPDATE postroom_inboundmessage SET due_at = %s::timestamptz WHERE id = ANY(%s::bigint[])
 """
+_GIVE_BACK = """
+UPDATE postroom_inboundmessage AS mail SET due_at = new.due_at
+  FROM unnest(%s::bigint[], %s::timestamptz[]) AS new(id, due_at)
+ WHERE mail.id = new.id AND mail.state = 'received' AND mail.authentication IS NULL
+"""
 _NOTE = """
 UPDATE postroom_inboundmessage AS mail SET authentication = new.found::jsonb, due_at = new.due_at
   FROM unnest(%s::bigint[], %s::text[], %s::timestamptz[]) AS new(id, found, due_at)
@@ -54,10 +59,13 @@ UPDATE postroom_inboundmessage AS mail SET authentication = new.found::jsonb, du
 """
 
 
+def any_unproven(now: datetime) -> bool:
+    """Whether there are any: what is asked before each batch costs one look at an index that is nearly always empty."""
+    return bool(ask(_ANY, [now]))
+
+
 def take_unproven(now: datetime, until: datetime, limit: int) -> Sequence[Unproven]:
-    """Up to ``limit`` mails, oldest first, the caller's ``until`` then. One statement where there are none."""
-    if not ask(_ANY, [now]):
-        return ()
+    """Up to ``limit`` mails, oldest first, the caller's ``until`` then."""
     with transaction.atomic():
         found = [
             Unproven(
@@ -79,6 +87,12 @@ def take_unproven(now: datetime, until: datetime, limit: int) -> Sequence[Unprov
         if found:
             ask(_LEASE, [until, [one.id for one in found]])
     return found
+
+
+def give_back(due: Mapping[int, datetime]) -> None:
+    """What was taken and cannot be checked now is due again when it was."""
+    numbers = sorted(due)
+    ask(_GIVE_BACK, [numbers, [due[number] for number in numbers]])
 
 
 def note_proofs(found: Mapping[int, str], due: Mapping[int, datetime]) -> None:
