@@ -70,7 +70,7 @@ def apply_verdicts(ports: Ports, batch: Sequence[Decided], values: Parameters | 
     appendings = [(one, d) for one in batch for d in one.verdict.decisions if isinstance(d, AppendToRecord)]
     made = _create_records(creations, now)
     known = _existing(appendings)
-    postings = [_posting(ports, one, record) for (one, _), record in zip(creations, made, strict=True)]
+    postings = [_posting(ports, one, record, d) for (one, d), record in zip(creations, made, strict=True)]
     postings += [_posting(ports, one, known[d.record_id], d) for one, d in appendings if d.record_id in known]
     write_messages(ports, postings, values)
     _follow_authors(appendings, known)
@@ -236,16 +236,18 @@ def _existing(appendings: Sequence[Appending]) -> Mapping[int, RecordFact]:
     return {row.pk: RecordFact.of(row) for row in Record.objects.filter(pk__in=ids).select_related("kind")}
 
 
-def _posting(ports: Ports, one: Decided, record: RecordFact, appended: AppendToRecord | None = None) -> Posting:
+def _posting(ports: Ports, one: Decided, record: RecordFact, decision: CreateRecord | AppendToRecord) -> Posting:
     """The mail as a message. What is quoted is kept apart, never deleted."""
+    appended = decision if isinstance(decision, AppendToRecord) else None
     mail, author = one.mail, one.mail.author
     fresh, quoted = _bodies(ports, mail)
-    spoken = appended is None or not appended.unverified
     return Posting(
         record=record,
         kind=MessageKind.NOTE if appended and appended.as_note else MessageKind.COMMENT,
         author=Author(
-            contact_id=one.facts.author.within(record.company_id, record.id).contact_id if spoken else None,
+            contact_id=None
+            if decision.unverified
+            else one.facts.author.within(record.company_id, record.id).contact_id,
             name=author.name if author else "",
             address=author.spec if author else one.evidence.mail_from,
         ),
@@ -268,7 +270,7 @@ def _posting(ports: Ports, one: Decided, record: RecordFact, appended: AppendToR
         notifies=appended is None or appended.notify,
         message_id=mail.message_id,
         inbound_id=one.row.id,
-        is_unverified=appended is not None and appended.unverified,
+        is_unverified=decision.unverified,
         is_automatic=one.evidence.is_automatic,
         already_addressed=frozenset((*one.evidence.to, *one.evidence.cc)),
         addressed={

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -10,6 +10,7 @@ from typing import Protocol
 from postroom.core.delivery.probing import Probe, ProbeOrder
 from postroom.core.delivery.tracking import HookPost, HookReading, HookRefusal
 from postroom.core.delivery.wire import ApiCheck, ApiEndpoint
+from postroom.core.routing.authenticity import ArrivedMail, Authenticity
 from postroom.core.terms.configuration import Configuration
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.ingress import InboundReading
@@ -164,6 +165,22 @@ class Providers(Protocol):
         """Whether the key opens the door, without sending anything. Never raises."""
 
 
+class Senders(Protocol):
+    """Checks who sent a mail, beside the caller's work. Never raises; each mail within its ``seconds``."""
+
+    def waiting(self) -> int:
+        """How many are being checked, or are done and were not given yet."""
+
+    def take(self, mails: Mapping[int, ArrivedMail], *, seconds: float) -> None:
+        """Begin to check these."""
+
+    def finished(self, *, wait: float) -> Mapping[int, Authenticity]:
+        """What is done, given once; waits ``wait`` seconds at most for all to be done."""
+
+    def check(self, mail: ArrivedMail, *, seconds: float) -> Authenticity:
+        """One, now. It waits for the network."""
+
+
 class ClientCertificateFacts(Protocol):
     """What a client certificate and its key show. ``key`` is PEM without a passphrase, to be sealed."""
 
@@ -207,6 +224,7 @@ class Ports:
     mail_hosts: MailHosts
     text_records: TextRecords
     providers: Providers
+    senders: Senders
     mailbox_session: Callable[[MailboxEndpoint], MailboxSession]
     probe_server: Callable[[ProbeOrder], Probe]
     tokens: TokenSource

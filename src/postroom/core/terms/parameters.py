@@ -6,6 +6,7 @@ the stored form is a text. ``docs/reference/parameters.md`` is made from this ta
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from postroom.core.terms.addresses import normalize, normalize_domain
 
 LONGEST_UNDO = 120  # seconds
+LONGEST_CHECK = 30  # seconds
 
 
 class ParameterError(ValueError):
@@ -44,6 +46,23 @@ def _seconds(value: str) -> str:
     if int(number) > LONGEST_UNDO:
         raise ParameterError(f"At most {LONGEST_UNDO} seconds: urgent mail shall not wait longer for nobody.")
     return number
+
+
+def _check_seconds(value: str) -> str:
+    number = _number(value)
+    if not 1 <= int(number) <= LONGEST_CHECK:
+        raise ParameterError(f"From 1 to {LONGEST_CHECK} seconds.")
+    return number
+
+
+def _networks(value: str) -> str:
+    words = [word.strip() for word in value.split(",") if word.strip()]
+    for word in words:
+        try:
+            ipaddress.ip_network(word, strict=False)
+        except ValueError:
+            raise ParameterError(f"{word!r} is no address and no network, such as: 192.0.2.1, 10.0.0.0/8") from None
+    return ",".join(words)
 
 
 def _switch(value: str) -> str:
@@ -144,6 +163,36 @@ _TABLE = (
         "",
         _domains,
         "Foreign domains for which aliases that match by local part are accepted, separated by commas.",
+    ),
+    (
+        "mail.authentication.check",
+        "1",
+        _switch,
+        "Whether it is checked who sent incoming mail (SPF, DKIM, DMARC, ARC).",
+    ),
+    (
+        "mail.authentication.servers",
+        "",
+        _text,
+        "Servers whose Authentication-Results count for mail from LMTP, the pipe and relays: authserv-ids, separated by commas.",
+    ),
+    (
+        "mail.authentication.relays",
+        "",
+        _networks,
+        "Own servers that hand over other people's mail to the SMTP door: addresses and networks, separated by commas.",
+    ),
+    (
+        "mail.authentication.sealers",
+        "",
+        _domains,
+        "Domains whose ARC seals count: mailing lists and forwarders that you know, separated by commas.",
+    ),
+    (
+        "mail.authentication.seconds",
+        "5",
+        _check_seconds,
+        "Seconds that the check of one sender may take; then the mail is routed without proof.",
     ),
     ("mail.gateway.loop.minutes", "120", _number, "Window of the loop breaker, in minutes."),
     (

@@ -43,6 +43,11 @@ class Mailbox(models.Model):
         "postroom.RecordKind", null=True, blank=True, on_delete=models.SET_NULL, related_name="+",
         help_text="What a mail becomes that no alias takes; empty: it is held.",
     )  # fmt: skip
+    authserv_ids = models.CharField(
+        "believed servers",
+        max_length=500, blank=True, default="", db_default="",
+        help_text="Whose Authentication-Results count for what is fetched here (authserv-ids, separated by commas).",
+    )  # fmt: skip
     priority = models.PositiveIntegerField(default=5)
     interval_seconds = models.PositiveIntegerField(default=300)
     is_active = models.BooleanField(default=True)
@@ -217,9 +222,17 @@ class InboundMessage(models.Model):
     verdict = models.JSONField(default=list, help_text="One decision per recipient, each with its reasons.")
     received_at = models.DateTimeField()
     routed_at = models.DateTimeField(null=True, blank=True)
+    authentication = models.JSONField(
+        null=True, blank=True, help_text="What is known about its author; empty: not yet."
+    )
 
     class Meta:
         indexes = [
+            models.Index(
+                fields=["due_at", "id"],
+                name="inbound_unproven",
+                condition=Q(state=InboundState.RECEIVED, authentication__isnull=True),
+            ),
             models.Index(fields=["due_at", "id"], name="inbound_queue", condition=Q(state=InboundState.RECEIVED)),
             models.Index(
                 fields=["state", "-id"],

@@ -59,6 +59,12 @@ AGES = (
     ("month", gettext_lazy("Of the last month")),
 )
 FILTERS = ("door", "mailbox", "alias", "sender", "age", "q")
+PROOFS = {  # word, tone, icon
+    "proven": (gettext_lazy("proven"), "ok", "verified_user"),
+    "unproven": (gettext_lazy("not proven"), "warn", "gpp_maybe"),
+    "spoofed": (gettext_lazy("forged"), "bad", "gpp_bad"),
+    "not_applicable": (gettext_lazy("not checked"), "quiet", "shield"),
+}
 MAY_STILL_DECIDE = (InboundState.HELD, InboundState.FAILED, InboundState.REFUSED)
 
 
@@ -146,6 +152,7 @@ def one(request: MemberRequest, inbound_id: int) -> HttpResponse:
         "row": found.row,
         "parsed": parsed,
         "decisions": decisions,
+        "proof": PROOFS[found.authenticity.proof] if found.authenticity else None,
         "kinds": kinds_of(request),
         "may_decide": found.row.state in MAY_STILL_DECIDE and access.may(request.member, "inbound"),
         "allowance": what_it_means(reason for one in found.decisions for reason in one.reasons),

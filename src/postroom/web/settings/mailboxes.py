@@ -67,6 +67,7 @@ class MailboxForm(SettingForm):
             "folder",
             "after_fetch",
             "fallback_kind",
+            "authserv_ids",
             "priority",
             "interval_seconds",
             "is_active",
@@ -77,6 +78,7 @@ class MailboxForm(SettingForm):
             "token_source": gettext_lazy("Token source"),
             "after_fetch": gettext_lazy("After fetching"),
             "fallback_kind": gettext_lazy("Otherwise it becomes"),
+            "authserv_ids": gettext_lazy("Servers whose word on senders counts"),
             "interval_seconds": gettext_lazy("Fetch every (seconds)"),
             "is_active": gettext_lazy("In use"),
         }
