@@ -58,6 +58,15 @@ _EXTENSIONS = {
     "text/xml": ".xml",
     "video/mp4": ".mp4",
 }
+_TYPES = {extension: kind for kind, extension in reversed(_EXTENSIONS.items())} | {
+    ".htm": "text/html",
+    ".jpeg": "image/jpeg",
+    ".doc": "application/msword",
+    ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ".xls": "application/vnd.ms-excel",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".txt": "text/plain",
+}
 _SPECIAL_NAMES = {
     "text/calendar": "invite.ics",
     "application/ms-tnef": "winmail.dat",
@@ -120,6 +129,12 @@ def attachment_name(part: Part, content: bytes) -> str:
     if location and "." in location and clean_name(location):
         return clean_name(unquote(location))
     return _SPECIAL_NAMES.get(part.content_type) or DEFAULT_NAME + _EXTENSIONS.get(part.content_type, "")
+
+
+def type_by_name(name: str) -> str:
+    """The media type that the extension of a file name tells; where mails say none."""
+    _, dot, extension = name.rpartition(".")
+    return _TYPES.get(dot + extension.lower()[:10], "application/octet-stream")
 
 
 def clean_name(name: str) -> str:

@@ -14,13 +14,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from postroom.core.mime.defects import Defect
+from postroom.core.mime.embedded import cut_out
+from postroom.core.mime.enriched import read_enriched
 from postroom.core.mime.markup import html_to_text, text_to_html
 from postroom.core.mime.parts import Part
 from postroom.core.mime.words import charset_of, decode_text
 
 __all__ = ["Sorted", "html_to_text", "sort_parts", "text_to_html", "unflow"]
 
-_BODY_TYPES = frozenset(("text/plain", "text/html"))
+MAX_BODY = 10_000_000  # bytes of one body; a longer one is cut, and is an attachment as well
+
+_ENRICHED = frozenset(("text/enriched", "text/richtext"))
+_BODY_TYPES = frozenset(("text/plain", "text/html")) | _ENRICHED
+_SIGNATURES = frozenset(("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"))
+_SMIME = frozenset(("application/pkcs7-mime", "application/x-pkcs7-mime"))
 _LESSER_ALTERNATIVES = frozenset(("text/x-amp-html", "text/watch-html", "text/enriched", "text/richtext"))
 _REPORT_TYPES = frozenset(
     (
@@ -48,6 +55,11 @@ class Sorted:
     blocks: list[Block] = field(default_factory=list)
     attachments: list[Part] = field(default_factory=list)
     report_parts: list[Part] = field(default_factory=list)
+    calendars: list[Part] = field(default_factory=list)
+    signatures: list[Part] = field(default_factory=list)
+    is_report: bool = False
+    is_signed: bool = False
+    is_encrypted: bool = False
     defects: list[str] = field(default_factory=list)
 
     def text(self) -> str:
@@ -77,7 +89,7 @@ def _joined(texts: Iterable[str]) -> str:
 
 def sort_parts(root: Part) -> Sorted:
     """Every leaf below ``root`` in its place."""
-    result = Sorted()
+    result = Sorted(is_report=root.content_type == "multipart/report")
     if root.is_multipart:
         result.blocks = _walk(root, result, in_report=False) or _named_body(result)
     elif _is_sole_body(root):
@@ -116,8 +128,13 @@ def _walk(part: Part, result: Sorted, *, in_report: bool) -> list[Block]:
             return _related(part, result, in_report=in_report)
         case "multipart/report":
             return _report(part, result)
+        case "multipart/signed":
+            result.is_signed = True
+        case "multipart/encrypted":
+            result.is_encrypted = True
         case _:
-            return [block for child in part.children for block in _walk(child, result, in_report=in_report)]
+            pass
+    return [block for child in part.children for block in _walk(child, result, in_report=in_report)]
 
 
 def _report(part: Part, result: Sorted) -> list[Block]:
@@ -195,23 +212,49 @@ def _set_aside(part: Part, result: Sorted, *, in_report: bool) -> None:
         result.report_parts.append(part)
         if in_report:
             return
+    elif part.content_type in _SIGNATURES:
+        result.is_signed = True
+        result.signatures.append(part)
+        return
+    elif part.content_type in _SMIME:
+        _note_smime(part, result)
+    elif part.content_type == "text/calendar":
+        result.calendars.append(part)
     result.attachments.append(part)
+
+
+def _note_smime(part: Part, result: Sorted) -> None:
+    """What an S/MIME envelope says that it is (RFC 8551 3.2.2); without a word it is encrypted, the usual kind."""
+    kind = part.parameters.get("smime-type", "").lower()
+    if kind == "signed-data":
+        result.is_signed = True
+    elif kind in ("", "enveloped-data", "authenveloped-data"):
+        result.is_encrypted = True
 
 
 def _read_body(part: Part, result: Sorted) -> Block:
     data, in_order = part.content()
     if not in_order:
         result.defects.append(Defect.BAD_TRANSFER_ENCODING)
+    if len(data) > MAX_BODY:
+        result.defects.append(Defect.OVERSIZE)
+        result.attachments.append(part)
+        data = data[:MAX_BODY]
     charset = part.parameters.get("charset", "")
     is_html = part.content_type == "text/html"
     if is_html and not charset_of(charset):
         charset = _charset_in_html(data) or charset
+    elif not is_html:
+        data, files = cut_out(data)
+        result.attachments += files
     text, defects = decode_text(data, charset)
     result.defects += defects
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if is_html:
         return Block(html=text)
+    if part.content_type in _ENRICHED:
+        return Block(text=read_enriched(text))
     if part.parameters.get("format", "").lower() == "flowed":
         text = unflow(text, delete_space=part.parameters.get("delsp", "").lower() == "yes")
     return Block(text=text)

@@ -32,7 +32,7 @@ class Part:
     end: int
     content_type: str = "text/plain"
     parameters: dict[str, str] = field(default_factory=dict)
-    encoding: str = ""  # "base64", "quoted-printable", "uuencode", or "" for none
+    encoding: str = ""  # "base64", "quoted-printable", "uuencode", "yenc", or "" for none
     disposition: str = ""
     disposition_parameters: dict[str, str] = field(default_factory=dict)
     content_id: str = ""
@@ -54,6 +54,8 @@ class Part:
                 return decode_base64(data)
             case "quoted-printable":
                 return _decode_quoted_printable(data), True
+            case "yenc":
+                return _decode_yenc(data), True
             case _:
                 return _decode_uu(data)
 
@@ -273,3 +275,15 @@ def _decode_uu(data: bytes) -> tuple[bytes, bool]:
             except UuError:
                 break
     return b"".join(pieces), in_order
+
+
+_YENC_SHIFT = bytes((byte - 42) & 255 for byte in range(256))
+_YENC_ESCAPE = re.compile(rb"=(.)", re.DOTALL)
+
+
+def _decode_yenc(data: bytes) -> bytes:
+    """yEnc draft 1.3: every byte stands 42 higher; those that would harm are 64 higher still, behind an equals sign."""
+    plain = data.replace(b"\r", b"").replace(b"\n", b"")
+    if b"=" in plain:
+        plain = _YENC_ESCAPE.sub(lambda match: bytes([(match[1][0] - 64) & 255]), plain)
+    return plain.translate(_YENC_SHIFT)

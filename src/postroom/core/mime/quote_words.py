@@ -94,3 +94,34 @@ DEVICES = (
     "fairmail", "thunderbird", "tutanota", "superhuman", "mailspring", "mail.ru", "яндекс", "телефон",
     "айфон", "的iphone", "手机",
 )  # fmt: skip
+
+# Of these separators, the ones that say that a mail was passed on, not answered.
+FORWARDS = (
+    "forwarded message", "forwarded email", "forwarded mail", "begin forwarded message", "start of forwarded message",
+    "weitergeleitete nachricht", "weitergeleitete e-mail", "anfang der weitergeleiteten nachricht",
+    "anfang der weitergeleiteten e-mail", "message transféré", "message réexpédié", "courriel transféré",
+    "début du message réexpédié", "début du message transféré", "mensaje reenviado", "correo reenviado",
+    "inicio del mensaje reenviado", "messaggio inoltrato", "inizio messaggio inoltrato", "mensagem encaminhada",
+    "mensagem reencaminhada", "início da mensagem encaminhada", "início da mensagem reencaminhada",
+    "doorgestuurd bericht", "begin doorgestuurd bericht", "vidarebefordrat meddelande", "vidarebefordrat brev",
+    "vidarebefordrat mejl", "början på vidarebefordrat meddelande", "videresendt besked", "videresendt meddelelse",
+    "start på videresendt besked", "videresendt melding", "videresendt e-post", "edelleenlähetetty viesti",
+    "välitetty viesti", "välitetty viesti alkaa", "wiadomość przekazana", "przekazana wiadomość",
+    "początek przekazywanej wiadomości", "przeposlaná zpráva", "přeposlaná zpráva", "začátek přeposlané zprávy",
+    "preposlaná správa", "továbbított üzenet", "továbbított levél", "iletilen mesaj", "yönlendirilen ileti",
+    "yönlendirilmiş ileti", "пересылаемое сообщение", "пересланное сообщение", "переадресованное сообщение",
+    "начало переадресованного сообщения", "начало пересылаемого сообщения", "переслане повідомлення",
+    "переадресоване повідомлення", "προωθημένο μήνυμα", "转发邮件", "转发的邮件", "轉寄郵件", "轉寄的郵件",
+    "转发邮件信息", "转发的消息", "已轉寄的郵件", "転送メッセージ", "転送されたメッセージ", "転送メール", "전달된 메시지", "전달된 메일",
+    "mesaj redirecționat", "mesaj transmis", "mesaj redirectionat", "thư được chuyển tiếp", "thư đã chuyển tiếp",
+    "pesan diteruskan", "pesan terusan", "missatge reenviat", "proslijeđena poruka", "prosleđena poruka",
+    "posredovano sporočilo", "persiųstas laiškas", "pārsūtītā ziņa", "edastatud kiri", "препратено съобщение",
+    "הודעה שהועברה", "رسالة معاد توجيهها", "رسالة محولة", "ข้อความที่ส่งต่อ",
+)  # fmt: skip
+
+# What stands before the colon of a forward's subject.
+FORWARD_MARKS = (
+    "fw", "fwd", "wg", "tr", "rv", "enc", "i", "doorst", "vb", "vl", "vlt", "pd", "továbbítás", "tov", "ilt", "пер", "пересл",
+    "переслано", "πρθ", "转发", "轉寄", "轉發", "転送", "전달", "prp", "přep", "chuyển tiếp", "teruskan", "הועבר", "إعادة توجيه",
+    "ส่งต่อ", "edasi", "persiųsta",
+)  # fmt: skip

@@ -11,7 +11,7 @@ Standards: none; RFC 3676 4.3 (the "-- " line) and 4.5 (quote marks), and the ha
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from postroom.core.mime.quote_words import (
     DATE,
@@ -28,6 +28,7 @@ from postroom.core.mime.quote_words import (
 MOST_ATTRIBUTION_LINES = 4  # of a wrapped "On ... wrote:"
 MOST_HEADER_LINES = 14  # of a quoted header block, wrapped ones included
 MOST_SIGNATURE_LINES = 15
+MOST_REST_LINES = 60  # of what is another's: enough to see whose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +38,14 @@ class SeparatedReply:
     reply: str
     quoted: str
     signature: str
+    rest: str = field(default="", compare=False, repr=False)  # from where on everything is another's, "" for nowhere
 
 
 def separate_reply(text: str) -> SeparatedReply:
     """The new words of a mail, the quotations taken from between them, and the signatures."""
     lines = text.replace("\r\n", "\n").split("\n")
     quoted, cut = _find_quotations(lines)
+    rest = "\n".join(lines[cut : cut + MOST_REST_LINES])
     reply: list[str] = []
     quotation: list[str] = []
     signature: list[str] = []
@@ -61,8 +64,8 @@ def separate_reply(text: str) -> SeparatedReply:
         start = end
     words = _tidy(reply)
     if not words and cut < len(lines):  # a forward without a word of one's own, or a quotation that was misread
-        return SeparatedReply(reply=_tidy(lines), quoted="", signature="")
-    return SeparatedReply(reply=words, quoted=_tidy(quotation), signature=_tidy(signature))
+        return SeparatedReply(reply=_tidy(lines), quoted="", signature="", rest=rest)
+    return SeparatedReply(reply=words, quoted=_tidy(quotation), signature=_tidy(signature), rest=rest)
 
 
 def _tidy(lines: list[str]) -> str:
@@ -231,11 +234,11 @@ def _is_separator(lines: list[str], number: int, line: str) -> bool:
     if line[0] in _RULE_MARKS and line[1:2] and line[1] in _RULE_MARKS:
         return True
     follows = _next_line(lines, number + 1)
-    return follows < len(lines) and _label(lines[follows]) is not None
+    return follows < len(lines) and label_of(lines[follows]) is not None
 
 
-def _label(line: str) -> str | None:
-    """Which header field a line shows: ``*Von:* Alice`` is ``from``."""
+def label_of(line: str) -> str | None:
+    """Which header field a line shows: ``*Von:* Alice`` is ``from``; None for none."""
     label, colon, _ = line.strip().replace("：", ":", 1).partition(":")
     return _KINDS.get(label.strip("*_ \t\xa0").lower()) if colon else None
 
@@ -251,13 +254,13 @@ def _rule_above(lines: list[str], number: int) -> int:
 
 def _is_header_block(lines: list[str], number: int, *, has_rule: bool) -> bool:
     """At least three kinds of fields, the sender among them, and a sign that they are a mail's."""
-    if _label(lines[number]) is None:
+    if label_of(lines[number]) is None:
         return False
     kinds: set[str] = set()
     is_mail = has_rule
     strangers = 0
     for line in lines[number : number + MOST_HEADER_LINES]:
-        kind = _label(line)
+        kind = label_of(line)
         if kind is None:
             strangers += 1
             if strangers > 2:
