@@ -16,6 +16,7 @@ from django.db import connection
 from postroom.core.mime.html_quotes import separate_html_reply
 from postroom.core.mime.markup import text_to_html
 from postroom.core.mime.parsed import ParsedMail
+from postroom.core.mime.particulars import particulars_as_json
 from postroom.core.mime.quotes import separate_reply
 from postroom.core.routing.verdicts import (
     AliasFact,
@@ -245,6 +246,7 @@ def _posting(ports: Ports, one: Decided, record: Record, appended: AppendToRecor
             "to": [[address.name, address.spec] for address in mail.to],
             "cc": [[address.name, address.spec] for address in mail.cc],
         },
+        particulars=particulars_as_json(mail),
         text_digest=one.evidence.text_digest,
     )
 

@@ -90,6 +90,7 @@ class Posting:
     is_automatic: bool = False
     already_addressed: frozenset[str] = frozenset()
     addressed: Mapping[str, object] | None = None
+    particulars: Mapping[str, object] | None = None
     text_digest: str = ""
 
 
@@ -227,6 +228,7 @@ def _body(message: Message, posting: Posting) -> MessageBody:
         quoted_html=posting.quoted_html,
         text=posting.text or html_to_text(posting.html),
         addressed=dict(posting.addressed or {}),
+        particulars=posting.particulars,
     )
 
 

@@ -47,9 +47,7 @@ class Contents:
 
 def read_contents(parts: Sorted, subject: str) -> Contents:
     """Everything but the header block. ``subject`` is decoded; it tells whether a mail was forwarded."""
-    found = Contents(
-        text=parts.text(), html=parts.html(), is_signed=parts.is_signed, is_encrypted=parts.is_encrypted
-    )
+    found = Contents(text=parts.text(), html=parts.html(), is_signed=parts.is_signed, is_encrypted=parts.is_encrypted)
     if parts.attachments:
         _take_attachments(found, parts)
     if parts.signatures:

@@ -22,7 +22,10 @@ MOST_LINES = 40  # of what is quoted, in which the original's header fields are 
 MAX_VALUE = 1_000  # characters of one of them
 _ATTACHED = frozenset(("message/rfc822", "message/global"))
 _MARKS = "|".join(sorted(map(re.escape, FORWARD_MARKS), key=len, reverse=True))
-_MARK = re.compile(rf"\s*(?:\[[^\]]{{1,40}}\]\s*)?(?:(?:re|aw|antw|sv|vs)\s*:\s*)?(?:(?:{_MARKS})\s*(?:\[\d+\])?\s*[:：]|\[fwd:)", re.IGNORECASE)
+_MARK = re.compile(
+    rf"\s*(?:\[[^\]]{{1,40}}\]\s*)?(?:(?:re|aw|antw|sv|vs)\s*:\s*)?(?:(?:{_MARKS})\s*(?:\[\d+\])?\s*[:：]|\[fwd:)",
+    re.IGNORECASE,
+)
 _FORWARDS = frozenset(FORWARDS)
 _MAILTO = re.compile(r"[\[<(]+\s*mailto:([^\s\[\]<>()]{1,320})\s*[\])>]+", re.IGNORECASE)
 _DOUBLED = re.compile(r"<([^\s<>]{1,320})<mailto:[^\s<>]{1,340}>>", re.IGNORECASE)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
 from postroom.core.mime.parsed import Invitation, Moment
@@ -26,7 +26,9 @@ _METHODS = frozenset(("PUBLISH", "REQUEST", "REPLY", "ADD", "CANCEL", "REFRESH",
 _LINE = re.compile(r'([A-Za-z0-9-]{1,60})((?:;[^:"]{0,500}(?:"[^"]{0,500}"[^:"]{0,500}){0,20})?):(.*)', re.DOTALL)
 _PARAMETER = re.compile(r';([A-Za-z0-9-]{1,60})=("[^"]*"|[^;"]*)')
 _STAMP = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)?(Z)?)?\Z", re.IGNORECASE)
-_DURATION = re.compile(r"([+-])?P(?:(\d{1,4})W)?(?:(\d{1,4})D)?(?:T(?:(\d{1,4})H)?(?:(\d{1,4})M)?(?:(\d{1,5})S)?)?\Z", re.I)
+_DURATION = re.compile(
+    r"([+-])?P(?:(\d{1,4})W)?(?:(\d{1,4})D)?(?:T(?:(\d{1,4})H)?(?:(\d{1,4})M)?(?:(\d{1,5})S)?)?\Z", re.I
+)
 _OFFSET = re.compile(r"([+-])(\d\d)(\d\d)(\d\d)?\Z")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
@@ -63,9 +65,9 @@ def read_invitation(content: bytes, *, charset: str = "utf-8", method: str = "")
             event = event or one
         elif len(zones) < MAX_ZONES:
             zones.setdefault(one.zone, []).append(one)
-    if event is None:
+    start = _moment(event.properties.get("DTSTART"), zones) if event else None
+    if event is None or not (start or event.properties.keys() & {"SUMMARY", "UID"}):
         return None
-    start = _moment(event.properties.get("DTSTART"), zones)
     organizer = event.properties.get("ORGANIZER")
     address = re.sub(r"(?i)\Amailto:", "", organizer.value.strip())[:320] if organizer else ""
     method = method.strip().upper()
@@ -159,7 +161,8 @@ def _moment(one: _Property | None, zones: dict[str, list[_Component]]) -> Moment
         return None
     year, month, day, hour, minute, second, is_utc = match.groups()
     try:
-        local = datetime(int(year), int(month), int(day), int(hour or 0), int(minute or 0), min(int(second or 0), 59))
+        clock = time(int(hour or 0), int(minute or 0), min(int(second or 0), 59))
+        local = datetime.combine(date(int(year), int(month), int(day)), clock)
     except ValueError:
         return None
     if hour is None:
@@ -207,6 +210,7 @@ def _offset(written: str) -> timedelta | None:
     return None if span >= timedelta(days=1) else (-span if match[1] == "-" else span)
 
 
+_EVER = datetime.combine(date.min, time.min)  # a calendar's own times have no zone but by its rules
 _DAYS = {"MO": 0, "TU": 1, "WE": 2, "TH": 3, "FR": 4, "SA": 5, "SU": 6}
 _BY_DAY = re.compile(r"([+-]?\d{1,2})?(MO|TU|WE|TH|FR|SA|SU)\Z")
 
@@ -215,7 +219,7 @@ def _onset(rule: _Component, local: datetime) -> datetime | None:
     """When this rule of the zone last came into force before the local time; the first time when that lies ahead of it."""
     first = _moment(rule.properties.get("DTSTART"), {})
     if first is None:
-        return datetime.min
+        return _EVER
     parts = dict(part.split("=", 1) for part in rule.text("RRULE").upper().split(";") if "=" in part)
     day = _BY_DAY.match(parts.get("BYDAY", ""))
     month = int(parts["BYMONTH"]) if parts.get("BYMONTH", "").isdecimal() and len(parts["BYMONTH"]) < 3 else 0

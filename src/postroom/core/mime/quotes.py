@@ -234,7 +234,7 @@ def _is_separator(lines: list[str], number: int, line: str) -> bool:
     if line[0] in _RULE_MARKS and line[1:2] and line[1] in _RULE_MARKS:
         return True
     follows = _next_line(lines, number + 1)
-    return follows < len(lines) and label_of(lines[follows]) is not None
+    return follows < len(lines) and label_of(lines[follows].lstrip("> ")) is not None
 
 
 def label_of(line: str) -> str | None:

@@ -129,7 +129,7 @@ class _Reader:
     default: str = "cp1252"
     is_html: bool = False
     to_skip: int = 0  # characters that stand in for a \u before them
-    state: _Group = _Group(False, False, False, False, "", 1)
+    state: _Group = field(default_factory=lambda: _Group(False, False, False, False, "", 1))
 
     def read(self, rtf: bytes) -> RtfBody:
         for token in _TOKEN.finditer(rtf):

@@ -189,9 +189,11 @@ class _Value(NamedTuple):
 def _string(value: _Value | None, charset: str) -> str:
     if value is None:
         return ""
-    return _text(value.data, charset) if value.kind != _UNICODE else value.data.decode("utf-16-le", "replace").replace(
-        "\0", ""
-    ).encode("utf-8", "replace").decode()
+    return (
+        _text(value.data, charset)
+        if value.kind != _UNICODE
+        else value.data.decode("utf-16-le", "replace").replace("\0", "").encode("utf-8", "replace").decode()
+    )
 
 
 def _properties(data: bytes) -> tuple[dict[int, _Value], bool]:
