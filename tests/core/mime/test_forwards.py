@@ -102,7 +102,7 @@ def test_an_attached_mail_is_a_forward(encoding: str) -> None:
         b"Date: Tue, 2 Jan 2024 15:04:05 +0000\r\n\r\nMy bike squeaks."
     )
     if encoding == "base64":
-        from base64 import encodebytes  # noqa: PLC0415
+        from base64 import encodebytes
 
         inner = encodebytes(inner)
     attached = part("message/rfc822", inner, Content_Transfer_Encoding=encoding)
