@@ -20,7 +20,9 @@ UTC_TIMES = "DTSTART:20240702T130400Z\r\nDTEND:20240702T140400Z"
 
 
 def mail_with(content_type: str, body: str) -> bytes:
-    head = "From: Bob <bob@northwind.example>\r\nTo: info@postroom.test\r\nSubject: Fwd: x\r\nContent-Type: {}\r\n\r\n{}"
+    head = (
+        "From: Bob <bob@northwind.example>\r\nTo: info@postroom.test\r\nSubject: Fwd: x\r\nContent-Type: {}\r\n\r\n{}"
+    )
     return head.format(content_type, body).encode()
 
 
