@@ -253,6 +253,8 @@ def _posting(ports: Ports, one: Decided, record: Record, appended: AppendToRecor
 
 def _bodies(ports: Ports, mail: ParsedMail) -> tuple[str, str]:
     """Fresh and quoted part as sanitised HTML."""
+    if mail.forwarded is not None and not mail.forwarded.is_attached:  # new to its readers: nothing is folded
+        return ports.html.sanitize(mail.html) if mail.html else text_to_html(mail.text), ""
     if mail.html:
         parts = separate_html_reply(mail.html)
         return ports.html.sanitize(parts.fresh), ports.html.sanitize(parts.quoted) if parts.quoted else ""

@@ -21,7 +21,7 @@ from postroom.core.mime.invitations import read_invitation
 from postroom.core.mime.markup import MAX_HTML
 from postroom.core.mime.parsed import Attachment, Forwarded, Invitation, ReportPart
 from postroom.core.mime.parts import Part
-from postroom.core.mime.quotes import separate_reply
+from postroom.core.mime.quotes import SeparatedReply, separate_reply
 
 MAX_REPLY_SOURCE = 256 * 1024  # characters of a body in which new words are told from quoted ones
 MAX_INVITATIONS = 3
@@ -134,18 +134,27 @@ def _without_armour(text: str) -> str:
 
 
 def _read_words(found: Contents, text: str, subject: str, *, is_report: bool) -> None:
-    """The new words, and what was forwarded below them: of the plain body, or of the HTML when that is all there is."""
-    rest = ""
+    """The new words, and what was forwarded below them: of the plain body, or of the HTML when that is all there is.
+
+    A forward is new to its readers: all of it is the reply.
+    """
     if text:
-        parts = separate_reply(text[:MAX_REPLY_SOURCE])
-        found.reply_text, rest = parts.reply, parts.rest
+        text = text[:MAX_REPLY_SOURCE]
+        parts = separate_reply(text)
+        if parts.rest:
+            found.forwarded = read_forwarded(subject, parts.rest)
     elif found.html:
         fresh, quoted = separate_html_reply(found.html[:MAX_REPLY_SOURCE])
         parts = separate_reply(html_to_text(fresh))
-        found.reply_text, rest = parts.reply, parts.rest
-        if not rest and quoted and is_forward_subject(subject):
-            rest = html_to_text(quoted)
-    if rest:
-        found.forwarded = read_forwarded(subject, rest)
+        rest = parts.rest or (html_to_text(quoted) if quoted and is_forward_subject(subject) else "")
+        if rest:
+            found.forwarded = read_forwarded(subject, rest)
+            text = html_to_text(found.html[:MAX_REPLY_SOURCE])
+    else:
+        parts = _NO_WORDS
+    found.reply_text = text.strip("\n").rstrip() if found.forwarded else parts.reply
     if found.forwarded is None and found.report_parts and not is_report:
         found.forwarded = read_attached(found.attachments)
+
+
+_NO_WORDS = SeparatedReply(reply="", quoted="", signature="")

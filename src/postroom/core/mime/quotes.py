@@ -3,7 +3,7 @@
 Duty: to split the plain text of a mail into reply, quotation and signature. Every line lands in exactly one
 of them.
 Laws: never raises, linear; when in doubt a line belongs to the reply: a quotation that stays is ugly, a word
-that is lost costs a customer. A mail that consists of a forward alone is its own reply.
+that is lost costs a customer. What is forwarded belongs to the reply: its readers have not seen it.
 Standards: none; RFC 3676 4.3 (the "-- " line) and 4.5 (quote marks), and the habits of mail programs (see
 `quote_words`).
 """
@@ -47,15 +47,16 @@ def separate_reply(text: str) -> SeparatedReply:
     lines = text.replace("\r\n", "\n").split("\n")
     quoted, cut = _find_quotations(lines)
     rest = "\n".join(lines[cut : cut + MOST_REST_LINES])
+    own = cut if cut < len(lines) and _is_forward_line(lines[cut]) else len(lines)  # a forward belongs to the reply
     reply: list[str] = []
     quotation: list[str] = []
     signature: list[str] = []
     start = 0
-    while start < len(lines):
+    while start < own:
         try:
-            end = quoted.index(not quoted[start], start)
+            end = quoted.index(not quoted[start], start, own)
         except ValueError:
-            end = len(lines)
+            end = own
         if quoted[start]:
             quotation += lines[start:end]
         else:
@@ -63,10 +64,19 @@ def separate_reply(text: str) -> SeparatedReply:
             reply += lines[start:tail]
             signature += lines[tail:end]
         start = end
-    words = _tidy(reply)
-    if not words and cut < len(lines):  # a forward without a word of one's own, or a quotation that was misread
+    words = _tidy(reply + lines[own:])
+    if not words and cut < len(lines):  # a quotation that was misread, or an answer without a word of its own
         return SeparatedReply(reply=_tidy(lines), quoted="", signature="", rest=rest)
     return SeparatedReply(reply=words, quoted=_tidy(quotation), signature=_tidy(signature), rest=rest)
+
+
+def _is_forward_line(line: str) -> bool:
+    return _core(line) in _FORWARDS
+
+
+def _core(line: str) -> str:
+    """The words of a separator without its dashes."""
+    return line.strip(_RULE_MARKS + " :：>\t").lower().replace("i\u0307", "i")
 
 
 def _tidy(lines: list[str]) -> str:
@@ -275,7 +285,7 @@ def _start_of_rest(lines: list[str], number: int, line: str) -> int | None:
     At a separator, or at a quoted header block and the rule above it.
     """
     if line[0] in _RULE_MARKS or line[-1] in ":：":
-        core = line.strip(_RULE_MARKS + " :：>\t").lower().replace("i\u0307", "i")
+        core = _core(line)
         if (core in _SEPARATORS or core in _FORWARDS) and _is_separator(lines, number, line):
             return number
         if core.startswith("original message ") and line[:2] in _DASHES and line[-2:] in _DASHES:  # "... from Alice"
