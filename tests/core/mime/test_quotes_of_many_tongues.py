@@ -228,3 +228,73 @@ def test_the_signature_of_a_telephone_is_no_reply(signature: str, quotation: str
     parts = separate_reply(f"{WORDS}\n\n{signature}{quotation}")
     assert parts.reply == WORDS
     assert parts.signature == signature
+
+
+DISCLAIMERS = [
+    "CONFIDENTIALITY NOTICE: This e-mail message is for the sole use of the intended recipient and may contain privileged information.",
+    "This email and any attachments are confidential and intended solely for the use of the individual to whom they are addressed.",
+    "Diese E-Mail enthält vertrauliche Informationen. Wenn Sie nicht der richtige Adressat sind, informieren Sie bitte den Absender.",
+    "Ce message et toutes les pièces jointes sont confidentiels et établis à l'intention exclusive de leurs destinataires, et d'eux seuls.",
+    "Este mensaje y sus archivos adjuntos son confidenciales y van dirigidos exclusivamente a su destinatario, y a nadie más que a él.",
+    "Questo messaggio è riservato ed è destinato esclusivamente alla persona a cui è indirizzato; se lo avete ricevuto per errore, ditecelo.",
+    "Dit bericht en eventuele bijlagen zijn vertrouwelijk en uitsluitend bestemd voor de geadresseerde. Bent u dat niet, meld het ons.",
+]
+
+
+@pytest.mark.parametrize("disclaimer", DISCLAIMERS)
+def test_a_disclaimer_below_the_words_is_no_reply(disclaimer: str) -> None:
+    wrapped = disclaimer[:60] + "\n" + disclaimer[60:]
+    parts = separate_reply(f"{WORDS}\n\nBob\n\n{wrapped}\n")
+    assert parts.reply == f"{WORDS}\n\nBob"
+    assert parts.signature == wrapped.rstrip()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        DISCLAIMERS[0],
+        "This email and any attachments were lost.",
+        "Hello,\nthis email and any attachments are confidential.",
+        "Please note:\n\nThis message is confidential.",
+        f"{DISCLAIMERS[1]}\n\nIs that text good? What do you think?",
+    ],
+)
+def test_words_about_secrecy_are_words(text: str) -> None:
+    assert separate_reply(text).reply == text
+
+
+def test_an_answer_below_in_between_and_above_is_kept_whole() -> None:
+    for attribution in (GMAIL["de"], GMAIL["ja"], OTHERS["thunderbird en"]):
+        text = f"Hello,\n\n{attribution}\n> Which colour?\n\nBlue.\n\n> > older words\n> Which size?\nLarge,\nplease.\n\nBob\n-- \nBob's Bikes"
+        parts = separate_reply(text)
+        assert parts.reply.split() == ["Hello,", "Blue.", "Large,", "please.", "Bob"]
+        assert parts.signature == "-- \nBob's Bikes"
+
+
+SENTENCES = [
+    "I wrote to you on 3.4.2024 at 10:30, and nobody answered.",
+    "He wrote on 3.4.2024 at 10:30: the bike is broken.",
+    "On 3.4.2024 at 10:30 I was in your shop with bob@x.example, and we bought this:\n\n- a bike",
+    "Please send it to:\n\nBob <bob@x.example>\nFox Street 130",
+    "We use Outlook for Android here.",
+    "I have sent it from my phone.\n\nGet well soon!",
+    "My phone: iPhone 12\nMy mail program: Outlook for iOS",
+    "Sent: yesterday\nParcel: 4711",
+    "From: 3 May\nTo: 5 May\nSubject to change.",
+    "Von: Berlin\nNach: Paris\nDatum: 5. Mai",
+    "De: 10 h\nA: 12 h",
+    "Za: 3 dni\nOd: 5 EUR",
+    "---\nTitle: A bike\nDate: 2024\n---\nWords.",
+    'The message said "Original Message" at the top.',
+    "Weitergeleitete Nachricht? Ich habe keine bekommen.",
+    "a > b\nand b > c",
+    "Quoting your offer:\n\n10 EUR for the bell",
+    "The numbers:\n==========\n1\n2\n==========\nBye",
+    "Alice schrieb:\n\nnichts Neues",
+]
+
+
+@pytest.mark.parametrize("text", SENTENCES)
+def test_ordinary_sentences_stay(text: str) -> None:
+    parts = separate_reply(text)
+    assert (parts.reply, parts.quoted, parts.signature) == (text, "", "")
