@@ -120,7 +120,7 @@ class _Reader:
         if depth >= MAX_DEPTH:
             self.defects.append(Defect.TOO_DEEP)
             return
-        boundary = part.parameters.get("boundary", "").encode("utf-8", "replace")[:MAX_BOUNDARY]
+        boundary = part.parameters.get("boundary", "").encode("utf-8", "replace")[:MAX_BOUNDARY].rstrip()
         split = _split(self.raw, part.start, part.end, boundary)
         if not split.spans:
             self.defects.append(Defect.BROKEN_BOUNDARY)
