@@ -16,12 +16,14 @@ from postroom.core.mime.attachments import read_attachments, read_report_parts
 from postroom.core.mime.bodies import Sorted, html_to_text
 from postroom.core.mime.embedded import holds_tnef, unpack
 from postroom.core.mime.forwards import is_forward_subject, read_attached, read_forwarded
+from postroom.core.mime.headers import HeaderBlock
 from postroom.core.mime.html_quotes import separate_html_reply
 from postroom.core.mime.invitations import read_invitation
 from postroom.core.mime.markup import MAX_HTML
 from postroom.core.mime.parsed import Attachment, Forwarded, Invitation, ReportPart
 from postroom.core.mime.parts import Part
 from postroom.core.mime.quotes import SeparatedReply, separate_reply
+from postroom.core.mime.words import decode_words
 
 MAX_REPLY_SOURCE = 256 * 1024  # characters of a body in which new words are told from quoted ones
 MAX_INVITATIONS = 3
@@ -45,8 +47,8 @@ class Contents:
     defects: tuple[str, ...] = ()
 
 
-def read_contents(parts: Sorted, subject: str) -> Contents:
-    """Everything but the header block. ``subject`` is decoded; it tells whether a mail was forwarded."""
+def read_contents(parts: Sorted, block: HeaderBlock) -> Contents:
+    """Everything but the header block, whose subject tells whether a mail was forwarded."""
     found = Contents(text=parts.text(), html=parts.html(), is_signed=parts.is_signed, is_encrypted=parts.is_encrypted)
     if parts.attachments:
         _take_attachments(found, parts)
@@ -61,7 +63,7 @@ def read_contents(parts: Sorted, subject: str) -> Contents:
         found.is_encrypted = found.is_encrypted or _BEGIN_ENCRYPTED in text
         found.is_signed = found.is_signed or _BEGIN_SIGNED in text
         text = _without_armour(text[:MAX_REPLY_SOURCE])
-    _read_words(found, text, subject, is_report=parts.is_report)
+    _read_words(found, text, block, is_report=parts.is_report)
     found.defects = (*parts.defects, *found.defects)
     return found
 
@@ -133,7 +135,7 @@ def _without_armour(text: str) -> str:
     return before + f"\n{words}".replace("\n- -", "\n-")[1:] + after
 
 
-def _read_words(found: Contents, text: str, subject: str, *, is_report: bool) -> None:
+def _read_words(found: Contents, text: str, block: HeaderBlock, *, is_report: bool) -> None:
     """The new words, and what was forwarded below them: of the plain body, or of the HTML when that is all there is.
 
     A forward is new to its readers: all of it is the reply.
@@ -142,10 +144,11 @@ def _read_words(found: Contents, text: str, subject: str, *, is_report: bool) ->
         text = text[:MAX_REPLY_SOURCE]
         parts = separate_reply(text)
         if parts.rest:
-            found.forwarded = read_forwarded(subject, parts.rest)
+            found.forwarded = read_forwarded(_subject(block), parts.rest)
     elif found.html:
         fresh, quoted = separate_html_reply(found.html[:MAX_REPLY_SOURCE])
         parts = separate_reply(html_to_text(fresh))
+        subject = _subject(block)
         rest = parts.rest or (html_to_text(quoted) if quoted and is_forward_subject(subject) else "")
         if rest:
             found.forwarded = read_forwarded(subject, rest)
@@ -155,6 +158,10 @@ def _read_words(found: Contents, text: str, subject: str, *, is_report: bool) ->
     found.reply_text = text.strip("\n").rstrip() if found.forwarded else parts.reply
     if found.forwarded is None and found.report_parts and not is_report:
         found.forwarded = read_attached(found.attachments)
+
+
+def _subject(block: HeaderBlock) -> str:
+    return decode_words(block.first("subject"))
 
 
 _NO_WORDS = SeparatedReply(reply="", quoted="", signature="")

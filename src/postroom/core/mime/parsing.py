@@ -55,7 +55,7 @@ def parse_headers(raw: bytes) -> ParsedMail:
 def _parse(raw: bytes) -> ParsedMail:
     raw, block = _top_block(raw)
     root, defects = read_tree(raw, block)
-    contents = read_contents(sort_parts(root), decode_words(block.first("subject")))
+    contents = read_contents(sort_parts(root), block)
     contents.defects = (*defects, *contents.defects)
     return _described(block, (root.declared_type, root.parameters), contents)
 

@@ -59,6 +59,8 @@ def separate_reply(text: str) -> SeparatedReply:
             end = own
         if quoted[start]:
             quotation += lines[start:end]
+        elif end - start == 1 and not lines[start]:
+            reply.append("")
         else:
             tail = start_of_signature(lines, start, end)
             reply += lines[start:tail]
@@ -101,10 +103,10 @@ def _find_quotations(lines: list[str]) -> tuple[list[bool], int]:
         if not line:
             pass
         elif line[0] == ">":
+            quoted[number] = True
             if line[:4] == ">>> " and _is_groupwise(lines, number, line):
                 quoted[number:] = [True] * (len(lines) - number)
                 return quoted, number
-            quoted[number] = True
         elif (line[0] in _RULE_MARKS or ":" in line or "：" in line) and (
             cut := _start_of_rest(lines, number, line)
         ) is not None:
