@@ -10,8 +10,9 @@ Standards: RFC 2046 5.1 (mixed, alternative), RFC 2387 (related), RFC 3676 (form
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from html import escape
 
 from postroom.core.mime.defects import Defect
 from postroom.core.mime.embedded import cut_out
@@ -22,7 +23,10 @@ from postroom.core.mime.words import charset_of, decode_text
 
 __all__ = ["Sorted", "html_to_text", "sort_parts", "text_to_html", "unflow"]
 
-MAX_BODY = 10_000_000  # bytes of one body; a longer one is cut, and is an attachment as well
+MAX_BODY = 10_000_000  # bytes of one body as sent; a longer one is cut, and is an attachment as well
+
+MAX_TRANSLATED = 500_000  # characters of bodies that are translated between their two forms
+MAX_FLOWED_LINES = 200_000
 
 _ENRICHED = frozenset(("text/enriched", "text/richtext"))
 _BODY_TYPES = frozenset(("text/plain", "text/html")) | _ENRICHED
@@ -69,7 +73,7 @@ class Sorted:
             return texts[0] or ""
         if all(text is None for text in texts):
             return ""
-        return _joined(html_to_text(block.html or "") if block.text is None else block.text for block in self.blocks)
+        return _joined(self._as_text())
 
     def html(self) -> str:
         """The HTML body. Blocks that were written in text alone are translated, unless all of them were."""
@@ -78,9 +82,29 @@ class Sorted:
             return htmls[0] or ""
         if all(html is None for html in htmls):
             return ""
-        return "<br>\n".join(
-            text_to_html(block.text or "") if block.html is None else block.html for block in self.blocks
-        )
+        return "<br>\n".join(self._as_html())
+
+    def _as_text(self) -> Iterator[str]:
+        left = MAX_TRANSLATED
+        for block in self.blocks:
+            if block.text is not None:
+                yield block.text
+            elif left > 0:
+                html = block.html or ""
+                left -= len(html)
+                yield html_to_text(html)
+            elif Defect.OVERSIZE not in self.defects:
+                self.defects.append(Defect.OVERSIZE)
+
+    def _as_html(self) -> Iterator[str]:
+        left = MAX_TRANSLATED
+        for block in self.blocks:
+            if block.html is not None:
+                yield block.html
+            else:
+                text = block.text or ""
+                left -= len(text)
+                yield text_to_html(text) if left > 0 else f"<pre>{escape(text)}</pre>"
 
 
 def _joined(texts: Iterable[str]) -> str:
@@ -233,13 +257,14 @@ def _note_smime(part: Part, result: Sorted) -> None:
 
 
 def _read_body(part: Part, result: Sorted) -> Block:
-    data, in_order = part.content()
-    if not in_order:
-        result.defects.append(Defect.BAD_TRANSFER_ENCODING)
-    if len(data) > MAX_BODY:
+    if part.end - part.start > MAX_BODY:
         result.defects.append(Defect.OVERSIZE)
         result.attachments.append(part)
-        data = data[:MAX_BODY]
+        data, in_order = replace(part, end=part.start + MAX_BODY).content()[0], True
+    else:
+        data, in_order = part.content()
+    if not in_order:
+        result.defects.append(Defect.BAD_TRANSFER_ENCODING)
     charset = part.parameters.get("charset", "")
     is_html = part.content_type == "text/html"
     if is_html and not charset_of(charset):
@@ -254,7 +279,7 @@ def _read_body(part: Part, result: Sorted) -> Block:
     if is_html:
         return Block(html=text)
     if part.content_type in _ENRICHED:
-        return Block(text=read_enriched(text))
+        return Block(text=read_enriched(text[:MAX_TRANSLATED]) + text[MAX_TRANSLATED:])
     if part.parameters.get("format", "").lower() == "flowed":
         text = unflow(text, delete_space=part.parameters.get("delsp", "").lower() == "yes")
     return Block(text=text)
@@ -280,7 +305,9 @@ def unflow(text: str, *, delete_space: bool) -> str:
     """
     lines: list[str] = []
     flowing_depth = -1  # of the paragraph that the next line may continue
-    for raw_line in text.split("\n"):
+    written = text.split("\n", MAX_FLOWED_LINES)
+    rest = written.pop() if len(written) > MAX_FLOWED_LINES else None  # what is longer stays as it is
+    for raw_line in written:
         line = raw_line.lstrip(">")
         depth = len(raw_line) - len(line)
         if line[:1] == " ":
@@ -294,4 +321,4 @@ def unflow(text: str, *, delete_space: bool) -> str:
             lines.append(f"{'>' * depth} " if depth and line else ">" * depth)
             lines.append(line[:-1] if flows and delete_space else line)
         flowing_depth = depth if flows else -1
-    return "".join(lines)
+    return "".join(lines if rest is None else [*lines, "\n", rest])

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import islice
 
 from postroom.core.mime.attachments import clean_name, type_by_name
 from postroom.core.mime.defects import Defect
@@ -22,26 +23,48 @@ from postroom.core.mime.words import decode_text
 _UU = re.compile(rb"begin(?:-base64)? [0-7]{3,4} ([^\r\n]{1,500})\r?\n")
 _UU_END = re.compile(rb"\n(?:end|====)[ \t]{0,20}(?=\r?\n|\Z)")
 _YENC = re.compile(rb"=ybegin ([^\r\n]{1,700})\r?\n(?:=ypart [^\r\n]{0,200}\r?\n)?")
+_YENC_END = re.compile(rb"\n=yend [^\n]{0,500}")
 _MAX_NAME = 500
+MAX_TRIES = 20_000  # lines that may open a block
 
 
 def cut_out(data: bytes) -> tuple[bytes, list[Part]]:
     """The text without the files that were written into it, and these as parts."""
     if b"begin" not in data:
         return data, []
+    uu_ends, yenc_ends = _Ends(_UU_END, data), _Ends(_YENC_END, data)
     kept: list[bytes] = []
     parts: list[Part] = []
     end = 0
-    for start in _starts(data):
-        if start < end or len(parts) >= MAX_PARTS:
+    for start in islice(_starts(data), MAX_TRIES):
+        if start < end:
             continue
-        found = _block(data, start)
+        if len(parts) >= MAX_PARTS:
+            break
+        found = _yenc_block(data, start, yenc_ends) if data[start] == _EQUALS else _uu_block(data, start, uu_ends)
         if found is not None:
             kept.append(data[end:start])
             end, part = found
             parts.append(part)
     kept.append(data[end:])
     return b"".join(kept), parts
+
+
+_EQUALS = ord("=")
+
+
+class _Ends:
+    """The lines that end a block, each looked at once: asked for ascending places."""
+
+    def __init__(self, pattern: re.Pattern[bytes], data: bytes) -> None:
+        self.matches = pattern.finditer(data)
+        self.next = next(self.matches, None)
+
+    def behind(self, position: int) -> tuple[int, int] | None:
+        """Start and end of the first such line from this place on; None when there is none."""
+        while self.next is not None and self.next.start() < position:
+            self.next = next(self.matches, None)
+        return self.next.span() if self.next else None
 
 
 def _starts(data: bytes) -> Iterator[int]:
@@ -55,24 +78,26 @@ def _starts(data: bytes) -> Iterator[int]:
 _OPENINGS = re.compile(rb"\n(?:begin[ -]|=ybegin )")
 
 
-def _block(data: bytes, start: int) -> tuple[int, Part] | None:
-    """The block that begins here: where it ends, and what it is. None when it is none, or has no end."""
-    if (yenc := _YENC.match(data, start)) is not None:
-        name = yenc[1].partition(b"name=")[2].strip()
-        end = data.find(b"\n=yend ", yenc.end() - 1)
-        behind = data.find(b"\n", end + 1) if end >= 0 else -1
-        return (behind if behind >= 0 else len(data), _part(data, yenc.end(), end, name, "yenc")) if end >= 0 else None
-    uu = _UU.match(data, start)
-    if uu is None:
+def _yenc_block(data: bytes, start: int, ends: _Ends) -> tuple[int, Part] | None:
+    """The yEnc block that begins here and where it ends; None when it is none, or has no end."""
+    begin = _YENC.match(data, start)
+    end = ends.behind(begin.end() - 1) if begin else None
+    if begin is None or end is None:
         return None
-    is_base64 = uu[0].startswith(b"begin-")
-    if not _is_uu_line(data, uu.end(), is_base64=is_base64):
+    return end[1], _part(data, begin.end(), end[0], begin[1].partition(b"name=")[2].strip(), "yenc")
+
+
+def _uu_block(data: bytes, start: int, ends: _Ends) -> tuple[int, Part] | None:
+    """The uuencoded (or base64) block that begins here and where it ends; None when it is none, or has no end."""
+    begin = _UU.match(data, start)
+    if begin is None:
         return None
-    last = _UU_END.search(data, uu.end() - 1)
-    if last is None:
+    is_base64 = begin[0].startswith(b"begin-")
+    end = ends.behind(begin.end() - 1) if _is_uu_line(data, begin.end(), is_base64=is_base64) else None
+    if end is None:
         return None
-    inner = (uu.end(), last.start()) if is_base64 else (start, last.end())
-    return last.end(), _part(data, *inner, uu[1].rstrip(), "base64" if is_base64 else "uuencode")
+    inner = (begin.end(), end[0]) if is_base64 else (start, end[1])
+    return end[1], _part(data, *inner, begin[1].rstrip(), "base64" if is_base64 else "uuencode")
 
 
 def _part(data: bytes, start: int, end: int, name: bytes, encoding: str) -> Part:

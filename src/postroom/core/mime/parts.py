@@ -20,6 +20,9 @@ from postroom.core.mime.words import decode_base64, decode_words
 
 MAX_DEPTH = 24
 MAX_PARTS = 1_000
+MAX_GUESSED = 1_000_000  # bytes in which an undeclared boundary is looked for
+MAX_UU_LINES = 1_000_000  # 60 MB in lines of the usual length
+MAX_DELIMITERS = 100_000  # places looked at that may be one
 MAX_BOUNDARY = 1_000  # RFC 2046 allows 70; one of 700 was seen
 
 
@@ -176,7 +179,9 @@ def _split(raw: bytes, start: int, end: int, boundary: bytes) -> _Split:
     begun = first = -1  # where the open part began; where the first delimiter is
     is_closed = False
     position = raw.find(delimiter, start, end)
-    while position >= 0 and len(spans) <= MAX_PARTS:
+    looked_at = 0
+    while position >= 0 and len(spans) <= MAX_PARTS and looked_at < MAX_DELIMITERS:
+        looked_at += 1
         behind = position + len(delimiter)
         if position == start or raw[position - 1] == 10:
             line_end = raw.find(b"\n", behind, end)
@@ -189,7 +194,7 @@ def _split(raw: bytes, start: int, end: int, boundary: bytes) -> _Split:
                 is_closed = rest == b"--"
                 begun, behind = -1 if is_closed else line_end, max(behind, line_end - 1)
         position = raw.find(delimiter, behind, end)
-    if begun >= 0 and position < 0:
+    if begun >= 0 and (position < 0 or looked_at == MAX_DELIMITERS):
         spans.append((begun, end))
     return _Split(spans, is_closed, end if first < 0 else first)
 
@@ -210,7 +215,7 @@ def _guess_boundary(raw: bytes, start: int, end: int) -> bytes:
 
     A line of dashes and a word before a Content field.
     """
-    found = _DELIMITER_LINE.search(raw, start, end)
+    found = _DELIMITER_LINE.search(raw, start, min(end, start + MAX_GUESSED))
     return found[1] if found else b""
 
 
@@ -258,11 +263,13 @@ def _decode_quoted_printable(data: bytes) -> bytes:
 
 
 def _decode_uu(data: bytes) -> tuple[bytes, bool]:
-    lines = data.replace(b"\r\n", b"\n").split(b"\n")
+    lines = data.replace(b"\r\n", b"\n").split(b"\n", MAX_UU_LINES)
+    in_order = len(lines) <= MAX_UU_LINES
+    lines = lines[:MAX_UU_LINES]
     begin = next((number for number, line in enumerate(lines) if line.startswith(b"begin ")), None)
     if begin is None:
         return data, False
-    pieces, in_order = [], True
+    pieces = []
     for line in lines[begin + 1 :]:
         if line.strip() in (b"end", b"`", b""):
             break

@@ -245,7 +245,7 @@ _WORD = re.compile(
     r"=\?([^?\s]{1,64})\?([bBqQ])\?([^?]*(?:\?(?!=)[^?]*){0,8})\?="
     r"|=\?([^?\s]{1,64})\?([bBqQ])\?([^?\s]{1,200})\??\Z"  # cut off at the end of the field
 )
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
+_NOT_BASE64 = bytes(sorted({*range(256)} - {*b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"}))
 LINE_BREAKING = dict.fromkeys([*range(32), *range(127, 160), 0x2028, 0x2029], " ")  # controls and separators
 
 
@@ -319,7 +319,7 @@ def decode_base64(data: bytes) -> tuple[bytes, bool]:
 
 
 def _mend_base64(data: bytes) -> bytes:
-    data = _NOT_BASE64.sub(b"", data)
+    data = data.translate(None, _NOT_BASE64)
     if len(data) % 4 == 1:
         data = data[:-1]
     return a2b_base64(data + b"=" * (-len(data) % 4))
