@@ -16,6 +16,7 @@ from django.db import connection
 from postroom.core.mime.html_quotes import separate_html_reply
 from postroom.core.mime.markup import text_to_html
 from postroom.core.mime.parsed import ParsedMail
+from postroom.core.mime.particulars import particulars_as_json
 from postroom.core.mime.quotes import separate_reply
 from postroom.core.routing.verdicts import (
     AliasFact,
@@ -277,6 +278,7 @@ def _posting(ports: Ports, one: Decided, record: RecordFact, decision: CreateRec
             "to": [[address.name, address.spec] for address in mail.to],
             "cc": [[address.name, address.spec] for address in mail.cc],
         },
+        particulars=particulars_as_json(mail),
         text_digest=one.evidence.text_digest,
         trace=one.evidence.trace,
     )
@@ -284,6 +286,8 @@ def _posting(ports: Ports, one: Decided, record: RecordFact, decision: CreateRec
 
 def _bodies(ports: Ports, mail: ParsedMail) -> tuple[str, str]:
     """Fresh and quoted part as sanitised HTML."""
+    if mail.forwarded is not None and not mail.forwarded.is_attached:  # new to its readers: nothing is folded
+        return ports.html.sanitize(mail.html) if mail.html else text_to_html(mail.text), ""
     if mail.html:
         parts = separate_html_reply(mail.html)
         return ports.html.sanitize(parts.fresh), ports.html.sanitize(parts.quoted) if parts.quoted else ""

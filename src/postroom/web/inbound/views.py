@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from postroom.core.mime.markup import text_to_html
 from postroom.core.mime.parsed import ParsedMail
 from postroom.core.mime.parsing import parse
+from postroom.core.mime.particulars import particulars_of
 from postroom.core.terms.states import Door, InboundState
 from postroom.flows import access
 from postroom.flows.access import NotAllowed
@@ -151,6 +152,7 @@ def one(request: MemberRequest, inbound_id: int) -> HttpResponse:
         "mail": found,
         "row": found.row,
         "parsed": parsed,
+        "particulars": particulars_of(parsed) if parsed else None,
         "decisions": decisions,
         "proof": PROOFS[found.authenticity.proof] if found.authenticity else None,
         "kinds": kinds_of(request),
