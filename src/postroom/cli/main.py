@@ -20,6 +20,7 @@ from postroom.cli import (
     bench,
     dkim,
     home,
+    inbound,
     loops,
     mail_commands,
     mailboxes,
@@ -93,6 +94,7 @@ for part in (running.app, mail_commands.app, home.app):
     app.add_typer(part)
 for name, group in (
     ("queue", queue.app),
+    ("inbound", inbound.app),
     ("alarm", alarms.app),
     ("loop", loops.app),
     ("schedule", schedule.app),

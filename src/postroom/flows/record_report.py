@@ -50,7 +50,7 @@ def _deliveries_of(reports: Sequence[BookedReport]) -> Mapping[int, Delivery]:
     return {row.pk: row for row in rows.select_related("notification__message").order_by("id")}
 
 
-_REPORTED = ("inbound_id", "delivery_id", "address", "action", "status", "reply", "blame")
+_REPORTED = ("inbound_id", "delivery_id", "address", "action", "status", "reply", "blame", "reason")
 
 
 def _rows(booked: BookedReport, deliveries: Sequence[Delivery]) -> list[tuple[object, ...]]:
@@ -58,9 +58,15 @@ def _rows(booked: BookedReport, deliveries: Sequence[Delivery]) -> list[tuple[ob
     for one in booked.decision.report.recipients:
         delivery = _delivery_of(deliveries, one)
         number = delivery.pk if delivery else None
-        found.append(
-            (booked.inbound_id, number, one.address[:320], one.action, one.status[:12], one.reply, str(one.blame or ""))
+        said = (
+            one.address[:320],
+            one.action,
+            one.status[:12],
+            one.reply,
+            str(one.blame) if one.reason else "",
+            one.reason,
         )
+        found.append((booked.inbound_id, number, *said))
     return found
 
 

@@ -197,6 +197,7 @@ class ReportedRecipient(models.Model):
     status = models.CharField(max_length=12, blank=True)
     reply = models.TextField(blank=True)
     blame = models.CharField(max_length=10, blank=True)
+    reason = models.CharField(max_length=24, blank=True, db_default="")  # of the taxonomy in core.reports
 
     def __str__(self) -> str:
         return f"{self.address}: {self.action} {self.status}"
@@ -208,7 +209,8 @@ class RefusalNotice(models.Model):
     sender = models.CharField(max_length=320)
     kind = models.CharField(max_length=40)
     sent_on = models.DateField()
-    times = models.PositiveIntegerField(db_default=1, help_text="Mails refused that day that could have been answered.")
+    times = models.PositiveIntegerField(db_default=1, help_text="Of rows that count: mails refused that day.")
+    sent_at = models.DateTimeField(null=True, db_index=True, help_text="Counted for the cap an hour.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["sender", "kind", "sent_on"], name="refusal_notice_daily")]

@@ -7,14 +7,14 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('postroom', '0012_lighter_rows'),
+        ('postroom', '0014_routing'),
     ]
 
     operations = [
         migrations.AddField(
             model_name='refusalnotice',
             name='times',
-            field=models.PositiveIntegerField(db_default=1, help_text='Mails refused that day that could have been answered.'),
+            field=models.PositiveIntegerField(db_default=1, help_text='Of rows that count: mails refused that day.'),
         ),
         migrations.CreateModel(
             name='LoopHold',
