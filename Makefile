@@ -6,8 +6,11 @@ JOBS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n -gt
 PYTEST := $(BIN)/python -m pytest
 IN_PARALLEL := --numprocesses $(JOBS) --dist loadgroup
 
+SECONDS ?= 600
+SEED ?= $(shell date +%s)
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check format bench bench-out bench-in bench-urgent bench-claim bench-route e2e fuzz lock clean
+.PHONY: help demo test test-fast check format bench bench-out bench-in bench-urgent bench-claim bench-route bench-parse e2e fuzz lock clean
 .PHONY: run-environment dev-environment parts
 
 help: ## what there is to make
@@ -34,7 +37,7 @@ format: dev-environment ## let ruff put the style right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: bench-out bench-in bench-urgent bench-claim bench-route ## how fast it is here, compared with bare servers in the same run
+bench: bench-out bench-in bench-urgent bench-claim bench-route bench-parse ## how fast it is here, compared with bare servers in the same run
 
 bench-out: run-environment ## queue to the other server's 250
 	$(BIN)/postroom bench out $(ARGS)
@@ -48,13 +51,17 @@ bench-claim: run-environment ## the next 1,000 out of a short queue and out of a
 bench-route: run-environment ## a batch of mails beside a small archive and beside a large one
 	$(BIN)/postroom bench route $(ARGS)
 
+bench-parse: run-environment ## what reading a mail costs: ordinary, huge and hostile ones
+	$(BIN)/postroom bench parse $(ARGS)
+
 bench-in: run-environment ## the SMTP door to the routed record
 	$(BIN)/postroom bench in $(ARGS)
 
 e2e: dev-environment parts ## the tests that use a browser and real mail servers
 	$(PYTEST) tests/e2e $(ARGS)
 
-fuzz: dev-environment ## the property tests, long and with fresh dice
+fuzz: dev-environment ## strange mails for ten minutes (SECONDS=600), then the property tests, long and with fresh dice
+	PYTHONPATH=. nice $(BIN)/python -m tests.corpus.fuzz --seconds $(SECONDS) --seed $(SEED)
 	HYPOTHESIS_PROFILE=fuzz $(PYTEST) $(IN_PARALLEL) -m hypothesis --timeout=3600 $(ARGS)
 
 lock: dev-environment ## resolve requirements/*.lock anew (ARGS=--upgrade takes the newest versions)

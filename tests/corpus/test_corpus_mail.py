@@ -15,7 +15,7 @@ import pytest
 from postroom.core.mime.parsed import ParsedMail
 from postroom.core.mime.parsing import parse, parse_headers
 from tests.corpus.shared import content, labels, needs_shared
-from tests.corpus.test_hostile_mail import assert_whole
+from tests.corpus.wholeness import assert_whole
 
 pytestmark = [pytest.mark.shared, needs_shared]
 

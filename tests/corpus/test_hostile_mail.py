@@ -5,7 +5,6 @@ Times are printed; what ends an endless one is the deadline of the test.
 
 from __future__ import annotations
 
-import json
 from time import perf_counter
 
 import pytest
@@ -17,10 +16,10 @@ from postroom.core.mime.headers import MAX_BLOCK, MAX_FIELDS
 from postroom.core.mime.html_quotes import separate_html_reply
 from postroom.core.mime.mailboxes import MAX_ADDRESSES
 from postroom.core.mime.markup import html_to_text, text_to_html
-from postroom.core.mime.parsed import ParsedMail
 from postroom.core.mime.parsing import parse, parse_headers
 from postroom.core.mime.parts import MAX_DEPTH, MAX_PARTS
 from postroom.core.mime.quotes import separate_reply
+from tests.corpus.wholeness import assert_whole
 
 CALM = settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 MB = 1024 * 1024
@@ -82,31 +81,6 @@ MARKUP = [
     "-->", "On 1.2.2024 10:00 b@x.example wrote:", "words", "<script>", '"', "&#99999999999;",
     "<div id=appendonsend>",
 ]  # fmt: skip
-
-
-def assert_whole(mail: ParsedMail) -> None:
-    """Every field has its type, every text can be stored, and no fault of ours was covered up."""
-    assert Defect.PARSER_FAULT not in mail.defects
-    assert all(type(defect) is str and defect in set(Defect) for defect in mail.defects)
-    texts = [
-        mail.text,
-        mail.html,
-        mail.reply_text,
-        mail.subject,
-        mail.message_id,
-        *mail.references,
-        *mail.in_reply_to,
-    ]
-    texts += [text for field in mail.headers for text in field]
-    texts += [attachment.name for attachment in mail.attachments] + [one.content_id for one in mail.attachments]
-    texts += [text for one in (*mail.header_from, *mail.to, *mail.cc) for text in (one.name, one.local, one.domain)]
-    texts += [text for parameter in mail.content_params.items() for text in parameter]
-    stored = json.dumps(texts, ensure_ascii=False)
-    assert "\\u0000" not in stored
-    assert stored.encode("utf-8")
-    assert not any(char in value for _, value in mail.headers for char in "\r\n")
-    assert all(one.name and "/" not in one.name and "\\" not in one.name for one in mail.attachments)
-    assert mail.date is None or mail.date.utcoffset() is not None
 
 
 @CALM

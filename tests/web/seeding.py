@@ -107,6 +107,7 @@ def a_record(
 
 def a_message(record: Record, author: Contact, html: str, **more: Any) -> Message:
     quoted, changes, addressed = more.pop("quoted", ""), more.pop("changes", []), more.pop("addressed", {})
+    particulars = more.pop("particulars", None)
     message = Message.objects.create(
         company=record.company,
         record=record,
@@ -123,8 +124,22 @@ def a_message(record: Record, author: Contact, html: str, **more: Any) -> Messag
         text=unescape(strip_tags(html)),
         changes=changes,
         addressed=addressed,
+        particulars=particulars,
     )
     return message
+
+
+def _a_forwarded_invitation() -> dict[str, object]:
+    """Everything that can stand above a message, at once."""
+    at = NOW + timedelta(days=2)
+    moments = [
+        {"local": f"{one:%Y-%m-%dT%H:%M:%S}", "zone": "UTC", "at": one.isoformat(), "is_day": False}
+        for one in (at, at + timedelta(hours=1))
+    ]
+    meeting = {"method": "REQUEST", "summary": "Looking at paper samples together", "location": "Northwind, first floor, or by telephone", "organizer": ["Piet Conti", "piet@customer.example"], "start": moments[0], "end": moments[1], "attendees": 3}  # fmt: skip
+    off = {**meeting, "summary": "The old appointment", "is_cancelled": True, "location": "", "attendees": 0}
+    passed_on = {"author": ["Piet Conti", "piet", "customer.example"], "written_date": "Tuesday, 2 March, 15:04"}
+    return {"invitations": [meeting, off], "forwarded": passed_on, "is_signed": True, "is_encrypted": True}
 
 
 def a_notification(message: Message, contact: Contact, state: str = "sent", **more: Any) -> Notification:
@@ -452,6 +467,7 @@ def a_house() -> Company:
         posted_at=ago(hours=3),
         is_unverified=True,
         inbound=came,
+        particulars=_a_forwarded_invitation(),
     )
     failed = a_message(
         first,
@@ -744,4 +760,7 @@ def a_house() -> Company:
         after="postroom.test",
     )
     written_ahead(company, Record.objects.get(title__startswith="Poster"), admin)
+    from tests.web.bouncing import some_addresses
+
+    some_addresses(company)
     return company

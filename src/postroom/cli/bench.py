@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from postroom.cli.benching.results import BenchResult, cores
-from postroom.cli.telling import AsJson, say, say_json
+from postroom.cli.telling import AsJson, say, say_json, say_line
 
 app = typer.Typer(
     no_args_is_help=True, help="How fast it is here, compared with Postfix's smtp-source and smtp-sink in the same run."
@@ -161,6 +161,26 @@ def loops(as_json: AsJson = False) -> None:
         f"{many.strangers:,} strangers to one alias: {many.passed:,} let in, {many.held:,} held ({many.hold_rate:,.0f}/s), then one "
         f"click: {many.released:,} routed ({many.release_rate:,.0f}/s)"
     )
+
+
+@app.command("parse")
+def parse(
+    megabytes: Annotated[int, typer.Option("--megabytes", min=1, max=500, help="Size of the large mails.")] = 50,
+    only: Annotated[str, typer.Option("--only", help="Mails whose name holds this text.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Reading a mail: processor time and memory for ordinary, huge and hostile ones. Example: postroom bench parse --only KB"""
+    from postroom.cli.benching.reading import bench_parse
+
+    if not as_json:
+        say(f"{'':<42}{'mail':>10}{'CPU':>14}{'memory':>12}{'per byte':>10}")
+    for cost in bench_parse(megabytes=megabytes, only=only):
+        if as_json:
+            say_line(asdict(cost))
+        else:
+            ratio = f"{cost.memory_ratio:.1f}" if cost.memory_ratio else ""
+            size = f"{cost.size / 1e6:,.1f} MB" if cost.size >= 1e6 else f"{cost.size / 1e3:,.1f} KB"
+            say(f"{cost.name:<42}{size:>10}{cost.cpu_ms:>11,.2f} ms{cost.memory_mb:>9,.1f} MB{ratio:>10}")
 
 
 def _measure(

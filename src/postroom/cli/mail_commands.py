@@ -111,6 +111,8 @@ def explain(
         str | None, typer.Option("--mail-from", help="The sender of the envelope; <> for none.")
     ] = None,
     door: Annotated[str, typer.Option("--door", help="smtp, lmtp, imap, pop3, pipe or http.")] = "",
+    peer: Annotated[str, typer.Option("--peer", help="Address of the server that hands it in at the SMTP door.")] = "",
+    helo: Annotated[str, typer.Option("--helo", help="The name that this server gives itself.")] = "",
     inbound: Annotated[
         int | None, typer.Option("--inbound", metavar="ID", help="A mail that came in, as if it came now.")
     ] = None,
@@ -119,7 +121,7 @@ def explain(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say where a mail would go, and why. Nothing is written.
+    """Say where a mail would go, who wrote it as far as that is known, and why. Nothing is written.
 
     Examples: postroom explain mail.eml; postroom explain --door smtp --rcpt support@example.com - < mail.eml; postroom explain --inbound 12 --aloud
     """
@@ -134,18 +136,26 @@ def explain(
         if inbound is not None:
             found = _explained_inbound(ports, inbound)
         else:
-            found = explained(ports, raw, _envelope(raw, rcpt or [], mail_from), Door(where))
+            handed_in_by = f"{peer} ({helo})" if peer else ""
+            envelope = _envelope(raw, rcpt or [], mail_from)
+            found = explained(ports, raw, envelope, Door(where), peer=handed_in_by)
         decisions = [_decision(one) for one in found.verdict.decisions]
     if as_json:
         told = {"inbound": inbound, "was": found.before_state} if inbound is not None else {"file": file, "door": where}
+        sender = {**found.sender_as_json(), "sentences": [str(one) for one in found.authenticity.reasons]}
         more = found.aloud_as_json() if aloud else {}
-        say_json({**told, **more, "state": found.state, "decisions": decisions})
+        say_json({**told, **more, "state": found.state, "decisions": decisions, "authentication": sender})
         return
     if inbound is not None:
         say(f"It is {found.before_state}.")
         for sentence in found.before:
             say(f"  because: {sentence}")
     say(f"It would be {found.state}.")
+    say(f"Its author is {_PROOFS[found.authenticity.proof]}.")
+    for reason in found.authenticity.reasons:
+        say(f"  because: {reason}")
+    for line in found.authenticity.lines:
+        say(f"  found: {line}")
     for decision in decisions:
         say(_in_words(decision))
         for reason in decision["reasons"]:
@@ -173,6 +183,14 @@ def _say_rules(found: Explanation) -> None:
     say("The rules, in order:")
     for step in found.steps:
         say(f"  {'->' if step.decisions is not None else ' -'} {step.sentence}")
+
+
+_PROOFS = {
+    "proven": "proven",
+    "unproven": "not proven",
+    "spoofed": "forged",
+    "not_applicable": "not checked",
+}
 
 
 def _door(door: str, *, has_recipients: bool) -> str:

@@ -16,6 +16,7 @@ from django.db import connection
 from postroom.core.mime.html_quotes import separate_html_reply
 from postroom.core.mime.markup import text_to_html
 from postroom.core.mime.parsed import ParsedMail
+from postroom.core.mime.particulars import particulars_as_json
 from postroom.core.mime.quotes import separate_reply
 from postroom.core.routing.verdicts import (
     AliasFact,
@@ -36,6 +37,7 @@ from postroom.core.terms.reasons import reasons_as_json
 from postroom.core.terms.states import InboundState, MessageKind
 from postroom.flows.alias_defaults import record_defaults
 from postroom.flows.new_files import NewFile
+from postroom.flows.note_bounces import note_signs_of_life
 from postroom.flows.ports import Ports
 from postroom.flows.record_report import BookedReport, record_reports
 from postroom.flows.records import default_stages
@@ -69,7 +71,7 @@ def apply_verdicts(ports: Ports, batch: Sequence[Decided], values: Parameters | 
     appendings = [(one, d) for one in batch for d in one.verdict.decisions if isinstance(d, AppendToRecord)]
     made = _create_records(creations, now)
     known = _existing(appendings)
-    postings = [_posting(ports, one, record) for (one, _), record in zip(creations, made, strict=True)]
+    postings = [_posting(ports, one, record, d) for (one, d), record in zip(creations, made, strict=True)]
     postings += [_posting(ports, one, known[d.record_id], d) for one, d in appendings if d.record_id in known]
     write_messages(ports, postings, values)
     _follow_authors(appendings, known)
@@ -82,6 +84,7 @@ def apply_verdicts(ports: Ports, batch: Sequence[Decided], values: Parameters | 
             if isinstance(d, RecordReport)
         ],
     )
+    note_signs_of_life(ports, dict.fromkeys(_proven_authors(batch)), by="mail")
     answer_refusals(
         ports,
         [
@@ -94,6 +97,16 @@ def apply_verdicts(ports: Ports, batch: Sequence[Decided], values: Parameters | 
     lost = {d.record_id for _, d in appendings} - known.keys()
     _note_states(batch, lost, known, now)
     _tell_pages()
+
+
+def _proven_authors(batch: Sequence[Decided]) -> set[str]:
+    """Whose mail is on a record now: their addresses live. What only claims to be theirs says nothing about them."""
+    return {
+        one.evidence.author_normal
+        for one in batch
+        for d in one.verdict.decisions
+        if isinstance(d, AppendToRecord | CreateRecord) and not getattr(d, "unverified", False)
+    }
 
 
 def state_of(decisions: Sequence[Decision]) -> InboundState:
@@ -224,16 +237,18 @@ def _existing(appendings: Sequence[Appending]) -> Mapping[int, RecordFact]:
     return {row.pk: RecordFact.of(row) for row in Record.objects.filter(pk__in=ids).select_related("kind")}
 
 
-def _posting(ports: Ports, one: Decided, record: RecordFact, appended: AppendToRecord | None = None) -> Posting:
+def _posting(ports: Ports, one: Decided, record: RecordFact, decision: CreateRecord | AppendToRecord) -> Posting:
     """The mail as a message. What is quoted is kept apart, never deleted."""
+    appended = decision if isinstance(decision, AppendToRecord) else None
     mail, author = one.mail, one.mail.author
     fresh, quoted = _bodies(ports, mail)
-    spoken = appended is None or not appended.unverified
     return Posting(
         record=record,
         kind=MessageKind.NOTE if appended and appended.as_note else MessageKind.COMMENT,
         author=Author(
-            contact_id=one.facts.author.within(record.company_id, record.id).contact_id if spoken else None,
+            contact_id=None
+            if decision.unverified
+            else one.facts.author.within(record.company_id, record.id).contact_id,
             name=author.name if author else "",
             address=author.spec if author else one.evidence.mail_from,
         ),
@@ -256,13 +271,14 @@ def _posting(ports: Ports, one: Decided, record: RecordFact, appended: AppendToR
         notifies=appended is None or appended.notify,
         message_id=mail.message_id,
         inbound_id=one.row.id,
-        is_unverified=appended is not None and appended.unverified,
+        is_unverified=decision.unverified,
         is_automatic=one.evidence.is_automatic,
         already_addressed=frozenset((*one.evidence.to, *one.evidence.cc)),
         addressed={
             "to": [[address.name, address.spec] for address in mail.to],
             "cc": [[address.name, address.spec] for address in mail.cc],
         },
+        particulars=particulars_as_json(mail),
         text_digest=one.evidence.text_digest,
         trace=one.evidence.trace,
     )
@@ -270,6 +286,8 @@ def _posting(ports: Ports, one: Decided, record: RecordFact, appended: AppendToR
 
 def _bodies(ports: Ports, mail: ParsedMail) -> tuple[str, str]:
     """Fresh and quoted part as sanitised HTML."""
+    if mail.forwarded is not None and not mail.forwarded.is_attached:  # new to its readers: nothing is folded
+        return ports.html.sanitize(mail.html) if mail.html else text_to_html(mail.text), ""
     if mail.html:
         parts = separate_html_reply(mail.html)
         return ports.html.sanitize(parts.fresh), ports.html.sanitize(parts.quoted) if parts.quoted else ""

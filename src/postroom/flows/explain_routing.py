@@ -6,10 +6,13 @@ compared before it is routed again. Both tell every rule that was asked, and wha
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
+from typing import Any
 
 from django.db import transaction
 
+from postroom.core.routing.authenticity import Authenticity, authenticity_as_json
 from postroom.core.routing.deciding import Step, decide_aloud
 from postroom.core.routing.recipients import accepts
 from postroom.core.routing.verdicts import Evidence, Facts, Verdict
@@ -19,6 +22,7 @@ from postroom.core.terms.states import Door, InboundState
 from postroom.flows.access import require, visible_inbound
 from postroom.flows.apply_verdict import state_of, verdict_as_json
 from postroom.flows.ports import Ports
+from postroom.flows.prove_senders import authenticity_now
 from postroom.flows.route_message import Read, raw_of, read_mail, waiting_of
 from postroom.flows.settings import parameters
 from postroom.store.models import InboundMessage, Member, Message
@@ -43,13 +47,22 @@ class Explanation:
 
     verdict: Verdict
     state: InboundState
+    authenticity: Authenticity
     steps: tuple[Step, ...] = ()
     recipients: tuple[RecipientMeaning, ...] = ()
     before: tuple[str, ...] = ()  # the sentences of the stored verdict, of a mail that was routed already
     before_state: InboundState | None = None
 
     def as_json(self) -> dict[str, object]:
-        return {"state": self.state.value, "decisions": verdict_as_json(self.verdict), "reasons": self.sentences}
+        return {
+            "state": self.state.value,
+            "decisions": verdict_as_json(self.verdict),
+            "reasons": self.sentences,
+            "authentication": self.sender_as_json(),
+        }
+
+    def sender_as_json(self) -> dict[str, Any]:
+        return authenticity_as_json(self.authenticity)
 
     def aloud_as_json(self) -> dict[str, object]:
         """With every rule, and the recipients."""
@@ -70,14 +83,18 @@ class Explanation:
 
 
 def explain(
-    ports: Ports, raw: bytes, envelope: Envelope | None, door: Door, mailbox_id: int | None = None
+    ports: Ports, raw: bytes, envelope: Envelope | None, door: Door, mailbox_id: int | None = None, *, peer: str = ""
 ) -> Explanation:
-    """As the router would decide now. The transaction is read-only for certain: it is rolled back."""
+    """As the router would decide now; ``peer`` as the SMTP door notes it: ``192.0.2.1 (mail.example)``. Asks about the sender first,
+    which may take its seconds. The transaction is read-only for certain: it is rolled back."""
+    mail_from = envelope.mail_from if envelope else ""
+    found = authenticity_now(ports, raw, door=door, peer=peer, mail_from=mail_from, mailbox_id=mailbox_id)
     row = Waiting(
         id=0,
         door=door,
         mailbox_id=mailbox_id,
-        mail_from=envelope.mail_from if envelope else "",
+        mail_from=mail_from,
+        authentication=json.dumps(authenticity_as_json(found)),
         rcpt_to=envelope.rcpt_to if envelope else (),
     )
     return _explained(ports, read_mail(ports, row, raw))
@@ -105,6 +122,7 @@ def _explained(ports: Ports, read: Read) -> Explanation:
         state=state_of(verdict.decisions),
         steps=steps,
         recipients=_meanings(read.case.evidence, facts),
+        authenticity=read.case.evidence.authenticity,
     )
 
 

@@ -116,9 +116,9 @@ def _follow_customer(record: Record) -> None:
             return
         record.contact = _contact_for(record)
         record.save(update_fields=["contact"])
-        Message.objects.filter(record=record, author=None, author_address=record.contact_address).update(
-            author=record.contact
-        )
+        Message.objects.filter(
+            record=record, author=None, author_address=record.contact_address, is_unverified=False
+        ).update(author=record.contact)
     if record.contact_id is not None:
         _follow(record, record.contact_id)
 

@@ -1,7 +1,7 @@
 """Tells a sender that his mail was not taken: without backscatter.
 
 Laws: never to a null reverse-path, an automatic mail, a list or a report (the verdict says so), nor to an address of our own; null
-return path and ``Auto-Submitted: auto-replied`` (RFC 3834); at most one a day per sender and kind, and so many an hour from the whole
+return path and ``Auto-Submitted: auto-replied`` (RFC 3834); at most one a day per sender and kind (`count_refusals`), and so many an hour from the whole
 house (``mail.gateway.answers.hour``); nothing of the mail but its subject is quoted. A flat number of statements for any number of
 refusals.
 """
@@ -22,13 +22,13 @@ from postroom.core.terms.message_ids import make_message_id
 from postroom.core.terms.reasons import because, catalogue
 from postroom.core.terms.states import Lane
 from postroom.flows.alarms import raise_alarm
-from postroom.flows.count_refusals import count_refusals
+from postroom.flows.count_refusals import first_today, notice_key
 from postroom.flows.enqueue_mail import DraftRecipient, MailDraft, enqueue_mails
 from postroom.flows.ports import Ports
 from postroom.flows.settings import parameters
 from postroom.store.models import Alias, Company
 from postroom.store.queries.conversations import Home, homes
-from postroom.store.queries.refusals import claim_notices
+from postroom.store.queries.refusals import mark_told
 from postroom.store.queries.routing_facts import known_addresses
 
 catalogue(
@@ -78,14 +78,17 @@ def _of_others(ports: Ports, refused: Sequence[Refused]) -> list[Refused]:
 
 
 def _claimed(ports: Ports, refused: Sequence[Refused]) -> list[Refused]:
-    """Those that are told: of the mails of one sender and kind the first."""
-    if not refused:
+    """Those that are told: of the mails of one sender and kind the first of the day, as far as the cap an hour allows."""
+    first = first_today(ports, [(one.sender, one.decision.answer) for one in refused])
+    due = {
+        notice_key(one.sender, one.decision.answer): one
+        for one, is_first in zip(refused, first, strict=True)
+        if is_first
+    }
+    if not due:
         return []
-    first: dict[tuple[str, str], Refused] = {}
-    for one in refused:
-        first.setdefault((base_of(normalize(one.sender))[:320], one.decision.answer[:40]), one)
     most = parameters(ports).number("mail.gateway.answers.hour")
-    claimed, is_capped = claim_notices(list(first), now=ports.clock.now(), most_an_hour=most)
+    told, is_capped = mark_told(list(due), now=ports.clock.now(), most_an_hour=most)
     if is_capped and most:
         raise_alarm(
             ports,
@@ -94,7 +97,7 @@ def _claimed(ports: Ports, refused: Sequence[Refused]) -> list[Refused]:
             reason=because("alarm.answers_capped", limit=most),
             link="/inbound/?state=refused",
         )
-    return [one for pair, one in first.items() if pair in claimed]
+    return [one for key, one in due.items() if key in told]
 
 
 def _draft(

@@ -10,6 +10,7 @@ the first one is committed.
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import re
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ from django.db import DatabaseError, InterfaceError, OperationalError, transacti
 
 from postroom.core.mime.parsed import ParsedMail
 from postroom.core.mime.parsing import parse
+from postroom.core.routing.authenticity import authenticity_from_json
+from postroom.core.routing.claims import believed
 from postroom.core.routing.deciding import decide
 from postroom.core.routing.evidence import collect
 from postroom.core.routing.verdicts import AppendToRecord, CreateRecord, Refuse, Verdict
@@ -28,6 +31,7 @@ from postroom.core.terms.states import Door, InboundState
 from postroom.flows.apply_verdict import Decided, apply_verdicts
 from postroom.flows.note_holds import note_holds
 from postroom.flows.ports import Ports
+from postroom.flows.prove_senders import prove_waiting
 from postroom.flows.settings import parameters
 from postroom.store.models import InboundMessage
 from postroom.store.queries.inbound_queue import Waiting, claim_waiting
@@ -56,9 +60,11 @@ def route_waiting(ports: Ports, limit: int = BATCH) -> int:
 
     Raises only what a lost database raises.
     """
+    prove_waiting(ports, limit)
     try:
         with transaction.atomic():
-            return _route_batch(ports, claim_waiting(ports.clock.now(), limit))
+            taken = _route_batch(ports, claim_waiting(ports.clock.now(), limit))
+        return taken or min(ports.senders.waiting(), 1)  # what is being checked waits too
     except (OperationalError, InterfaceError):
         raise
     except Exception:
@@ -78,6 +84,7 @@ def read_mail(ports: Ports, row: Waiting, raw: bytes) -> Read:
         size=len(raw),
         content_digest=hashlib.sha256(_OWN_TRACE.sub(b"", raw, count=1)).hexdigest(),
         our_mark=ports.our_mark,
+        authenticity=authenticity_from_json(json.loads(row.authentication) if row.authentication else None),
     )
     return Read(row=row, mail=mail, case=Case(inbound_id=row.id, evidence=evidence, mailbox_id=row.mailbox_id))
 
@@ -91,6 +98,7 @@ def waiting_of(row: InboundMessage) -> Waiting:
         mail_from=row.mail_from,
         rcpt_to=tuple(row.rcpt_to),
         attempt_count=row.attempt_count,
+        authentication=json.dumps(row.authentication) if row.authentication is not None else None,
     )
 
 
@@ -113,6 +121,7 @@ def _route_batch(ports: Ports, rows: Sequence[Waiting]) -> int:
         facts = book.facts_for(read.case, tally)
         verdict = decide(read.case.evidence, facts)
         _count(tally, read, verdict)
+        facts = believed(read.case.evidence, facts)
         decided.append(Decided(row=read.row, mail=read.mail, evidence=read.case.evidence, facts=facts, verdict=verdict))
     apply_verdicts(ports, decided, values)
     note_holds(ports, decided)

@@ -42,6 +42,7 @@ _OF_THE_DOMAIN = {
     "mail.bounce.alias": "bounce_alias",
     "mail.default.from": "default_from",
 }
+_PLACE = ("protocol", "host", "username", "folder")  # of a mailbox: what its cursor belongs to
 _SEALED = {"password": "secret", "client_key": "client_key"}  # as it is given, and the column that keeps it
 
 
@@ -117,8 +118,17 @@ def limit_destination(ports: Ports, name: str, per_minute: int, *, member: Membe
 
 
 def save_mailbox(ports: Ports, values: Mapping[str, Any], *, member: Member | None) -> Mailbox:
-    """As `save_server`."""
-    mailbox: Mailbox = _save(ports, Mailbox, "mailbox", values, member)
+    """As `save_server`. One that is read from another place than before has to be tested, and begins anew there."""
+    with transaction.atomic():
+        before = Mailbox.objects.filter(pk=values.get("id") or 0).first()
+        mailbox: Mailbox = _save(ports, Mailbox, "mailbox", values, member)
+        if before is not None and any(getattr(before, name) != getattr(mailbox, name) for name in _PLACE):
+            anew: dict[str, Any] = {"is_confirmed": False, "confirmed_at": None, "floor_uid": 0, "old_before": None}
+            anew |= {"tested_at": None, "test_result": None, "last_error": "", "trouble": None, "error_count": 0}
+            anew |= {"uid_validity": 0, "last_uid": 0, "seen_uidls": [], "open_uids": [], "old_up_to": 0}
+            Mailbox.objects.filter(pk=mailbox.pk).update(**anew)
+            mailbox.refresh_from_db()
+        Mailbox.objects.filter(pk=mailbox.pk).update(paused_until=None)
     return mailbox
 
 

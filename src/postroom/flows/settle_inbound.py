@@ -6,11 +6,12 @@ One by one, or many: those that were chosen, or all that wait and match a wish, 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
+from postroom.core.routing.claims import believed, is_mistrusted
 from postroom.core.routing.verdicts import AppendToRecord, CreateRecord, Discard, Facts, Refuse, Verdict
 from postroom.core.terms.reasons import because, catalogue
 from postroom.core.terms.states import InboundState
@@ -47,9 +48,10 @@ class AlreadySettled(Exception):  # noqa: N818 (an answer to a person, not a fau
 def route_again(ports: Ports, inbound_id: int, *, member: Member | None) -> None:
     """Into the routers' queue once more, after a rule or a fault was mended. A mail that is on a record stays there."""
     row = _row(inbound_id, member)
-    end_holds(ports, row.pk)
+    end_holds(ports, [row.pk])
     row.state, row.attempt_count, row.error, row.due_at = InboundState.RECEIVED, 0, "", ports.clock.now()
-    row.save(update_fields=["state", "attempt_count", "error", "due_at"])
+    row.authentication = None  # rules about senders may have changed too
+    row.save(update_fields=["state", "attempt_count", "error", "due_at", "authentication"])
     _wake_routers()
 
 
@@ -145,8 +147,9 @@ def route_matching_again(ports: Ports, wish: InboundWish, *, member: Member | No
 
 def _back_to_the_routers(ports: Ports, rows: QuerySet[InboundMessage]) -> int:
     locked = list(rows.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
+    end_holds(ports, locked)
     done = InboundMessage.objects.filter(pk__in=locked).update(
-        state=InboundState.RECEIVED, attempt_count=0, error="", due_at=ports.clock.now()
+        state=InboundState.RECEIVED, attempt_count=0, error="", due_at=ports.clock.now(), authentication=None
     )
     _wake_routers()
     return done
@@ -166,19 +169,23 @@ def _row(inbound_id: int, member: Member | None) -> InboundMessage:
 
 
 def _apply(ports: Ports, row: InboundMessage, decision: AppendToRecord | CreateRecord | Refuse | Discard) -> None:
-    end_holds(ports, row.pk)
+    end_holds(ports, [row.pk])
     waiting = waiting_of(row)
     read = read_mail(ports, waiting, raw_of(ports, row))
     book = look_up([read.case], parameters(ports), ports.clock.now())
     facts: Facts = book.facts_for(read.case, Tally())
-    if isinstance(decision, Refuse) and (read.case.evidence.is_automatic or read.case.evidence.has_null_reverse_path):
+    evidence = read.case.evidence
+    if isinstance(decision, AppendToRecord | CreateRecord) and is_mistrusted(evidence, facts):
+        decision = replace(decision, unverified=True)  # a person says where it belongs, not who wrote it
+    facts = believed(evidence, facts)
+    if isinstance(decision, Refuse) and (
+        evidence.is_automatic or evidence.has_null_reverse_path or not evidence.authenticity.may_be_answered
+    ):
         decision = Refuse(
             answer=decision.answer, recipient=decision.recipient, may_answer=False, reasons=decision.reasons
         )
     verdict = Verdict(decisions=(decision,))
-    apply_verdicts(
-        ports, [Decided(row=waiting, mail=read.mail, evidence=read.case.evidence, facts=facts, verdict=verdict)]
-    )
+    apply_verdicts(ports, [Decided(row=waiting, mail=read.mail, evidence=evidence, facts=facts, verdict=verdict)])
 
 
 def _who(member: Member | None) -> str:

@@ -6,6 +6,7 @@ while everybody else's is; all at once, in one transaction, however many mails t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.db import connection, transaction
@@ -61,9 +62,9 @@ def let_be(ports: Ports, subject: str, *, member: Member | None, author: str | N
     return _end(ports, rows)
 
 
-def end_holds(ports: Ports, inbound_id: int) -> None:
-    """A person decided on this one mail. Inside the transaction."""
-    _end(ports, LoopHold.objects.filter(inbound_id=inbound_id, ended_at=None))
+def end_holds(ports: Ports, inbound_ids: Sequence[int]) -> None:
+    """A person decided on these mails. Inside the transaction."""
+    _end(ports, LoopHold.objects.filter(inbound_id__in=inbound_ids, ended_at=None))
 
 
 def visible_holds(member: Member | None) -> QuerySet[LoopHold]:

@@ -96,6 +96,7 @@ class Posting:
     is_automatic: bool = False
     already_addressed: frozenset[str] = frozenset()
     addressed: Mapping[str, object] | None = None
+    particulars: Mapping[str, object] | None = None
     text_digest: str = ""
     trace: tuple[str, ...] = ()  # marks of the installations that relayed it
 
@@ -174,10 +175,11 @@ def _write_bodies(messages: Sequence[int], postings: Sequence[Posting]) -> None:
             posting.quoted_html,
             posting.text or html_to_text(posting.html),
             json.dumps(posting.addressed or {}),
+            json.dumps(posting.particulars) if posting.particulars is not None else None,
         )
         for message, posting in zip(messages, postings, strict=True)
     ]
-    insert_rows(MessageBody, ("message_id", "html", "quoted_html", "text", "addressed"), rows)
+    insert_rows(MessageBody, ("message_id", "html", "quoted_html", "text", "addressed", "particulars"), rows)
 
 
 def _identify(messages: Sequence[int], postings: Sequence[Posting], own_ids: Sequence[str]) -> None:

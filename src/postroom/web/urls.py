@@ -13,8 +13,9 @@ from postroom.web.linked import views as linked
 from postroom.web.live import views as live
 from postroom.web.queue import views as queue
 from postroom.web.records import chatter, lists, places, scheduled, undo
-from postroom.web.settings import dkim, servers, templates
+from postroom.web.settings import dkim, ingress, mailboxes, servers, templates
 from postroom.web.settings import views as settings
+from postroom.web.suppression import views as suppression
 
 app_name = "web"
 
@@ -23,6 +24,10 @@ urlpatterns = [
     path("attention/", home.attention_piece, name="attention"),
     path("read/", home.read, name="read"),
     path("alarm/<int:alarm_id>/dismiss/", home.dismiss, name="dismiss"),
+    path("suppression/", suppression.addresses, name="suppression"),
+    path("suppression/worst/", suppression.worst, name="worst"),
+    path("suppression/<int:health_id>/", suppression.one, name="address"),
+    path("suppression/<int:health_id>/release/", suppression.let_go, name="release"),
     path("records/", lists.records, name="records"),
     path("people/find/", lists.find, name="find"),
     path("people/chosen/", lists.chosen, name="chosen"),
@@ -83,6 +88,12 @@ urlpatterns = [
     path("settings/installation/capture/", settings.capture, name="capture"),
     path("settings/servers/configuration/test/", servers.test, {"row_id": 0}, name="server_configured_test"),
     path("settings/servers/<int:row_id>/test/", servers.test, name="server_test"),
+    path("settings/mailboxes/<int:row_id>/test/", mailboxes.test, name="mailbox_test"),
+    path("settings/mailboxes/<int:row_id>/fetch/", mailboxes.fetch, name="mailbox_fetch"),
+    path("settings/mailboxes/<int:row_id>/reconcile/", mailboxes.reconcile, name="mailbox_reconcile"),
+    path("settings/mailboxes/<int:row_id>/reset/", mailboxes.reset, name="mailbox_reset"),
+    path("settings/ingress/", ingress.addresses, name="ingress"),
+    path("settings/ingress/<int:hook_id>/remove/", ingress.remove, name="ingress_remove"),
     path("settings/parameters/", settings.parameters, name="parameters"),
     path("settings/parameters/<str:key>/", settings.set_parameter, name="set_parameter"),
     path("settings/templates/", settings.section_list(templates.TEMPLATES), name="templates"),

@@ -144,7 +144,10 @@ def test_a_calendar_among_alternatives_is_an_attachment() -> None:
 
 def test_a_signed_mail_shows_its_content_and_keeps_the_signature() -> None:
     raw = multipart("signed", nested("alternative", TEXT, HTML), part("application/pgp-signature", "-----BEGIN"))
-    assert bodies(raw) == ("The text", "<p>The HTML</p>", ["attachment.asc"])
+    assert bodies(raw) == ("The text", "<p>The HTML</p>", [])
+    mail = parse(raw)
+    assert (mail.is_signed, mail.is_encrypted) == (True, False)
+    assert [(one.name, one.content) for one in mail.signatures] == [("attachment.asc", b"-----BEGIN")]
 
 
 def test_an_encrypted_mail_is_kept_as_attachments() -> None:

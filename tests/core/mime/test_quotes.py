@@ -63,9 +63,7 @@ def test_an_attribution_begins_a_quotation_in_every_language(attribution: str, q
         "Från: Alice <alice@shop.example>\nSkickat: den 2 januari 2024\nTill: Bob\nÄmne: Cykel",
         "发件人：Alice <alice@shop.example>\n发送时间：2024年1月2日\n收件人：Bob\n主题：自行车",
         "差出人: Alice <alice@shop.example>\n送信日時: 2024年1月2日\n宛先: Bob\n件名: 自転車",
-        "---------- Forwarded message ---------\nFrom: Alice <alice@shop.example>\nDate: Tue\nSubject: Bike\nTo: Bob",
         "-------- Ursprüngliche Nachricht --------\nVon: Alice",
-        "Begin forwarded message:\n\nFrom: Alice <alice@shop.example>\nSubject: Bike",
     ],
 )
 def test_a_quoted_header_block_ends_the_reply(block: str) -> None:
@@ -164,6 +162,29 @@ def test_a_signature_is_no_reply_but_kept(signature: str, quotation: str) -> Non
 def test_a_long_text_behind_two_dashes_is_no_signature() -> None:
     text = "Before.\n--\n" + "\n".join(f"Line {number} of what I really want to say." for number in range(20))
     assert separate_reply(text).reply == text
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "---------- Forwarded message ---------\nFrom: Alice <alice@shop.example>\nDate: Tue\nSubject: Bike\nTo: Bob",
+        "Begin forwarded message:\n\nFrom: Alice <alice@shop.example>\nSubject: Bike",
+        "-------- Weitergeleitete Nachricht --------\nVon: Alice",
+        "Début du message transféré :\n\n> De: Alice <alice@shop.example>\n> Objet: Vélo",
+        "---------- 転送メッセージ ----------\n差出人: Alice",
+    ],
+)
+def test_what_is_forwarded_below_words_is_kept_with_them(block: str) -> None:
+    text = f"> What is this?\nPlease look at it.\n\n{block}\n\nOn 2 Jan 2024 at 10:00, Carla wrote:\n> Hi\n\n-- \nAlice"
+    parts = separate_reply(text)
+    assert parts.reply == text.partition("\n")[2]
+    assert parts.quoted == "> What is this?"
+    assert parts.rest.startswith(block.partition("\n")[0])
+
+
+def test_a_forward_that_is_itself_marked_is_quoted() -> None:
+    parts = separate_reply("Thanks!\n\n> Begin forwarded message:\n>\n> From: Alice <alice@shop.example>")
+    assert parts.reply == "Thanks!"
 
 
 def test_a_forward_without_own_words_is_its_own_reply() -> None:

@@ -118,3 +118,23 @@ def test_an_address_shows_itself() -> None:
     assert Address("Bob", "Bob", "Ours.example").normal == "bob@ours.example"
     assert Address("", "postmaster", "").spec == "postmaster"
     assert format_address("Doe, Jane", "jane@ours.example") == '"Doe, Jane" <jane@ours.example>'
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "0@:¡",
+        "bob@ours.example。",
+        "bob@ÉCOLE.example．",
+        "İ" * 22 + "@x.example",
+        "<\xa0bob@x.example>",
+        "bob@\u200d.x",
+        "Σς@Σς.example",
+    ],
+)
+def test_the_normal_form_of_an_odd_address_is_its_own_too(written: str) -> None:
+    assert normalize(normalize(written)) == normalize(written)
+
+
+def test_a_domain_that_becomes_no_name_is_none() -> None:
+    assert normalize("0@:¡") == ""

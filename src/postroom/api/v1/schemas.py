@@ -299,12 +299,38 @@ class MadeOut(Schema):
     record_id: int | None
 
 
+class FindingOut(Schema):
+    method: str
+    result: str
+    domain: str
+    aligned: bool
+    by: str
+    detail: str
+
+
+class AuthenticationOut(Schema):
+    """What is known about the author: ``proof`` is proven, unproven, spoofed or not_applicable."""
+
+    proof: str
+    author_domain: str
+    findings: list[FindingOut]
+    reasons: list[ReasonOut]
+
+
 class InboundOut(Schema):
     mail: InboundRowOut
     message_id: str
     peer: str
+    authentication: AuthenticationOut | None
     decisions: list[DecisionOut]
     made: list[MadeOut]
+
+
+class HandedInOut(Schema):
+    """A mail that was handed in, durable under this number of the inbound log."""
+
+    id: int
+    is_new: bool
 
 
 class Trouble(Schema):

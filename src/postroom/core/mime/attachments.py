@@ -19,7 +19,8 @@ from postroom.core.mime.parsed import Attachment, ReportPart
 from postroom.core.mime.parts import Part
 from postroom.core.mime.words import decode_words
 
-MAX_NAME = 200  # characters; common file systems stop at 255 bytes
+MAX_NAME = 200  # bytes in UTF-8; common file systems stop at 255
+MAX_EXTENSION = 20
 DEFAULT_NAME = "attachment"
 
 _EXTENSIONS = {
@@ -58,12 +59,24 @@ _EXTENSIONS = {
     "text/xml": ".xml",
     "video/mp4": ".mp4",
 }
+_TYPES = {extension: kind for kind, extension in reversed(_EXTENSIONS.items())} | {
+    ".htm": "text/html",
+    ".jpeg": "image/jpeg",
+    ".doc": "application/msword",
+    ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ".xls": "application/vnd.ms-excel",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".txt": "text/plain",
+}
 _SPECIAL_NAMES = {
     "text/calendar": "invite.ics",
     "application/ms-tnef": "winmail.dat",
     "application/vnd.ms-tnef": "winmail.dat",
 }
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff<>:"|?*]')
+_DEVICES = frozenset(  # no file names for Windows
+    ("con", "prn", "aux", "nul", *(f"{word}{number}" for word in ("com", "lpt") for number in range(1, 10)))
+)
 _CID = re.compile(r"""cid:([^\s"'<>)]{1,998})""", re.IGNORECASE)
 _ATTACHED_MAILS = frozenset(("message/rfc822", "message/global"))
 
@@ -122,16 +135,25 @@ def attachment_name(part: Part, content: bytes) -> str:
     return _SPECIAL_NAMES.get(part.content_type) or DEFAULT_NAME + _EXTENSIONS.get(part.content_type, "")
 
 
+def type_by_name(name: str) -> str:
+    """The media type that the extension of a file name tells; where mails say none."""
+    _, dot, extension = name.rpartition(".")
+    return _TYPES.get(dot + extension.lower()[:10], "application/octet-stream")
+
+
 def clean_name(name: str) -> str:
-    """A file name without path, control characters and direction overrides, at most `MAX_NAME` long.
+    """A file name without path, control characters, direction overrides and the names of devices, at most `MAX_NAME` long.
 
     ``""`` if nothing stays.
     """
     name = name.replace("\\", "/").rstrip("/ ").rpartition("/")[2]
     name = _FORBIDDEN.sub("_", " ".join(name.split())).strip(" .") if name.strip(". ") else ""
-    if len(name) <= MAX_NAME:
+    if name.partition(".")[0].rstrip().lower() in _DEVICES:
+        name = f"_{name}"
+    if len(name.encode("utf-8", "replace")) <= MAX_NAME:
         return name
     stem, dot, extension = name.rpartition(".")
-    if dot and len(extension) <= 10:
-        return stem[: MAX_NAME - len(extension) - 1] + dot + extension
-    return name[:MAX_NAME]
+    if not dot or len(extension.encode("utf-8", "replace")) > MAX_EXTENSION:
+        stem, dot, extension = name, "", ""
+    room = MAX_NAME - len((dot + extension).encode("utf-8", "replace"))
+    return stem[:MAX_NAME].encode("utf-8", "replace")[:room].decode("utf-8", "ignore").rstrip() + dot + extension

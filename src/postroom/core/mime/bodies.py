@@ -10,17 +10,28 @@ Standards: RFC 2046 5.1 (mixed, alternative), RFC 2387 (related), RFC 3676 (form
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from html import escape
 
 from postroom.core.mime.defects import Defect
+from postroom.core.mime.embedded import cut_out
+from postroom.core.mime.enriched import read_enriched
 from postroom.core.mime.markup import html_to_text, text_to_html
 from postroom.core.mime.parts import Part
 from postroom.core.mime.words import charset_of, decode_text
 
 __all__ = ["Sorted", "html_to_text", "sort_parts", "text_to_html", "unflow"]
 
-_BODY_TYPES = frozenset(("text/plain", "text/html"))
+MAX_BODY = 10_000_000  # bytes of one body as sent; a longer one is cut, and is an attachment as well
+
+MAX_TRANSLATED = 500_000  # characters of bodies that are translated between their two forms
+MAX_FLOWED_LINES = 200_000
+
+_ENRICHED = frozenset(("text/enriched", "text/richtext"))
+_BODY_TYPES = frozenset(("text/plain", "text/html")) | _ENRICHED
+_SIGNATURES = frozenset(("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"))
+_SMIME = frozenset(("application/pkcs7-mime", "application/x-pkcs7-mime"))
 _LESSER_ALTERNATIVES = frozenset(("text/x-amp-html", "text/watch-html", "text/enriched", "text/richtext"))
 _REPORT_TYPES = frozenset(
     (
@@ -48,6 +59,11 @@ class Sorted:
     blocks: list[Block] = field(default_factory=list)
     attachments: list[Part] = field(default_factory=list)
     report_parts: list[Part] = field(default_factory=list)
+    calendars: list[Part] = field(default_factory=list)
+    signatures: list[Part] = field(default_factory=list)
+    is_report: bool = False
+    is_signed: bool = False
+    is_encrypted: bool = False
     defects: list[str] = field(default_factory=list)
 
     def text(self) -> str:
@@ -57,7 +73,7 @@ class Sorted:
             return texts[0] or ""
         if all(text is None for text in texts):
             return ""
-        return _joined(html_to_text(block.html or "") if block.text is None else block.text for block in self.blocks)
+        return _joined(self._as_text())
 
     def html(self) -> str:
         """The HTML body. Blocks that were written in text alone are translated, unless all of them were."""
@@ -66,9 +82,29 @@ class Sorted:
             return htmls[0] or ""
         if all(html is None for html in htmls):
             return ""
-        return "<br>\n".join(
-            text_to_html(block.text or "") if block.html is None else block.html for block in self.blocks
-        )
+        return "<br>\n".join(self._as_html())
+
+    def _as_text(self) -> Iterator[str]:
+        left = MAX_TRANSLATED
+        for block in self.blocks:
+            if block.text is not None:
+                yield block.text
+            elif left > 0:
+                html = block.html or ""
+                left -= len(html)
+                yield html_to_text(html)
+            elif Defect.OVERSIZE not in self.defects:
+                self.defects.append(Defect.OVERSIZE)
+
+    def _as_html(self) -> Iterator[str]:
+        left = MAX_TRANSLATED
+        for block in self.blocks:
+            if block.html is not None:
+                yield block.html
+            else:
+                text = block.text or ""
+                left -= len(text)
+                yield text_to_html(text) if left > 0 else f"<pre>{escape(text)}</pre>"
 
 
 def _joined(texts: Iterable[str]) -> str:
@@ -77,7 +113,7 @@ def _joined(texts: Iterable[str]) -> str:
 
 def sort_parts(root: Part) -> Sorted:
     """Every leaf below ``root`` in its place."""
-    result = Sorted()
+    result = Sorted(is_report=root.content_type == "multipart/report")
     if root.is_multipart:
         result.blocks = _walk(root, result, in_report=False) or _named_body(result)
     elif _is_sole_body(root):
@@ -116,8 +152,13 @@ def _walk(part: Part, result: Sorted, *, in_report: bool) -> list[Block]:
             return _related(part, result, in_report=in_report)
         case "multipart/report":
             return _report(part, result)
+        case "multipart/signed":
+            result.is_signed = True
+        case "multipart/encrypted":
+            result.is_encrypted = True
         case _:
-            return [block for child in part.children for block in _walk(child, result, in_report=in_report)]
+            pass
+    return [block for child in part.children for block in _walk(child, result, in_report=in_report)]
 
 
 def _report(part: Part, result: Sorted) -> list[Block]:
@@ -195,23 +236,50 @@ def _set_aside(part: Part, result: Sorted, *, in_report: bool) -> None:
         result.report_parts.append(part)
         if in_report:
             return
+    elif part.content_type in _SIGNATURES:
+        result.is_signed = True
+        result.signatures.append(part)
+        return
+    elif part.content_type in _SMIME:
+        _note_smime(part, result)
+    elif part.content_type == "text/calendar":
+        result.calendars.append(part)
     result.attachments.append(part)
 
 
+def _note_smime(part: Part, result: Sorted) -> None:
+    """What an S/MIME envelope says that it is (RFC 8551 3.2.2); without a word it is encrypted, the usual kind."""
+    kind = part.parameters.get("smime-type", "").lower()
+    if kind == "signed-data":
+        result.is_signed = True
+    elif kind in ("", "enveloped-data", "authenveloped-data"):
+        result.is_encrypted = True
+
+
 def _read_body(part: Part, result: Sorted) -> Block:
-    data, in_order = part.content()
+    if part.end - part.start > MAX_BODY:
+        result.defects.append(Defect.OVERSIZE)
+        result.attachments.append(part)
+        data, in_order = replace(part, end=part.start + MAX_BODY).content()[0], True
+    else:
+        data, in_order = part.content()
     if not in_order:
         result.defects.append(Defect.BAD_TRANSFER_ENCODING)
     charset = part.parameters.get("charset", "")
     is_html = part.content_type == "text/html"
     if is_html and not charset_of(charset):
         charset = _charset_in_html(data) or charset
+    elif not is_html:
+        data, files = cut_out(data)
+        result.attachments += files
     text, defects = decode_text(data, charset)
     result.defects += defects
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if is_html:
         return Block(html=text)
+    if part.content_type in _ENRICHED:
+        return Block(text=read_enriched(text[:MAX_TRANSLATED]) + text[MAX_TRANSLATED:])
     if part.parameters.get("format", "").lower() == "flowed":
         text = unflow(text, delete_space=part.parameters.get("delsp", "").lower() == "yes")
     return Block(text=text)
@@ -237,7 +305,9 @@ def unflow(text: str, *, delete_space: bool) -> str:
     """
     lines: list[str] = []
     flowing_depth = -1  # of the paragraph that the next line may continue
-    for raw_line in text.split("\n"):
+    written = text.split("\n", MAX_FLOWED_LINES)
+    rest = written.pop() if len(written) > MAX_FLOWED_LINES else None  # what is longer stays as it is
+    for raw_line in written:
         line = raw_line.lstrip(">")
         depth = len(raw_line) - len(line)
         if line[:1] == " ":
@@ -251,4 +321,4 @@ def unflow(text: str, *, delete_space: bool) -> str:
             lines.append(f"{'>' * depth} " if depth and line else ">" * depth)
             lines.append(line[:-1] if flows and delete_space else line)
         flowing_depth = depth if flows else -1
-    return "".join(lines)
+    return "".join(lines if rest is None else [*lines, "\n", rest])

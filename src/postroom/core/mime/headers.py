@@ -261,7 +261,9 @@ def _pairs(rest: str) -> Iterator[tuple[str, str]]:
         name, text = match.groups()
         if text[:1] == '"':
             text = _ESCAPED.sub(r"\1", text[1:-1] if len(text) > 1 and text[-1] == '"' else text[1:])
-        elif " (" in text and "name" not in name.lower():  # a comment; names may have brackets
+            yield name.lower(), text if "*" in name else text.strip()
+            continue
+        if " (" in text and "name" not in name.lower():  # a comment; names may have brackets
             text = text.partition(" (")[0]
         yield name.lower(), text.strip()
 

@@ -19,14 +19,20 @@ _CONTAINER = re.compile(
     r"gmail_quote|gmail_extra|yahoo_quoted|moz-cite-prefix|protonmail_quote|tutanota_quote|zmail_extra|mailspring-quote"
     r"|wordsection-quote|aliyun_quote|foxmail-quote|qmbox|front-blockquote|missive_quote|hey_quote|o_mail_quote|postroom_quote"
     r"|type\s*=\s*[\"']?cite|\scite\s*=|__QUOTED_TEXT__|OLK_SRC_BODY_SECTION|mail-editor-reference-message-container"
-    r"|ms-outlook-mobile-reference-message",
+    r"|ms-outlook-mobile-reference-message|yahoo-quoted|aolmail_|messageReplySection|spark_quote|mailru-blockquote"
+    r"|ntes-mailmaster-quote|isReplyContent|bloop_original|airmail_on|mb-quote|mail-quote|quoted-message|reply-intro"
+    r"|class\s*=\s*[\"']?cite\b|name\s*=\s*[\"']?quote\b|GroupWiseMessageBody|superhuman-reply|edo-reply",
     re.IGNORECASE,
 )
 _REST = re.compile(
     r"""\bid\s*=\s*["']?(?:divRplyFwdMsg|x_divRplyFwdMsg|appendonsend|OutlookMessageHeader|stopSpelling|zwchr|replySplit)\b""",
     re.IGNORECASE,
 )
-_RULE = re.compile(r"border-top:\s*solid\s+#(?:B5C4DF|E1E1E1)|border-top:\s*#B5C4DF\s+1pt\s+solid", re.IGNORECASE)
+_RULE = re.compile(
+    r"border-top:\s{0,9}(?:#B5C4DF\s+1pt\s+solid"
+    r"|(?:1(?:\.0)?p[tx]\s{1,9})?solid\s{1,9}(?:#(?:B5C4DF|E1E1E1)|rgb\((?:181,\s?196,\s?223|225,\s?225,\s?225)\)))",
+    re.IGNORECASE,
+)
 _CONTAINERS = frozenset(("div", "blockquote", "span", "section"))
 _LONGEST = 600  # characters of an attribution, with its entities
 _MOST_TEXTS = 8  # texts in front of a container among which its attribution is looked for

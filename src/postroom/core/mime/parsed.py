@@ -36,6 +36,45 @@ class ReportPart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """A time as a calendar writes it: ``local`` (naive) in the zone that it names, and the instant where that is known."""
+
+    local: datetime
+    zone: str = ""  # as named: "Europe/Berlin", "W. Europe Standard Time", "UTC", "" for the reader's own
+    is_day: bool = False  # a whole day; the time of day is midnight
+    at: datetime | None = None  # aware, UTC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invitation:
+    """A meeting in a text/calendar part (RFC 5545). What was not said is ``""`` or None."""
+
+    method: str = ""  # REQUEST, REPLY, CANCEL, ... (RFC 5546), "" when none is known
+    uid: str = ""
+    summary: str = ""
+    location: str = ""
+    organizer_name: str = ""
+    organizer_address: str = ""
+    start: Moment | None = None
+    end: Moment | None = None
+    attendees: int = 0
+    is_recurring: bool = False
+    is_cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forwarded:
+    """A mail that somebody passed on: what it says of itself. The one who forwards may have changed all of it."""
+
+    author: Address | None = None
+    date: datetime | None = None  # aware, UTC; only where it could be read
+    written_date: str = ""  # as it stands there
+    subject: str = ""
+    message_id: str = ""  # only of an attached mail
+    is_attached: bool = False  # as message/rfc822, else within the text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedMail:
     """A mail that was read. Every field is there whatever the bytes were; ``defects`` says what was wrong with them."""
 
@@ -62,6 +101,11 @@ class ParsedMail:
     reply_text: str = ""  # the new words: text without quotation and signature
     attachments: tuple[Attachment, ...] = ()
     report_parts: tuple[ReportPart, ...] = ()
+    invitations: tuple[Invitation, ...] = ()
+    forwarded: Forwarded | None = None
+    is_signed: bool = False  # S/MIME or PGP; the signature was not verified
+    is_encrypted: bool = False
+    signatures: tuple[Attachment, ...] = ()  # detached ones: kept, and no attachments
     defects: tuple[str, ...] = ()
 
     def header(self, name: str) -> str:

@@ -12,19 +12,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from postroom.core.mime.attachments import read_attachments, read_report_parts
-from postroom.core.mime.bodies import html_to_text, sort_parts
+from postroom.core.mime.bodies import sort_parts
+from postroom.core.mime.contents import MAX_REPLY_SOURCE, Contents, read_contents
 from postroom.core.mime.defects import Defect
 from postroom.core.mime.headers import HeaderBlock, read_addresses, read_block, read_date, read_parameters
-from postroom.core.mime.html_quotes import separate_html_reply
-from postroom.core.mime.parsed import Attachment, ParsedMail, ReportPart
+from postroom.core.mime.parsed import ParsedMail
 from postroom.core.mime.parts import mend_content_type, read_tree
-from postroom.core.mime.quotes import separate_reply
 from postroom.core.mime.words import decode_text, decode_words
 from postroom.core.terms.addresses import Address, normalize
 from postroom.core.terms.message_ids import read_message_ids
 
-MAX_REPLY_SOURCE = 256 * 1024  # characters of a body in which new words are told from quoted ones
 _DELIVERY_FIELDS = frozenset(("delivered-to", "x-original-to", "envelope-to", "x-envelope-to"))
 _READ = _DELIVERY_FIELDS | frozenset(
     ("from", "sender", "reply-to", "to", "cc", "resent-to", "resent-cc", "date", "message-id", "in-reply-to",
@@ -58,20 +55,9 @@ def parse_headers(raw: bytes) -> ParsedMail:
 def _parse(raw: bytes) -> ParsedMail:
     raw, block = _top_block(raw)
     root, defects = read_tree(raw, block)
-    parts = sort_parts(root)
-    html = parts.html()
-    text = parts.text()
-    attachments, more = read_attachments(parts.attachments, html)
-    return _described(
-        block,
-        (root.declared_type, root.parameters),
-        (*defects, *parts.defects, *more),
-        text=text,
-        html=html,
-        reply_text=_new_words(text, html),
-        attachments=attachments,
-        report_parts=read_report_parts(parts.report_parts) if parts.report_parts else (),
-    )
+    contents = read_contents(sort_parts(root), block)
+    contents.defects = (*defects, *contents.defects)
+    return _described(block, (root.declared_type, root.parameters), contents)
 
 
 def _top_block(raw: bytes) -> tuple[bytes, HeaderBlock]:
@@ -95,24 +81,10 @@ def _top_block(raw: bytes) -> tuple[bytes, HeaderBlock]:
     return raw, block
 
 
-def _new_words(text: str, html: str) -> str:
-    """The new words of the plain body, or of the HTML when that is all there is."""
-    if not text and html:
-        text = html_to_text(separate_html_reply(html[:MAX_REPLY_SOURCE]).fresh)
-    return separate_reply(text[:MAX_REPLY_SOURCE]).reply if text else ""
+_NOTHING = Contents()
 
 
-def _described(
-    block: HeaderBlock,
-    content: tuple[str, dict[str, str]],
-    defects: tuple[str, ...] = (),
-    *,
-    text: str = "",
-    html: str = "",
-    reply_text: str = "",
-    attachments: tuple[Attachment, ...] = (),
-    report_parts: tuple[ReportPart, ...] = (),
-) -> ParsedMail:
+def _described(block: HeaderBlock, content: tuple[str, dict[str, str]], contents: Contents = _NOTHING) -> ParsedMail:
     """The mail with this header block, this declared content type with its parameters, and these contents."""
     headers: list[tuple[str, str]] = []
     subject: str | None = None
@@ -125,7 +97,7 @@ def _described(
         headers.append((name, decoded))
         if key == "subject" and subject is None:
             subject = decoded.strip(" ")
-    found = [*block.defects, *defects]
+    found = [*block.defects, *contents.defects]
     message_id = _message_id(values, found)
     header_from = _addresses(values, "from", found)
     sender = _addresses(values, "sender", found)
@@ -148,11 +120,16 @@ def _described(
         references=read_message_ids(" ".join(values["references"])) if "references" in values else (),
         content_type=mend_content_type(content[0]) or "text/plain",
         content_params=content[1],
-        text=text,
-        html=html,
-        reply_text=reply_text,
-        attachments=attachments,
-        report_parts=report_parts,
+        text=contents.text,
+        html=contents.html,
+        reply_text=contents.reply_text,
+        attachments=contents.attachments,
+        report_parts=contents.report_parts,
+        invitations=contents.invitations,
+        forwarded=contents.forwarded,
+        is_signed=contents.is_signed,
+        is_encrypted=contents.is_encrypted,
+        signatures=contents.signatures,
         defects=tuple(dict.fromkeys(map(str, found))) if found else (),
     )
 

@@ -20,6 +20,9 @@ from postroom.core.mime.words import decode_base64, decode_words
 
 MAX_DEPTH = 24
 MAX_PARTS = 1_000
+MAX_GUESSED = 1_000_000  # bytes in which an undeclared boundary is looked for
+MAX_UU_LINES = 1_000_000  # 60 MB in lines of the usual length
+MAX_DELIMITERS = 100_000  # places looked at that may be one
 MAX_BOUNDARY = 1_000  # RFC 2046 allows 70; one of 700 was seen
 
 
@@ -32,7 +35,7 @@ class Part:
     end: int
     content_type: str = "text/plain"
     parameters: dict[str, str] = field(default_factory=dict)
-    encoding: str = ""  # "base64", "quoted-printable", "uuencode", or "" for none
+    encoding: str = ""  # "base64", "quoted-printable", "uuencode", "yenc", or "" for none
     disposition: str = ""
     disposition_parameters: dict[str, str] = field(default_factory=dict)
     content_id: str = ""
@@ -54,6 +57,8 @@ class Part:
                 return decode_base64(data)
             case "quoted-printable":
                 return _decode_quoted_printable(data), True
+            case "yenc":
+                return _decode_yenc(data), True
             case _:
                 return _decode_uu(data)
 
@@ -118,7 +123,7 @@ class _Reader:
         if depth >= MAX_DEPTH:
             self.defects.append(Defect.TOO_DEEP)
             return
-        boundary = part.parameters.get("boundary", "").encode("utf-8", "replace")[:MAX_BOUNDARY]
+        boundary = part.parameters.get("boundary", "").encode("utf-8", "replace")[:MAX_BOUNDARY].rstrip()
         split = _split(self.raw, part.start, part.end, boundary)
         if not split.spans:
             self.defects.append(Defect.BROKEN_BOUNDARY)
@@ -174,7 +179,9 @@ def _split(raw: bytes, start: int, end: int, boundary: bytes) -> _Split:
     begun = first = -1  # where the open part began; where the first delimiter is
     is_closed = False
     position = raw.find(delimiter, start, end)
-    while position >= 0 and len(spans) <= MAX_PARTS:
+    looked_at = 0
+    while position >= 0 and len(spans) <= MAX_PARTS and looked_at < MAX_DELIMITERS:
+        looked_at += 1
         behind = position + len(delimiter)
         if position == start or raw[position - 1] == 10:
             line_end = raw.find(b"\n", behind, end)
@@ -187,7 +194,7 @@ def _split(raw: bytes, start: int, end: int, boundary: bytes) -> _Split:
                 is_closed = rest == b"--"
                 begun, behind = -1 if is_closed else line_end, max(behind, line_end - 1)
         position = raw.find(delimiter, behind, end)
-    if begun >= 0 and position < 0:
+    if begun >= 0 and (position < 0 or looked_at == MAX_DELIMITERS):
         spans.append((begun, end))
     return _Split(spans, is_closed, end if first < 0 else first)
 
@@ -208,7 +215,7 @@ def _guess_boundary(raw: bytes, start: int, end: int) -> bytes:
 
     A line of dashes and a word before a Content field.
     """
-    found = _DELIMITER_LINE.search(raw, start, end)
+    found = _DELIMITER_LINE.search(raw, start, min(end, start + MAX_GUESSED))
     return found[1] if found else b""
 
 
@@ -256,11 +263,13 @@ def _decode_quoted_printable(data: bytes) -> bytes:
 
 
 def _decode_uu(data: bytes) -> tuple[bytes, bool]:
-    lines = data.replace(b"\r\n", b"\n").split(b"\n")
+    lines = data.replace(b"\r\n", b"\n").split(b"\n", MAX_UU_LINES)
+    in_order = len(lines) <= MAX_UU_LINES
+    lines = lines[:MAX_UU_LINES]
     begin = next((number for number, line in enumerate(lines) if line.startswith(b"begin ")), None)
     if begin is None:
         return data, False
-    pieces, in_order = [], True
+    pieces = []
     for line in lines[begin + 1 :]:
         if line.strip() in (b"end", b"`", b""):
             break
@@ -273,3 +282,15 @@ def _decode_uu(data: bytes) -> tuple[bytes, bool]:
             except UuError:
                 break
     return b"".join(pieces), in_order
+
+
+_YENC_SHIFT = bytes((byte - 42) & 255 for byte in range(256))
+_YENC_ESCAPE = re.compile(rb"=(.)", re.DOTALL)
+
+
+def _decode_yenc(data: bytes) -> bytes:
+    """yEnc draft 1.3: every byte stands 42 higher; those that would harm are 64 higher still, behind an equals sign."""
+    plain = data.replace(b"\r", b"").replace(b"\n", b"")
+    if b"=" in plain:
+        plain = _YENC_ESCAPE.sub(lambda match: bytes([(match[1][0] - 64) & 255]), plain)
+    return plain.translate(_YENC_SHIFT)

@@ -3,7 +3,7 @@
 Duty: to split the plain text of a mail into reply, quotation and signature. Every line lands in exactly one
 of them.
 Laws: never raises, linear; when in doubt a line belongs to the reply: a quotation that stays is ugly, a word
-that is lost costs a customer. A mail that consists of a forward alone is its own reply.
+that is lost costs a customer. What is forwarded belongs to the reply: its readers have not seen it.
 Standards: none; RFC 3676 4.3 (the "-- " line) and 4.5 (quote marks), and the habits of mail programs (see
 `quote_words`).
 """
@@ -11,23 +11,25 @@ Standards: none; RFC 3676 4.3 (the "-- " line) and 4.5 (quote marks), and the ha
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from postroom.core.mime.quote_words import (
     DATE,
-    DEVICES,
+    FORWARDS,
     FROM,
+    INNER_VERBS,
     OPENINGS,
-    SENT_FROM,
+    QUOTING,
     SEPARATORS,
     SUBJECT,
     TO,
     VERBS,
 )
+from postroom.core.mime.signatures import start_of_signature
 
 MOST_ATTRIBUTION_LINES = 4  # of a wrapped "On ... wrote:"
 MOST_HEADER_LINES = 14  # of a quoted header block, wrapped ones included
-MOST_SIGNATURE_LINES = 15
+MOST_REST_LINES = 60  # of what is another's: enough to see whose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,32 +39,46 @@ class SeparatedReply:
     reply: str
     quoted: str
     signature: str
+    rest: str = field(default="", compare=False, repr=False)  # from where on everything is another's, "" for nowhere
 
 
 def separate_reply(text: str) -> SeparatedReply:
     """The new words of a mail, the quotations taken from between them, and the signatures."""
     lines = text.replace("\r\n", "\n").split("\n")
     quoted, cut = _find_quotations(lines)
+    rest = "\n".join(lines[cut : cut + MOST_REST_LINES])
+    own = cut if cut < len(lines) and _is_forward_line(lines[cut]) else len(lines)  # a forward belongs to the reply
     reply: list[str] = []
     quotation: list[str] = []
     signature: list[str] = []
     start = 0
-    while start < len(lines):
+    while start < own:
         try:
-            end = quoted.index(not quoted[start], start)
+            end = quoted.index(not quoted[start], start, own)
         except ValueError:
-            end = len(lines)
+            end = own
         if quoted[start]:
             quotation += lines[start:end]
+        elif end - start == 1 and not lines[start]:
+            reply.append("")
         else:
-            tail = _signature_start(lines, start, end)
+            tail = start_of_signature(lines, start, end)
             reply += lines[start:tail]
             signature += lines[tail:end]
         start = end
-    words = _tidy(reply)
-    if not words and cut < len(lines):  # a forward without a word of one's own, or a quotation that was misread
-        return SeparatedReply(reply=_tidy(lines), quoted="", signature="")
-    return SeparatedReply(reply=words, quoted=_tidy(quotation), signature=_tidy(signature))
+    words = _tidy(reply + lines[own:])
+    if not words and cut < len(lines):  # a quotation that was misread, or an answer without a word of its own
+        return SeparatedReply(reply=_tidy(lines), quoted="", signature="", rest=rest)
+    return SeparatedReply(reply=words, quoted=_tidy(quotation), signature=_tidy(signature), rest=rest)
+
+
+def _is_forward_line(line: str) -> bool:
+    return _core(line) in _FORWARDS
+
+
+def _core(line: str) -> str:
+    """The words of a separator without its dashes."""
+    return line.strip(_RULE_MARKS + " :：>\t").lower().replace("i\u0307", "i")
 
 
 def _tidy(lines: list[str]) -> str:
@@ -88,12 +104,15 @@ def _find_quotations(lines: list[str]) -> tuple[list[bool], int]:
             pass
         elif line[0] == ">":
             quoted[number] = True
+            if line[:4] == ">>> " and _is_groupwise(lines, number, line):
+                quoted[number:] = [True] * (len(lines) - number)
+                return quoted, number
         elif (line[0] in _RULE_MARKS or ":" in line or "：" in line) and (
             cut := _start_of_rest(lines, number, line)
         ) is not None:
             quoted[cut:] = [True] * (len(lines) - cut)
             return quoted, cut
-        elif line[-1] in ":：" or (line[-2:] in _VERB_TAILS and _ends_with_verb(line)):
+        elif line[-1] in _ATTRIBUTION_ENDS or (line[-2:] in _VERB_TAILS and _ends_with_verb(line)):
             found = _attribution(lines, number)
             if found is not None:
                 start, column, is_strong = found
@@ -148,9 +167,13 @@ _ADDRESS_AT_END = re.compile(
 _OPENING_WORDS = "|".join(sorted(map(re.escape, OPENINGS), key=len, reverse=True))
 _OPENS = re.compile(rf"[-*_ ]*(?:{_OPENING_WORDS})[ ,.]", re.IGNORECASE)
 _OPENS_INSIDE = re.compile(r"(?<=\S)(?: +|-{2,} ?)((?:On|Am|Le|El|Il|Em|Op|Den) (?=[^ ]))")
-_END_MARKS = " :：*_\t\u200e\u200f\u202c\xa0"
-_VERB_TAILS = frozenset(verb[-2:] for verb in VERBS)
+_END_MARKS = " :：*_\t-\u200e\u200f\u202c\xa0"
+_ATTRIBUTION_ENDS = frozenset(":：*\u200e\u200f\u202c\u2069")
+_DIRECTIONS = dict.fromkeys([0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+_VERB_TAILS = frozenset([*(verb[-2:] for verb in VERBS), "--"])
 _ENDINGS = tuple(verb if ord(verb[0]) > 0x2E80 else f" {verb}" for verb in VERBS)
+_INNER = re.compile(rf"(?:{'|'.join(map(re.escape, INNER_VERBS))})", re.IGNORECASE)
+_QUOTES = re.compile(rf"(?:{'|'.join(map(re.escape, QUOTING))})[ :]", re.IGNORECASE)
 
 
 def _ends_with_verb(line: str) -> bool:
@@ -163,9 +186,12 @@ def _attribution(lines: list[str], number: int) -> tuple[int, int, bool] | None:
     One in doubt counts only when marked lines follow it.
     """
     joined = ""
+    weak: tuple[int, int, bool] | None = None
     for start in range(number, max(number - MOST_ATTRIBUTION_LINES, -1), -1):
         line = lines[start].strip()
         if not line or line[0] == ">" or len(joined) + len(line) > 500:
+            break
+        if weak is not None and not _may_begin_above(line, joined):
             break
         joined = f"{line} {joined}" if joined else line
         inside = None if _OPENS.match(line) else _OPENS_INSIDE.search(lines[start])
@@ -175,28 +201,71 @@ def _attribution(lines: list[str], number: int) -> tuple[int, int, bool] | None:
             if certainty_of_attribution(rest) > 1:
                 return start, column, False
         certainty = certainty_of_attribution(joined)
-        if certainty:
-            return start, 0, certainty > 1
-    return None
+        if certainty > 1:
+            return start, 0, True
+        if certainty and weak is None:
+            weak = start, 0, False
+    return weak
+
+
+def _may_begin_above(line: str, below: str) -> bool:
+    """Whether what may be an attribution was wrapped: in the middle of an address, behind it, or behind the date."""
+    if (
+        below[0] in "<("
+        or (line[-1] == ">" and _INNER.match(below) is not None)
+        or (line[-1] == ">" and _ZH.match(below))
+    ):
+        return True
+    has_date = _TIME.search(line) or _DATE.search(line)
+    return bool(has_date) and line[-1] not in ".!?:" and (_OPENS.match(line) is not None or line[0].isdigit())
+
+
+_ZH = re.compile("[于於]")
 
 
 def certainty_of_attribution(text: str) -> int:
     """2 for an attribution beyond doubt, 1 for what may be one, 0 for none."""
-    end = text.rstrip(_END_MARKS)
-    has_verb = _ends_with_verb(text)
+    if not text.isascii():
+        text = text.translate(_DIRECTIONS).strip()
+    if not text:
+        return 0
     has_time, has_date = _TIME.search(text) is not None, _DATE.search(text) is not None
-    opens = _OPENS.match(text) is not None
     has_address = "@" in text and _ADDRESS.search(text) is not None
-    if has_verb:
-        if (has_time or has_date) and (opens or has_address or text[0].isdigit()) and len(text) <= 400:
-            return 2 if has_address or (has_time and has_date) else 1
-        return 1 if len(text) <= 100 and text[-1] in ":：" and not text[0].islower() and len(text.split()) <= 9 else 0
-    if (has_time or has_date) and _ADDRESS_AT_END.search(end):
+    if _ends_with_verb(text):
+        return _with_verb(text, has_time=has_time, has_date=has_date, has_address=has_address)
+    if not (has_time or has_date):
+        return 1 if text[-1] in ":：" and len(text) <= 300 and _QUOTES.match(text) is not None else 0
+    if _ADDRESS_AT_END.search(text.rstrip(_END_MARKS)):
         return 2
-    if opens and has_time and has_date:  # "Am 2.1.2024 um 15:04 schrieb Alice:"
+    return _with_inner_verb(text, is_dated=has_time and has_date, has_address=has_address)
+
+
+def _with_verb(text: str, *, has_time: bool, has_date: bool, has_address: bool) -> int:
+    """ "On Monday Alice wrote:" """
+    is_open = has_address or text[0].isdigit() or _OPENS.match(text) is not None
+    if (has_time or has_date) and is_open and len(text) <= 400:
+        return 2 if has_address or (has_time and has_date) else 1
+    return 1 if len(text) <= 100 and text[-1] in ":：" and not text[0].islower() and len(text.split()) <= 9 else 0
+
+
+def _with_inner_verb(text: str, *, is_dated: bool, has_address: bool) -> int:
+    """ "Am 2.1.2024 um 15:04 schrieb Alice:", "Alice <...> ezt írta (2024. jan. 2., 15:04):" """
+    is_closed = text[-1] in ":：*" and len(text) <= 300
+    if _OPENS.match(text) is not None and is_dated:
         lowered = text.lower()
-        return 2 if any(f"{ending} " in lowered for ending in _ENDINGS) else 1
-    return 0
+        has_verb = any(f"{ending} " in lowered for ending in _ENDINGS) or _INNER.search(text) is not None
+        return 2 if has_verb else 1
+    if is_closed and _INNER.search(text) is not None:
+        return 2 if has_address and is_dated else 1
+    return 1 if is_closed and _QUOTES.match(text) is not None else 0
+
+
+def _is_groupwise(lines: list[str], number: int, line: str) -> bool:
+    """ ">>> Alice <alice@shop.example> 1/2/2024 3:04 PM >>>" above what GroupWise quotes without marks."""
+    above = next((one for one in reversed(lines[max(0, number - 3) : number]) if one.strip()), "")
+    if above.lstrip()[:1] == ">" or not (_TIME.search(line) and _DATE.search(line)):
+        return False
+    return line.endswith(">>>") or _INNER.search(line) is not None
 
 
 # -- quoted header blocks and separators -----------------------------------------------------------------
@@ -207,7 +276,9 @@ _KINDS = {
     for label in labels
 }
 _SEPARATORS = frozenset(SEPARATORS)
-_RULE_MARKS = "-_=*~—–─"
+_RULE_MARKS = "-_=*~—–─‐‑"
+_DASHES = frozenset(("--", "__", "==", "**", "‐‐"))
+_FORWARDS = frozenset(FORWARDS)
 
 
 def _start_of_rest(lines: list[str], number: int, line: str) -> int | None:
@@ -216,8 +287,10 @@ def _start_of_rest(lines: list[str], number: int, line: str) -> int | None:
     At a separator, or at a quoted header block and the rule above it.
     """
     if line[0] in _RULE_MARKS or line[-1] in ":：":
-        core = line.strip(_RULE_MARKS + " :：>\t").lower()
-        if core in _SEPARATORS and _is_separator(lines, number, line):
+        core = _core(line)
+        if (core in _SEPARATORS or core in _FORWARDS) and _is_separator(lines, number, line):
+            return number
+        if core.startswith("original message ") and line[:2] in _DASHES and line[-2:] in _DASHES:  # "... from Alice"
             return number
     if ":" in line[:45] or "：" in line[:30]:
         rule = _rule_above(lines, number)
@@ -231,33 +304,37 @@ def _is_separator(lines: list[str], number: int, line: str) -> bool:
     if line[0] in _RULE_MARKS and line[1:2] and line[1] in _RULE_MARKS:
         return True
     follows = _next_line(lines, number + 1)
-    return follows < len(lines) and _label(lines[follows]) is not None
+    return follows < len(lines) and label_of(lines[follows].lstrip("> ")) is not None
 
 
-def _label(line: str) -> str | None:
-    """Which header field a line shows: ``*Von:* Alice`` is ``from``."""
+def label_of(line: str) -> str | None:
+    """Which header field a line shows: ``*Von:* Alice`` is ``from``; None for none."""
     label, colon, _ = line.strip().replace("：", ":", 1).partition(":")
     return _KINDS.get(label.strip("*_ \t\xa0").lower()) if colon else None
 
 
 def _rule_above(lines: list[str], number: int) -> int:
-    """The line where the horizontal rule right above this line stands, else ``number``."""
+    """The line where the horizontal rule above this line stands, else ``number``.
+
+    Dashes that do not touch it may end the words above them, as people do; other rules are a program's.
+    """
     above = number - 1
     while above >= 0 and number - above <= 3 and not lines[above].strip():
         above -= 1
     rule = lines[above].strip() if above >= 0 else ""
-    return above if len(rule) >= 3 and not rule.strip(_RULE_MARKS) else number
+    is_rule = len(rule) >= 3 and not rule.strip(_RULE_MARKS)
+    return above if is_rule and (above == number - 1 or rule.strip("-")) else number
 
 
 def _is_header_block(lines: list[str], number: int, *, has_rule: bool) -> bool:
     """At least three kinds of fields, the sender among them, and a sign that they are a mail's."""
-    if _label(lines[number]) is None:
+    if label_of(lines[number]) is None:
         return False
     kinds: set[str] = set()
     is_mail = has_rule
     strangers = 0
     for line in lines[number : number + MOST_HEADER_LINES]:
-        kind = _label(line)
+        kind = label_of(line)
         if kind is None:
             strangers += 1
             if strangers > 2:
@@ -269,47 +346,3 @@ def _is_header_block(lines: list[str], number: int, *, has_rule: bool) -> bool:
         is_mail = is_mail or (kind in ("from", "to") and "@" in line) or line.lstrip().startswith("*")
     is_mail = is_mail or {"date", "subject"} <= kinds
     return is_mail and "from" in kinds and len(kinds) >= 3
-
-
-# -- signatures ------------------------------------------------------------------------------------------
-
-_PHRASES = "|".join(sorted(map(re.escape, SENT_FROM), key=len, reverse=True))
-_DEVICES = "|".join(sorted(map(re.escape, DEVICES), key=len, reverse=True))
-_MOBILE = re.compile(
-    rf"[-–—*_ ]*(?:(?:{_PHRASES}) ?(?:[^\s,.]+ ){{0,3}}?\S{{0,12}}(?:{_DEVICES})"
-    r"|\S{2,12}(?: \S{2,8}){0,2} outlook (?:for|für|pour|para|per|voor|til|för|dla|для) \S)",
-    re.IGNORECASE,
-)
-_SIGNATURE_MARKS = ("--", "__")
-_LIST_FOOTER = re.compile(r"mailing.list|listinfo|unsubscribe|googlegroups", re.IGNORECASE)
-
-
-def _signature_start(lines: list[str], start: int, end: int) -> int:
-    """Where the signature of the fresh lines ``start:end`` begins; ``end`` without one."""
-    cut = end
-    for number in range(end - 1, max(start, end - 3 * MOST_SIGNATURE_LINES) - 1, -1):
-        line = lines[number]
-        if line[:2] not in _SIGNATURE_MARKS:
-            continue
-        line = line.rstrip()
-        if line == "--" or (not line.strip("_") and _is_list_footer(lines, number, end)):
-            if sum(1 for one in lines[number + 1 : cut] if one.strip()) <= MOST_SIGNATURE_LINES:
-                cut = number
-            break
-    while True:
-        last = cut - 1
-        while last >= start and not lines[last].strip():
-            last -= 1
-        if last < start or len(lines[last]) > 400 or not _is_mobile_signature(lines[last].strip()):
-            return cut
-        cut = last
-
-
-def _is_mobile_signature(line: str) -> bool:
-    """ "Sent from my iPhone", in one line and not as the beginning of a sentence."""
-    found = _MOBILE.match(line)
-    return found is not None and len(line.partition("<")[0].partition("http")[0]) <= 80
-
-
-def _is_list_footer(lines: list[str], number: int, end: int) -> bool:
-    return any(_LIST_FOOTER.search(line[:500]) for line in lines[number + 1 : min(end, number + 6)])

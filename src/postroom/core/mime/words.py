@@ -17,6 +17,7 @@ from encodings.aliases import aliases
 from functools import lru_cache
 
 from postroom.core.mime.defects import Defect
+from postroom.core.mime.guessing import decode_jis, guess_charset, looks_like_utf16
 
 # Codecs that turn bytes into bytes, that are quadratic, or that some platforms lack.
 _NOT_FOR_MAIL = frozenset(
@@ -91,7 +92,7 @@ _CHAINS = {  # a declared charset is read as its superset in practice first
     "euc_kr": ("cp949",),
     "shift_jis": ("cp932", "shift_jisx0213"),
     "euc_jp": ("euc_jp", "euc_jis_2004"),
-    "iso2022_jp": ("iso2022_jp", "iso2022_jp_ext", "iso2022_jp_2004", "euc_jp"),
+    "iso2022_jp": ("iso2022_jp", "iso2022_jp_ext", "iso2022_jp_2004"),
 }
 _UTF8 = frozenset({"utf_8", "utf_8_sig", "ascii"})
 _UNDECLARED = frozenset(
@@ -126,8 +127,8 @@ def _charset_of(name: str) -> str:
 def decode_text(data: bytes, charset: str = "") -> tuple[str, tuple[str, ...]]:
     """The text of these bytes and what was wrong with them.
 
-    The declared charset (its superset in practice) comes first, then UTF-8, then windows-1252; without a
-    declaration UTF-8 comes first. What still does not fit becomes U+FFFD.
+    The declared charset (its superset in practice) comes first, then UTF-8, then what is evident (see `guessing`), then
+    windows-1252; without a declaration UTF-8 comes first. What still does not fit becomes U+FFFD.
     """
     codec = charset_of(charset)
     if codec in _UTF8 or not codec:
@@ -142,13 +143,18 @@ def decode_text(data: bytes, charset: str = "") -> tuple[str, tuple[str, ...]]:
 def _decode_utf8(data: bytes, *, declared: bool) -> tuple[str, tuple[str, ...]]:
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return storable(data.decode("utf-16", "replace")), ()
+    if b"\0" in data and (codec := looks_like_utf16(data)):
+        return storable(data.decode(codec, "replace")), (Defect.WRONG_CHARSET,)
     try:
         return data.decode("utf-8-sig" if data[:1] == b"\xef" else "utf-8"), ()
     except UnicodeDecodeError:
         text = data.decode("utf-8", "replace")
     if declared and _is_mostly_utf8(text):
         return text, (Defect.UNDECODABLE_TEXT,)
-    return _decode_western(data), (Defect.UNDECODABLE_TEXT,)
+    codec = guess_charset(data)
+    if codec == "cp1252":
+        return _decode_western(data), (Defect.UNDECODABLE_TEXT,)
+    return storable(data.decode(codec, "replace")), (Defect.WRONG_CHARSET,)
 
 
 def _is_mostly_utf8(text: str) -> bool:
@@ -163,20 +169,54 @@ def _decode_western(data: bytes) -> str:
 
 
 _WESTERN = {byte: bytes([byte]).decode("cp1252") for byte in range(0x80, 0xA0) if byte not in b"\x81\x8d\x8f\x90\x9d"}
+_WESTERN_CODECS = frozenset(("latin_1", "iso8859_1", "iso8859_15", "cp1252"))
 
 
 def _decode_declared(data: bytes, codec: str) -> tuple[str, tuple[str, ...]]:
+    if codec.startswith("utf_16"):
+        return _decode_utf16(data, codec)
+    if codec in _WESTERN_CODECS and not data.isascii() and (text := _strict(data, "utf-8-sig")) is not None:
+        return text, (Defect.WRONG_CHARSET,)  # what is UTF-8 throughout was not western by chance
     for candidate in _CHAINS.get(codec, (codec,)):
-        try:
-            return data.decode(candidate), ()
-        except (UnicodeError, LookupError):
-            continue
+        if (text := _strict(data, candidate)) is not None:
+            return text, ()
+    return _decode_damaged(data, codec)
+
+
+def _strict(data: bytes, codec: str) -> str | None:
+    try:
+        return data.decode(codec)
+    except (UnicodeError, LookupError):
+        return None
+
+
+def _decode_damaged(data: bytes, codec: str) -> tuple[str, tuple[str, ...]]:
+    """Bytes that the declared charset does not have."""
+    if codec.startswith("iso2022_jp") and b"\x1b" in data:
+        text = decode_jis(data)
+        return text, () if data.isascii() and "\ufffd" not in text else (Defect.UNDECODABLE_TEXT,)
     if codec.startswith(("iso8859", "cp", "mac", "koi8", "latin")):
         return data.decode(codec, "replace"), (Defect.UNDECODABLE_TEXT,)
+    if (utf8 := _strict(data, "utf-8")) is not None:
+        return utf8, (Defect.UNDECODABLE_TEXT,)
+    guessed = guess_charset(data)
+    if guessed != "cp1252":
+        return data.decode(guessed, "replace"), (Defect.WRONG_CHARSET,)
+    return _replace(data, _CHAINS.get(codec, (codec,))[0]), (Defect.UNDECODABLE_TEXT,)
+
+
+def _decode_utf16(data: bytes, codec: str) -> tuple[str, tuple[str, ...]]:
+    """Without a byte order mark the order is seen from the NULs, else it is the little-endian one that programs write (WHATWG)."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        codec = "utf_16"
+    elif b"\0" not in data and data.isascii():
+        return data.decode("ascii"), (Defect.WRONG_CHARSET,)
+    elif codec == "utf_16":
+        codec = looks_like_utf16(data) or "utf_16_le"
     try:
-        return data.decode("utf-8"), (Defect.UNDECODABLE_TEXT,)
-    except UnicodeDecodeError:
-        return _replace(data, _CHAINS.get(codec, (codec,))[0]), (Defect.UNDECODABLE_TEXT,)
+        return data.decode(codec), ()
+    except UnicodeError:
+        return data.decode(codec, "replace"), (Defect.UNDECODABLE_TEXT,)
 
 
 def _replace(data: bytes, codec: str) -> str:
@@ -205,7 +245,7 @@ _WORD = re.compile(
     r"=\?([^?\s]{1,64})\?([bBqQ])\?([^?]*(?:\?(?!=)[^?]*){0,8})\?="
     r"|=\?([^?\s]{1,64})\?([bBqQ])\?([^?\s]{1,200})\??\Z"  # cut off at the end of the field
 )
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
+_NOT_BASE64 = bytes(sorted({*range(256)} - {*b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"}))
 LINE_BREAKING = dict.fromkeys([*range(32), *range(127, 160), 0x2028, 0x2029], " ")  # controls and separators
 
 
@@ -222,7 +262,7 @@ def decode_words(value: str) -> str:
 
 def _decoded_pieces(value: str) -> list[str]:
     pieces: list[str] = []
-    run: list[bytes] = []
+    run: list[tuple[str, str]] = []  # text and encoding of neighbouring words
     run_charset = ""
     end = 0
     for match in _WORD.finditer(value):
@@ -230,19 +270,30 @@ def _decoded_pieces(value: str) -> list[str]:
         gap = value[end : match.start()]
         charset = charset.lower()
         if run and (charset != run_charset or gap.strip(" \t\r\n")):
-            pieces.append(decode_text(b"".join(run), run_charset)[0])
+            pieces.append(_decoded_run(run, run_charset))
             run = []
             if gap.strip(" \t\r\n"):
                 pieces.append(gap)
         elif not run:
             pieces.append(gap)
-        run.append(_word_bytes(text, encoding))
+        run.append((text, encoding))
         run_charset = charset
         end = match.end()
     if run:
-        pieces.append(decode_text(b"".join(run), run_charset)[0])
+        pieces.append(_decoded_run(run, run_charset))
     pieces.append(value[end:])
     return pieces
+
+
+def _decoded_run(run: list[tuple[str, str]], charset: str) -> str:
+    """Words are joined as bytes; where that gives no text, as base64: some senders cut that anywhere."""
+    if len(run) == 1:
+        return decode_text(_word_bytes(*run[0]), charset)[0]
+    text, defects = decode_text(b"".join([_word_bytes(*word) for word in run]), charset)
+    if defects and all(encoding in "bB" and "=" not in word for word, encoding in run[:-1]):
+        again, more = decode_text(_word_bytes("".join(word for word, _ in run), "b"), charset)
+        return text if more else again
+    return text
 
 
 def _word_bytes(text: str, encoding: str) -> bytes:
@@ -268,7 +319,7 @@ def decode_base64(data: bytes) -> tuple[bytes, bool]:
 
 
 def _mend_base64(data: bytes) -> bytes:
-    data = _NOT_BASE64.sub(b"", data)
+    data = data.translate(None, _NOT_BASE64)
     if len(data) % 4 == 1:
         data = data[:-1]
     return a2b_base64(data + b"=" * (-len(data) % 4))

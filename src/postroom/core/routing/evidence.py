@@ -15,6 +15,7 @@ from dataclasses import replace
 from postroom.core.mime.parsed import ParsedMail
 from postroom.core.reports.delivery_reports import DeliveryReport
 from postroom.core.reports.reading import read_report
+from postroom.core.routing.authenticity import UNASKED, Authenticity
 from postroom.core.routing.automatic import read_machine_signs
 from postroom.core.routing.loops import normal_text_digest
 from postroom.core.routing.recipients import read_recipient
@@ -48,6 +49,7 @@ def collect(
     size: int,
     content_digest: str,
     our_mark: str,
+    authenticity: Authenticity = UNASKED,
 ) -> Evidence:
     """What the mail shows. ``size`` in bytes; ``content_digest`` stands in for a missing Message-ID; ``our_mark`` is the
     text by which mails of this installation name themselves in `MARK_HEADERS` (``""``: none yet)."""
@@ -82,6 +84,7 @@ def collect(
         wants_no_answer=signs.wants_no_answer,
         has_our_mark=_has_our_mark(mail, our_mark) or (is_automatic and _answers_our_notice(mail)),
         is_bounce_addressed=any(r.token is not None and r.token.purpose == "b" for r in recipients),
+        authenticity=authenticity,
         subject_is_reply=bool(_REPLY_PREFIX.match(mail.subject)),
         trace=read_trace(mail.all_headers(MARK_HEADERS[0])),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from postroom.core.routing.claims import has_no_part, is_mistrusted
 from postroom.core.routing.recipients import Meaning, matching_aliases, meaning
 from postroom.core.routing.verdicts import AliasFact, Evidence, Facts, MessageFact, Recipient
 from postroom.core.tokens.addresses import TokenPurpose
@@ -54,13 +55,16 @@ def is_elsewhere(alias: AliasFact, answered: MessageFact) -> bool:
 
 
 def is_unverified(message: MessageFact, evidence: Evidence, facts: Facts) -> bool:
-    """Who merely knows a Message-ID is not yet a party to its record: he neither follows it, nor is it his, nor did he
-    take part before, nor is he a colleague."""
-    if facts.author.is_alias:
+    """Found by a Message-ID, which many may know: the author must be proven, and have a part in the record."""
+    return not evidence.authenticity.vouches or has_no_part(message, evidence, facts)
+
+
+def is_unverified_by_token(message: MessageFact, evidence: Evidence, facts: Facts) -> bool:
+    """Found by a signed reply address, which only readers of the message know: where the author is not proven he must have a part
+    in the record, or another reader speaks under his name."""
+    if is_mistrusted(evidence, facts):
         return True
-    author = facts.author.within(message.company_id, message.record_id)
-    is_his = bool(evidence.author_normal) and evidence.author_normal == message.record_address
-    return not (author.is_colleague or is_his or message.author_took_part or message.record_id in author.follows)
+    return not evidence.authenticity.vouches and has_no_part(message, evidence, facts)
 
 
 def may_thread(evidence: Evidence, facts: Facts) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from postroom.core.reports.delivery_reports import DeliveryReport
+from postroom.core.routing.authenticity import UNASKED, Authenticity
 from postroom.core.terms.addresses import Address
 from postroom.core.terms.reasons import Reason
 from postroom.core.terms.states import AliasPolicy, Door
@@ -60,6 +61,7 @@ class Evidence:
     wants_no_answer: bool = False  # X-Auto-Response-Suppress asks for no report: no sign of an automatic mail
     report_token: AddressToken | None = None  # a genuine bounce token in the return path that the report quotes
     trace: tuple[str, ...] = ()  # marks of the installations that relayed it, nearest first
+    authenticity: Authenticity = UNASKED  # what is known about the author beyond his own words
 
     @property
     def bounce_numbers(self) -> tuple[int, ...]:
@@ -219,6 +221,7 @@ class CreateRecord:
     kind: str
     company_id: int
     alias_id: int | None = None
+    unverified: bool = False
     reasons: tuple[Reason, ...] = ()
 
 

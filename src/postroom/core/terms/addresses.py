@@ -50,16 +50,17 @@ def normalize_domain(domain: str) -> str:
         labels = domain.split(".")
         return domain if all(_is_label(label) for label in labels) else ""
     try:
-        return domain.encode("idna").decode("ascii").lower()
+        encoded = domain.encode("idna").decode("ascii").lower().rstrip(".")
     except UnicodeError:
         return ""
+    return encoded if len(encoded) <= 253 and all(map(_is_label, encoded.split("."))) else ""
 
 
 _PLAIN = re.compile(r"([A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64})@([A-Za-z0-9.-]{1,253})")  # nearly all there are
 
 
 def normalize(spec: str) -> str:
-    """``Bob@EXÄMPLE.org`` becomes ``bob@xn--exmple-cua.org``; ``""`` for what is no addr-spec. Never raises."""
+    """``Bob@EXÄMPLE.org`` becomes ``bob@xn--exmple-cua.org``; ``""`` for what is no addr-spec. Never raises, and a normal form is its own."""
     if plain := _PLAIN.fullmatch(spec):
         domain = normalize_domain(plain[2])
         return f"{plain[1].lower()}@{domain}" if domain else ""
@@ -69,14 +70,21 @@ def normalize(spec: str) -> str:
 def _normalize_carefully(spec: str) -> str:
     """Whatever it may be: quoted local parts, brackets, letters of all alphabets."""
     local, at, domain = spec.strip().strip("<>").rpartition("@")
-    if not at or not local or len(local.encode("utf-8", "replace")) > MAX_LOCAL or any(_is_hostile(c) for c in local):
+    local = local.lower()
+    if (
+        not at
+        or not local
+        or local != local.strip()
+        or len(local.encode("utf-8", "replace")) > MAX_LOCAL
+        or any(_is_hostile(c) for c in local)
+    ):
         return ""
     if not (local.startswith('"') and local.endswith('"') and len(local) > 2) and any(
         c in ' @<>(),;:"\\[]' for c in local
     ):
         return ""
     domain = normalize_domain(domain)
-    return f"{local.lower()}@{domain}" if domain else ""
+    return f"{local}@{domain}" if domain else ""
 
 
 def split_normal(spec: str) -> tuple[str, str]:

@@ -24,12 +24,15 @@ from postroom.store.models.drafts import (
 from postroom.store.models.incoming import (
     Alias,
     AliasFollower,
+    InboundHook,
     InboundMessage,
+    IngressReceipt,
     Mailbox,
     RawMail,
     RefusalNotice,
     ReportedRecipient,
     SeenMail,
+    TakenMail,
 )
 from postroom.store.models.loops import LoopHold, LoopPermit
 from postroom.store.models.outgoing import (
@@ -47,9 +50,11 @@ from postroom.store.models.outgoing import (
     SendingGate,
 )
 from postroom.store.models.schedule import Installation, ScheduledAction, ScheduledRun
+from postroom.store.models.suppression import AddressHealth, BounceEvent, Suppression
 from postroom.store.models.tracking import DeliveryEvent, ProviderHook
 
 __all__ = [
+    "AddressHealth",
     "Alarm",
     "Alias",
     "AliasDomain",
@@ -57,6 +62,7 @@ __all__ = [
     "ApiKey",
     "Attachment",
     "Attempt",
+    "BounceEvent",
     "Company",
     "Contact",
     "Delivery",
@@ -65,7 +71,9 @@ __all__ = [
     "DestinationDomain",
     "DkimKey",
     "Follower",
+    "InboundHook",
     "InboundMessage",
+    "IngressReceipt",
     "Installation",
     "LetterboxMail",
     "LoopHold",
@@ -97,4 +105,6 @@ __all__ = [
     "SeenMail",
     "SendingGate",
     "SettingChange",
+    "Suppression",
+    "TakenMail",
 ]

@@ -162,6 +162,9 @@ class MessageBody(models.Model):
     addressed = models.JSONField(
         default=dict, help_text="To and Cc of an incoming mail: {'to': [[name, address]], 'cc': …}."
     )
+    particulars = models.JSONField(
+        null=True, blank=True, help_text="Of an incoming mail: invitations, what it forwards, signed, encrypted."
+    )
     changes = models.JSONField(default=list, help_text="Tracked changes of a system message: [[what, before, after]].")
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""The router's queue: what came in and is not routed yet, oldest first."""
+"""The router's queue: what came in and is not routed yet, oldest first. Whose sender is being looked at waits (`unproven`)."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ class Waiting:
     mail_from: str = ""
     rcpt_to: tuple[str, ...] = ()
     attempt_count: int = 0
+    authentication: str | None = None  # JSON
     raw: bytes | None = field(default=None, repr=False)
     sha256: str = ""
 
 
 _CLAIM = """
-SELECT mail.id, door, mailbox_id, mail_from, rcpt_to, attempt_count, raw, sha256
+SELECT mail.id, door, mailbox_id, mail_from, rcpt_to, attempt_count, raw, sha256, authentication
   FROM postroom_inboundmessage mail JOIN postroom_rawmail ON inbound_id = mail.id
- WHERE state = 'received' AND due_at <= %s::timestamptz
+ WHERE state = 'received' AND authentication IS NOT NULL AND due_at <= %s::timestamptz
  ORDER BY due_at, mail.id LIMIT %s::int FOR UPDATE OF mail SKIP LOCKED
 """
 
@@ -44,6 +45,9 @@ def claim_waiting(now: datetime, limit: int) -> Sequence[Waiting]:
             attempt_count=attempts,
             raw=raw,
             sha256=sha256,
+            authentication=authentication,
         )
-        for number, door, mailbox_id, mail_from, rcpt_to, attempts, raw, sha256 in ask(_CLAIM, [now, limit])
+        for number, door, mailbox_id, mail_from, rcpt_to, attempts, raw, sha256, authentication in ask(
+            _CLAIM, [now, limit]
+        )
     ]

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 
+from postroom.core.mime.particulars import Particulars, read_particulars
 from postroom.core.terms.reasons import Reason, reasons_from_json
 from postroom.core.terms.states import DeliveryState, MessageKind, NotificationState
 from postroom.store.models import (
@@ -101,6 +102,7 @@ class MessageFact:
     inbound_id: int | None
     door: str
     reasons: tuple[Reason, ...]
+    particulars: Particulars
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +183,7 @@ def _facts(rows: QuerySet[Message], size: int) -> Page[MessageFact]:
             colleague=F("author__member__id"),
             addressed=F("body__addressed"),
             changes=F("body__changes"),
+            particulars=F("body__particulars"),
             door=F("inbound__door"),
             verdict=F("inbound__verdict"),
         )[: size + 1]
@@ -272,6 +275,7 @@ def _message(
         inbound_id=row["inbound_id"],
         door=row["door"] or "",
         reasons=verdict_reasons(row["verdict"] or ()),
+        particulars=read_particulars(row["particulars"]),
     )
 
 

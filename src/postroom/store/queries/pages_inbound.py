@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models import F, Q, QuerySet
 
+from postroom.core.routing.authenticity import Authenticity, authenticity_from_json
 from postroom.core.terms.reasons import Reason, reasons_from_json
 from postroom.core.terms.states import InboundState
 from postroom.store.models import InboundMessage, Message, RawMail, ReportedRecipient
@@ -81,6 +82,7 @@ class InboundFact:
     decisions: tuple[DecisionFact, ...]
     made: tuple[MadeFact, ...]
     reported: tuple[ReportedFact, ...]
+    authenticity: Authenticity | None  # None: not looked at yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +217,7 @@ def inbound(visible: QuerySet[InboundMessage], inbound_id: int) -> InboundFact |
     head = _rows(one).first()
     if head is None:
         return None
-    more = one.values("peer", "message_id", "due_at", "company_id")[0]
+    more = one.values("peer", "message_id", "due_at", "company_id", "authentication")[0]
     return InboundFact(
         row=_row(head),
         peer=more["peer"],
@@ -225,6 +227,7 @@ def inbound(visible: QuerySet[InboundMessage], inbound_id: int) -> InboundFact |
         decisions=_decisions(head["verdict"]),
         made=_made(inbound_id),
         reported=_reported(inbound_id),
+        authenticity=authenticity_from_json(more["authentication"]) if more["authentication"] else None,
     )
 
 

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from postroom.core.mime.markup import text_to_html
 from postroom.core.mime.parsed import ParsedMail
 from postroom.core.mime.parsing import parse
+from postroom.core.mime.particulars import particulars_of
 from postroom.core.terms.states import Door, InboundState
 from postroom.flows import access
 from postroom.flows.access import NotAllowed
@@ -59,6 +60,12 @@ AGES = (
     ("month", gettext_lazy("Of the last month")),
 )
 FILTERS = ("door", "mailbox", "alias", "sender", "age", "q")
+PROOFS = {  # word, tone, icon
+    "proven": (gettext_lazy("proven"), "ok", "verified_user"),
+    "unproven": (gettext_lazy("not proven"), "warn", "gpp_maybe"),
+    "spoofed": (gettext_lazy("forged"), "bad", "gpp_bad"),
+    "not_applicable": (gettext_lazy("not checked"), "quiet", "shield"),
+}
 MAY_STILL_DECIDE = (InboundState.HELD, InboundState.FAILED, InboundState.REFUSED)
 
 
@@ -145,7 +152,9 @@ def one(request: MemberRequest, inbound_id: int) -> HttpResponse:
         "mail": found,
         "row": found.row,
         "parsed": parsed,
+        "particulars": particulars_of(parsed) if parsed else None,
         "decisions": decisions,
+        "proof": PROOFS[found.authenticity.proof] if found.authenticity else None,
         "kinds": kinds_of(request),
         "may_decide": found.row.state in MAY_STILL_DECIDE and access.may(request.member, "inbound"),
         "allowance": what_it_means(reason for one in found.decisions for reason in one.reasons),

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from postroom.core.terms.addresses import normalize_domain
 from postroom.core.terms.alias_values import AliasValueError, Plain, as_lines, clean_alias_name, read_lines
-from postroom.store.models import Alias, AliasDomain, Mailbox, MailTemplate, Member
+from postroom.store.models import Alias, AliasDomain, MailTemplate, Member
 from postroom.web.forms import style
 
 if TYPE_CHECKING:
@@ -46,44 +46,6 @@ class SettingForm(AnyModelForm):
             else:
                 found[name] = value
         return found
-
-
-class MailboxForm(SettingForm):
-    password = forms.CharField(
-        label=_("Password"),
-        required=False,
-        strip=False,
-        help_text=UNCHANGED,
-        widget=forms.PasswordInput({"autocomplete": "new-password"}),
-    )
-    field_order = ("name", "protocol", "host", "port", "encryption", "username", "password", "verify_certificate")
-    wide = ("name", "verify_certificate")
-
-    class Meta:
-        model = Mailbox
-        fields = (
-            "name",
-            "company",
-            "protocol",
-            "host",
-            "port",
-            "encryption",
-            "verify_certificate",
-            "username",
-            "folder",
-            "after_fetch",
-            "fallback_kind",
-            "priority",
-            "interval_seconds",
-            "is_active",
-        )
-        labels = {
-            "verify_certificate": _("Verify the certificate"),
-            "after_fetch": _("After fetching"),
-            "fallback_kind": _("Otherwise it becomes"),
-            "interval_seconds": _("Fetch every (seconds)"),
-            "is_active": _("In use"),
-        }
 
 
 class DomainForm(SettingForm):
