@@ -13,6 +13,7 @@ from django.conf import settings
 # every process tells reasons, also of rooms that it never enters: these fill the catalogue
 import postroom.core.conversations.audience
 import postroom.core.delivery.sentences
+import postroom.core.delivery.suppression
 import postroom.core.diagnosis.mailbox_sentences
 import postroom.core.diagnosis.sentences
 import postroom.core.routing.sentences

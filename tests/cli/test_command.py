@@ -37,6 +37,7 @@ def run(*words: str, data: Path, stdin: bytes = b"", **settings: str) -> subproc
 COMMANDS = [
     ["up"], ["demo"], ["web"], ["door"], ["worker"], ["home"], ["capture"], ["confirm-home"], ["migrate"], ["shell"],
     ["receive"], ["explain"], ["parse"], ["read-report"], ["split-reply"],
+    ["inbound", "list"], ["inbound", "again"], ["inbound", "discard"], ["inbound", "allow"],
     ["queue", "list"], ["queue", "retry"], ["queue", "send"], ["queue", "cancel"],
     ["schedule", "list"], ["schedule", "run"], ["mailbox", "test"], ["mailbox", "fetch"],
     ["parameter", "list"], ["parameter", "get"], ["parameter", "set"], ["user", "add"],

@@ -744,4 +744,7 @@ def a_house() -> Company:
         after="postroom.test",
     )
     written_ahead(company, Record.objects.get(title__startswith="Poster"), admin)
+    from tests.web.bouncing import some_addresses
+
+    some_addresses(company)
     return company

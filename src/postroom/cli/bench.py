@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -122,6 +123,44 @@ def urgent(
     say(f"largest process    {result.peak_rss_mb:>12,.1f} MB   ({result.workers} workers, {result.cores} cores)")
     if result.waiting:
         say(f"still waiting      {result.bulk_left:>12,}      bulk mails, when the last message had left")
+
+
+@app.command("loops")
+def loops(as_json: AsJson = False) -> None:
+    """48 hours of robots, redirections and two Postrooms that write to each other: how soon each stops. Simulated time. Example: postroom bench loops"""
+    from postroom.cli.benching.ground import prepared_ground
+    from postroom.cli.benching.looping import STRANGERS, crowd, play, scenarios
+    from postroom.cli.telling import show_table
+
+    with prepared_ground({}), _bar("Playing", len(scenarios()) + 1) as progress:
+        logging.getLogger("postroom.flows.alarms").setLevel(logging.CRITICAL)  # the alarms are in the table
+        results = []
+        for done, name in enumerate(scenarios()):
+            results.append(play(name))
+            progress(done + 1)
+        many = crowd(STRANGERS)
+    if as_json:
+        say_json({"loops": [asdict(one) for one in results], "crowd": asdict(many)})
+        return
+    rows = [
+        (
+            one.name,
+            one.rounds,
+            one.held,
+            one.refused,
+            one.seen,
+            one.exchanged,
+            f"{one.stopped_after:,.0f}",
+            ", ".join(one.alarms),
+        )
+        for one in results
+    ]
+    heads = ["what keeps writing", "rounds", "held", "refused", "seen", "mails in 48 h", "stops after s", "alarm"]
+    show_table(heads, rows, empty="Nothing was played.")
+    say(
+        f"{many.strangers:,} strangers to one alias: {many.passed:,} let in, {many.held:,} held ({many.hold_rate:,.0f}/s), then one "
+        f"click: {many.released:,} routed ({many.release_rate:,.0f}/s)"
+    )
 
 
 def _measure(

@@ -14,6 +14,8 @@ from django.db import connection
 from postroom.core.reports.delivery_reports import Action, DeliveryReport, ReportedAddress, ReportKind
 from postroom.core.routing.verdicts import RecordReport
 from postroom.core.terms.states import DeliveryState, FailureType
+from postroom.flows.bounce_evidence import Spoken, delivered_by, of_report
+from postroom.flows.note_bounces import note_bounces, note_signs_of_life
 from postroom.flows.ports import Ports
 from postroom.store.bulk import insert_rows
 from postroom.store.models import Delivery, Notification, ReportedRecipient
@@ -39,6 +41,7 @@ def record_reports(ports: Ports, reports: Sequence[BookedReport]) -> None:
     insert_rows(ReportedRecipient, _REPORTED, [row for one, spoken_of in cases for row in _rows(one, spoken_of)])
     _note_complaints([d for one, found in cases if one.decision.report.kind is ReportKind.COMPLAINT for d in found])
     _note_bounces(ports, [bounce for one, found in cases for bounce in _bounces(one.decision.report, found)])
+    _hold_against(ports, cases)
     _tell_pages([delivery.notification for delivery in deliveries.values() if delivery.notification])
 
 
@@ -58,7 +61,14 @@ def _rows(booked: BookedReport, deliveries: Sequence[Delivery]) -> list[tuple[ob
     for one in booked.decision.report.recipients:
         delivery = _delivery_of(deliveries, one)
         number = delivery.pk if delivery else None
-        said = (one.address[:320], one.action, one.status[:12], one.reply, str(one.blame) if one.reason else "", one.reason)
+        said = (
+            one.address[:320],
+            one.action,
+            one.status[:12],
+            one.reply,
+            str(one.blame) if one.reason else "",
+            one.reason,
+        )
         found.append((booked.inbound_id, number, *said))
     return found
 
@@ -85,7 +95,9 @@ def _bounces(report: DeliveryReport, deliveries: Sequence[Delivery]) -> list[_Bo
     failed = [one for one in report.recipients if one.action is Action.FAILED]
     found = []
     for delivery in deliveries:
-        mine = [one for one in failed if one.address == delivery.to_address.lower()] or failed
+        ours = delivery.to_address.lower()
+        named = [one for one in report.recipients if ours in (one.address, one.final_address)]
+        mine = [one for one in named if one.action is Action.FAILED] if named or len(deliveries) > 1 else failed
         if delivery.state not in _MAY_BOUNCE or (report.recipients and not mine):
             continue
         found.append(
@@ -120,21 +132,10 @@ UPDATE postroom_notification AS notification
   FROM unnest(%s::bigint[], %s::text[]) AS new(id, reason)
  WHERE notification.id = new.id AND notification.state <> 'canceled'
 """
-_COUNTED = """
-WITH new AS (
-    SELECT id, count(*) AS times FROM unnest(%s::bigint[]) AS id GROUP BY id
-), locked AS MATERIALIZED (
-    SELECT contact.id FROM postroom_contact contact JOIN new ON new.id = contact.id
-     ORDER BY contact.id FOR UPDATE OF contact
-)
-UPDATE postroom_contact AS contact SET bounce_count = bounce_count + new.times
-  FROM new JOIN locked ON locked.id = new.id
- WHERE contact.id = new.id
-"""
 
 
 def _note_bounces(ports: Ports, bounces: Sequence[_Bounce]) -> None:
-    """Deliveries, their notifications, and how often their contacts' mail came back (locked in order: routers work side by side)."""
+    """Deliveries and their notifications."""
     if not bounces:
         return
     last = {one.delivery.pk: one for one in bounces}  # of two reports on one delivery the later one's words stay
@@ -144,7 +145,24 @@ def _note_bounces(ports: Ports, bounces: Sequence[_Bounce]) -> None:
     told = [(b.delivery.notification_id, b.reason) for b in rows if b.delivery.notification_id is not None]
     if told:
         ask(_NOTIFIED, [FailureType.MAIL_BOUNCE.value, [pk for pk, _ in told], [reason for _, reason in told]])
-        ask(_COUNTED, [[b.delivery.notification.contact_id for b in bounces if b.delivery.notification]])
+
+
+def _hold_against(ports: Ports, cases: Sequence[tuple[BookedReport, Sequence[Delivery]]]) -> None:
+    """What it says of the addresses: evidence against them, or that they live. ``Delivery.state`` is still that of before."""
+    spoken = [(one.inbound_id, one.decision.report, [_spoken(row) for row in found]) for one, found in cases]
+    note_bounces(ports, [one for inbound_id, report, about in spoken for one in of_report(inbound_id, report, about)])
+    arrived = {address: None for _, report, about in spoken for address in delivered_by(report, about)}
+    note_signs_of_life(ports, arrived, by="delivered")
+
+
+def _spoken(delivery: Delivery) -> Spoken:
+    return Spoken(
+        delivery_id=delivery.pk,
+        company_id=delivery.company_id,
+        address=delivery.to_address,
+        state=delivery.state,
+        contact_id=delivery.notification.contact_id if delivery.notification else None,
+    )
 
 
 def _tell_pages(notifications: Sequence[Notification]) -> None:

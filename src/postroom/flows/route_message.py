@@ -22,10 +22,11 @@ from postroom.core.mime.parsed import ParsedMail
 from postroom.core.mime.parsing import parse
 from postroom.core.routing.deciding import decide
 from postroom.core.routing.evidence import collect
-from postroom.core.routing.verdicts import AppendToRecord, CreateRecord, Verdict
+from postroom.core.routing.verdicts import AppendToRecord, CreateRecord, Refuse, Verdict
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.states import Door, InboundState
 from postroom.flows.apply_verdict import Decided, apply_verdicts
+from postroom.flows.note_holds import note_holds
 from postroom.flows.ports import Ports
 from postroom.flows.settings import parameters
 from postroom.store.models import InboundMessage
@@ -114,6 +115,7 @@ def _route_batch(ports: Ports, rows: Sequence[Waiting]) -> int:
         _count(tally, read, verdict)
         decided.append(Decided(row=read.row, mail=read.mail, evidence=read.case.evidence, facts=facts, verdict=verdict))
     apply_verdicts(ports, decided, values)
+    note_holds(ports, decided)
     return len(batch)
 
 
@@ -161,6 +163,8 @@ def _count(tally: Tally, read: Read, verdict: Verdict) -> None:
                 tally.note_created(read.case.evidence, alias_id, kind)
             case AppendToRecord(record_id=record_id):
                 tally.note_appended(read.case.evidence, record_id)
+            case Refuse(answer=answer, may_answer=True):
+                tally.signs.note_refused(read.case.evidence, answer, read.row.id)
             case _:
                 pass
 

@@ -18,6 +18,7 @@ from postroom.core.conversations.audience import Audience, AudienceMember, decid
 from postroom.core.conversations.letters import Letter, letter_html, letter_subject, letter_text, reply_to
 from postroom.core.mime.composing import OutgoingAttachment
 from postroom.core.mime.markup import html_to_text
+from postroom.core.routing.loops import text_digest
 from postroom.core.terms.addresses import Address, normalize, parse_one
 from postroom.core.terms.message_ids import make_message_id, thread_references
 from postroom.core.terms.parameters import Parameters
@@ -96,6 +97,7 @@ class Posting:
     already_addressed: frozenset[str] = frozenset()
     addressed: Mapping[str, object] | None = None
     text_digest: str = ""
+    trace: tuple[str, ...] = ()  # marks of the installations that relayed it
 
 
 def write_messages(ports: Ports, postings: Sequence[Posting], values: Parameters | None = None) -> list[int]:
@@ -153,7 +155,7 @@ def _write(postings: Sequence[Posting], own_ids: Sequence[str], now: datetime) -
             posting.subject[:1000],
             (posting.message_id or own_id)[:1000],
             posting.inbound_id,
-            posting.text_digest,
+            posting.text_digest or text_digest(posting.subject, posting.text or html_to_text(posting.html)),
             posting.is_unverified,
             len(posting.files),
             now,
@@ -325,6 +327,7 @@ def _draft(
     before = (*parent_ids, posting.message_id) if posting.message_id else tuple(parent_ids)
     answers = posting.message_id or (parent_ids[0] if parent_ids else "")
     extra = [("X-Postroom-Objects", f"{ports.our_mark}; record={posting.record.id}; message={message}")]
+    extra += [("X-Postroom-Objects", mark) for mark in posting.trace if mark != ports.our_mark]
     if posting.is_automatic or posting.kind is MessageKind.SYSTEM:
         extra.append(("Auto-Submitted", "auto-generated"))
     return MailDraft(

@@ -8,14 +8,14 @@ Values need types that the server can guess: write casts (``%s::bigint[]``).
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString
 
 from django.db import connection
 from psycopg import Cursor
 
 
-def ask(statement: LiteralString, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+def ask(statement: LiteralString, values: Sequence[object] | Mapping[str, object] = ()) -> list[tuple[Any, ...]]:
     """The rows that the statement returns; none for one that returns nothing. JSON comes as text."""
     connection.ensure_connection()
     began = time.perf_counter() if connection.queries_logged else 0.0

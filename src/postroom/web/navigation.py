@@ -87,6 +87,7 @@ def _mail(request: HttpRequest, member: Member) -> list[dict[str, Any]]:
         waiting = {"badge": f"{MANY}+" if held > MANY else str(held), "badge_variant": "warning"} if held else {}
         items.append(_item(request, _("Inbound log"), "move_to_inbox", reverse("web:inbound")))
         items.append(_item(request, _("Held mail"), "front_hand", reverse("web:held")) | waiting)
+    items.append(_item(request, _("Blacklist and bounces"), "unsubscribe", reverse("web:suppression")))
     return [*items, _item(request, _("Letterbox"), "mail", reverse("web:letterbox"))]
 
 

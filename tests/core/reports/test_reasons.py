@@ -66,6 +66,8 @@ STATUSES = st.from_regex(re.compile(r"[245]\.[0-9]{1,2}\.[0-9]{1,3}", re.ASCII),
         (550, "5.1.2 Domain not found", "host_unknown"),
         (556, "5.1.10 The domain has a null MX", "not_accepting"),
         (451, "4.4.1 The domain has a null MX", "network_error"),
+        (550, "5.1.1 user unknown (our virus scanner is Example AV)", "user_unknown"),
+        (554, "5.7.1 user unknown to our virus scanner", "virus"),
         # languages
         (550, "Utilisateur inconnu", "user_unknown"),
         (550, "Benutzer unbekannt", "user_unknown"),
@@ -153,3 +155,32 @@ def test_whatever_is_said_has_a_reason_and_the_blame_of_that_reason(
 @given(STATUSES.filter(lambda status: status[0] == "4"))
 def test_no_temporary_status_alone_speaks_against_a_domain(status: str) -> None:
     assert classify(status, "") not in ("host_unknown", "not_accepting", "bad_address")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "cannot resolve your domain", "your host name does not exist", "the IP address is unknown", "sender domain must exist",
+        "HELO domain does not exist", "unknown mailer error 1", "unknown command", "invalid user name or password",
+        "relay not permitted: invalid user domain", "user is invalid or mailbox is full", "the account is locked", "user over hard quota",
+        "recipient address rejected: greylisted", "unverified address: connection timed out", "no such file or directory",
+        "user refuses this mail: message filtered", "the list does not accept mail of those who are not subscribed",
+        "mail server for the domain not found, try again", "cannot open the user's mailbox", "user authentication failed",
+    ],
+)  # fmt: skip
+def test_these_words_are_no_proof_against_an_address(said: str) -> None:
+    assert blame("", said, code=550) is not Blame.ADDRESS
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "bad address", "no mailbox found", "no account by that name here", "not a valid user here", "recipient not found", "addressee unknown",
+        "unknown local part", "this address no longer exists", "this recipient is not in my list: no such mailbox", "invalid recipient",
+        "the user you are trying to contact does not exist", "unrouteable address", "no such domain", "host unknown", "unable to resolve domain",
+        "the domain has no MX records", "the person has been replaced by charlie@there.example", "mail receiving disabled for this domain",
+        "Empfänger unbekannt", "nessun utente con questo nome", "no existe ese usuario", "o endereço não existe", "het adres bestaat niet",
+    ],
+)  # fmt: skip
+def test_these_words_are_proof_against_an_address(said: str) -> None:
+    assert blame("", said, code=550) is Blame.ADDRESS

@@ -12,7 +12,7 @@ import re
 from functools import lru_cache
 
 from postroom.core.reports.taxonomy import UNDETERMINED
-from postroom.core.reports.wordings import reason_in
+from postroom.core.reports.wordings import names, reason_in
 
 _MAX_TEXT = 1_500
 _ADDRESS = re.compile(r"[^\s<>:;,()\"'\[\]]{1,80}@[^\s<>:;,()\"'\[\]]{1,253}")
@@ -39,6 +39,8 @@ _SHARPER = frozenset({
     ("rate_limited", "mailbox_full"), ("too_large", "mailbox_full"), ("mailbox_full", "system_full"),
     ("login_required", "auth_failure"),
 })  # fmt: skip
+# What links, signatures and transcripts speak of as well.
+_BESIDES = frozenset({"virus", "loop", "spam_content", "blocked_network", "bad_reputation", "content", "too_large"})
 # Reasons that an address earns only by a lasting refusal.
 _PASSING = {"host_unknown": "network_error", "not_accepting": "network_error", "bad_address": "policy"}
 
@@ -93,6 +95,8 @@ def classify(status: str, text: str, code: int = 0, *, background: str = "") -> 
         by_words = _doubted(_lower(background))
     if code == 521 and by_status in ("", "system_error") and by_words in ("", *_SAY_LITTLE):
         by_words = by_status = "not_accepting"  # RFC 7504
+    if by_status == "user_unknown" and by_words in _BESIDES and names("user_unknown", words):
+        by_words = by_status  # number and words agree; what else they speak of is beside the point
     reason = _weigh(by_words, by_status) or _CODES.get(code, UNDETERMINED)
     is_passing = status.startswith("4") or (not status and 400 <= code < 500)
     return _PASSING.get(reason, reason) if is_passing else reason

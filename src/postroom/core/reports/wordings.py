@@ -18,7 +18,7 @@ _WORDINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "(?:ip|client|host|address)(?: name)? (?:has|without|with) no (?:reverse|dns|name|hostname)", "fix reverse",
         "cannot find your hostname", "unresolvable", "ip name lookup failed",
         "does not (?:have|resolve to) a (?:hostname|valid hostname|reverse)", "hostname (?:lookup|verification) fail",
-        "no valid hostname", "forward[- ]confirmed", "mismatches client ip", "bad dns ptr", r"\bdns-p[12]\b", "cxdns",
+        "no valid hostname", "forward[- ]confirmed", "mismatches client ip", "bad dns ptr", "cannot resolve your", "your host ?name[^.]{0,20}(?:not|unknown)", "ip address[^.]{0,20}(?:unknown|not found)", r"\bdns-p[12]\b", "cxdns",
     )),
     ("auth_failure", (
         r"\bspf\b", r"\(spf\)", "sender policy framework", "openspf", r"\bdkim\b", r"\bdmarc\b", r"\barc\b (?:seal|chain)",
@@ -46,7 +46,7 @@ _WORDINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "mail server (?:is )?not .{0,20}responsible", "we (?:do not|don'?t) (?:handle|accept) mail for", "tenantattribution",
     )),
     ("login_required", (
-        "authentication (?:is )?required", "must (?:be )?authenticat", "must login", "smtp auth", "not authenticated",
+        "authentication (?:is )?required", "must (?:be )?authenticat", "must login", "user ?name or password", "smtp auth", "not authenticated",
         "please (?:log ?in|authenticate)", "authorization failed", "pop before smtp", "check (?:for new )?mail (?:before|first)",
         "(?:username|login|password)[^.]{0,30}(?:not accepted|incorrect|invalid|fail)",
     )),
@@ -172,7 +172,7 @@ _WORDINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "senderrestriction", r"resolver\.rst\.(?:notauthorized|auth|restricted)", "notauthorized", "delivery not authori[sz]ed",
         "not authori[sz]ed to (?:send|deliver|post)", "senders? (?:is |are )?not (?:allowed|on|in)[^.]{0,30}(?:list|recipient)",
         "permission to (?:send|post)", "access restricted", "group (?:you|that)[^.]{0,40}may not",
-        "prohibited.{0,20}by (?:the )?recipient", "internal use only", "authorized senders", "berechtigung", "permisos necesarios",
+        "prohibited.{0,20}by (?:the )?recipient", "internal use only", "not (?:a )?subscribed", "authorized senders", "berechtigung", "permisos necesarios",
         "autorisations? (?:n[eé]cessaire|requise)", "autorizzazion", "permiss[aã]o para", "toestemming", "uprawnie", "behörighet",
         "нет разрешения", "権限", "权限", "權限", "권한", "הרשאה", "אישור לפרסם",
     )),
@@ -210,8 +210,8 @@ _WORDINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
     )),
     # the address
     ("not_accepting", (
-        "null ?mx", r"does not (?:accept|receive) (?:any )?(?:e-?)?mail\b(?! from)",
-        r"doesn'?t (?:accept|receive) (?:any )?(?:e-?)?mail\b(?! from)", "accepts? no mail",
+        "null ?mx", "mail receiving disabled", "(?:domain|host|server|system|hostname)[^;:]{0,80}(?:does not|doesn't) (?:accept|receive) (?:any )?(?:e-?)?mail(?! from)",
+         "accepts? no mail",
         "no (?:mail|smtp) (?:service|server) (?:for|here|at)", "never accepts? mail",
         "smtp (?:service|protocol) returned a permanent error 521", "host does not accept", "server does not accept mail",
         "domain (?:is )?not (?:set ?up|configured) (?:for|to)", "type=mx: malformed or unexpected name server reply",
@@ -235,7 +235,7 @@ _WORDINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "(?:does not|doesn'?t|do not) have (?:an? |any )?[^;:]{0,60}(?:account|mailbox|user|address)",
         "no (?:valid |local )?mailbox(?: here)?(?: by that name)?",
         "no (?:valid )?(?:user|account|recipient|person|alias|address)s? (?:here|with|by|named|found|called|at|for|listed|matching)",
-        r"(?:invalid|bad|incorrect|wrong|illegal|not? a valid|non-?existent|nonexisting|undefined|unroutable|unavailable|ambiguous|obsolete|unregistered|unverified|non-?local) ?(?:local )?(?:e-?mail |smtp |mail )?(?:final delivery |final-delivery )?(?:recipients?|mailbox|user(?: ?id| ?name)?|address(?!es)|destination|addressee|account|local|id|userid|rcpt|alias)\b",
+        r"(?:invalid|bad|incorrect|wrong|illegal|not? a valid|non-?existent|nonexisting|undefined|unroutable|unavailable|ambiguous|obsolete|unregistered|non-?local) ?(?:local )?(?:e-?mail |smtp |mail )?(?:final delivery |final-delivery )?(?:recipients?|mailbox|user(?: ?id| ?name)?|address(?!es)|destination|addressee|account|local|id|userid|rcpt|alias)\b",
         "bad destination",
         "not a(?:n)? (?:valid|existing|known|registered|local|active) (?:recipient|mailbox|user|address|account|e-?mail)",
         "not (?:our|a local|one of our) (?:customer|user|domain)", "not listed in", "address book", "recip(?:ient)?notfound",
@@ -246,9 +246,12 @@ _WORDINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
         r"\brcp-p1\b", r"^542 a@b rejected", "possibly incorrect", "permanently? (?:delet|remov|clos)", "user (?:account )?(?:deleted|removed|closed|terminated)",
         "not (?:a )?(?:deliverable|reachable) address", "delivery to (?:this|that) (?:user|address) (?:is )?(?:not|failed)",
         "mta error: user", "no account", "not in (?:the )?(?:directory|recipient|virtual|local|our database)",
-        "recipient (?:address )?(?:rejected: )?(?:undeliverable|unverified|not (?:exist|permanent|verified|found|accepted))",
-        "undeliverable address", "address rejected: (?:a@b|undeliverable|not found|unverified|mailbox unavailable)", r"5\.1\.10",
-        r"unknown error.*\b5\.1\.1\b", "name is not recogni[sz]ed", "destination unknown", r"who\?", "no matches to", "invalid final",
+        "recipient (?:address )?(?:rejected: )?(?:undeliverable|not (?:exist|permanent|verified|found|accepted))",
+        "undeliverable address", "address rejected: (?:a@b|undeliverable|not found|mailbox unavailable)", r"5\.1\.10",
+        r"unknown error.*\b5\.1\.1\b", "name is not recogni[sz]ed", "destination unknown", "address invalid", "mailbox invalid", "can't accept user", "nessun utente", "no existe dich[ao]", "no existe es[ea]",
+        "no mail ?box available", "account unavailable", "no valid recipients", "invalid-recipient", "recipient not ok", "badrecipientto",
+        "validrcptto", "missing home directory", "unknown virtual user", "user deleted", "address no longer", "unallocated (?:recipient|user|mailbox)",
+        "no one (?:with|by|of) that name", r"who\?", "no matches to", "invalid final",
         "empfänger (?:ist )?(?:unbekannt|nicht)", "unbekannt(?:er|e) (?:benutzer|empf)",
         "(?:benutzer|adresse|postfach|empfänger)[^.]{0,30}(?:unbekannt|nicht (?:gefunden|bekannt|existiert|vorhanden)|existiert nicht)",
         "(?:utilisateur|destinataire|adresse|bo[iî]te|compte)[^.]{0,20}(?:inconnu|introuvable|n'existe|invalide|inexist)",
@@ -341,6 +344,15 @@ def _read(words: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[re.Pattern[str
 
 
 _TABLE = tuple((reason, *_read(words)) for reason, words in _WORDINGS)
+
+
+def names(reason: str, words: str) -> bool:
+    """Whether the words give this reason, whatever else they give."""
+    return any(
+        any(word in words for word in plain) or any(pattern.search(words) for pattern in patterns)
+        for code, plain, patterns in _TABLE
+        if code == reason
+    )
 
 
 def reason_in(words: str) -> str:

@@ -68,5 +68,11 @@ catalogue(
         "loop.fallback": "{author} has made {count} records of kind {kind} within the window; the limit is {limit}.",
         "loop.replies": "{author} has written {count} mails to record {record} within the window; the limit is {limit}.",
         "loop.similar": "{author} has sent {count} mails of nearly the same words within the window; the limit is {limit}.",
+        "loop.record_all": "Record {record} has taken {count} mails within the window; the limit is {limit}.",
+        "loop.rounds": "{author} has answered our automatic mail {count} times with nearly the same words: that is a machine; the limit is {limit}.",
+        "loop.echo": "Words that we sent come back to record {record} from {author}, for the third time or more: somewhere our mail is sent back.",
+        "loop.refusals": "{author} was refused {count} times today and goes on writing; the limit is {limit}.",
+        "loop.marks": "{count} installations like this one have passed the mail on; the limit is {limit}.",
+        "catchall.seen": "The same mail came to the catchall before, for other recipients (inbound mail {inbound}).",
     }
 )

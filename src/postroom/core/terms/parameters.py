@@ -88,6 +88,17 @@ def _local_or_address(value: str) -> str:
     return text.lower() if "@" not in text else text
 
 
+_FAULTS = ("address", "mailbox", "full", "policy", "sender", "server", "network")
+
+
+def _faults(value: str) -> str:
+    """``Address, mailbox`` is stored ``address,mailbox``."""
+    words = [part.strip().lower() for part in value.split(",") if part.strip()]
+    if not set(words) <= set(_FAULTS):
+        raise ParameterError(f"Words separated by commas, out of: {', '.join(_FAULTS)}.")
+    return ",".join(word for word in _FAULTS if word in words)
+
+
 def _choice(*allowed: str) -> Callable[[str], str]:
     def clean(value: str) -> str:
         if value.strip() not in allowed:
@@ -139,14 +150,20 @@ _TABLE = (
         "mail.gateway.loop.threshold",
         "20",
         _number,
-        "Records one sender may create through one alias within the window.",
+        "Records one sender may make through one alias within the window, and replies to one record; all senders together: five times as many; 0: the loop breaker is off.",
     ),
-    ("mail.gateway.allowed", "", _text, "Addresses that the loop breaker lets pass, separated by commas."),
+    ("mail.gateway.allowed", "", _text, "Addresses and domains that the loop breaker lets pass, separated by commas."),
     (
         "mail.gateway.unknown",
         "hold",
         _choice("hold", "refuse"),
         "What becomes of fetched mail for nobody: hold or refuse.",
+    ),
+    (
+        "mail.gateway.answers.hour",
+        "100",
+        _number,
+        "Answers to refused senders that leave the whole house within an hour at most; 0: nobody is answered.",
     ),
     (
         "mail.mail.queue.batch.size",
@@ -231,6 +248,32 @@ _TABLE = (
     ("mail.dkim.expiry_days", "0", _number, "Days that a DKIM signature is good for (x=); 0: it does not expire."),
     ("mail.note.by_mail", "1", _switch, "Whether colleagues who follow notes hear of them by mail."),
     (
+        "mail.suppression.bounces",
+        "5",
+        _number,
+        "Bounces after which campaigns leave an address out; 0: only a proof that it does not exist, or a complaint, does that.",
+    ),
+    ("mail.suppression.within_days", "30", _number, "Days within which these bounces must lie."),
+    (
+        "mail.suppression.spread_days",
+        "7",
+        _number,
+        "Days that must be exceeded between the first and the last of them: one bad week is not enough.",
+    ),
+    (
+        "mail.suppression.faults",
+        "address,mailbox",
+        _faults,
+        "Whose fault a bounce must be to count: address, mailbox, full (a full mailbox), policy, sender, server, network; "
+        "separated by commas.",
+    ),
+    (
+        "mail.suppression.expiry_days",
+        "0",
+        _number,
+        "Days after which an address that was left out because of bounces is written to again; 0: never by itself.",
+    ),
+    (
         "mail.mailbox.silence.hours",
         "24",
         _number,
@@ -244,6 +287,12 @@ _TABLE = (
         "Days that deliveries, their attempts and contents, and captured mail are kept; never under 35.",
     ),
     ("retention.held_days", "60", _number, "Days that held mail is kept."),
+    (
+        "retention.bounce_days",
+        "400",
+        _number,
+        "Days that bounces and complaints are kept as evidence, and suppressions after their end; never under 35.",
+    ),
     ("retention.log_days", "90", _number, "Days that logs and histories are kept."),
     (
         "web.base.url",

@@ -34,6 +34,7 @@ from postroom.store.models.incoming import (
     SeenMail,
     TakenMail,
 )
+from postroom.store.models.loops import LoopHold, LoopPermit
 from postroom.store.models.outgoing import (
     AliasDomain,
     Attempt,
@@ -49,9 +50,11 @@ from postroom.store.models.outgoing import (
     SendingGate,
 )
 from postroom.store.models.schedule import Installation, ScheduledAction, ScheduledRun
+from postroom.store.models.suppression import AddressHealth, BounceEvent, Suppression
 from postroom.store.models.tracking import DeliveryEvent, ProviderHook
 
 __all__ = [
+    "AddressHealth",
     "Alarm",
     "Alias",
     "AliasDomain",
@@ -59,6 +62,7 @@ __all__ = [
     "ApiKey",
     "Attachment",
     "Attempt",
+    "BounceEvent",
     "Company",
     "Contact",
     "Delivery",
@@ -72,6 +76,8 @@ __all__ = [
     "IngressReceipt",
     "Installation",
     "LetterboxMail",
+    "LoopHold",
+    "LoopPermit",
     "MailTemplate",
     "MailTemplateFile",
     "MailTemplateVariant",
@@ -99,5 +105,6 @@ __all__ = [
     "SeenMail",
     "SendingGate",
     "SettingChange",
+    "Suppression",
     "TakenMail",
 ]

@@ -289,6 +289,8 @@ class RefusalNotice(models.Model):
     sender = models.CharField(max_length=320)
     kind = models.CharField(max_length=40)
     sent_on = models.DateField()
+    sent_at = models.DateTimeField(null=True, db_index=True, help_text="Counted for the cap an hour.")
+    times = models.PositiveIntegerField(db_default=1, help_text="Mails refused that day that could have been answered.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["sender", "kind", "sent_on"], name="refusal_notice_daily")]

@@ -15,6 +15,7 @@ from typing import Any
 
 from django.db.models import Q
 
+from postroom.core.routing.loops import is_allowed
 from postroom.core.routing.recipients import KnownAddresses
 from postroom.core.routing.verdicts import (
     AliasFact,
@@ -34,7 +35,9 @@ from postroom.store.models import (
     Message,
     Notification,
 )
-from postroom.store.queries.loop_counts import Creations, Tally, recent_creations, recent_of_kinds, recent_replies
+from postroom.store.queries.authors import authors_by_address, contacts_of
+from postroom.store.queries.loop_counts import Tally, recent_creations, recent_of_kinds
+from postroom.store.queries.loop_signs import SignBook, look_up_signs
 from postroom.store.statements import ask
 
 _MOST_DELIVERIES = 200  # of one mail that a report may speak of
@@ -64,30 +67,30 @@ class Book:
     follows: Mapping[int, frozenset[int]]
     took_part: frozenset[tuple[int, str]]
     duplicates: Mapping[str, int]
-    replies: Mapping[tuple[int, str], int]
-    similar_replies: Mapping[tuple[int, str, str], int]
-    creations: Creations
+    creations: Mapping[int, int]
     fallback_recent: Mapping[tuple[str, str], int]
     fallbacks: Mapping[int, tuple[str, int]]
+    signs: SignBook
     parameters: Parameters
 
     def facts_for(self, case: Case, tally: Tally) -> Facts:
         """The facts of one mail."""
         evidence = case.evidence
         author = evidence.author_normal
-        messages = self._messages(evidence.thread_ids, evidence, tally)
+        messages = self._messages(evidence.thread_ids, evidence)
         known = self.by_identifier.get(evidence.message_id, ()) if evidence.message_id else ()
         kind, company_id = self.fallbacks.get(case.mailbox_id or 0, ("", 0))
+        aliases = tuple(self._alias(alias, tally) for alias in self._aliases_of(evidence))
         return Facts(
             domains=self.domains,
-            aliases=tuple(self._alias(alias, evidence, tally) for alias in self._aliases_of(evidence)),
+            aliases=aliases,
             messages=messages,
             token_messages={
-                number: self._message(self.by_number[number], evidence, tally)
+                number: self._message(self.by_number[number], evidence)
                 for number in evidence.reply_numbers
                 if number in self.by_number
             },
-            deliveries=self._deliveries_of(evidence, tally),
+            deliveries=self._deliveries_of(evidence),
             author=self._author(author),
             duplicate_of=self._duplicate_of(case),
             known_message=known[0] if known else None,
@@ -99,8 +102,9 @@ class Book:
             fallback_company_id=company_id or None,
             fallback_recent=self.fallback_recent.get((kind, author), 0) + tally.fallback[(kind, author)],
             loop_threshold=self.parameters.number("mail.gateway.loop.threshold"),
-            loop_exempt=author in {one.lower() for one in self.parameters.words("mail.gateway.allowed")},
+            loop_exempt=is_allowed(author, self.parameters.words("mail.gateway.allowed")),
             hold_unknown=self.parameters.text("mail.gateway.unknown") == "hold",
+            signs=self.signs.signs_for(evidence, case.inbound_id, [one.alias_id for one in aliases], tally.signs),
         )
 
     def _duplicate_of(self, case: Case) -> int | None:
@@ -113,44 +117,33 @@ class Book:
         }
         return (alias for alias in self.aliases if alias.name in names)
 
-    def _messages(self, identifiers: Sequence[str], evidence: Evidence, tally: Tally) -> tuple[MessageFact, ...]:
+    def _messages(self, identifiers: Sequence[str], evidence: Evidence) -> tuple[MessageFact, ...]:
         found = {fact.message_id: fact for one in identifiers for fact in self.by_identifier.get(one, ())}
         newest_first = sorted(found.values(), key=lambda fact: -fact.message_id)
-        return tuple(self._message(fact, evidence, tally) for fact in newest_first)
+        return tuple(self._message(fact, evidence) for fact in newest_first)
 
-    def _message(self, fact: MessageFact, evidence: Evidence, tally: Tally) -> MessageFact:
+    def _message(self, fact: MessageFact, evidence: Evidence) -> MessageFact:
         """The message as this author meets it."""
-        if fact.record_id is None:
-            return fact
-        pair = (fact.record_id, evidence.author_normal)
-        triple = (*pair, evidence.text_digest)
-        return replace(
-            fact,
-            recent_replies=self.replies.get(pair, 0) + tally.replies[pair],
-            similar_replies=self.similar_replies.get(triple, 0) + tally.similar_replies[triple],
-            author_took_part=pair in self.took_part,
-        )
+        took_part = (fact.record_id, evidence.author_normal) in self.took_part
+        return replace(fact, author_took_part=True) if took_part else fact
 
-    def _alias(self, alias: AliasFact, evidence: Evidence, tally: Tally) -> AliasFact:
-        pair = (alias.alias_id, evidence.author_normal)
-        triple = (*pair, evidence.text_digest)
-        return replace(
-            alias,
-            recent_creations=self.creations.by_author.get(pair, 0) + tally.creations[pair],
-            recent_creations_all=self.creations.by_alias.get(alias.alias_id, 0) + tally.creations_all[alias.alias_id],
-            similar_creations=self.creations.similar.get(triple, 0) + tally.similar_creations[triple],
-        )
+    def _alias(self, alias: AliasFact, tally: Tally) -> AliasFact:
+        count = self.creations.get(alias.alias_id, 0) + tally.creations_all[alias.alias_id]
+        return replace(alias, recent_creations_all=count) if count else alias
 
-    def _deliveries_of(self, evidence: Evidence, tally: Tally) -> tuple[DeliveryFact, ...]:
+    def _deliveries_of(self, evidence: Evidence) -> tuple[DeliveryFact, ...]:
         found = [self.deliveries[number] for number in evidence.bounce_numbers if number in self.deliveries]
         if not found and evidence.report is not None:
             found = list(self.deliveries_by_id.get(evidence.report.original_message_id, ()))
         return tuple(
-            replace(one, message=self._message(one.message, evidence, tally)) if one.message else one for one in found
+            replace(one, message=self._message(one.message, evidence)) if one.message else one for one in found
         )
 
     def _author(self, normal: str) -> AuthorFact:
-        author = self.authors.get(normal, AuthorFact())
+        author = self._following(self.authors.get(normal, AuthorFact()))
+        return replace(author, also=tuple(map(self._following, author.also))) if author.also else author
+
+    def _following(self, author: AuthorFact) -> AuthorFact:
         follows = self.follows.get(author.contact_id or 0, frozenset())
         return replace(author, follows=follows) if follows else author
 
@@ -169,8 +162,7 @@ def look_up(cases: Sequence[Case], parameters: Parameters, now: datetime) -> Boo
     facts += [one.message for one in deliveries.values() if one.message]
     records = {fact.record_id for fact in facts if fact.record_id is not None}
     records |= {one for alias in aliases for one in (alias.owner_record_id, alias.forced_record_id) if one}
-    people = _authors(authors, domains, aliases)
-    replies, similar = recent_replies(records, authors, since)
+    people = authors_by_address(authors, _own_addresses(authors, domains, aliases))
     fallbacks = _fallbacks({case.mailbox_id for case in cases if case.mailbox_id})
     return Book(
         domains=domains,
@@ -181,16 +173,23 @@ def look_up(cases: Sequence[Case], parameters: Parameters, now: datetime) -> Boo
         deliveries=deliveries,
         deliveries_by_id=deliveries_by_id,
         authors=people,
-        follows=_follows({one.contact_id for one in people.values() if one.contact_id}, records),
+        follows=_follows(contacts_of(people.values()), records),
         took_part=_took_part(records, authors),
         duplicates=_duplicates(case.evidence.fingerprint for case in cases),
-        replies=replies,
-        similar_replies=similar,
         creations=recent_creations(
-            [alias.alias_id for alias in aliases], authors, since, parameters.number("mail.gateway.loop.threshold")
+            [alias.alias_id for alias in aliases], since, parameters.number("mail.gateway.loop.threshold")
         ),
         fallback_recent=recent_of_kinds({kind for kind, _ in fallbacks.values() if kind}, authors, since),
         fallbacks=fallbacks,
+        signs=look_up_signs(
+            [(case.inbound_id, case.evidence) for case in cases],
+            aliases=aliases,
+            domains=domains,
+            record_ids=records,
+            since=since,
+            now=now,
+            threshold=parameters.number("mail.gateway.loop.threshold"),
+        ),
         parameters=parameters,
     )
 
@@ -399,12 +398,6 @@ def _deliveries(
     return by_number, {one: tuple(facts) for one, facts in by_id.items()}
 
 
-_AUTHORS = """
-SELECT contact.id, contact.normal, member.id
-  FROM postroom_contact contact
-  LEFT JOIN postroom_member member ON member.contact_id = contact.id
- WHERE contact.normal = ANY(%s::text[]) AND contact.is_active ORDER BY member.id DESC NULLS LAST, contact.id
-"""
 _OWN_ALIASES = """
 SELECT alias.name || '@' || domain.name
   FROM postroom_alias alias JOIN postroom_aliasdomain domain ON domain.id = alias.domain_id
@@ -412,21 +405,17 @@ SELECT alias.name || '@' || domain.name
 """
 
 
-def _authors(
+def _own_addresses(
     normals: Collection[str], domains: Sequence[DomainFact], aliases: Sequence[AliasFact]
-) -> Mapping[str, AuthorFact]:
-    """Contacts by address: colleagues first, then the oldest (I-60). Our own addresses are nobody's (T-038)."""
+) -> frozenset[str]:
+    """Addresses of ours are nobody's (T-038)."""
     own = {f"{local}@{domain.name}" for domain in domains for local in (domain.bounce, domain.catchall)}
     own |= {f"{alias.name}@{alias.domain}" for alias in aliases}
     ours = {domain.name for domain in domains}
     at_home = {normal.rpartition("@")[0] for normal in normals if normal.rpartition("@")[2] in ours}
     if at_home:
         own |= {address for (address,) in ask(_OWN_ALIASES, [list(at_home)])}
-    found: dict[str, AuthorFact] = {}
-    for pk, normal, member_id in ask(_AUTHORS, [list(normals)]) if normals else ():
-        if normal not in found or (member_id and not found[normal].is_colleague):
-            found[normal] = AuthorFact(contact_id=pk, member_id=member_id, is_colleague=member_id is not None)
-    return found | {normal: AuthorFact(is_alias=True) for normal in normals if normal in own}
+    return frozenset(own)
 
 
 def _follows(contact_ids: Collection[int], record_ids: Collection[int]) -> Mapping[int, frozenset[int]]:

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('postroom', '0013_report_reasons'),
+        ('postroom', '0016_suppression'),
     ]
 
     operations = [
