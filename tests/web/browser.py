@@ -13,7 +13,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-CHROMIUM = "/usr/bin/chromium"
+from tests.laboratory.availability import chromium_path
+
 ARGUMENTS = [
     "--headless",
     "--no-sandbox",
@@ -42,7 +43,7 @@ SIZES = {"wide": (1280, 900), "narrow": (390, 844)}
 def a_browser() -> Iterator[Browser]:
     """Chromium, closed at the end."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
         try:
             yield browser
         finally:

@@ -22,7 +22,6 @@ from postroom.store.models import (
     MailTemplate,
     Member,
     Message,
-    Notification,
     Record,
     SettingChange,
 )
@@ -116,10 +115,6 @@ def usable_templates(member: Member | None, record: Record | None = None) -> Que
 
 def visible_messages(member: Member | None) -> QuerySet[Message]:
     return _cut(Message.objects.all(), member)
-
-
-def visible_notifications(member: Member | None) -> QuerySet[Notification]:
-    return _cut(Notification.objects.all(), member)
 
 
 def visible_deliveries(member: Member | None) -> QuerySet[Delivery]:

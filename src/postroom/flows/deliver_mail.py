@@ -48,7 +48,6 @@ MOST_AT_ONCE = 1000
 SHELF_BYTES = 64 * 1024 * 1024
 CAMPAIGN_LANE = 2
 URGENT_LANE = 0
-MOST_SERVERS = 5  # that a batch tries one after the other, when their days are full
 LIVE_CHANNEL = "postroom_live"
 
 

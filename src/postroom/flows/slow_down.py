@@ -17,7 +17,8 @@ from postroom.core.delivery.destinations import OF_DOMAINS, destination_of
 from postroom.core.delivery.slowing import Slowness, asks_to_slow_down, slowed
 from postroom.core.delivery.wire import WireOutcome
 from postroom.core.terms.reasons import because
-from postroom.store.models import Destination, DestinationDomain, ScheduledAction
+from postroom.flows.change_scheduled_action import trigger_early
+from postroom.store.models import Destination, DestinationDomain
 
 DESTINATIONS_ACTION = "destinations"
 _LOOKED_AT = 20_000  # attempts: more are not counted
@@ -88,4 +89,4 @@ def _ask_for(domains: Collection[str], now: datetime) -> None:
         return
     rows = [DestinationDomain(domain=domain, destination=domain) for domain in sorted(domains)]
     DestinationDomain.objects.bulk_create(rows, ignore_conflicts=True)
-    ScheduledAction.objects.filter(pk=DESTINATIONS_ACTION, next_run_at__gt=now).update(next_run_at=now)
+    trigger_early(DESTINATIONS_ACTION, now)

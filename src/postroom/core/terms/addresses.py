@@ -12,7 +12,6 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-MAX_ADDRESS = 254  # RFC 5321 4.5.3.1.3 less the angle brackets
 MAX_LOCAL = 64
 
 
@@ -77,12 +76,6 @@ def _normalize_carefully(spec: str) -> str:
         return ""
     domain = normalize_domain(domain)
     return f"{local.lower()}@{domain}" if domain else ""
-
-
-def split_normal(spec: str) -> tuple[str, str]:
-    """Local part and domain of a normalised address; two empty strings for what is none."""
-    local, _, domain = normalize(spec).rpartition("@")
-    return local, domain
 
 
 def strip_plus(local: str) -> tuple[str, str]:
