@@ -19,6 +19,7 @@ CHANGING = [
     "/message/1/undo/",
     "/queue/act/",
     "/queue/server/1/pause/",
+    "/alarm/1/dismiss/",
     "/inbound/1/again/",
     "/inbound/1/attach/",
     "/inbound/1/create/",

@@ -16,6 +16,7 @@ import typer
 
 from postroom import __version__
 from postroom.cli import (
+    alarms,
     bench,
     dkim,
     home,
@@ -91,6 +92,7 @@ for part in (running.app, mail_commands.app, home.app):
     app.add_typer(part)
 for name, group in (
     ("queue", queue.app),
+    ("alarm", alarms.app),
     ("schedule", schedule.app),
     ("mailbox", mailboxes.app),
     ("server", servers.app),

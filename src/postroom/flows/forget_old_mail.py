@@ -17,6 +17,7 @@ from postroom.core.terms.states import DeliveryState, InboundState
 from postroom.flows.ports import Ports
 from postroom.flows.settings import parameters
 from postroom.store.models import (
+    Alarm,
     Delivery,
     InboundMessage,
     LetterboxMail,
@@ -67,6 +68,7 @@ def forget_old_mail(ports: Ports, is_over: Callable[[], bool] = lambda: False) -
         "seen marks": lambda: _forget(SeenMail.objects.filter(seen_at__lt=mail), is_over),
         "runs": lambda: _forget(ScheduledRun.objects.filter(started_at__lt=log, finished_at__isnull=False), is_over),
         "setting changes": lambda: _forget(SettingChange.objects.filter(changed_at__lt=log), is_over),
+        "alarms": lambda: _forget(Alarm.objects.filter(ended_at__lt=log), is_over),
         "refusal notices": lambda: _forget(
             RefusalNotice.objects.filter(sent_on__lt=(now - timedelta(days=REFUSAL_DAYS)).date()), is_over
         ),

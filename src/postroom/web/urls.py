@@ -21,6 +21,7 @@ urlpatterns = [
     path("", home.home, name="home"),
     path("attention/", home.attention_piece, name="attention"),
     path("read/", home.read, name="read"),
+    path("alarm/<int:alarm_id>/dismiss/", home.dismiss, name="dismiss"),
     path("records/", lists.records, name="records"),
     path("people/find/", lists.find, name="find"),
     path("people/chosen/", lists.chosen, name="chosen"),

@@ -2,6 +2,7 @@
 bodies and raw mail out of the hot tables, a partial index for every queue, nothing in ``save()``, no signals."""
 
 from postroom.store.models.access import ApiKey, Company, Member, Parameter, SettingChange
+from postroom.store.models.alarms import Alarm
 from postroom.store.models.contacts import Contact
 from postroom.store.models.conversations import (
     Attachment,
@@ -48,6 +49,7 @@ from postroom.store.models.schedule import Installation, ScheduledAction, Schedu
 from postroom.store.models.tracking import DeliveryEvent, ProviderHook
 
 __all__ = [
+    "Alarm",
     "Alias",
     "AliasDomain",
     "AliasFollower",

@@ -8,9 +8,18 @@ from typing import Any
 
 from django.db.models import F, QuerySet, Value
 
-from postroom.core.terms.reasons import because
+from postroom.core.terms.reasons import because, reasons_from_json
 from postroom.core.terms.states import Channel, DeliveryState, InboundState, NotificationState
-from postroom.store.models import Delivery, InboundMessage, Installation, Mailbox, Notification, OutgoingServer, Record
+from postroom.store.models import (
+    Alarm,
+    Delivery,
+    InboundMessage,
+    Installation,
+    Mailbox,
+    Notification,
+    OutgoingServer,
+    Record,
+)
 from postroom.store.models.outgoing import SHOWN_APART
 from postroom.store.queries.gates import full_servers
 from postroom.store.queries.pages_chatter import FAILED
@@ -55,6 +64,18 @@ class TroubleFact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmFact:
+    """A trouble that showed by itself. ``link`` is a path of ours, or ``""``."""
+
+    id: int
+    code: str
+    sentence: str
+    link: str
+    count: int
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstallationFact:
     """Where this database lives, and whether mail leaves it."""
 
@@ -74,6 +95,7 @@ class Attention:
     stuck: int
     oldest_waiting: datetime | None
     troubles: tuple[TroubleFact, ...]
+    alarms: tuple[AlarmFact, ...] = ()
 
 
 def installation() -> InstallationFact | None:
@@ -155,6 +177,7 @@ def attention(
     deliveries: QuerySet[Delivery] | None,
     servers: QuerySet[OutgoingServer] | None,
     mailboxes: QuerySet[Mailbox] | None,
+    alarms: QuerySet[Alarm] | None,
     now: datetime,
 ) -> Attention:
     """Everything for the first page; None where the reader may not look."""
@@ -168,6 +191,23 @@ def attention(
         stuck=stuck,
         oldest_waiting=oldest_waiting(deliveries, now) if deliveries is not None else None,
         troubles=(*_troubles(servers, mailboxes), *_full(servers, now)),
+        alarms=open_alarms(alarms) if alarms is not None else (),
+    )
+
+
+def open_alarms(alarms: QuerySet[Alarm], most: int = 20) -> tuple[AlarmFact, ...]:
+    """What shows now, the newest first."""
+    rows = alarms.filter(ended_at=None).order_by("-last_at", "-id")
+    return tuple(
+        AlarmFact(
+            id=row.pk,
+            code=row.code,
+            sentence=str(reasons_from_json([row.reason])[0]),
+            link=row.link,
+            count=row.count,
+            last_at=row.last_at,
+        )
+        for row in rows[:most]
     )
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from django.db.models import Q, QuerySet
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from postroom.flows import access
+from postroom.flows.alarms import dismiss_alarm, visible_alarms
 from postroom.flows.read_inbox import mark_read
-from postroom.store.models import Mailbox, Member, OutgoingServer, ScheduledMessage
+from postroom.store.models import Alarm, Mailbox, Member, OutgoingServer, ScheduledMessage
 from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_home import Attention, attention
 from postroom.store.queries.pages_records import RecordWish, record_list
@@ -54,6 +55,16 @@ def read(request: MemberRequest) -> HttpResponse:
     return go(request, reverse("admin:index"))
 
 
+@for_members("POST")
+def dismiss(request: MemberRequest, alarm_id: int) -> HttpResponse:
+    """A person has seen enough of an alarm."""
+    try:
+        dismiss_alarm(ports(), alarm_id, member=request.member)
+    except Alarm.DoesNotExist as error:
+        raise Http404 from error
+    return go(request, reverse("admin:index"))
+
+
 def _attention(request: MemberRequest) -> dict[str, object]:
     member, now = request.member, timezone.now()
     found: Attention = attention(
@@ -63,6 +74,7 @@ def _attention(request: MemberRequest) -> dict[str, object]:
         deliveries=access.visible_deliveries(member) if access.may(member, "queue") else None,
         servers=_servers(member),
         mailboxes=_mailboxes(member),
+        alarms=visible_alarms(member) if access.may(member, "inbound") else None,
         now=now,
     )
     oldest = found.oldest_waiting
