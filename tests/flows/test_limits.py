@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from postroom.core.delivery.throttle import Span
 from postroom.core.delivery.wire import Phase, WireOutcome
+from postroom.core.terms.gates import Gate
 from postroom.core.terms.reasons import reasons_from_json
 from postroom.core.terms.smtp_replies import SmtpReply, read_reply
 from postroom.flows.deliver_mail import ClaimedBatch, ReadyMail, Shelf, claim_and_compose
@@ -27,7 +28,8 @@ from postroom.store.models import (
     SendingGate,
     SettingChange,
 )
-from postroom.store.queries.gates import GateKind, full_servers, gates_of, slow_destinations, used_today
+from postroom.store.queries.gates import full_servers, slow_destinations, used_today
+from postroom.store.queries.pages_queue import delivery
 from tests.flows.outgoing_mails import HandClock, a_company, a_mail, a_server, deliveries, numbered, ports_with
 
 pytestmark = pytest.mark.django_db
@@ -106,15 +108,17 @@ def test_what_waits_says_at_which_gate_since_when_and_what_helps(
     began = clock.now()
     sent(ports, claimed(ports))
     clock.pass_by(hours=3)
-    fact = gates_of(Delivery.objects.all(), [row.pk for row in rows], clock.now())[rows[1].pk]
-    assert (fact.kind, fact.since, fact.until) == (GateKind.DAY, began, began + TOMORROW)
+    fact = delivery(Delivery.objects.all(), rows[1].pk, now=clock.now())
+    assert fact is not None
+    assert (fact.row.gate, fact.row.held_since, fact.row.due_at) == (Gate.LIMIT, began, began + TOMORROW)
     assert [cure.code for cure in fact.cures] == ["cure.raise_limit", "cure.another_server", "cure.in_app"]
     clock.pass_by(hours=9)
     some_mail(company, clock, 1, lane=0)  # somebody more urgent takes the day
     assert sent(ports, claimed(ports)) == 1
     assert claimed(ports).ready == ()  # the others are looked at after the urgent one, in vain
-    fact = gates_of(Delivery.objects.all(), [rows[1].pk], clock.now())[rows[1].pk]
-    assert fact.since == began  # still the same gate
+    fact = delivery(Delivery.objects.all(), rows[1].pk, now=clock.now())
+    assert fact is not None
+    assert fact.row.held_since == began  # still the same gate
 
 
 def test_a_reached_limit_is_on_the_first_page_until_the_day_is_over(

@@ -15,6 +15,7 @@ from django.db import connection, connections, transaction
 from postroom.core.terms.states import Role
 from postroom.flows import run_scheduled_action
 from postroom.flows.access import NotAllowed
+from postroom.flows.change_scheduled_action import trigger_early
 from postroom.flows.fetch_mailbox import request_fetch
 from postroom.flows.ports import Ports
 from postroom.flows.run_scheduled_action import (

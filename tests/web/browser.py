@@ -34,7 +34,8 @@ PLACES = {
     "letter": "/letterbox/{letter}/", "servers": "/settings/servers/", "server": "/settings/servers/{server}/", "new_server": "/settings/servers/new/?preset=gmail", "mailboxes": "/settings/mailboxes/",
     "domains": "/settings/domains/", "dkim": "/settings/dkim/", "aliases": "/settings/aliases/", "alias": "/settings/aliases/{alias}/", "templates": "/settings/templates/",
     "template": "/settings/templates/{template}/", "scheduled": "/scheduled/", "scheduled_one": "/scheduled/{scheduled}/", "parameters": "/settings/parameters/", "actions": "/settings/actions/",
-    "action": "/settings/actions/queue_manager/", "changes": "/settings/changes/", "keys": "/settings/keys/",
+    "action": "/settings/actions/queue_manager/", "changes": "/settings/changes/", "keys": "/settings/keys/", "mine": "/settings/mine/",
+    "limits": "/settings/limits/", "secrets": "/settings/secrets/", "new_api_server": "/settings/servers/new/?provider=mailgun",
 }  # fmt: skip
 SIZES = {"wide": (1280, 900), "narrow": (390, 844)}
 

@@ -14,9 +14,9 @@ from django.test import Client
 from playwright.sync_api import Page
 
 from postroom.store.models import Member, Message, Record, ScheduledFile, ScheduledMessage
+from tests.laboratory.availability import requires_chromium
 from tests.laboratory.waiting import wait_until
 from tests.web import seeding
-from tests.laboratory.availability import requires_chromium
 from tests.web.browser import a_browser, open_page
 from tests.web.served import served
 

@@ -58,6 +58,7 @@ EVERYBODY = [
     "/letterbox/{letter}/body/",
     "/letterbox/{letter}/source/",
     "/settings/keys/",
+    "/settings/mine/",
     "/password/",
 ]
 MANAGERS = [
@@ -78,6 +79,10 @@ ADMINISTRATORS = [
     "/settings/servers/",
     "/settings/servers/new/",
     "/settings/servers/{server}/",
+    "/settings/servers/new/?provider=mailgun",
+    "/settings/limits/",
+    "/settings/limits/?q=gmail.com",
+    "/settings/secrets/",
     "/settings/mailboxes/",
     "/settings/mailboxes/new/",
     "/settings/mailboxes/{mailbox}/",

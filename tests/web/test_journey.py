@@ -10,8 +10,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from postroom.core.terms.states import Role
 from postroom.store.models import AliasDomain, Follower, Record
-from tests.web import seeding
 from tests.laboratory.availability import requires_chromium
+from tests.web import seeding
 from tests.web.browser import a_browser, a_window, sign_in
 from tests.web.served import served
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 
-from tests.web import seeding
 from tests.laboratory.availability import requires_chromium
+from tests.web import seeding
 from tests.web.browser import PLACES, SIZES, a_browser, a_window, open_page, sign_in, some_numbers
 from tests.web.served import served
 

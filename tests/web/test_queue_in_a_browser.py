@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-
 import pytest
 from playwright.sync_api import expect
 
 from postroom.core.terms.states import Role
 from postroom.store.models import Delivery
+from tests.laboratory.availability import requires_chromium
 from tests.laboratory.waiting import wait_until
 from tests.web import seeding
-from tests.laboratory.availability import requires_chromium
 from tests.web.browser import a_browser, a_window, sign_in
 from tests.web.served import served
 

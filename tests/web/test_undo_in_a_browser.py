@@ -10,9 +10,9 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from postroom.core.terms.states import Role
 from postroom.store.models import AliasDomain, Delivery, Follower, LetterboxMail, Message, Parameter, Record
+from tests.laboratory.availability import requires_chromium
 from tests.laboratory.waiting import wait_until
 from tests.web import seeding
-from tests.laboratory.availability import requires_chromium
 from tests.web.browser import a_browser, a_window, sign_in
 from tests.web.served import served
 

@@ -27,13 +27,13 @@ from postroom.flows.access import require, usable_templates, visible_records
 from postroom.flows.enqueue_mail import DraftRecipient, MailDraft, enqueue_mails
 from postroom.flows.new_files import NewFile as NewFile  # noqa: PLC0414 - known from here, too
 from postroom.flows.new_files import attachment_row, inline_file
+from postroom.flows.new_followers import came_with, follow_by_writing
 from postroom.flows.ports import Ports
 from postroom.flows.prepare_html import prepare_html
 from postroom.flows.settings import parameters
 from postroom.store.bulk import insert
 from postroom.store.models import (
     Contact,
-    Follower,
     Member,
     Message,
     MessageBody,
@@ -117,9 +117,8 @@ def post_message(
         record = visible_records(author).select_related("kind", "company").get(pk=record_id)
         require(author, "post", record)
         kind = MessageKind(kind)
-        if to_customer and kind is MessageKind.COMMENT:
-            _follow_customer(record)
-        _follow(record, author.contact_id)
+        fresh = [_follow_customer(record)] if to_customer and kind is MessageKind.COMMENT else []
+        fresh.append(follow_by_writing(record, author.contact_id))
         template = usable_templates(author, record).get(pk=template_id) if template_id is not None else None
         ready = prepare_html(ports, html)
         posting = Posting(
@@ -136,7 +135,10 @@ def post_message(
             signature=ports.html.sanitize(author.signature) if author.signature else "",
             undo_until=_undo_until(ports) if may_be_undone else None,
         )
-        return post_messages(ports, [posting])[0]
+        message = post_messages(ports, [posting])[0]
+        if message.undo_until is not None:
+            came_with(message, fresh)
+        return message
 
 
 def _undo_until(ports: Ports) -> datetime | None:
@@ -434,28 +436,23 @@ def _tell_pages(record_ids: set[int]) -> None:
         )
 
 
-def _follow(record: Record, contact_id: int) -> None:
-    Follower.objects.get_or_create(record=record, contact_id=contact_id)
-
-
 def _known_contacts(record: Record, contact_ids: Sequence[int]) -> list[int]:
     """Of these, the contacts that the record's company knows: nobody writes to another company's people."""
     known = Contact.objects.filter(Q(company=None) | Q(company_id=record.company_id), pk__in=list(contact_ids))
     return list(known.values_list("pk", flat=True)) if contact_ids else []
 
 
-def _follow_customer(record: Record) -> None:
-    """The record's outside person becomes a contact, when still unknown, and follows (U-2)."""
+def _follow_customer(record: Record) -> int | None:
+    """The record's outside person becomes a contact, when still unknown, and follows (U-2). The follower, if new."""
     if record.contact_id is None:
         if not normalize(record.contact_address):
-            return
+            return None
         record.contact = _contact_for(record)
         record.save(update_fields=["contact"])
         Message.objects.filter(record=record, author=None, author_address=record.contact_address).update(
             author=record.contact
         )
-    if record.contact_id is not None:
-        _follow(record, record.contact_id)
+    return None if record.contact_id is None else follow_by_writing(record, record.contact_id)
 
 
 def _contact_for(record: Record) -> Contact:

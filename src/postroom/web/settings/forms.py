@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -10,6 +9,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from postroom.core.terms.addresses import normalize, normalize_domain
+from postroom.core.terms.languages import read_language
 from postroom.store.models import Alias, AliasDomain, Mailbox, MailTemplate, Member
 from postroom.web.forms import style
 
@@ -142,15 +142,6 @@ class AliasForm(SettingForm):
         if not normalize(f"{name}@example.test") or "+" in name:
             raise forms.ValidationError(_("Letters, digits, dots and dashes; no @ and no +."))
         return name
-
-
-LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})?")
-
-
-def read_language(text: str) -> str:
-    """``pt-br`` from ``pt_BR``; ``""`` for what is no language."""
-    language = text.strip().lower().replace("_", "-")
-    return language if LANGUAGE.fullmatch(language) else ""
 
 
 class TemplateForm(SettingForm):
