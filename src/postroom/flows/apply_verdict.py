@@ -30,22 +30,26 @@ from postroom.core.routing.verdicts import (
     Refuse,
     Verdict,
 )
+from postroom.core.terms.parameters import Parameters
 from postroom.core.terms.reasons import reasons_as_json
 from postroom.core.terms.states import InboundState, MessageKind
+from postroom.flows.new_files import NewFile
 from postroom.flows.ports import Ports
-from postroom.flows.post_message import Author, NewFile, Posting, post_messages
 from postroom.flows.record_report import BookedReport, record_reports
 from postroom.flows.records import default_stages
 from postroom.flows.refuse_mail import Refused, answer_refusals
-from postroom.store.bulk import insert
-from postroom.store.models import Alias, AliasFollower, Company, Follower, InboundMessage, Record, RecordKind
+from postroom.flows.write_messages import Author, Posting, RecordFact, write_messages
+from postroom.store.bulk import insert_rows
+from postroom.store.models import Alias, AliasFollower, Company, Follower, Record, RecordKind
+from postroom.store.queries.inbound_queue import Waiting
+from postroom.store.statements import ask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
     """A mail of the batch and the verdict on it."""
 
-    row: InboundMessage
+    row: Waiting
     mail: ParsedMail
     evidence: Evidence
     facts: Facts
@@ -56,7 +60,7 @@ Creation = tuple[Decided, CreateRecord]
 Appending = tuple[Decided, AppendToRecord]
 
 
-def apply_verdicts(ports: Ports, batch: Sequence[Decided]) -> None:
+def apply_verdicts(ports: Ports, batch: Sequence[Decided], values: Parameters | None = None) -> None:
     """Everything that follows from the verdicts. A record that is gone makes its decision a `Hold`: nothing is lost (I-51)."""
     now = ports.clock.now()
     creations = [(one, d) for one in batch for d in one.verdict.decisions if isinstance(d, CreateRecord)]
@@ -64,13 +68,13 @@ def apply_verdicts(ports: Ports, batch: Sequence[Decided]) -> None:
     made = _create_records(creations, now)
     known = _existing(appendings)
     postings = [_posting(ports, one, record) for (one, _), record in zip(creations, made, strict=True)]
-    postings += [_answer(ports, one, d, known[d.record_id]) for one, d in appendings if d.record_id in known]
-    post_messages(ports, postings)
+    postings += [_posting(ports, one, known[d.record_id], d) for one, d in appendings if d.record_id in known]
+    write_messages(ports, postings, values)
     _follow_authors(appendings, known)
     record_reports(
         ports,
         [
-            BookedReport(inbound_id=one.row.pk, decision=d)
+            BookedReport(inbound_id=one.row.id, decision=d)
             for one in batch
             for d in one.verdict.decisions
             if isinstance(d, RecordReport)
@@ -134,7 +138,7 @@ def _decision_as_json(decision: Decision) -> dict[str, object]:
     return row
 
 
-def _create_records(creations: Sequence[Creation], now: datetime) -> list[Record]:
+def _create_records(creations: Sequence[Creation], now: datetime) -> list[RecordFact]:
     """New records with their first followers: who follows what the alias makes, its responsible, a known author."""
     if not creations:
         return []
@@ -143,41 +147,51 @@ def _create_records(creations: Sequence[Creation], now: datetime) -> list[Record
     aliases = {
         alias.pk: alias
         for alias in Alias.objects.filter(pk__in={d.alias_id for _, d in creations if d.alias_id}).select_related(
-            "responsible", "company"
+            "responsible"
         )
     }
-    records = [_record(one, d, aliases.get(d.alias_id or 0), stages, now) for one, d in creations]
-    for record, (_, d) in zip(records, creations, strict=True):
-        record.kind = kinds[d.kind]
-    made = insert(records)
-    _follow_new(made, creations, aliases)
-    Alias.objects.filter(pk__in=aliases.keys()).exclude(status="valid").update(status="valid")
-    return made
+    rows = [_record(one, d, aliases.get(d.alias_id or 0), stages, now) for one, d in creations]
+    numbers = insert_rows(Record, _RECORD, rows)
+    _follow_new(numbers, creations, aliases)
+    untested = [alias.pk for alias in aliases.values() if alias.status != "valid"]
+    if untested:
+        Alias.objects.filter(pk__in=untested).update(status="valid")
+    return [
+        RecordFact(id=number, company_id=d.company_id, title=row[_TITLE], kind_label=kinds[d.kind].label)
+        for number, row, (_, d) in zip(numbers, rows, creations, strict=True)
+    ]
+
+
+_RECORD = (
+    "title", "company_id", "kind_id", "stage", "contact_id", "contact_name", "contact_address", "responsible_id", "alias_id",
+    "values", "created_at", "updated_at",
+)  # fmt: skip
+_TITLE = 0
 
 
 def _record(
     one: Decided, decision: CreateRecord, alias: Alias | None, stages: Mapping[str, str], now: datetime
-) -> Record:
+) -> tuple[Any, ...]:
     """Defaults of the alias override what the mail says (I-64)."""
     defaults: dict[str, Any] = dict(alias.defaults) if alias is not None and isinstance(alias.defaults, dict) else {}
     author = one.mail.author
-    return Record(
-        company_id=decision.company_id,
-        kind_id=decision.kind,
-        title=(str(defaults.pop("title", "") or one.mail.subject) or "(no subject)")[:500],
-        stage=str(defaults.pop("stage", stages.get(decision.kind, "")))[:80],
-        contact_id=one.facts.author.contact_id,
-        contact_name=(author.name if author else "")[:200],
-        contact_address=one.evidence.author_normal[:320],
-        responsible=alias.responsible if alias else None,
-        alias=alias,
-        values=defaults,
-        created_at=now,
-        updated_at=now,
+    return (
+        (str(defaults.pop("title", "") or one.mail.subject) or "(no subject)")[:500],
+        decision.company_id,
+        decision.kind,
+        str(defaults.pop("stage", stages.get(decision.kind, "")))[:80],
+        one.facts.author.contact_id,
+        (author.name if author else "")[:200],
+        one.evidence.author_normal[:320],
+        alias.responsible_id if alias else None,
+        decision.alias_id,
+        json.dumps(defaults),
+        now,
+        now,
     )
 
 
-def _follow_new(records: Sequence[Record], creations: Sequence[Creation], aliases: Mapping[int, Alias]) -> None:
+def _follow_new(records: Sequence[int], creations: Sequence[Creation], aliases: Mapping[int, Alias]) -> None:
     following: dict[int, list[int]] = {}
     for alias_id, contact_id in AliasFollower.objects.filter(alias_id__in=aliases.keys()).values_list(
         "alias_id", "contact_id"
@@ -189,25 +203,21 @@ def _follow_new(records: Sequence[Record], creations: Sequence[Creation], aliase
         colleagues = list(following.get(decision.alias_id or 0, ()))
         if alias is not None and alias.responsible is not None:
             colleagues.append(alias.responsible.contact_id)
-        rows += [Follower(record=record, contact_id=contact_id, notes=True) for contact_id in dict.fromkeys(colleagues)]
+        rows += [(record, contact_id, True) for contact_id in dict.fromkeys(colleagues)]
         author_id = one.facts.author.contact_id
         if author_id is not None and author_id not in colleagues:
-            rows.append(Follower(record=record, contact_id=author_id, notes=one.facts.author.is_colleague))
-    insert(rows)
+            rows.append((record, author_id, one.facts.author.is_colleague))
+    insert_rows(Follower, ("record_id", "contact_id", "notes"), rows)
 
 
-def _existing(appendings: Sequence[Appending]) -> Mapping[int, Record]:
+def _existing(appendings: Sequence[Appending]) -> Mapping[int, RecordFact]:
     if not appendings:
         return {}
     ids = {d.record_id for _, d in appendings}
-    return {row.pk: row for row in Record.objects.filter(pk__in=ids).select_related("kind", "company")}
+    return {row.pk: RecordFact.of(row) for row in Record.objects.filter(pk__in=ids).select_related("kind")}
 
 
-def _answer(ports: Ports, one: Decided, decision: AppendToRecord, record: Record) -> Posting:
-    return _posting(ports, one, record, decision)
-
-
-def _posting(ports: Ports, one: Decided, record: Record, appended: AppendToRecord | None = None) -> Posting:
+def _posting(ports: Ports, one: Decided, record: RecordFact, appended: AppendToRecord | None = None) -> Posting:
     """The mail as a message. What is quoted is kept apart, never deleted."""
     mail, author = one.mail, one.mail.author
     fresh, quoted = _bodies(ports, mail)
@@ -235,9 +245,10 @@ def _posting(ports: Ports, one: Decided, record: Record, appended: AppendToRecor
             )
             for file in mail.attachments
         ],
+        is_first=appended is None,
         notifies=appended is None or appended.notify,
         message_id=mail.message_id,
-        inbound_id=one.row.pk,
+        inbound_id=one.row.id,
         is_unverified=appended is not None and appended.unverified,
         is_automatic=one.evidence.is_automatic,
         already_addressed=frozenset((*one.evidence.to, *one.evidence.cc)),
@@ -259,7 +270,7 @@ def _bodies(ports: Ports, mail: ParsedMail) -> tuple[str, str]:
     return text_to_html(split.reply or mail.text), text_to_html(rest) if rest and split.reply else ""
 
 
-def _follow_authors(appendings: Sequence[Appending], known: Mapping[int, Record]) -> None:
+def _follow_authors(appendings: Sequence[Appending], known: Mapping[int, RecordFact]) -> None:
     """Who answers with proof and is known follows from now on (I-66)."""
     rows = [
         Follower(record_id=d.record_id, contact_id=one.facts.author.contact_id, notes=one.facts.author.is_colleague)
@@ -271,13 +282,13 @@ def _follow_authors(appendings: Sequence[Appending], known: Mapping[int, Record]
 
 _NOTE_STATES = """
 UPDATE postroom_inboundmessage AS mail
-   SET state = new.state, verdict = new.verdict::jsonb, company_id = new.company_id, routed_at = %s, error = ''
+   SET state = new.state, verdict = new.verdict::jsonb, company_id = new.company_id, routed_at = %s::timestamptz, error = ''
   FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bigint[]) AS new(id, state, verdict, company_id)
  WHERE mail.id = new.id
 """
 
 
-def _note_states(batch: Sequence[Decided], lost: set[int], known: Mapping[int, Record], now: datetime) -> None:
+def _note_states(batch: Sequence[Decided], lost: set[int], known: Mapping[int, RecordFact], now: datetime) -> None:
     """One statement for the whole batch."""
     states = [
         InboundState.HELD
@@ -288,13 +299,10 @@ def _note_states(batch: Sequence[Decided], lost: set[int], known: Mapping[int, R
     verdicts = [json.dumps(verdict_as_json(one.verdict)) for one in batch]
     owners = _domain_owners()
     companies = [_company(one, known, owners) for one in batch]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _NOTE_STATES, [now, [one.row.pk for one in batch], [s.value for s in states], verdicts, companies]
-        )
+    ask(_NOTE_STATES, [now, [one.row.id for one in batch], [s.value for s in states], verdicts, companies])
 
 
-def _company(one: Decided, known: Mapping[int, Record], owners: Mapping[str, int]) -> int | None:
+def _company(one: Decided, known: Mapping[int, RecordFact], owners: Mapping[str, int]) -> int | None:
     """Whose mail it is: the record's, else of the delivery it reports, the alias, the mailbox, the domain it was sent to."""
     for decision in one.verdict.decisions:
         if isinstance(decision, CreateRecord):

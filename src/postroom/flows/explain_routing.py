@@ -14,7 +14,7 @@ from postroom.flows.apply_verdict import state_of, verdict_as_json
 from postroom.flows.ports import Ports
 from postroom.flows.route_message import read_mail
 from postroom.flows.settings import parameters
-from postroom.store.models import InboundMessage
+from postroom.store.queries.inbound_queue import Waiting
 from postroom.store.queries.loop_counts import Tally
 from postroom.store.queries.routing_facts import look_up
 
@@ -38,14 +38,13 @@ def explain(
     ports: Ports, raw: bytes, envelope: Envelope | None, door: Door, mailbox_id: int | None = None
 ) -> Explanation:
     """As the router would decide now. The transaction is read-only for certain: it is rolled back."""
-    row = InboundMessage(
+    row = Waiting(
+        id=0,
         door=door,
         mailbox_id=mailbox_id,
         mail_from=envelope.mail_from if envelope else "",
-        rcpt_to=list(envelope.rcpt_to) if envelope else [],
-        size=len(raw),
+        rcpt_to=envelope.rcpt_to if envelope else (),
     )
-    row.pk = 0
     with transaction.atomic():
         read = read_mail(ports, row, raw)
         book = look_up([read.case], parameters(ports), ports.clock.now())

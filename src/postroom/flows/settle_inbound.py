@@ -10,7 +10,7 @@ from postroom.core.terms.states import InboundState
 from postroom.flows.access import require, visible_inbound, visible_records
 from postroom.flows.apply_verdict import Decided, apply_verdicts
 from postroom.flows.ports import Ports
-from postroom.flows.route_message import raw_of, read_mail
+from postroom.flows.route_message import raw_of, read_mail, waiting_of
 from postroom.flows.settings import parameters
 from postroom.store.models import InboundMessage, Member
 from postroom.store.queries.loop_counts import Tally
@@ -86,7 +86,8 @@ def _row(inbound_id: int, member: Member | None) -> InboundMessage:
 
 
 def _apply(ports: Ports, row: InboundMessage, decision: AppendToRecord | CreateRecord | Refuse) -> None:
-    read = read_mail(ports, row, raw_of(ports, row))
+    waiting = waiting_of(row)
+    read = read_mail(ports, waiting, raw_of(ports, row))
     book = look_up([read.case], parameters(ports), ports.clock.now())
     facts: Facts = book.facts_for(read.case, Tally())
     if isinstance(decision, Refuse) and (read.case.evidence.is_automatic or read.case.evidence.has_null_reverse_path):
@@ -94,7 +95,9 @@ def _apply(ports: Ports, row: InboundMessage, decision: AppendToRecord | CreateR
             answer=decision.answer, recipient=decision.recipient, may_answer=False, reasons=decision.reasons
         )
     verdict = Verdict(decisions=(decision,))
-    apply_verdicts(ports, [Decided(row=row, mail=read.mail, evidence=read.case.evidence, facts=facts, verdict=verdict)])
+    apply_verdicts(
+        ports, [Decided(row=waiting, mail=read.mail, evidence=read.case.evidence, facts=facts, verdict=verdict)]
+    )
 
 
 def _who(member: Member | None) -> str:

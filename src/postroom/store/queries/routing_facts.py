@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection
 from django.db.models import Q
 
 from postroom.core.routing.recipients import KnownAddresses
@@ -29,18 +28,14 @@ from postroom.core.routing.verdicts import (
 from postroom.core.terms.parameters import Parameters
 from postroom.core.terms.states import AliasPolicy, MessageKind
 from postroom.store.models import (
-    Alias,
-    AliasDomain,
-    Contact,
     Delivery,
     Follower,
     Mailbox,
     Message,
-    MessageIdentifier,
     Notification,
-    SeenMail,
 )
 from postroom.store.queries.loop_counts import Creations, Tally, recent_creations, recent_of_kinds, recent_replies
+from postroom.store.statements import ask
 
 _MOST_DELIVERIES = 200  # of one mail that a report may speak of
 
@@ -210,17 +205,15 @@ SELECT
         FROM postroom_alias alias
         JOIN postroom_aliasdomain domain ON domain.id = alias.domain_id
         JOIN postroom_recordkind kind ON kind.key = alias.kind_id
-        WHERE alias.name = ANY(%s) AND kind.is_active),
-    (SELECT value FROM postroom_parameter WHERE key = %s)
+        WHERE alias.name = ANY(%s::text[]) AND kind.is_active),
+    (SELECT value FROM postroom_parameter WHERE key = %s::text)
 """
 
 
 def known_addresses(locals_: Collection[str]) -> KnownAddresses:
     """What RCPT must know of recipients with these local parts. One query, and the hottest of all: no models."""
     allowed = "mail.catchall.domain.allowed"
-    with connection.cursor() as cursor:
-        cursor.execute(_KNOWN_ADDRESSES, [list(locals_), allowed])
-        domains, aliases, value = cursor.fetchone()
+    ((domains, aliases, value),) = ask(_KNOWN_ADDRESSES, [list(locals_), allowed])
     return KnownAddresses(
         domains=tuple(
             DomainFact(name=name, bounce=bounce, catchall=catchall, is_retired=is_retired)
@@ -250,15 +243,12 @@ def _from_json(value: str | list[Any]) -> list[Any]:
 
 
 def _domains() -> tuple[DomainFact, ...]:
-    rows = AliasDomain.objects.order_by("priority", "id")
+    rows = ask(
+        "SELECT name, bounce_alias, catchall_alias, retired_at IS NOT NULL FROM postroom_aliasdomain ORDER BY priority, id"
+    )
     return tuple(
-        DomainFact(
-            name=row.name,
-            bounce=row.bounce_alias,
-            catchall=row.catchall_alias,
-            is_retired=row.retired_at is not None,
-        )
-        for row in rows
+        DomainFact(name=name, bounce=bounce, catchall=catchall, is_retired=is_retired)
+        for name, bounce, catchall, is_retired in rows
     )
 
 
@@ -270,26 +260,38 @@ def _locals(evidences: Iterable[Evidence]) -> set[str]:
     return found
 
 
+_ALIASES = """
+SELECT alias.id, alias.name, domain.name, kind_id, company_id, policy, forced_record_id, owner_record_id, matches_local_part,
+       alias.retired_at IS NOT NULL OR domain.retired_at IS NOT NULL, refusal_text
+  FROM postroom_alias alias
+  JOIN postroom_aliasdomain domain ON domain.id = alias.domain_id
+  JOIN postroom_recordkind kind ON kind.key = alias.kind_id
+ WHERE alias.name = ANY(%s::text[]) AND kind.is_active ORDER BY alias.id
+"""
+
+
 def _aliases(locals_: Collection[str]) -> tuple[AliasFact, ...]:
     if not locals_:
         return ()
-    rows = Alias.objects.filter(name__in=locals_, kind__is_active=True).select_related("domain").order_by("id")
     return tuple(
         AliasFact(
-            alias_id=row.pk,
-            name=row.name,
-            domain=row.domain.name,
-            kind=row.kind_id,
-            company_id=row.company_id,
-            policy=AliasPolicy(row.policy),
-            forced_record_id=row.forced_record_id,
-            owner_record_id=row.owner_record_id,
-            matches_local_part=row.matches_local_part,
-            is_retired=row.retired_at is not None or row.domain.retired_at is not None,
-            refusal_text=row.refusal_text,
+            alias_id=alias_id,
+            name=name,
+            domain=domain,
+            kind=kind,
+            company_id=company_id,
+            policy=AliasPolicy(policy),
+            forced_record_id=forced_record_id,
+            owner_record_id=owner_record_id,
+            matches_local_part=matches_local_part,
+            is_retired=is_retired,
+            refusal_text=refusal_text,
         )
-        for row in rows
-    )
+        for (
+            alias_id, name, domain, kind, company_id, policy, forced_record_id, owner_record_id, matches_local_part,
+            is_retired, refusal_text,
+        ) in ask(_ALIASES, [list(locals_)])
+    )  # fmt: skip
 
 
 def _identifiers(evidences: Iterable[Evidence]) -> set[str]:
@@ -327,17 +329,36 @@ def _message_fact(row: Mapping[str, Any], identifier: str, prefix: str = "") -> 
     )
 
 
+_BY_IDENTIFIER = """
+SELECT known.identifier, message.message_id, inbound_id, message.id, message.kind, message.company_id, record_id, merged_into_id,
+       record.kind_id, record.alias_id, record.contact_address
+  FROM postroom_messageidentifier known
+  JOIN postroom_message message ON message.id = known.message_id
+  LEFT JOIN postroom_record record ON record.id = message.record_id
+ WHERE known.identifier = ANY(%s::text[]) ORDER BY known.message_id DESC
+"""
+
+
 def _by_identifier(identifiers: Collection[str]) -> tuple[Mapping[str, tuple[MessageFact, ...]], frozenset[str]]:
     """The messages known by these ids, newest first; and which of the ids are on mails that we sent."""
     found: dict[str, list[MessageFact]] = defaultdict(list)
     ours = set()
-    if identifiers:
-        names = [f"message__{name}" for name in _MESSAGE_FIELDS]
-        rows = MessageIdentifier.objects.filter(identifier__in=identifiers).order_by("-message_id")
-        for row in rows.values("identifier", "message__message_id", "message__inbound_id", *names):
-            found[row["identifier"]].append(_message_fact(row, row["identifier"], "message__"))
-            if row["message__inbound_id"] is None or row["identifier"] != row["message__message_id"]:
-                ours.add(row["identifier"])
+    rows = ask(_BY_IDENTIFIER, [list(identifiers)]) if identifiers else ()
+    for identifier, own_id, inbound_id, message_id, kind, company_id, record_id, merged_into_id, *of_record in rows:
+        record_kind, alias_id, address = of_record
+        fact = MessageFact(
+            message_id=message_id,
+            identifier=identifier,
+            record_id=merged_into_id or record_id,
+            kind=record_kind or "",
+            company_id=company_id,
+            is_note=kind == MessageKind.NOTE,
+            record_alias_id=alias_id,
+            record_address=address or "",
+        )
+        found[identifier].append(fact)
+        if inbound_id is None or identifier != own_id:
+            ours.add(identifier)
     return {one: tuple(facts) for one, facts in found.items()}, frozenset(ours)
 
 
@@ -378,24 +399,34 @@ def _deliveries(
     return by_number, {one: tuple(facts) for one, facts in by_id.items()}
 
 
+_AUTHORS = """
+SELECT contact.id, contact.normal, member.id
+  FROM postroom_contact contact
+  LEFT JOIN postroom_member member ON member.contact_id = contact.id
+ WHERE contact.normal = ANY(%s::text[]) AND contact.is_active ORDER BY member.id DESC NULLS LAST, contact.id
+"""
+_OWN_ALIASES = """
+SELECT alias.name || '@' || domain.name
+  FROM postroom_alias alias JOIN postroom_aliasdomain domain ON domain.id = alias.domain_id
+ WHERE alias.name = ANY(%s::text[])
+"""
+
+
 def _authors(
     normals: Collection[str], domains: Sequence[DomainFact], aliases: Sequence[AliasFact]
 ) -> Mapping[str, AuthorFact]:
     """Contacts by address: colleagues first, then the oldest (I-60). Our own addresses are nobody's (T-038)."""
     own = {f"{local}@{domain.name}" for domain in domains for local in (domain.bounce, domain.catchall)}
-    own |= set(_alias_addresses(normals))
     own |= {f"{alias.name}@{alias.domain}" for alias in aliases}
+    ours = {domain.name for domain in domains}
+    at_home = {normal.rpartition("@")[0] for normal in normals if normal.rpartition("@")[2] in ours}
+    if at_home:
+        own |= {address for (address,) in ask(_OWN_ALIASES, [list(at_home)])}
     found: dict[str, AuthorFact] = {}
-    rows = Contact.objects.filter(normal__in=normals, is_active=True).order_by("-member__id", "id")
-    for pk, normal, member_id in rows.values_list("pk", "normal", "member__id"):
+    for pk, normal, member_id in ask(_AUTHORS, [list(normals)]) if normals else ():
         if normal not in found or (member_id and not found[normal].is_colleague):
             found[normal] = AuthorFact(contact_id=pk, member_id=member_id, is_colleague=member_id is not None)
     return found | {normal: AuthorFact(is_alias=True) for normal in normals if normal in own}
-
-
-def _alias_addresses(normals: Collection[str]) -> Iterable[str]:
-    rows = Alias.objects.filter(name__in={normal.rpartition("@")[0] for normal in normals})
-    return (f"{name}@{domain}" for name, domain in rows.values_list("name", "domain__name"))
 
 
 def _follows(contact_ids: Collection[int], record_ids: Collection[int]) -> Mapping[int, frozenset[int]]:
@@ -420,7 +451,7 @@ def _took_part(record_ids: Collection[int], normals: Collection[str]) -> frozens
 
 
 def _duplicates(fingerprints: Iterable[str]) -> Mapping[str, int]:
-    return dict(SeenMail.objects.filter(key__in=list(fingerprints)).values_list("key", "inbound_id"))
+    return dict(ask("SELECT key, inbound_id FROM postroom_seenmail WHERE key = ANY(%s::text[])", [list(fingerprints)]))
 
 
 def _fallbacks(mailbox_ids: Collection[int]) -> Mapping[int, tuple[str, int]]:
