@@ -211,10 +211,7 @@
     form.addEventListener("submit", sync, true);
     form.addEventListener("htmx:beforeRequest", (event) => {
       if (event.target !== form) return;
-      if (!editor.innerText.trim() && !editor.querySelector("img") && !kept.files.length) {
-        event.preventDefault();
-        editor.focus();
-      }
+      if (!editor.innerText.trim() && !editor.querySelector("img") && !kept.files.length) editor.focus(); // the server says what is missing
     });
     form.addEventListener("htmx:afterRequest", (event) => {
       if (event.target !== form || !event.detail.successful) return;
