@@ -92,6 +92,7 @@ class ApiServerForm(Grouped):
     def changes(self, row_id: int | None) -> dict[str, Any]:
         """The options together, as they are stored; what no field is for (a stand-in's address) stays."""
         found = super().changes(row_id)
+        found.pop("provider", None)
         given = {name.removeprefix(_PREFIX): found.pop(name) for name in list(found) if name.startswith(_PREFIX)}
         kept: Mapping[str, Any] = self.instance.provider_options if row_id is not None else {}
         if row_id is None:
