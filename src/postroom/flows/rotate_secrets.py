@@ -151,7 +151,8 @@ def _values(model: type[models.Model], column: str) -> Iterator[tuple[int, bytes
 
 
 def _name(model: type[models.Model], column: str) -> str:
-    return f"{model._meta.verbose_name} {column}"
+    words = column.replace("_", " ")
+    return f"{model._meta.verbose_name} {words}"
 
 
 def _record(ports: Ports, member: Member | None, before: int, after: int) -> None:
