@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
-from django.db import transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 
 from postroom.core.conversations.audience import AudienceMember, Candidate, decide
@@ -23,7 +25,27 @@ from postroom.flows.write_messages import Author, Posting, RecordFact, write_mes
 from postroom.store.models import Contact, Member, Message, Record
 from postroom.store.queries.conversations import candidates, followers_of
 
+P, R = ParamSpec("P"), TypeVar("R")
+_TRIES = 3
 
+
+def _once_more(work: Callable[P, R]) -> Callable[P, R]:
+    """What a message answers may be taken back while it is written: then it answers nobody, or another."""
+
+    @wraps(work)
+    def patient(*args: P.args, **kwargs: P.kwargs) -> R:
+        for _ in range(_TRIES - 1):
+            try:
+                return work(*args, **kwargs)
+            except IntegrityError:
+                if connection.in_atomic_block:  # who began the transaction must begin it again
+                    raise
+        return work(*args, **kwargs)
+
+    return patient
+
+
+@_once_more
 def post_message(
     ports: Ports,
     *,
