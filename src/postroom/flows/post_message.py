@@ -25,7 +25,8 @@ from postroom.flows.write_messages import Author, Posting, RecordFact, write_mes
 from postroom.store.models import Contact, Member, Message, Record
 from postroom.store.queries.conversations import candidates, followers_of
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 _TRIES = 3
 
 

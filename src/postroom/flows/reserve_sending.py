@@ -113,6 +113,16 @@ class Limits:
     def destination(self, domain: str) -> str:
         return self._destination_of.get(domain) or destination_of(domain)
 
+    def of_server(self, server_id: int) -> tuple[int | None, int | None]:
+        """Of a day and of a minute, as they were read for this batch; None: no limit."""
+        mine = self._of_server.get(server_id, {})
+        return mine.get(GateKey(server_id, "", Span.DAY)), mine.get(GateKey(server_id, "", Span.MINUTE))
+
+    def of_destination(self, name: str) -> int | None:
+        """Of a minute, as it was known for this batch."""
+        known = self._destinations.get(name)
+        return known.per_minute if known is not None else None
+
     def has_day(self, server_id: int) -> bool:
         return GateKey(server_id, "", Span.DAY) in self.of(server_id, "")
 
