@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 IN_PARALLEL := --numprocesses $(JOBS) --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check format bench bench-out bench-in bench-urgent bench-claim e2e fuzz lock clean
+.PHONY: help demo test test-fast check format bench bench-out bench-in bench-urgent bench-claim bench-route e2e fuzz lock clean
 .PHONY: run-environment dev-environment parts
 
 help: ## what there is to make
@@ -34,7 +34,7 @@ format: dev-environment ## let ruff put the style right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: bench-out bench-in bench-urgent bench-claim ## how fast it is here, compared with bare servers in the same run
+bench: bench-out bench-in bench-urgent bench-claim bench-route ## how fast it is here, compared with bare servers in the same run
 
 bench-out: run-environment ## queue to the other server's 250
 	$(BIN)/postroom bench out $(ARGS)
@@ -44,6 +44,9 @@ bench-urgent: run-environment ## a message posted, to the other server's 250, wi
 
 bench-claim: run-environment ## the next 1,000 out of a short queue and out of a long one
 	$(BIN)/postroom bench claim $(ARGS)
+
+bench-route: run-environment ## a batch of mails beside a small archive and beside a large one
+	$(BIN)/postroom bench route $(ARGS)
 
 bench-in: run-environment ## the SMTP door to the routed record
 	$(BIN)/postroom bench in $(ARGS)

@@ -546,6 +546,7 @@ def a_house() -> Company:
         status="5.1.1",
         reply=bounce.failure_reason,
         blame="address",
+        reason="user_unknown",
     )
     a_delivery(
         company,

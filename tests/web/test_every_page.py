@@ -26,7 +26,7 @@ from postroom.store.models import (
 from tests.web import seeding
 from tests.web.conftest import SignedIn
 
-BUDGET = 17  # queries of a page, session and sign-in included
+BUDGET = 18  # queries of a page, session and sign-in included
 
 EVERYBODY = [
     "/",
@@ -69,9 +69,13 @@ MANAGERS = [
     "/queue/{delivery}/",
     "/inbound/",
     *(f"/inbound/?state={state}" for state in ("routed", "held", "refused", "discarded", "failed", "received")),
+    "/inbound/?door=smtp&sender=carla&q=poster&age=week",
     "/held/",
+    "/held/?alias=support@postroom.test&age=month",
     "/inbound/{inbound}/",
     "/inbound/{inbound}/body/",
+    "/inbound/{inbound}/why/",
+    "/inbound/try/",
     "/inbound/{inbound}/source/",
     "/inbound/{inbound}/find/?q=poster",
 ]

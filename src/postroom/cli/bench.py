@@ -44,7 +44,8 @@ def into(
     workers: Workers = 0,
     as_json: AsJson = False,
 ) -> None:
-    """The SMTP door to the routed record with its followers' mails queued. Example: postroom bench in -n 1000"""
+    """The SMTP door to the routed record with its followers' mails queued; one mail of ten is a bounce. Half of the workers are
+    doors, half routers. Example: postroom bench in -n 1000"""
     from postroom.cli.benching.incoming import bench_in
 
     _measure("Receiving", n, workers, as_json, bench_in)
@@ -69,6 +70,29 @@ def claim(
     for waiting, ms in ((result.small, result.small_ms), (result.large, result.large_ms)):
         say(f"next {result.taken:,} of {waiting:>12,}  {ms:>10,.2f} ms")
     say(f"ratio                      {result.ratio:>10,.2f}      (1 is flat)")
+
+
+@app.command("route")
+def route(
+    small: Annotated[int, typer.Option("--small", min=1_000, help="Stored messages at first.")] = 10_000,
+    large: Annotated[
+        int, typer.Option("--large", min=1_000, max=100_000_000, help="Stored messages then.")
+    ] = 3_000_000,
+    as_json: AsJson = False,
+) -> None:
+    """Routing a batch beside a small and a large archive. Example: postroom bench route --large 1000000"""
+    from postroom.cli.benching.routing import bench_routing
+
+    if large <= small:
+        raise typer.BadParameter("--large must be more than --small.")
+    with _bar("Filling the archive", large) as progress:
+        result = bench_routing(small, large, progress)
+    if as_json:
+        say_json(asdict(result))
+        return
+    for stored, ms in ((result.small, result.small_ms), (result.large, result.large_ms)):
+        say(f"{result.batch} mails beside {stored:>12,} messages  {ms:>10,.1f} ms")
+    say(f"ratio                                   {result.ratio:>10,.2f}      (1 is flat)")
 
 
 @app.command("urgent")

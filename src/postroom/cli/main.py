@@ -21,6 +21,7 @@ from postroom.cli import (
     destinations,
     dkim,
     home,
+    inbound,
     mail_commands,
     mailboxes,
     members,
@@ -93,6 +94,7 @@ for part in (running.app, mail_commands.app, home.app):
     app.add_typer(part)
 for name, group in (
     ("queue", queue.app),
+    ("inbound", inbound.app),
     ("alarm", alarms.app),
     ("schedule", schedule.app),
     ("mailbox", mailboxes.app),

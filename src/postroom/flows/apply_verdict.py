@@ -30,9 +30,11 @@ from postroom.core.routing.verdicts import (
     Refuse,
     Verdict,
 )
+from postroom.core.terms.alias_values import Plain
 from postroom.core.terms.parameters import Parameters
 from postroom.core.terms.reasons import reasons_as_json
 from postroom.core.terms.states import InboundState, MessageKind
+from postroom.flows.alias_defaults import record_defaults
 from postroom.flows.new_files import NewFile
 from postroom.flows.ports import Ports
 from postroom.flows.record_report import BookedReport, record_reports
@@ -147,15 +149,16 @@ def _create_records(creations: Sequence[Creation], now: datetime) -> list[Record
     aliases = {
         alias.pk: alias
         for alias in Alias.objects.filter(pk__in={d.alias_id for _, d in creations if d.alias_id}).select_related(
-            "responsible"
+            "responsible", "kind"
         )
     }
-    rows = [_record(one, d, aliases.get(d.alias_id or 0), stages, now) for one, d in creations]
+    defaults = record_defaults(aliases.values())
+    rows = [
+        _record(one, d, aliases.get(d.alias_id or 0), dict(defaults.get(d.alias_id or 0, {})), stages, now)
+        for one, d in creations
+    ]
     numbers = insert_rows(Record, _RECORD, rows)
     _follow_new(numbers, creations, aliases)
-    untested = [alias.pk for alias in aliases.values() if alias.status != "valid"]
-    if untested:
-        Alias.objects.filter(pk__in=untested).update(status="valid")
     return [
         RecordFact(id=number, company_id=d.company_id, title=row[_TITLE], kind_label=kinds[d.kind].label)
         for number, row, (_, d) in zip(numbers, rows, creations, strict=True)
@@ -170,17 +173,21 @@ _TITLE = 0
 
 
 def _record(
-    one: Decided, decision: CreateRecord, alias: Alias | None, stages: Mapping[str, str], now: datetime
+    one: Decided,
+    decision: CreateRecord,
+    alias: Alias | None,
+    defaults: dict[str, Plain],
+    stages: Mapping[str, str],
+    now: datetime,
 ) -> tuple[Any, ...]:
     """Defaults of the alias override what the mail says (I-64)."""
-    defaults: dict[str, Any] = dict(alias.defaults) if alias is not None and isinstance(alias.defaults, dict) else {}
     author = one.mail.author
     return (
         (str(defaults.pop("title", "") or one.mail.subject) or "(no subject)")[:500],
         decision.company_id,
         decision.kind,
         str(defaults.pop("stage", stages.get(decision.kind, "")))[:80],
-        one.facts.author.contact_id,
+        one.facts.author.within(decision.company_id).contact_id,
         (author.name if author else "")[:200],
         one.evidence.author_normal[:320],
         alias.responsible_id if alias else None,
@@ -204,9 +211,9 @@ def _follow_new(records: Sequence[int], creations: Sequence[Creation], aliases: 
         if alias is not None and alias.responsible is not None:
             colleagues.append(alias.responsible.contact_id)
         rows += [(record, contact_id, True) for contact_id in dict.fromkeys(colleagues)]
-        author_id = one.facts.author.contact_id
-        if author_id is not None and author_id not in colleagues:
-            rows.append((record, author_id, one.facts.author.is_colleague))
+        author = one.facts.author.within(decision.company_id)
+        if author.contact_id is not None and author.contact_id not in colleagues:
+            rows.append((record, author.contact_id, author.is_colleague))
     insert_rows(Follower, ("record_id", "contact_id", "notes"), rows)
 
 
@@ -226,7 +233,7 @@ def _posting(ports: Ports, one: Decided, record: RecordFact, appended: AppendToR
         record=record,
         kind=MessageKind.NOTE if appended and appended.as_note else MessageKind.COMMENT,
         author=Author(
-            contact_id=one.facts.author.contact_id if spoken else None,
+            contact_id=one.facts.author.within(record.company_id, record.id).contact_id if spoken else None,
             name=author.name if author else "",
             address=author.spec if author else one.evidence.mail_from,
         ),
@@ -272,11 +279,12 @@ def _bodies(ports: Ports, mail: ParsedMail) -> tuple[str, str]:
 
 def _follow_authors(appendings: Sequence[Appending], known: Mapping[int, RecordFact]) -> None:
     """Who answers with proof and is known follows from now on (I-66)."""
-    rows = [
-        Follower(record_id=d.record_id, contact_id=one.facts.author.contact_id, notes=one.facts.author.is_colleague)
-        for one, d in appendings
-        if d.record_id in known and one.facts.author.contact_id and not d.unverified and d.notify
-    ]
+    rows = []
+    for one, d in appendings:
+        if d.record_id in known and not d.unverified and d.notify:
+            author = one.facts.author.within(known[d.record_id].company_id, d.record_id)
+            if author.contact_id is not None:
+                rows.append(Follower(record_id=d.record_id, contact_id=author.contact_id, notes=author.is_colleague))
     Follower.objects.bulk_create(rows, ignore_conflicts=True)
 
 

@@ -6,6 +6,7 @@ from django.urls import path
 
 from postroom.web import frames
 from postroom.web.home import views as home
+from postroom.web.inbound import deciding
 from postroom.web.inbound import views as inbound
 from postroom.web.letterbox import views as letterbox
 from postroom.web.linked import views as linked
@@ -64,6 +65,12 @@ urlpatterns = [
     path("inbound/<int:inbound_id>/attach/", inbound.attach, name="inbound_attach"),
     path("inbound/<int:inbound_id>/create/", inbound.create, name="inbound_create"),
     path("inbound/<int:inbound_id>/refuse/", inbound.refuse, name="inbound_refuse"),
+    path("inbound/<int:inbound_id>/discard/", deciding.discard, name="inbound_discard"),
+    path("inbound/<int:inbound_id>/allow/", deciding.allow, name="inbound_allow"),
+    path("inbound/<int:inbound_id>/why/", deciding.why, name="inbound_why"),
+    path("inbound/act/", deciding.many, name="inbound_act"),
+    path("inbound/again/", deciding.every, name="inbound_every"),
+    path("inbound/try/", deciding.try_mail, name="inbound_try"),
     path("held/", inbound.held, name="held"),
     path("letterbox/", letterbox.letterbox, name="letterbox"),
     path("letterbox/<int:letter_id>/", letterbox.letterbox, name="letter"),

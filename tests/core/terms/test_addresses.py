@@ -13,6 +13,7 @@ from postroom.core.terms.addresses import (
     normalize,
     normalize_domain,
     parse_one,
+    split_normal,
     strip_plus,
 )
 
@@ -68,6 +69,11 @@ def test_the_short_way_to_a_normal_form_ends_where_the_long_one_does(text: str) 
 def test_a_domain_is_compared_as_a_labels() -> None:
     assert normalize_domain("EXÄMPLE.org") == normalize_domain("xn--exmple-cua.ORG") == "xn--exmple-cua.org"
     assert normalize_domain("a" * 254) == ""
+
+
+def test_a_normal_form_is_taken_apart() -> None:
+    assert split_normal("Bob@Ours.example") == ("bob", "ours.example")
+    assert split_normal("nobody") == ("", "")
 
 
 @pytest.mark.parametrize(

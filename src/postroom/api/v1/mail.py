@@ -31,7 +31,7 @@ from postroom.api.v1.schemas import (
 from postroom.flows import access, queue
 from postroom.flows.list_queue import QueueFilter, read_filter
 from postroom.flows.settle_unknown import Decision, resolve_unknown
-from postroom.store.queries.pages_inbound import InboundRow, inbound, inbound_list
+from postroom.store.queries.pages_inbound import InboundRow, InboundWish, inbound, inbound_list
 from postroom.store.queries.pages_queue import DeliveryRow, deliveries, delivery
 from postroom.wiring import ports
 
@@ -97,7 +97,9 @@ def act(request: ApiRequest, delivery_id: int, action: str) -> Any:
 def list_inbound(request: ApiRequest, asked: Query[InboundQuery]) -> Any:
     """Newest first."""
     access.require(request.auth, "inbound")
-    page = inbound_list(access.visible_inbound(request.auth), asked.state, cursor=asked.after, size=asked.limit)
+    page = inbound_list(
+        access.visible_inbound(request.auth), InboundWish(state=asked.state), cursor=asked.after, size=asked.limit
+    )
     return page_out(page, [_inbound(row) for row in page.rows])
 
 

@@ -73,6 +73,10 @@ class InboundQuery(Cut):
     state: InboundState | None = None
 
 
+class MergeIn(In):
+    into_id: int = Field(description="The record that lives on.")
+
+
 class RecordIn(In):
     kind: str = Field(max_length=40)
     title: str = Field(min_length=1, max_length=500)

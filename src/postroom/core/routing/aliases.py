@@ -31,9 +31,9 @@ class PolicyAnswer:
     reason: Reason
 
 
-def author_of(facts: Facts) -> AuthorFact:
-    """Who the author is to us; a stranger when the address is one of our aliases."""
-    return AuthorFact() if facts.author.is_alias else facts.author
+def author_of(facts: Facts, company_id: int, record_id: int | None = None) -> AuthorFact:
+    """Who the author is to a company; a stranger when the address is one of our aliases."""
+    return AuthorFact() if facts.author.is_alias else facts.author.within(company_id, record_id)
 
 
 def check_policy(

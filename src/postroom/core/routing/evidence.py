@@ -29,6 +29,7 @@ MARK_HEADERS = ("X-Postroom-Objects", "X-Odoo-Objects")
 # In Message-IDs of our refusals (make them with ``unique="….notice"``), and of those sent before a migration (I-21).
 NOTICE_TAGS = (".notice.postroom@", "-loop-detection-bounce-email@")
 MAX_HEADER_RECIPIENTS = 1_000  # of a fetched mail, those nearest first
+ENVELOPE_HEADERS = frozenset(("x-original-to", "envelope-to", "x-envelope-to"))
 START_ANEW_TAG = "-reply_to@"  # in Message-IDs whose replies go by alias, not by thread (I-23, O-72)
 _REPLY_PREFIX = re.compile(
     r"^\s{0,9}(?:re|aw|antw|antwort|sv|vs|odp|ref|rif|res|tr|ynt|atb|vá|απ|回复|答复|返信)\s{0,9}(?:\[\d{1,4}\]|\(\d{1,4}\))?\s{0,9}[:：]",
@@ -90,15 +91,23 @@ def _recipients(
     if envelope is not None:
         found = [read_recipient(address, keys) for address in envelope.rcpt_to]
     else:
-        delivered = [read_recipient(address, keys) for address in mail.delivered_to]
-        named = [address.spec for address in (*mail.to, *mail.cc, *mail.resent_to)]
-        named_by_header = [read_recipient(address, keys, is_header=True) for address in named[:MAX_HEADER_RECIPIENTS]]
-        found = delivered + named_by_header
+        named = [*mail.delivered_to, *(address.spec for address in (*mail.to, *mail.cc, *mail.resent_to))]
+        found = [read_recipient(address, keys) for address in _envelope_recipients(mail)]
+        found += [read_recipient(address, keys, is_header=True) for address in named[:MAX_HEADER_RECIPIENTS]]
     first: dict[str, Recipient] = {}
     for recipient in found:
         if recipient.normal:
             first.setdefault(recipient.normal, recipient)
     return tuple(replace(one, is_cc=True) if one.normal in only_cc else one for one in first.values())
+
+
+def _envelope_recipients(mail: ParsedMail) -> tuple[str, ...]:
+    """For whom the server that put the mail into the mailbox had it: its field stands above all that came with the mail.
+
+    Delivered-To is none of these fields: it names the mailbox that everything ends in, whatever it was sent to.
+    """
+    written = next((value for name, value in mail.headers if name.lower() in ENVELOPE_HEADERS), "")
+    return tuple(one for part in written.split(",")[:MAX_HEADER_RECIPIENTS] if (one := normalize(part)))
 
 
 def _normals(addresses: Iterable[Address]) -> tuple[str, ...]:

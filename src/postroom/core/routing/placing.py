@@ -80,7 +80,12 @@ def reference(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
     same = next(((r, a) for r, a in aliases_named(evidence, facts) if not is_elsewhere(a, answered)), None)
     if same is not None:
         recipient, alias = same
-        answer = check_policy(alias, author_of(facts), evidence.author_normal, record_id=answered.record_id)
+        answer = check_policy(
+            alias,
+            author_of(facts, alias.company_id, answered.record_id),
+            evidence.author_normal,
+            record_id=answered.record_id,
+        )
         if answer.admission is Admission.REFUSED:
             return (_refuse("policy", evidence, (*reasons, answer.reason), recipient=recipient.normal, alias=alias),)
         reasons.append(because("reply.alias_same_kind", recipient=recipient.normal))
@@ -104,7 +109,7 @@ def reference(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
 def only_the_catchall(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
     """A mail for nobody but the catchall is answered with the company's address (I-28)."""
     addressed = _addressed(evidence)
-    if not addressed or not all(is_catchall(recipient, facts) for recipient in addressed):
+    if not addressed or not all(_is_bare_catchall(recipient, facts) for recipient in addressed):
         return None
     if aliases_named(evidence, facts):
         return None  # an alias among the others was meant (W-14)
@@ -130,7 +135,7 @@ def fallback_kind(_evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | N
 def catchall_among_others(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
     """Nothing took it, and one of its recipients is the catchall (I-31), be it in Cc."""
     for recipient in evidence.recipients:
-        if is_catchall(recipient, facts):
+        if _is_bare_catchall(recipient, facts):
             reason = because("catchall.among", recipient=recipient.normal)
             return (_refuse("catchall", evidence, (reason,), recipient=recipient.normal),)
     return None
@@ -174,7 +179,8 @@ def _replies_by_token(evidence: Evidence, facts: Facts) -> tuple[Decision, ...]:
 def _through_alias(
     recipient: Recipient, alias: AliasFact, evidence: Evidence, facts: Facts, *before: Reason
 ) -> Decision:
-    answer = check_policy(alias, author_of(facts), evidence.author_normal)
+    about = alias.forced_record_id or alias.owner_record_id
+    answer = check_policy(alias, author_of(facts, alias.company_id, about), evidence.author_normal)
     match answer.admission:
         case Admission.MISCONFIGURED:
             return Hold(reasons=(*before, answer.reason))
@@ -198,6 +204,11 @@ def _through_alias(
         alias_id=alias.alias_id,
         reasons=(*before, why, answer.reason),
     )
+
+
+def _is_bare_catchall(recipient: Recipient, facts: Facts) -> bool:
+    """Who writes to a signed reply address answers us, even when what he answers is gone: a person decides, nobody is refused."""
+    return recipient.token is None and is_catchall(recipient, facts)
 
 
 def _addressed(evidence: Evidence) -> list[Recipient]:

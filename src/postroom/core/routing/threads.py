@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from postroom.core.routing.recipients import Meaning, matching_aliases, meaning
 from postroom.core.routing.verdicts import AliasFact, Evidence, Facts, MessageFact, Recipient
 from postroom.core.tokens.addresses import TokenPurpose
@@ -23,10 +25,17 @@ def aliases_named(evidence: Evidence, facts: Facts) -> list[tuple[Recipient, Ali
     """Recipients with the aliases they mean. A live signed reply address is a reply, whatever alias it is built on."""
     return [
         (recipient, alias)
-        for recipient in evidence.recipients
+        for recipient in recipients_that_count(evidence, facts)
         if not _is_live_reply_address(recipient, facts)
         for alias in matching_aliases(recipient, facts)
     ]
+
+
+def recipients_that_count(evidence: Evidence, facts: Facts) -> Sequence[Recipient]:
+    """Whom the envelope names, where one of them is an alias or a reply address; else whom the headers name too (law 5)."""
+    enveloped = [recipient for recipient in evidence.recipients if not recipient.is_header]
+    is_ours = any(meaning(recipient, facts) in (Meaning.ALIAS, Meaning.REPLY_TOKEN) for recipient in enveloped)
+    return enveloped if is_ours else evidence.recipients
 
 
 def _is_live_reply_address(recipient: Recipient, facts: Facts) -> bool:
@@ -49,7 +58,7 @@ def is_unverified(message: MessageFact, evidence: Evidence, facts: Facts) -> boo
     take part before, nor is he a colleague."""
     if facts.author.is_alias:
         return True
-    author = facts.author
+    author = facts.author.within(message.company_id, message.record_id)
     is_his = bool(evidence.author_normal) and evidence.author_normal == message.record_address
     return not (author.is_colleague or is_his or message.author_took_part or message.record_id in author.follows)
 

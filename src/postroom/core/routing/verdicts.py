@@ -28,7 +28,7 @@ class Recipient:
     detail: str  # the sub-address ("plus part"), or ""
     domain: str
     token: AddressToken | None = None  # a genuine signed token of ours in it
-    is_header: bool = False  # named by To or Cc only (fetched and piped mail)
+    is_header: bool = False  # named by To, Cc or Delivered-To only (fetched and piped mail)
     is_cc: bool = False
 
 
@@ -130,6 +130,16 @@ class AuthorFact:
     is_colleague: bool = False
     is_alias: bool = False  # the address is one of our own aliases: never an author (T-038)
     follows: frozenset[int] = frozenset()  # of the records in question
+    companies: frozenset[int] | None = (
+        None  # to which the contact is known, for a colleague those he sees; None: to all
+    )
+    also: tuple[AuthorFact, ...] = ()  # further contacts with this address, in order of preference
+
+    def within(self, company_id: int, record_id: int | None = None) -> AuthorFact:
+        """Who the author is to this company: who follows the record before colleagues, they before others (I-60)."""
+        known = [one for one in (self, *self.also) if one.companies is None or company_id in one.companies]
+        followers = [one for one in known if record_id is not None and record_id in one.follows]
+        return next(iter((*followers, *known)), AuthorFact(is_alias=self.is_alias))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

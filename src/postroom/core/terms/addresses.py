@@ -78,6 +78,12 @@ def _normalize_carefully(spec: str) -> str:
     return f"{local.lower()}@{domain}" if domain else ""
 
 
+def split_normal(spec: str) -> tuple[str, str]:
+    """Local part and domain of a normalised address; two empty strings for what is none."""
+    local, _, domain = normalize(spec).rpartition("@")
+    return local, domain
+
+
 def strip_plus(local: str) -> tuple[str, str]:
     """RFC 5233 sub-addressing: ``("support", "x")`` for ``support+x``; the detail is ``""`` without one."""
     base, _, detail = local.partition("+")

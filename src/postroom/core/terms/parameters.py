@@ -149,6 +149,12 @@ _TABLE = (
         "What becomes of fetched mail for nobody: hold or refuse.",
     ),
     (
+        "mail.gateway.answers.hour",
+        "100",
+        _number,
+        "Answers to refused senders that leave the whole house within an hour at most; 0: nobody is answered.",
+    ),
+    (
         "mail.mail.queue.batch.size",
         "1000",
         _number,

@@ -122,7 +122,7 @@ class InboundMessage(models.Model):
         "postroom.Company", null=True, on_delete=models.SET_NULL, related_name="+", db_constraint=False
     )
     door = models.CharField(max_length=4)
-    mailbox = models.ForeignKey(Mailbox, null=True, on_delete=models.SET_NULL, related_name="+")
+    mailbox = models.ForeignKey(Mailbox, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
     peer = models.CharField(max_length=300, blank=True, help_text="Who handed it to us.")
     mail_from = models.CharField(max_length=320, blank=True)
     rcpt_to = ArrayField(models.CharField(max_length=320), default=list)
@@ -149,6 +149,7 @@ class InboundMessage(models.Model):
                 ),
             ),
             models.Index(fields=["message_id"], name="inbound_message_id"),
+            models.Index(fields=["mailbox", "-id"], name="inbound_mailbox", condition=Q(mailbox__isnull=False)),
         ]
         constraints = [
             check_states("inbound_state", "state", InboundState),
@@ -162,7 +163,9 @@ class InboundMessage(models.Model):
 class RawMail(models.Model):
     """The bytes as they came: in the row up to a limit (one commit makes both durable), else in the blob ``sha256``."""
 
-    inbound = models.OneToOneField(InboundMessage, primary_key=True, on_delete=models.CASCADE, related_name="raw_mail")
+    inbound = models.OneToOneField(
+        InboundMessage, primary_key=True, on_delete=models.CASCADE, related_name="raw_mail", db_constraint=False
+    )
     raw = models.BinaryField(null=True)
     sha256 = models.CharField(max_length=64, blank=True)
 
@@ -194,6 +197,7 @@ class ReportedRecipient(models.Model):
     status = models.CharField(max_length=12, blank=True)
     reply = models.TextField(blank=True)
     blame = models.CharField(max_length=10, blank=True)
+    reason = models.CharField(max_length=24, blank=True, db_default="")  # of the taxonomy in core.reports
 
     def __str__(self) -> str:
         return f"{self.address}: {self.action} {self.status}"
@@ -205,6 +209,7 @@ class RefusalNotice(models.Model):
     sender = models.CharField(max_length=320)
     kind = models.CharField(max_length=40)
     sent_on = models.DateField()
+    sent_at = models.DateTimeField(null=True, db_index=True, help_text="Counted for the cap an hour.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["sender", "kind", "sent_on"], name="refusal_notice_daily")]

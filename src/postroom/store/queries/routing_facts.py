@@ -34,6 +34,7 @@ from postroom.store.models import (
     Message,
     Notification,
 )
+from postroom.store.queries.authors import authors_by_address, contacts_of
 from postroom.store.queries.loop_counts import Creations, Tally, recent_creations, recent_of_kinds, recent_replies
 from postroom.store.statements import ask
 
@@ -150,7 +151,10 @@ class Book:
         )
 
     def _author(self, normal: str) -> AuthorFact:
-        author = self.authors.get(normal, AuthorFact())
+        author = self._following(self.authors.get(normal, AuthorFact()))
+        return replace(author, also=tuple(map(self._following, author.also))) if author.also else author
+
+    def _following(self, author: AuthorFact) -> AuthorFact:
         follows = self.follows.get(author.contact_id or 0, frozenset())
         return replace(author, follows=follows) if follows else author
 
@@ -169,7 +173,7 @@ def look_up(cases: Sequence[Case], parameters: Parameters, now: datetime) -> Boo
     facts += [one.message for one in deliveries.values() if one.message]
     records = {fact.record_id for fact in facts if fact.record_id is not None}
     records |= {one for alias in aliases for one in (alias.owner_record_id, alias.forced_record_id) if one}
-    people = _authors(authors, domains, aliases)
+    people = authors_by_address(authors, _own_addresses(authors, domains, aliases))
     replies, similar = recent_replies(records, authors, since)
     fallbacks = _fallbacks({case.mailbox_id for case in cases if case.mailbox_id})
     return Book(
@@ -181,7 +185,7 @@ def look_up(cases: Sequence[Case], parameters: Parameters, now: datetime) -> Boo
         deliveries=deliveries,
         deliveries_by_id=deliveries_by_id,
         authors=people,
-        follows=_follows({one.contact_id for one in people.values() if one.contact_id}, records),
+        follows=_follows(contacts_of(people.values()), records),
         took_part=_took_part(records, authors),
         duplicates=_duplicates(case.evidence.fingerprint for case in cases),
         replies=replies,
@@ -399,12 +403,6 @@ def _deliveries(
     return by_number, {one: tuple(facts) for one, facts in by_id.items()}
 
 
-_AUTHORS = """
-SELECT contact.id, contact.normal, member.id
-  FROM postroom_contact contact
-  LEFT JOIN postroom_member member ON member.contact_id = contact.id
- WHERE contact.normal = ANY(%s::text[]) AND contact.is_active ORDER BY member.id DESC NULLS LAST, contact.id
-"""
 _OWN_ALIASES = """
 SELECT alias.name || '@' || domain.name
   FROM postroom_alias alias JOIN postroom_aliasdomain domain ON domain.id = alias.domain_id
@@ -412,21 +410,17 @@ SELECT alias.name || '@' || domain.name
 """
 
 
-def _authors(
+def _own_addresses(
     normals: Collection[str], domains: Sequence[DomainFact], aliases: Sequence[AliasFact]
-) -> Mapping[str, AuthorFact]:
-    """Contacts by address: colleagues first, then the oldest (I-60). Our own addresses are nobody's (T-038)."""
+) -> frozenset[str]:
+    """Addresses of ours are nobody's (T-038)."""
     own = {f"{local}@{domain.name}" for domain in domains for local in (domain.bounce, domain.catchall)}
     own |= {f"{alias.name}@{alias.domain}" for alias in aliases}
     ours = {domain.name for domain in domains}
     at_home = {normal.rpartition("@")[0] for normal in normals if normal.rpartition("@")[2] in ours}
     if at_home:
         own |= {address for (address,) in ask(_OWN_ALIASES, [list(at_home)])}
-    found: dict[str, AuthorFact] = {}
-    for pk, normal, member_id in ask(_AUTHORS, [list(normals)]) if normals else ():
-        if normal not in found or (member_id and not found[normal].is_colleague):
-            found[normal] = AuthorFact(contact_id=pk, member_id=member_id, is_colleague=member_id is not None)
-    return found | {normal: AuthorFact(is_alias=True) for normal in normals if normal in own}
+    return frozenset(own)
 
 
 def _follows(contact_ids: Collection[int], record_ids: Collection[int]) -> Mapping[int, frozenset[int]]:

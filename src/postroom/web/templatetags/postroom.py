@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from postroom.core.reports.taxonomy import TAXONOMY
 from postroom.core.terms.reasons import SENTENCES, Reason, sentence
 from postroom.store.queries.pages_queue import DeliveryRow
 
@@ -44,7 +45,7 @@ INBOUND = {
     "routed": ("ok", gettext_lazy("Routed"), "check"),
     "held": ("warn", gettext_lazy("Held"), "front_hand"),
     "refused": ("bad", gettext_lazy("Refused"), "block"),
-    "discarded": ("quiet", gettext_lazy("Seen before"), "content_copy"),
+    "discarded": ("quiet", gettext_lazy("Set aside"), "archive"),
     "failed": ("bad", gettext_lazy("Failed"), "error"),
 }
 BLAME = {
@@ -172,6 +173,17 @@ def seconds_left(until: datetime) -> int:
 @register.filter
 def blame_word(blame: str) -> str:
     return str(BLAME.get(blame, blame))
+
+
+@register.filter
+def reason_meaning(code: str) -> str:
+    """What a reason of the taxonomy of reports means; ``""`` for none."""
+    return _(reason.meaning) if (reason := TAXONOMY.get(code)) is not None else ""
+
+
+@register.filter
+def reason_cure(code: str) -> str:
+    return _(reason.cure) if (reason := TAXONOMY.get(code)) is not None else ""
 
 
 @register.filter
