@@ -7,7 +7,7 @@ from django.db import OperationalError
 from django.test import Client
 
 from postroom.api import hooks
-from postroom.flows.provider_hooks import show_hook
+from postroom.flows.provider_hooks import set_signing_secret, show_hook
 from postroom.store.models import Delivery, OutgoingServer
 from postroom.wiring import ports
 from tests.adapters.esp.telling import Told, post_of
@@ -71,3 +71,24 @@ def test_our_own_trouble_is_told_again_later(server: OutgoingServer, monkeypatch
     there = place(server)
     monkeypatch.setattr(hooks, "take_hook", breaks)
     assert Client().post(there, b"{}", content_type="application/json").status_code == 503
+
+
+def test_the_secret_address_is_not_logged_when_a_request_is_refused(
+    server: OutgoingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    there = place(server)
+    secret = there.rpartition("/")[2]
+    with caplog.at_level("DEBUG"):
+        assert Client().get(there).status_code == 405
+        assert Client().post(there, b"{" * 10, content_type="application/json").status_code == 400
+        assert Client().post(f"{there}0", b"{}", content_type="application/json").status_code == 403
+    assert secret not in caplog.text
+
+
+@pytest.mark.parametrize("moment", ["\u00b2", "9" * 5000, "-1", "", "1e9", "NaN"])
+def test_a_strange_moment_of_a_signature_is_a_forgery_and_no_trouble_of_ours(moment: str) -> None:
+    server = an_api_server("resend")
+    set_signing_secret(ports(), server.pk, "whsec_c2VjcmV0LXNlY3JldA==", member=None)
+    headers = {"svix-id": "msg_1", "svix-timestamp": moment, "svix-signature": "v1,AAAA"}
+    answer = Client().post(place(server), b"{}", content_type="application/json", headers=headers)
+    assert answer.status_code == 403

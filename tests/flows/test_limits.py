@@ -6,18 +6,20 @@ from collections import Counter
 from datetime import date, timedelta
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from postroom.core.delivery.throttle import Span
 from postroom.core.delivery.wire import Phase, WireOutcome
+from postroom.core.terms.gates import Gate
 from postroom.core.terms.reasons import reasons_from_json
 from postroom.core.terms.smtp_replies import SmtpReply, read_reply
 from postroom.flows.deliver_mail import ClaimedBatch, ReadyMail, Shelf, claim_and_compose
 from postroom.flows.ports import Ports
 from postroom.flows.record_outcomes import RecordedBatch, record_outcomes
 from postroom.flows.recover_journals import put_back
-from postroom.flows.settings import limit_destination, save_server
+from postroom.flows.settings import limit_destination, release_destination, release_server, save_server
 from postroom.store.models import (
     Company,
     Delivery,
@@ -27,7 +29,8 @@ from postroom.store.models import (
     SendingGate,
     SettingChange,
 )
-from postroom.store.queries.gates import GateKind, full_servers, gates_of, slow_destinations, used_today
+from postroom.store.queries.gates import full_servers, limited_servers, slow_destinations, used_today
+from postroom.store.queries.pages_queue import delivery
 from tests.flows.outgoing_mails import HandClock, a_company, a_mail, a_server, deliveries, numbered, ports_with
 
 pytestmark = pytest.mark.django_db
@@ -106,15 +109,17 @@ def test_what_waits_says_at_which_gate_since_when_and_what_helps(
     began = clock.now()
     sent(ports, claimed(ports))
     clock.pass_by(hours=3)
-    fact = gates_of(Delivery.objects.all(), [row.pk for row in rows], clock.now())[rows[1].pk]
-    assert (fact.kind, fact.since, fact.until) == (GateKind.DAY, began, began + TOMORROW)
+    fact = delivery(Delivery.objects.all(), rows[1].pk, now=clock.now())
+    assert fact is not None
+    assert (fact.row.gate, fact.row.held_since, fact.row.due_at) == (Gate.LIMIT, began, began + TOMORROW)
     assert [cure.code for cure in fact.cures] == ["cure.raise_limit", "cure.another_server", "cure.in_app"]
     clock.pass_by(hours=9)
     some_mail(company, clock, 1, lane=0)  # somebody more urgent takes the day
     assert sent(ports, claimed(ports)) == 1
     assert claimed(ports).ready == ()  # the others are looked at after the urgent one, in vain
-    fact = gates_of(Delivery.objects.all(), [rows[1].pk], clock.now())[rows[1].pk]
-    assert fact.since == began  # still the same gate
+    fact = delivery(Delivery.objects.all(), rows[1].pk, now=clock.now())
+    assert fact is not None
+    assert fact.row.held_since == began  # still the same gate
 
 
 def test_a_reached_limit_is_on_the_first_page_until_the_day_is_over(
@@ -383,3 +388,66 @@ def test_a_reply_without_text_harms_nothing(ports: Ports, clock: HandClock, comp
     outcome = WireOutcome(key=ready.ticket.delivery_id, phase=Phase.RCPT, reply=SmtpReply(421, "", ""))
     recorded(ports, (ready, outcome))
     assert Destination.objects.get().learned_per_minute == 1
+
+
+def test_a_server_that_asks_for_less_gets_less_from_the_next_batch_on(
+    ports: Ports, clock: HandClock, company: Company
+) -> None:
+    server = a_server()
+    some_mail(company, clock, 40)
+    batch = claimed(ports).ready
+    recorded(ports, *((ready, said(ready)) for ready in batch[:30]))
+    slow = "421 4.7.0 Too many messages, slow down"
+    done = recorded(ports, *((ready, said(ready, slow, Phase.MAIL)) for ready in batch[30:]))
+    assert [alarm for alarm in done.alarms if "15 mails a minute" in alarm]
+    server.refresh_from_db()
+    assert (server.learned_per_minute, server.slow_reply) == (15, slow)
+    assert not Destination.objects.exists()  # the server does not know yet for whom the mail is
+    clock.pass_by(minutes=2)  # its circuit was open meanwhile
+    some_mail(company, clock, 40)
+    assert len(claimed(ports).ready) == 15
+    assert "wait.server_slowed" in waits()
+    (fact,) = limited_servers(OutgoingServer.objects.all(), clock.now())
+    assert (fact.learned, fact.said) == (15, slow)
+    release_server(ports, server.pk, member=None)
+    server.refresh_from_db()
+    assert (server.learned_per_minute, server.slow_until) == (0, None)
+    assert len(claimed(ports).ready) > 0
+
+
+def test_a_server_that_took_nothing_wants_a_rest_and_no_rate(ports: Ports, clock: HandClock, company: Company) -> None:
+    server = a_server()
+    some_mail(company, clock, 2)
+    recorded(ports, *((ready, said(ready, "421 4.7.0 Go away", Phase.GREETING)) for ready in claimed(ports).ready))
+    server.refresh_from_db()
+    assert server.learned_per_minute == 0
+    assert server.broken_until is not None
+
+
+def test_a_limit_is_set_for_a_provider_by_any_of_its_domains(ports: Ports, clock: HandClock) -> None:
+    assert limit_destination(ports, "Gmail.com", 9, member=None) == "google.com"
+    DestinationDomain.objects.create(domain="northwind.test", destination="google.com", resolved_at=clock.now())
+    assert limit_destination(ports, "northwind.test", 8, member=None) == "google.com"
+    assert Destination.objects.get().per_minute_limit == 8
+    for nonsense in ("", "gmail", "two words", "a" * 300 + ".example", "\0.example"):
+        with pytest.raises(ValidationError):
+            limit_destination(ports, nonsense, 5, member=None)
+    for number in (-1, 2**40):
+        with pytest.raises(ValidationError):
+            limit_destination(ports, "gmail.com", number, member=None)
+
+
+def test_what_a_destination_asked_for_is_forgotten_and_what_a_person_set_stays(ports: Ports, clock: HandClock) -> None:
+    now = clock.now()
+    Destination.objects.create(
+        name="google.com",
+        per_minute_limit=60,
+        learned_per_minute=2,
+        slow_until=now + timedelta(hours=1),
+        changed_at=now,
+    )
+    assert slow_destinations(now)[0].per_minute == 2
+    assert release_destination(ports, "gmail.com", member=None) == "google.com"
+    assert (slow_destinations(now)[0].per_minute, slow_destinations(now)[0].learned) == (60, 0)
+    release_destination(ports, "nobody.example", member=None)
+    assert Destination.objects.count() == 1

@@ -99,8 +99,8 @@ def test_a_rotation_seals_everything_anew_while_others_run(ports: Ports, start: 
     found = check_secrets(running, member=None)
     assert (found.keys, found.former, found.lost) == (2, 0, 0)
     assert {column.column: column.present for column in found.columns if column.present} == {
-        "outgoing server secret": 1, "outgoing server client_key": 1, "mailbox secret": 1, "dkim key private_key": 1,
-        "provider hook token": 1, "provider hook signing_secret": 1,
+        "outgoing server secret": 1, "outgoing server client key": 1, "mailbox secret": 1, "dkim key private key": 1,
+        "provider hook token": 1, "provider hook signing secret": 1,
     }  # fmt: skip
     assert forget_former_keys(ports, member=None) == 1
     assert opened(running) == opened(start()) == before

@@ -13,7 +13,7 @@ from postroom.flows.post_message import NewFile, post_message
 from postroom.flows.queue import send_now
 from postroom.flows.records import create_record, follow
 from postroom.flows.undo_message import TakenBack, TooLate, undo_message
-from postroom.store.models import Delivery, Member, Message, Notification, OutgoingMail, Parameter, Record
+from postroom.store.models import Delivery, Follower, Member, Message, Notification, OutgoingMail, Parameter, Record
 from tests.flows.outgoing_mails import HandClock, a_company, a_server, ports_with
 from tests.people import add_contact, add_member
 
@@ -133,3 +133,29 @@ def test_what_is_written_on_the_page_has_a_text_for_searching_and_for_programs(
 ) -> None:
     message = post_message(ports, record_id=record.pk, author=alice, html="<p>Two &lt; three</p><p>lamps</p>")
     assert message.body.text.split() == ["Two", "<", "three", "lamps"]
+
+
+def following(record: Record) -> set[str]:
+    return set(Follower.objects.filter(record=record).values_list("contact__name", flat=True))
+
+
+def test_who_follows_because_of_it_follows_no_more(ports: Ports, record: Record, alice: Member) -> None:
+    dora = add_contact("Dora", "dora@customer.example", alice.company)
+    Record.objects.filter(pk=record.pk).update(contact=dora)
+    charlie = add_member(alice.company, "Charlie", "charlie@northwind.example")
+    before = following(record)
+    message = written(ports, record, charlie, to_customer=True)
+    assert following(record) == before | {"Charlie", "Dora"}
+    undo_message(ports, message_id=message.pk, author=charlie)
+    assert following(record) == before
+
+
+def test_who_was_added_by_hand_or_written_to_again_stays(ports: Ports, record: Record, alice: Member) -> None:
+    dora = add_contact("Dora", "dora@customer.example", alice.company)
+    Record.objects.filter(pk=record.pk).update(contact=dora)
+    charlie = add_member(alice.company, "Charlie", "charlie@northwind.example")
+    first = written(ports, record, charlie, to_customer=True)
+    written(ports, record, charlie)
+    follow(ports, record_id=record.pk, contact_id=dora.pk, by=alice)
+    undo_message(ports, message_id=first.pk, author=charlie)
+    assert following(record) >= {"Charlie", "Dora"}

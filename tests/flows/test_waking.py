@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from postroom.core.delivery.wire import Phase, WireOutcome
+from postroom.core.terms.gates import Gate
 from postroom.core.terms.smtp_replies import SmtpReply
 from postroom.flows import wake_queue as waking
 from postroom.flows.access import NotAllowed
@@ -21,7 +22,7 @@ from postroom.flows.record_outcomes import record_outcomes
 from postroom.flows.settings import pause_server, resume_server, save_server
 from postroom.flows.wake_queue import PROBES, wake_parked, wake_queue, wake_rest
 from postroom.store.models import Company, Contact, Delivery, Installation, Member, OutgoingServer, SettingChange
-from postroom.store.queries.gates import GateKind, gates_of
+from postroom.store.queries.pages_queue import delivery
 from tests.flows.outgoing_mails import HandClock, a_company, a_mail, a_server, deliveries, numbered, ports_with
 
 pytestmark = pytest.mark.django_db
@@ -83,9 +84,10 @@ def test_what_waits_for_a_paused_server_is_put_off_once_until_somebody_resumes_i
         clock.pass_by(minutes=7)
         assert wake_parked(ports, {}).woken == 0
         assert claim_and_compose(ports, WORKER, 1000, shelf=Shelf()).taken == 0
-    fact = gates_of(Delivery.objects.all(), [rows[0].pk], clock.now())[rows[0].pk]
-    assert (fact.kind, fact.until) == (GateKind.PAUSED, None)
-    assert fact.since == rows[0].created_at
+    fact = delivery(Delivery.objects.all(), rows[0].pk, now=clock.now())
+    assert fact is not None
+    assert (fact.row.gate, [cure.code for cure in fact.cures]) == (Gate.PAUSED, ["cure.resume"])
+    assert fact.row.held_since == rows[0].created_at
     resume_server(ports, server.pk, member=None)
     assert len(claimed(ports)) == 20
     assert [change.after["paused_at"] for change in SettingChange.objects.order_by("pk")] == [str(rows[0].due_at), None]

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-CHROMIUM = "/usr/bin/chromium"
+from tests.laboratory.availability import chromium_path
+
 ARGUMENTS = [
     "--headless",
     "--no-sandbox",
@@ -34,7 +35,8 @@ PLACES = {
     "mailbox": "/settings/mailboxes/{mailbox}/", "mailbox_reset": "/settings/mailboxes/{mailbox}/reset/?to=end", "new_mailbox": "/settings/mailboxes/new/?preset=gmail", "ingress": "/settings/ingress/",
     "domains": "/settings/domains/", "dkim": "/settings/dkim/", "aliases": "/settings/aliases/", "alias": "/settings/aliases/{alias}/", "templates": "/settings/templates/",
     "template": "/settings/templates/{template}/", "scheduled": "/scheduled/", "scheduled_one": "/scheduled/{scheduled}/", "parameters": "/settings/parameters/", "actions": "/settings/actions/",
-    "action": "/settings/actions/queue_manager/", "changes": "/settings/changes/", "keys": "/settings/keys/",
+    "action": "/settings/actions/queue_manager/", "changes": "/settings/changes/", "keys": "/settings/keys/", "mine": "/settings/mine/",
+    "limits": "/settings/limits/", "secrets": "/settings/secrets/", "new_api_server": "/settings/servers/new/?provider=mailgun",
 }  # fmt: skip
 SIZES = {"wide": (1280, 900), "narrow": (390, 844)}
 
@@ -43,7 +45,7 @@ SIZES = {"wide": (1280, 900), "narrow": (390, 844)}
 def a_browser() -> Iterator[Browser]:
     """Chromium, closed at the end."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
         try:
             yield browser
         finally:

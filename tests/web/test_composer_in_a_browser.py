@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from base64 import b64decode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,15 +14,16 @@ from django.test import Client
 from playwright.sync_api import Page
 
 from postroom.store.models import Member, Message, Record, ScheduledFile, ScheduledMessage
+from tests.laboratory.availability import requires_chromium
 from tests.laboratory.waiting import wait_until
 from tests.web import seeding
-from tests.web.browser import CHROMIUM, a_browser, open_page
+from tests.web.browser import a_browser, open_page
 from tests.web.served import served
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="there is no Chromium"),
+    requires_chromium,
 ]
 
 T = TypeVar("T")

@@ -64,6 +64,7 @@ EVERYBODY = [
     "/suppression/{address}/",
     "/suppression/worst/",
     "/settings/keys/",
+    "/settings/mine/",
     "/password/",
 ]
 MANAGERS = [
@@ -89,6 +90,10 @@ ADMINISTRATORS = [
     "/settings/servers/",
     "/settings/servers/new/",
     "/settings/servers/{server}/",
+    "/settings/servers/new/?provider=mailgun",
+    "/settings/limits/",
+    "/settings/limits/?q=gmail.com",
+    "/settings/secrets/",
     "/settings/mailboxes/",
     "/settings/mailboxes/new/",
     "/settings/mailboxes/{mailbox}/",

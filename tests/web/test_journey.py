@@ -3,7 +3,6 @@ answered by the outside person through the real door, learn of a bounce. Nothing
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -11,14 +10,15 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from postroom.core.terms.states import Role
 from postroom.store.models import AliasDomain, Follower, Record
+from tests.laboratory.availability import requires_chromium
 from tests.web import seeding
-from tests.web.browser import CHROMIUM, a_browser, a_window, sign_in
+from tests.web.browser import a_browser, a_window, sign_in
 from tests.web.served import served
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="there is no Chromium"),
+    requires_chromium,
 ]
 
 PATIENCE = 30_000  # milliseconds, for what takes a few hundred on an idle machine

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 
+from tests.laboratory.availability import requires_chromium
 from tests.web import seeding
-from tests.web.browser import CHROMIUM, PLACES, SIZES, a_browser, a_window, open_page, sign_in, some_numbers
+from tests.web.browser import PLACES, SIZES, a_browser, a_window, open_page, sign_in, some_numbers
 from tests.web.served import served
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="there is no Chromium"),
+    requires_chromium,
 ]
 
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from playwright.sync_api import expect
 
 from postroom.core.terms.states import Role
 from postroom.store.models import Delivery
+from tests.laboratory.availability import requires_chromium
 from tests.laboratory.waiting import wait_until
 from tests.web import seeding
-from tests.web.browser import CHROMIUM, a_browser, a_window, sign_in
+from tests.web.browser import a_browser, a_window, sign_in
 from tests.web.served import served
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="there is no Chromium"),
+    requires_chromium,
 ]
 
 PATIENCE = 30_000  # milliseconds

@@ -79,7 +79,7 @@ def test_a_waiting_mail_says_what_it_waits_for(window: Client, company: Company)
     for place in ("/queue/", f"/queue/{row.pk}/"):
         page = window.get(place).content.decode()
         assert "The server Own relay is paused." in page, place
-        assert re.search(r"\b(20|21) min ago", page), place
+        assert re.search(r"\b2[0-9] min ago", page), place
 
 
 def test_a_reason_that_this_version_does_not_know_is_shown_all_the_same(window: Client, company: Company) -> None:

@@ -196,3 +196,35 @@ def test_the_clock_of_the_house_decides_what_is_past(window: Client, record: Rec
     soon = ports().clock.now() + timedelta(minutes=2)
     write(window, record, scheduled_at=f"{soon:%Y-%m-%dT%H:%M:%S}", zone="UTC")
     assert ScheduledMessage.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "said", "left_unsaid"),
+    [
+        ({"html": "", "scheduled_at": ""}, ["Nothing is written yet", "Choose a date and a time"], []),
+        ({"html": ""}, ["Nothing is written yet"], ["Choose a date"]),
+        ({"scheduled_at": "soon"}, ["Choose a date and a time"], ["Nothing is written"]),
+    ],
+)
+def test_what_is_missing_is_said_where_it_is_missing(
+    window: Client, record: Record, values: dict[str, str], said: list[str], left_unsaid: list[str]
+) -> None:
+    when = f"{NEXT_YEAR}-06-01T08:00"
+    answer = write(window, record, **{"scheduled_at": when, **values})
+    assert answer.status_code == 422  # type: ignore[attr-defined]
+    page = answer.content.decode()  # type: ignore[attr-defined]
+    for words in said:
+        assert words in page
+    for words in left_unsaid:
+        assert words not in page
+    at_date = page[page.index('id="pr-later-trouble"') :]
+    assert ("Choose a date" in page) == ("Choose a date" in at_date)
+    assert not ScheduledMessage.objects.exists()
+    plain = window.post(f"/records/{record.pk}/messages/", {"later": "1", "kind": "comment"}, follow=True)
+    assert "Nothing is written yet" in plain.content.decode()
+
+
+def test_sending_nothing_at_once_says_so_too(window: Client, record: Record) -> None:
+    answer = window.post(f"/records/{record.pk}/messages/", {"kind": "comment"}, headers=HTMX)
+    assert answer.status_code == 422
+    assert b"Nothing is written yet" in answer.content

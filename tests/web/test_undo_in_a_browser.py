@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -11,15 +10,16 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from postroom.core.terms.states import Role
 from postroom.store.models import AliasDomain, Delivery, Follower, LetterboxMail, Message, Parameter, Record
+from tests.laboratory.availability import requires_chromium
 from tests.laboratory.waiting import wait_until
 from tests.web import seeding
-from tests.web.browser import CHROMIUM, a_browser, a_window, sign_in
+from tests.web.browser import a_browser, a_window, sign_in
 from tests.web.served import served
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="there is no Chromium"),
+    requires_chromium,
 ]
 
 PATIENCE = 30_000  # milliseconds

@@ -11,8 +11,9 @@ import pytest
 from django.db import OperationalError, connection, transaction
 
 from postroom.flows import run_scheduled_action
+from postroom.flows.change_scheduled_action import trigger_early
 from postroom.flows.defer_job import defer_job
-from postroom.flows.run_scheduled_action import Action, trigger_early
+from postroom.flows.run_scheduled_action import Action
 from postroom.store.models import ScheduledAction, ScheduledRun
 from postroom.wiring import ports as wired_ports
 from postroom.workers import jobs, scheduler
@@ -80,7 +81,7 @@ def test_it_makes_the_rows_and_runs_what_becomes_due(actions: Callable[..., None
     with scheduling():
         wait_until(ScheduledAction.objects.exists, "the row is there")
         assert results() == set()
-        trigger_early(wired_ports(), "test")
+        trigger_early("test", wired_ports().clock.now())
         wait_until(lambda: results() == {("test", "done")}, "it ran")
 
 
@@ -90,7 +91,7 @@ def test_a_long_action_holds_up_no_other(actions: Callable[..., None]) -> None:
     with scheduling():
         wait_until(lambda: ScheduledAction.objects.count() == 2, "the rows are there")
         for key in ("long", "short"):
-            trigger_early(wired_ports(), key)
+            trigger_early(key, wired_ports().clock.now())
         wait_until(lambda: results() == {("short", "done")}, "the short one ran")
         gate.set()
         wait_until(lambda: ("long", "True") in results(), "the long one ran")
@@ -112,8 +113,8 @@ def test_an_outage_is_waited_for_and_told_once(
             wait_until(lambda: len(looks) > 3, "it tried again and again")
             patch.undo()
             monkeypatch.setattr(scheduler, "LOOK_EVERY", 0.02)
-            trigger_early(wired_ports(), "test")
-            wait_until(lambda: results() or trigger_early(wired_ports(), "test"), "it went on")
+            trigger_early("test", wired_ports().clock.now())
+            wait_until(lambda: results() or trigger_early("test", wired_ports().clock.now()), "it went on")
     assert caplog.text.count("scheduler: waits for the database") == 1
 
 

@@ -18,6 +18,7 @@ from postroom import __version__
 from postroom.cli import (
     alarms,
     bench,
+    destinations,
     dkim,
     home,
     inbound,
@@ -106,6 +107,7 @@ for name, group in (
     ("server", servers.app),
     ("parameter", parameters.app),
     ("provider", providers.app),
+    ("destination", destinations.app),
     ("dkim", dkim.app),
     ("secrets", secrets.app),
     ("user", members.app),

@@ -23,7 +23,6 @@ from postroom.store.models import (
     MailTemplate,
     Member,
     Message,
-    Notification,
     Record,
     SettingChange,
 )
@@ -118,10 +117,6 @@ def usable_templates(member: Member | None, record: Record | None = None) -> Que
 
 def visible_messages(member: Member | None) -> QuerySet[Message]:
     return _cut(Message.objects.all(), member)
-
-
-def visible_notifications(member: Member | None) -> QuerySet[Notification]:
-    return _cut(Notification.objects.all(), member)
 
 
 def visible_deliveries(member: Member | None) -> QuerySet[Delivery]:

@@ -1,8 +1,8 @@
-"""How often a scheduled action runs, and whether at all."""
+"""How often a scheduled action runs, whether at all, and that it has something to do now."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
@@ -36,3 +36,8 @@ def change_action(
         after=after,
     )
     return row
+
+
+def trigger_early(key: str, now: datetime) -> None:
+    """It has something to do: due at once, if it is active. The beat after that is kept from now on."""
+    ScheduledAction.objects.filter(pk=key, next_run_at__gt=now).update(next_run_at=now)

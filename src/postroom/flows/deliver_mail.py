@@ -10,7 +10,7 @@ takes its batch along. Captured mail meets no network: its capture and its state
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -28,6 +28,7 @@ from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.reasons import Reason, because, reasons_as_json
 from postroom.core.terms.states import Blame, DeliveryState, FailureType, NotificationState
 from postroom.core.tokens.addresses import TokenPurpose, make_token
+from postroom.flows.lifted_limits import wake_if_lifted
 from postroom.flows.link_attachments import LighterMail, LighterMails, limit_of
 from postroom.flows.pass_gates import Routed, domains_of, pass_gates
 from postroom.flows.ports import Ports
@@ -48,7 +49,6 @@ MOST_AT_ONCE = 1000
 SHELF_BYTES = 64 * 1024 * 1024
 CAMPAIGN_LANE = 2
 URGENT_LANE = 0
-MOST_SERVERS = 5  # that a batch tries one after the other, when their days are full
 LIVE_CHANNEL = "postroom_live"
 
 
@@ -153,7 +153,7 @@ def claim_and_compose(
     passing, alarms = pass_gates(composer, routed, shelf.gates, limits)
     ready = [mail for one in passing if (mail := composer.compose(one)) is not None]
     if settled.marks:
-        _settle(worker, settled)
+        _settle(worker, settled, limits, shelf.destinations, now)
     return ClaimedBatch(taken=len(kept), ready=tuple(ready), alarms=tuple(alarms))
 
 
@@ -476,9 +476,10 @@ def _captured(delivery_id: int, server_id: int | None, now: datetime) -> Attempt
     )
 
 
-def _settle(worker: str, settled: _Settled) -> None:
+def _settle(worker: str, settled: _Settled, limits: Limits, known: DestinationsKnown, now: datetime) -> None:
     with transaction.atomic():
         written = claims.mark(worker, settled.marks)
+        wake_if_lifted(limits, known, settled.marks, written, now)
         letters = [letter for letter in settled.letters if letter.delivery_id in written]
         LetterboxMail.objects.bulk_create(letters, batch_size=200)
         claims.note_attempts([row for row in settled.attempts if row.delivery_id in written])
@@ -491,10 +492,6 @@ def tell_pages(delivery_ids: set[int], *more: str) -> None:
     """NOTIFY, within the transaction, the open pages of the records concerned and of the queue."""
     if not delivery_ids:
         return
-    words = ["queue", *more, *_record_words(delivery_ids)]
+    words = ["queue", *more, *(f"record:{one}" for one in claims.records_of(delivery_ids))]
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_notify(%s, word) FROM unnest(%s::text[]) AS word", [LIVE_CHANNEL, words])
-
-
-def _record_words(delivery_ids: set[int]) -> Iterator[str]:
-    return (f"record:{record_id}" for record_id in claims.records_of(delivery_ids))

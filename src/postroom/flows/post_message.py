@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
-from django.db import transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 
 from postroom.core.conversations.audience import AudienceMember, Candidate, decide
@@ -15,14 +17,36 @@ from postroom.core.terms.states import MessageKind
 from postroom.flows.access import require, usable_templates, visible_records
 from postroom.flows.new_files import NewFile as NewFile  # noqa: PLC0414 - known from here, too
 from postroom.flows.new_files import inline_file
+from postroom.flows.new_followers import came_with, follow_by_writing
 from postroom.flows.ports import Ports
 from postroom.flows.prepare_html import prepare_html
 from postroom.flows.settings import parameters
 from postroom.flows.write_messages import Author, Posting, RecordFact, write_messages
-from postroom.store.models import Contact, Follower, Member, Message, Record
+from postroom.store.models import Contact, Member, Message, Record
 from postroom.store.queries.conversations import candidates, followers_of
 
+P = ParamSpec("P")
+R = TypeVar("R")
+_TRIES = 3
 
+
+def _once_more(work: Callable[P, R]) -> Callable[P, R]:
+    """What a message answers may be taken back while it is written: then it answers nobody, or another."""
+
+    @wraps(work)
+    def patient(*args: P.args, **kwargs: P.kwargs) -> R:
+        for _ in range(_TRIES - 1):
+            try:
+                return work(*args, **kwargs)
+            except IntegrityError:
+                if connection.in_atomic_block:  # who began the transaction must begin it again
+                    raise
+        return work(*args, **kwargs)
+
+    return patient
+
+
+@_once_more
 def post_message(
     ports: Ports,
     *,
@@ -47,9 +71,8 @@ def post_message(
         record = visible_records(author).select_related("kind", "company").get(pk=record_id)
         require(author, "post", record)
         kind = MessageKind(kind)
-        if to_customer and kind is MessageKind.COMMENT:
-            _follow_customer(record)
-        _follow(record, author.contact_id)
+        fresh = [_follow_customer(record)] if to_customer and kind is MessageKind.COMMENT else []
+        fresh.append(follow_by_writing(record, author.contact_id))
         template = usable_templates(author, record).get(pk=template_id) if template_id is not None else None
         ready = prepare_html(ports, html)
         posting = Posting(
@@ -66,7 +89,10 @@ def post_message(
             signature=ports.html.sanitize(author.signature) if author.signature else "",
             undo_until=_undo_until(ports) if may_be_undone else None,
         )
-        return Message.objects.get(pk=write_messages(ports, [posting])[0])
+        message = Message.objects.get(pk=write_messages(ports, [posting])[0])
+        if message.undo_until is not None:
+            came_with(message, fresh)
+        return message
 
 
 def _undo_until(ports: Ports) -> datetime | None:
@@ -99,28 +125,23 @@ def preview_audience(
     ).members
 
 
-def _follow(record: Record, contact_id: int) -> None:
-    Follower.objects.get_or_create(record=record, contact_id=contact_id)
-
-
 def _known_contacts(record: Record, contact_ids: Sequence[int]) -> list[int]:
     """Of these, the contacts that the record's company knows: nobody writes to another company's people."""
     known = Contact.objects.filter(Q(company=None) | Q(company_id=record.company_id), pk__in=list(contact_ids))
     return list(known.values_list("pk", flat=True)) if contact_ids else []
 
 
-def _follow_customer(record: Record) -> None:
-    """The record's outside person becomes a contact, when still unknown, and follows (U-2)."""
+def _follow_customer(record: Record) -> int | None:
+    """The record's outside person becomes a contact, when still unknown, and follows (U-2). The follower, if new."""
     if record.contact_id is None:
         if not normalize(record.contact_address):
-            return
+            return None
         record.contact = _contact_for(record)
         record.save(update_fields=["contact"])
         Message.objects.filter(
             record=record, author=None, author_address=record.contact_address, is_unverified=False
         ).update(author=record.contact)
-    if record.contact_id is not None:
-        _follow(record, record.contact_id)
+    return None if record.contact_id is None else follow_by_writing(record, record.contact_id)
 
 
 def _contact_for(record: Record) -> Contact:

@@ -12,7 +12,9 @@ from datetime import datetime
 
 from django.db import transaction
 
-from postroom.core.delivery.providers import API_URL, PROVIDERS, Provider, check_options
+from postroom.core.delivery.providers import API_URL, PROVIDERS, check_options
+from postroom.core.delivery.providers import Option as Option  # noqa: PLC0414 - known from here, too
+from postroom.core.delivery.providers import Provider as Provider  # noqa: PLC0414
 from postroom.core.delivery.providers import providers as all_providers
 from postroom.flows.access import require, require_house
 from postroom.flows.ports import Ports
@@ -40,6 +42,11 @@ def list_providers() -> tuple[Provider, ...]:
     return all_providers()
 
 
+def provider_named(name: str) -> Provider | None:
+    """None for what is no provider."""
+    return PROVIDERS.get(name)
+
+
 def problems_of(provider: str, options: Mapping[str, object]) -> list[str]:
     """What is wrong with these options, in sentences; empty when nothing is."""
     found = PROVIDERS.get(provider)
@@ -48,6 +55,19 @@ def problems_of(provider: str, options: Mapping[str, object]) -> list[str]:
     known = {option.name for option in found.options} | {API_URL}
     strange = [f"{found.label} has no option {name!r}." for name in options if name not in known]
     return [*strange, *check_options(found, options).values()]
+
+
+def read_hook(ports: Ports, server_id: int, *, member: Member | None) -> HookFacts | None:
+    """As `show_hook`, for who only looks: None also where no address was made yet, or where it cannot be read."""
+    server = _server(server_id, member)
+    provider = PROVIDERS.get(server.provider) if server.transport == "api" else None
+    hook = ProviderHook.objects.filter(server=server).first() if provider else None
+    if provider is None or hook is None:
+        return None
+    try:
+        return _facts(ports, provider, hook)
+    except ValueError:
+        return None
 
 
 @transaction.atomic
@@ -62,10 +82,14 @@ def show_hook(ports: Ports, server_id: int, *, member: Member | None) -> HookFac
         return None
     hook = ProviderHook.objects.filter(server=server).first() or _make(ports, server)
     try:
-        token = ports.vault.open(bytes(hook.token)).reveal()
+        return _facts(ports, provider, hook)
     except ValueError:  # sealed by a key that is gone: nobody can be told the address, so there is another one
-        hook = _make(ports, server)
-        token = ports.vault.open(bytes(hook.token)).reveal()
+        return _facts(ports, provider, _make(ports, server))
+
+
+def _facts(ports: Ports, provider: Provider, hook: ProviderHook) -> HookFacts:
+    """Raises ValueError where the address is sealed by a key that is gone."""
+    token = ports.vault.open(bytes(hook.token)).reveal()
     has_secret = bool(hook.signing_secret)
     return HookFacts(
         address=f"{ports.configuration.public_url}/hooks/{provider.name}/{token}",

@@ -29,7 +29,7 @@ from postroom.flows.note_bounces import note_refusals
 from postroom.flows.ports import Ports
 from postroom.flows.reserve_sending import give_back
 from postroom.flows.settings import parameters
-from postroom.flows.slow_down import slow_down
+from postroom.flows.slow_down import slow_down, slow_down_servers
 from postroom.flows.wake_queue import wake_parked_elsewhere
 from postroom.store import claims
 from postroom.store.claims import AttemptRow, Mark, NotificationMark
@@ -68,7 +68,9 @@ def record_outcomes(
         claims.mark_notifications([mark for one in mine if (mark := _notification(one[0], one[2])) is not None])
         note_refusals(ports, ((ticket.delivery_id, outcome, found) for ticket, outcome, found in mine))
         tell_pages(written)
-        slowed = slow_down([(ticket.domain, outcome) for ticket, outcome, _ in mine if not outcome.is_accepted], now)
+        refused = [(ticket, outcome) for ticket, outcome, _ in mine if not outcome.is_accepted]
+        alarms += slow_down_servers([(ticket.server_id or 0, outcome) for ticket, outcome in refused], now)
+        slowed = slow_down([(ticket.domain, outcome) for ticket, outcome in refused], now)
         give_back(place for one in mine if one[0].reserved for place in _unused(*one))
     if slowed and shelf is not None:
         shelf.destinations.read_at = None

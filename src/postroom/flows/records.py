@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from postroom.core.terms.addresses import normalize
 from postroom.core.terms.states import MessageKind
 from postroom.flows.access import require, visible_records
+from postroom.flows.new_followers import stay_following
 from postroom.flows.ports import Ports
 from postroom.store.models import Contact, Follower, Member, Message, MessageBody, Record, RecordKind
 
@@ -110,6 +111,7 @@ def follow(
         raise Contact.DoesNotExist
     is_colleague = getattr(contact, "member", None) is not None
     follower, _ = Follower.objects.get_or_create(record=record, contact=contact, defaults={"notes": is_colleague})
+    stay_following(follower)
     _tell(record.pk)
     return follower
 

@@ -30,6 +30,7 @@ _SPAN_OF_CODE = {
     "wait.per_minute": Span.MINUTE,
     "wait.destination": Span.MINUTE,
     "wait.slowed": Span.MINUTE,
+    "wait.server_slowed": Span.MINUTE,
 }
 OF_DESTINATIONS = ("wait.destination", "wait.slowed")
 OF_LIMITS = tuple(_SPAN_OF_CODE)  # reasons of those who wait for a place
@@ -112,6 +113,16 @@ class Limits:
     def destination(self, domain: str) -> str:
         return self._destination_of.get(domain) or destination_of(domain)
 
+    def of_server(self, server_id: int) -> tuple[int | None, int | None]:
+        """Of a day and of a minute, as they were read for this batch; None: no limit."""
+        mine = self._of_server.get(server_id, {})
+        return mine.get(GateKey(server_id, "", Span.DAY)), mine.get(GateKey(server_id, "", Span.MINUTE))
+
+    def of_destination(self, name: str) -> int | None:
+        """Of a minute, as it was known for this batch."""
+        known = self._destinations.get(name)
+        return known.per_minute if known is not None else None
+
     def has_day(self, server_id: int) -> bool:
         return GateKey(server_id, "", Span.DAY) in self.of(server_id, "")
 
@@ -124,6 +135,8 @@ class Limits:
             return because("wait.slowed", destination=key.destination, limit=limit.per_minute, reply=limit.said)
         row = self._rows[key.server]
         limit_now = self._of_server[key.server][key]
+        if key.span is Span.MINUTE and limit_now != row.per_minute_limit:
+            return because("wait.server_slowed", server=row.name, limit=limit_now, reply=row.slow_reply)
         if key.span is Span.MINUTE:
             return because("wait.per_minute", server=row.name, limit=limit_now)
         facts = {"server": row.name, "limit": str(limit_now), "until": f"{until:%Y-%m-%d %H:%M} UTC" if until else ""}
@@ -138,8 +151,8 @@ class Limits:
         found: dict[GateKey, int] = {}
         if (today := limit_of_today(row, self._now)) is not None:
             found[GateKey(server_id, "", Span.DAY)] = today
-        if row.per_minute_limit:
-            found[GateKey(server_id, "", Span.MINUTE)] = row.per_minute_limit
+        if (a_minute := limit_of_minute(row, self._now)) is not None:
+            found[GateKey(server_id, "", Span.MINUTE)] = a_minute
         return found
 
 
@@ -147,6 +160,17 @@ def limit_of_today(row: OutgoingServer, now: datetime) -> int | None:
     """Mails that this server may send on this day (UTC), its warm-up counted in."""
     started_on, first, growth = row.warm_up_started_on, row.warm_up_first_day, row.warm_up_growth
     return daily_limit(row.daily_limit, now.date(), started_on, first, growth)
+
+
+def limit_of_minute(row: OutgoingServer, now: datetime) -> int | None:
+    """Mails a minute: the lower of what a person set and what the server asked for."""
+    asked = recovered(slowness_of(row), now).per_minute
+    return min((limit for limit in (row.per_minute_limit, asked) if limit), default=None)
+
+
+def slowness_of(row: OutgoingServer) -> Slowness:
+    """What this server asked for."""
+    return Slowness(per_minute=row.learned_per_minute, until=row.slow_until, changed_at=row.slowed_at)
 
 
 def reserve(limits: Limits, mails: Sequence[Leaving], seen: set[GateKey], now: datetime) -> Places:

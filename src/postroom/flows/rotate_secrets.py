@@ -3,7 +3,8 @@
     rotate: new key in front -> reseal                 (killed anywhere, the next `rotate` goes on)
     forget: nothing is sealed with a former key -> former keys go
 
-Laws: a value can be opened at every moment; no key goes while a value needs it. Columns that hold sealed values are listed in
+Laws: a value can be opened at every moment; no key goes while a value needs it, or is just being sealed with it. Keys are changed by one at
+a time, on all machines together (a lock of the database session). Columns that hold sealed values are listed in
 `SEALED` (a test compares the list with the tables). Rows are resealed in small batches, each locked and committed by itself; a value
 that no key opens is counted and left as it is. Nothing secret is returned, logged or recorded.
 """
@@ -12,9 +13,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from django.db import models, transaction
+from django.db import connection, models, transaction
 
 from postroom.flows.access import require_house
 from postroom.flows.ports import Ports
@@ -42,6 +44,7 @@ SEALED: tuple[tuple[type[models.Model], str], ...] = (
     (InboundHook, "signing_secret"),
 )
 BATCH = 100
+_LOCK = 0x6B657973  # "keys"
 
 
 class RotationTrouble(ValueError):  # noqa: N818 (an answer to a person)
@@ -97,26 +100,49 @@ def rotate_secrets(ports: Ports, *, member: Member | None) -> Rotation:
     """Make a new key, unless an earlier rotation is not finished, and seal everything with it. Keys that the configuration names
     are not changed: then this seals everything with the first of them. Raises `NotAllowed` and OSError."""
     require_house(member)
-    before = check_secrets(ports, member=member)
-    is_new = before.is_ours and not before.former
-    if is_new:
-        ports.key_store.add()
-        _record(ports, member, before.keys, before.keys + 1)
-    resealed = sum(_reseal(ports, model, column) for model, column in SEALED)
+    with _alone():
+        before = check_secrets(ports, member=member)
+        is_new = before.is_ours and not before.former
+        if is_new:
+            ports.key_store.add()
+            _record(ports, member, before.keys, before.keys + 1)
+        resealed = sum(_reseal(ports, model, column) for model, column in SEALED)
     return Rotation(is_new_key=is_new, resealed=resealed, lost=before.lost)
 
 
 def forget_former_keys(ports: Ports, *, member: Member | None) -> int:
     """Only the present key stays; how many went. Raises `RotationTrouble`, `NotAllowed` and OSError."""
-    now = check_secrets(ports, member=member)
-    if not now.is_ours:
-        raise RotationTrouble(f"The keys are in {now.place}: take former ones out there.")
-    if now.former:
-        raise RotationTrouble(f"{now.former} values need a former key still. Run: postroom secrets rotate")
-    if now.keys > 1:
-        ports.key_store.forget_former()
-        _record(ports, member, now.keys, 1)
-    return now.keys - 1
+    require_house(member)
+    with _alone(), transaction.atomic():
+        _wait_for_writers()
+        now = check_secrets(ports, member=member)
+        if not now.is_ours:
+            raise RotationTrouble(f"The keys are in {now.place}: take former ones out there.")
+        if now.former:
+            raise RotationTrouble(f"{now.former} values need a former key still. Run: postroom secrets rotate")
+        if now.keys > 1:
+            ports.key_store.forget_former()
+            _record(ports, member, now.keys, 1)
+        return now.keys - 1
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Whoever else changes keys waits. The lock dies with its database session."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+
+
+def _wait_for_writers() -> None:
+    """Until the end of the transaction nobody stores a value; who began to has finished."""
+    tables = sorted({model._meta.db_table for model, _ in SEALED})
+    with connection.cursor() as cursor:
+        cursor.execute(f"LOCK TABLE {', '.join(tables)} IN SHARE MODE")
 
 
 # -- values
@@ -154,7 +180,8 @@ def _values(model: type[models.Model], column: str) -> Iterator[tuple[int, bytes
 
 
 def _name(model: type[models.Model], column: str) -> str:
-    return f"{model._meta.verbose_name} {column}"
+    words = column.replace("_", " ")
+    return f"{model._meta.verbose_name} {words}"
 
 
 def _record(ports: Ports, member: Member | None, before: int, after: int) -> None:

@@ -177,12 +177,6 @@ def due_keys(ports: Ports) -> list[str]:
     return list(due.order_by("next_run_at").values_list("key", flat=True))
 
 
-def run_due(ports: Ports) -> int:
-    """Run all that is due, one after the other; how many ran."""
-    runs = [run_action(ports, key, only_if_due=True) for key in due_keys(ports)]
-    return sum(run is not None for run in runs)
-
-
 def run_action(
     ports: Ports, key: str, *, only_if_due: bool = False, is_over: IsOver = lambda: False
 ) -> ActionRun | None:
@@ -258,9 +252,3 @@ def run_now(_ports: Ports, key: str, *, member: Member | None) -> bool:
     """
     require(member, "queue")
     return defer_job("run_scheduled_action", only_one=f"action {key}", key=ACTIONS[key].key)
-
-
-def trigger_early(ports: Ports, key: str) -> None:
-    """It has something to do now: due at once, if it is active. The beat after that is kept from now on."""
-    now = ports.clock.now()
-    ScheduledAction.objects.filter(pk=key, next_run_at__gt=now).update(next_run_at=now)

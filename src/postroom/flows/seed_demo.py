@@ -26,6 +26,7 @@ from postroom.flows.post_message import NewFile, post_message
 from postroom.flows.records import create_record, follow
 from postroom.flows.route_message import route_waiting
 from postroom.flows.scheduled_messages import Words, schedule_message
+from postroom.flows.seed_trouble import seed_trouble
 from postroom.store.models import (
     Alias,
     AliasDomain,
@@ -40,6 +41,7 @@ from postroom.store.models import (
 
 DOMAIN = "postroom.test"
 LOGIN, PASSWORD = "alice", "postroom"
+_HUGO = "hugo@petit.example"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +123,7 @@ def _fill(ports: Ports) -> None:
         if question.answer:
             post_message(ports, record_id=record.pk, author=who, html=text_to_html(question.answer), to_customer=True)
     _add_paperwork(ports, company, alice)
+    seed_trouble(ports, company, alice, full_mailbox=_HUGO)
 
 
 def _found_company() -> tuple[Company, Sequence[Member]]:
@@ -184,9 +187,7 @@ _INVOICE = b"Invoice,2026/0117\r\nOrder,1042\r\nDesk lamp,2,49.00\r\nTotal,98.00
 
 def _add_paperwork(ports: Ports, company: Company, author: Member) -> None:
     """Records that people made: an invoice with a contact who follows, an order, a task."""
-    contact = Contact.objects.create(
-        company=company, name="Hugo Petit", address="hugo@petit.example", normal="hugo@petit.example"
-    )
+    contact = Contact.objects.create(company=company, name="Hugo Petit", address=_HUGO, normal=_HUGO)
     invoice = create_record(
         ports,
         company_id=company.pk,

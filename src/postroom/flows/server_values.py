@@ -15,6 +15,7 @@ from django.db.models.functions import Lower
 
 from postroom.core.delivery.filters import read_written
 from postroom.core.delivery.presets import PRESETS
+from postroom.core.delivery.providers import PROVIDERS, check_options
 from postroom.core.terms.secret import Secret
 from postroom.core.terms.states import DeliveryState
 from postroom.flows.ports import Ports
@@ -36,6 +37,8 @@ def server_values(ports: Ports, values: Mapping[str, Any]) -> dict[str, Any]:
         raise ValidationError({"preset": f"There is no preset {values['preset']}. There are: {', '.join(PRESETS)}."})
     if values.get("is_active") is False and before.pk and before.is_active:
         require_unused(before)
+    if values.get("transport", before.transport) == "api":
+        _check_provider(before, values)
     authentication = values.get("authentication", before.authentication)
     if authentication == "certificate":
         _check_certificate(ports, before, values)
@@ -83,6 +86,21 @@ def _filter(text: str) -> str:
     if written.mistakes:
         raise ValidationError({"from_filter": list(written.mistakes)})
     return str(written)
+
+
+def _check_provider(before: OutgoingServer, values: Mapping[str, Any]) -> None:
+    """A provider that there is, with options that can be right; another one's key is never handed to it."""
+    name = str(values.get("provider", before.provider))
+    options = values.get("provider_options", before.provider_options)
+    provider = PROVIDERS.get(name)
+    if provider is None:
+        raise ValidationError({"provider": f"There is no provider {name!r}. There are: {', '.join(PROVIDERS)}."})
+    if not isinstance(options, Mapping):
+        raise ValidationError({"provider_options": "Options are names with values."})
+    if problems := check_options(provider, options):
+        raise ValidationError({f"option_{field}": text for field, text in problems.items()})
+    if before.pk and before.secret and name != before.provider and not values.get("password"):
+        raise ValidationError({"password": f"The stored key is another provider's: enter that of {provider.label}."})
 
 
 def _check_certificate(ports: Ports, before: OutgoingServer, values: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from postroom.flows.keep_addresses import (
     keep_former_alias,
     keep_former_domain,
 )
+from postroom.flows.list_limits import destination_named
 from postroom.flows.ports import Ports
 from postroom.flows.server_values import server_values
 from postroom.flows.wake_queue import wake_for, wake_for_destination, wake_queue
@@ -100,21 +101,48 @@ def resume_server(ports: Ports, server_id: int, *, member: Member | None) -> Out
     return server
 
 
-def limit_destination(ports: Ports, name: str, per_minute: int, *, member: Member | None) -> None:
-    """So many mails a minute to this provider, from each server; 0: no limit. What it asked for itself is forgotten with 0.
-    Raises `NotAllowed`, and `ValidationError` for a limit that is none."""
+def limit_destination(ports: Ports, name: str, per_minute: int, *, member: Member | None) -> str:
+    """So many mails a minute to this provider, from each server; 0: no limit. What it asked for itself is forgotten with 0. ``name`` may be a
+    domain whose mail it takes; returns the provider. Raises `NotAllowed`, and `ValidationError` for a limit or a name that is none."""
     require_house(member)
     now = ports.clock.now()
     with transaction.atomic():
+        name = destination_named(name)
         row = Destination.objects.select_for_update().filter(pk=name).first() or Destination(name=name)
         before = row.per_minute_limit
         row.per_minute_limit, row.changed_at = per_minute, now
         if not per_minute:
             row.learned_per_minute, row.slow_until, row.reason = 0, None, None
-        row.full_clean(exclude=["reason"])
+        row.full_clean(exclude=["reason"], validate_unique=False)
         row.save()
         _record(ports, member, f"destination {name}", {"per_minute_limit": before}, {"per_minute_limit": per_minute})
         wake_for_destination(ports, name)
+    return name
+
+
+def release_destination(ports: Ports, name: str, *, member: Member | None) -> str:
+    """What it asked for itself is forgotten; the limit that a person set stays. Returns the provider. Raises as `limit_destination`."""
+    require_house(member)
+    with transaction.atomic():
+        name = destination_named(name)
+        row = Destination.objects.select_for_update().filter(pk=name).first()
+        if row is None or not row.learned_per_minute:
+            return name
+        before = {"learned_per_minute": row.learned_per_minute}
+        row.learned_per_minute, row.slow_until, row.reason, row.changed_at = 0, None, None, ports.clock.now()
+        row.save(update_fields=["learned_per_minute", "slow_until", "reason", "changed_at"])
+        _record(ports, member, f"destination {name}", before, {"learned_per_minute": 0})
+        wake_for_destination(ports, name)
+    return name
+
+
+def release_server(ports: Ports, server_id: int, *, member: Member | None) -> OutgoingServer:
+    """The rate that the server asked for itself is forgotten; its limits stay. Raises as `pause_server`."""
+    with transaction.atomic():
+        values = {"id": server_id, "learned_per_minute": 0, "slow_until": None, "slowed_at": None, "slow_reply": ""}
+        server: OutgoingServer = _save(ports, OutgoingServer, "outgoing server", values, member)
+        wake_queue(ports, server_ids=[server_id])
+    return server
 
 
 def save_mailbox(ports: Ports, values: Mapping[str, Any], *, member: Member | None) -> Mailbox:

@@ -1,7 +1,8 @@
-"""A destination asked us to slow down: it is heeded, by every worker on every machine.
+"""A destination, or a server, asked us to slow down: it is heeded, by every worker on every machine.
 
 Laws: the first rate is half of what it took in the last minute, as the attempts tell; the many mails that met the same
-refusal count once. Whoever is slowed down is told of, once. Runs in the transaction that records the outcomes, and costs nothing
+refusal count once. What a server says before it knows the recipient concerns the server; one that took nothing in the last minute wants
+no smaller rate but a rest, and its circuit sees to that. Whoever is slowed down is told of, once. Runs in the transaction that records the outcomes, and costs nothing
 when nobody asked.
 """
 
@@ -14,10 +15,18 @@ from datetime import datetime, timedelta
 from django.db import connection
 
 from postroom.core.delivery.destinations import OF_DOMAINS, destination_of
-from postroom.core.delivery.slowing import Slowness, asks_to_slow_down, slowed
+from postroom.core.delivery.slowing import (
+    Slowness,
+    asks_to_slow_down,
+    recovered,
+    server_asks_to_slow_down,
+    slowed,
+)
 from postroom.core.delivery.wire import WireOutcome
 from postroom.core.terms.reasons import because
-from postroom.store.models import Destination, DestinationDomain, ScheduledAction
+from postroom.flows.change_scheduled_action import trigger_early
+from postroom.flows.reserve_sending import slowness_of
+from postroom.store.models import Destination, DestinationDomain, OutgoingServer
 
 DESTINATIONS_ACTION = "destinations"
 _LOOKED_AT = 20_000  # attempts: more are not counted
@@ -26,6 +35,12 @@ _OBSERVED = """
     SELECT count(*) FROM postroom_attempt a JOIN postroom_delivery d ON d.id = a.delivery_id
     WHERE a.id > (SELECT max(id) FROM postroom_attempt) - %s AND a.tried_at > %s AND a.state = 'sent'
       AND lower(split_part(d.to_address, '@', 2)) = ANY(%s)
+"""
+
+
+_OBSERVED_OF_SERVER = """
+    SELECT count(*) FROM postroom_attempt a
+    WHERE a.id > (SELECT max(id) FROM postroom_attempt) - %s AND a.tried_at > %s AND a.state = 'sent' AND a.server_id = %s
 """
 
 
@@ -69,6 +84,34 @@ def slow_down(outcomes: Iterable[tuple[str, WireOutcome]], now: datetime) -> lis
     return slower
 
 
+def slow_down_servers(outcomes: Iterable[tuple[int, WireOutcome]], now: datetime) -> list[str]:
+    """``outcomes`` with the servers' numbers. Sentences about servers that get less from now on."""
+    said = {server_id: outcome for server_id, outcome in outcomes if server_id and server_asks_to_slow_down(outcome)}
+    if not said:
+        return []
+    alarms = []
+    for row in OutgoingServer.objects.filter(pk__in=said).order_by("pk").select_for_update():
+        present = slowness_of(row)
+        observed = _observed_of_server(row.pk, now)
+        found = slowed(present, observed, now) if observed or recovered(present, now).per_minute else None
+        if found is None:
+            continue
+        row.learned_per_minute, row.slow_until, row.slowed_at = found.per_minute, found.until, now
+        row.slow_reply = str(said[row.pk].reply)[:500]
+        row.save(update_fields=["learned_per_minute", "slow_until", "slowed_at", "slow_reply"])
+        alarms.append(
+            f"outgoing server {row.name} asked to slow down: {found.per_minute} mails a minute. It said: {row.slow_reply}"
+        )
+    return alarms
+
+
+def _observed_of_server(server_id: int, now: datetime) -> int:
+    """Mails that it took in the last minute."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OBSERVED_OF_SERVER, [_LOOKED_AT, now - timedelta(minutes=1), server_id])
+        return int(cursor.fetchone()[0])
+
+
 def _all_domains(name: str, domains: Collection[str]) -> frozenset[str]:
     """Of this destination; the first thousand."""
     same = DestinationDomain.objects.filter(destination=name).values_list("domain", flat=True)[:1000]
@@ -88,4 +131,4 @@ def _ask_for(domains: Collection[str], now: datetime) -> None:
         return
     rows = [DestinationDomain(domain=domain, destination=domain) for domain in sorted(domains)]
     DestinationDomain.objects.bulk_create(rows, ignore_conflicts=True)
-    ScheduledAction.objects.filter(pk=DESTINATIONS_ACTION, next_run_at__gt=now).update(next_run_at=now)
+    trigger_early(DESTINATIONS_ACTION, now)

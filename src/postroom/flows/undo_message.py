@@ -2,7 +2,7 @@
 
 Laws: only its author may. The deliveries are locked and looked at in the transaction that removes them: a deliverer takes only what is not
 locked, so either it took one first (then it is too late) or it never sees them. What nobody got to read by mail is removed
-whole: message, files' rows, notifications, mails. Its words go back to the author.
+whole: message, files' rows, notifications, mails, and who follows because of it. Its words go back to the author.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from postroom.core.terms.reasons import Reason, because
 from postroom.core.terms.states import DeliveryState
 from postroom.flows.access import require, visible_messages
+from postroom.flows.new_followers import leave_with
 from postroom.flows.ports import Ports
 from postroom.store.models import Delivery, Member, OutgoingMail
 
@@ -60,6 +61,7 @@ def undo_message(ports: Ports, *, message_id: int, author: Member) -> TakenBack 
     )
     Delivery.objects.filter(mail__message=message).delete()
     OutgoingMail.objects.filter(message=message).delete()
+    leave_with(message)
     message.delete()
     _tell(taken.record_id)
     return taken

@@ -8,14 +8,14 @@ side (audience, words, reply address) is decided in the core.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import connection
 
 from postroom.core.conversations.audience import Audience, AudienceMember, decide
-from postroom.core.conversations.letters import Letter, letter_html, letter_subject, letter_text, reply_to
+from postroom.core.conversations.letters import Letter, letter_html, letter_subject, letter_text, reply_to, voice_of
 from postroom.core.mime.composing import OutgoingAttachment
 from postroom.core.mime.markup import html_to_text
 from postroom.core.routing.loops import text_digest
@@ -294,27 +294,38 @@ def _send(
         to = _reply_address(ports, message, posting, home, owned.get(posting.record.id), is_signed)
         urgent = sum(member.needs_mail for member in audience.members) <= most_urgent
         letter = _letter(ports, posting, home)
-        for for_colleague in (True, False):
-            readers = [m for m in audience.members if _hears_by_mail(m) and m.candidate.is_colleague is for_colleague]
-            if readers:
-                drafts.append(
-                    replace(
-                        draft,
-                        html=letter_html(letter, for_colleague=for_colleague),
-                        text=letter_text(letter, posting.text, for_colleague=for_colleague) if posting.text else "",
-                        reply_to=parse_one(posting.reply_to_address) or to,
-                        lane=Lane.URGENT if urgent else Lane.NORMAL,
-                        recipients=[
-                            DraftRecipient(
-                                name=reader.candidate.name,
-                                address=reader.candidate.address,
-                                notification_id=notifications[(message, reader.candidate.contact_id)],
-                            )
-                            for reader in readers
-                        ],
-                    )
+        for (for_colleague, voice), readers in _groups(audience):
+            drafts.append(
+                replace(
+                    draft,
+                    html=letter_html(letter, for_colleague=for_colleague, voice=voice),
+                    text=letter_text(letter, posting.text, for_colleague=for_colleague, voice=voice)
+                    if posting.text
+                    else "",
+                    reply_to=parse_one(posting.reply_to_address) or to,
+                    lane=Lane.URGENT if urgent else Lane.NORMAL,
+                    recipients=[
+                        DraftRecipient(
+                            name=reader.candidate.name,
+                            address=reader.candidate.address,
+                            notification_id=notifications[(message, reader.candidate.contact_id)],
+                        )
+                        for reader in readers
+                    ],
                 )
+            )
     enqueue_mails(ports, drafts, values)
+
+
+def _groups(audience: Audience) -> Iterable[tuple[tuple[bool, str], list[AudienceMember]]]:
+    """Readers who get the same words: whether they are colleagues, and in which voice; colleagues first (O-20)."""
+    found: dict[tuple[bool, str], list[AudienceMember]] = {}
+    for one in audience.members:
+        if _hears_by_mail(one):
+            for_colleague = one.candidate.is_colleague
+            voice = voice_of(one.candidate.language, for_colleague=for_colleague)
+            found.setdefault((for_colleague, voice), []).append(one)
+    return sorted(found.items(), key=lambda group: (not group[0][0], group[0][1]))
 
 
 def _hears_by_mail(member: AudienceMember) -> bool:

@@ -1,6 +1,7 @@
 """Who asks: every page of ours is for members, and says so when it is not for this one.
 
-Duty: one decorator that lets members in, refuses methods that a page does not have, and hands strangers to the sign-in.
+Duty: one decorator that lets members in, refuses methods that a page does not have, hands strangers to the sign-in, and tells times
+in the member's own zone.
 Law: a page only hides; whether something may be done is asked again, and decided, by the flow that does it (`flows.access`).
 """
 
@@ -14,7 +15,9 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 
+from postroom.flows.mail_templates import zone_of
 from postroom.store.models import Member
 from postroom.web.site import member_of
 
@@ -44,7 +47,8 @@ def for_members(*methods: str) -> Callable[[View[P]], AnyView[P]]:
                 return HttpResponseNotAllowed(allowed)
             if member_of(request) is None:
                 return _turn_away(request)
-            return view(request, *args, **kwargs)  # type: ignore[arg-type]  # the request has its member now
+            with timezone.override(zone_of(request.member)):  # type: ignore[attr-defined]  # it has its member now
+                return view(request, *args, **kwargs)  # type: ignore[arg-type]
 
         return guarded
 

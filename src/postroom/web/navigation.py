@@ -19,6 +19,7 @@ from postroom.web.site import member_of
 
 SETTINGS = (
     ("servers", gettext_lazy("Outgoing servers"), "outgoing_mail"),
+    ("limits", gettext_lazy("Limits"), "speed"),
     ("mailboxes", gettext_lazy("Mailboxes"), "markunread_mailbox"),
     ("ingress", gettext_lazy("Handed-in mail"), "webhook"),
     ("domains", gettext_lazy("Alias domains"), "language"),
@@ -27,9 +28,10 @@ SETTINGS = (
     ("templates", gettext_lazy("Mail templates"), "draft"),
     ("parameters", gettext_lazy("Parameters"), "tune"),
     ("actions", gettext_lazy("Scheduled actions"), "schedule"),
+    ("secrets", gettext_lazy("Secret keys"), "vpn_key"),
     ("changes", gettext_lazy("Changes"), "history"),
 )
-OF_THE_HOUSE = ("domains", "parameters", "actions")  # no single company's
+OF_THE_HOUSE = ("domains", "parameters", "actions", "limits", "secrets")  # no single company's
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from postroom.web.linked import views as linked
 from postroom.web.live import views as live
 from postroom.web.queue import views as queue
 from postroom.web.records import chatter, lists, places, scheduled, undo
-from postroom.web.settings import dkim, ingress, mailboxes, servers, templates
+from postroom.web.settings import dkim, ingress, limits, mailboxes, mine, secrets, servers, templates
 from postroom.web.settings import views as settings
 from postroom.web.suppression import views as suppression
 
@@ -33,6 +33,7 @@ urlpatterns = [
     path("people/chosen/", lists.chosen, name="chosen"),
     path("records/<int:record_id>/", places.record, name="record"),
     path("records/<int:record_id>/change/", places.change, name="change"),
+    path("records/<int:record_id>/language/", places.language, name="contact_language"),
     path("records/<int:record_id>/follow/", places.add_follower, name="follow"),
     path("records/<int:record_id>/unfollow/", places.remove_follower, name="unfollow"),
     path("records/<int:record_id>/messages/", chatter.messages, name="messages"),
@@ -94,6 +95,14 @@ urlpatterns = [
     path("settings/mailboxes/<int:row_id>/reset/", mailboxes.reset, name="mailbox_reset"),
     path("settings/ingress/", ingress.addresses, name="ingress"),
     path("settings/ingress/<int:hook_id>/remove/", ingress.remove, name="ingress_remove"),
+    path("settings/servers/<int:row_id>/hook/", servers.hook, name="server_hook"),
+    path("settings/servers/<int:row_id>/release/", servers.release, name="server_release"),
+    path("settings/limits/", limits.limits, name="limits"),
+    path("settings/limits/change/", limits.change, name="limits_change"),
+    path("settings/secrets/", secrets.secrets, name="secrets"),
+    path("settings/secrets/rotate/", secrets.rotate, name="secrets_rotate"),
+    path("settings/secrets/forget/", secrets.forget, name="secrets_forget"),
+    path("settings/mine/", mine.mine, name="mine"),
     path("settings/parameters/", settings.parameters, name="parameters"),
     path("settings/parameters/<str:key>/", settings.set_parameter, name="set_parameter"),
     path("settings/templates/", settings.section_list(templates.TEMPLATES), name="templates"),

@@ -1,6 +1,6 @@
 """The scheduler: runs scheduled actions when they are due, and the background jobs of everybody else.
 
-Duty: a look at the table every second, a thread for each action that is due, a thread for the job worker, and one that posts scheduled
+Duty: a look at the table every second (and once a minute whether something is off or late), a thread for each action that is due, a thread for the job worker, and one that posts scheduled
 messages at their date (a resident: woken when one is written, and once a second). Several schedulers share the work by the locks that
 the flows take.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from django.db import close_old_connections, connections
@@ -17,6 +18,7 @@ from postroom.flows.ports import Ports
 from postroom.flows.run_scheduled_action import due_keys, ensure_actions, run_action
 from postroom.flows.scheduled_messages import CHANNEL as SCHEDULED_CHANNEL
 from postroom.flows.scheduled_messages import post_due
+from postroom.flows.watch_schedule import watch_schedule
 from postroom.wiring import ports as wired_ports
 from postroom.workers.jobs import JobWorker
 from postroom.workers.outages import OUTAGES
@@ -26,6 +28,7 @@ from postroom.workers.stopping import Stop
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0  # seconds
+WATCH_EVERY = 60.0  # seconds; whether actions are off or late
 THREADS = 4
 
 
@@ -55,6 +58,7 @@ class Scheduler:
         self._running: dict[str, Future[None]] = {}
         self._is_out = False
         self._has_rows = False
+        self._watch_at = time.monotonic() + WATCH_EVERY  # what is due while nobody ran is done first
 
     def run(self) -> None:
         try:
@@ -72,6 +76,9 @@ class Scheduler:
                 ensure_actions(self._ports)
                 self._has_rows = True
             due = due_keys(self._ports)
+            if time.monotonic() >= self._watch_at:
+                self._watch_at = time.monotonic() + WATCH_EVERY
+                watch_schedule(self._ports)
         except OUTAGES as error:
             if not self._is_out:
                 logger.error("scheduler: waits for the database: %s", str(error).strip())

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
+from django.db import connections
 from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server import Server
@@ -20,6 +21,8 @@ from postroom.core.terms.configuration import Configuration
 from postroom.workers.stopping import die_with
 
 APPLICATION = "postroom.project.asgi"
+CONNECTIONS = 12  # to the database, of one process
+CONNECTION_TIMEOUT = 10.0  # seconds that a request waits for one
 OPEN_STREAMS_MAY_TAKE = 3  # seconds: browsers keep event streams open for ever
 
 
@@ -47,4 +50,15 @@ def run_web(configuration: Configuration) -> None:
 def load_application() -> Any:
     """In each of granian's own processes, which must not outlive the one that serves."""
     die_with(os.getppid())
+    _share_connections()
     return import_module(APPLICATION).application
+
+
+def _share_connections() -> None:
+    """Few connections for all requests of this process. Under ASGI each request has a thread of its own, whose connection would outlive
+    it: a burst of strangers' requests used up all that the database has, and nobody could send mail any more."""
+    database = connections.settings["default"]
+    database["CONN_MAX_AGE"] = 0
+    database["OPTIONS"] = database.get("OPTIONS", {}) | {
+        "pool": {"min_size": 1, "max_size": CONNECTIONS, "timeout": CONNECTION_TIMEOUT}
+    }

@@ -164,7 +164,9 @@ def test_what_no_documentation_names_goes_by_its_class(status: int, phase: Phase
 )
 def test_how_long_to_wait_is_read_in_all_its_forms(headers: dict[str, str], least: float, most: float) -> None:
     answer = judge_answer("sendgrid", 429, headers, "{}")
-    assert answer.is_limit
+    assert answer.phase is Phase.MAIL
+    assert answer.reply is not None
+    assert (answer.reply.code, answer.reply.enhanced) == (421, "4.7.0")
     assert least <= answer.retry_after <= most
 
 

@@ -212,3 +212,37 @@ def test_a_number_that_no_letter_needs_is_refused_at_once(source: str) -> None:
 
 def test_half_a_character_becomes_a_question_mark() -> None:
     assert filled(r"{{ '\ud800' }}").encode("utf-8") == b"?"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% for one in values %}{{ loop|upper }}{% endfor %}",
+        "{% for one in values %}{{ '' ~ loop }}{% endfor %}",
+        "{% for one in values %}{{ loop|length }}{% endfor %}",
+        "{% for one in values %}{{ record.nothing|default(loop)|trim }}{% endfor %}",
+        "{% for one in values %}{{ 5|money(loop) }}{% endfor %}",
+        "{% for one in values %}{{ loop|nl2br }}{% endfor %}",
+    ],
+)
+def test_what_holds_a_loop_is_no_text_and_says_what_is(source: str) -> None:
+    with pytest.raises(TemplateError, match="loop has first, index, last, length"):
+        filled(source)
+
+
+@pytest.mark.parametrize("source", ["{{ record|upper }}", "{{ 'x' ~ record }}", "{{ record.values|trim }}"])
+def test_several_values_are_no_text_and_are_named(source: str) -> None:
+    with pytest.raises(TemplateError, match=r"several values: name one of them.*It has "):
+        filled(source)
+
+
+def test_a_list_is_no_text() -> None:
+    with pytest.raises(TemplateError, match="go through it with a loop"):
+        filled("{{ values|upper }}")
+
+
+def test_texts_dates_and_lengths_are_joined() -> None:
+    assert filled("{{ 'on ' ~ record.created_at ~ record.nothing }}", is_html=False).startswith("on ")
+    assert "datetime" not in filled("{{ 'on ' ~ record.created_at }}", is_html=False)
+    assert filled("{{ '<' ~ record.title }}") == "&lt;Lamp &lt;b&gt;&amp; Co&lt;/b&gt;"
+    assert filled("{{ values|length }}") == "2"

@@ -6,7 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from postroom.core.conversations.letters import MAX_REPLY_TO, Letter, letter_html, letter_subject, reply_to
+from postroom.core.conversations.letters import (
+    MAX_REPLY_TO,
+    Letter,
+    letter_html,
+    letter_subject,
+    letter_text,
+    reply_to,
+    voice_of,
+)
 from postroom.core.terms.states import MessageKind
 
 LETTER = Letter(
@@ -79,3 +87,21 @@ def test_a_reply_address_is_shortened_until_it_fits(company: str, record: str, s
 def test_an_address_that_is_too_long_by_itself_is_used_bare() -> None:
     local = "a" * 64
     assert str(reply_to("Shop", "Bike", local, "shop.example")) == f"{local}@shop.example"
+
+
+def test_colleagues_are_written_to_in_their_language_where_we_speak_it() -> None:
+    assert [voice_of(one, for_colleague=True) for one in ("de", "de-at", "en", "fr", "")] == [
+        "de",
+        "de",
+        "en",
+        "en",
+        "en",
+    ]
+    german = letter_html(replace(LETTER, kind=MessageKind.NOTE), for_colleague=True, voice="de")
+    assert "Ticket ansehen" in german
+    assert "bleibt im Haus" in german
+    assert "Ticket ansehen: https://" in letter_text(LETTER, "Morgen!", for_colleague=True, voice="de")
+
+
+def test_outside_people_get_no_words_of_ours_and_so_one_letter() -> None:
+    assert {voice_of(one, for_colleague=False) for one in ("de", "en", "fr")} == {"en"}

@@ -15,6 +15,7 @@ from postroom.core.delivery.slowing import (
     Slowness,
     asks_to_slow_down,
     recovered,
+    server_asks_to_slow_down,
     slowed,
 )
 from postroom.core.delivery.wire import Phase, WireOutcome
@@ -96,3 +97,33 @@ def test_slower_is_always_slower_and_never_nothing(rate: int, observed: int, sec
     assert found.per_minute >= 1
     if present > 1:
         assert found.per_minute < present
+
+
+@pytest.mark.parametrize(
+    ("line", "phase"),
+    [
+        ("421 4.7.0 Try again later, closing connection", Phase.GREETING),
+        ("421 Too many messages from you today", Phase.MAIL),
+        ("421 4.7.28 Unusual rate of mail", Phase.MAIL),
+        ("451 4.3.2 rate limit exceeded", Phase.MAIL),
+    ],
+)
+def test_a_server_that_asks_for_less_before_it_knows_for_whom_speaks_of_itself(line: str, phase: Phase) -> None:
+    assert server_asks_to_slow_down(said(line, phase))
+    assert not asks_to_slow_down(said(line, phase))
+
+
+@pytest.mark.parametrize(
+    ("line", "phase"),
+    [
+        ("421 4.3.2 Service shutting down", Phase.MAIL),
+        ("421 Service not available", Phase.GREETING),
+        ("454 4.7.0 Temporary authentication failure", Phase.AUTH),
+        ("450 4.7.1 Client host rejected: cannot find your hostname", Phase.MAIL),
+        ("451 4.7.1 Greylisted: too many new senders", Phase.MAIL),
+        ("554 5.7.1 Too many messages", Phase.GREETING),
+        ("421 4.7.28 Unusual rate of mail", Phase.RCPT),
+    ],
+)
+def test_what_goes_down_refuses_a_login_or_means_the_recipient_does_not(line: str, phase: Phase) -> None:
+    assert not server_asks_to_slow_down(said(line, phase))

@@ -100,10 +100,6 @@ class Answer:
     text: str
     retry_after: float = 0.0
 
-    @property
-    def is_limit(self) -> bool:
-        return self.reply is not None and (self.reply.code, self.reply.enhanced) == (421, "4.7.0")
-
 
 def judge_answer(provider: str, status: int, headers: Mapping[str, str], body: str) -> Answer:
     """Of an answer that is no acceptance."""

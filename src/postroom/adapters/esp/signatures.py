@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 _TOLERANCE = 300  # seconds
+_MOMENT = re.compile(r"[0-9]{1,12}")
 _AMAZON = r"https://sns\.[a-z0-9-]{3,30}\.amazonaws\.com(?:\.cn)?"
 _CERTIFICATE = re.compile(_AMAZON + r"/SimpleNotificationService-[A-Za-z0-9]{1,80}\.pem")
 _CONFIRMATION = re.compile(_AMAZON + r"/\?Action=ConfirmSubscription&[\x21-\x7e]{1,2000}")
@@ -29,7 +30,7 @@ _OF_A_SUBSCRIPTION = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Toke
 def is_signed_as_standard(secret: str, headers: Mapping[str, str], body: bytes, now: float) -> bool:
     """``secret`` as shown by the provider (``whsec_…``), ``now`` in seconds since 1970."""
     message_id, moment = headers.get("svix-id", ""), headers.get("svix-timestamp", "")
-    if not message_id or not moment.isdigit() or abs(now - int(moment)) > _TOLERANCE:
+    if not message_id or not _MOMENT.fullmatch(moment) or abs(now - int(moment)) > _TOLERANCE:
         return False
     try:
         key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)

@@ -1,12 +1,14 @@
 """Makes HTML harmless with ammonia (nh3): an allow-list of elements, attributes, styles and schemes.
 
 Laws: no script, form, frame, style sheet, SVG or MathML survives; links open apart and tell nothing of us;
-``cid:`` images stay, to be resolved by the page; what cannot be parsed becomes text.
+``cid:`` images stay, to be resolved by the page; what cannot be parsed becomes text. The time is linear in the length (`flattening`).
 """
 
 from __future__ import annotations
 
 import nh3
+
+from postroom.adapters.html.flattening import flattened, is_overgrown
 
 _TAGS = set(nh3.ALLOWED_TAGS) | {
     "font",
@@ -38,9 +40,10 @@ _STYLES = {
 }  # fmt: skip
 
 
+_SILENT = {"script", "style", "title", "head", "noscript", "template", "iframe", "object", "svg", "math"}
 _CLEANER = nh3.Cleaner(
     tags=_TAGS,
-    clean_content_tags={"script", "style", "title", "head", "noscript", "template", "iframe", "object", "svg", "math"},
+    clean_content_tags=_SILENT,
     attributes=_ATTRIBUTES,
     filter_style_properties=_STYLES,
     url_schemes={"http", "https", "mailto", "tel", "cid"},
@@ -53,4 +56,6 @@ class Sanitizer:
     """Stateless; ready to be shared."""
 
     def sanitize(self, html: str) -> str:
+        if is_overgrown(html):
+            html = flattened(html, _TAGS, _SILENT)
         return _CLEANER.clean(html)

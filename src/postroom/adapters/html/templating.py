@@ -185,6 +185,8 @@ def _inspect(tree: nodes.Node) -> None:
         if isinstance(node, nodes.For):
             in_loop = True
         waiting += [(child, depth + 1, in_loop) for child in node.iter_child_nodes()]
+        if isinstance(node, nodes.Concat):
+            node.nodes = [nodes.Filter(one, _PLAIN, [], [], None, None, lineno=node.lineno) for one in node.nodes]
         if isinstance(node, nodes.For):
             node.iter = nodes.Filter(node.iter, _EACH, [], [], None, None, lineno=node.lineno)
 
@@ -198,7 +200,7 @@ def _inspect_one(node: nodes.Node, in_loop: bool) -> None:
         raise TemplateError(f"{words}.", node.lineno or 0)
     if isinstance(node, nodes.For) and (in_loop or node.recursive):
         raise TemplateError("a loop cannot stand inside a loop.", node.lineno)
-    if isinstance(node, nodes.Filter) and (node.name not in _FILTERS or node.name == _EACH):
+    if isinstance(node, nodes.Filter) and (node.name not in _FILTERS or node.name in _OURS):
         raise TemplateError(f"there is no filter {node.name!r}.", node.lineno)
     if isinstance(node, nodes.Test) and node.name not in _TESTS:
         raise TemplateError(f"there is no test {node.name!r}.", node.lineno)
@@ -218,7 +220,17 @@ def _plain(value: Any) -> Any:
         case date():
             return spoken_date(value, _run.get().language)
         case _:
-            raise TemplateError("this holds several values: name one of them, as in record.title.")
+            raise TemplateError(_several(value))
+
+
+def _several(value: Any) -> str:
+    """What is wrong about a value that is no text, and what is right instead."""
+    if isinstance(value, LoopContext):
+        return f"loop has {', '.join(sorted(_OF_LOOPS))}: name one of them, as in loop.index."
+    if isinstance(value, Mapping):
+        names = ", ".join(sorted(map(str, value))[:8])
+        return f"this holds several values: name one of them, as in record.title. It has {names}."
+    return "this is a list: go through it with a loop."
 
 
 # ---- filters: each takes plain values and gives plain text
@@ -231,6 +243,9 @@ def _counted(work: Callable[..., Any]) -> Callable[..., Any]:
         run.step()
         if isinstance(value, Undefined) and work is not _default:
             str(value)  # raises: the name is unknown
+        for one in (value, *arguments, *named.values()):
+            if not isinstance(one, _SINGLE) and not (one is value and work in _TAKE_ANYTHING):
+                raise TemplateError(_several(one))
         return work(value, *arguments, **named)
 
     return counted
@@ -292,9 +307,21 @@ def _truncate(value: Any, length: int = 80) -> str:
     return text if len(text) <= int(length) else text[: max(0, int(length) - 1)].rstrip() + "…"
 
 
-_EACH = "each element"  # nobody can write a name with a blank
+def _length(value: Any) -> int:
+    if isinstance(value, tuple | list | str):
+        return len(value)
+    if not isinstance(value, _SINGLE):
+        raise TemplateError(_several(value))
+    return len(str(value))
+
+
+_EACH, _PLAIN = "each element", "as text"  # nobody can write a name with a blank
+_OURS = frozenset((_EACH, _PLAIN))
+_SINGLE = (str, bool, int, float, Decimal, date, Undefined, type(None))
+_TAKE_ANYTHING = (_each, _plain, _default, _length)
 _FILTERS: Mapping[str, Callable[..., Any]] = {
     _EACH: _each,
+    _PLAIN: _plain,
     "default": _default,
     "date": _date,
     "time": _time,
@@ -307,5 +334,5 @@ _FILTERS: Mapping[str, Callable[..., Any]] = {
     "capitalize": lambda value: str(value)[:1].upper() + str(value)[1:],
     "trim": lambda value: str(value).strip(),
     "first_word": lambda value: next(iter(str(value).split()), ""),
-    "length": lambda value: len(value) if isinstance(value, tuple | list | str) else len(str(value)),
+    "length": _length,
 }

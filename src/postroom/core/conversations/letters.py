@@ -23,10 +23,30 @@ _FRAME = (
 _FOOT = '<div style="margin-top:24px;padding-top:12px;border-top:1px solid #d9dee3;font-size:12px;color:#616e7c">{text}</div>'
 _BUTTON = (
     '<div style="margin-bottom:16px"><a href="{url}" style="display:inline-block;padding:7px 14px;border-radius:6px;'
-    'background:#0f6674;color:#ffffff;text-decoration:none;font-size:13px">View {label}</a></div>'
+    'background:#0f6674;color:#ffffff;text-decoration:none;font-size:13px">{words}</a></div>'
 )
-_NOTE_WORDS = "Internal note: your answer stays inside."
-_NOTE = f'<p style="color:#8d5a00;font-size:13px">{_NOTE_WORDS}</p>'
+_NOTE = '<p style="color:#8d5a00;font-size:13px">{words}</p>'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Words:
+    """The few words of ours around a message, in one language."""
+
+    view: str
+    note: str
+
+
+_WORDS = {
+    "en": _Words(view="View {label}", note="Internal note: your answer stays inside."),
+    "de": _Words(view="{label} ansehen", note="Interne Notiz: Ihre Antwort bleibt im Haus."),
+}
+
+
+def voice_of(language: str, *, for_colleague: bool) -> str:
+    """In which of our languages a reader is written to: a key that is the same for all who get the same letter. Outside people get no
+    words of ours, so there is one letter for all of them."""
+    known = language.partition("-")[0]
+    return known if for_colleague and known in _WORDS else "en"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,25 +62,28 @@ class Letter:
     signature: str = ""  # sanitised
 
 
-def letter_html(letter: Letter, *, for_colleague: bool) -> str:
-    """The HTML body of the mail."""
+def letter_html(letter: Letter, *, for_colleague: bool, voice: str = "en") -> str:
+    """The HTML body of the mail; ``voice`` as `voice_of` says."""
+    words = _WORDS[voice]
     head = ""
     if for_colleague and letter.record_url:
-        head = _BUTTON.format(url=escape(letter.record_url, quote=True), label=escape(letter.kind_label))
+        view = words.view.format(label=escape(letter.kind_label))
+        head = _BUTTON.format(url=escape(letter.record_url, quote=True), words=view)
     if letter.kind is MessageKind.NOTE:
-        head += _NOTE
+        head += _NOTE.format(words=words.note)
     foot = " · ".join(escape(part) for part in (letter.company, letter.record_title) if part)
     body = letter.body_html + (f"<p>-- <br>{letter.signature}</p>" if letter.signature else "")
     return _FRAME.format(body=head + body, foot=_FOOT.format(text=foot) if foot else "")
 
 
-def letter_text(letter: Letter, text: str, *, for_colleague: bool) -> str:
+def letter_text(letter: Letter, text: str, *, for_colleague: bool, voice: str = "en") -> str:
     """The same letter as plain text, around ``text``: the body as its author wrote it."""
+    words = _WORDS[voice]
     parts = []
     if for_colleague and letter.record_url:
-        parts.append(f"View {letter.kind_label}: {letter.record_url}")
+        parts.append(f"{words.view.format(label=letter.kind_label)}: {letter.record_url}")
     if letter.kind is MessageKind.NOTE:
-        parts.append(_NOTE_WORDS)
+        parts.append(words.note)
     parts.append(text.strip("\r\n"))
     if letter.signature:
         parts.append(f"-- \n{html_to_text(letter.signature)}")

@@ -1,4 +1,4 @@
-"""A destination that asks us to slow down: when it does, to what rate, and how it becomes faster again.
+"""A destination, or a server, that asks us to slow down: when it does, to what rate, and how it becomes faster again.
 
 Laws: pure. Half of what it had in the last minute, again half when it asks again (but once for the many mails that met the same
 refusal); never under one a minute. After a while without asking a step faster, and free again from `FREE_FROM` on. Greylisting
@@ -43,6 +43,17 @@ def asks_to_slow_down(outcome: WireOutcome) -> bool:
     if outcome.reply is None or outcome.phase not in (Phase.RCPT, Phase.DATA, Phase.BODY):
         return False
     return _wants_less(outcome.reply)
+
+
+def server_asks_to_slow_down(outcome: WireOutcome) -> bool:
+    """Whether the server itself wants less mail from us: it says so before it knows for whom the mail is. A 421 without words about a rate
+    or a policy is a server that goes down, and what it says of a login concerns the login."""
+    reply = outcome.reply
+    if reply is None or outcome.phase not in (Phase.GREETING, Phase.EHLO, Phase.MAIL) or not 400 <= reply.code < 500:
+        return False
+    if _GREYLISTED.search(reply.text):
+        return False
+    return (reply.code == 421 and reply.enhanced.startswith("4.7.")) or bool(_SLOWER.search(reply.text))
 
 
 def _wants_less(reply: SmtpReply) -> bool:

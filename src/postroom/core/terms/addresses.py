@@ -12,7 +12,6 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-MAX_ADDRESS = 254  # RFC 5321 4.5.3.1.3 less the angle brackets
 MAX_LOCAL = 64
 
 

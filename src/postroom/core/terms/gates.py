@@ -18,7 +18,7 @@ class Gate(StrEnum):
     NOT_DUE = "not_due"  # scheduled, or still to be undone
     PAUSED = "paused"  # a person paused the server
     LIMIT = "limit"  # so many a day or a minute, or a warm-up
-    SLOWED = "slowed"  # the destination wants fewer
+    SLOWED = "slowed"  # the destination, or the server, wants fewer
     TROUBLE = "trouble"  # the circuit of the server is open
     SERVER = "server"  # there is none, or it cannot be used
     RETRY = "retry"  # a temporary refusal or a broken connection: tried again later
@@ -28,7 +28,7 @@ class Gate(StrEnum):
 CODES: Mapping[Gate, tuple[str, ...]] = {
     Gate.PAUSED: ("wait.paused",),
     Gate.LIMIT: ("wait.daily_limit", "wait.per_minute", "wait.warm_up"),
-    Gate.SLOWED: ("wait.destination", "wait.slowed"),
+    Gate.SLOWED: ("wait.destination", "wait.slowed", "wait.server_slowed"),
     Gate.TROUBLE: ("wait.broken",),
     Gate.SERVER: ("wait.no_server", "wait.archived", "wait.secret"),
     Gate.RETRY: ("wait.transient", "wait.connection", "wait.resend", "wait.our_fault"),

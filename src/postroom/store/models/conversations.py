@@ -93,6 +93,16 @@ class Follower(models.Model):
     comments = models.BooleanField(default=True)
     notes = models.BooleanField(default=False)
     changes = models.BooleanField(default=False)
+    came_with = models.ForeignKey(
+        "postroom.Message",
+        null=True,
+        blank=True,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+        help_text="The message that made it one, while that may be taken back; read only beside the record.",
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["record", "contact"], name="follower_once")]

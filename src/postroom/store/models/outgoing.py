@@ -61,7 +61,9 @@ class AliasDomain(models.Model):
 
 
 class OutgoingServer(models.Model):
-    """An SMTP server that mail leaves through, or the Letterbox (``transport``)."""
+    """What mail leaves through: an SMTP server, a provider's HTTP API, or the Letterbox (``transport``)."""
+
+    TRANSPORTS = (("smtp", "SMTP"), ("letterbox", "Letterbox (capture)"), ("api", "Provider's HTTP API"))
 
     company = models.ForeignKey(
         "postroom.Company",
@@ -73,11 +75,7 @@ class OutgoingServer(models.Model):
     )
     name = models.CharField(max_length=100)
     preset = models.CharField(max_length=20, default="custom", help_text="The provider whose habits it has.")
-    transport = models.CharField(
-        max_length=10,
-        default="smtp",
-        choices=[("smtp", "SMTP"), ("letterbox", "Letterbox (capture)"), ("api", "Provider's HTTP API")],
-    )
+    transport = models.CharField(max_length=10, default="smtp", choices=TRANSPORTS)
     provider = models.CharField(max_length=30, blank=True, help_text="Whose HTTP API it is, when it is one.")
     provider_options = models.JSONField(default=dict, blank=True, help_text="What its API wants to know; no secrets.")
     host = models.CharField(max_length=253, blank=True)
@@ -130,6 +128,12 @@ class OutgoingServer(models.Model):
     warm_up_started_on = models.DateField(null=True, blank=True, help_text="The first day of its warm-up; empty: none.")
     warm_up_first_day = models.PositiveIntegerField(default=50, help_text="Mails on the first day of a warm-up.")
     warm_up_growth = models.PositiveSmallIntegerField(default=50, help_text="Percent more each day of a warm-up.")
+    learned_per_minute = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Mails a minute, after it asked us to slow down; 0: free."
+    )
+    slow_until = models.DateTimeField(null=True, blank=True, help_text="Then a little faster again.")
+    slowed_at = models.DateTimeField(null=True, blank=True, help_text="When it asked us to slow down last.")
+    slow_reply = models.CharField(max_length=500, blank=True, default="", db_default="", help_text="What it said then.")
     signs_dkim = models.BooleanField(default=True, help_text="We sign with our keys; off where the relay signs.")
     tested_at = models.DateTimeField(null=True, blank=True)
     test_result = models.JSONField(null=True, blank=True, help_text="What Test Connection found last.")

@@ -1,112 +1,22 @@
-"""Which gate holds a waiting mail, since when, until when, and what a person can do about it.
+"""Limits as they stand: which servers are full, how much of each limit is used up, who asked for less.
 
-Laws: see `store.queries.pages`. A mail that is due and not yet taken waits its turn in its lane; what is stored of an earlier gate
-does not count then. ``until`` is None where nobody knows: a person must act, or a server must work again.
+Laws: see `store.queries.pages`. Which gate holds a mail is not decided here but in `core.terms.gates`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
-from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db import connection
+from django.db.models import Q, QuerySet
 
-import postroom.core.delivery.sentences  # noqa: F401 - the sentences of the reasons below
+from postroom.core.delivery.destinations import OF_DOMAINS
 from postroom.core.delivery.slowing import Slowness, recovered
-from postroom.core.delivery.throttle import Span, day_of
-from postroom.core.terms.reasons import Reason, because, reasons_from_json
-from postroom.core.terms.states import DeliveryState
-from postroom.store.models import Delivery, Destination, OutgoingServer, SendingGate
-from postroom.store.models.outgoing import PARKED, WAITING
-
-
-class GateKind(StrEnum):
-    """What holds a mail."""
-
-    NOT_DUE = "not_due"  # scheduled for later
-    RETRY = "retry"  # met a temporary trouble of its own
-    PAUSED = "paused"  # its server is paused
-    CIRCUIT = "circuit"  # its server is in trouble
-    SERVER = "server"  # there is none, or its password cannot be read
-    DAY = "day"  # daily limit, warm-up
-    MINUTE = "minute"  # limit a minute
-    DESTINATION = "destination"  # the recipients' provider, limited or slowed down
-    LANE = "lane"  # others go first
-    SENDING = "sending"  # none: it is on its way
-
-
-_KINDS = {
-    "wait.paused": GateKind.PAUSED,
-    "wait.broken": GateKind.CIRCUIT,
-    "wait.busy": GateKind.LANE,
-    "wait.no_server": GateKind.SERVER,
-    "wait.archived": GateKind.SERVER,
-    "wait.secret": GateKind.SERVER,
-    "wait.daily_limit": GateKind.DAY,
-    "wait.warm_up": GateKind.DAY,
-    "wait.per_minute": GateKind.MINUTE,
-    "wait.destination": GateKind.DESTINATION,
-    "wait.slowed": GateKind.DESTINATION,
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateFact:
-    """What holds one mail. ``cures`` are sentences, the best first."""
-
-    kind: GateKind
-    reason: Reason
-    since: datetime
-    until: datetime | None = None
-    cures: tuple[Reason, ...] = ()
-
-
-def gates_of(visible: QuerySet[Delivery], delivery_ids: Iterable[int], now: datetime) -> dict[int, GateFact]:
-    """Of those that wait or are on their way. One query."""
-    rows = visible.filter(pk__in=list(delivery_ids), state__in=[*WAITING, DeliveryState.SENDING]).values(
-        "id", "state", "due_at", "created_at", "waits_for", "held_since", broken_until=F("server__broken_until")
-    )
-    return {row["id"]: _gate(row, now) for row in rows}
-
-
-def _gate(row: Mapping[str, Any], now: datetime) -> GateFact:
-    since = row["held_since"] or row["created_at"]
-    if row["state"] == DeliveryState.SENDING:
-        return GateFact(kind=GateKind.SENDING, reason=because("gate.sending"), since=since)
-    due_at = row["due_at"]
-    if due_at <= now:
-        return GateFact(kind=GateKind.LANE, reason=because("gate.lane"), since=max(due_at, row["created_at"]))
-    waits_for = row["waits_for"]
-    if not isinstance(waits_for, dict):
-        return GateFact(kind=GateKind.NOT_DUE, reason=because("gate.not_due"), since=since, until=due_at)
-    (reason,) = reasons_from_json([waits_for])
-    kind = _KINDS.get(reason.code, GateKind.RETRY)
-    until = row["broken_until"] if kind is GateKind.CIRCUIT else None if reason.code in PARKED else due_at
-    return GateFact(kind=kind, reason=reason, since=since, until=until, cures=tuple(_cures(kind, reason)))
-
-
-def _cures(kind: GateKind, reason: Reason) -> list[Reason]:
-    server = reason.facts.get("server", "")
-    if kind is GateKind.SERVER and not server:
-        return [because("cure.add_server")]
-    return [because(code, server=server) for code in _CURES.get(kind, ())]
-
-
-_CURES = {
-    GateKind.DAY: ("cure.raise_limit", "cure.another_server", "cure.in_app"),
-    GateKind.MINUTE: ("cure.raise_limit",),
-    GateKind.PAUSED: ("cure.resume",),
-    GateKind.CIRCUIT: ("cure.mend", "cure.another_server"),
-    GateKind.SERVER: ("cure.mend",),
-    GateKind.LANE: ("cure.send_now",),
-    GateKind.NOT_DUE: ("cure.send_now",),
-}
-
-
-# -- limits as they stand
+from postroom.core.delivery.throttle import Span, daily_limit, day_of
+from postroom.core.terms.reasons import reasons_from_json
+from postroom.store.models import Destination, OutgoingServer, SendingGate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,14 +30,26 @@ class FullServer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UseFact:
+    """How many mails a server has given to somewhere in a window that is not over."""
+
+    server: str
+    used: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationFact:
-    """A destination with a limit. ``per_minute`` 0: free by now. ``said``: what it said when it asked us to slow down."""
+    """A destination with a limit, learned or set. ``per_minute`` 0: free by now. ``learned``: what it asked for, as fast as it may be by now;
+    ``said``: its words then; ``until``: then a step faster. ``domains``: some of those whose mail it takes."""
 
     name: str
     per_minute: int
     set_by_person: int
+    learned: int
     said: str
     until: datetime | None
+    domains: tuple[str, ...] = ()
+    uses: tuple[UseFact, ...] = ()
 
 
 def full_servers(servers: QuerySet[OutgoingServer], now: datetime, most: int = 10) -> tuple[FullServer, ...]:
@@ -152,12 +74,17 @@ def used_today(server_ids: Iterable[int], now: datetime) -> dict[int, int]:
     return dict(rows.values_list("server_number", "used"))
 
 
-def slow_destinations(now: datetime, most: int = 100) -> tuple[DestinationFact, ...]:
-    """Those with a limit, learned or set. One query."""
-    return tuple(_destination(row, now) for row in Destination.objects.order_by("name")[:most])
+def slow_destinations(now: datetime, *, search: str = "", most: int = 100) -> tuple[DestinationFact, ...]:
+    """Those with a limit, or that had one; ``search``: a part of the name. Three queries."""
+    rows = list(Destination.objects.filter(name__contains=search.lower()).order_by("name")[:most])
+    names = [row.name for row in rows]
+    domains, uses = _domains_of(names), _uses_of(names, now)
+    return tuple(_destination(row, now, domains.get(row.name, ()), uses.get(row.name, ())) for row in rows)
 
 
-def _destination(row: Destination, now: datetime) -> DestinationFact:
+def _destination(
+    row: Destination, now: datetime, domains: tuple[str, ...], uses: tuple[UseFact, ...]
+) -> DestinationFact:
     present = recovered(Slowness(per_minute=row.learned_per_minute, until=row.slow_until), now)
     said = reasons_from_json([row.reason])[0].facts.get("reply", "") if isinstance(row.reason, dict) else ""
     limits = [limit for limit in (present.per_minute, row.per_minute_limit) if limit]
@@ -165,6 +92,84 @@ def _destination(row: Destination, now: datetime) -> DestinationFact:
         name=row.name,
         per_minute=min(limits, default=0),
         set_by_person=row.per_minute_limit,
+        learned=present.per_minute,
         said=said if present.per_minute else "",
+        until=present.until,
+        domains=domains,
+        uses=uses,
+    )
+
+
+_SOME_DOMAINS = """
+    SELECT n.name, d.domain FROM unnest(%s::text[]) AS n(name)
+    CROSS JOIN LATERAL (
+        SELECT domain FROM postroom_destinationdomain WHERE destination = n.name ORDER BY domain LIMIT 5
+    ) AS d
+"""
+
+
+def _domains_of(names: list[str]) -> dict[str, tuple[str, ...]]:
+    """A few of each: those that everybody knows first."""
+    found = {name: [domain for domain, provider in OF_DOMAINS.items() if provider == name] for name in names}
+    with connection.cursor() as cursor:
+        cursor.execute(_SOME_DOMAINS, [names])
+        for name, domain in cursor.fetchall():
+            if domain not in found[name]:
+                found[name].append(domain)
+    return {name: tuple(domains[:5]) for name, domains in found.items()}
+
+
+def _uses_of(names: list[str], now: datetime) -> dict[str, tuple[UseFact, ...]]:
+    """What of each was used in the minute that is not over, by server."""
+    rows = SendingGate.objects.filter(
+        destination__in=names, span=Span.MINUTE, window_at__gt=now - Span.MINUTE.length, used__gt=0
+    )
+    used = list(rows.order_by("-used").values_list("destination", "server_number", "used")[:1000])
+    servers = dict(OutgoingServer.objects.filter(pk__in={row[1] for row in used}).values_list("pk", "name"))
+    found: dict[str, list[UseFact]] = {}
+    for name, number, count in used:
+        found.setdefault(name, []).append(UseFact(server=servers.get(number, ""), used=count))
+    return {name: tuple(uses) for name, uses in found.items()}
+
+
+# -- servers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerLimitFact:
+    """A server's limits and what is used of them. ``day_limit``: of today, its warm-up counted in; None: none. ``learned``: the rate that
+    it asked for, 0: free."""
+
+    id: int
+    name: str
+    day_limit: int | None
+    used_today: int
+    set_by_person: int
+    learned: int
+    said: str
+    until: datetime | None
+
+
+def limited_servers(servers: QuerySet[OutgoingServer], now: datetime, most: int = 100) -> tuple[ServerLimitFact, ...]:
+    """Those with a limit of any kind, by name. Two queries."""
+    has_limit = Q(daily_limit__gt=0) | Q(per_minute_limit__gt=0) | Q(learned_per_minute__gt=0)
+    has_limit |= Q(warm_up_started_on__isnull=False)
+    rows = list(servers.filter(has_limit, is_active=True).order_by("name", "id")[:most])
+    used = used_today([row.pk for row in rows], now)
+    return tuple(_server(row, used.get(row.pk, 0), now) for row in rows)
+
+
+def _server(row: OutgoingServer, used: int, now: datetime) -> ServerLimitFact:
+    asked = Slowness(per_minute=row.learned_per_minute, until=row.slow_until, changed_at=row.slowed_at)
+    present = recovered(asked, now)
+    today = daily_limit(row.daily_limit, now.date(), row.warm_up_started_on, row.warm_up_first_day, row.warm_up_growth)
+    return ServerLimitFact(
+        id=row.pk,
+        name=row.name,
+        day_limit=today,
+        used_today=used,
+        set_by_person=row.per_minute_limit,
+        learned=present.per_minute,
+        said=row.slow_reply if present.per_minute else "",
         until=present.until,
     )

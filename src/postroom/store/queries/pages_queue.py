@@ -12,10 +12,11 @@ from typing import Any
 
 from django.db.models import F, OuterRef, QuerySet, Subquery
 
+from postroom.core.delivery.cures import cures_of
 from postroom.core.terms.gates import Gate, gate_of
 from postroom.core.terms.reasons import Reason, reasons_from_json
 from postroom.core.terms.states import DeliveryState
-from postroom.store.models import Attempt, Delivery, OutgoingServer, ReportedRecipient, Resolution
+from postroom.store.models import Attempt, Delivery, DeliveryEvent, OutgoingServer, ReportedRecipient, Resolution
 from postroom.store.models.outgoing import WAITING
 from postroom.store.queries.pages import Page
 from postroom.store.queries.pages_chatter import reply_text
@@ -87,8 +88,18 @@ class ResolutionFact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EventFact:
+    """What a provider told after it had taken the mail. ``kind`` as `core.delivery.tracking.EventKind`."""
+
+    kind: str
+    told_at: datetime
+    status: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryFact:
-    """One delivery's whole story."""
+    """One delivery's whole story. ``confirmed_at``: the provider said that it was delivered; ``cures``: what helps it to leave."""
 
     row: DeliveryRow
     deadline_at: datetime
@@ -104,6 +115,10 @@ class DeliveryFact:
     attempts: tuple[AttemptFact, ...]
     reports: tuple[ReportFact, ...]
     resolutions: tuple[ResolutionFact, ...]
+    events: tuple[EventFact, ...]
+    cures: tuple[Reason, ...]
+    confirmed_at: datetime | None
+    provider_message_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +188,7 @@ def _row(row: Mapping[str, Any], now: datetime) -> DeliveryRow:
         due_at=row["due_at"],
         waits_for=waits_for if is_waiting else None,
         gate=gate_of(waits_for.code if waits_for else "", row["due_at"], now) if is_waiting else None,
-        held_since=row["held_since"],
+        held_since=(row["held_since"] or row["created_at"]) if is_waiting else None,
         attempt_count=row["attempt_count"],
         server=row["server_name"] or "",
         failure_reason=row["failure_reason"],
@@ -188,7 +203,7 @@ def _row(row: Mapping[str, Any], now: datetime) -> DeliveryRow:
 
 
 def delivery(visible: QuerySet[Delivery], delivery_id: int, *, now: datetime) -> DeliveryFact | None:
-    """One delivery with its attempts (newest first, at most 100), reports and what people decided. Five queries."""
+    """One delivery with its attempts (newest first, at most 100), reports, events and what people decided. Six queries."""
     one = visible.filter(pk=delivery_id)
     head = _rows(one).first()
     if head is None:
@@ -199,14 +214,17 @@ def delivery(visible: QuerySet[Delivery], delivery_id: int, *, now: datetime) ->
         "claimed_by",
         "lease_until",
         "reasons",
+        "confirmed_at",
+        "provider_message_id",
         from_name=F("mail__from_name"),
         reply_to=F("mail__reply_to_address"),
         identifier=F("mail__header_message_id"),
         null=F("mail__null_return_path"),
         message=F("mail__message_id"),
     )[0]
+    row = _row(head, now)
     return DeliveryFact(
-        row=_row(head, now),
+        row=row,
         deadline_at=more["deadline_at"],
         from_name=more["from_name"],
         reply_to=more["reply_to"],
@@ -220,7 +238,16 @@ def delivery(visible: QuerySet[Delivery], delivery_id: int, *, now: datetime) ->
         attempts=_attempts(delivery_id),
         reports=_reports(delivery_id),
         resolutions=resolutions_of([delivery_id]).get(delivery_id, ()),
+        events=_events(delivery_id),
+        cures=cures_of(row.gate, row.waits_for),
+        confirmed_at=more["confirmed_at"],
+        provider_message_id=more["provider_message_id"],
     )
+
+
+def _events(delivery_id: int) -> tuple[EventFact, ...]:
+    rows = DeliveryEvent.objects.filter(delivery_id=delivery_id).order_by("-told_at", "-id")[:100]
+    return tuple(EventFact(kind=row.kind, told_at=row.told_at, status=row.status, text=row.text) for row in rows)
 
 
 def _attempts(delivery_id: int) -> tuple[AttemptFact, ...]:

@@ -92,6 +92,7 @@ class RecordFact:
     contact_id: int | None
     contact_name: str
     contact_address: str
+    contact_language: str
     responsible_id: int | None
     responsible: str
     values: Mapping[str, Any]
@@ -242,6 +243,7 @@ def record_head(visible: QuerySet[Record], record_id: int) -> RecordFact | None:
         contact_id=found.contact_id,
         contact_name=contact.name if contact else found.contact_name,
         contact_address=(contact.address if contact else "") or found.contact_address,
+        contact_language=contact.language if contact else "",
         responsible_id=found.responsible_id,
         responsible=found.responsible.contact.name if found.responsible else "",
         values=found.values,

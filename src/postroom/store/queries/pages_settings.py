@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models import F, Q, QuerySet
 
+from postroom.core.delivery.providers import PROVIDERS
 from postroom.core.terms.parameters import PARAMETERS, Parameters
 from postroom.store.models import (
     Alias,
@@ -118,11 +119,10 @@ def _server(row: OutgoingServer) -> SettingRow:
         tone, word = "warn", "test_failed"
     else:
         tone, word = "ok", "ready"
-    place = f"{row.host}:{row.port}" if row.transport == "smtp" else "Letterbox"
     return SettingRow(
         id=row.pk,
         name=row.name,
-        about=" · ".join(part for part in (place, row.from_filter) if part),
+        about=" · ".join(part for part in (_place(row), row.from_filter) if part),
         company=row.company.name if row.company else "",
         is_active=row.is_active,
         tone=tone,
@@ -132,6 +132,15 @@ def _server(row: OutgoingServer) -> SettingRow:
         is_test_ok=_passed(row),
         is_unverified=row.transport == "smtp" and row.encryption != "none" and not row.verify_certificate,
     )
+
+
+def _place(row: OutgoingServer) -> str:
+    """Where its mail goes; empty where its name says so already."""
+    if row.transport == "smtp":
+        return f"{row.host}:{row.port}"
+    provider = PROVIDERS.get(row.provider)
+    place = f"{provider.label}, HTTP API" if row.transport == "api" and provider else row.get_transport_display()
+    return "" if row.name in place and row.transport == "letterbox" else place
 
 
 def _passed(row: OutgoingServer) -> bool:

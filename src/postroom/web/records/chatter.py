@@ -32,7 +32,7 @@ from postroom.store.queries.pages_records import followers
 from postroom.store.queries.pages_scheduled import template_choices
 from postroom.web.members import MemberRequest, for_members, text_of
 from postroom.web.records.places import head_of
-from postroom.web.records.scheduled import html_of, schedule
+from postroom.web.records.scheduled import html_of, moment_of, schedule
 from postroom.web.records.uploads import files_of, trouble_with
 from postroom.web.shell import fragment, go
 from postroom.wiring import ports
@@ -54,17 +54,37 @@ def messages(request: MemberRequest, record_id: int) -> HttpResponse:
 def _post(request: MemberRequest, record_id: int) -> HttpResponse:
     uploads = request.FILES.getlist("files")
     html = html_of(request)
-    trouble = trouble_with(uploads)
-    if not trouble and (html or uploads):
+    trouble, about_date = trouble_with(uploads) or _nothing_written(request, html, uploads), _no_date(request)
+    if not trouble and not about_date:
         trouble = _write(request, record_id, html, uploads)
     if request.headers.get("HX-Request") != "true":
-        return go(request, reverse("web:record", args=[record_id]), trouble=trouble)
-    answer = fragment(request, "postroom/chatter/_trouble.html", {"trouble": trouble}, status=422 if trouble else 200)
-    if trouble:
+        said = " ".join(filter(None, (trouble, about_date)))
+        return go(request, reverse("web:record", args=[record_id]), trouble=said)
+    context = {"trouble": trouble, "about_date": about_date, "has_panel": True}
+    status = 422 if trouble or about_date else 200
+    answer = fragment(request, "postroom/chatter/_trouble.html", context, status=status)
+    if status != 200:
         answer["X-Postroom-Piece"] = "1"
     else:
         answer["HX-Trigger"] = "postroom:changed"
     return answer
+
+
+def _nothing_written(request: MemberRequest, html: str, uploads: Sequence[UploadedFile[bytes]]) -> str:
+    if html or uploads or read_id(request.POST.get("template", "")) is not None:
+        return ""
+    return _("Nothing is written yet: write something, or attach a file.")
+
+
+def _no_date(request: MemberRequest) -> str:
+    """What is missing at the date, when it is to be sent later."""
+    if request.POST.get("later") != "1":
+        return ""
+    try:
+        moment_of(request)
+    except ScheduleError as error:
+        return str(error)
+    return ""
 
 
 def _write(request: MemberRequest, record_id: int, html: str, uploads: Sequence[UploadedFile[bytes]]) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from postroom.core.terms.languages import offered_with
 from postroom.flows import access
+from postroom.flows.change_people import change_contact_language
 from postroom.flows.mail_templates import zone_of
 from postroom.flows.records import change_record, follow, unfollow
 from postroom.flows.warn_about import warnings_about
-from postroom.store.models import ScheduledMessage
+from postroom.store.models import Contact, ScheduledMessage
 from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_chatter import thread
 from postroom.store.queries.pages_records import RecordFact, colleagues, followers, record_head
@@ -39,6 +42,7 @@ def record(request: MemberRequest, record_id: int) -> HttpResponse:
         "zone": zone_of(request.member),
         "draft": given_back(request, record_id),
         "troubles": warnings_about(ports(), head.company_id, [head.contact_address]),
+        "languages": offered_with(head.contact_language) if head.contact_id else (),
         "follows": any(one.contact_id == request.member.contact_id for one in head.followers),
     }
     return page(request, "postroom/records/record.html", head.kind.label_plural, context)
@@ -66,6 +70,22 @@ def change(request: MemberRequest, record_id: int) -> HttpResponse:
         **({"responsible_id": read_id(responsible)} if responsible is not None else {}),
     )
     return go(request, reverse("web:record", args=[record_id]))
+
+
+@for_members("POST")
+def language(request: MemberRequest, record_id: int) -> HttpResponse:
+    """In which language the record's contact is written to."""
+    head_of(request, record_id)
+    here = reverse("web:record", args=[record_id])
+    try:
+        change_contact_language(
+            ports(), record_id=record_id, language=text_of(request.POST, "language", 12), by=request.member
+        )
+    except ValidationError as error:
+        return go(request, here, trouble=" ".join(error.messages))
+    except Contact.DoesNotExist:
+        raise Http404 from None
+    return go(request, here)
 
 
 @for_members("POST")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -12,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from postroom.core.terms.addresses import normalize_domain
 from postroom.core.terms.alias_values import AliasValueError, Plain, as_lines, clean_alias_name, read_lines
+from postroom.core.terms.languages import read_language
 from postroom.store.models import Alias, AliasDomain, MailTemplate, Member
 from postroom.web.forms import style
 
@@ -144,15 +144,6 @@ class AliasForm(SettingForm):
         if "is_given_up" in found:
             found["retired_at"] = timezone.now() if found.pop("is_given_up") else None
         return found
-
-
-LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})?")
-
-
-def read_language(text: str) -> str:
-    """``pt-br`` from ``pt_BR``; ``""`` for what is no language."""
-    language = text.strip().lower().replace("_", "-")
-    return language if LANGUAGE.fullmatch(language) else ""
 
 
 class TemplateForm(SettingForm):

@@ -36,7 +36,79 @@ class Group:
     is_open: bool = True
 
 
-class ServerForm(SettingForm):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Texts:
+    """Labels and hints of some fields."""
+
+    labels: dict[str, Any]
+    helps: dict[str, Any]
+
+
+LIMIT_TEXTS = Texts(
+    labels={
+        "max_connections": _("Connections at once"),
+        "daily_limit": _("Mails a day"),
+        "per_minute_limit": _("Mails a minute"),
+        "warm_up_started_on": _("Warm-up began on"),
+        "warm_up_first_day": _("Mails on its first day"),
+        "warm_up_growth": _("Percent more each day"),
+    },
+    helps={
+        "daily_limit": _("0: no limit. The rest waits until tomorrow."),
+        "per_minute_limit": _("0: no limit."),
+        "warm_up_started_on": _("Empty: no warm-up."),
+        "warm_up_first_day": "",
+        "warm_up_growth": "",
+    },
+)
+
+
+class Grouped(SettingForm):
+    """A form whose fields stand in groups. ``later``: whoever leaves these out gets the usual values."""
+
+    later: Sequence[str] = ()
+
+    @property
+    def sections(self) -> tuple[tuple[Any, tuple[str, ...], bool], ...]:
+        """Title, fields, and whether it is open."""
+        raise AssertionError  # each says its own
+
+    def __init__(self, *args: Any, company_ids: list[int], **kwargs: Any) -> None:
+        super().__init__(*args, company_ids=company_ids, **kwargs)
+        for name in self.later:
+            self.fields[name].required = False
+
+    def groups(self) -> list[Group]:
+        """Every visible field once; those that no group names stand in the first."""
+        named = {name for _title, names, _is_open in self.sections for name in names}
+        others = tuple(field.name for field in self.visible_fields() if field.name not in named)
+        found: list[Group] = []
+        for title, names, is_open in self.sections:
+            wanted = (*names, *others) if not found else names
+            fields = [self[name] for name in wanted if name in self.fields]
+            matters = any(field.errors or self._differs(field.name) for field in fields)
+            found.append(Group(title=title, fields=fields, is_open=is_open or matters))
+        return found
+
+    def _differs(self, name: str) -> bool:
+        """Whether something else than the usual is stored or filled in."""
+        if name == "client_key":
+            return False
+        usual = getattr(OutgoingServer(), name, None)
+        return self[name].value() not in (None, "", usual)
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        for name in self.later:
+            if values.get(name) in (None, "") and name not in self.errors:
+                values[name] = getattr(self.instance, name)
+        return values
+
+    def _post_clean(self) -> None:
+        """The flow checks the whole row: it knows more (keys, filters, who uses the server)."""
+
+
+class ServerForm(Grouped):
     password = forms.CharField(
         label=_("Password"),
         required=False,
@@ -82,24 +154,20 @@ class ServerForm(SettingForm):
             "signs_dkim",
             "is_active",
         )
-        labels = {
+        labels = LIMIT_TEXTS.labels | {
             "verify_certificate": _("Verify the certificate"),
             "from_filter": _("FROM filter"),
             "is_active": _("In use"),
             "transport": _("Leads to"),
             "signs_dkim": _("Sign with DKIM here"),
             "max_message_size": _("Largest message (bytes)"),
-            "max_connections": _("Connections at once"),
             "mails_per_connection": _("Mails a connection"),
-            "daily_limit": _("Mails a day"),
-            "per_minute_limit": _("Mails a minute"),
-            "warm_up_started_on": _("Warm-up began on"),
-            "warm_up_first_day": _("Mails on its first day"),
-            "warm_up_growth": _("Percent more each day"),
             "client_certificate": _("Client certificate"),
             "token_source": _("Token source"),
         }
-        help_texts = {
+        help_texts = LIMIT_TEXTS.helps | {
+            "max_message_size": _("0: what the server announces."),
+            "signs_dkim": _("Off where the relay signs."),
             "from_filter": _("Addresses and domains this server may send from, separated by commas. Empty: all."),
             "verify_certificate": _("Off only for a server of your own whose certificate nobody vouches for."),
             "is_active": _("Off: archived. Refused while something names it."),
@@ -115,7 +183,8 @@ class ServerForm(SettingForm):
             "warm_up_started_on": forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
         }
 
-    _GROUPS = (
+    later = _LATER
+    sections = (
         (_("Connection"), ("name", "company", "transport", "host", "port", "encryption", "verify_certificate"), True),
         (_("Login"), ("username", "password"), True),
         (_("Certificate or OAuth2 token"), ("authentication", "token_source", "client_certificate", "client_key"), False),
@@ -126,35 +195,16 @@ class ServerForm(SettingForm):
 
     def __init__(self, *args: Any, company_ids: list[int], **kwargs: Any) -> None:
         super().__init__(*args, company_ids=company_ids, **kwargs)
-        for name in _LATER:
-            self.fields[name].required = False
+        transport = self.fields["transport"]
+        assert isinstance(transport, forms.ChoiceField)  # noqa: S101 - for the type checker
+        transport.choices = [
+            one for one in OutgoingServer.TRANSPORTS if one[0] != "api"
+        ]  # these have a form of their own
         if self.instance.pk is None:
             self.fields["password"].help_text = ""
 
-    def groups(self) -> list[Group]:
-        """Every visible field once; those that no group names stand in the first."""
-        named = {name for _title, names, _is_open in self._GROUPS for name in names}
-        others = tuple(field.name for field in self.visible_fields() if field.name not in named)
-        found: list[Group] = []
-        for title, names, is_open in self._GROUPS:
-            wanted = (*names, *others) if not found else names
-            fields = [self[name] for name in wanted if name in self.fields]
-            matters = any(field.errors or self._differs(field.name) for field in fields)
-            found.append(Group(title=title, fields=fields, is_open=is_open or matters))
-        return found
-
-    def _differs(self, name: str) -> bool:
-        """Whether something else than the usual is stored or filled in."""
-        if name == "client_key":
-            return False
-        usual = getattr(OutgoingServer(), name, None)
-        return self[name].value() not in (None, "", usual)
-
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
-        for name in _LATER:
-            if values.get(name) in (None, "") and name not in self.errors:
-                values[name] = getattr(self.instance, name)
         if values.get("transport") == "smtp" and not values.get("host"):
             self.add_error("host", _("An SMTP server has a host."))
         return values
@@ -168,6 +218,3 @@ class ServerForm(SettingForm):
             return found
         was = {name: getattr(self.instance, name, None) for name in found if name != "password"}
         return {name: value for name, value in found.items() if name == "id" or name not in was or value != was[name]}
-
-    def _post_clean(self) -> None:
-        """The flow checks the whole row: it knows more (keys, filters, who uses the server)."""

@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from postroom.core.terms.languages import read_language
 from postroom.core.terms.templates import TemplateError
 from postroom.flows import access
 from postroom.flows import mail_templates as flow
@@ -22,7 +23,7 @@ from postroom.store.queries.pages import read_id
 from postroom.web.frames import download, framed
 from postroom.web.members import MemberRequest, for_members, text_of
 from postroom.web.records.uploads import files_of, trouble_with
-from postroom.web.settings.forms import TemplateForm, read_language
+from postroom.web.settings.forms import TemplateForm
 from postroom.web.settings.views import Section
 from postroom.web.shell import go, page
 from postroom.wiring import ports

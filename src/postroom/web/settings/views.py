@@ -36,7 +36,7 @@ from postroom.wiring import ports
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """What is particular to one kind of setting."""
+    """What is particular to one kind of setting. ``look``: form and template where a row has others than its section."""
 
     key: str
     one: str  # the name of the edit page's address
@@ -51,6 +51,7 @@ class Section:
     template: str = "postroom/settings/edit.html"
     initial: Callable[[MemberRequest], Mapping[str, Any]] = lambda _request: {}
     more: Callable[[MemberRequest, models.Model, SettingForm], Mapping[str, Any]] = lambda *_: {}
+    look: Callable[[MemberRequest, models.Model], tuple[type[SettingForm], str] | None] = lambda *_: None
 
 
 SERVERS = Section(
@@ -67,6 +68,7 @@ SERVERS = Section(
     template="postroom/settings/server.html",
     initial=servers.initial,
     more=servers.more,
+    look=servers.look,
 )
 MAILBOXES = Section(
     key="mailboxes",
@@ -136,7 +138,8 @@ def section_edit(section: Section) -> Callable[..., Any]:
         ids = access.company_ids(request.member)
         row = _row(request, section, row_id)
         data = request.POST if request.method == "POST" else None
-        form = section.form(data, instance=row, company_ids=ids, **_initial(request, section, row_id))
+        form_class, template = section.look(request, row) or (section.form, section.template)
+        form = form_class(data, instance=row, company_ids=ids, **_initial(request, section, row_id))
         if form.is_valid():
             try:
                 saved = section.save(ports(), form.changes(row_id), member=request.member)
@@ -149,11 +152,11 @@ def section_edit(section: Section) -> Callable[..., Any]:
             "section": section,
             "form": form,
             "row": row,
-            "wide_fields": section.form.wide,
+            "wide_fields": form_class.wide,
             "list_place": f"web:{section.key}",
             **section.more(request, row, form),
         }
-        return page(request, section.template, title, context, status=422 if form.errors else 200)
+        return page(request, template, title, context, status=422 if form.errors else 200)
 
     return view
 

@@ -98,6 +98,15 @@ CAUSE = {
 }
 
 
+EVENT = {  # what a provider told: (tone, words)
+    "deferred": ("warn", gettext_lazy("The recipient's server did not take it yet")),
+    "bounced": ("bad", gettext_lazy("The recipient's server refused it")),
+    "rejected": ("bad", gettext_lazy("The provider refused it after all")),
+    "complained": ("warn", gettext_lazy("The recipient complained about it")),
+    "unsubscribed": ("info", gettext_lazy("The recipient wants no more of it")),
+}
+
+
 @register.simple_tag
 def icon(name: str, extra: str = "") -> SafeString:
     """A sign of the Material Symbols font; decoration, so silent for screen readers."""
@@ -149,6 +158,17 @@ def lane_word(lane: int) -> str:
 @register.filter
 def decision_word(decision: str) -> str:
     return str(DECIDED.get(decision, decision))
+
+
+@register.filter
+def event_word(kind: str) -> str:
+    """What a provider told."""
+    return str(EVENT.get(kind, ("", kind))[1])
+
+
+@register.filter
+def event_tone(kind: str) -> str:
+    return EVENT.get(kind, ("info", ""))[0]
 
 
 @register.filter

@@ -211,10 +211,7 @@
     form.addEventListener("submit", sync, true);
     form.addEventListener("htmx:beforeRequest", (event) => {
       if (event.target !== form) return;
-      if (!editor.innerText.trim() && !editor.querySelector("img") && !kept.files.length) {
-        event.preventDefault();
-        editor.focus();
-      }
+      if (!editor.innerText.trim() && !editor.querySelector("img") && !kept.files.length) editor.focus(); // the server says what is missing
     });
     form.addEventListener("htmx:afterRequest", (event) => {
       if (event.target !== form || !event.detail.successful) return;
@@ -357,9 +354,9 @@
 
   function spoken(then) {
     const seconds = (then - Date.now()) / 1000;
-    const words = new Intl.RelativeTimeFormat(document.documentElement.lang || "en", { style: "short", numeric: "auto" });
-    if (Math.abs(seconds) < 60) return words.format(0, "second");
-    return words.format(Math.trunc(seconds / 60), "minute");
+    const words = document.querySelector("main.pr").dataset; // the server's own, so that one moment has one name
+    if (Math.abs(seconds) < 60) return words.now;
+    return (seconds < 0 ? words.ago : words.ahead).replace("{minutes}", Math.trunc(Math.abs(seconds) / 60));
   }
 
   function clocks() {

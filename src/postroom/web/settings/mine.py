@@ -1,0 +1,79 @@
+"""My settings: what each person decides for himself."""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.http import HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from postroom.core.terms.languages import offered_with
+from postroom.core.terms.states import Channel
+from postroom.flows.change_people import MOST_SIGNATURE, OwnSettings, change_own_settings
+from postroom.store.models import Member
+from postroom.web.forms import style
+from postroom.web.members import MemberRequest, for_members
+from postroom.web.shell import go, page
+from postroom.wiring import ports
+
+
+class MineForm(forms.Form):
+    """As it stands, or as it was typed."""
+
+    time_zone = forms.CharField(
+        label=gettext_lazy("Time zone"),
+        max_length=64,
+        help_text=gettext_lazy("Times are shown, and dates are understood, in this zone. Type a city."),
+        widget=forms.TextInput({"list": "time-zones", "autocomplete": "off", "spellcheck": "false"}),
+    )
+    language = forms.ChoiceField(
+        label=gettext_lazy("Language"),
+        help_text=gettext_lazy("Templates, and the words around messages, are written to you in it."),
+    )
+    channel = forms.ChoiceField(
+        label=gettext_lazy("I hear of messages"),
+        choices=[(Channel.MAIL.value, gettext_lazy("by mail")), (Channel.INBOX.value, gettext_lazy("in the app"))],
+    )
+    signature = forms.CharField(
+        label=gettext_lazy("Signature"),
+        required=False,
+        max_length=MOST_SIGNATURE,
+        help_text=gettext_lazy("Stands under what you send by mail. HTML is understood."),
+        widget=forms.Textarea({"rows": 4}),
+    )
+    wide = ("signature",)
+
+    def __init__(self, data: Any, *, member: Member) -> None:
+        super().__init__(
+            data,
+            initial={
+                "time_zone": member.time_zone,
+                "language": member.contact.language,
+                "channel": member.channel,
+                "signature": member.signature,
+            },
+        )
+        language = self.fields["language"]
+        assert isinstance(language, forms.ChoiceField)  # noqa: S101 - for the type checker
+        language.choices = list(offered_with(member.contact.language))
+        style(self)
+
+
+@for_members("GET", "POST")
+def mine(request: MemberRequest) -> HttpResponse:
+    """Shown, or changed."""
+    form = MineForm(request.POST if request.method == "POST" else None, member=request.member)
+    if form.is_valid():
+        try:
+            change_own_settings(ports(), OwnSettings(**form.cleaned_data), member=request.member)
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            return go(request, reverse("web:mine"), said=_("Saved."))
+    context = {"form": form, "wide_fields": form.wide, "time_zones": sorted(available_timezones())}
+    return page(request, "postroom/settings/mine.html", _("My settings"), context, status=422 if form.errors else 200)
