@@ -10,7 +10,7 @@ SECONDS ?= 600
 SEED ?= $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check format bench bench-out bench-in bench-urgent bench-claim bench-parse e2e fuzz lock clean
+.PHONY: help demo test test-fast check format bench bench-out bench-in bench-urgent bench-claim bench-route bench-parse e2e fuzz lock clean
 .PHONY: run-environment dev-environment parts
 
 help: ## what there is to make
@@ -37,7 +37,7 @@ format: dev-environment ## let ruff put the style right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: bench-out bench-in bench-urgent bench-claim bench-parse ## how fast it is here, compared with bare servers in the same run
+bench: bench-out bench-in bench-urgent bench-claim bench-route bench-parse ## how fast it is here, compared with bare servers in the same run
 
 bench-out: run-environment ## queue to the other server's 250
 	$(BIN)/postroom bench out $(ARGS)
@@ -47,6 +47,9 @@ bench-urgent: run-environment ## a message posted, to the other server's 250, wi
 
 bench-claim: run-environment ## the next 1,000 out of a short queue and out of a long one
 	$(BIN)/postroom bench claim $(ARGS)
+
+bench-route: run-environment ## a batch of mails beside a small archive and beside a large one
+	$(BIN)/postroom bench route $(ARGS)
 
 bench-parse: run-environment ## what reading a mail costs: ordinary, huge and hostile ones
 	$(BIN)/postroom bench parse $(ARGS)

@@ -21,6 +21,7 @@ import typer
 
 from postroom.cli.main import app
 from postroom.core.delivery.providers import Keeps, Option, Provider, providers
+from postroom.core.reports.taxonomy import TAXONOMY
 from postroom.core.terms import states
 from postroom.core.terms.configuration import _CHOICES, HELP, Configuration
 from postroom.core.terms.parameters import PARAMETERS
@@ -42,6 +43,7 @@ def pages() -> dict[str, str]:
         "providers.md": all_providers(),
         "states.md": all_states(),
         "reasons.md": reasons(),
+        "report-reasons.md": report_reasons(),
     }
 
 
@@ -206,6 +208,27 @@ def reasons() -> str:
                 NOTE,
                 "Every decision is stored with its reasons: a code, and the facts that fill its sentence. Codes stay; sentences may improve.",
                 _table(("Code", "Sentence"), rows),
+            ]
+        )
+        + "\n"
+    )
+
+
+def report_reasons() -> str:
+    rows = [
+        (f"`{one.code}`", one.meaning, one.blame.value, one.permanence.value, one.cure, f"*{one.example}*")
+        for one in TAXONOMY.values()
+    ]
+    return (
+        "\n\n".join(
+            [
+                "# Why mail comes back",
+                NOTE,
+                "Every failed or delayed recipient of a report, and every refusal while sending, has one of these reasons. The verdict "
+                "says whose fault it is; `address` alone means that it does not exist and will not. Whether a failure is permanent is "
+                "told by the class of the status (5.y.z or 4.y.z); the column says what is usual. How the reason is found is told in "
+                "[how reports are read](../explanation/how-reports-are-read.md).",
+                _table(("Reason", "Meaning", "Verdict", "Usually", "What helps", "For example"), rows),
             ]
         )
         + "\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,8 @@ from django.conf import settings
 # every process tells reasons, also of rooms that it never enters: these fill the catalogue
 import postroom.core.conversations.audience
 import postroom.core.delivery.sentences
+import postroom.core.delivery.suppression
+import postroom.core.diagnosis.mailbox_sentences
 import postroom.core.diagnosis.sentences
 import postroom.core.routing.sentences
 import postroom.flows.settle_inbound  # noqa: F401
@@ -25,24 +27,27 @@ from postroom.adapters.html.templating import TemplateRenderer
 from postroom.adapters.ids import SystemIds
 from postroom.adapters.key_file import DerivedKeys, FixedKeys, KeyFile
 from postroom.adapters.vault import FernetVault
-from postroom.core.terms.configuration import Configuration
+from postroom.core.terms.configuration import Configuration, read_name_servers
 from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxProtocol, MailboxSession
 from postroom.core.terms.secret import Secret
 from postroom.core.tokens.addresses import derive_key
 from postroom.flows.ports import Ports, Submit
 
 if TYPE_CHECKING:
+    from postroom.adapters.authenticity.desk import SenderDesk
     from postroom.adapters.dns.mail_hosts import DnsMailHosts
 
     # named here again for workers, who may not import adapters
     from postroom.adapters.esp.pool import EspPool as EspPool  # noqa: PLC0414
     from postroom.adapters.journal import JournalContents as JournalContents  # noqa: PLC0414
     from postroom.adapters.journal import WireJournalFile as WireJournalFile  # noqa: PLC0414
+    from postroom.adapters.mailbox.session import TokenGiver as MailboxTokens
     from postroom.adapters.oauth.refreshing import RefreshingTokens
     from postroom.adapters.smtp.handshake import TokenSource as ConnectionTokens
     from postroom.adapters.smtp.pool import SmtpPool as SmtpPool  # noqa: PLC0414
     from postroom.core.delivery.probing import Probe, ProbeOrder
     from postroom.core.delivery.wire import ApiEndpoint, Endpoint, WireJournal
+    from postroom.core.routing.authenticity import ArrivedMail, Authenticity
     from postroom.flows.ports import ClientCertificateFacts
 
 
@@ -69,6 +74,7 @@ def make_ports(configuration: Configuration) -> Ports:
         mail_hosts=_mail_hosts,
         text_records=_text_records,
         providers=ProviderDesk(),
+        senders=_Senders(configuration.dns_servers),
         mailbox_session=_mailbox_session,
         probe_server=_probe_server,
         tokens=_Tokens(),
@@ -93,13 +99,21 @@ def _submitter(configuration: Configuration) -> Submit:
 
 def _mailbox_session(endpoint: MailboxEndpoint) -> MailboxSession:
     """IMAPClient is imported only by those who fetch."""
+    tokens = _mailbox_tokens(endpoint)
     if endpoint.protocol is MailboxProtocol.IMAP:
         from postroom.adapters.imap.client import ImapSession
 
-        return ImapSession(endpoint)
+        return ImapSession(endpoint, tokens=tokens)
     from postroom.adapters.pop3.client import Pop3Session
 
-    return Pop3Session(endpoint)
+    return Pop3Session(endpoint, tokens=tokens)
+
+
+def _mailbox_tokens(endpoint: MailboxEndpoint) -> MailboxTokens | None:
+    """Who gives the access token of a mailbox; nobody where it is read by a password."""
+    if not endpoint.token_source:
+        return None
+    return lambda refused: _refreshing_tokens().another_token(endpoint.token_source, endpoint.password, refused)
 
 
 def _mail_hosts(domain: str) -> tuple[str, ...] | None:
@@ -131,6 +145,34 @@ def _read_client_certificate(certificate: str, key: Secret, passphrase: Secret) 
     from postroom.adapters.smtp.client_certificates import read_client_certificate
 
     return read_client_certificate(certificate, key, passphrase)
+
+
+class _Senders:
+    """The socket for checks of senders; its pipe has a thread and dnspython, and is made when the first mail is to be checked."""
+
+    def __init__(self, servers: tuple[str, ...]) -> None:
+        self._servers = servers
+        self._desk: SenderDesk | None = None
+
+    def waiting(self) -> int:
+        return self._desk.waiting() if self._desk is not None else 0
+
+    def take(self, mails: Mapping[int, ArrivedMail], *, seconds: float) -> None:
+        if mails:
+            self._made().take(mails, seconds=seconds)
+
+    def finished(self, *, wait: float) -> Mapping[int, Authenticity]:
+        return self._desk.finished(wait=wait) if self._desk is not None else {}
+
+    def check(self, mail: ArrivedMail, *, seconds: float) -> Authenticity:
+        return self._made().check(mail, seconds=seconds)
+
+    def _made(self) -> SenderDesk:
+        if self._desk is None:
+            from postroom.adapters.authenticity.desk import SenderDesk
+
+            self._desk = SenderDesk(read_name_servers(self._servers))
+        return self._desk
 
 
 class _Tokens:

@@ -73,30 +73,66 @@ def test_a_bounce_is_read_with_recipient_reason_and_verdict(postroom: Command, f
             "action": "failed",
             "status": "5.1.1",
             "reply": "550 5.1.1 User unknown",
-            "reason": "address",
-            "verdict": "permanent",
+            "reason": "user_unknown",
+            "verdict": "address",
+            "permanence": "permanent",
+            "original_address": "",
         }
     ]
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "kind", "verdict"),
+    ("before", "after", "kind", "permanence", "verdict"),
     [
-        (b"Action: failed\nStatus: 5.1.1", b"Action: delayed\nStatus: 4.4.1", "delayed", "transient"),
-        (b"Action: failed\nStatus: 5.1.1", b"Action: delivered\nStatus: 2.0.0", "receipt", "none"),
+        (b"Action: failed\nStatus: 5.1.1", b"Action: delayed\nStatus: 4.4.1", "delayed", "transient", "address"),
+        (b"Action: failed\nStatus: 5.1.1", b"Action: delivered\nStatus: 2.0.0", "receipt", "none", ""),
         (
             b"Status: 5.1.1\nDiagnostic-Code: smtp; 550 5.1.1",
             b"Status: 4.2.2\nDiagnostic-Code: smtp; 452 4.2.2",
             "bounce",
             "transient",
+            "mailbox",
         ),
     ],
 )
 def test_a_delay_and_a_receipt_are_no_failures(
-    postroom: Command, before: bytes, after: bytes, kind: str, verdict: str
+    postroom: Command, before: bytes, after: bytes, kind: str, permanence: str, verdict: str
 ) -> None:
     report = postroom("read-report", "--jsonl", "-", stdin=BOUNCE.replace(before, after)).data
-    assert (report["kind"], report["recipients"][0]["verdict"]) == (kind, verdict)
+    (recipient,) = report["recipients"]
+    assert (report["kind"], recipient["permanence"], recipient["verdict"]) == (kind, permanence, verdict)
+
+
+@pytest.mark.parametrize(
+    ("original", "final", "address", "sent_to"),
+    [
+        ("bob@here.test", "robert@there.test", "robert@there.test", "bob@here.test"),
+        ("bob@here.test", "robert@mail.here.test", "bob@here.test", ""),
+        ("bob@here.test", "bob@localhost", "bob@here.test", ""),
+        ("bob@here.test", "bob@here.test", "bob@here.test", ""),
+    ],
+)
+def test_a_mail_that_was_forwarded_failed_where_it_went(
+    postroom: Command, original: str, final: str, address: str, sent_to: str
+) -> None:
+    """An alias within the same domain is the address itself."""
+    fields = f"Original-Recipient: rfc822; {original}\nFinal-Recipient: rfc822; {final}".encode()
+    bounce = BOUNCE.replace(b"Final-Recipient: rfc822; nobody@customer.example", fields)
+    (recipient,) = postroom("read-report", "--jsonl", "-", stdin=bounce).data["recipients"]
+    assert (recipient["address"], recipient["original_address"]) == (address, sent_to)
+
+
+def test_feedback_is_a_complaint_and_its_reason_tells_which(postroom: Command) -> None:
+    for feedback, reason, verdict in (("abuse", "feedback", "policy"), ("auth-failure", "auth_failure", "sender")):
+        mail = (
+            "From: fbl@provider.test\nSubject: report\nMIME-Version: 1.0\n"
+            'Content-Type: multipart/report; report-type=feedback-report; boundary="b"\n\n'
+            f"--b\nContent-Type: message/feedback-report\n\nFeedback-Type: {feedback}\nVersion: 1\n"
+            "Original-Rcpt-To: carla@customer.test\n\n--b--\n"
+        )
+        report = postroom("read-report", "--jsonl", "-", stdin=mail.encode()).data
+        (recipient,) = report["recipients"]
+        assert (report["kind"], recipient["reason"], recipient["verdict"]) == ("complaint", reason, verdict)
 
 
 def test_an_automatic_reply_and_an_ordinary_mail_are_told_apart(postroom: Command, folder: Path) -> None:

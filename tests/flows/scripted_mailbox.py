@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,11 +11,15 @@ from django.db import connection
 
 from postroom.core.terms.mailboxes import (
     Acknowledgement,
+    AfterFetch,
     Completeness,
+    EnteredStep,
     FetchedMail,
     MailboxCursor,
     MailboxEndpoint,
+    MailboxListing,
     MailboxSession,
+    MailboxStep,
     MailboxTrouble,
 )
 from postroom.flows.ports import Ports
@@ -28,13 +32,15 @@ class ScriptedMailbox:
 
     def __init__(self) -> None:
         self.mails: dict[int, FetchedMail] = {}
+        self.uidvalidity = 7
+        self.next_uid = 1
         self.diary: list[str] = []
         self.trouble: dict[str, MailboxTrouble] = {}
         self.before: dict[str, Callable[[], object]] = {}
         self.endpoints: list[MailboxEndpoint] = []
 
     def put(self, raw: bytes, completeness: Completeness = Completeness.WHOLE, size: int = 0) -> int:
-        uid = len(self.mails) + 1
+        uid, self.next_uid = self.next_uid, self.next_uid + 1
         self.mails[uid] = FetchedMail(uid=uid, raw=raw, size=size or len(raw), completeness=completeness)
         return uid
 
@@ -54,37 +60,50 @@ class _Session:
     def __init__(self, box: ScriptedMailbox) -> None:
         self._box = box
         self._cursor = MailboxCursor()
-        self._offered: list[int] = []
+        self._open: set[int] = set()
         self._bell = threading.Event()
 
     def open(self) -> None:
         self._box.note("open")
 
+    def steps(self) -> Sequence[EnteredStep]:
+        return (EnteredStep(step=MailboxStep.CONNECT, is_ok="open" not in self._box.trouble, seconds=0.0),)
+
     def fetch_new(self, cursor: MailboxCursor, limit: int, max_bytes: int) -> Iterator[FetchedMail]:
-        self._cursor = replace(cursor, uidvalidity=7)
-        self._offered = []
-        taken = {int(uid) for uid in cursor.seen_uidls}
-        wanted = [uid for uid in sorted(self._box.mails) if uid > cursor.last_uid and uid not in taken]
+        holds = cursor.uidvalidity == self._box.uidvalidity
+        self._cursor = cursor if holds else MailboxCursor(uidvalidity=self._box.uidvalidity)
+        return self._fetch(limit)
+
+    def _fetch(self, limit: int) -> Iterator[FetchedMail]:
+        cursor = self._cursor
+        wanted = [uid for uid in sorted(self._box.mails) if uid > cursor.last_uid or uid in cursor.open_uids]
         self._box.note("fetch", f"after {cursor.last_uid}, at most {limit}")
+        self._open = set(wanted[:limit])
         for uid in wanted[:limit]:
             self._box.note("mail", str(uid))
-            self._offered.append(uid)
             yield self._box.mails[uid]
 
     def acknowledge(self, uids: Collection[int | str], how: Acknowledgement) -> None:
-        self._box.note("acknowledge", f"{','.join(map(str, uids))} {how}")
-        taken = {int(uid) for uid in self._cursor.seen_uidls} | {int(uid) for uid in uids}
-        last = self._cursor.last_uid
-        while last + 1 in taken:
-            last += 1
-        beyond = frozenset(str(uid) for uid in taken if uid > last)
-        self._cursor = MailboxCursor(uidvalidity=7, last_uid=last, seen_uidls=beyond)
+        if how.after is not AfterFetch.NOTHING or "acknowledge" not in self._box.trouble:
+            self._box.note("acknowledge", f"{','.join(map(str, uids))} {how}")
+        taken = {int(uid) for uid in uids}
+        self._open -= taken
+        last = max(self._cursor.last_uid, *taken)
+        left = (self._open | self._cursor.open_uids) - taken
+        self._cursor = replace(self._cursor, last_uid=last, open_uids=frozenset(uid for uid in left if uid < last))
 
     def cursor(self) -> MailboxCursor:
         return self._cursor
 
     def end(self) -> MailboxCursor:
-        return MailboxCursor(uidvalidity=7, last_uid=max(self._box.mails, default=0))
+        return MailboxCursor(uidvalidity=self._box.uidvalidity, last_uid=max(self._box.mails, default=0))
+
+    def list_uids(self) -> MailboxListing:
+        self._box.note("list")
+        return MailboxListing(uidvalidity=self._box.uidvalidity, uids=frozenset(map(str, self._box.mails)))
+
+    def check(self, how: Acknowledgement) -> None:
+        self._box.note("check", str(how))
 
     def wait_for_new(self, seconds: float) -> bool:
         self._box.note("wait")

@@ -30,7 +30,7 @@ def ports() -> Ports:
 
 
 def queued(ports: Ports, company: Company, html: str, *names: str, **more: object) -> OutgoingMail:
-    return enqueue_mail(
+    number = enqueue_mail(
         ports,
         MailDraft(
             company_id=company.pk,
@@ -42,6 +42,7 @@ def queued(ports: Ports, company: Company, html: str, *names: str, **more: objec
             **more,  # type: ignore[arg-type]
         ),
     )
+    return OutgoingMail.objects.get(pk=number)
 
 
 def read(mail: OutgoingMail) -> Mail:

@@ -210,7 +210,7 @@ def test_a_thousand_events_cost_no_more_statements_than_two(ports: Ports) -> Non
         ) as queries:
             record_tracking(ports, server.pk, told)
         counts.append(len(queries))
-    assert counts[0] == counts[1] <= 9
+    assert counts[0] == counts[1] <= 20
 
 
 def test_strange_texts_are_kept_as_far_as_they_can_be(ports: Ports) -> None:

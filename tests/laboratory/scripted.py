@@ -75,6 +75,10 @@ class Line:
         """Go on under TLS; what was heard before is forgotten."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(chain_file)
+        self.encrypt_with(context)
+
+    def encrypt_with(self, context: ssl.SSLContext) -> None:
+        """As `encrypt`, with a context that is there already."""
         try:
             self._sock = context.wrap_socket(self._sock, server_side=True)
         except OSError as error:

@@ -29,8 +29,9 @@ PLACES = {
     "record": "/records/{record}/", "queue": "/queue/", "failed": "/queue/?state=failed", "unknown": "/queue/?state=unknown",
     "lost": "/queue/{lost}/", "narrowed": "/queue/?gate=paused", "my_failures": "/records/?who=failed",
     "delivery": "/queue/{delivery}/",
-    "inbound": "/inbound/", "mail": "/inbound/{inbound}/", "held": "/held/", "held_mail": "/inbound/{held}/", "letterbox": "/letterbox/",
-    "letter": "/letterbox/{letter}/", "servers": "/settings/servers/", "server": "/settings/servers/{server}/", "new_server": "/settings/servers/new/?preset=gmail", "mailboxes": "/settings/mailboxes/",
+    "inbound": "/inbound/", "mail": "/inbound/{inbound}/", "held": "/held/", "held_mail": "/inbound/{held}/", "try": "/inbound/try/", "narrowed_log": "/inbound/?q=e&age=month", "letterbox": "/letterbox/",
+    "letter": "/letterbox/{letter}/", "suppression": "/suppression/", "bouncing": "/suppression/?view=bouncing", "address": "/suppression/{address}/", "servers": "/settings/servers/", "server": "/settings/servers/{server}/", "new_server": "/settings/servers/new/?preset=gmail", "mailboxes": "/settings/mailboxes/",
+    "mailbox": "/settings/mailboxes/{mailbox}/", "mailbox_reset": "/settings/mailboxes/{mailbox}/reset/?to=end", "new_mailbox": "/settings/mailboxes/new/?preset=gmail", "ingress": "/settings/ingress/",
     "domains": "/settings/domains/", "dkim": "/settings/dkim/", "aliases": "/settings/aliases/", "alias": "/settings/aliases/{alias}/", "templates": "/settings/templates/",
     "template": "/settings/templates/{template}/", "scheduled": "/scheduled/", "scheduled_one": "/scheduled/{scheduled}/", "parameters": "/settings/parameters/", "actions": "/settings/actions/",
     "action": "/settings/actions/queue_manager/", "changes": "/settings/changes/", "keys": "/settings/keys/",
@@ -129,8 +130,10 @@ def some_numbers(page: Page, base: str) -> dict[str, str]:
         "held": first("/held/", r"^/inbound/(\d+)/"),
         "letter": first("/letterbox/", r"^/letterbox/(\d+)/"),
         "server": first("/settings/servers/", r"^/settings/servers/(\d+)/"),
+        "mailbox": first("/settings/mailboxes/", r"^/settings/mailboxes/(\d+)/"),
         "template": first("/settings/templates/", r"^/settings/templates/(\d+)/"),
         "scheduled": first("/scheduled/", r"^/scheduled/(\d+)/"),
+        "address": first("/suppression/?q=carla@customer.example", r"^/suppression/(\d+)/"),
         "alias": first("/settings/aliases/", r"^/settings/aliases/(\d+)/"),
     }
 

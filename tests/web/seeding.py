@@ -562,6 +562,7 @@ def a_house() -> Company:
         status="5.1.1",
         reply=bounce.failure_reason,
         blame="address",
+        reason="user_unknown",
     )
     a_delivery(
         company,
@@ -759,4 +760,7 @@ def a_house() -> Company:
         after="postroom.test",
     )
     written_ahead(company, Record.objects.get(title__startswith="Poster"), admin)
+    from tests.web.bouncing import some_addresses
+
+    some_addresses(company)
     return company

@@ -8,6 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from postroom.core.terms.states import Role
 from postroom.store.models import (
+    AddressHealth,
     Alias,
     AliasDomain,
     Delivery,
@@ -26,7 +27,7 @@ from postroom.store.models import (
 from tests.web import seeding
 from tests.web.conftest import SignedIn
 
-BUDGET = 17  # queries of a page, session and sign-in included
+BUDGET = 18  # queries of a page, session and sign-in included
 
 EVERYBODY = [
     "/",
@@ -57,6 +58,11 @@ EVERYBODY = [
     "/letterbox/{letter}/",
     "/letterbox/{letter}/body/",
     "/letterbox/{letter}/source/",
+    "/suppression/",
+    *(f"/suppression/?view={view}" for view in ("bouncing", "complained", "released")),
+    "/suppression/?q=oakhurst.example",
+    "/suppression/{address}/",
+    "/suppression/worst/",
     "/settings/keys/",
     "/password/",
 ]
@@ -68,9 +74,14 @@ MANAGERS = [
     "/queue/{delivery}/",
     "/inbound/",
     *(f"/inbound/?state={state}" for state in ("routed", "held", "refused", "discarded", "failed", "received")),
+    "/inbound/?door=smtp&sender=carla&q=poster&age=week",
     "/held/",
+    "/held/?alias=support@postroom.test&age=month",
+    "/inbound/loops/",
     "/inbound/{inbound}/",
     "/inbound/{inbound}/body/",
+    "/inbound/{inbound}/why/",
+    "/inbound/try/",
     "/inbound/{inbound}/source/",
     "/inbound/{inbound}/find/?q=poster",
 ]
@@ -81,6 +92,8 @@ ADMINISTRATORS = [
     "/settings/mailboxes/",
     "/settings/mailboxes/new/",
     "/settings/mailboxes/{mailbox}/",
+    "/settings/mailboxes/{mailbox}/reset/?to=beginning",
+    "/settings/ingress/",
     "/settings/domains/",
     "/settings/domains/new/",
     "/settings/domains/{domain}/",
@@ -119,6 +132,7 @@ def numbers(db: None) -> dict[str, int]:
         "template_file": MailTemplateFile.objects.get().pk,
         "scheduled": ScheduledMessage.objects.get(trouble="").pk,
         "scheduled_file": ScheduledFile.objects.get().pk,
+        "address": AddressHealth.objects.get(address="carla@customer.example").pk,
     }
 
 
@@ -171,6 +185,7 @@ def test_another_company_finds_nothing_of_it(numbers: dict[str, int], signed_in:
         "/queue/?state=all",
         "/inbound/",
         "/letterbox/",
+        "/suppression/",
         "/settings/aliases/",
     ):
         content = window.get(place).content
@@ -199,6 +214,8 @@ def test_what_is_not_there_is_404_in_our_look(signed_in: SignedIn, ada: Member) 
         "/inbound/999999/",
         "/inbound/?state=lost",
         "/letterbox/999999/",
+        "/suppression/999999/",
+        "/suppression/?view=lost",
         "/settings/servers/999999/",
         "/settings/actions/none/",
         "/nowhere/",
@@ -212,7 +229,16 @@ def test_what_is_not_there_is_404_in_our_look(signed_in: SignedIn, ada: Member) 
 def test_a_cursor_that_makes_no_sense_is_no_error(numbers: dict[str, int], signed_in: SignedIn, nonsense: str) -> None:
     window = signed_in(member("admin"))
     record = numbers["record"]
-    for place in ("/records/", "/queue/", "/queue/?state=sent", "/inbound/", "/letterbox/", "/settings/changes/"):
+    for place in (
+        "/records/",
+        "/queue/",
+        "/queue/?state=sent",
+        "/inbound/",
+        "/letterbox/",
+        "/suppression/",
+        "/suppression/?view=bouncing",
+        "/settings/changes/",
+    ):
         assert (
             window.get(
                 place, {"after": nonsense, "state": "sent"} if "sent" in place else {"after": nonsense}
@@ -233,6 +259,8 @@ def test_empty_pages_teach_instead_of_showing_nothing(company: object, signed_in
         "/inbound/": "No mail came in yet",
         "/held/": "Nothing waits for you",
         "/letterbox/": "Nothing was captured yet",
+        "/suppression/": "Campaigns leave nobody out",
+        "/suppression/?view=bouncing": "That is good news",
         "/settings/servers/": "None yet",
         "/settings/mailboxes/": "IMAP or POP3",
         "/settings/aliases/": "An alias such as support@",

@@ -135,7 +135,7 @@ def test_a_mailbox_an_alias_domain_and_an_alias_are_made(window: Client, company
     assert window.post("/settings/aliases/new/", alias).status_code == 303
     assert str(Alias.objects.get()) == "support@postroom.test"
     assert window.post("/settings/aliases/new/", alias).status_code == 422  # there is one of that name
-    assert window.post("/settings/aliases/new/", {**alias, "name": "a b@c"}).status_code == 422
+    assert window.post("/settings/aliases/new/", {**alias, "name": "@"}).status_code == 422
     assert window.post("/settings/domains/new/", {**domain, "name": "no domain"}).status_code == 422
 
 
@@ -295,3 +295,35 @@ def test_a_key_is_shown_once_and_only_its_hash_is_kept(signed_in: SignedIn, bob:
     assert signed_in(alice).post("/settings/keys/remove/", {"id": key.pk}).status_code == 404
     assert window.post("/settings/keys/remove/", {"id": key.pk}).status_code == 303
     assert not ApiKey.objects.exists()
+
+
+def test_the_values_of_an_alias_are_lines_and_saving_them_again_changes_nothing(
+    window: Client, company: Company
+) -> None:
+    domain = AliasDomain.objects.create(name="postroom.test")
+    form = {"name": "jobs", "domain": domain.pk, "kind": "ticket", "company": company.pk, "policy": "everyone"}
+    lines = {"defaults": "stage = Solved\r\ntitle = From the web"}
+    assert window.post("/settings/aliases/new/", {**form, **lines}).status_code == 303
+    alias = Alias.objects.get()
+    assert alias.defaults == {"stage": "Solved", "title": "From the web"}
+    Alias.objects.update(status="valid")
+    assert window.post(f"/settings/aliases/{alias.pk}/", {**form, **lines}).status_code == 303
+    alias.refresh_from_db()
+    assert alias.status == "valid"
+    for wrong in ("stage", "stage = Nowhere"):
+        answer = window.post(f"/settings/aliases/{alias.pk}/", {**form, "defaults": wrong})
+        assert answer.status_code == 422, wrong
+    assert window.post(f"/settings/aliases/{alias.pk}/", {**form, "policy": "followers"}).status_code == 422
+
+
+def test_an_alias_is_given_up_and_taken_back(window: Client, company: Company) -> None:
+    domain = AliasDomain.objects.create(name="postroom.test")
+    alias = Alias.objects.create(name="jobs", domain=domain, kind_id="ticket", company=company)
+    form = {"name": "jobs", "domain": domain.pk, "kind": "ticket", "company": company.pk, "policy": "everyone"}
+    for asked, is_retired in (({"is_given_up": "on"}, True), ({}, False)):
+        assert window.post(f"/settings/aliases/{alias.pk}/", {**form, **asked}).status_code == 303
+        alias.refresh_from_db()
+        assert (alias.retired_at is not None) == is_retired
+    assert window.post(f"/settings/aliases/{alias.pk}/", {**form, "name": "work"}).status_code == 303
+    assert "retired" in window.get("/settings/aliases/").content.decode().lower()
+    assert set(Alias.objects.values_list("name", flat=True)) == {"jobs", "work"}

@@ -19,6 +19,7 @@ _STATUS = {
     HookResult.TAKEN: 200,
     HookResult.FORGED: 403,
     HookResult.UNREADABLE: 400,
+    HookResult.TOO_LARGE: 413,
     HookResult.LATER: 503,
 }
 

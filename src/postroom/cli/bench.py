@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -44,7 +45,8 @@ def into(
     workers: Workers = 0,
     as_json: AsJson = False,
 ) -> None:
-    """The SMTP door to the routed record with its followers' mails queued. Example: postroom bench in -n 1000"""
+    """The SMTP door to the routed record with its followers' mails queued; one mail of ten is a bounce. Half of the workers are
+    doors, half routers. Example: postroom bench in -n 1000"""
     from postroom.cli.benching.incoming import bench_in
 
     _measure("Receiving", n, workers, as_json, bench_in)
@@ -69,6 +71,29 @@ def claim(
     for waiting, ms in ((result.small, result.small_ms), (result.large, result.large_ms)):
         say(f"next {result.taken:,} of {waiting:>12,}  {ms:>10,.2f} ms")
     say(f"ratio                      {result.ratio:>10,.2f}      (1 is flat)")
+
+
+@app.command("route")
+def route(
+    small: Annotated[int, typer.Option("--small", min=1_000, help="Stored messages at first.")] = 10_000,
+    large: Annotated[
+        int, typer.Option("--large", min=1_000, max=100_000_000, help="Stored messages then.")
+    ] = 3_000_000,
+    as_json: AsJson = False,
+) -> None:
+    """Routing a batch beside a small and a large archive. Example: postroom bench route --large 1000000"""
+    from postroom.cli.benching.routing import bench_routing
+
+    if large <= small:
+        raise typer.BadParameter("--large must be more than --small.")
+    with _bar("Filling the archive", large) as progress:
+        result = bench_routing(small, large, progress)
+    if as_json:
+        say_json(asdict(result))
+        return
+    for stored, ms in ((result.small, result.small_ms), (result.large, result.large_ms)):
+        say(f"{result.batch} mails beside {stored:>12,} messages  {ms:>10,.1f} ms")
+    say(f"ratio                                   {result.ratio:>10,.2f}      (1 is flat)")
 
 
 @app.command("urgent")
@@ -98,6 +123,44 @@ def urgent(
     say(f"largest process    {result.peak_rss_mb:>12,.1f} MB   ({result.workers} workers, {result.cores} cores)")
     if result.waiting:
         say(f"still waiting      {result.bulk_left:>12,}      bulk mails, when the last message had left")
+
+
+@app.command("loops")
+def loops(as_json: AsJson = False) -> None:
+    """48 hours of robots, redirections and two Postrooms that write to each other: how soon each stops. Simulated time. Example: postroom bench loops"""
+    from postroom.cli.benching.ground import prepared_ground
+    from postroom.cli.benching.looping import STRANGERS, crowd, play, scenarios
+    from postroom.cli.telling import show_table
+
+    with prepared_ground({}), _bar("Playing", len(scenarios()) + 1) as progress:
+        logging.getLogger("postroom.flows.alarms").setLevel(logging.CRITICAL)  # the alarms are in the table
+        results = []
+        for done, name in enumerate(scenarios()):
+            results.append(play(name))
+            progress(done + 1)
+        many = crowd(STRANGERS)
+    if as_json:
+        say_json({"loops": [asdict(one) for one in results], "crowd": asdict(many)})
+        return
+    rows = [
+        (
+            one.name,
+            one.rounds,
+            one.held,
+            one.refused,
+            one.seen,
+            one.exchanged,
+            f"{one.stopped_after:,.0f}",
+            ", ".join(one.alarms),
+        )
+        for one in results
+    ]
+    heads = ["what keeps writing", "rounds", "held", "refused", "seen", "mails in 48 h", "stops after s", "alarm"]
+    show_table(heads, rows, empty="Nothing was played.")
+    say(
+        f"{many.strangers:,} strangers to one alias: {many.passed:,} let in, {many.held:,} held ({many.hold_rate:,.0f}/s), then one "
+        f"click: {many.released:,} routed ({many.release_rate:,.0f}/s)"
+    )
 
 
 @app.command("parse")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from postroom.core.mime.parsed import Attachment
     from postroom.core.terms.addresses import Address
     from postroom.core.terms.envelopes import Envelope
+    from postroom.flows.explain_routing import Explanation
+    from postroom.flows.ports import Ports
 
 app = typer.Typer()
 
@@ -101,7 +103,7 @@ def _envelope(raw: bytes, rcpt: list[str], mail_from: str | None) -> Envelope | 
 
 @app.command(rich_help_panel="Mail")
 def explain(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A mail as a file; - is standard input.")],
+    file: Annotated[str, typer.Argument(metavar="[FILE]", help="A mail as a file; - is standard input.")] = "",
     rcpt: Annotated[
         list[str] | None, typer.Option("--rcpt", help="A recipient of the envelope; may be repeated.")
     ] = None,
@@ -109,28 +111,86 @@ def explain(
         str | None, typer.Option("--mail-from", help="The sender of the envelope; <> for none.")
     ] = None,
     door: Annotated[str, typer.Option("--door", help="smtp, lmtp, imap, pop3, pipe or http.")] = "",
+    peer: Annotated[str, typer.Option("--peer", help="Address of the server that hands it in at the SMTP door.")] = "",
+    helo: Annotated[str, typer.Option("--helo", help="The name that this server gives itself.")] = "",
+    inbound: Annotated[
+        int | None, typer.Option("--inbound", metavar="ID", help="A mail that came in, as if it came now.")
+    ] = None,
+    aloud: Annotated[
+        bool, typer.Option("--aloud", help="Every rule that was asked, and what recipients mean.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say where a mail would go, and why. Nothing is written.
+    """Say where a mail would go, who wrote it as far as that is known, and why. Nothing is written.
 
-    Examples: postroom explain mail.eml; postroom explain --door smtp --rcpt support@example.com - < mail.eml
+    Examples: postroom explain mail.eml; postroom explain --door smtp --rcpt support@example.com - < mail.eml; postroom explain --inbound 12 --aloud
     """
-    raw = _read(file)
+    if bool(file) == (inbound is not None):
+        raise typer.BadParameter("name a file, or a mail that came in with --inbound.")
+    raw = _read(file) if file else b""
+    where = _door(door, has_recipients=bool(rcpt)) if file else ""
     with entered() as ports:
         from postroom.core.terms.states import Door
         from postroom.flows.explain_routing import explain as explained
 
-        where = _door(door, has_recipients=bool(rcpt))
-        found = explained(ports, raw, _envelope(raw, rcpt or [], mail_from), Door(where))
+        if inbound is not None:
+            found = _explained_inbound(ports, inbound)
+        else:
+            handed_in_by = f"{peer} ({helo})" if peer else ""
+            envelope = _envelope(raw, rcpt or [], mail_from)
+            found = explained(ports, raw, envelope, Door(where), peer=handed_in_by)
         decisions = [_decision(one) for one in found.verdict.decisions]
     if as_json:
-        say_json({"file": file, "door": where, "state": found.state, "decisions": decisions})
+        told = {"inbound": inbound, "was": found.before_state} if inbound is not None else {"file": file, "door": where}
+        sender = {**found.sender_as_json(), "sentences": [str(one) for one in found.authenticity.reasons]}
+        more = found.aloud_as_json() if aloud else {}
+        say_json({**told, **more, "state": found.state, "decisions": decisions, "authentication": sender})
         return
+    if inbound is not None:
+        say(f"It is {found.before_state}.")
+        for sentence in found.before:
+            say(f"  because: {sentence}")
     say(f"It would be {found.state}.")
+    say(f"Its author is {_PROOFS[found.authenticity.proof]}.")
+    for reason in found.authenticity.reasons:
+        say(f"  because: {reason}")
+    for line in found.authenticity.lines:
+        say(f"  found: {line}")
     for decision in decisions:
         say(_in_words(decision))
         for reason in decision["reasons"]:
             say(f"  because: {reason['sentence']}")
+    if aloud:
+        _say_rules(found)
+
+
+def _explained_inbound(ports: Ports, inbound_id: int) -> Explanation:
+    from postroom.flows.explain_routing import explain_inbound
+    from postroom.store.models import InboundMessage, RawMail
+
+    try:
+        return explain_inbound(ports, inbound_id, member=None)
+    except InboundMessage.DoesNotExist:
+        give_up(f"No mail {inbound_id} came in.")
+    except (RawMail.DoesNotExist, KeyError):
+        give_up(f"The bytes of mail {inbound_id} were cleaned up; what was decided about it is on its page.")
+
+
+def _say_rules(found: Explanation) -> None:
+    say("Its recipients:")
+    for one in found.recipients:
+        say(f"  {one.address}: {' '.join(map(str, one.reasons))}")
+    say("The rules, in order:")
+    for step in found.steps:
+        say(f"  {'->' if step.decisions is not None else ' -'} {step.sentence}")
+
+
+_PROOFS = {
+    "proven": "proven",
+    "unproven": "not proven",
+    "spoofed": "forged",
+    "not_applicable": "not checked",
+}
 
 
 def _door(door: str, *, has_recipients: bool) -> str:

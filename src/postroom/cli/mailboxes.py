@@ -1,8 +1,14 @@
-"""Mailboxes by hand: test one, fetch from one."""
+"""Mailboxes by hand: list, add, test, fetch, reset, reconcile.
+
+Law: a password never stands in the command's words, where every process of the machine could read it: it is asked for, or comes by
+standard input or the environment.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,56 +16,112 @@ from postroom.cli.entering import entered
 from postroom.cli.telling import ASKED_WRONGLY, DONE, FAILED, AsJson, give_up, say, say_json, show_table
 
 if TYPE_CHECKING:
+    from postroom.flows.ports import Ports
+    from postroom.flows.test_mailbox import MailboxTest
     from postroom.store.models import Mailbox
 
-app = typer.Typer(no_args_is_help=True, help="Mailboxes: list, test, fetch now.")
+app = typer.Typer(no_args_is_help=True, help="Mailboxes: list, add, test, fetch, reset, reconcile.")
+
+PASSWORD_VARIABLE = "POSTROOM_NEW_PASSWORD"  # noqa: S105 - a name
 
 
 @app.command("list")
 def list_mailboxes(as_json: AsJson = False) -> None:
-    """List the mailboxes and how they are."""
-    with entered():
+    """List the mailboxes: how they are, when mail came last, when they are read next. Example: postroom mailbox list --json"""
+    with entered() as ports:
         from postroom.store.models import Mailbox
 
-        names = (
-            "name",
-            "protocol",
-            "host",
-            "port",
-            "username",
-            "is_active",
-            "is_confirmed",
-            "fetched_at",
-            "last_error",
-        )
-        rows = list(Mailbox.objects.values(*names))
+        rows = [_row(ports, mailbox) for mailbox in Mailbox.objects.all()]
     if as_json:
         say_json(rows)
         return
+    columns = ("name", "protocol", "place", "username", "state", "last_message_at", "next_at", "last_error")
     show_table(
-        ["name", "protocol", "host", "user", "active", "confirmed", "fetched (UTC)", "last error"],
-        [
-            (r["name"], r["protocol"], f"{r['host']}:{r['port']}", r["username"], r["is_active"], r["is_confirmed"], r["fetched_at"], r["last_error"])
-            for r in rows
-        ],
-        empty="There are none.",
-    )  # fmt: skip
+        [column.replace("_at", " (UTC)").replace("_", " ") for column in columns],
+        [[row[column] for column in columns] for row in rows],
+        empty="There are none. Example: postroom mailbox add Support --preset gmail --user support@example.com",
+    )
 
 
 @app.command()
-def test(name: str, as_json: AsJson = False) -> int:
+def add(
+    name: str,
+    preset: Annotated[
+        str,
+        typer.Option(help="gmail, microsoft365, yahoo, icloud, gmx, ionos, mailcow, dovecot or custom."),
+    ] = "custom",
+    protocol: Annotated[str, typer.Option(help="imap or pop3.")] = "imap",
+    host: Annotated[str | None, typer.Option(help="Host name of the server.")] = None,
+    port: Annotated[int | None, typer.Option(help="IMAP 993 with TLS, 143 with STARTTLS; POP3 995 and 110.")] = None,
+    encryption: Annotated[str | None, typer.Option(help="none, starttls or tls.")] = None,
+    verify: Annotated[
+        bool | None, typer.Option("--verify/--no-verify", help="Whether its certificate is verified.")
+    ] = None,
+    user: Annotated[str | None, typer.Option(help="The login there.")] = None,
+    authentication: Annotated[str | None, typer.Option(help="password or token.")] = None,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password (or token grant) from standard input.")
+    ] = False,
+    token_source: Annotated[
+        str | None,
+        typer.Option(help="Who gives OAuth2 tokens: google, microsoft, microsoft/TENANT or an https address."),
+    ] = None,
+    folder: Annotated[str | None, typer.Option(help="The folder to read, with IMAP.")] = None,
+    after_fetch: Annotated[str | None, typer.Option(help="mark_seen, nothing, delete or move:FOLDER.")] = None,
+    interval: Annotated[int | None, typer.Option(help="Seconds between two looks.")] = None,
+    company: Annotated[str | None, typer.Option(help="Name of its company; where there is one only, that one.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a mailbox; the password is asked for. Example: postroom mailbox add Support --preset gmail --user support@example.com"""
+    given = {
+        "host": host, "port": port, "encryption": encryption, "verify_certificate": verify, "username": user,
+        "authentication": authentication, "token_source": token_source, "folder": folder, "after_fetch": after_fetch,
+        "interval_seconds": interval,
+    }  # fmt: skip
+    given = {key: value for key, value in given.items() if value is not None}
+    password = _password(password_stdin)
+    with entered() as ports:
+        from postroom.flows.mailbox_facts import preset as preset_named
+        from postroom.store.models import Mailbox
+
+        if Mailbox.objects.filter(name=name).exists():
+            give_up(f"There is a mailbox {name!r} already.", code=ASKED_WRONGLY)
+        chosen = preset_named(preset)
+        filled = chosen.values(protocol)
+        if protocol == "pop3":
+            filled |= {"protocol": "pop3", "port": 995}
+        values = {**filled, "name": name, "company_id": company_named(company), **given}
+        if not values["host"] or not values.get("username"):
+            give_up("Say its host and user: --host imap.example.com (or a --preset), --user.", code=ASKED_WRONGLY)
+        mailbox = _save(ports, values | ({"password": password} if password else {}))
+        row = _row(ports, mailbox)
+    if as_json:
+        say_json(row | {"needs": list(chosen.needs)})
+        return
+    say(f"{name} is added. It needs:")
+    for need in chosen.needs:
+        say(f"  - {need}")
+    say(f"It is read from when it was tested: postroom mailbox test {_quoted(name)}")
+
+
+@app.command()
+def test(
+    name: str,
+    leave_old_mail: Annotated[
+        bool, typer.Option("--leave-old-mail", help="Never take what lies there now, only what comes from now on.")
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
     """Connect, encrypt, log in and open the folder; a success confirms the mailbox. Example: postroom mailbox test Support"""
     with entered() as ports:
-        from postroom.flows.fetch_mailbox import test_mailbox
+        from postroom.flows.test_mailbox import test_mailbox
 
-        found = test_mailbox(ports, _mailbox(name).pk)
+        found = test_mailbox(ports, _mailbox(name).pk, member=None, leave_old_mail=leave_old_mail)
     if as_json:
-        say_json({"ok": found.ok, "step": found.step, "cause": found.cause, "cure": found.cure})
-    elif found.ok:
-        say("It works, and is fetched from now on.")
+        say_json(found.as_json() | {"cause": str(found.cause), "cure": str(found.cure)})
     else:
-        say(f"It fails at the step {found.step}: {found.cause}\n{found.cure}")
-    return DONE if found.ok else FAILED
+        _tell(found)
+    return DONE if found.is_ok else FAILED
 
 
 @app.command()
@@ -73,14 +135,150 @@ def fetch(name: str, as_json: AsJson = False) -> int:
         say_json(
             {
                 "taken": done.taken,
+                "recognised": done.recognised,
                 "is_leased_elsewhere": done.is_leased_elsewhere,
                 "has_more": done.has_more,
                 "trouble": done.trouble,
+                "warning": done.warning,
             }
         )
     else:
         say(f"{name}: {done}.")
     return FAILED if done.trouble else DONE
+
+
+@app.command()
+def reset(
+    name: str,
+    to: Annotated[
+        str,
+        typer.Option(
+            help="beginning: look at all that lies there again (what is here already is recognised); "
+            "end: leave what lies there now for good."
+        ),
+    ],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Read a mailbox anew from its beginning, or from its end. Example: postroom mailbox reset Support --to end"""
+    if to not in ("beginning", "end"):
+        give_up("Say --to beginning or --to end.", code=ASKED_WRONGLY)
+    if not yes:
+        if not sys.stdin.isatty():
+            give_up("Nobody can be asked here: say --yes if it is meant.", code=ASKED_WRONGLY)
+        typer.confirm(_RESET_MEANS[to], abort=True)
+        typer.confirm("Really?", abort=True)
+    with entered() as ports:
+        from postroom.core.terms.mailboxes import MailboxTrouble
+        from postroom.flows.reset_mailbox import ResetTo, reset_mailbox
+
+        try:
+            cursor = reset_mailbox(ports, _mailbox(name).pk, ResetTo(to), member=None)
+        except MailboxTrouble as trouble:
+            give_up(f"Where its end is cannot be asked now: {trouble.text}")
+    if as_json:
+        say_json({"name": name, "to": to, "last_uid": cursor.last_uid, "known": len(cursor.seen_uidls)})
+    else:
+        say(f"{name} is read on from its {to}.")
+    return DONE
+
+
+@app.command()
+def reconcile(name: str, as_json: AsJson = False) -> int:
+    """Compare what lies on the server with what is here, and fetch what is missing. Example: postroom mailbox reconcile Support"""
+    with entered() as ports:
+        from postroom.flows.reconcile_mailbox import reconcile_mailbox
+
+        found = reconcile_mailbox(ports, _mailbox(name).pk)
+    if as_json:
+        say_json(found.as_json())
+    else:
+        say(f"{name}: {found}.")
+    return FAILED if found.trouble or found.is_leased_elsewhere else DONE
+
+
+_RESET_MEANS = {
+    "beginning": "All mail that lies there is downloaded and looked at again; what is here already is recognised by its number and content. "
+    "Mail that was left on purpose is taken this time. Go on?",
+    "end": "What lies there now and is not here yet will never be taken. Go on?",
+}
+
+
+def _row(ports: Ports, mailbox: Mailbox) -> dict[str, Any]:
+    from postroom.flows.mailbox_facts import standing_of
+
+    standing = standing_of(ports, mailbox)
+    return {
+        "name": mailbox.name,
+        "preset": mailbox.preset,
+        "protocol": mailbox.protocol,
+        "place": f"{mailbox.host}:{mailbox.port}",
+        "encryption": mailbox.encryption,
+        "authentication": mailbox.authentication,
+        "username": mailbox.username,
+        "folder": mailbox.folder,
+        "after_fetch": mailbox.after_fetch,
+        "state": standing.state.value,
+        "fetched_at": mailbox.fetched_at,
+        "last_message_at": mailbox.last_message_at,
+        "next_at": standing.next_at,
+        "last_error": mailbox.last_error,
+        "cause": str(standing.cause) if standing.cause else "",
+        "cure": str(standing.cure) if standing.cure else "",
+        "reconciled_at": standing.reconciled_at,
+        "reconciliation": standing.reconciliation.as_json() if standing.reconciliation else None,
+    }
+
+
+def _tell(found: MailboxTest) -> None:
+    show_table(
+        ["step", "ok", "seen", "ms"],
+        [[one.step, one.is_ok, one.about, one.milliseconds] for one in found.steps],
+        empty="Nothing could be tried.",
+    )
+    if found.is_ok:
+        say("It works, and is fetched from now on.")
+    else:
+        say(f"{found.cause}\n{found.cure}\nVerbatim: {found.reply}")
+
+
+def _save(ports: Ports, values: dict[str, Any]) -> Mailbox:
+    from django.core.exceptions import ValidationError
+
+    from postroom.flows.settings import save_mailbox
+
+    try:
+        return save_mailbox(ports, values, member=None)
+    except ValidationError as error:
+        words = (f"{field.replace('_', ' ')}: {' '.join(each)}" for field, each in error.message_dict.items())
+        give_up("\n".join(words).replace("__all__: ", ""), code=ASKED_WRONGLY)
+
+
+def _password(from_stdin: bool) -> str:
+    """From standard input, the environment, or the keyboard; ``""`` when there is none of them."""
+    if from_stdin:
+        return sys.stdin.read().rstrip("\r\n")
+    if password := os.environ.get(PASSWORD_VARIABLE, ""):
+        return password
+    if sys.stdin.isatty():
+        return str(typer.prompt("Password", hide_input=True, default="", show_default=False))
+    return ""
+
+
+def company_named(name: str | None) -> int:
+    """Its number; without a name that of the only one."""
+    from postroom.store.models import Company
+
+    rows = Company.objects.filter(name=name) if name else Company.objects.order_by("pk")
+    found = rows.first()
+    if found is None or (name is None and Company.objects.count() > 1):
+        there = ", ".join(Company.objects.values_list("name", flat=True)) or "none yet"
+        give_up(f"Say whose it is: --company NAME. There are: {there}.", code=ASKED_WRONGLY)
+    return found.pk
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"' if " " in name else name
 
 
 def _mailbox(name: str) -> Mailbox:

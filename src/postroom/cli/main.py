@@ -20,6 +20,9 @@ from postroom.cli import (
     bench,
     dkim,
     home,
+    inbound,
+    ingress,
+    loops,
     mail_commands,
     mailboxes,
     members,
@@ -30,6 +33,7 @@ from postroom.cli import (
     schedule,
     secrets,
     servers,
+    suppression,
 )
 from postroom.cli.telling import ASKED_WRONGLY, FAILED, Trouble, remark
 from postroom.core.terms.configuration import ConfigurationError
@@ -92,9 +96,13 @@ for part in (running.app, mail_commands.app, home.app):
     app.add_typer(part)
 for name, group in (
     ("queue", queue.app),
+    ("inbound", inbound.app),
+    ("suppression", suppression.app),
     ("alarm", alarms.app),
+    ("loop", loops.app),
     ("schedule", schedule.app),
     ("mailbox", mailboxes.app),
+    ("ingress", ingress.app),
     ("server", servers.app),
     ("parameter", parameters.app),
     ("provider", providers.app),

@@ -13,13 +13,17 @@ from dataclasses import dataclass
 from django.db import connection
 from psycopg import Cursor
 
+from postroom.core.mime.parsed import ParsedMail
 from postroom.core.mime.parsing import parse_headers
 from postroom.core.mime.words import storable
+from postroom.core.routing.arrival import comes_from_home
+from postroom.core.routing.authenticity import authenticity_as_json, not_asked
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.states import Door
 from postroom.flows.ports import Ports
 
 IN_ROW = 256 * 1024  # bytes
+_FROM_HOME = json.dumps(authenticity_as_json(not_asked()))  # nothing to find out about its author
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,17 +61,17 @@ WITH arrived AS MATERIALIZED (
     FROM unnest(
         %(door)s::text[], %(mailbox_id)s::bigint[], %(peer)s::text[], %(mail_from)s::text[], %(rcpt_to)s::text[],
         %(size)s::bigint[], %(subject)s::text[], %(header_from)s::text[], %(message_id)s::text[],
-        %(raw)b::bytea[], %(sha256)s::text[]
+        %(raw)b::bytea[], %(sha256)s::text[], %(authentication)s::text[]
     ) WITH ORDINALITY AS new(
-        door, mailbox_id, peer, mail_from, rcpt_to, size, subject, header_from, message_id, raw, sha256, place
+        door, mailbox_id, peer, mail_from, rcpt_to, size, subject, header_from, message_id, raw, sha256, authentication, place
     )
 ), inbound AS (
     INSERT INTO postroom_inboundmessage (
         id, door, mailbox_id, peer, mail_from, rcpt_to, size, subject, header_from, message_id,
-        state, due_at, received_at, attempt_count, error, verdict
+        state, due_at, received_at, attempt_count, error, verdict, authentication
     )
     SELECT id, door, mailbox_id, peer, mail_from, ARRAY(SELECT jsonb_array_elements_text(rcpt_to::jsonb)), size,
-        subject, header_from, message_id, 'received', %(now)s, %(now)s, 0, '', '[]'
+        subject, header_from, message_id, 'received', %(now)s, %(now)s, 0, '', '[]', authentication::jsonb
     FROM arrived
 ), raw_mail AS (
     INSERT INTO postroom_rawmail (inbound_id, raw, sha256) SELECT id, raw, sha256 FROM arrived
@@ -99,7 +103,12 @@ def _row(arrival: Arrival, blob: str) -> dict[str, object]:
         "message_id": head.message_id[:1000],
         "raw": None if blob else arrival.raw,
         "sha256": blob,
+        "authentication": _FROM_HOME if _comes_from_home(arrival, head) else None,
     }
+
+
+def _comes_from_home(arrival: Arrival, head: ParsedMail) -> bool:
+    return comes_from_home(arrival.door, arrival.peer, (name for name, _ in head.headers))
 
 
 def _columns(rows: Sequence[dict[str, object]]) -> dict[str, list[object]]:

@@ -15,6 +15,7 @@ from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
 from postroom.core.terms.states import Role
 from postroom.store.models import (
+    AddressHealth,
     Company,
     Delivery,
     InboundMessage,
@@ -35,6 +36,7 @@ _ALLOWED: dict[str, frozenset[Role]] = {
     "write": frozenset({Role.ADMINISTRATOR, Role.MANAGER, Role.AGENT}),
     "queue": frozenset({Role.ADMINISTRATOR, Role.MANAGER}),
     "inbound": frozenset({Role.ADMINISTRATOR, Role.MANAGER}),
+    "suppress": frozenset({Role.ADMINISTRATOR, Role.MANAGER}),
     "letterbox": frozenset({Role.ADMINISTRATOR, Role.MANAGER, Role.AGENT}),
     "settings": frozenset({Role.ADMINISTRATOR}),
     "run": frozenset({Role.ADMINISTRATOR}),
@@ -124,6 +126,10 @@ def visible_notifications(member: Member | None) -> QuerySet[Notification]:
 
 def visible_deliveries(member: Member | None) -> QuerySet[Delivery]:
     return _cut(Delivery.objects.all(), member)
+
+
+def visible_addresses(member: Member | None) -> QuerySet[AddressHealth]:
+    return _cut(AddressHealth.objects.all(), member)
 
 
 def visible_letterbox(member: Member | None) -> QuerySet[LetterboxMail]:

@@ -14,6 +14,7 @@ from postroom.flows.ports import Ports
 from postroom.store.models import ApiKey, Member
 
 PREFIX = "prk_"
+SCOPES = ("all", "ingress")
 USE_NOTED_EVERY = timedelta(minutes=1)
 
 
@@ -25,10 +26,13 @@ class NewKey:
     text: str
 
 
-def make_key(ports: Ports, *, member: Member, name: str) -> NewKey:
-    """A new key for this member. ``name`` says what it is for."""
+def make_key(ports: Ports, *, member: Member, name: str, scope: str = "all") -> NewKey:
+    """A new key for this member. ``name`` says what it is for, ``scope`` what it opens: ``all`` or ``ingress`` (handing in mail). Raises
+    ValueError."""
+    if scope not in SCOPES:
+        raise ValueError(f"A key has one of the scopes {', '.join(SCOPES)}.")
     text = PREFIX + ports.ids.hex(32)
-    row = ApiKey.objects.create(member=member, name=name[:100], hash=_hash(text))
+    row = ApiKey.objects.create(member=member, name=name[:100], scope=scope, hash=_hash(text))
     return NewKey(key_id=row.pk, text=text)
 
 
@@ -37,13 +41,13 @@ def remove_key(ports: Ports, key_id: int, *, member: Member) -> bool:  # noqa: A
     return ApiKey.objects.filter(pk=key_id, member=member).delete()[0] > 0
 
 
-def member_of_key(ports: Ports, text: str) -> Member | None:
-    """Whose key this is; None for no key of ours. One query, and now and then a second that notes the use."""
+def member_of_key(ports: Ports, text: str, *, scopes: tuple[str, ...] = ("all",)) -> Member | None:
+    """Whose key this is; None for no key of ours, or one that opens something else. One query, and now and then a second that notes the use."""
     if not text.startswith(PREFIX):
         return None
     key = (
         ApiKey.objects.select_related("member__contact", "member__company", "member__user")
-        .filter(hash=_hash(text), member__user__is_active=True)
+        .filter(hash=_hash(text), scope__in=scopes, member__user__is_active=True)
         .first()
     )
     if key is None:

@@ -31,22 +31,29 @@ from postroom.core.routing.verdicts import (
     Refuse,
     Verdict,
 )
+from postroom.core.terms.alias_values import Plain
+from postroom.core.terms.parameters import Parameters
 from postroom.core.terms.reasons import reasons_as_json
 from postroom.core.terms.states import InboundState, MessageKind
+from postroom.flows.alias_defaults import record_defaults
+from postroom.flows.new_files import NewFile
+from postroom.flows.note_bounces import note_signs_of_life
 from postroom.flows.ports import Ports
-from postroom.flows.post_message import Author, NewFile, Posting, post_messages
 from postroom.flows.record_report import BookedReport, record_reports
 from postroom.flows.records import default_stages
 from postroom.flows.refuse_mail import Refused, answer_refusals
-from postroom.store.bulk import insert
-from postroom.store.models import Alias, AliasFollower, Company, Follower, InboundMessage, Record, RecordKind
+from postroom.flows.write_messages import Author, Posting, RecordFact, write_messages
+from postroom.store.bulk import insert_rows
+from postroom.store.models import Alias, AliasFollower, Company, Follower, Record, RecordKind
+from postroom.store.queries.inbound_queue import Waiting
+from postroom.store.statements import ask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
     """A mail of the batch and the verdict on it."""
 
-    row: InboundMessage
+    row: Waiting
     mail: ParsedMail
     evidence: Evidence
     facts: Facts
@@ -57,26 +64,27 @@ Creation = tuple[Decided, CreateRecord]
 Appending = tuple[Decided, AppendToRecord]
 
 
-def apply_verdicts(ports: Ports, batch: Sequence[Decided]) -> None:
+def apply_verdicts(ports: Ports, batch: Sequence[Decided], values: Parameters | None = None) -> None:
     """Everything that follows from the verdicts. A record that is gone makes its decision a `Hold`: nothing is lost (I-51)."""
     now = ports.clock.now()
     creations = [(one, d) for one in batch for d in one.verdict.decisions if isinstance(d, CreateRecord)]
     appendings = [(one, d) for one in batch for d in one.verdict.decisions if isinstance(d, AppendToRecord)]
     made = _create_records(creations, now)
     known = _existing(appendings)
-    postings = [_posting(ports, one, record) for (one, _), record in zip(creations, made, strict=True)]
-    postings += [_answer(ports, one, d, known[d.record_id]) for one, d in appendings if d.record_id in known]
-    post_messages(ports, postings)
+    postings = [_posting(ports, one, record, d) for (one, d), record in zip(creations, made, strict=True)]
+    postings += [_posting(ports, one, known[d.record_id], d) for one, d in appendings if d.record_id in known]
+    write_messages(ports, postings, values)
     _follow_authors(appendings, known)
     record_reports(
         ports,
         [
-            BookedReport(inbound_id=one.row.pk, decision=d)
+            BookedReport(inbound_id=one.row.id, decision=d)
             for one in batch
             for d in one.verdict.decisions
             if isinstance(d, RecordReport)
         ],
     )
+    note_signs_of_life(ports, dict.fromkeys(_proven_authors(batch)), by="mail")
     answer_refusals(
         ports,
         [
@@ -89,6 +97,16 @@ def apply_verdicts(ports: Ports, batch: Sequence[Decided]) -> None:
     lost = {d.record_id for _, d in appendings} - known.keys()
     _note_states(batch, lost, known, now)
     _tell_pages()
+
+
+def _proven_authors(batch: Sequence[Decided]) -> set[str]:
+    """Whose mail is on a record now: their addresses live. What only claims to be theirs says nothing about them."""
+    return {
+        one.evidence.author_normal
+        for one in batch
+        for d in one.verdict.decisions
+        if isinstance(d, AppendToRecord | CreateRecord) and not getattr(d, "unverified", False)
+    }
 
 
 def state_of(decisions: Sequence[Decision]) -> InboundState:
@@ -135,7 +153,7 @@ def _decision_as_json(decision: Decision) -> dict[str, object]:
     return row
 
 
-def _create_records(creations: Sequence[Creation], now: datetime) -> list[Record]:
+def _create_records(creations: Sequence[Creation], now: datetime) -> list[RecordFact]:
     """New records with their first followers: who follows what the alias makes, its responsible, a known author."""
     if not creations:
         return []
@@ -144,41 +162,56 @@ def _create_records(creations: Sequence[Creation], now: datetime) -> list[Record
     aliases = {
         alias.pk: alias
         for alias in Alias.objects.filter(pk__in={d.alias_id for _, d in creations if d.alias_id}).select_related(
-            "responsible", "company"
+            "responsible", "kind"
         )
     }
-    records = [_record(one, d, aliases.get(d.alias_id or 0), stages, now) for one, d in creations]
-    for record, (_, d) in zip(records, creations, strict=True):
-        record.kind = kinds[d.kind]
-    made = insert(records)
-    _follow_new(made, creations, aliases)
-    Alias.objects.filter(pk__in=aliases.keys()).exclude(status="valid").update(status="valid")
-    return made
+    defaults = record_defaults(aliases.values())
+    rows = [
+        _record(one, d, aliases.get(d.alias_id or 0), dict(defaults.get(d.alias_id or 0, {})), stages, now)
+        for one, d in creations
+    ]
+    numbers = insert_rows(Record, _RECORD, rows)
+    _follow_new(numbers, creations, aliases)
+    return [
+        RecordFact(id=number, company_id=d.company_id, title=row[_TITLE], kind_label=kinds[d.kind].label)
+        for number, row, (_, d) in zip(numbers, rows, creations, strict=True)
+    ]
+
+
+_RECORD = (
+    "title", "company_id", "kind_id", "stage", "contact_id", "contact_name", "contact_address", "responsible_id", "alias_id",
+    "values", "created_at", "updated_at",
+)  # fmt: skip
+_TITLE = 0
 
 
 def _record(
-    one: Decided, decision: CreateRecord, alias: Alias | None, stages: Mapping[str, str], now: datetime
-) -> Record:
+    one: Decided,
+    decision: CreateRecord,
+    alias: Alias | None,
+    defaults: dict[str, Plain],
+    stages: Mapping[str, str],
+    now: datetime,
+) -> tuple[Any, ...]:
     """Defaults of the alias override what the mail says (I-64)."""
-    defaults: dict[str, Any] = dict(alias.defaults) if alias is not None and isinstance(alias.defaults, dict) else {}
     author = one.mail.author
-    return Record(
-        company_id=decision.company_id,
-        kind_id=decision.kind,
-        title=(str(defaults.pop("title", "") or one.mail.subject) or "(no subject)")[:500],
-        stage=str(defaults.pop("stage", stages.get(decision.kind, "")))[:80],
-        contact_id=one.facts.author.contact_id,
-        contact_name=(author.name if author else "")[:200],
-        contact_address=one.evidence.author_normal[:320],
-        responsible=alias.responsible if alias else None,
-        alias=alias,
-        values=defaults,
-        created_at=now,
-        updated_at=now,
+    return (
+        (str(defaults.pop("title", "") or one.mail.subject) or "(no subject)")[:500],
+        decision.company_id,
+        decision.kind,
+        str(defaults.pop("stage", stages.get(decision.kind, "")))[:80],
+        one.facts.author.within(decision.company_id).contact_id,
+        (author.name if author else "")[:200],
+        one.evidence.author_normal[:320],
+        alias.responsible_id if alias else None,
+        decision.alias_id,
+        json.dumps(defaults),
+        now,
+        now,
     )
 
 
-def _follow_new(records: Sequence[Record], creations: Sequence[Creation], aliases: Mapping[int, Alias]) -> None:
+def _follow_new(records: Sequence[int], creations: Sequence[Creation], aliases: Mapping[int, Alias]) -> None:
     following: dict[int, list[int]] = {}
     for alias_id, contact_id in AliasFollower.objects.filter(alias_id__in=aliases.keys()).values_list(
         "alias_id", "contact_id"
@@ -190,34 +223,32 @@ def _follow_new(records: Sequence[Record], creations: Sequence[Creation], aliase
         colleagues = list(following.get(decision.alias_id or 0, ()))
         if alias is not None and alias.responsible is not None:
             colleagues.append(alias.responsible.contact_id)
-        rows += [Follower(record=record, contact_id=contact_id, notes=True) for contact_id in dict.fromkeys(colleagues)]
-        author_id = one.facts.author.contact_id
-        if author_id is not None and author_id not in colleagues:
-            rows.append(Follower(record=record, contact_id=author_id, notes=one.facts.author.is_colleague))
-    insert(rows)
+        rows += [(record, contact_id, True) for contact_id in dict.fromkeys(colleagues)]
+        author = one.facts.author.within(decision.company_id)
+        if author.contact_id is not None and author.contact_id not in colleagues:
+            rows.append((record, author.contact_id, author.is_colleague))
+    insert_rows(Follower, ("record_id", "contact_id", "notes"), rows)
 
 
-def _existing(appendings: Sequence[Appending]) -> Mapping[int, Record]:
+def _existing(appendings: Sequence[Appending]) -> Mapping[int, RecordFact]:
     if not appendings:
         return {}
     ids = {d.record_id for _, d in appendings}
-    return {row.pk: row for row in Record.objects.filter(pk__in=ids).select_related("kind", "company")}
+    return {row.pk: RecordFact.of(row) for row in Record.objects.filter(pk__in=ids).select_related("kind")}
 
 
-def _answer(ports: Ports, one: Decided, decision: AppendToRecord, record: Record) -> Posting:
-    return _posting(ports, one, record, decision)
-
-
-def _posting(ports: Ports, one: Decided, record: Record, appended: AppendToRecord | None = None) -> Posting:
+def _posting(ports: Ports, one: Decided, record: RecordFact, decision: CreateRecord | AppendToRecord) -> Posting:
     """The mail as a message. What is quoted is kept apart, never deleted."""
+    appended = decision if isinstance(decision, AppendToRecord) else None
     mail, author = one.mail, one.mail.author
     fresh, quoted = _bodies(ports, mail)
-    spoken = appended is None or not appended.unverified
     return Posting(
         record=record,
         kind=MessageKind.NOTE if appended and appended.as_note else MessageKind.COMMENT,
         author=Author(
-            contact_id=one.facts.author.contact_id if spoken else None,
+            contact_id=None
+            if decision.unverified
+            else one.facts.author.within(record.company_id, record.id).contact_id,
             name=author.name if author else "",
             address=author.spec if author else one.evidence.mail_from,
         ),
@@ -236,10 +267,11 @@ def _posting(ports: Ports, one: Decided, record: Record, appended: AppendToRecor
             )
             for file in mail.attachments
         ],
+        is_first=appended is None,
         notifies=appended is None or appended.notify,
         message_id=mail.message_id,
-        inbound_id=one.row.pk,
-        is_unverified=appended is not None and appended.unverified,
+        inbound_id=one.row.id,
+        is_unverified=decision.unverified,
         is_automatic=one.evidence.is_automatic,
         already_addressed=frozenset((*one.evidence.to, *one.evidence.cc)),
         addressed={
@@ -248,6 +280,7 @@ def _posting(ports: Ports, one: Decided, record: Record, appended: AppendToRecor
         },
         particulars=particulars_as_json(mail),
         text_digest=one.evidence.text_digest,
+        trace=one.evidence.trace,
     )
 
 
@@ -263,25 +296,26 @@ def _bodies(ports: Ports, mail: ParsedMail) -> tuple[str, str]:
     return text_to_html(split.reply or mail.text), text_to_html(rest) if rest and split.reply else ""
 
 
-def _follow_authors(appendings: Sequence[Appending], known: Mapping[int, Record]) -> None:
+def _follow_authors(appendings: Sequence[Appending], known: Mapping[int, RecordFact]) -> None:
     """Who answers with proof and is known follows from now on (I-66)."""
-    rows = [
-        Follower(record_id=d.record_id, contact_id=one.facts.author.contact_id, notes=one.facts.author.is_colleague)
-        for one, d in appendings
-        if d.record_id in known and one.facts.author.contact_id and not d.unverified and d.notify
-    ]
+    rows = []
+    for one, d in appendings:
+        if d.record_id in known and not d.unverified and d.notify:
+            author = one.facts.author.within(known[d.record_id].company_id, d.record_id)
+            if author.contact_id is not None:
+                rows.append(Follower(record_id=d.record_id, contact_id=author.contact_id, notes=author.is_colleague))
     Follower.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 _NOTE_STATES = """
 UPDATE postroom_inboundmessage AS mail
-   SET state = new.state, verdict = new.verdict::jsonb, company_id = new.company_id, routed_at = %s, error = ''
+   SET state = new.state, verdict = new.verdict::jsonb, company_id = new.company_id, routed_at = %s::timestamptz, error = ''
   FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bigint[]) AS new(id, state, verdict, company_id)
  WHERE mail.id = new.id
 """
 
 
-def _note_states(batch: Sequence[Decided], lost: set[int], known: Mapping[int, Record], now: datetime) -> None:
+def _note_states(batch: Sequence[Decided], lost: set[int], known: Mapping[int, RecordFact], now: datetime) -> None:
     """One statement for the whole batch."""
     states = [
         InboundState.HELD
@@ -292,13 +326,10 @@ def _note_states(batch: Sequence[Decided], lost: set[int], known: Mapping[int, R
     verdicts = [json.dumps(verdict_as_json(one.verdict)) for one in batch]
     owners = _domain_owners()
     companies = [_company(one, known, owners) for one in batch]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _NOTE_STATES, [now, [one.row.pk for one in batch], [s.value for s in states], verdicts, companies]
-        )
+    ask(_NOTE_STATES, [now, [one.row.id for one in batch], [s.value for s in states], verdicts, companies])
 
 
-def _company(one: Decided, known: Mapping[int, Record], owners: Mapping[str, int]) -> int | None:
+def _company(one: Decided, known: Mapping[int, RecordFact], owners: Mapping[str, int]) -> int | None:
     """Whose mail it is: the record's, else of the delivery it reports, the alias, the mailbox, the domain it was sent to."""
     for decision in one.verdict.decisions:
         if isinstance(decision, CreateRecord):

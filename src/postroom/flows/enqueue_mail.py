@@ -5,6 +5,7 @@ Runs inside the transaction of what causes the mail, and its NOTIFY leaves with 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,12 +14,13 @@ from django.db import connection
 
 from postroom.core.mime.composing import OutgoingAttachment, render_body
 from postroom.core.terms.addresses import Address, normalize, parse_one
+from postroom.core.terms.parameters import Parameters
 from postroom.core.terms.states import DeliveryState, FailureType, Lane, NotificationState
 from postroom.flows.ports import Ports
 from postroom.flows.prepare_html import travelling_html
 from postroom.flows.settings import parameters
 from postroom.store import claims
-from postroom.store.bulk import insert
+from postroom.store.bulk import insert, insert_rows
 from postroom.store.claims import NotificationMark
 from postroom.store.models import Delivery, OutgoingContent, OutgoingMail
 from postroom.store.models.outgoing import LANE_RANK
@@ -57,29 +59,31 @@ class MailDraft:
     extra_headers: Sequence[tuple[str, str]] = ()
 
 
-def enqueue_mails(ports: Ports, drafts: Sequence[MailDraft]) -> list[OutgoingMail]:
-    """Write the mails and one delivery per recipient, and wake the deliverers. Four queries for any number of drafts.
+def enqueue_mails(ports: Ports, drafts: Sequence[MailDraft], values: Parameters | None = None) -> list[int]:
+    """Write the mails and one delivery per recipient, and wake the deliverers; the numbers of the mails. Seven statements for any
+    number of drafts. ``values`` are the parameters in force, for who has them at hand.
 
     An address that is none fails at once, visibly: it never reaches a server.
     """
     if not drafts:
         return []
     now = ports.clock.now()
-    deadline = now + timedelta(days=max(1, parameters(ports).number("mail.retry.days")))
-    mails = insert([_mail(draft, now) for draft in drafts])
-    insert([_content(ports, mail, draft) for mail, draft in zip(mails, drafts, strict=True)])
+    deadline = now + timedelta(days=max(1, (values or parameters(ports)).number("mail.retry.days")))
+    mails = insert_rows(OutgoingMail, _MAIL, [_mail(draft, now) for draft in drafts])
+    contents = [(mail, *_content(ports, draft)) for mail, draft in zip(mails, drafts, strict=True)]
+    insert_rows(OutgoingContent, ("mail_id", "content_headers", "body"), contents)
     deliveries = [
         _delivery(mail, draft, recipient, now, deadline)
         for mail, draft in zip(mails, drafts, strict=True)
         for recipient in draft.recipients
     ]
-    insert(deliveries)
-    _fail_at_once(deliveries)
+    insert_rows(Delivery, _DELIVERY, deliveries)
+    _fail_at_once(drafts)
     _wake()
     return mails
 
 
-def enqueue_mail(ports: Ports, draft: MailDraft) -> OutgoingMail:
+def enqueue_mail(ports: Ports, draft: MailDraft) -> int:
     """One mail; see `enqueue_mails`."""
     return enqueue_mails(ports, [draft])[0]
 
@@ -111,59 +115,67 @@ def enqueue_again(
     return fresh
 
 
-def _mail(draft: MailDraft, now: datetime) -> OutgoingMail:
+_MAIL = (
+    "company_id", "message_id", "from_name", "from_address", "reply_to_name", "reply_to_address", "subject",
+    "header_message_id", "in_reply_to", "references", "extra_headers", "null_return_path", "forced_server_id",
+    "alias_domain_id", "created_at",
+)  # fmt: skip
+
+
+def _mail(draft: MailDraft, now: datetime) -> tuple[object, ...]:
     reply_to = draft.reply_to or _author_of(draft)
-    return OutgoingMail(
-        company_id=draft.company_id,
-        message_id=draft.message_id,
-        from_name=draft.header_from.name[:200],
-        from_address=draft.header_from.spec if draft.header_from.domain else "",
-        reply_to_name=reply_to.name[:200] if reply_to else "",
-        reply_to_address=reply_to.spec if reply_to else "",
-        subject=draft.subject[:1000],
-        header_message_id=draft.header_message_id,
-        in_reply_to=draft.in_reply_to,
-        references=" ".join(draft.references),
-        extra_headers=[list(pair) for pair in draft.extra_headers],
-        null_return_path=draft.null_return_path,
-        forced_server_id=draft.forced_server_id,
-        alias_domain_id=draft.alias_domain_id,
-        created_at=now,
+    return (
+        draft.company_id,
+        draft.message_id,
+        draft.header_from.name[:200],
+        draft.header_from.spec if draft.header_from.domain else "",
+        reply_to.name[:200] if reply_to else "",
+        reply_to.spec if reply_to else "",
+        draft.subject[:1000],
+        draft.header_message_id,
+        draft.in_reply_to,
+        " ".join(draft.references),
+        json.dumps([list(pair) for pair in draft.extra_headers]),
+        draft.null_return_path,
+        draft.forced_server_id,
+        draft.alias_domain_id,
+        now,
     )
 
 
-def _content(ports: Ports, mail: OutgoingMail, draft: MailDraft) -> OutgoingContent:
+def _content(ports: Ports, draft: MailDraft) -> tuple[bytes, bytes]:
     """Rendered once, whatever the number of recipients."""
     ready = travelling_html(ports, draft.html)
     body = render_body(text=draft.text, html=ready.html, attachments=(*draft.attachments, *ready.pictures))
-    return OutgoingContent(mail=mail, content_headers=body.content_headers, body=body.body)
+    return body.content_headers, body.body
+
+
+_DELIVERY = (
+    "mail_id", "company_id", "notification_id", "to_name", "to_address", "state", "lane", "due_at", "deadline_at",
+    "failure_type", "failure_reason", "blame", "created_at", "finished_at",
+)  # fmt: skip
 
 
 def _delivery(
-    mail: OutgoingMail, draft: MailDraft, recipient: DraftRecipient, now: datetime, deadline: datetime
-) -> Delivery:
+    mail: int, draft: MailDraft, recipient: DraftRecipient, now: datetime, deadline: datetime
+) -> tuple[object, ...]:
     address = _bare(recipient.address)
-    is_address = bool(normalize(address))
-    missing = not address
-    return Delivery(
-        mail=mail,
-        company_id=draft.company_id,
-        notification_id=recipient.notification_id,
-        to_name=recipient.name[:200],
-        to_address=address[:320],
-        state=DeliveryState.QUEUED if is_address else DeliveryState.FAILED,
-        lane=LANE_RANK[draft.lane],
-        due_at=draft.due_at or now,
-        deadline_at=deadline,
-        failure_type=_failure(is_address, missing),
-        failure_reason=""
-        if is_address
-        else f"{address!r} is no mail address."
-        if not missing
-        else "There is no address.",
-        blame="" if is_address else "address",
-        created_at=now,
-        finished_at=None if is_address else now,
+    fault = _fault(address)
+    return (
+        mail,
+        draft.company_id,
+        recipient.notification_id,
+        recipient.name[:200],
+        address[:320],
+        (DeliveryState.FAILED if fault else DeliveryState.QUEUED).value,
+        LANE_RANK[draft.lane],
+        draft.due_at or now,
+        deadline,
+        fault[0].value if fault else FailureType.NONE.value,
+        fault[1] if fault else "",
+        "address" if fault else "",
+        now,
+        now if fault else None,
     )
 
 
@@ -179,24 +191,28 @@ def _bare(text: str) -> str:
     return found.spec if found is not None else text.strip()
 
 
-def _failure(is_address: bool, missing: bool) -> FailureType:
-    if is_address:
-        return FailureType.NONE
-    return FailureType.MAIL_EMAIL_MISSING if missing else FailureType.MAIL_EMAIL_INVALID
+def _fault(address: str) -> tuple[FailureType, str] | None:
+    """Why nothing can be sent there, or None."""
+    if normalize(address):
+        return None
+    if not address:
+        return FailureType.MAIL_EMAIL_MISSING, "There is no address."
+    return FailureType.MAIL_EMAIL_INVALID, f"{address!r} is no mail address."
 
 
-def _fail_at_once(deliveries: Sequence[Delivery]) -> None:
+def _fail_at_once(drafts: Sequence[MailDraft]) -> None:
     """One query for all, and none where every address is one."""
     claims.mark_notifications(
         [
             NotificationMark(
-                id=delivery.notification_id,
+                id=recipient.notification_id,
                 state=NotificationState.EXCEPTION.value,
-                failure_type=delivery.failure_type,
-                failure_reason=delivery.failure_reason,
+                failure_type=fault[0].value,
+                failure_reason=fault[1],
             )
-            for delivery in deliveries
-            if delivery.state == DeliveryState.FAILED and delivery.notification_id is not None
+            for draft in drafts
+            for recipient in draft.recipients
+            if recipient.notification_id is not None and (fault := _fault(_bare(recipient.address))) is not None
         ]
     )
 

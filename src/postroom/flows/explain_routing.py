@@ -1,33 +1,81 @@
-"""Explains: what would become of this mail, and why. Reads, decides, writes nothing."""
+"""Explains: what would become of this mail, and why. Reads, decides, writes nothing.
+
+`explain` takes bytes that never came, `explain_inbound` a mail that did: as if it came now, so that old and new verdict can be
+compared before it is routed again. Both tell every rule that was asked, and what each recipient means.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
+from typing import Any
 
 from django.db import transaction
 
-from postroom.core.routing.deciding import decide
-from postroom.core.routing.verdicts import Verdict
+from postroom.core.routing.authenticity import Authenticity, authenticity_as_json
+from postroom.core.routing.deciding import Step, decide_aloud
+from postroom.core.routing.recipients import accepts
+from postroom.core.routing.verdicts import Evidence, Facts, Verdict
 from postroom.core.terms.envelopes import Envelope
+from postroom.core.terms.reasons import Reason, reasons_from_json
 from postroom.core.terms.states import Door, InboundState
+from postroom.flows.access import require, visible_inbound
 from postroom.flows.apply_verdict import state_of, verdict_as_json
 from postroom.flows.ports import Ports
-from postroom.flows.route_message import read_mail
+from postroom.flows.prove_senders import authenticity_now
+from postroom.flows.route_message import Read, raw_of, read_mail, waiting_of
 from postroom.flows.settings import parameters
-from postroom.store.models import InboundMessage
+from postroom.store.models import InboundMessage, Member, Message
+from postroom.store.queries.inbound_queue import Waiting
 from postroom.store.queries.loop_counts import Tally
 from postroom.store.queries.routing_facts import look_up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecipientMeaning:
+    """A recipient of the mail: whether its doors would take it, and what it is to us."""
+
+    address: str
+    is_accepted: bool
+    is_header: bool
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """The verdict, the state the mail would get, and both as plain data."""
+    """The verdict, the state the mail would get, every rule on the way, and what the recipients mean."""
 
     verdict: Verdict
     state: InboundState
+    authenticity: Authenticity
+    steps: tuple[Step, ...] = ()
+    recipients: tuple[RecipientMeaning, ...] = ()
+    before: tuple[str, ...] = ()  # the sentences of the stored verdict, of a mail that was routed already
+    before_state: InboundState | None = None
 
     def as_json(self) -> dict[str, object]:
-        return {"state": self.state.value, "decisions": verdict_as_json(self.verdict), "reasons": self.sentences}
+        return {
+            "state": self.state.value,
+            "decisions": verdict_as_json(self.verdict),
+            "reasons": self.sentences,
+            "authentication": self.sender_as_json(),
+        }
+
+    def sender_as_json(self) -> dict[str, Any]:
+        return authenticity_as_json(self.authenticity)
+
+    def aloud_as_json(self) -> dict[str, object]:
+        """With every rule, and the recipients."""
+        return self.as_json() | {
+            "rules": [
+                {"rule": one.rule, "answered": one.decisions is not None, "sentence": str(one.sentence)}
+                for one in self.steps
+            ],
+            "recipients": [
+                {"address": one.address, "accepted": one.is_accepted, "sentences": [str(r) for r in one.reasons]}
+                for one in self.recipients
+            ],
+        }
 
     @property
     def sentences(self) -> list[str]:
@@ -35,20 +83,80 @@ class Explanation:
 
 
 def explain(
-    ports: Ports, raw: bytes, envelope: Envelope | None, door: Door, mailbox_id: int | None = None
+    ports: Ports, raw: bytes, envelope: Envelope | None, door: Door, mailbox_id: int | None = None, *, peer: str = ""
 ) -> Explanation:
-    """As the router would decide now. The transaction is read-only for certain: it is rolled back."""
-    row = InboundMessage(
+    """As the router would decide now; ``peer`` as the SMTP door notes it: ``192.0.2.1 (mail.example)``. Asks about the sender first,
+    which may take its seconds. The transaction is read-only for certain: it is rolled back."""
+    mail_from = envelope.mail_from if envelope else ""
+    found = authenticity_now(ports, raw, door=door, peer=peer, mail_from=mail_from, mailbox_id=mailbox_id)
+    row = Waiting(
+        id=0,
         door=door,
         mailbox_id=mailbox_id,
-        mail_from=envelope.mail_from if envelope else "",
-        rcpt_to=list(envelope.rcpt_to) if envelope else [],
-        size=len(raw),
+        mail_from=mail_from,
+        authentication=json.dumps(authenticity_as_json(found)),
+        rcpt_to=envelope.rcpt_to if envelope else (),
     )
-    row.pk = 0
+    return _explained(ports, read_mail(ports, row, raw))
+
+
+def explain_inbound(ports: Ports, inbound_id: int, *, member: Member | None) -> Explanation:
+    """A stored mail, as if it came now and had made nothing yet. Raises `NotAllowed`, `InboundMessage.DoesNotExist`,
+    `RawMail.DoesNotExist` when its bytes were cleaned up."""
+    require(member, "inbound")
+    row = visible_inbound(member).select_related("raw_mail").get(pk=inbound_id)
+    found = _explained(ports, read_mail(ports, waiting_of(row), raw_of(ports, row)))
+    return replace(found, before=_told(row), before_state=InboundState(row.state))
+
+
+def _explained(ports: Ports, read: Read) -> Explanation:
     with transaction.atomic():
-        read = read_mail(ports, row, raw)
         book = look_up([read.case], parameters(ports), ports.clock.now())
-        verdict = decide(read.case.evidence, book.facts_for(read.case, Tally()))
+        facts = book.facts_for(read.case, Tally())
+        if read.row.id:
+            facts = _without_its_own(facts, read.row.id)
+        verdict, steps = decide_aloud(read.case.evidence, facts)
         transaction.set_rollback(True)
-    return Explanation(verdict=verdict, state=state_of(verdict.decisions))
+    return Explanation(
+        verdict=verdict,
+        state=state_of(verdict.decisions),
+        steps=steps,
+        recipients=_meanings(read.case.evidence, facts),
+        authenticity=read.case.evidence.authenticity,
+    )
+
+
+def _without_its_own(facts: Facts, inbound_id: int) -> Facts:
+    """What the mail itself made does not count: else every mail that was routed would be seen before."""
+    own = list(Message.objects.filter(inbound_id=inbound_id).values_list("pk", "record_id", "record__alias_id")[:50])
+    if not own:
+        return facts
+    messages, records, aliases = (frozenset(column) for column in zip(*own, strict=True))
+    known = facts.known_message
+    return replace(
+        facts,
+        messages=tuple(one for one in facts.messages if one.message_id not in messages),
+        known_message=None if known is not None and known.message_id in messages else known,
+        taken_records=facts.taken_records - records,
+        taken_aliases=facts.taken_aliases - aliases,
+    )
+
+
+def _meanings(evidence: Evidence, facts: Facts) -> tuple[RecipientMeaning, ...]:
+    found = []
+    for recipient in evidence.recipients[:50]:
+        verdict = accepts(recipient, facts)
+        found.append(
+            RecipientMeaning(
+                address=recipient.normal,
+                is_accepted=verdict.accepted,
+                is_header=recipient.is_header,
+                reasons=verdict.reasons,
+            )
+        )
+    return tuple(found)
+
+
+def _told(row: InboundMessage) -> tuple[str, ...]:
+    decisions = row.verdict if isinstance(row.verdict, list) else []
+    return tuple(str(one) for decision in decisions for one in reasons_from_json(decision.get("reasons", ())))

@@ -3,20 +3,23 @@
     lease -> session -> fetch_new -> accept_messages (commit) -> acknowledge -> store the cursor -> again, or wait
 
 Laws: a mail is acknowledged on its server only after it is durable with us (law 1). One mailbox is read by one holder of
-its lease at a time; who lost his lease touches neither server nor cursor any more. A crash between commit and
-acknowledgement makes a mail come again, which the router recognises; it never makes one go missing. Trouble with one mailbox
-is a fact about it, kept with it, and harms no other.
+its lease at a time; who lost his lease stores nothing and touches neither server nor cursor any more. A crash between commit and
+acknowledgement makes a mail come again, which is recognised (`remember_taken`, and the router); it never makes one go missing. A
+mailbox in which nothing can be changed keeps no mail from coming. Trouble with one mailbox is a fact about it, kept with it, and
+harms no other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
-from django.db import connection
-from django.db.models import F, Q, QuerySet
+from django.db import connection, connections, transaction
+from django.db.models import Case, F, Q, QuerySet, Value, When
 
 from postroom.core.terms.encryption import Encryption
 from postroom.core.terms.mailboxes import (
@@ -37,7 +40,9 @@ from postroom.flows.accept_message import Arrival, accept_messages
 from postroom.flows.access import require
 from postroom.flows.defer_job import defer_job
 from postroom.flows.guard_installation import is_locked
+from postroom.flows.note_health import note_success, note_trouble, note_unsettled
 from postroom.flows.ports import Ports
+from postroom.flows.remember_taken import TakenNow, recognise, remember, settle
 from postroom.store.models import Mailbox, Member, ScheduledAction
 
 LEASE = timedelta(seconds=60)  # a holder that died frees the mailbox after this
@@ -46,9 +51,11 @@ BATCH_BYTES = 8 * 1024 * 1024  # what is held in memory before it is made durabl
 BUDGET = timedelta(seconds=60)  # for one round, so that "Fetch Now" answers and leases are renewed
 FETCH_ACTION = "fetchmail"  # "Mail: Fetchmail Service"
 CHANNEL = "postroom_mailboxes"  # NOTIFY: a mailbox was changed, or somebody wants it fetched now
+RENEW_AFTER = timedelta(seconds=15)  # while one batch is read
+AT_ONCE = 8  # mailboxes that one scheduled action reads side by side
 
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=10), timedelta(minutes=15)
-LOGIN_PAUSE, LONGEST_LOGIN_PAUSE = timedelta(minutes=2), timedelta(hours=1)  # providers lock accounts out
+
+Done = TypeVar("Done")
 
 
 class LeaseLost(Exception):  # noqa: N818 - nobody's error: somebody else has the mailbox now
@@ -69,8 +76,10 @@ class MailboxFetch:
 
     mailbox_id: int
     taken: int = 0
+    recognised: int = 0  # were here already
     is_leased_elsewhere: bool = False  # somebody reads it at this moment; he was told to look now
     has_more: bool = False  # the budget ended before the mailbox did
+    warning: str = ""  # they were taken, and could not be marked, moved or deleted there
     trouble: str = ""
     trouble_kind: TroubleKind | None = None
 
@@ -79,7 +88,9 @@ class MailboxFetch:
             return f"{self.taken} mails taken, then: {self.trouble}"
         if self.is_leased_elsewhere:
             return "is being watched; told to look now"
-        return f"{self.taken} mails taken" + (", more to come" if self.has_more else "")
+        known = f", {self.recognised} were here already" if self.recognised else ""
+        more = ", more to come" if self.has_more else ""
+        return f"{self.taken} mails taken{known}{more}" + (f"; but {self.warning}" if self.warning else "")
 
 
 # ---- the lease
@@ -126,7 +137,7 @@ def fetch_now(ports: Ports, mailbox_id: int, *, holder: str = "") -> MailboxFetc
         with open_mailbox(ports, mailbox_id) as session:
             return fetch_round(ports, lease, session)
     except MailboxTrouble as trouble:
-        note_trouble(ports, lease, trouble)
+        note_trouble(ports, mailbox_id, trouble, holder=lease.holder)
         return MailboxFetch(mailbox_id=mailbox_id, trouble=trouble.text, trouble_kind=trouble.kind)
     finally:
         release_lease(lease)
@@ -172,6 +183,7 @@ def endpoint_of(ports: Ports, mailbox: Mailbox) -> MailboxEndpoint:
         verify_certificate=mailbox.verify_certificate,
         username=mailbox.username,
         password=password,
+        token_source=mailbox.token_source if mailbox.authentication == "token" else "",
         folder=mailbox.folder or "INBOX",
     )
 
@@ -184,70 +196,160 @@ def fetch_round(
     Trouble is noted with the mailbox. Raises `LeaseLost`, and errors of the database (then nothing is acknowledged that
     is not durable).
     """
-    give_up_at = ports.clock.now() + BUDGET
-    taken, limit = 0, BATCH_MAILS
+    round_ = _Round(ports, lease, session, is_over)
     try:
-        while True:
-            renew_lease(ports, lease)
-            batch = _fetch_batch(ports, lease, session, limit)
-            taken += batch.taken
-            has_more = batch.offered >= limit
-            limit = BATCH_MAILS + batch.refused  # what the server does not hand out is offered first next time, too
-            if not has_more or is_over() or ports.clock.now() >= give_up_at:
-                break
+        has_more = round_.run()
     except MailboxTrouble as trouble:
-        note_trouble(ports, lease, trouble)
-        return MailboxFetch(mailbox_id=lease.mailbox_id, taken=taken, trouble=trouble.text, trouble_kind=trouble.kind)
-    _note_success(ports, lease, taken)
-    return MailboxFetch(mailbox_id=lease.mailbox_id, taken=taken, has_more=has_more)
+        return round_.failed(trouble)
+    if round_.unsettled is not None:
+        note_unsettled(ports, lease.mailbox_id, round_.unsettled, holder=lease.holder, taken=round_.taken)
+        return round_.told(has_more=has_more, warning=round_.unsettled.text)
+    note_success(ports, lease.mailbox_id, round_.taken, holder=lease.holder)
+    return round_.told(has_more=has_more)
 
 
 @dataclass(slots=True)
 class _Batch:
     offered: int = 0
     refused: int = 0
-    taken: int = 0
     whole: list[int | str] = field(default_factory=list)
     too_large: list[int | str] = field(default_factory=list)
+    waiting: list[tuple[FetchedMail, Arrival]] = field(default_factory=list)
+    waiting_bytes: int = 0
 
 
-def _fetch_batch(ports: Ports, lease: Lease, session: MailboxSession, limit: int) -> _Batch:
-    mailbox = Mailbox.objects.get(pk=lease.mailbox_id)
-    how = _acknowledgement(mailbox)
-    largest = ports.configuration.max_message_size
-    batch = _Batch()
-    waiting: list[Arrival] = []
-    for mail in session.fetch_new(_cursor_of(mailbox), limit, largest):
-        batch.offered += 1
-        if mail.completeness is Completeness.REFUSED:
-            batch.refused += 1
-            continue
+class _Round:
+    """A round under way: what it has taken, and until when it may last."""
+
+    def __init__(self, ports: Ports, lease: Lease, session: MailboxSession, is_over: Callable[[], bool]) -> None:
+        self._ports = ports
+        self._lease = lease
+        self._session = session
+        self._is_over = is_over
+        self._ends_at = ports.clock.now() + BUDGET
+        self._renew_at = ports.clock.now()
+        self.taken = 0
+        self.recognised = 0
+        self.unsettled: MailboxTrouble | None = None  # mails were taken, and the server does not let us change them
+
+    def run(self) -> bool:
+        """Whether there is more."""
+        limit = BATCH_MAILS
+        while True:
+            renew_lease(self._ports, self._lease)
+            batch, is_whole = self._fetch_batch(limit)
+            has_more = not is_whole or batch.offered >= limit
+            limit = BATCH_MAILS + batch.refused  # what the server does not hand out is offered first next time, too
+            if not has_more or self._is_over() or self._is_late():
+                return has_more
+
+    def failed(self, trouble: MailboxTrouble) -> MailboxFetch:
+        note_trouble(self._ports, self._lease.mailbox_id, trouble, holder=self._lease.holder, taken=self.taken)
+        return replace(self.told(), trouble=trouble.text, trouble_kind=trouble.kind)
+
+    def told(self, *, has_more: bool = False, warning: str = "") -> MailboxFetch:
+        return MailboxFetch(
+            mailbox_id=self._lease.mailbox_id,
+            taken=self.taken,
+            recognised=self.recognised,
+            has_more=has_more,
+            warning=warning,
+        )
+
+    def _is_late(self) -> bool:
+        return self._ports.clock.now() >= self._ends_at
+
+    def _fetch_batch(self, limit: int) -> tuple[_Batch, bool]:
+        """The batch, and whether it was read to its end."""
+        mailbox = Mailbox.objects.get(pk=self._lease.mailbox_id)
+        how = acknowledgement_of(mailbox)
+        largest = self._ports.configuration.max_message_size
+        batch, is_whole = _Batch(), True
+        for mail in self._session.fetch_new(cursor_of(mailbox), limit, largest):
+            batch.offered += 1
+            if mail.completeness is Completeness.REFUSED:
+                batch.refused += 1
+            else:
+                self._put(batch, mailbox, mail, largest, how)
+            if self._is_late():  # it drips: what is here is kept, the rest comes in the next round
+                is_whole = False
+                break
+            self._keep_lease()
+        self._store(batch, mailbox, how)
+        if batch.whole or batch.too_large:
+            renew_lease(self._ports, self._lease)
+            self._acknowledge(mailbox, batch, how)
+            store_cursor(self._lease, self._session.cursor())
+        return batch, is_whole
+
+    def _put(self, batch: _Batch, mailbox: Mailbox, mail: FetchedMail, largest: int, how: Acknowledgement) -> None:
         (batch.whole if mail.completeness is Completeness.WHOLE else batch.too_large).append(mail.uid)
-        waiting.append(_arrival(mailbox, mail, largest))
-        if sum(len(arrival.raw) for arrival in waiting) >= BATCH_BYTES:
-            batch.taken += _accept(ports, waiting)
-            waiting = []
-    batch.taken += _accept(ports, waiting)
-    if batch.taken:
-        renew_lease(ports, lease)
-        _acknowledge(session, batch, how)
-        _store_cursor(lease, session.cursor())
-    return batch
+        arrival = _arrival(mailbox, mail, largest)
+        batch.waiting.append((mail, arrival))
+        batch.waiting_bytes += len(arrival.raw)
+        if batch.waiting_bytes >= BATCH_BYTES:
+            self._store(batch, mailbox, how)
+
+    def _keep_lease(self) -> None:
+        now = self._ports.clock.now()
+        if now >= self._renew_at:
+            renew_lease(self._ports, self._lease)
+            self._renew_at = now + RENEW_AFTER
+
+    def _store(self, batch: _Batch, mailbox: Mailbox, how: Acknowledgement) -> None:
+        """Durable, all or none; who lost the lease meanwhile stores nothing. What is here already is not stored again."""
+        if not batch.waiting:
+            return
+        validity = self._session.cursor().uidvalidity
+        try:
+            with transaction.atomic():
+                renew_lease(self._ports, self._lease)
+                known = recognise(mailbox.pk, validity, [(mail.uid, arrival.raw) for mail, arrival in batch.waiting])
+                fresh = [(mail, arrival) for mail, arrival in batch.waiting if str(mail.uid) not in known]
+                numbers = accept_messages(self._ports, [arrival for _, arrival in fresh])
+                is_settled = how.after is AfterFetch.NOTHING
+                taken = [
+                    TakenNow(
+                        uid=mail.uid,
+                        raw=arrival.raw,
+                        inbound_id=number,
+                        is_settled=is_settled or mail.completeness is not Completeness.WHOLE,
+                    )
+                    for (mail, arrival), number in zip(fresh, numbers, strict=True)
+                ]
+                remember(self._ports, mailbox.pk, validity, taken)
+        except OSError as error:
+            raise MailboxTrouble(
+                TroubleKind.STORAGE, f"mail cannot be stored here: {error.strerror or error}"
+            ) from error
+        self.taken += len(fresh)
+        self.recognised += len(known)
+        batch.waiting.clear()
+        batch.waiting_bytes = 0
+
+    def _acknowledge(self, mailbox: Mailbox, batch: _Batch, how: Acknowledgement) -> None:
+        """What is too large was taken by its header alone: the mail itself stays where it is. Where the server lets us change nothing,
+        the mails count as taken all the same, and the rest is left to the reconciliation."""
+        nothing = Acknowledgement(AfterFetch.NOTHING)
+        if batch.too_large:
+            self._session.acknowledge(batch.too_large, nothing)
+        if not batch.whole:
+            return
+        if self.unsettled is None and how.after is not AfterFetch.NOTHING:
+            try:
+                self._session.acknowledge(batch.whole, how)
+                settle(mailbox.pk, self._session.cursor().uidvalidity, batch.whole)
+            except MailboxTrouble as trouble:
+                if trouble.kind is not TroubleKind.FOLDER:
+                    raise
+                self.unsettled = trouble
+            else:
+                return
+        self._session.acknowledge(batch.whole, nothing)
 
 
-def _accept(ports: Ports, arrivals: list[Arrival]) -> int:
-    return len(accept_messages(ports, arrivals)) if arrivals else 0
-
-
-def _acknowledge(session: MailboxSession, batch: _Batch, how: Acknowledgement) -> None:
-    """What is too large was taken by its header alone: the mail itself stays where it is."""
-    if batch.whole:
-        session.acknowledge(batch.whole, how)
-    if batch.too_large:
-        session.acknowledge(batch.too_large, Acknowledgement(AfterFetch.NOTHING))
-
-
-def _acknowledgement(mailbox: Mailbox) -> Acknowledgement:
+def acknowledgement_of(mailbox: Mailbox) -> Acknowledgement:
+    """What is to happen there to what was taken. Raises `MailboxTrouble` for a setting that says nothing."""
     try:
         return Acknowledgement.read(mailbox.after_fetch)
     except ValueError as error:
@@ -290,43 +392,38 @@ def _unfolded_fields(header: bytes) -> list[bytes]:
     return fields
 
 
-def _cursor_of(mailbox: Mailbox) -> MailboxCursor:
+def cursor_of(mailbox: Mailbox) -> MailboxCursor:
+    """How far it has been read, as it is stored."""
     return MailboxCursor(
-        uidvalidity=mailbox.uid_validity, last_uid=mailbox.last_uid, seen_uidls=frozenset(mailbox.seen_uidls)
+        uidvalidity=mailbox.uid_validity,
+        last_uid=mailbox.last_uid,
+        seen_uidls=frozenset(mailbox.seen_uidls),
+        open_uids=frozenset(mailbox.open_uids),
+        old_before=mailbox.old_before,
+        old_up_to=mailbox.old_up_to,
     )
 
 
-def _store_cursor(lease: Lease, cursor: MailboxCursor) -> None:
-    stored = _held(lease).update(
-        uid_validity=cursor.uidvalidity, last_uid=cursor.last_uid, seen_uidls=sorted(cursor.seen_uidls)
-    )
-    if not stored:
+def store_cursor(lease: Lease, cursor: MailboxCursor) -> None:
+    """Raises `LeaseLost`. In a folder that was made anew nothing was left on purpose but what `MailboxCursor` says."""
+    if not _held(lease).update(**columns_of(cursor)):
         raise LeaseLost(lease.mailbox_id)
 
 
-# ---- health
+def columns_of(cursor: MailboxCursor) -> dict[str, object]:
+    """A cursor as the columns of a mailbox."""
+    is_floor_old = Case(When(uid_validity=cursor.uidvalidity, then=F("floor_uid")), default=Value(0))
+    return {
+        "floor_uid": is_floor_old,
+        "uid_validity": cursor.uidvalidity,
+        "last_uid": cursor.last_uid,
+        "seen_uidls": sorted(cursor.seen_uidls),
+        "open_uids": sorted(cursor.open_uids),
+        "old_up_to": cursor.old_up_to,
+    }
 
 
-def _note_success(ports: Ports, lease: Lease, taken: int) -> None:
-    now = ports.clock.now()
-    facts: dict[str, object] = {"fetched_at": now, "last_error": "", "error_count": 0}
-    if taken:
-        facts["last_message_at"] = now
-    _held(lease).update(**facts)
-
-
-def note_trouble(ports: Ports, lease: Lease, trouble: MailboxTrouble) -> None:
-    """Keep it with the mailbox, until a round goes well."""
-    code = f" [{trouble.response_code}]" if trouble.response_code else ""
-    _held(lease).update(
-        fetched_at=ports.clock.now(), last_error=f"{trouble.text}{code}"[:2000], error_count=F("error_count") + 1
-    )
-
-
-def pause_after(error_count: int, kind: TroubleKind | None) -> timedelta:
-    """How long to leave a mailbox alone after this many troubles in a row (1 or more)."""
-    first, longest = (LOGIN_PAUSE, LONGEST_LOGIN_PAUSE) if kind is TroubleKind.LOGIN else (FIRST_PAUSE, LONGEST_PAUSE)
-    return min(first * (1 << min(error_count - 1, 20)), longest)
+# ---- which, and when
 
 
 def watched_mailboxes() -> list[int]:
@@ -337,9 +434,11 @@ def watched_mailboxes() -> list[int]:
 
 
 def due_mailboxes(ports: Ports) -> list[int]:
-    """Those that nobody reads now and whose interval is over."""
+    """Those that nobody reads now, whose interval and whose pause are over."""
     now = ports.clock.now()
-    rows = Mailbox.objects.filter(Q(leased_until=None) | Q(leased_until__lt=now), is_active=True, is_confirmed=True)
+    is_free = Q(leased_until=None) | Q(leased_until__lt=now)
+    is_awake = Q(paused_until=None) | Q(paused_until__lte=now)
+    rows = Mailbox.objects.filter(is_free, is_awake, is_active=True, is_confirmed=True)
     return [row.pk for row in rows if _is_due(row, now)]
 
 
@@ -347,85 +446,31 @@ def _is_due(mailbox: Mailbox, now: datetime) -> bool:
     return mailbox.fetched_at is None or mailbox.fetched_at + timedelta(seconds=mailbox.interval_seconds) <= now
 
 
-# ---- Test & Confirm
+def fetch_due(ports: Ports, is_over: Callable[[], bool] = lambda: False) -> list[MailboxFetch]:
+    """One round on each that is due, side by side: one that hangs delays no other."""
+
+    def fetch(mailbox_id: int) -> MailboxFetch:
+        try:
+            return fetch_now(ports, mailbox_id)
+        except LeaseLost:
+            return MailboxFetch(mailbox_id=mailbox_id, is_leased_elsewhere=True)
+
+    return each_by_itself(due_mailboxes(ports), fetch, is_over)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MailboxTest:
-    """How far a test came. ``step`` is the last one tried; ``cause`` and ``cure`` are sentences, ``""`` when ``ok``."""
+def each_by_itself(ids: list[int], do: Callable[[int], Done], is_over: Callable[[], bool]) -> list[Done]:
+    """Do it to each mailbox, `AT_ONCE` at a time, in threads with connections of their own. Raises what the first one raised."""
+    if len(ids) < 2:
+        return [do(one) for one in ids if not is_over()]
 
-    ok: bool
-    step: str
-    cause: str = ""
-    cure: str = ""
+    def alone(one: int) -> list[Done]:
+        try:
+            return [] if is_over() else [do(one)]
+        finally:
+            connections.close_all()  # this thread's own
 
-
-def test_mailbox(ports: Ports, mailbox_id: int, *, confirm: bool = True, leave_old_mail: bool = False) -> MailboxTest:
-    """Connect, encrypt, log in and open the folder. A success confirms the mailbox, so that it is fetched from now on.
-
-    With ``leave_old_mail`` the cursor moves to the end: what lies there now is never taken.
-    """
-    mailbox = Mailbox.objects.get(pk=mailbox_id)
-    try:
-        with open_mailbox(ports, mailbox_id) as session:
-            session.open()
-            _acknowledgement(mailbox)
-            end = session.end() if leave_old_mail else None
-    except MailboxTrouble as trouble:
-        return MailboxTest(ok=False, step=_STEPS[trouble.kind], cause=trouble.text, cure=_cure(mailbox, trouble.kind))
-    facts: dict[str, object] = {"last_error": "", "error_count": 0}
-    if confirm:
-        facts["is_confirmed"] = True
-    if end is not None:
-        facts |= {"uid_validity": end.uidvalidity, "last_uid": end.last_uid, "seen_uidls": sorted(end.seen_uidls)}
-    Mailbox.objects.filter(pk=mailbox_id).update(**facts)
-    call_watchers()
-    return MailboxTest(ok=True, step="folder")
-
-
-test_mailbox.__test__ = False  # type: ignore[attr-defined]  # pytest takes it for one of its own
-
-_STEPS = {
-    TroubleKind.CONNECT: "connect",
-    TroubleKind.TLS: "encryption",
-    TroubleKind.LOGIN: "login",
-    TroubleKind.UNAVAILABLE: "login",
-    TroubleKind.PROTOCOL: "connect",
-    TroubleKind.TIMEOUT: "connect",
-    TroubleKind.FOLDER: "folder",
-}
-
-_CURES = {
-    TroubleKind.CONNECT: "Check host and port, and that a firewall lets connections out: IMAP 993 (143), POP3 995 (110).",
-    TroubleKind.TLS: "Check the kind of encryption for this port: TLS on 993 and 995, STARTTLS on 143 and 110; "
-    "if the server's certificate is its own, allow that for this mailbox.",
-    TroubleKind.LOGIN: "Check user name and password, and that IMAP or POP3 is switched on for the account.",
-    TroubleKind.UNAVAILABLE: "The server asks for patience: too many connections or logins, or maintenance. Try again later.",
-    TroubleKind.PROTOCOL: "Something else answers on this port: check host, port and protocol.",
-    TroubleKind.TIMEOUT: "The server does not answer in time: check the port and the kind of encryption, or try again later.",
-    TroubleKind.FOLDER: "Check the name of the folder, that it exists, and what is to happen with mails after fetching.",
-}
-
-_LOGIN_CURES = {
-    "gmail.com": "Google wants an app password (account with 2-step verification) or OAuth, not the account's password; "
-    "IMAP must be on in Gmail's settings, and in Google Workspace for the organisation.",
-    "googlemail.com": "Google wants an app password (account with 2-step verification) or OAuth, not the account's password.",
-    "office365.com": "Microsoft 365 wants OAuth: passwords are switched off for IMAP and POP3. "
-    "IMAP must be on for the mailbox in the admin centre.",
-    "outlook.com": "Outlook.com wants OAuth or an app password (with two-step verification); IMAP must be on in its settings.",
-    "yahoo.com": "Yahoo wants an app password, made in the account's security settings.",
-    "icloud.com": "iCloud wants an app-specific password, made at account.apple.com.",
-    "me.com": "iCloud wants an app-specific password, made at account.apple.com.",
-}
-
-
-def _cure(mailbox: Mailbox, kind: TroubleKind) -> str:
-    if kind is TroubleKind.LOGIN:
-        host = mailbox.host.lower().rstrip(".")
-        for domain, cure in _LOGIN_CURES.items():
-            if host == domain or host.endswith(f".{domain}"):
-                return cure
-    return _CURES[kind]
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="mailbox-round") as pool:
+        return [done for several in pool.map(alone, ids) for done in several]
 
 
 def summary(rounds: Iterable[MailboxFetch]) -> str:

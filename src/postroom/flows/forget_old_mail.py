@@ -14,13 +14,18 @@ from datetime import datetime, timedelta
 from django.db import connection, models, transaction
 
 from postroom.core.terms.states import DeliveryState, InboundState
+from postroom.flows.forget_bounces import forget_bounces
 from postroom.flows.ports import Ports
 from postroom.flows.settings import parameters
+from postroom.flows.suppress_address import end_expired
 from postroom.store.models import (
     Alarm,
     Delivery,
     InboundMessage,
+    IngressReceipt,
     LetterboxMail,
+    LoopHold,
+    LoopPermit,
     OutgoingMail,
     RawMail,
     RefusalNotice,
@@ -33,6 +38,7 @@ from postroom.store.queries.blobs import named
 BATCH = 1000
 LEAST_DELIVERY_DAYS = 35  # blacklist rules look back a month
 REFUSAL_DAYS = 7
+RECEIPT_DAYS = 7  # an Idempotency-Key is known for so long
 BLOB_REST = timedelta(days=1)  # longer than any transaction between putting a blob and naming it in a row
 PREFIXES = tuple(f"{number:02x}" for number in range(256))
 
@@ -68,10 +74,17 @@ def forget_old_mail(ports: Ports, is_over: Callable[[], bool] = lambda: False) -
         "seen marks": lambda: _forget(SeenMail.objects.filter(seen_at__lt=mail), is_over),
         "runs": lambda: _forget(ScheduledRun.objects.filter(started_at__lt=log, finished_at__isnull=False), is_over),
         "setting changes": lambda: _forget(SettingChange.objects.filter(changed_at__lt=log), is_over),
+        "loop holds": lambda: _forget(LoopHold.objects.filter(ended_at__lt=log), is_over),
+        "loop permits": lambda: _forget(LoopPermit.objects.filter(until__lt=log), is_over),
         "alarms": lambda: _forget(Alarm.objects.filter(ended_at__lt=log), is_over),
+        "ingress receipts": lambda: _forget(
+            IngressReceipt.objects.filter(created_at__lt=now - timedelta(days=RECEIPT_DAYS)), is_over
+        ),
         "refusal notices": lambda: _forget(
             RefusalNotice.objects.filter(sent_on__lt=(now - timedelta(days=REFUSAL_DAYS)).date()), is_over
         ),
+        "suppressions over": lambda: _end_suppressions(ports, is_over),
+        "bounces": lambda: forget_bounces(before("retention.bounce_days", LEAST_DELIVERY_DAYS), is_over),
         "failed jobs": lambda: _forget_jobs(log),
         "blobs": lambda: _forget_blobs(ports, now, is_over),
     }
@@ -141,6 +154,16 @@ def _forget(old: models.QuerySet[models.Model], is_over: Callable[[], bool]) -> 
 def _delete(rows: models.QuerySet[models.Model]) -> int:
     """How many of these rows went (what went with them is not counted)."""
     return rows.delete()[1].get(rows.model._meta.label, 0)
+
+
+def _end_suppressions(ports: Ports, is_over: Callable[[], bool]) -> int:
+    ended = 0
+    while not is_over():
+        step = end_expired(ports, BATCH)
+        ended += step
+        if step < BATCH:
+            break
+    return ended
 
 
 def _forget_jobs(before: datetime) -> int:

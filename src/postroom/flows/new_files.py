@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from postroom.core.mime.composing import OutgoingAttachment
 from postroom.flows.ports import Ports
-from postroom.store.models import Attachment, Message
+from postroom.store.models import Attachment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +31,10 @@ def inline_file(picture: OutgoingAttachment) -> NewFile:
     )
 
 
-def attachment_row(ports: Ports, message: Message, file: NewFile) -> Attachment:
+def attachment_row(ports: Ports, message: int, file: NewFile) -> Attachment:
     """The row to be written; the bytes are kept already."""
     return Attachment(
-        message=message,
+        message_id=message,
         name=file.name[:255],
         content_type=file.content_type[:255],
         size=len(file.content),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -10,8 +10,10 @@ from typing import Protocol
 from postroom.core.delivery.probing import Probe, ProbeOrder
 from postroom.core.delivery.tracking import HookPost, HookReading, HookRefusal
 from postroom.core.delivery.wire import ApiCheck, ApiEndpoint
+from postroom.core.routing.authenticity import ArrivedMail, Authenticity
 from postroom.core.terms.configuration import Configuration
 from postroom.core.terms.envelopes import Envelope
+from postroom.core.terms.ingress import InboundReading
 from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxSession
 from postroom.core.terms.secret import Secret
 from postroom.core.terms.templates import Values
@@ -153,11 +155,30 @@ class Providers(Protocol):
     def read_post(self, provider: str, post: HookPost, signing: Secret) -> HookReading | HookRefusal:
         """A request of a provider's, proven and read. Raises OSError or ValueError when a certificate cannot be had."""
 
+    def read_inbound(self, provider: str, post: HookPost, secret: Secret, address: str) -> InboundReading | HookRefusal:
+        """Mail that a provider hands in at ``address``, proven and read. Raises OSError or ValueError when a piece cannot be had now."""
+
     def confirm(self, address: str) -> None:
         """Ask an address that a proven request named. Raises OSError, ValueError."""
 
     def check(self, endpoint: ApiEndpoint) -> ApiCheck:
         """Whether the key opens the door, without sending anything. Never raises."""
+
+
+class Senders(Protocol):
+    """Checks who sent a mail, beside the caller's work. Never raises; each mail within its ``seconds``."""
+
+    def waiting(self) -> int:
+        """How many are being checked, or are done and were not given yet."""
+
+    def take(self, mails: Mapping[int, ArrivedMail], *, seconds: float) -> None:
+        """Begin to check these."""
+
+    def finished(self, *, wait: float) -> Mapping[int, Authenticity]:
+        """What is done, given once; waits ``wait`` seconds at most for all to be done."""
+
+    def check(self, mail: ArrivedMail, *, seconds: float) -> Authenticity:
+        """One, now. It waits for the network."""
 
 
 class ClientCertificateFacts(Protocol):
@@ -203,6 +224,7 @@ class Ports:
     mail_hosts: MailHosts
     text_records: TextRecords
     providers: Providers
+    senders: Senders
     mailbox_session: Callable[[MailboxEndpoint], MailboxSession]
     probe_server: Callable[[ProbeOrder], Probe]
     tokens: TokenSource

@@ -11,6 +11,7 @@ from postroom.core.mime.parsing import parse
 from postroom.core.reports.delivery_reports import Action, DeliveryReport, ReportedAddress, ReportKind
 from postroom.core.reports.reading import read_report
 from postroom.core.routing.automatic import read_machine_signs
+from postroom.core.terms.addresses import split_normal
 
 _KINDS = {
     ReportKind.BOUNCE: "bounce",
@@ -18,14 +19,18 @@ _KINDS = {
     ReportKind.RECEIPT: "receipt",
     ReportKind.COMPLAINT: "complaint",
     ReportKind.MDN: "mdn",
-    ReportKind.NOTICE: "ordinary",  # feedback that blames nobody asks for nothing
+    ReportKind.NOTICE: "complaint",  # feedback too: the reason tells that nobody complained
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadRecipient:
-    """One recipient of a report. ``reason`` is whose fault it is (`Blame`), ``""`` for a success; ``verdict`` is
-    permanent, transient, none (no failure) or unwanted (a complaint)."""
+    """One recipient of a report.
+
+    ``address`` is the one that failed, ``original_address`` whom the mail was sent to where it was forwarded to somebody else's,
+    else ``""``. ``reason`` is a code of the taxonomy and ``verdict`` whose fault it is (`Blame`); both ``""``
+    for a success. ``permanence`` is permanent, transient, or none where nothing failed.
+    """
 
     address: str
     action: str
@@ -33,6 +38,8 @@ class ReadRecipient:
     reply: str
     reason: str
     verdict: str
+    permanence: str
+    original_address: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,22 +71,25 @@ def read_mail_as_report(raw: bytes) -> ReadMail:
 
 
 def _recipient(report: DeliveryReport, one: ReportedAddress) -> ReadRecipient:
-    is_complaint = report.kind is ReportKind.COMPLAINT
-    is_trouble = is_complaint or one.action in (Action.FAILED, Action.DELAYED)
+    is_feedback = report.kind in (ReportKind.COMPLAINT, ReportKind.NOTICE)
+    is_trouble = is_feedback or one.action in (Action.FAILED, Action.DELAYED)
+    address = _spoken_of(one)
     return ReadRecipient(
-        address=one.address or one.final_address,
+        address=address,
         action=one.action,
         status=one.status,
         reply=one.reply,
-        reason=one.blame if is_trouble else "",
-        verdict="unwanted" if is_complaint else _verdict(one),
+        reason=one.reason if is_trouble else "",
+        verdict=one.blame if is_trouble else "",
+        permanence=one.permanence,
+        original_address=one.address if one.address != address else "",
     )
 
 
-def _verdict(one: ReportedAddress) -> str:
-    """A failure with a status 4.y.z was given up by its server, but may succeed another day (RFC 3463 2)."""
-    if one.action is Action.DELAYED:
-        return "transient"
-    if one.action is not Action.FAILED:
-        return "none"
-    return "transient" if one.status.startswith("4") else "permanent"
+def _spoken_of(one: ReportedAddress) -> str:
+    """Where it was forwarded to, when that is somebody else's; an alias within the same domain is the address itself."""
+    here, there = split_normal(one.address)[1], split_normal(one.final_address)[1]
+    if not here or not there:
+        return one.address or one.final_address
+    is_within = "." not in there or there == here or there.endswith(f".{here}")
+    return one.address if is_within else one.final_address

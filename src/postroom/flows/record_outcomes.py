@@ -25,6 +25,7 @@ from postroom.core.delivery.wire import WireOutcome
 from postroom.core.terms.reasons import because
 from postroom.core.terms.states import DeliveryState, Lane, NotificationState
 from postroom.flows.deliver_mail import Shelf, Ticket, tell_pages
+from postroom.flows.note_bounces import note_refusals
 from postroom.flows.ports import Ports
 from postroom.flows.reserve_sending import give_back
 from postroom.flows.settings import parameters
@@ -65,6 +66,7 @@ def record_outcomes(
         mine = [one for one in judged if one[0].delivery_id in written]
         claims.note_attempts([_attempt(*one, now) for one in mine if not one[2].is_server_trouble])
         claims.mark_notifications([mark for one in mine if (mark := _notification(one[0], one[2])) is not None])
+        note_refusals(ports, ((ticket.delivery_id, outcome, found) for ticket, outcome, found in mine))
         tell_pages(written)
         slowed = slow_down([(ticket.domain, outcome) for ticket, outcome, _ in mine if not outcome.is_accepted], now)
         give_back(place for one in mine if one[0].reserved for place in _unused(*one))

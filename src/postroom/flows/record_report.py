@@ -6,17 +6,20 @@ not failed; receipts and MDNs are kept as evidence and change no state.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import connection
-from django.db.models import F
 
 from postroom.core.reports.delivery_reports import Action, DeliveryReport, ReportedAddress, ReportKind
 from postroom.core.routing.verdicts import RecordReport
-from postroom.core.terms.states import DeliveryState, FailureType, NotificationState
+from postroom.core.terms.states import DeliveryState, FailureType
+from postroom.flows.bounce_evidence import Spoken, delivered_by, of_report
+from postroom.flows.note_bounces import note_bounces, note_signs_of_life
 from postroom.flows.ports import Ports
-from postroom.store.models import Contact, Delivery, Notification, ReportedRecipient
+from postroom.store.bulk import insert_rows
+from postroom.store.models import Delivery, Notification, ReportedRecipient
+from postroom.store.statements import ask
 
 _MAY_BOUNCE = (DeliveryState.SENDING, DeliveryState.SENT, DeliveryState.UNKNOWN, DeliveryState.BOUNCED)
 
@@ -30,43 +33,44 @@ class BookedReport:
 
 
 def record_reports(ports: Ports, reports: Sequence[BookedReport]) -> None:
-    """Inside the routing transaction; a few queries for each report that names deliveries of ours."""
-    for booked in reports:
-        _record(ports, booked)
+    """Inside the routing transaction; a flat number of statements for any number of reports."""
+    if not reports:
+        return
+    deliveries = _deliveries_of(reports)
+    cases = [(one, [deliveries[pk] for pk in one.decision.delivery_ids if pk in deliveries]) for one in reports]
+    insert_rows(ReportedRecipient, _REPORTED, [row for one, spoken_of in cases for row in _rows(one, spoken_of)])
+    _note_complaints([d for one, found in cases if one.decision.report.kind is ReportKind.COMPLAINT for d in found])
+    _note_bounces(ports, [bounce for one, found in cases for bounce in _bounces(one.decision.report, found)])
+    _hold_against(ports, cases)
+    _tell_pages([delivery.notification for delivery in deliveries.values() if delivery.notification])
 
 
-def _record(ports: Ports, booked: BookedReport) -> None:
-    report = booked.decision.report
-    deliveries = list(
-        Delivery.objects.select_for_update(of=("self",))
-        .filter(pk__in=booked.decision.delivery_ids)
-        .select_related("notification__message")
-        .order_by("id")
-    )
-    rows = [_row(booked.inbound_id, deliveries, one) for one in report.recipients]
-    ReportedRecipient.objects.bulk_create(rows)
-    for delivery in deliveries:
-        match report.kind:
-            case ReportKind.BOUNCE:
-                _bounce(ports, delivery, report)
-            case ReportKind.COMPLAINT:
-                _change([delivery.pk], state=DeliveryState.COMPLAINED)
-            case ReportKind.DELAYED | ReportKind.RECEIPT | ReportKind.MDN | ReportKind.NOTICE:
-                pass  # kept as evidence
-    _tell_pages([delivery.notification for delivery in deliveries if delivery.notification])
+def _deliveries_of(reports: Sequence[BookedReport]) -> Mapping[int, Delivery]:
+    numbers = {pk for one in reports for pk in one.decision.delivery_ids}
+    if not numbers:
+        return {}
+    rows = Delivery.objects.select_for_update(of=("self",)).filter(pk__in=numbers)
+    return {row.pk: row for row in rows.select_related("notification__message").order_by("id")}
 
 
-def _row(inbound_id: int, deliveries: Sequence[Delivery], one: ReportedAddress) -> ReportedRecipient:
-    delivery = _delivery_of(deliveries, one)
-    return ReportedRecipient(
-        inbound_id=inbound_id,
-        delivery=delivery,
-        address=one.address[:320],
-        action=one.action,
-        status=one.status[:12],
-        reply=one.reply,
-        blame=one.blame,
-    )
+_REPORTED = ("inbound_id", "delivery_id", "address", "action", "status", "reply", "blame", "reason")
+
+
+def _rows(booked: BookedReport, deliveries: Sequence[Delivery]) -> list[tuple[object, ...]]:
+    found: list[tuple[object, ...]] = []
+    for one in booked.decision.report.recipients:
+        delivery = _delivery_of(deliveries, one)
+        number = delivery.pk if delivery else None
+        said = (
+            one.address[:320],
+            one.action,
+            one.status[:12],
+            one.reply,
+            str(one.blame) if one.reason else "",
+            one.reason,
+        )
+        found.append((booked.inbound_id, number, *said))
+    return found
 
 
 def _delivery_of(deliveries: Sequence[Delivery], one: ReportedAddress) -> Delivery | None:
@@ -77,26 +81,29 @@ def _delivery_of(deliveries: Sequence[Delivery], one: ReportedAddress) -> Delive
     return deliveries[0] if len(deliveries) == 1 else None
 
 
-def _bounce(ports: Ports, delivery: Delivery, report: DeliveryReport) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bounce:
+    delivery: Delivery
+    reason: str
+    blame: str
+
+
+def _bounces(report: DeliveryReport, deliveries: Sequence[Delivery]) -> list[_Bounce]:
+    """The deliveries that this report says have failed."""
+    if report.kind is not ReportKind.BOUNCE:
+        return []  # delayed ones, receipts and notices are kept as evidence
     failed = [one for one in report.recipients if one.action is Action.FAILED]
-    mine = [one for one in failed if one.address == delivery.to_address.lower()] or failed
-    if delivery.state not in _MAY_BOUNCE or (report.recipients and not mine):
-        return
-    reason = _reason(mine, report)
-    _change(
-        [delivery.pk],
-        state=DeliveryState.BOUNCED,
-        failure_type=FailureType.MAIL_BOUNCE,
-        failure_reason=reason,
-        blame=mine[0].blame if mine else "",
-        finished_at=ports.clock.now(),
-    )
-    if delivery.notification_id is None or delivery.notification is None:
-        return
-    Notification.objects.filter(pk=delivery.notification_id).exclude(state=NotificationState.CANCELED).update(
-        state=NotificationState.BOUNCE, failure_type=FailureType.MAIL_BOUNCE, failure_reason=reason
-    )
-    Contact.objects.filter(pk=delivery.notification.contact_id).update(bounce_count=F("bounce_count") + 1)
+    found = []
+    for delivery in deliveries:
+        ours = delivery.to_address.lower()
+        named = [one for one in report.recipients if ours in (one.address, one.final_address)]
+        mine = [one for one in named if one.action is Action.FAILED] if named or len(deliveries) > 1 else failed
+        if delivery.state not in _MAY_BOUNCE or (report.recipients and not mine):
+            continue
+        found.append(
+            _Bounce(delivery=delivery, reason=_reason(mine, report), blame=str(mine[0].blame or "") if mine else "")
+        )
+    return found
 
 
 def _reason(failed: Sequence[ReportedAddress], report: DeliveryReport) -> str:
@@ -105,12 +112,63 @@ def _reason(failed: Sequence[ReportedAddress], report: DeliveryReport) -> str:
     return "\n".join(part for part in said if part) or report.text or "The mail came back without a reason."
 
 
-def _change(delivery_ids: Collection[int], **values: object) -> None:
-    Delivery.objects.filter(pk__in=delivery_ids).update(claimed_by="", lease_until=None, **values)
+def _note_complaints(deliveries: Sequence[Delivery]) -> None:
+    if deliveries:
+        Delivery.objects.filter(pk__in=[one.pk for one in deliveries]).update(
+            state=DeliveryState.COMPLAINED, claimed_by="", lease_until=None
+        )
+
+
+_BOUNCED = """
+UPDATE postroom_delivery AS delivery
+   SET state = 'bounced', failure_type = %s::text, failure_reason = new.reason, blame = new.blame,
+       finished_at = %s::timestamptz, claimed_by = '', lease_until = NULL
+  FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS new(id, reason, blame)
+ WHERE delivery.id = new.id
+"""
+_NOTIFIED = """
+UPDATE postroom_notification AS notification
+   SET state = 'bounce', failure_type = %s::text, failure_reason = new.reason
+  FROM unnest(%s::bigint[], %s::text[]) AS new(id, reason)
+ WHERE notification.id = new.id AND notification.state <> 'canceled'
+"""
+
+
+def _note_bounces(ports: Ports, bounces: Sequence[_Bounce]) -> None:
+    """Deliveries and their notifications."""
+    if not bounces:
+        return
+    last = {one.delivery.pk: one for one in bounces}  # of two reports on one delivery the later one's words stay
+    rows = list(last.values())
+    numbers, reasons, blames = [b.delivery.pk for b in rows], [b.reason for b in rows], [b.blame for b in rows]
+    ask(_BOUNCED, [FailureType.MAIL_BOUNCE.value, ports.clock.now(), numbers, reasons, blames])
+    told = [(b.delivery.notification_id, b.reason) for b in rows if b.delivery.notification_id is not None]
+    if told:
+        ask(_NOTIFIED, [FailureType.MAIL_BOUNCE.value, [pk for pk, _ in told], [reason for _, reason in told]])
+
+
+def _hold_against(ports: Ports, cases: Sequence[tuple[BookedReport, Sequence[Delivery]]]) -> None:
+    """What it says of the addresses: evidence against them, or that they live. ``Delivery.state`` is still that of before."""
+    spoken = [(one.inbound_id, one.decision.report, [_spoken(row) for row in found]) for one, found in cases]
+    note_bounces(ports, [one for inbound_id, report, about in spoken for one in of_report(inbound_id, report, about)])
+    arrived = {address: None for _, report, about in spoken for address in delivered_by(report, about)}
+    note_signs_of_life(ports, arrived, by="delivered")
+
+
+def _spoken(delivery: Delivery) -> Spoken:
+    return Spoken(
+        delivery_id=delivery.pk,
+        company_id=delivery.company_id,
+        address=delivery.to_address,
+        state=delivery.state,
+        contact_id=delivery.notification.contact_id if delivery.notification else None,
+    )
 
 
 def _tell_pages(notifications: Sequence[Notification]) -> None:
     """The pages of the records, and the first pages of the authors (O-99)."""
+    if not notifications:
+        return
     records = {f"record:{record_id}" for one in notifications if (record_id := one.message.record_id) is not None}
     authors = {f"author:{one.author_id}" for one in notifications if one.author_id is not None}
     with connection.cursor() as cursor:

@@ -10,10 +10,9 @@ say nothing: the provider hears that all is well. No network inside the transact
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from django.db import OperationalError, connection, transaction
@@ -22,6 +21,7 @@ from django.db.models import Q
 from postroom.core.delivery.providers import PROVIDERS
 from postroom.core.delivery.tracking import (
     NOTED,
+    EventKind,
     HookPost,
     HookReading,
     HookRefusal,
@@ -29,9 +29,12 @@ from postroom.core.delivery.tracking import (
     TrackingEvent,
     judge_events,
 )
+from postroom.core.terms.addresses import normalize
 from postroom.core.terms.secret import Secret
-from postroom.core.terms.states import NotificationState
+from postroom.core.terms.states import DeliveryState, NotificationState
 from postroom.core.tokens.addresses import TokenPurpose, read_token
+from postroom.flows.bounce_evidence import Happening, Spoken, of_event
+from postroom.flows.note_bounces import note_bounces, note_signs_of_life
 from postroom.flows.ports import Ports
 from postroom.store.models import DeliveryEvent, ProviderHook
 from postroom.store.tracking import (
@@ -55,6 +58,7 @@ class HookResult(StrEnum):
     TAKEN = "taken"
     FORGED = "forged"  # no such address, or not signed by whom it should be
     UNREADABLE = "unreadable"
+    TOO_LARGE = "too_large"  # a mail that was handed in
     LATER = "later"  # our trouble: told again, please
 
 
@@ -155,14 +159,45 @@ def _record(ports: Ports, server_id: int, events: Sequence[TrackingEvent]) -> Re
         server_id,
         [_delivery_change(change, message_id) for _, change, message_id in changes],
         [one for row, change, _ in changes if (one := _notification_change(row, change)) is not None],
-        Counter(row.contact_id for row, change, _ in changes if change.bounces and row.contact_id is not None),
     )
     DeliveryEvent.objects.bulk_create(
         [_event_row(number, event, ports) for number, mine in told.items() for event in mine if event.kind in NOTED],
         ignore_conflicts=True,
     )
+    _note_evidence(ports, changes, told)
     _tell_pages(row.record_id for row, change, _ in changes if change.is_changed)
     return Recorded(events=len(events), changed=sum(change.is_changed for _, change, _ in changes))
+
+
+def _note_evidence(
+    ports: Ports,
+    changes: Iterable[tuple[TrackedRow, TrackedChange, str]],
+    told: Mapping[int, Sequence[TrackingEvent]],
+) -> None:
+    """Of deliveries that bounced or were complained about just now, what speaks against the address; and whose mail arrived."""
+    now = ports.clock.now()
+    happenings: list[Happening] = []
+    arrived: dict[str, datetime | None] = {}
+    for row, change, _ in changes:
+        state = change.fact.state
+        spoken = Spoken(
+            delivery_id=row.fact.id,
+            company_id=row.company_id,
+            address=row.to_address,
+            state=row.fact.state,
+            contact_id=row.contact_id,
+        )
+        wanted: tuple[EventKind, ...] = ()
+        if change.bounces:
+            wanted = (EventKind.BOUNCED, EventKind.REJECTED)
+        elif state is DeliveryState.COMPLAINED and row.fact.state is not DeliveryState.COMPLAINED:
+            wanted = (EventKind.COMPLAINED,)
+        found = [of_event(spoken, one, now) for one in told[row.fact.id] if one.kind in wanted]
+        happenings += [one for one in found if one is not None]
+        if state is DeliveryState.SENT and change.fact.confirmed_at != row.fact.confirmed_at:
+            arrived[normalize(row.to_address)] = change.fact.confirmed_at
+    note_bounces(ports, happenings)
+    note_signs_of_life(ports, arrived, by="delivered")
 
 
 def _keepable(event: TrackingEvent) -> TrackingEvent:

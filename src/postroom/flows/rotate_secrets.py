@@ -20,6 +20,7 @@ from postroom.flows.access import require_house
 from postroom.flows.ports import Ports
 from postroom.store.models import (
     DkimKey,
+    InboundHook,
     LetterboxMail,
     Mailbox,
     Member,
@@ -37,6 +38,8 @@ SEALED: tuple[tuple[type[models.Model], str], ...] = (
     (DkimKey, "private_key"),
     (ProviderHook, "token"),
     (ProviderHook, "signing_secret"),
+    (InboundHook, "token"),
+    (InboundHook, "signing_secret"),
 )
 BATCH = 100
 

@@ -10,27 +10,34 @@ the first one is committed.
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 
 from postroom.core.mime.parsed import ParsedMail
 from postroom.core.mime.parsing import parse
+from postroom.core.routing.authenticity import authenticity_from_json
+from postroom.core.routing.claims import believed
 from postroom.core.routing.deciding import decide
 from postroom.core.routing.evidence import collect
-from postroom.core.routing.verdicts import AppendToRecord, CreateRecord, Verdict
+from postroom.core.routing.verdicts import AppendToRecord, CreateRecord, Refuse, Verdict
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.states import Door, InboundState
 from postroom.flows.apply_verdict import Decided, apply_verdicts
+from postroom.flows.note_holds import note_holds
 from postroom.flows.ports import Ports
+from postroom.flows.prove_senders import prove_waiting
 from postroom.flows.settings import parameters
 from postroom.store.models import InboundMessage
+from postroom.store.queries.inbound_queue import Waiting, claim_waiting
 from postroom.store.queries.loop_counts import Tally
 from postroom.store.queries.routing_facts import Case, look_up
+from postroom.store.statements import ask
 
 MOST_ATTEMPTS = 5
 BATCH = 100
@@ -43,7 +50,7 @@ _log = logging.getLogger(__name__)
 class Read:
     """A claimed mail that was read."""
 
-    row: InboundMessage
+    row: Waiting
     mail: ParsedMail
     case: Case
 
@@ -53,9 +60,11 @@ def route_waiting(ports: Ports, limit: int = BATCH) -> int:
 
     Raises only what a lost database raises.
     """
+    prove_waiting(ports, limit)
     try:
         with transaction.atomic():
-            return _route_batch(ports, _claim(ports, limit))
+            taken = _route_batch(ports, claim_waiting(ports.clock.now(), limit))
+        return taken or min(ports.senders.waiting(), 1)  # what is being checked waits too
     except (OperationalError, InterfaceError):
         raise
     except Exception:
@@ -63,21 +72,34 @@ def route_waiting(ports: Ports, limit: int = BATCH) -> int:
     return _route_one_by_one(ports, limit)
 
 
-def read_mail(ports: Ports, row: InboundMessage, raw: bytes) -> Read:
+def read_mail(ports: Ports, row: Waiting, raw: bytes) -> Read:
     """Parse and collect: pure but for the row it reads."""
     mail = parse(raw)
-    door = Door(row.door)
-    envelope = Envelope(mail_from=row.mail_from, rcpt_to=tuple(row.rcpt_to)) if row.rcpt_to else None
+    envelope = Envelope(mail_from=row.mail_from, rcpt_to=row.rcpt_to) if row.rcpt_to else None
     evidence = collect(
         mail,
         envelope,
-        door,
+        row.door,
         keys=ports.address_keys,
         size=len(raw),
         content_digest=hashlib.sha256(_OWN_TRACE.sub(b"", raw, count=1)).hexdigest(),
         our_mark=ports.our_mark,
+        authenticity=authenticity_from_json(json.loads(row.authentication) if row.authentication else None),
     )
-    return Read(row=row, mail=mail, case=Case(inbound_id=row.pk, evidence=evidence, mailbox_id=row.mailbox_id))
+    return Read(row=row, mail=mail, case=Case(inbound_id=row.id, evidence=evidence, mailbox_id=row.mailbox_id))
+
+
+def waiting_of(row: InboundMessage) -> Waiting:
+    """A row that a person looks at, as the router would have claimed it, without its bytes."""
+    return Waiting(
+        id=row.pk,
+        door=Door(row.door),
+        mailbox_id=row.mailbox_id,
+        mail_from=row.mail_from,
+        rcpt_to=tuple(row.rcpt_to),
+        attempt_count=row.attempt_count,
+        authentication=json.dumps(row.authentication) if row.authentication is not None else None,
+    )
 
 
 def raw_of(ports: Ports, row: InboundMessage) -> bytes:
@@ -86,20 +108,10 @@ def raw_of(ports: Ports, row: InboundMessage) -> bytes:
     return bytes(stored.raw) if stored.raw is not None else ports.blobs.get(stored.sha256)
 
 
-def _claim(ports: Ports, limit: int) -> list[InboundMessage]:
-    rows = (
-        InboundMessage.objects.select_for_update(skip_locked=True, of=("self",))
-        .filter(state=InboundState.RECEIVED, due_at__lte=ports.clock.now())
-        .select_related("raw_mail")
-        .order_by("due_at", "id")
-    )
-    return list(rows[:limit])
-
-
-def _route_batch(ports: Ports, rows: Sequence[InboundMessage]) -> int:
+def _route_batch(ports: Ports, rows: Sequence[Waiting]) -> int:
     if not rows:
         return 0
-    batch = _independent([read_mail(ports, row, raw_of(ports, row)) for row in rows])
+    batch = _independent([read_mail(ports, row, _bytes_of(ports, row)) for row in rows])
     _claim_fingerprints(ports, batch)
     values = parameters(ports)
     book = look_up([read.case for read in batch], values, ports.clock.now())
@@ -109,9 +121,15 @@ def _route_batch(ports: Ports, rows: Sequence[InboundMessage]) -> int:
         facts = book.facts_for(read.case, tally)
         verdict = decide(read.case.evidence, facts)
         _count(tally, read, verdict)
+        facts = believed(read.case.evidence, facts)
         decided.append(Decided(row=read.row, mail=read.mail, evidence=read.case.evidence, facts=facts, verdict=verdict))
-    apply_verdicts(ports, decided)
+    apply_verdicts(ports, decided, values)
+    note_holds(ports, decided)
     return len(batch)
+
+
+def _bytes_of(ports: Ports, row: Waiting) -> bytes:
+    return row.raw if row.raw is not None else ports.blobs.get(row.sha256)
 
 
 def _independent(batch: Sequence[Read]) -> list[Read]:
@@ -132,7 +150,7 @@ def _independent(batch: Sequence[Read]) -> list[Read]:
 
 _CLAIM_FINGERPRINTS = """
 INSERT INTO postroom_seenmail (key, inbound_id, seen_at)
-SELECT key, inbound_id, %s FROM unnest(%s::text[], %s::bigint[]) AS new(key, inbound_id) ORDER BY key
+SELECT key, inbound_id, %s::timestamptz FROM unnest(%s::text[], %s::bigint[]) AS new(key, inbound_id) ORDER BY key
 ON CONFLICT (key) DO NOTHING
 """
 
@@ -144,8 +162,7 @@ def _claim_fingerprints(ports: Ports, batch: Sequence[Read]) -> None:
     a mail's own: one that is routed again stays itself.
     """
     keys = [read.case.evidence.fingerprint for read in batch]
-    with connection.cursor() as cursor:
-        cursor.execute(_CLAIM_FINGERPRINTS, [ports.clock.now(), keys, [read.row.pk for read in batch]])
+    ask(_CLAIM_FINGERPRINTS, [ports.clock.now(), keys, [read.row.id for read in batch]])
 
 
 def _count(tally: Tally, read: Read, verdict: Verdict) -> None:
@@ -155,6 +172,8 @@ def _count(tally: Tally, read: Read, verdict: Verdict) -> None:
                 tally.note_created(read.case.evidence, alias_id, kind)
             case AppendToRecord(record_id=record_id):
                 tally.note_appended(read.case.evidence, record_id)
+            case Refuse(answer=answer, may_answer=True):
+                tally.signs.note_refused(read.case.evidence, answer, read.row.id)
             case _:
                 pass
 
@@ -163,10 +182,10 @@ def _route_one_by_one(ports: Ports, limit: int) -> int:
     """Each in a transaction of its own; whose routing raises is put off, or given up as `failed`."""
     taken = 0
     for _ in range(limit):
-        row: InboundMessage | None = None
+        row: Waiting | None = None
         try:
             with transaction.atomic():
-                rows = _claim(ports, 1)
+                rows = claim_waiting(ports.clock.now(), 1)
                 if not rows:
                     break
                 row = rows[0]
@@ -181,18 +200,18 @@ def _route_one_by_one(ports: Ports, limit: int) -> int:
     return taken
 
 
-def _put_off(ports: Ports, row: InboundMessage, error: Exception) -> None:
+def _put_off(ports: Ports, row: Waiting, error: Exception) -> None:
     """Our fault, not the mail's: kept, tried again, and after the last try shown as `failed` with the error."""
     attempts = row.attempt_count + 1
     gives_up = attempts >= MOST_ATTEMPTS
     text = f"{type(error).__name__}: {error}"[:2000].replace("\0", "")
-    _log.error("routing failed", extra={"inbound": row.pk, "attempt": attempts, "error_type": type(error).__name__})
+    _log.error("routing failed", extra={"inbound": row.id, "attempt": attempts, "error_type": type(error).__name__})
     try:
-        InboundMessage.objects.filter(pk=row.pk, state=InboundState.RECEIVED).update(
+        InboundMessage.objects.filter(pk=row.id, state=InboundState.RECEIVED).update(
             attempt_count=attempts,
             error=text,
             state=InboundState.FAILED if gives_up else InboundState.RECEIVED,
             due_at=ports.clock.now() + _BACK_OFF[min(attempts, len(_BACK_OFF)) - 1],
         )
     except DatabaseError:
-        _log.exception("the failure could not be noted", extra={"inbound": row.pk})
+        _log.exception("the failure could not be noted", extra={"inbound": row.id})

@@ -20,10 +20,12 @@ from postroom.core.schedule.intervals import next_run, retry_after_failure
 from postroom.core.terms.states import DeliveryState
 from postroom.flows.access import require
 from postroom.flows.defer_job import defer_job
-from postroom.flows.fetch_mailbox import FETCH_ACTION, due_mailboxes, fetch_now, summary
+from postroom.flows.fetch_mailbox import FETCH_ACTION, fetch_due, summary
 from postroom.flows.forget_old_mail import forget_old_mail
 from postroom.flows.manage_keys import forget_retired_keys
+from postroom.flows.note_health import check_backlog, check_mailboxes
 from postroom.flows.ports import Ports
+from postroom.flows.reconcile_mailbox import reconcile_all
 from postroom.flows.resolve_destinations import resolve_destinations
 from postroom.flows.scheduled_messages import post_due
 from postroom.flows.slow_down import DESTINATIONS_ACTION
@@ -71,12 +73,19 @@ def _manage_queue(ports: Ports, _is_over: IsOver) -> str:
 
 
 def _fetch_mailboxes(ports: Ports, is_over: IsOver) -> str:
-    done = []
-    for mailbox_id in due_mailboxes(ports):
-        if is_over():
-            break
-        done.append(fetch_now(ports, mailbox_id))
-    return summary(done)
+    done = summary(fetch_due(ports, is_over))
+    troubled = check_mailboxes(ports)
+    check_backlog(ports)
+    return f"{done}; {troubled} silent or unread" if troubled else done
+
+
+def _reconcile(ports: Ports, is_over: IsOver) -> str:
+    parts = [f"mailbox {one.mailbox_id}: {one}" for one in reconcile_all(ports, is_over)]
+    waiting = check_backlog(ports)
+    return (
+        "; ".join([*parts, f"{waiting} accepted mails wait to be routed for over an hour"] if waiting else parts)
+        or "no mailboxes"
+    )
 
 
 def _resolve_destinations(ports: Ports, is_over: IsOver) -> str:
@@ -107,8 +116,16 @@ _TABLE = (
         key=FETCH_ACTION,
         name="Mail: Fetchmail Service",
         interval=timedelta(minutes=5),
-        help="Fetches from mailboxes that nobody watches; switched off, no mailbox is fetched from at all.",
+        help="Fetches from mailboxes that nobody watches, and raises an alarm for those that are silent or unread; switched off, no mailbox is "
+        "fetched from at all.",
         run=_fetch_mailboxes,
+    ),
+    Action(
+        key="reconciliation",
+        name="Mail: Reconciliation of mailboxes",
+        interval=timedelta(days=1),
+        help="Compares what lies in each mailbox on its server with what is here, and fetches what is missing.",
+        run=_reconcile,
     ),
     Action(
         key=DESTINATIONS_ACTION,

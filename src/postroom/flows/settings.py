@@ -11,6 +11,14 @@ from django.db import models, transaction
 from postroom.core.terms.addresses import normalize_domain
 from postroom.core.terms.parameters import PARAMETERS, ParameterError, Parameters
 from postroom.flows.access import company_ids, require, require_house
+from postroom.flows.keep_addresses import (
+    checked_alias,
+    checked_domain,
+    forget_retired,
+    forget_retired_domain,
+    keep_former_alias,
+    keep_former_domain,
+)
 from postroom.flows.ports import Ports
 from postroom.flows.server_values import server_values
 from postroom.flows.wake_queue import wake_for, wake_for_destination, wake_queue
@@ -34,6 +42,7 @@ _OF_THE_DOMAIN = {
     "mail.bounce.alias": "bounce_alias",
     "mail.default.from": "default_from",
 }
+_PLACE = ("protocol", "host", "username", "folder")  # of a mailbox: what its cursor belongs to
 _SEALED = {"password": "secret", "client_key": "client_key"}  # as it is given, and the column that keeps it
 
 
@@ -55,7 +64,7 @@ def set_parameter(ports: Ports, key: str, value: str, *, member: Member | None) 
     before = parameters(ports).text(key)
     Parameter.objects.update_or_create(key=key, defaults={"value": cleaned})
     if key in _OF_THE_DOMAIN and cleaned:
-        _write_to_default_domain(_OF_THE_DOMAIN[key], cleaned)
+        _write_to_default_domain(ports, _OF_THE_DOMAIN[key], cleaned)
     _record(ports, member, f"parameter {key}", before, cleaned)
     return cleaned
 
@@ -109,18 +118,31 @@ def limit_destination(ports: Ports, name: str, per_minute: int, *, member: Membe
 
 
 def save_mailbox(ports: Ports, values: Mapping[str, Any], *, member: Member | None) -> Mailbox:
-    """As `save_server`."""
-    mailbox: Mailbox = _save(ports, Mailbox, "mailbox", values, member)
+    """As `save_server`. One that is read from another place than before has to be tested, and begins anew there."""
+    with transaction.atomic():
+        before = Mailbox.objects.filter(pk=values.get("id") or 0).first()
+        mailbox: Mailbox = _save(ports, Mailbox, "mailbox", values, member)
+        if before is not None and any(getattr(before, name) != getattr(mailbox, name) for name in _PLACE):
+            anew: dict[str, Any] = {"is_confirmed": False, "confirmed_at": None, "floor_uid": 0, "old_before": None}
+            anew |= {"tested_at": None, "test_result": None, "last_error": "", "trouble": None, "error_count": 0}
+            anew |= {"uid_validity": 0, "last_uid": 0, "seen_uidls": [], "open_uids": [], "old_up_to": 0}
+            Mailbox.objects.filter(pk=mailbox.pk).update(**anew)
+            mailbox.refresh_from_db()
+        Mailbox.objects.filter(pk=mailbox.pk).update(paused_until=None)
     return mailbox
 
 
 def save_domain(ports: Ports, values: Mapping[str, Any], *, member: Member | None) -> AliasDomain:
-    """As `save_server`. The first domain becomes that of every company without one (D-11)."""
+    """As `save_server`. The first domain becomes that of every company without one (D-11); a former name stays, retired."""
     values = dict(values)
     if "name" in values:
         values["name"] = normalize_domain(values["name"])
+    before = AliasDomain.objects.filter(pk=values.get("id") or 0).first()
     with transaction.atomic():
-        domain: AliasDomain = _save(ports, AliasDomain, "alias domain", values, member)
+        if before is not None and before.name != values.get("name", before.name):
+            forget_retired_domain(values["name"], before.pk)
+        domain: AliasDomain = _save(ports, AliasDomain, "alias domain", checked_domain(values, before), member)
+        keep_former_domain(ports, before.name if before else "", domain)
         if AliasDomain.objects.count() == 1:
             Company.objects.filter(alias_domain=None).update(alias_domain=domain)
     return domain
@@ -128,13 +150,18 @@ def save_domain(ports: Ports, values: Mapping[str, Any], *, member: Member | Non
 
 def save_alias(ports: Ports, values: Mapping[str, Any], *, member: Member | None) -> Alias:
     """As `save_server`; ``follower_ids``: contacts that follow what it makes. A change of policy, defaults or kind makes it
-    untested again (D-14)."""
-    values = dict(values)
+    untested again (D-14). An address that is changed away from stays, retired."""
+    before = Alias.objects.filter(pk=values.get("id") or 0).first()
+    values = checked_alias(values, before)
     follower_ids = values.pop("follower_ids", None)
     if any(name in values for name in ("policy", "defaults", "kind", "kind_id")):
         values["status"] = "not_tested"
     with transaction.atomic():
+        if values.keys() & {"name", "domain", "domain_id"}:
+            forget_retired(*_place(values, before))
         alias: Alias = _save(ports, Alias, "alias", values, member)
+        if before is not None:
+            keep_former_alias(ports, before, alias)
         if follower_ids is not None:
             AliasFollower.objects.filter(alias=alias).exclude(contact_id__in=follower_ids).delete()
             AliasFollower.objects.bulk_create(
@@ -142,6 +169,17 @@ def save_alias(ports: Ports, values: Mapping[str, Any], *, member: Member | None
                 ignore_conflicts=True,
             )
     return alias
+
+
+def _place(values: Mapping[str, Any], before: Alias | None) -> tuple[str, int, int]:
+    """Name, domain and company that an alias is about to have."""
+    found = Alias(**{name: value for name, value in values.items() if name not in ("id", "status")})
+    old = before or found
+    return (
+        found.name or old.name,
+        found.domain_id or old.domain_id or 0,
+        found.company_id or old.company_id or 0,
+    )
 
 
 def save_template(ports: Ports, values: Mapping[str, Any], *, member: Member | None) -> MailTemplate:
@@ -216,7 +254,7 @@ def _plain(value: object) -> object:
     return value if isinstance(value, str | int | float | bool | dict | list | None) else str(value)
 
 
-def _write_to_default_domain(field: str, value: str) -> None:
+def _write_to_default_domain(ports: Ports, field: str, value: str) -> None:
     domain = AliasDomain.objects.filter(retired_at=None).first()
     if domain is None:
         if field != "name":
@@ -224,7 +262,12 @@ def _write_to_default_domain(field: str, value: str) -> None:
         domain = AliasDomain.objects.create(name=value)
         Company.objects.filter(alias_domain=None).update(alias_domain=domain)
         return
-    AliasDomain.objects.filter(pk=domain.pk).update(**{field: value})
+    former = domain.name
+    if field == "name" and value != former:
+        forget_retired_domain(value, domain.pk)
+    setattr(domain, field, value)
+    domain.save(update_fields=[field])
+    keep_former_domain(ports, former, domain)
 
 
 def _record(ports: Ports, member: Member | None, subject: str, before: object, after: object) -> None:

@@ -1,19 +1,29 @@
-"""What a person does with a mail that waits: route again, put it on a record, make one of it, refuse it."""
+"""What a person does with a mail that waits: route again, put it on a record, make one of it, refuse it, set it aside.
+
+One by one, or many: those that were chosen, or all that wait and match a wish, in batches that a page can follow.
+"""
 
 from __future__ import annotations
 
-from django.db import connection, transaction
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-from postroom.core.routing.verdicts import AppendToRecord, CreateRecord, Facts, Refuse, Verdict
+from django.db import connection, transaction
+from django.db.models import QuerySet
+
+from postroom.core.routing.claims import believed, is_mistrusted
+from postroom.core.routing.verdicts import AppendToRecord, CreateRecord, Discard, Facts, Refuse, Verdict
 from postroom.core.terms.reasons import because, catalogue
 from postroom.core.terms.states import InboundState
 from postroom.flows.access import require, visible_inbound, visible_records
 from postroom.flows.apply_verdict import Decided, apply_verdicts
 from postroom.flows.ports import Ports
-from postroom.flows.route_message import raw_of, read_mail
+from postroom.flows.route_message import raw_of, read_mail, waiting_of
 from postroom.flows.settings import parameters
-from postroom.store.models import InboundMessage, Member
+from postroom.flows.settle_loops import end_holds
+from postroom.store.models import InboundMessage, Member, RawMail
 from postroom.store.queries.loop_counts import Tally
+from postroom.store.queries.pages_inbound import InboundWish, matching
 from postroom.store.queries.routing_facts import look_up
 
 catalogue(
@@ -21,9 +31,13 @@ catalogue(
         "person.attached": "{person} put it on this record.",
         "person.created": "{person} made a record of it.",
         "person.refused": "{person} refused it.",
+        "person.discarded": "{person} set it aside: {why}",
     }
 )
 _SETTLED = (InboundState.ROUTED,)
+WAITING = (InboundState.HELD, InboundState.FAILED)  # what "all that match" may mean
+BATCH = 200
+LONGEST_WHY = 300  # characters
 
 
 class AlreadySettled(Exception):  # noqa: N818 (an answer to a person, not a fault)
@@ -34,10 +48,11 @@ class AlreadySettled(Exception):  # noqa: N818 (an answer to a person, not a fau
 def route_again(ports: Ports, inbound_id: int, *, member: Member | None) -> None:
     """Into the routers' queue once more, after a rule or a fault was mended. A mail that is on a record stays there."""
     row = _row(inbound_id, member)
+    end_holds(ports, [row.pk])
     row.state, row.attempt_count, row.error, row.due_at = InboundState.RECEIVED, 0, "", ports.clock.now()
-    row.save(update_fields=["state", "attempt_count", "error", "due_at"])
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify('postroom_inbound', ''), pg_notify('postroom_live', 'inbound')")
+    row.authentication = None  # rules about senders may have changed too
+    row.save(update_fields=["state", "attempt_count", "error", "due_at", "authentication"])
+    _wake_routers()
 
 
 @transaction.atomic
@@ -77,6 +92,74 @@ def refuse_held(ports: Ports, inbound_id: int, *, member: Member | None) -> None
     )
 
 
+@transaction.atomic
+def discard_held(ports: Ports, inbound_id: int, why: str, *, member: Member | None) -> None:
+    """It does nothing, its sender hears nothing, and it stays in the log with the reason. Raises ValueError without one."""
+    row = _row(inbound_id, member)
+    why = " ".join(why.replace("\0", "").split())[:LONGEST_WHY]
+    if not why:
+        raise ValueError("Say why, for those who ask later.")
+    _apply(ports, row, Discard(reasons=(because("person.discarded", person=_who(member), why=why),)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What became of many: how many were done, how many were left as they are, and where to go on (``None``: at the end)."""
+
+    done: int
+    left: int = 0
+    after: int | None = None
+
+
+def route_chosen_again(ports: Ports, inbound_ids: Sequence[int], *, member: Member | None) -> Settled:
+    """Those that are not on a record already, in one statement."""
+    require(member, "inbound")
+    ids = list(dict.fromkeys(inbound_ids))[:BATCH]
+    with transaction.atomic():
+        done = _back_to_the_routers(ports, visible_inbound(member).filter(pk__in=ids).exclude(state__in=_SETTLED))
+    return Settled(done=done, left=len(ids) - done)
+
+
+def settle_each(inbound_ids: Sequence[int], settle: Callable[[int], object], *, member: Member | None) -> Settled:
+    """Refuse or set aside each of those that were chosen, each in a transaction of its own."""
+    require(member, "inbound")
+    ids = list(dict.fromkeys(inbound_ids))[:BATCH]
+    done = 0
+    for inbound_id in ids:
+        try:
+            settle(inbound_id)
+        except (AlreadySettled, InboundMessage.DoesNotExist, RawMail.DoesNotExist):
+            continue
+        done += 1
+    return Settled(done=done, left=len(ids) - done)
+
+
+def route_matching_again(ports: Ports, wish: InboundWish, *, member: Member | None, after: int = 0) -> Settled:
+    """The next batch of all held and failed mails that match, oldest first, from the one after ``after`` on. A mail that is held again
+    is not met again: the walk goes by number."""
+    require(member, "inbound")
+    found = matching(visible_inbound(member).filter(state__in=WAITING), wish, after=after, most=BATCH)
+    with transaction.atomic():
+        rows = visible_inbound(member).filter(pk__in=found.ids, state__in=WAITING)
+        done = _back_to_the_routers(ports, rows)
+    return Settled(done=done, after=found.after)
+
+
+def _back_to_the_routers(ports: Ports, rows: QuerySet[InboundMessage]) -> int:
+    locked = list(rows.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
+    end_holds(ports, locked)
+    done = InboundMessage.objects.filter(pk__in=locked).update(
+        state=InboundState.RECEIVED, attempt_count=0, error="", due_at=ports.clock.now(), authentication=None
+    )
+    _wake_routers()
+    return done
+
+
+def _wake_routers() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify('postroom_inbound', ''), pg_notify('postroom_live', 'inbound')")
+
+
 def _row(inbound_id: int, member: Member | None) -> InboundMessage:
     row = visible_inbound(member).select_for_update(of=("self",)).select_related("raw_mail").get(pk=inbound_id)
     require(member, "inbound")
@@ -85,16 +168,24 @@ def _row(inbound_id: int, member: Member | None) -> InboundMessage:
     return row
 
 
-def _apply(ports: Ports, row: InboundMessage, decision: AppendToRecord | CreateRecord | Refuse) -> None:
-    read = read_mail(ports, row, raw_of(ports, row))
+def _apply(ports: Ports, row: InboundMessage, decision: AppendToRecord | CreateRecord | Refuse | Discard) -> None:
+    end_holds(ports, [row.pk])
+    waiting = waiting_of(row)
+    read = read_mail(ports, waiting, raw_of(ports, row))
     book = look_up([read.case], parameters(ports), ports.clock.now())
     facts: Facts = book.facts_for(read.case, Tally())
-    if isinstance(decision, Refuse) and (read.case.evidence.is_automatic or read.case.evidence.has_null_reverse_path):
+    evidence = read.case.evidence
+    if isinstance(decision, AppendToRecord | CreateRecord) and is_mistrusted(evidence, facts):
+        decision = replace(decision, unverified=True)  # a person says where it belongs, not who wrote it
+    facts = believed(evidence, facts)
+    if isinstance(decision, Refuse) and (
+        evidence.is_automatic or evidence.has_null_reverse_path or not evidence.authenticity.may_be_answered
+    ):
         decision = Refuse(
             answer=decision.answer, recipient=decision.recipient, may_answer=False, reasons=decision.reasons
         )
     verdict = Verdict(decisions=(decision,))
-    apply_verdicts(ports, [Decided(row=row, mail=read.mail, evidence=read.case.evidence, facts=facts, verdict=verdict)])
+    apply_verdicts(ports, [Decided(row=waiting, mail=read.mail, evidence=evidence, facts=facts, verdict=verdict)])
 
 
 def _who(member: Member | None) -> str:

@@ -1,11 +1,13 @@
 """Inserts many rows at once by COPY: for the hot paths, where a mail means twenty rows.
 
-Duty: what ``bulk_create`` does for plain inserts, at a third of its cost. Laws: one sequence read and one COPY per call; rows
-get their numbers before they are written; defaults and ``auto_now_add`` are honoured; nothing is updated on conflict.
+Duty: what ``bulk_create`` does for plain inserts, at a third of its cost; `insert_rows` without model instances, at a tenth.
+Laws: one sequence read and one COPY per call; rows get their numbers before they are written; defaults are honoured;
+nothing is updated on conflict.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from enum import Enum
 from functools import lru_cache
@@ -18,6 +20,33 @@ from psycopg.types.json import Jsonb
 Row = TypeVar("Row", bound=models.Model)
 
 
+def insert_rows(model: type[models.Model], columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[int]:
+    """Write these values, in the order of ``columns`` (as the database calls them); the numbers that the rows got.
+
+    Columns that are not named get their model's default. JSON is handed in as text. Inside a transaction. Where the key is another
+    row's it is one of ``columns``, and the answer is empty.
+    """
+    if not rows:
+        return []
+    statement, sequence, rest = _row_plan(model, tuple(columns))
+    with connection.cursor() as cursor:
+        numbers = _numbers(cursor, sequence, len(rows)) if sequence else []
+        with cursor.copy(statement) as copy:
+            if sequence:
+                for number, row in zip(numbers, rows, strict=True):
+                    copy.write_row((number, *row, *rest))
+            else:
+                for row in rows:
+                    copy.write_row((*row, *rest))
+    return numbers
+
+
+def _numbers(cursor: Any, sequence: str, count: int) -> list[int]:
+    cursor.execute("SELECT array_agg(nextval(%s)) FROM generate_series(1, %s)", [sequence, count])
+    found: list[int] = cursor.fetchone()[0]
+    return found
+
+
 def insert(rows: Sequence[Row]) -> list[Row]:
     """Write these rows of one table, numbered. Inside a transaction. Related rows that are set as objects must have numbers."""
     if not rows:
@@ -26,8 +55,7 @@ def insert(rows: Sequence[Row]) -> list[Row]:
     fields, statement, sequence = _plan(model)
     with connection.cursor() as cursor:
         if sequence:
-            cursor.execute("SELECT nextval(%s) FROM generate_series(1, %s)", [sequence, len(rows)])
-            for row, (number,) in zip(rows, cursor.fetchall(), strict=True):
+            for row, number in zip(rows, _numbers(cursor, sequence, len(rows)), strict=True):
                 row.pk = number
         with cursor.copy(statement) as copy:
             for row in rows:
@@ -47,6 +75,29 @@ def _plan(model: type[models.Model]) -> tuple[tuple[models.Field[Any, Any], ...]
     )
     key = model._meta.pk
     return fields, statement, f"{table}_{key.column}_seq" if isinstance(key, models.AutoField) else ""
+
+
+@lru_cache(maxsize=64)
+def _row_plan(model: type[models.Model], columns: tuple[str, ...]) -> tuple[sql.Composed, str, tuple[object, ...]]:
+    """The statement, the sequence, and the values of the columns that are not named."""
+    fields, _, sequence = _plan(model)
+    rest = {
+        field.column: _default(field)
+        for field in fields
+        if field.column not in columns and not (sequence and field.primary_key)
+    }
+    names = ([str(model._meta.pk.column)] if sequence else []) + [*columns, *map(str, rest)]
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
+        sql.Identifier(model._meta.db_table), sql.SQL(", ").join(map(sql.Identifier, names))
+    )
+    return statement, sequence, tuple(rest.values())
+
+
+def _default(field: models.Field[Any, Any]) -> object:
+    value = field.get_default()
+    if isinstance(field, models.JSONField):
+        return None if value is None else json.dumps(value)
+    return value.value if isinstance(value, Enum) else value
 
 
 def _value(field: models.Field[Any, Any], row: models.Model) -> object:

@@ -18,7 +18,8 @@ from postroom.core.terms.states import DeliveryState
 
 _LOCK = """
     SELECT d.id, d.state, d.confirmed_at, d.finished_at, coalesce(d.waits_for->>'code', '') = 'wait.resend',
-           d.provider_message_id, lower(d.to_address), d.notification_id, t.contact_id, m.record_id
+           d.provider_message_id, lower(d.to_address), d.notification_id, t.contact_id, m.record_id,
+           d.company_id
     FROM postroom_delivery d
     LEFT JOIN postroom_notification t ON t.id = d.notification_id
     LEFT JOIN postroom_outgoingmail o ON o.id = d.mail_id
@@ -51,11 +52,6 @@ _NOTIFY = """
     WHERE t.id = n.id AND t.state <> 'canceled'
 """
 
-_COUNT = """
-    UPDATE postroom_contact c SET bounce_count = c.bounce_count + n.times
-    FROM json_to_recordset(%s) AS n(id bigint, times int) WHERE c.id = n.id
-"""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackedRow:
@@ -67,6 +63,7 @@ class TrackedRow:
     notification_id: int | None
     contact_id: int | None
     record_id: int | None
+    company_id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +109,7 @@ def lock_tracked(server_id: int, delivery_ids: Collection[int], message_ids: Col
                 notification_id=row[7],
                 contact_id=row[8],
                 record_id=row[9],
+                company_id=row[10],
             )
             for row in cursor.fetchall()
         ]
@@ -121,17 +119,13 @@ def write_tracked(
     server_id: int,
     changes: Sequence[DeliveryChange],
     notifications: Sequence[NotificationChange],
-    bounces: Mapping[int, int],
 ) -> None:
-    """``bounces``: by contact, how many more. Inside the transaction that locked the rows."""
-    counts = [{"id": contact, "times": times} for contact, times in sorted(bounces.items())]
+    """Inside the transaction that locked the rows."""
     with connection.cursor() as cursor:
         if changes:
             cursor.execute(_CHANGE, [server_id, _as_json([asdict(one) for one in changes])])
         if notifications:
             cursor.execute(_NOTIFY, [_as_json([asdict(one) for one in notifications])])
-        if counts:
-            cursor.execute(_COUNT, [_as_json(counts)])
 
 
 def _as_json(rows: Sequence[Mapping[str, object]]) -> str:

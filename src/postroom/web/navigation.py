@@ -20,6 +20,7 @@ from postroom.web.site import member_of
 SETTINGS = (
     ("servers", gettext_lazy("Outgoing servers"), "outgoing_mail"),
     ("mailboxes", gettext_lazy("Mailboxes"), "markunread_mailbox"),
+    ("ingress", gettext_lazy("Handed-in mail"), "webhook"),
     ("domains", gettext_lazy("Alias domains"), "language"),
     ("dkim", gettext_lazy("DKIM keys"), "verified_user"),
     ("aliases", gettext_lazy("Aliases"), "alternate_email"),
@@ -86,6 +87,7 @@ def _mail(request: HttpRequest, member: Member) -> list[dict[str, Any]]:
         waiting = {"badge": f"{MANY}+" if held > MANY else str(held), "badge_variant": "warning"} if held else {}
         items.append(_item(request, _("Inbound log"), "move_to_inbox", reverse("web:inbound")))
         items.append(_item(request, _("Held mail"), "front_hand", reverse("web:held")) | waiting)
+    items.append(_item(request, _("Blacklist and bounces"), "unsubscribe", reverse("web:suppression")))
     return [*items, _item(request, _("Letterbox"), "mail", reverse("web:letterbox"))]
 
 

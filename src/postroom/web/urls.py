@@ -6,14 +6,16 @@ from django.urls import path
 
 from postroom.web import frames
 from postroom.web.home import views as home
+from postroom.web.inbound import deciding, loops
 from postroom.web.inbound import views as inbound
 from postroom.web.letterbox import views as letterbox
 from postroom.web.linked import views as linked
 from postroom.web.live import views as live
 from postroom.web.queue import views as queue
 from postroom.web.records import chatter, lists, places, scheduled, undo
-from postroom.web.settings import dkim, servers, templates
+from postroom.web.settings import dkim, ingress, mailboxes, servers, templates
 from postroom.web.settings import views as settings
+from postroom.web.suppression import views as suppression
 
 app_name = "web"
 
@@ -22,6 +24,10 @@ urlpatterns = [
     path("attention/", home.attention_piece, name="attention"),
     path("read/", home.read, name="read"),
     path("alarm/<int:alarm_id>/dismiss/", home.dismiss, name="dismiss"),
+    path("suppression/", suppression.addresses, name="suppression"),
+    path("suppression/worst/", suppression.worst, name="worst"),
+    path("suppression/<int:health_id>/", suppression.one, name="address"),
+    path("suppression/<int:health_id>/release/", suppression.let_go, name="release"),
     path("records/", lists.records, name="records"),
     path("people/find/", lists.find, name="find"),
     path("people/chosen/", lists.chosen, name="chosen"),
@@ -55,6 +61,8 @@ urlpatterns = [
     path("queue/<int:delivery_id>/", queue.one, name="delivery"),
     path("queue/server/<int:server_id>/pause/", queue.pause, name="queue_pause"),
     path("inbound/", inbound.log, name="inbound"),
+    path("inbound/loops/", loops.loops, name="loops"),
+    path("inbound/loops/act/", loops.act, name="loops_act"),
     path("inbound/<int:inbound_id>/", inbound.one, name="inbound_mail"),
     path("inbound/<int:inbound_id>/body/", inbound.mail_body, name="inbound_body"),
     path("inbound/<int:inbound_id>/source/", inbound.source, name="inbound_source"),
@@ -63,6 +71,12 @@ urlpatterns = [
     path("inbound/<int:inbound_id>/attach/", inbound.attach, name="inbound_attach"),
     path("inbound/<int:inbound_id>/create/", inbound.create, name="inbound_create"),
     path("inbound/<int:inbound_id>/refuse/", inbound.refuse, name="inbound_refuse"),
+    path("inbound/<int:inbound_id>/discard/", deciding.discard, name="inbound_discard"),
+    path("inbound/<int:inbound_id>/allow/", deciding.allow, name="inbound_allow"),
+    path("inbound/<int:inbound_id>/why/", deciding.why, name="inbound_why"),
+    path("inbound/act/", deciding.many, name="inbound_act"),
+    path("inbound/again/", deciding.every, name="inbound_every"),
+    path("inbound/try/", deciding.try_mail, name="inbound_try"),
     path("held/", inbound.held, name="held"),
     path("letterbox/", letterbox.letterbox, name="letterbox"),
     path("letterbox/<int:letter_id>/", letterbox.letterbox, name="letter"),
@@ -74,6 +88,12 @@ urlpatterns = [
     path("settings/installation/capture/", settings.capture, name="capture"),
     path("settings/servers/configuration/test/", servers.test, {"row_id": 0}, name="server_configured_test"),
     path("settings/servers/<int:row_id>/test/", servers.test, name="server_test"),
+    path("settings/mailboxes/<int:row_id>/test/", mailboxes.test, name="mailbox_test"),
+    path("settings/mailboxes/<int:row_id>/fetch/", mailboxes.fetch, name="mailbox_fetch"),
+    path("settings/mailboxes/<int:row_id>/reconcile/", mailboxes.reconcile, name="mailbox_reconcile"),
+    path("settings/mailboxes/<int:row_id>/reset/", mailboxes.reset, name="mailbox_reset"),
+    path("settings/ingress/", ingress.addresses, name="ingress"),
+    path("settings/ingress/<int:hook_id>/remove/", ingress.remove, name="ingress_remove"),
     path("settings/parameters/", settings.parameters, name="parameters"),
     path("settings/parameters/<str:key>/", settings.set_parameter, name="set_parameter"),
     path("settings/templates/", settings.section_list(templates.TEMPLATES), name="templates"),

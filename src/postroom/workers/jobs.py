@@ -22,6 +22,7 @@ from procrastinate.exceptions import ConnectorException
 
 from postroom.flows.change_queue import change_in_background
 from postroom.flows.fetch_mailbox import fetch_now
+from postroom.flows.reconcile_mailbox import reconcile_mailbox
 from postroom.flows.run_scheduled_action import run_action
 from postroom.flows.wake_queue import wake_rest
 from postroom.wiring import ports as wired_ports
@@ -41,6 +42,14 @@ GRACE = 15.0  # seconds that jobs under way have to finish
 def fetch_mailbox_now(mailbox_id: int) -> None:
     """One round on this mailbox."""
     _with_own_connection(lambda: logger.info("mailbox %d: %s", mailbox_id, fetch_now(wired_ports(), mailbox_id)))
+
+
+@app.task(name="reconcile_mailbox_now")
+def reconcile_mailbox_now(mailbox_id: int) -> None:
+    """Compare this mailbox with what is here."""
+    _with_own_connection(
+        lambda: logger.info("mailbox %d: %s", mailbox_id, reconcile_mailbox(wired_ports(), mailbox_id))
+    )
 
 
 @app.task(name="run_scheduled_action")

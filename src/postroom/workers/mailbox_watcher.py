@@ -24,13 +24,12 @@ from postroom.flows.fetch_mailbox import (
     MailboxFetch,
     endpoint_of,
     fetch_round,
-    note_trouble,
-    pause_after,
     release_lease,
     renew_lease,
     take_lease,
     watched_mailboxes,
 )
+from postroom.flows.note_health import note_trouble, pause_after
 from postroom.flows.ports import Ports
 from postroom.store.models import Mailbox
 from postroom.wiring import ports as wired_ports
@@ -42,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 REFRESH = 10.0  # seconds between two looks at the list of mailboxes; leases are renewed then, too
 TAKEN_ELSEWHERE_PAUSE = 15.0
-LOST_PAUSE = 5.0
+LOST_PAUSE, LONGEST_LOST_PAUSE = 5.0, 300.0
 OUTAGE_PAUSE = 3.0
 BUG_PAUSE = 60.0
 END_PATIENCE = 20.0
@@ -187,10 +186,11 @@ class _Watch(threading.Thread):
         try:
             endpoint = endpoint_of(self._ports, Mailbox.objects.get(pk=self.mailbox_id))
         except MailboxTrouble as trouble:
-            note_trouble(self._ports, lease, trouble)
+            note_trouble(self._ports, self.mailbox_id, trouble, holder=lease.holder)
             self._pause(trouble.kind)
             return 0.0
         session = self._session = self._ports.mailbox_session(endpoint)
+        lost = 0  # connections in a row that ended while nothing happened
         try:
             while not self._is_over and self._lease is lease:
                 self._bell.clear()
@@ -204,10 +204,10 @@ class _Watch(threading.Thread):
                 if endpoint_of(self._ports, mailbox) != endpoint:
                     return 0.0
                 if not done.has_more:
-                    self._wait_for_news(session, endpoint, float(mailbox.interval_seconds))
-        except MailboxTrouble as trouble:  # the connection was lost while nothing happened: that is no news
-            logger.info("mailbox %d: %s", self.mailbox_id, trouble.text)
-            return LOST_PAUSE
+                    lost = 0 if self._wait_for_news(session, endpoint, float(mailbox.interval_seconds)) else lost + 1
+                if lost:  # the session knows that, and waits in another way next time
+                    connections.close_all()
+                    self._bell.wait(min(LOST_PAUSE * (1 << min(lost - 1, 10)), LONGEST_LOST_PAUSE))
         finally:
             self._session = None
             session.close()
@@ -220,18 +220,26 @@ class _Watch(threading.Thread):
         if not self._is_over:
             self._bell.wait(seconds)
 
-    def _wait_for_news(self, session: MailboxSession, endpoint: MailboxEndpoint, interval: float) -> None:
+    def _wait_for_news(self, session: MailboxSession, endpoint: MailboxEndpoint, interval: float) -> bool:
+        """False when the connection was lost meanwhile: nothing happened, so that is no news."""
         connections.close_all()
         if self._bell.is_set() or self._is_over:
-            return
+            return True
         if endpoint.protocol is MailboxProtocol.POP3:  # a connection shows nothing new, and locks others out
             session.close()
             self._bell.wait(interval)
-        else:
+            return True
+        try:
             session.wait_for_new(interval)
+        except MailboxTrouble as trouble:
+            logger.info("mailbox %d: %s", self.mailbox_id, trouble.text)
+            return False
+        return True
 
     def _tell(self, done: MailboxFetch) -> None:
         if done.trouble:
             logger.warning("mailbox %d: %s", self.mailbox_id, done.trouble)
+        elif done.warning:
+            logger.warning("mailbox %d: %s", self.mailbox_id, done)
         elif done.taken:
             logger.info("mailbox %d: %s", self.mailbox_id, done)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -28,6 +30,33 @@ class Session(Protocol):
     def abort(self) -> None: ...
 
 
+class LatelyAccepted:
+    """Recipients that were accepted within the last second: they are not asked about again.
+
+    A mail to an address that was given up meanwhile is safe: the router decides where it goes. A refusal is never remembered: an
+    alias that was just made takes mail at once.
+    """
+
+    MOST = 10_000
+
+    def __init__(self, now: Callable[[], float] = time.monotonic, seconds: float = 1.0) -> None:
+        self._now = now
+        self._seconds = seconds
+        self._until: dict[str, float] = {}
+
+    def __contains__(self, address: str) -> bool:
+        return self._until.get(address, 0.0) > self._now()
+
+    def add(self, address: str) -> None:
+        if len(self._until) >= self.MOST:
+            self._until.clear()
+        self._until[address] = self._now() + self._seconds
+
+    def forget(self) -> None:
+        """When nothing can be stored, nobody is told to go on."""
+        self._until.clear()
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Reception:
     """What all sessions of a door process share."""
@@ -41,6 +70,7 @@ class Reception:
     tls: ssl.SSLContext | None = None
     connections: ConnectionCount = field(init=False)
     budget: ByteBudget = field(init=False)
+    lately: LatelyAccepted = field(default_factory=LatelyAccepted)
     sessions: set[Session] = field(default_factory=set)
     is_empty: asyncio.Event = field(default_factory=asyncio.Event)
     is_closing: bool = False

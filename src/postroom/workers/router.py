@@ -6,7 +6,7 @@ work by the row locks that the flow takes.
 
 from __future__ import annotations
 
-from postroom.flows.route_message import route_waiting
+from postroom.flows.route_message import BATCH, route_waiting
 from postroom.wiring import ports as wired_ports
 from postroom.workers.resident import Resident
 from postroom.workers.stopping import Stop
@@ -17,4 +17,4 @@ CHANNEL = "postroom_inbound"
 def run(stop: Stop) -> None:
     """Until ``stop`` is set."""
     ports = wired_ports()
-    Resident("router", lambda: route_waiting(ports), channel=CHANNEL, stop=stop).run()
+    Resident("router", lambda: route_waiting(ports), channel=CHANNEL, stop=stop, few=BATCH // 4).run()

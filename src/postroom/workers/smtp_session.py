@@ -360,11 +360,12 @@ class SmtpSession(SMTP):
 
     async def _add_recipient(self, transaction: _Transaction, address: str) -> None:
         try:
-            verdict = await self.reception.recipients.ask(address)
+            is_accepted = address in self.reception.lately or (await self.reception.recipients.ask(address)).accepted
         except Unanswered:
             await self.push(OUR_FAULT)
             return
-        if verdict.accepted:
+        if is_accepted:
+            self.reception.lately.add(address)
             transaction.rcpt_to.append(address)
             await self.push("250 2.1.5 Ok")
             return
@@ -451,6 +452,7 @@ class SmtpSession(SMTP):
         try:
             number = await self.reception.arrivals.ask(arrival)
         except Unanswered:
+            self.reception.lately.forget()
             await self.push(self._per_recipient(transaction, lambda _: OUR_FAULT))
             return
         self._idle_commands = 0

@@ -18,11 +18,16 @@ import dns.rrset
 
 
 class NameServer:
-    """``mx``: by domain, preference and host. ``txt``: by name, records of strings. ``trouble``: refuses, garbage, cut or silent. ``asked``: the questions so far."""
+    """``mx``: by domain, preference and host. ``txt``: by name, records of strings. ``others``: by type and name, records as texts.
+
+    ``trouble``: refuses, garbage, cut or silent; ``silent``: names about which nothing is said. ``asked``: the questions so far.
+    """
 
     def __init__(self) -> None:
         self.mx: dict[str, list[tuple[int, str]]] = {}
         self.txt: dict[str, list[tuple[str, ...]]] = {}
+        self.others: dict[tuple[str, str], list[str]] = {}
+        self.silent: set[str] = set()
         self.trouble = ""
         self.asked: list[str] = []
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -49,7 +54,7 @@ class NameServer:
                 return
             query = dns.message.from_wire(packet)
             self.asked.append(query.question[0].name.to_text(omit_final_dot=True).lower())
-            if (answer := self._answer(query)) is not None:
+            if self.asked[-1] not in self.silent and (answer := self._answer(query)) is not None:
                 self._socket.sendto(answer, peer)
 
     def _answer(self, query: dns.message.Message) -> bytes | None:
@@ -72,6 +77,8 @@ class NameServer:
         name = query.question[0].name
         if query.question[0].rdtype == dns.rdatatype.TXT:
             return self._texts(reply, name)
+        if query.question[0].rdtype != dns.rdatatype.MX:
+            return self._others(reply, name, dns.rdatatype.to_text(query.question[0].rdtype))
         hosts = self.mx.get(name.to_text(omit_final_dot=True).lower())
         if hosts is None:
             reply.set_rcode(dns.rcode.NXDOMAIN)
@@ -87,4 +94,13 @@ class NameServer:
         elif records:
             texts = [" ".join(f'"{piece}"' for piece in record) for record in records]
             reply.answer.append(dns.rrset.from_text(name, 300, "IN", "TXT", *texts))
+        return reply
+
+    def _others(self, reply: dns.message.Message, name: dns.name.Name, kind: str) -> dns.message.Message:
+        plain = name.to_text(omit_final_dot=True).lower()
+        records = self.others.get((kind, plain))
+        if records:
+            reply.answer.append(dns.rrset.from_text(name, 300, "IN", kind, *records))
+        elif plain not in {known for _, known in self.others} | self.txt.keys() | self.mx.keys():
+            reply.set_rcode(dns.rcode.NXDOMAIN)
         return reply

@@ -158,7 +158,7 @@ def test_a_mail_that_is_refused_keeps_no_other_from_coming_and_is_not_passed() -
         Completeness.WHOLE,
     ]
     assert "internal error in message 2" in mails[1].defect
-    assert cursor == MailboxCursor(uidvalidity=7, last_uid=1, seen_uidls=frozenset({"3"}))
+    assert cursor == MailboxCursor(uidvalidity=7, last_uid=3, open_uids=frozenset({2}))
 
 
 def test_a_server_that_can_hand_out_nothing_now_is_unavailable() -> None:

@@ -10,9 +10,16 @@ import pytest
 
 from postroom.adapters.imap.client import ImapSession
 from postroom.core.terms.encryption import Encryption
-from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxProtocol, MailboxTrouble, TroubleKind
+from postroom.core.terms.mailboxes import (
+    Acknowledgement,
+    AfterFetch,
+    MailboxEndpoint,
+    MailboxProtocol,
+    MailboxTrouble,
+    TroubleKind,
+)
 from postroom.core.terms.secret import Secret
-from tests.adapters.imap.scripted_imap import Answer, imap_server, no
+from tests.adapters.imap.scripted_imap import SELECTED, Answer, imap_server, no
 from tests.adapters.mailbox.boxes import Box, endpoint_to
 from tests.laboratory.certificates import make_certificates
 from tests.laboratory.scripted import Line, ScriptedPeer
@@ -182,18 +189,81 @@ def test_a_farewell_instead_of_a_greeting_is_no_fault_of_the_login() -> None:
     assert "Too many connections" in trouble.text
 
 
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (b"* 0 EXISTS\r\n* OK [UIDNEXT 4] ok\r\n", "no lasting numbers"),
-        (b"* 0 EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\n* OK [READ-ONLY] look, don't touch\r\n", "only be read"),
-    ],
-)
-def test_a_folder_that_cannot_be_worked_with_is_trouble_with_the_folder(answer: Answer, words: str) -> None:
-    with ScriptedPeer(imap_server({b"SELECT": answer})) as peer:
+def test_a_folder_without_lasting_numbers_is_trouble_with_the_folder() -> None:
+    with ScriptedPeer(imap_server({b"SELECT": b"* 0 EXISTS\r\n* OK [UIDNEXT 4] ok\r\n"})) as peer:
         trouble = trouble_with(scripted(peer))
     assert trouble.kind is TroubleKind.FOLDER
-    assert words in trouble.text
+    assert "no lasting numbers" in trouble.text
+
+
+def test_a_folder_that_may_only_be_read_is_read_and_a_test_says_what_cannot_be_done_there() -> None:
+    answer = SELECTED + b"* OK [READ-ONLY] look, don't touch\r\n"
+    with ScriptedPeer(imap_server({b"SELECT": answer, b"EXAMINE": answer})) as peer:
+        session = ImapSession(scripted(peer))
+        session.open()
+        session.check(Acknowledgement(AfterFetch.NOTHING))
+        with pytest.raises(MailboxTrouble, match="may only be read"):
+            session.check(Acknowledgement(AfterFetch.MARK_SEEN))
+        session.close()
+
+
+def test_the_steps_of_entering_are_told() -> None:
+    with ScriptedPeer(imap_server({b"LOGIN": no(b"[AUTHENTICATIONFAILED] wrong")})) as peer:
+        session = ImapSession(scripted(peer))
+        with pytest.raises(MailboxTrouble):
+            session.open()
+    assert [(one.step.value, one.is_ok) for one in session.steps()] == [("connect", True), ("login", False)]
+
+
+def test_a_token_that_is_refused_is_replaced_once() -> None:
+    """It may have been revoked before its time."""
+    logins: list[bytes] = []
+
+    def play(line: Line, tag: bytes, _: bytes) -> None:
+        line.say(b"+ \r\n")
+        logins.append(base64.b64decode(line.hear()))
+        if b"Bearer old" in logins[-1]:
+            line.say(tag + b" NO [AUTHENTICATIONFAILED] Invalid credentials\r\n")
+        else:
+            line.say(tag + b" OK welcome\r\n")
+
+    refused: list[str] = []
+
+    def give(former: Secret) -> Secret:
+        refused.append(former.reveal())
+        return Secret("new" if former else "old")
+
+    with ScriptedPeer(imap_server({b"AUTHENTICATE": play})) as peer:
+        session = ImapSession(scripted(peer), tokens=give)
+        session.open()
+        session.close()
+    assert refused == ["", "old"]
+    assert [b"Bearer old" in one for one in logins] == [True, False]
+
+
+def test_when_no_token_is_accepted_the_consent_is_at_fault() -> None:
+    with ScriptedPeer(imap_server({b"AUTHENTICATE": _sasl(b"")})) as peer:  # what an accepted one looks like
+        session = ImapSession(scripted(peer), tokens=lambda _: Secret("good"))
+        session.open()
+        session.close()
+    with ScriptedPeer(imap_server({b"AUTHENTICATE": no(b"[AUTHENTICATIONFAILED] no")})) as peer:
+        session = ImapSession(scripted(peer), tokens=lambda _: Secret("bad"))
+        with pytest.raises(MailboxTrouble) as caught:
+            session.open()
+    assert caught.value.kind is TroubleKind.TOKEN
+
+
+@pytest.mark.parametrize(("error", "kind"), [(ValueError, TroubleKind.TOKEN), (OSError, TroubleKind.UNAVAILABLE)])
+def test_without_a_token_nobody_is_called(error: type[Exception], kind: TroubleKind) -> None:
+    def give(_: Secret) -> Secret:
+        raise error("the consent has ended or was withdrawn")
+
+    with ScriptedPeer(imap_server()) as peer:
+        session = ImapSession(scripted(peer), tokens=give)
+        with pytest.raises(MailboxTrouble, match="consent has ended") as caught:
+            session.open()
+        assert peer.connections == 0
+    assert caught.value.kind is kind
 
 
 def _sasl(reason: bytes) -> Answer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,13 +22,13 @@ def test_nothing_is_passed_before_it_was_taken() -> None:
     assert progress.cursor() == MailboxCursor(uidvalidity=7, last_uid=15)
 
 
-def test_what_was_taken_beyond_a_gap_is_remembered_until_the_gap_closes() -> None:
+def test_what_was_left_behind_is_remembered_and_wanted_again() -> None:
     progress = Progress(MailboxCursor(uidvalidity=7), 7)
     for uid in (1, 2, 3):
         progress.offer(uid)
     progress.take([1, 3])
     stored = progress.cursor()
-    assert stored == MailboxCursor(uidvalidity=7, last_uid=1, seen_uidls=frozenset({"3"}))
+    assert stored == MailboxCursor(uidvalidity=7, last_uid=3, open_uids=frozenset({2}))
 
     later = Progress(stored, 7)
     assert [uid for uid in (1, 2, 3, 4) if later.wants(uid)] == [2, 4]
@@ -36,9 +38,27 @@ def test_what_was_taken_beyond_a_gap_is_remembered_until_the_gap_closes() -> Non
     assert later.cursor() == MailboxCursor(uidvalidity=7, last_uid=3)
 
 
-def test_a_gap_that_has_vanished_is_closed() -> None:
-    progress = Progress(MailboxCursor(uidvalidity=7, last_uid=1, seen_uidls=frozenset({"3"})), 7)
+def test_what_was_left_behind_and_has_vanished_is_forgotten() -> None:
+    progress = Progress(MailboxCursor(uidvalidity=7, last_uid=3, open_uids=frozenset({2})), 7)
+    progress.is_gone([2])
     assert progress.cursor() == MailboxCursor(uidvalidity=7, last_uid=3)
+
+
+def test_a_gap_in_a_cursor_of_former_days_is_looked_into() -> None:
+    progress = Progress(MailboxCursor(uidvalidity=7, last_uid=1, seen_uidls=frozenset({"3"})), 7)
+    assert [uid for uid in (1, 2, 3, 4) if progress.wants(uid)] == [2, 4]
+    progress.offer(2)
+    progress.offer(4)
+    progress.take([4])
+    assert progress.cursor() == MailboxCursor(uidvalidity=7, last_uid=4, open_uids=frozenset({2}))
+
+
+def test_old_mail_that_was_left_is_left_in_a_folder_that_was_made_anew() -> None:
+    before = MailboxCursor(uidvalidity=7, last_uid=90, old_before=date(2026, 3, 1))
+    assert Progress(before, 8, uidnext=41).cursor() == MailboxCursor(
+        uidvalidity=8, old_before=date(2026, 3, 1), old_up_to=40
+    )
+    assert Progress(before, 7, uidnext=41).cursor().old_up_to == 0
 
 
 def test_another_uidvalidity_starts_over() -> None:

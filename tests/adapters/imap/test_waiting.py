@@ -220,3 +220,45 @@ def _idle_patiently(line: Line, tag: bytes, _: bytes) -> None:
     line.say(b"+ idling\r\n")
     assert line.hear() == b"DONE"
     line.say(tag + b" OK done\r\n")
+
+
+def test_a_server_that_hangs_in_idle_is_asked_from_time_to_time_instead() -> None:
+    """It takes IDLE and never comes out of it: after two lost connections it is asked."""
+
+    def hang(line: Line, _tag: bytes, _: bytes) -> None:
+        line.hear_nothing_more()
+
+    with ScriptedPeer(imap_server({b"IDLE": hang, b"UID SEARCH": b"* SEARCH\r\n"})) as peer:
+        session = ImapSession(endpoint_to(peer.port, MailboxProtocol.IMAP, timeout=0.1), poll_every=0.02)
+        for _ in range(2):
+            with pytest.raises(MailboxTrouble):
+                session.wait_for_new(5)
+            session.open()
+        assert not session.can_idle
+        assert not session.wait_for_new(0.1)
+        session.close()
+    assert sum(line.endswith(b" IDLE") for line in peer.heard) == 2
+
+
+def test_a_server_that_is_silent_in_idle_about_mail_is_asked_from_time_to_time_instead() -> None:
+    there = {"uids": b""}
+
+    def idle(line: Line, tag: bytes, _: bytes) -> None:
+        line.say(b"+ idling\r\n")
+        there["uids"] = b" 4"
+        assert line.hear() == b"DONE"
+        line.say(tag + b" OK done\r\n")
+
+    def search(line: Line, tag: bytes, _: bytes) -> None:
+        line.say(b"* SEARCH" + there["uids"] + b"\r\n", tag + b" OK done\r\n")
+
+    with ScriptedPeer(imap_server({b"IDLE": idle, b"UID SEARCH": search})) as peer:
+        session = ImapSession(endpoint_to(peer.port, MailboxProtocol.IMAP, timeout=5.0), poll_every=0.02)
+        session.open()
+        for _ in range(50):
+            there["uids"] = b""
+            session.wait_for_new(0.2)
+            if not session.can_idle:
+                break
+        assert not session.can_idle
+        session.close()

@@ -166,3 +166,15 @@ def test_sources_have_their_endpoints(source: str, url: str) -> None:
 def test_what_is_no_source_is_refused(source: str) -> None:
     with pytest.raises(ValueError, match="token source"):
         endpoint_of(source)
+
+
+def test_a_token_that_a_server_refused_is_replaced_before_its_time(server: TokenServer) -> None:
+    server.answers.append((200, {"access_token": "a2", "expires_in": 3600}))
+    source = tokens()
+    first = source.another_token(server.url, GRANT, Secret(""))
+    assert source.another_token(server.url, GRANT, Secret("of somebody else")) == first == Secret("a1")
+    assert source.another_token(server.url, GRANT, first) == Secret("a2")
+    assert source.another_token(server.url, GRANT, first) == Secret("a2"), (
+        "who comes later with the old one gets the new one"
+    )
+    assert len(server.asked) == 2

@@ -194,8 +194,22 @@ def test_the_reason_why_a_token_was_refused_is_told() -> None:
     assert '{"status":"400"}' in trouble.text
 
 
-def test_a_server_without_uidl_cannot_be_read() -> None:
-    trouble, _ = trouble_of({b"UIDL": b"-ERR unknown command\r\n"})
+def test_without_uidl_mails_are_told_apart_by_their_headers() -> None:
+    def header(line: Line, command: bytes) -> None:
+        number = command.split()[1]
+        line.say(content(b"Subject: mail " + number + b"\r\n\r\n"))
+
+    answers: dict[bytes, Answer] = {b"UIDL": b"-ERR unknown command\r\n", b"TOP": header}
+    mails, _, _ = fetch_from(answers)
+    names = [str(mail.uid) for mail in mails]
+    assert len(set(names)) == 3
+    assert all(name.startswith("own-") for name in names)
+    again, _, _ = fetch_from(answers)
+    assert [str(mail.uid) for mail in again] == names
+
+
+def test_without_uidl_and_top_a_server_cannot_be_read() -> None:
+    trouble, _ = trouble_of({b"UIDL": b"-ERR unknown command\r\n", b"TOP": b"-ERR unknown command\r\n"})
     assert trouble.kind is TroubleKind.PROTOCOL
     assert "UIDL" in trouble.text
 

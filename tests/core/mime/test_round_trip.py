@@ -62,8 +62,12 @@ def by_standard_library(raw: bytes) -> EmailMessage:
 
 
 def seen(name: str) -> str:
-    """A display name as every reader folds it: runs of white space are one space."""
-    return " ".join(clean(name).split())
+    """A display name as every reader folds it: runs of white space are one space, and quotes around a whole name go."""
+    found = " ".join(clean(name).split())
+    for _ in range(3):
+        if len(found) > 1 and found[0] == found[-1] and found[0] in "'\"":
+            found = found[1:-1].strip()
+    return found
 
 
 def assert_legal(raw: bytes) -> None:

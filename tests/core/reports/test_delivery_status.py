@@ -51,6 +51,7 @@ def test_a_failed_recipient_is_read_with_status_reply_and_blame() -> None:
             status="5.1.1",
             reply="550 5.1.1 <bob@there.example>: User unknown",
             blame=Blame.ADDRESS,
+            reason="user_unknown",
         ),
     )
 
@@ -270,3 +271,77 @@ def test_the_text_for_people_is_limited() -> None:
 
 def test_a_mail_that_is_no_report_is_none() -> None:
     assert read_report(ParsedMail(text="Final-Recipient: rfc822; bob@there.example\nAction: failed")) is None
+
+
+def test_the_empty_line_between_two_recipients_may_be_missing() -> None:
+    fields = """
+        Reporting-MTA: dns; mx.example
+        Final-Recipient: rfc822; bob@there.example
+        Action: failed
+        Status: 5.2.2
+        Final-Recipient: rfc822; charlie@there.example
+        Action: failed
+        Status: 5.1.1
+    """
+    found = read(report(status(fields)))
+    assert [(one.address, one.reason) for one in found.recipients] == [
+        ("bob@there.example", "mailbox_full"),
+        ("charlie@there.example", "user_unknown"),
+    ]
+
+
+def test_an_empty_line_may_stand_within_the_fields_of_one_recipient() -> None:
+    found = one(report(status("Final-Recipient: rfc822; bob@there.example\n\nAction: failed\nStatus: 5.1.1")))
+    assert (found.address, found.status) == ("bob@there.example", "5.1.1")
+
+
+def test_a_recipient_that_is_told_twice_is_one() -> None:
+    group = "Final-Recipient: rfc822; bob@there.example\nAction: failed\nStatus: 5.1.1"
+    assert len(read(report(status(f"{group}\n\n{group}"))).recipients) == 1
+
+
+def test_where_the_field_names_a_file_the_words_name_the_recipient() -> None:
+    fields = "Action: failed\nFinal-Recipient: rfc822;/mail/spool/bob\nStatus: 5.0.0"
+    headers = (("X-Failed-Recipients", "bob@there.example"),)
+    found = one(report(status(fields), headers=headers, text="  save to /mail/spool/bob\n    mailbox is full\n"))
+    assert (found.address, found.reason) == ("bob@there.example", "mailbox_full")
+
+
+def test_where_there_is_no_diagnostic_the_words_by_the_address_tell_why() -> None:
+    fields = "Final-Recipient: rfc822; bob@there.example\nAction: failed\nStatus: 5.0.0"
+    found = one(report(status(fields), text="Hello\n\nbob@there.example: Domain does not exist\n"))
+    assert (found.reason, found.reply) == ("host_unknown", "Domain does not exist")
+
+
+def test_a_status_that_is_a_code_tells_the_class() -> None:
+    fields = "Final-Recipient: rfc822;bob@there.example\nAction: failure\nStatus: 553 message too large"
+    found = one(report(status(fields)))
+    assert (found.action, found.status, found.reason) == (Action.FAILED, "5.0.0", "too_large")
+
+
+def test_a_reply_in_japanese_of_old_is_read() -> None:
+    words = "ユーザー (bob@there.example) はディレクトリには見つかりません"
+    fields = b"Final-Recipient: rfc822; bob@there.example\nAction: failed\nStatus: 5.0.0\nDiagnostic-Code: X-Notes; "
+    part = ReportPart(content_type="message/delivery-status", content=fields + words.encode("iso2022_jp"))
+    found = one(report(part))
+    assert (found.reply, found.reason) == (words, "user_unknown")
+
+
+def test_a_success_has_no_reason() -> None:
+    found = one(report(status("Final-Recipient: rfc822; bob@there.example\nAction: delivered\nStatus: 2.0.0")))
+    assert (found.reason, found.permanence) == ("", "none")
+
+
+@pytest.mark.parametrize(
+    ("action", "number", "permanence"),
+    [("failed", "5.1.1", "permanent"), ("failed", "4.2.2", "transient"), ("delayed", "4.4.1", "transient")],
+)
+def test_permanence_is_the_class_of_the_status(action: str, number: str, permanence: str) -> None:
+    fields = f"Final-Recipient: rfc822; bob@there.example\nAction: {action}\nStatus: {number}"
+    assert one(report(status(fields))).permanence == permanence
+
+
+def test_a_report_without_fields_whose_subject_tells_of_a_success_is_a_receipt() -> None:
+    headers = (("Content-Type", "multipart/report; report-type=delivery-status"),)
+    mail = report(subject="Delivery status notification (success)", headers=headers, text="Delivered.")
+    assert read(mail).kind is ReportKind.RECEIPT

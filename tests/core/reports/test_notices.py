@@ -213,3 +213,82 @@ def test_a_daemon_may_call_itself_so_in_its_name_alone() -> None:
     )
     assert told(mail)[0][0] == "bob@there.example"
     assert DAEMON.startswith("Mail Delivery System")
+
+
+def person(text: str, subject: str, **fields: Any) -> ParsedMail:
+    return notice(
+        text, **{"author": "bob@there.example", "subject": subject, "return_path": "bob@there.example"} | fields
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "subject", "fields"),
+    [
+        (
+            "My mail to you came back:\n\n<help@ours.example>: 550 5.1.1 user unknown\n",
+            "Fwd: Undelivered Mail Returned to Sender",
+            {},
+        ),
+        ("Could not be delivered to\ncharlie@there.example", "Undelivered parcel", {}),
+        (
+            "Could not be delivered to\ncharlie@there.example",
+            "Re: Undelivered Mail",
+            {"author": "noreply@shop.example"},
+        ),
+        ("Your order was shipped.\ncharlie@there.example", "Delivery report", {"author": "noreply@shop.example"}),
+        (
+            "Please write to\npostmaster@there.example\nabout the failure.",
+            "Delivery",
+            {"author": "The post <post@there.example>"},
+        ),
+        ("Our rule: 550 5.1.1 <charlie@there.example> is refused.", "Question", {"author": "postmaster@there.example"}),
+    ],
+)
+def test_a_person_or_a_shop_is_no_mail_server(text: str, subject: str, fields: dict[str, Any]) -> None:
+    assert read_report(person(text, subject, **fields)) is None
+
+
+def test_whoever_writes_to_a_return_path_is_a_machine() -> None:
+    text = "Your message could not be delivered to\ncharlie@there.example\n"
+    subject = "RE: Hello : non remis"
+    assert read_report(person(text, subject)) is None
+    (one,) = read(person(text, subject, to="list-bounces@ours.example")).recipients
+    assert one.address == "charlie@there.example"
+
+
+def test_who_writes_to_himself_may_fail_too() -> None:
+    text = "These addresses failed:\n\nalice@ours.example:\n550 5.2.2 mailbox full\n"
+    assert told(notice(text)) == [("alice@ours.example", "5.2.2", "mailbox")]
+
+
+def test_words_that_go_on_below_an_address_belong_to_it() -> None:
+    text = "Not delivered:\n\n<bob@there.example>: host mx said: 550\n    <bob@there.example>: User unknown\n    <postmaster@there.example> helps\n"
+    assert told(notice(text)) == [("bob@there.example", "5.0.0", "address")]
+
+
+def test_the_reason_may_stand_before_the_addresses() -> None:
+    text = "Could not be delivered because of\n\n552 5.2.2 mailbox full\n\nThe following were affected:\n  bob@there.example\n  charlie@there.example\n"
+    assert told(notice(text)) == [
+        ("bob@there.example", "5.2.2", "mailbox"),
+        ("charlie@there.example", "5.2.2", "mailbox"),
+    ]
+
+
+def test_a_certain_notice_that_names_nobody_is_still_a_bounce() -> None:
+    """A signed return path tells the delivery."""
+    found = read(
+        report(QUOTED, text="The following mail could not be delivered.", author="gateway@mx.example", return_path=None)
+    )
+    assert (found.kind, found.recipients) == (ReportKind.BOUNCE, ())
+    assert found.original_mail_from == "bounce+token@ours.example"
+
+
+def test_nothing_more_will_be_tried_means_failed() -> None:
+    text = "Unable to deliver message to: <bob@there.example>\nNo further delivery attempts will be made.\n"
+    assert read(notice(text)).kind is ReportKind.BOUNCE
+
+
+def test_where_words_and_header_name_different_recipients_the_reason_stands_by_the_right_one() -> None:
+    text = "These failed:\n\n  bob@there.example\n    550 5.1.1 unknown user\n"
+    headers = (("X-Failed-Recipients", "bob@elsewhere.example"),)
+    assert told(notice(text, headers=headers)) == [("bob@there.example", "5.1.1", "address")]

@@ -35,8 +35,8 @@ def test_a_fetched_mail_names_its_recipients_in_headers_nearest_hop_first() -> N
     )
     seen = fetched(parsed)
     assert [(one.normal, one.is_header, one.is_cc) for one in seen.recipients] == [
-        ("inbox@ours.example", False, False),
-        ("support@ours.example", False, False),
+        ("inbox@ours.example", True, False),
+        ("support@ours.example", True, False),
         ("sales@ours.example", True, True),
         ("bob@ours.example", True, False),
     ]
@@ -91,7 +91,7 @@ def test_a_recipient_is_taken_apart() -> None:
 
 def test_a_mail_to_half_the_world_does_not_stop_us() -> None:
     seen = fetched(to=[f"a{number}@x.example" for number in range(5_000)], delivered_to=("support@ours.example",))
-    assert len(seen.recipients) == 1_001
+    assert len(seen.recipients) == 1_000
     assert seen.recipients[0].normal == "support@ours.example"
 
 

@@ -119,9 +119,7 @@ ALIASES = st.builds(
     owner_record_id=st.none() | NUMBERS,
     matches_local_part=st.booleans(),
     is_retired=st.booleans(),
-    recent_creations=COUNTS,
     recent_creations_all=COUNTS,
-    similar_creations=COUNTS,
 )
 MESSAGES = st.builds(
     MessageFact,
@@ -132,8 +130,6 @@ MESSAGES = st.builds(
     company_id=NUMBERS,
     is_note=st.booleans(),
     record_alias_id=st.none() | NUMBERS,
-    recent_replies=COUNTS,
-    similar_replies=COUNTS,
     author_took_part=st.booleans(),
 )
 FACTS: st.SearchStrategy[Facts] = st.builds(

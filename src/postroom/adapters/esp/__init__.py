@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from postroom.core.delivery.tracking import HookPost, HookReading, HookRefusal
 from postroom.core.delivery.wire import ApiCheck, ApiEndpoint
+from postroom.core.terms.ingress import InboundReading
 from postroom.core.terms.secret import Secret
 
 
@@ -17,6 +18,11 @@ class ProviderDesk:
         from postroom.adapters.esp.notices import read_post  # noqa: PLC0415
 
         return read_post(provider, post, signing)
+
+    def read_inbound(self, provider: str, post: HookPost, secret: Secret, address: str) -> InboundReading | HookRefusal:
+        from postroom.adapters.esp.inbound import read_inbound  # noqa: PLC0415
+
+        return read_inbound(provider, post, secret, address)
 
     def confirm(self, address: str) -> None:
         from postroom.adapters.esp.notices import ask  # noqa: PLC0415

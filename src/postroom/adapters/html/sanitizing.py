@@ -38,28 +38,19 @@ _STYLES = {
 }  # fmt: skip
 
 
+_CLEANER = nh3.Cleaner(
+    tags=_TAGS,
+    clean_content_tags={"script", "style", "title", "head", "noscript", "template", "iframe", "object", "svg", "math"},
+    attributes=_ATTRIBUTES,
+    filter_style_properties=_STYLES,
+    url_schemes={"http", "https", "mailto", "tel", "cid"},
+    link_rel="noopener noreferrer nofollow",
+    url_relative="deny",  # a relative address would ask our own pages, with the reader's session
+)
+
+
 class Sanitizer:
     """Stateless; ready to be shared."""
 
     def sanitize(self, html: str) -> str:
-        return nh3.clean(
-            html,
-            tags=_TAGS,
-            clean_content_tags={
-                "script",
-                "style",
-                "title",
-                "head",
-                "noscript",
-                "template",
-                "iframe",
-                "object",
-                "svg",
-                "math",
-            },
-            attributes=_ATTRIBUTES,
-            filter_style_properties=_STYLES,
-            url_schemes={"http", "https", "mailto", "tel", "cid"},
-            link_rel="noopener noreferrer nofollow",
-            url_relative="deny",  # a relative address would ask our own pages, with the reader's session
-        )
+        return _CLEANER.clean(html)

@@ -8,11 +8,12 @@ Standards: RFC 9051 and RFC 3501, RFC 2177 (IDLE), RFC 4315 (UIDPLUS), RFC 6851 
 
 from __future__ import annotations
 
-import contextlib
 import imaplib
+import ssl
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from datetime import date
 
 from postroom.adapters.imap import acknowledging
 from postroom.adapters.imap.connection import ImapConnection
@@ -20,7 +21,8 @@ from postroom.adapters.imap.fetching import fetch_group, in_groups, read_sizes
 from postroom.adapters.imap.login import log_in, start_tls
 from postroom.adapters.imap.progress import Progress
 from postroom.adapters.mailbox.connecting import troubles
-from postroom.adapters.mailbox.waking import Waker
+from postroom.adapters.mailbox.session import ServerSession, TokenGiver
+from postroom.core.terms.encryption import Encryption
 from postroom.core.terms.mailboxes import (
     Acknowledgement,
     AfterFetch,
@@ -28,6 +30,8 @@ from postroom.core.terms.mailboxes import (
     FetchedMail,
     MailboxCursor,
     MailboxEndpoint,
+    MailboxListing,
+    MailboxStep,
     MailboxTrouble,
     TroubleKind,
 )
@@ -35,39 +39,35 @@ from postroom.core.terms.mailboxes import (
 WINDOW = 5000  # UIDs asked for at once: an answer is one line, and a mailbox may hold millions
 IDLE_MAX = 9 * 60.0  # seconds; RFC 2177 allows 29 minutes, routers forget sooner
 POLL_EVERY = 15.0  # seconds between two looks where the server knows no IDLE
+MOST_IDLE_FAULTS = 2  # then it is asked from time to time, for as long as the session lives
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 GOODBYE = 3.0  # seconds that a LOGOUT may take
 
 
-class ImapSession:
+class ImapSession(ServerSession[ImapConnection]):
     """One folder of one mailbox. See `MailboxSession` for what each method promises."""
 
-    def __init__(self, endpoint: MailboxEndpoint, *, poll_every: float = POLL_EVERY) -> None:
-        self._endpoint = endpoint
-        self._poll_every = poll_every
-        self._waker = Waker()
-        self._client: ImapConnection | None = None
+    def __init__(
+        self, endpoint: MailboxEndpoint, *, poll_every: float = POLL_EVERY, tokens: TokenGiver | None = None
+    ) -> None:
+        super().__init__(endpoint, poll_every=poll_every, tokens=tokens)
         self._uidvalidity = 0
         self._uidnext = 0  # as of the opening; 0 when the server does not tell
         self._can_idle = False
+        self._is_read_only = False
+        self._idle_faults = 0  # connections lost or mail missed in IDLE, since it last worked
         self._progress = Progress(MailboxCursor(), 0)
         self._partial: set[int] = set()
         self._offered_up_to = 0
 
-    def open(self) -> None:
-        self.close()
-        with troubles(self._endpoint, "connecting"):
-            self._client = ImapConnection(self._endpoint)
-        with self._speaking("encrypting", TroubleKind.TLS) as client:
-            start_tls(client.wire, self._endpoint)
-        with self._speaking("logging in", TroubleKind.LOGIN) as client:
-            log_in(client.wire, self._endpoint)
-        with self._speaking(f"opening the folder {self._endpoint.folder}", TroubleKind.FOLDER) as client:
-            self._select(client)
-            self._can_idle = client.has_capability("IDLE")
+    @property
+    def can_idle(self) -> bool:
+        """Whether news is told by the server; else it is asked every ``poll_every`` seconds."""
+        return self._can_idle and self._idle_faults < MOST_IDLE_FAULTS
 
     def fetch_new(self, cursor: MailboxCursor, limit: int, max_bytes: int) -> Iterator[FetchedMail]:
         self._ensure_open()
-        self._progress, self._partial = Progress(cursor, self._uidvalidity), set()
+        self._progress, self._partial = Progress(cursor, self._uidvalidity, self._uidnext), set()
         self._offered_up_to = self._progress.highest
         return self._fetch(limit, max_bytes)
 
@@ -105,14 +105,50 @@ class ImapSession:
         self._waker.take()
         return False
 
-    def interrupt(self) -> None:
-        self._waker.ring()
+    def list_uids(self) -> MailboxListing:
+        self._ensure_open()
+        uids: set[int] = set()
+        with self._looking() as client:
+            low, width = 1, WINDOW
+            while low + width < self._uidnext:
+                found = _search(client, low, low + width - 1)
+                uids.update(found)
+                low, width = low + width, WINDOW if found else width * 4
+            uids.update(_search(client, low))
+        return MailboxListing(uidvalidity=self._uidvalidity, uids=frozenset(map(str, uids)))
 
-    def close(self) -> None:
-        if self._client is not None:
-            with contextlib.suppress(Exception):  # whatever happens now, we have left
-                self._client.wire.say_goodbye(GOODBYE)
-        self._drop()
+    def check(self, how: Acknowledgement) -> None:
+        self._ensure_open()
+        if how.after is AfterFetch.NOTHING:
+            return
+        if self._is_read_only:
+            text = f"The folder {self._endpoint.folder} may only be read; mails in it cannot be changed ({how})."
+            raise MailboxTrouble(TroubleKind.FOLDER, text)
+
+    # Entering
+
+    def _enter(self) -> None:
+        with self._stepping(MailboxStep.CONNECT) as seen:
+            with troubles(self._endpoint, "connecting"):
+                self._client = ImapConnection(self._endpoint)
+            seen += _tls_of(self._client)
+        if self._endpoint.encryption is Encryption.STARTTLS:
+            with self._stepping(MailboxStep.TLS) as seen, self._speaking("encrypting", TroubleKind.TLS) as client:
+                start_tls(client.wire, self._endpoint)
+                seen += _tls_of(client)
+        with self._stepping(MailboxStep.LOGIN), self._speaking("logging in", TroubleKind.LOGIN) as client:
+            log_in(client.wire, self._endpoint)
+        doing = f"opening the folder {self._endpoint.folder}"
+        with self._stepping(MailboxStep.FOLDER) as seen, self._speaking(doing, TroubleKind.FOLDER) as client:
+            seen += self._select(client)
+            self._can_idle = client.has_capability("IDLE")
+            seen.append("IDLE" if self._can_idle else "no IDLE: asked from time to time")
+
+    def _say_goodbye(self, client: ImapConnection) -> None:
+        client.wire.say_goodbye(GOODBYE)
+
+    def _shut(self, client: ImapConnection) -> None:
+        client.wire.shutdown()
 
     # Fetching
 
@@ -131,18 +167,40 @@ class ImapSession:
                 yield mail
 
     def _find(self, client: ImapConnection, limit: int) -> list[int]:
-        """The oldest ``limit`` wanted UIDs, looked for in windows that grow where there is nothing."""
-        found: list[int] = []
+        """The oldest ``limit`` wanted UIDs: what was left open, then what is new, looked for in windows that grow where there is
+        nothing."""
+        found = self._still_open(client, limit)
         low, width = self._progress.last_uid + 1, WINDOW
         while len(found) < limit:
             high = low + width - 1
             is_last = high >= self._uidnext - 1
-            uids = _search(client, low, None if is_last else high)
+            uids = self._search_new(client, low, None if is_last else high)
             found += filter(self._progress.wants, uids)
             if is_last:
                 break
             low, width = high + 1, WINDOW if uids else width * 4
         return found[:limit]
+
+    def _still_open(self, client: ImapConnection, limit: int) -> list[int]:
+        found: list[int] = []
+        missing = self._progress.missing
+        for start in range(0, len(missing), 500):
+            asked = missing[start : start + 500]
+            there = set(client.search("UID " + ",".join(map(str, asked)))).intersection(asked)
+            self._progress.is_gone(uid for uid in asked if uid not in there)
+            found += sorted(there)
+            if len(found) >= limit:
+                break
+        return found
+
+    def _search_new(self, client: ImapConnection, low: int, high: int | None) -> list[int]:
+        """Without the old mail of a folder that was made anew, where old mail was to be left."""
+        uids = _search(client, low, high)
+        progress = self._progress
+        if progress.old_before is None or low > progress.old_up_to or not uids:
+            return uids
+        fresh = set(_search(client, low, high, since=progress.old_before))
+        return [uid for uid in uids if uid > progress.old_up_to or uid in fresh]
 
     # Waiting
 
@@ -152,25 +210,44 @@ class ImapSession:
 
     def _wait(self, seconds: float) -> None:
         """Returns when there may be mail, at the latest after ``seconds``."""
-        if self._can_idle:
-            with self._speaking("waiting for mail") as client:
-                try:
-                    client.wire.idle_until_news(min(seconds, IDLE_MAX), self._waker)
-                except imaplib.IMAP4.abort:
-                    raise
-                except imaplib.IMAP4.error:
-                    self._can_idle = False  # it says that it can, and cannot: look from time to time
-        else:
+        if not self.can_idle:
             self._waker.wait(min(seconds, self._poll_every))
+            return
+        try:
+            with self._speaking("waiting for mail") as client:
+                self._idle(client, seconds)
+        except MailboxTrouble:
+            self._idle_faults += 1
+            raise
+
+    def _idle(self, client: ImapConnection, seconds: float) -> None:
+        try:
+            is_told = client.wire.idle_until_news(min(seconds, IDLE_MAX), self._waker)
+        except imaplib.IMAP4.abort:
+            raise
+        except imaplib.IMAP4.error:
+            self._can_idle = False  # it says that it can, and cannot: look from time to time
+            return
+        if is_told:
+            self._idle_faults = 0
+        elif not self._waker.is_rung and self._is_mail_missed(client):
+            self._idle_faults += 1
+
+    def _is_mail_missed(self, client: ImapConnection) -> bool:
+        """IDLE came to its end without a word: was there really nothing?"""
+        client.wire.noop()
+        return bool(_search(client, self._offered_up_to + 1))
 
     # The connection
 
-    def _ensure_open(self) -> None:
-        if self._client is None:
-            self.open()
-
-    def _select(self, client: ImapConnection) -> None:
-        answer = client.select_folder(self._endpoint.folder)
+    def _select(self, client: ImapConnection) -> list[str]:
+        """What was seen."""
+        try:
+            answer = client.select_folder(self._endpoint.folder)
+            self._is_read_only = False
+        except imaplib.IMAP4.readonly:  # imaplib refuses to go on there, unless it was asked for
+            answer = client.select_folder(self._endpoint.folder, readonly=True)
+            self._is_read_only = True
         uidvalidity = answer.get(b"UIDVALIDITY", 0)
         if not uidvalidity:
             text = f"{self._endpoint.host} gives the mails of {self._endpoint.folder} no lasting numbers."
@@ -180,23 +257,13 @@ class ImapSession:
             # What lay there when we first came waits for a fetch and is no news; in a new folder all is news.
             self._offered_up_to = 0 if self._uidvalidity else max(self._uidnext - 1, 0)
         self._uidvalidity = uidvalidity
+        count = answer.get(b"EXISTS")
+        return [f"{count} mails in {self._endpoint.folder}"] if isinstance(count, int) else []
 
     def _check_same_folder(self) -> None:
         if self._progress.uidvalidity != self._uidvalidity:
             text = f"The folder {self._endpoint.folder} was made anew; its old mails are not there any more."
             raise MailboxTrouble(TroubleKind.FOLDER, text)
-
-    @contextmanager
-    def _speaking(self, doing: str, refused: TroubleKind = TroubleKind.PROTOCOL) -> Iterator[ImapConnection]:
-        """The connection, to speak on; after trouble it is gone."""
-        try:
-            with troubles(self._endpoint, doing, refused):
-                if self._client is None:
-                    raise ConnectionError("it was closed")
-                yield self._client
-        except MailboxTrouble:
-            self._drop()
-            raise
 
     @contextmanager
     def _looking(self) -> Iterator[ImapConnection]:
@@ -205,14 +272,15 @@ class ImapSession:
             client.wire.noop()
             yield client
 
-    def _drop(self) -> None:
-        if self._client is not None:
-            with contextlib.suppress(Exception):
-                self._client.wire.shutdown()
-            self._client = None
+
+def _tls_of(client: ImapConnection) -> list[str]:
+    version = client.wire.sock.version() if isinstance(client.wire.sock, ssl.SSLSocket) else None
+    return [version] if version else []
 
 
-def _search(client: ImapConnection, low: int, high: int | None = None) -> list[int]:
+def _search(client: ImapConnection, low: int, high: int | None = None, since: date | None = None) -> list[int]:
     """The UIDs from ``low`` to ``high`` or the end. (``n:*`` names the last mail, even one below n.)"""
-    found = client.search(f"UID {low}:{'*' if high is None else high}")
-    return sorted(uid for uid in set(found) if uid >= low)
+    criteria = f"UID {low}:{'*' if high is None else high}"
+    if since is not None:
+        criteria += f" SINCE {since.day}-{MONTHS[since.month - 1]}-{since.year:04}"
+    return sorted(uid for uid in set(client.search(criteria)) if uid >= low)

@@ -79,6 +79,8 @@ def as_trouble(error: Exception, endpoint: MailboxEndpoint, doing: str, refused:
             return refusal(str(error), endpoint, doing, TroubleKind.CONNECT)
         case ssl.SSLError() | OSError() | EOFError():
             kind, text = _lost(error, endpoint, doing)
+        case imaplib.IMAP4.error() if said(error).startswith("* BYE"):
+            return refusal(said(error)[2:], endpoint, doing, TroubleKind.CONNECT)
         case imaplib.IMAP4.readonly():
             kind, text = TroubleKind.FOLDER, f"The folder {endpoint.folder} may only be read."
         case imaplib.IMAP4.abort() if "EOF" in str(error) or "socket error" in str(error):

@@ -70,6 +70,16 @@ class RefreshingTokens:
                 self._refresh(source, url, kept)
             return kept.token
 
+    def another_token(self, source: str, grant: Secret, refused: Secret) -> Secret:
+        """A token that is not ``refused``, which a server did not accept before its time was over. Raises as `access_token`."""
+        with self._lock:
+            kept = self._kept.get((source, grant))
+        if kept is not None and refused:
+            with kept.lock:
+                if kept.token == refused:
+                    kept.good_until = 0.0
+        return self.access_token(source, grant)
+
     def _refresh(self, source: str, url: str, kept: _Kept) -> None:
         facts = _read_grant(kept.grant)
         answer = self._post(url, {"grant_type": "refresh_token"} | facts)

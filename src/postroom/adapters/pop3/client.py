@@ -1,7 +1,7 @@
 """Reading a mailbox by POP3.
 
 Duty: `core.terms.mailboxes.MailboxSession` for POP3 servers, on poplib; synchronous, for a thread of its own.
-Laws: mails are told apart by UIDL, which the server must know; DELE is said in `acknowledge` only, and takes
+Laws: mails are told apart by UIDL, or where the server knows none by a digest of their headers; DELE is said in `acknowledge` only, and takes
 effect when the session ends with QUIT: if that fails, the mail comes again and is recognised. What was
 deleted is therefore not remembered in the cursor, what stays on the server is.
 Standards: RFC 1939, RFC 2449 (CAPA, response codes), RFC 2595 (STLS).
@@ -10,13 +10,13 @@ Standards: RFC 1939, RFC 2449 (CAPA, response codes), RFC 2595 (STLS).
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import poplib
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 
 from postroom.adapters.mailbox.connecting import refusal, said, troubles
-from postroom.adapters.mailbox.waking import Waker
+from postroom.adapters.mailbox.session import ServerSession, TokenGiver
 from postroom.adapters.pop3.connection import GuardedPop3
 from postroom.core.terms.encryption import Encryption
 from postroom.core.terms.mailboxes import (
@@ -26,6 +26,8 @@ from postroom.core.terms.mailboxes import (
     FetchedMail,
     MailboxCursor,
     MailboxEndpoint,
+    MailboxListing,
+    MailboxStep,
     MailboxTrouble,
     TroubleKind,
 )
@@ -35,33 +37,21 @@ POLL_EVERY = 300.0  # seconds between two looks: each is a login
 GOODBYE = 10.0  # seconds that QUIT may take: the server deletes in them
 
 
-class Pop3Session:
+class Pop3Session(ServerSession[GuardedPop3]):
     """One mailbox. See `MailboxSession` for what each method promises.
 
     A connection shows the mails of its beginning: `wait_for_new` leaves, and comes again every ``poll_every``
     seconds to look.
     """
 
-    def __init__(self, endpoint: MailboxEndpoint, *, poll_every: float = POLL_EVERY) -> None:
-        self._endpoint = endpoint
-        self._poll_every = poll_every
-        self._waker = Waker()
-        self._client: GuardedPop3 | None = None
+    def __init__(
+        self, endpoint: MailboxEndpoint, *, poll_every: float = POLL_EVERY, tokens: TokenGiver | None = None
+    ) -> None:
+        super().__init__(endpoint, poll_every=poll_every, tokens=tokens)
         self._numbers: dict[str, int] = {}  # of the mails that lie there, by UIDL; good for this connection
         self._offered: set[str] = set()
         self._partial: set[str] = set()
         self._taken: set[str] = set()
-
-    def open(self) -> None:
-        self.close()
-        with troubles(self._endpoint, "connecting"):
-            self._client = GuardedPop3(self._endpoint)
-        with self._speaking("encrypting", TroubleKind.TLS) as client:
-            self._encrypt(client)
-        with self._speaking("logging in", TroubleKind.LOGIN) as client:
-            self._log_in(client)
-        with self._speaking("listing mail (UIDL)") as client:
-            self._numbers = _read_uidls(client.uidl()[1])
 
     def fetch_new(self, cursor: MailboxCursor, limit: int, max_bytes: int) -> Iterator[FetchedMail]:
         self._ensure_open()
@@ -71,9 +61,7 @@ class Pop3Session:
 
     def acknowledge(self, uids: Collection[int | str], how: Acknowledgement) -> None:
         ours = {str(uid) for uid in uids}
-        if how.after is AfterFetch.MOVE:
-            text = f"{self._endpoint.host} speaks POP3, which knows no folders to move mail to."
-            raise MailboxTrouble(TroubleKind.FOLDER, text)
+        self.check(how)
         doomed = ours - self._partial if how.after is AfterFetch.DELETE else set()
         if doomed:
             self._ensure_open()
@@ -105,14 +93,50 @@ class Pop3Session:
         self._waker.take()
         return False
 
-    def interrupt(self) -> None:
-        self._waker.ring()
+    def list_uids(self) -> MailboxListing:
+        self._ensure_open()
+        return MailboxListing(uidvalidity=0, uids=frozenset(self._numbers))
 
-    def close(self) -> None:
-        if self._client is not None:
-            with contextlib.suppress(Exception):  # whatever happens now, we have left
-                self._client.say_goodbye(GOODBYE)
-        self._drop()
+    def check(self, how: Acknowledgement) -> None:
+        if how.after is AfterFetch.MOVE:
+            text = f"{self._endpoint.host} speaks POP3, which knows no folders to move mail to."
+            raise MailboxTrouble(TroubleKind.FOLDER, text)
+
+    def _enter(self) -> None:
+        with self._stepping(MailboxStep.CONNECT), troubles(self._endpoint, "connecting"):
+            self._client = GuardedPop3(self._endpoint)
+        if self._endpoint.encryption is Encryption.STARTTLS:
+            with self._stepping(MailboxStep.TLS), self._speaking("encrypting", TroubleKind.TLS) as client:
+                client.start_tls()
+        with self._stepping(MailboxStep.LOGIN), self._speaking("logging in", TroubleKind.LOGIN) as client:
+            self._log_in(client)
+        with self._stepping(MailboxStep.FOLDER) as seen, self._speaking("listing mail (UIDL)") as client:
+            try:
+                self._numbers = _read_uidls(client.uidl()[1])
+            except poplib.error_proto as error:
+                self._numbers = self._own_names(client, error)
+                seen.append("no UIDL: mails are told apart by their headers")
+            seen.insert(0, f"{len(self._numbers)} mails")
+
+    def _own_names(self, client: GuardedPop3, error: poplib.error_proto) -> dict[str, int]:
+        """Where the server knows no UIDL (it is optional): a digest of each header, which costs a TOP for each mail each time."""
+        if (
+            not said(error)
+            or refusal(said(error), self._endpoint, "", TroubleKind.PROTOCOL).kind is not TroubleKind.PROTOCOL
+        ):
+            raise error
+        names: list[bytes] = []
+        for number in sorted(_read_sizes(client.list()[1])):
+            head = client.retrieve(f"TOP {number} 0", HEADER_MAX)
+            digest = hashlib.sha256(head if head is not None else b"").hexdigest()
+            names.append(b"%d own-%b" % (number, digest[:40].encode()))
+        return _read_uidls(names)
+
+    def _say_goodbye(self, client: GuardedPop3) -> None:
+        client.say_goodbye(GOODBYE)
+
+    def _shut(self, client: GuardedPop3) -> None:
+        client.close()
 
     def _fetch(self, limit: int, max_bytes: int) -> Iterator[FetchedMail]:
         wanted = [(number, uid) for uid, number in self._numbers.items() if uid not in self._taken]
@@ -155,10 +179,6 @@ class Pop3Session:
             raise trouble from error
         return trouble.text
 
-    def _encrypt(self, client: GuardedPop3) -> None:
-        if self._endpoint.encryption is Encryption.STARTTLS:
-            client.start_tls()
-
     def _log_in(self, client: GuardedPop3) -> None:
         username, password = self._endpoint.username, self._endpoint.password.reveal()
         if self._endpoint.access_token:
@@ -168,27 +188,6 @@ class Pop3Session:
         else:
             client.user(username)
             client.pass_(password)
-
-    def _ensure_open(self) -> None:
-        if self._client is None:
-            self.open()
-
-    @contextmanager
-    def _speaking(self, doing: str, refused: TroubleKind = TroubleKind.PROTOCOL) -> Iterator[GuardedPop3]:
-        """The connection, to speak on; after trouble it is gone."""
-        try:
-            with troubles(self._endpoint, doing, refused):
-                if self._client is None:
-                    raise ConnectionError("it was closed")
-                yield self._client
-        except MailboxTrouble:
-            self._drop()
-            raise
-
-    def _drop(self) -> None:
-        if self._client is not None:
-            self._client.close()
-            self._client = None
 
 
 def _read_uidls(lines: list[bytes]) -> dict[str, int]:

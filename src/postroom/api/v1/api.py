@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
 from postroom import __version__
-from postroom.api.v1 import mail, records, scheduled
+from postroom.api.v1 import ingress as ingress  # noqa: PLC0414 - it adds to the router of mail
+from postroom.api.v1 import mail, records, scheduled, suppressions
 from postroom.api.v1.authentication import ByKey, BySession
 from postroom.flows.access import NotAllowed
 
@@ -21,7 +23,8 @@ api = NinjaAPI(
 )
 api.add_router("", records.router)
 api.add_router("", scheduled.router)
-api.add_router("", mail.router)
+api.add_router("", mail.router)  # with what `ingress` adds to it
+api.add_router("", suppressions.router)
 
 
 def not_allowed(request: HttpRequest, error: NotAllowed | type[NotAllowed]) -> HttpResponse:
@@ -32,5 +35,14 @@ def not_found(request: HttpRequest, _error: Http404 | type[Http404]) -> HttpResp
     return api.create_response(request, {"detail": "There is nothing here that you may see."}, status=404)
 
 
+def later(request: HttpRequest, _error: Exception | type[Exception]) -> HttpResponse:
+    """Database or disk are away: that is our fault, and passes."""
+    answer = api.create_response(request, {"detail": "Not now: try again in a minute."}, status=503)
+    answer["Retry-After"] = "60"
+    return answer
+
+
 api.exception_handler(NotAllowed)(not_allowed)
+for outage in (OperationalError, InterfaceError, OSError):
+    api.exception_handler(outage)(later)
 api.exception_handler(Http404)(not_found)

@@ -28,7 +28,11 @@ class BySession(APIKeyCookie):
 
 
 class ByKey(HttpBearer):
-    """``Authorization: Bearer prk_…``"""
+    """``Authorization: Bearer prk_…``, with a key that has one of these scopes."""
+
+    def __init__(self, scopes: tuple[str, ...] = ("all",)) -> None:
+        super().__init__()
+        self._scopes = scopes
 
     def authenticate(self, _request: HttpRequest, token: str) -> Member | None:
-        return member_of_key(ports(), token)
+        return member_of_key(ports(), token, scopes=self._scopes)

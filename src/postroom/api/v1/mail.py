@@ -12,11 +12,13 @@ from ninja.errors import HttpError
 from postroom.api.v1.authentication import ApiRequest
 from postroom.api.v1.schemas import (
     AttemptOut,
+    AuthenticationOut,
     ChangedOut,
     DecisionOut,
     DeliveryOut,
     DeliveryQuery,
     DeliveryRowOut,
+    FindingOut,
     InboundOut,
     InboundQuery,
     InboundRowOut,
@@ -31,7 +33,7 @@ from postroom.api.v1.schemas import (
 from postroom.flows import access, queue
 from postroom.flows.list_queue import QueueFilter, read_filter
 from postroom.flows.settle_unknown import Decision, resolve_unknown
-from postroom.store.queries.pages_inbound import InboundRow, inbound, inbound_list
+from postroom.store.queries.pages_inbound import InboundFact, InboundRow, InboundWish, inbound, inbound_list
 from postroom.store.queries.pages_queue import DeliveryRow, deliveries, delivery
 from postroom.wiring import ports
 
@@ -97,7 +99,9 @@ def act(request: ApiRequest, delivery_id: int, action: str) -> Any:
 def list_inbound(request: ApiRequest, asked: Query[InboundQuery]) -> Any:
     """Newest first."""
     access.require(request.auth, "inbound")
-    page = inbound_list(access.visible_inbound(request.auth), asked.state, cursor=asked.after, size=asked.limit)
+    page = inbound_list(
+        access.visible_inbound(request.auth), InboundWish(state=asked.state), cursor=asked.after, size=asked.limit
+    )
     return page_out(page, [_inbound(row) for row in page.rows])
 
 
@@ -112,8 +116,24 @@ def get_inbound(request: ApiRequest, inbound_id: int) -> Any:
         found,
         InboundOut,
         mail=_inbound(found.row),
+        authentication=_authentication(found),
         decisions=[fields_of(one, DecisionOut, reasons=reasons_out(one.reasons)) for one in found.decisions],
         made=[fields_of(one, MadeOut) for one in found.made],
+    )
+
+
+def _authentication(found: InboundFact) -> dict[str, Any] | None:
+    sender = found.authenticity
+    if sender is None:
+        return None
+    return fields_of(
+        sender,
+        AuthenticationOut,
+        proof=sender.proof.value,
+        findings=[
+            fields_of(one, FindingOut, method=one.method.value, result=one.result.value) for one in sender.findings
+        ],
+        reasons=reasons_out(sender.reasons),
     )
 
 

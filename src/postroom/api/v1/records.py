@@ -19,6 +19,7 @@ from postroom.api.v1.schemas import (
     FileIn,
     FollowerOut,
     FollowIn,
+    MergeIn,
     MessageIn,
     MessageOut,
     PageOut,
@@ -38,9 +39,10 @@ from postroom.core.terms.states import MessageKind
 from postroom.core.terms.templates import TemplateError
 from postroom.flows import access
 from postroom.flows.mail_templates import files_of_template, fill_template
+from postroom.flows.merge_records import CannotMerge, merge_records
 from postroom.flows.post_message import NewFile, post_message
 from postroom.flows.records import change_record, create_record, follow, unfollow
-from postroom.store.models import MailTemplate
+from postroom.store.models import MailTemplate, Record
 from postroom.store.queries.pages_chatter import BodyFact, MessageFact, bodies, thread
 from postroom.store.queries.pages_chatter import message as one_message
 from postroom.store.queries.pages_records import (
@@ -150,6 +152,18 @@ def list_messages(request: ApiRequest, record_id: int, asked: Query[Cut]) -> Any
     page = thread(record_id, before=asked.after, size=asked.limit)
     said = bodies([one.id for one in page.rows])
     return page_out(page, [_message(one, said.get(one.id)) for one in page.rows])
+
+
+@router.post("/records/{record_id}/merge", response={200: RecordOut, **TROUBLE}, summary="Merge a record into another")
+def merge(request: ApiRequest, record_id: int, body: MergeIn) -> Any:
+    """Its messages and followers move to the record ``into_id``, which is answered; replies to either find that one."""
+    try:
+        kept = merge_records(ports(), record_id=record_id, into_id=body.into_id, by=request.auth)
+    except Record.DoesNotExist:
+        raise Http404 from None
+    except CannotMerge as words:
+        raise HttpError(422, str(words)) from None
+    return _record(_head(request, kept.pk))
 
 
 @router.post(

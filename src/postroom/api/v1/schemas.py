@@ -73,6 +73,10 @@ class InboundQuery(Cut):
     state: InboundState | None = None
 
 
+class MergeIn(In):
+    into_id: int = Field(description="The record that lives on.")
+
+
 class RecordIn(In):
     kind: str = Field(max_length=40)
     title: str = Field(min_length=1, max_length=500)
@@ -295,12 +299,38 @@ class MadeOut(Schema):
     record_id: int | None
 
 
+class FindingOut(Schema):
+    method: str
+    result: str
+    domain: str
+    aligned: bool
+    by: str
+    detail: str
+
+
+class AuthenticationOut(Schema):
+    """What is known about the author: ``proof`` is proven, unproven, spoofed or not_applicable."""
+
+    proof: str
+    author_domain: str
+    findings: list[FindingOut]
+    reasons: list[ReasonOut]
+
+
 class InboundOut(Schema):
     mail: InboundRowOut
     message_id: str
     peer: str
+    authentication: AuthenticationOut | None
     decisions: list[DecisionOut]
     made: list[MadeOut]
+
+
+class HandedInOut(Schema):
+    """A mail that was handed in, durable under this number of the inbound log."""
+
+    id: int
+    is_new: bool
 
 
 class Trouble(Schema):

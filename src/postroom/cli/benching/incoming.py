@@ -1,7 +1,8 @@
 """In: from the SMTP door to the routed record whose followers' mails are queued.
 
-Each mail is written to an alias with two followers, by a customer of its own, and makes a record. The clock runs from the
-first connection until every mail is routed and every notification is queued. The loop breaker is switched off: so many
+Nine mails of ten are written to an alias with two followers, by a customer of its own, and make a record; the tenth is a delivery
+report on a mail that was sent before. The clock runs from the first connection until every mail is routed, every notification is queued
+and every bounced delivery is known to be one. The loop breaker is switched off: so many
 mails to one alias within a minute are just what it is there for.
 """
 
@@ -9,10 +10,9 @@ from __future__ import annotations
 
 import threading
 import time
-from functools import partial
 
 from postroom.cli.benching.counting import ProcessCost
-from postroom.cli.benching.feeding import feed
+from postroom.cli.benching.feeding import Posted, feed
 from postroom.cli.benching.ground import (
     DOMAIN,
     LOOPBACK,
@@ -23,63 +23,112 @@ from postroom.cli.benching.ground import (
     prepared_ground,
     wait_until,
 )
-from postroom.cli.benching.mails import mail
+from postroom.cli.benching.mails import HTML, delivery_report, mail
 from postroom.cli.benching.results import BenchResult, result_of
 from postroom.cli.benching.yardstick import SESSIONS, measure_yardstick
 from postroom.cli.telling import Trouble, give_up
 
 ALIAS = f"orders@{DOMAIN}"
 FOLLOWERS = 2
+REPORT_EACH = 10  # mails: one of so many is a delivery report
+READERS = 90  # of one message that will come back
 SLOWEST = 10.0  # mails a second: below, the bench is given up
-LOOK_EVERY = 0.05  # seconds
+LOOK_EVERY = 0.1  # seconds
 
 
 def bench_in(count: int, workers: int, progress: Progress) -> BenchResult:
-    """Take in ``count`` mails with ``workers`` door processes and as many routers."""
+    """Take in ``count`` mails with ``workers`` processes: half of them doors, half of them routers."""
     port = free_port()
+    half = max(1, workers // 2)
     settings = {
         "SMTP_PORT": str(port),
         "LMTP_PORT": str(free_port()),
-        "DOORS": str(workers),
-        "ROUTERS": str(workers),
+        "DOORS": str(half),
+        "ROUTERS": str(half),
         "HOSTNAME": DOMAIN,
     }
     with prepared_ground(settings) as ground:
         yardstick = measure_yardstick(ground.folder, count)
-        _set_up()
-        ground.staff.start("door", workers)
-        ground.staff.start("router", workers)
+        set_up_receiving()
+        _switch_breaker_off()
+        reports = send_what_will_bounce(len(range(REPORT_EACH - 1, count, REPORT_EACH)))
+        ground.staff.start("door", half)
+        ground.staff.start("router", half)
         wait_until(lambda: answers(port), "the door to open")
-        _wait_until_idle(ground, workers)
+        _wait_until_idle(ground, half)
         before = _cpu(ground)
-        seconds = _receive(ground, port, count, progress)
+        seconds = _receive(ground, port, count, reports, progress)
         costs = ground.staff.costs()
         spent = _cpu(ground) - before
         return result_of(
-            count=count, seconds=seconds, yardstick=yardstick, workers=workers, staff=costs, cpu_seconds=spent
+            count=count, seconds=seconds, yardstick=yardstick, workers=2 * half, staff=costs, cpu_seconds=spent
         )
 
 
-def _set_up() -> None:
-    """An alias with two followers."""
+def set_up_receiving(aliases: int = 1) -> tuple[int, str]:
+    """A company whose aliases (the first is `ALIAS`) have two followers; the number of the company, the kind of its records."""
     from postroom.core.terms.addresses import normalize
-    from postroom.flows.settings import save_alias, save_domain, set_parameter
+    from postroom.flows.settings import save_alias, save_domain
     from postroom.store.models import Company, Contact, RecordKind
     from postroom.wiring import ports
 
     company = Company.objects.create(name="Bench")
     domain = save_domain(ports(), {"name": DOMAIN, "plus_addresses_arrive": True}, member=None)
-    kind = RecordKind.objects.order_by("pk").first() or RecordKind.objects.create(
-        key="order", label="Order", label_plural="Orders"
-    )
+    kind = RecordKind.objects.order_by("pk")[0]
     addresses = ("alice@colleagues.test", "bob@colleagues.test")
     contacts = [
         Contact.objects.create(name=one.partition("@")[0].title(), address=one, normal=normalize(one))
         for one in addresses
     ]
-    values = {"company": company, "name": ALIAS.partition("@")[0], "domain": domain, "kind": kind}
-    save_alias(ports(), values | {"follower_ids": [one.pk for one in contacts]}, member=None)
+    local = ALIAS.partition("@")[0]
+    for name in [local, *(f"{local}{number}" for number in range(aliases if aliases > 1 else 0))]:
+        values = {"company": company, "name": name, "domain": domain, "kind": kind}
+        save_alias(ports(), values | {"follower_ids": [one.pk for one in contacts]}, member=None)
+    return company.pk, kind.pk
+
+
+def _switch_breaker_off() -> None:
+    from postroom.flows.settings import set_parameter
+    from postroom.wiring import ports
+
     set_parameter(ports(), "mail.gateway.loop.threshold", "0", member=None)
+
+
+def send_what_will_bounce(count: int) -> list[Posted]:
+    """Mails of a record that left before; the reports on them that will come back."""
+    from postroom.core.terms.states import DeliveryState, Role
+    from postroom.core.tokens.addresses import TokenPurpose, make_token
+    from postroom.flows.add_member import add_member
+    from postroom.flows.post_message import post_message
+    from postroom.flows.records import create_record
+    from postroom.store.models import Contact, Delivery, RecordKind
+    from postroom.wiring import ports
+
+    if not count:
+        return []
+    alice = add_member(
+        ports(),
+        login="alice",
+        name="Alice",
+        address="alice@orders.test",
+        role=Role.ADMINISTRATOR,
+        company="",
+        password=ports().ids.hex(12),
+    )
+    kind = RecordKind.objects.order_by("pk")[0].pk
+    for start in range(0, count, READERS):
+        addresses = [f"reader{number}@customers.test" for number in range(start, min(start + READERS, count))]
+        readers = Contact.objects.bulk_create([Contact(name="", address=one, normal=one) for one in addresses])
+        record = create_record(ports(), company_id=alice.company_id, kind=kind, title="Prints", author=alice)
+        to = [one.pk for one in readers]
+        post_message(ports(), record_id=record.pk, author=alice, html=HTML, extra_contact_ids=to)
+    Delivery.objects.update(state=DeliveryState.SENT, finished_at=ports().clock.now())
+    reports = []
+    for number, (delivery, address) in enumerate(Delivery.objects.values_list("pk", "to_address")):
+        returned_to = f"bounce+{make_token(ports().address_keys, TokenPurpose.BOUNCE, delivery)}@{DOMAIN}"
+        raw = delivery_report(number, returned_to=returned_to, recipient=address)
+        reports.append(Posted(mail_from="", rcpt_to=returned_to, raw=raw))
+    return reports
 
 
 def _wait_until_idle(ground: Ground, workers: int) -> None:
@@ -98,12 +147,17 @@ def _wait_until_idle(ground: Ground, workers: int) -> None:
     wait_until(all_listen, "the routers to listen")
 
 
-def _receive(ground: Ground, port: int, count: int, progress: Progress) -> float:
+def _receive(ground: Ground, port: int, count: int, reports: list[Posted], progress: Progress) -> float:
     troubles: list[Trouble] = []
+
+    def one(number: int) -> Posted:
+        if number % REPORT_EACH == REPORT_EACH - 1:
+            return reports[number // REPORT_EACH]
+        return Posted(f"customer{number}@customers.test", ALIAS, mail(number, to=ALIAS))
 
     def give() -> None:
         try:
-            feed(port, host=LOOPBACK, sessions=SESSIONS, count=count, recipient=ALIAS, mail=partial(mail, to=ALIAS))
+            feed(port, host=LOOPBACK, sessions=SESSIONS, count=count, mail=one)
         except Trouble as trouble:
             troubles.append(trouble)
 
@@ -111,7 +165,7 @@ def _receive(ground: Ground, port: int, count: int, progress: Progress) -> float
     began = time.perf_counter()
     feeder.start()
     deadline = began + 60 + count / SLOWEST
-    while (done := _routed()) < count or _queued() < FOLLOWERS * count:
+    while (done := _routed()) < count or not _is_all_done(count, len(reports)):
         progress(done)
         ground.staff.require_alive()
         if troubles:
@@ -132,11 +186,13 @@ def _routed() -> int:
     return InboundMessage.objects.filter(state=InboundState.ROUTED).count()
 
 
-def _queued() -> int:
+def _is_all_done(count: int, reports: int) -> bool:
     from postroom.core.terms.states import DeliveryState
     from postroom.store.models import Delivery
 
-    return Delivery.objects.filter(state=DeliveryState.QUEUED).count()
+    queued = Delivery.objects.filter(state=DeliveryState.QUEUED).count()
+    bounced = Delivery.objects.filter(state=DeliveryState.BOUNCED).count()
+    return queued == FOLLOWERS * (count - reports) and bounced == reports
 
 
 def _why() -> str:

@@ -46,3 +46,23 @@ def mail(number: int, *, to: str) -> bytes:
         "\r\n"
     )
     return head.encode("ascii") + BODY
+
+
+def delivery_report(number: int, *, returned_to: str, recipient: str) -> bytes:
+    """A server's report that the mail to ``recipient`` came to nothing (RFC 3464)."""
+    words = f"This is the mail system at customers.test.\r\n\r\nYour mail to {recipient} could not be delivered.\r\n"
+    fields = (
+        "Reporting-MTA: dns; customers.test\r\n\r\n"
+        f"Final-Recipient: rfc822; {recipient}\r\nAction: failed\r\nStatus: 5.1.1\r\n"
+        f"Diagnostic-Code: smtp; 550 5.1.1 <{recipient}>: no such user here\r\n"
+    )
+    original = f"From: Alice <alice@orders.test>\r\nTo: {recipient}\r\nSubject: {SUBJECT}\r\n"
+    parts = (("text/plain", words), ("message/delivery-status", fields), ("text/rfc822-headers", original))
+    head = (
+        f"From: Mail Delivery System <MAILER-DAEMON@customers.test>\r\nTo: {returned_to}\r\n"
+        "Subject: Undelivered Mail Returned to Sender\r\nDate: Mon, 05 Jan 2026 10:00:00 +0000\r\n"
+        f"Message-ID: <{number}.report@customers.test>\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n"
+        f'Content-Type: multipart/report; report-type=delivery-status; boundary="{_BOUNDARY}"\r\n\r\n'
+    )
+    body = "".join(f"--{_BOUNDARY}\r\nContent-Type: {kind}\r\n\r\n{text}\r\n" for kind, text in parts)
+    return f"{head}{body}--{_BOUNDARY}--\r\n".encode("ascii")

@@ -136,7 +136,7 @@ def _bulk_mail() -> tuple[int, int]:
         header_message_id=f"<bulk.bench@{DOMAIN}>",
         lane=Lane.CAMPAIGN,
     )
-    return enqueue_mail(ports(), draft).pk, company.pk
+    return enqueue_mail(ports(), draft), company.pk
 
 
 def _fill(mail_id: int, company_id: int, have: int, want: int, progress: Progress) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
+from postroom.core.mime.markup import html_to_text
 from postroom.core.terms.addresses import Address, format_address
 from postroom.core.terms.states import MessageKind
 
@@ -24,7 +25,8 @@ _BUTTON = (
     '<div style="margin-bottom:16px"><a href="{url}" style="display:inline-block;padding:7px 14px;border-radius:6px;'
     'background:#0f6674;color:#ffffff;text-decoration:none;font-size:13px">View {label}</a></div>'
 )
-_NOTE = '<p style="color:#8d5a00;font-size:13px">Internal note: your answer stays inside.</p>'
+_NOTE_WORDS = "Internal note: your answer stays inside."
+_NOTE = f'<p style="color:#8d5a00;font-size:13px">{_NOTE_WORDS}</p>'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,20 @@ def letter_html(letter: Letter, *, for_colleague: bool) -> str:
     foot = " · ".join(escape(part) for part in (letter.company, letter.record_title) if part)
     body = letter.body_html + (f"<p>-- <br>{letter.signature}</p>" if letter.signature else "")
     return _FRAME.format(body=head + body, foot=_FOOT.format(text=foot) if foot else "")
+
+
+def letter_text(letter: Letter, text: str, *, for_colleague: bool) -> str:
+    """The same letter as plain text, around ``text``: the body as its author wrote it."""
+    parts = []
+    if for_colleague and letter.record_url:
+        parts.append(f"View {letter.kind_label}: {letter.record_url}")
+    if letter.kind is MessageKind.NOTE:
+        parts.append(_NOTE_WORDS)
+    parts.append(text.strip("\r\n"))
+    if letter.signature:
+        parts.append(f"-- \n{html_to_text(letter.signature)}")
+    foot = " · ".join(part for part in (letter.company, letter.record_title) if part)
+    return "\n\n".join([*parts, foot] if foot else parts) + "\n"
 
 
 def letter_subject(subject: str, record_title: str, *, is_answer: bool) -> str:

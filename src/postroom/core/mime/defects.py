@@ -34,4 +34,4 @@ class Defect(StrEnum):
     TOO_DEEP = "too-deep"  # nested deeper than is read; the inner parts became attachments
     TOO_MANY_PARTS = "too-many-parts"  # more parts than are read; the rest was left out
     UNDECODABLE_TEXT = "undecodable-text"  # bytes that the declared charset does not have; guessed or replaced
-    WRONG_CHARSET = "wrong-charset"  # the text is evidently in another charset than declared, and was read in that
+    WRONG_CHARSET = "wrong-charset"  # evidently in another charset than declared, and read in that

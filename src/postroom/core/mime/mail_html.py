@@ -35,7 +35,8 @@ _PERHAPS_DATA = re.compile(r"""src\s*=\s*["']?\s*data:""", re.IGNORECASE)
 
 def has_relative_links(html: str) -> bool:
     """Whether something in it may need `absolute_links`."""
-    return _PERHAPS_RELATIVE.search(html) is not None
+    lowered = html.lower()
+    return any(name in lowered for name in _ADDRESSES) and _PERHAPS_RELATIVE.search(html) is not None
 
 
 def absolute_links(html: str, base_url: str) -> str:
@@ -67,7 +68,7 @@ class Pictured:
 
 def take_out_pictures(html: str) -> Pictured:
     """The pictures inside the HTML become parts. PNG, JPEG, GIF and WebP; of anything else the alternative text stays."""
-    if not _PERHAPS_DATA.search(html):
+    if "data:" not in html.lower() or not _PERHAPS_DATA.search(html):
         return Pictured(html=html)
     found: dict[str, OutgoingAttachment] = {}
 

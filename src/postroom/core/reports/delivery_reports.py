@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from postroom.core.reports.taxonomy import UNDETERMINED, Permanence
 from postroom.core.terms.states import Blame
 
 
@@ -35,7 +36,7 @@ class ReportedAddress:
 
     ``address`` is whom the mail was sent to, normalised, ``""`` where the report names none (a signed return path still
     tells the delivery); ``final_address`` where it was forwarded to and failed, ``""`` when that is the same;
-    ``status`` such as ``5.1.1`` or ``""``.
+    ``status`` such as ``5.1.1`` or ``""``; ``reason`` a code of the taxonomy, and ``blame`` whom that reason blames.
     """
 
     address: str
@@ -44,6 +45,18 @@ class ReportedAddress:
     reply: str = ""  # Diagnostic-Code text, verbatim
     blame: Blame = Blame.SERVER
     final_address: str = ""
+    reason: str = UNDETERMINED
+
+    @property
+    def permanence(self) -> Permanence:
+        """A failure with a status 4.y.z was given up by its server, but may succeed another day (RFC 3463 2)."""
+        match self.action:
+            case Action.FAILED:
+                return Permanence.TRANSIENT if self.status.startswith("4") else Permanence.PERMANENT
+            case Action.DELAYED:
+                return Permanence.TRANSIENT
+            case Action.DELIVERED | Action.RELAYED | Action.EXPANDED:
+                return Permanence.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from postroom.core.routing.claims import believed, is_mistrusted
 from postroom.core.routing.recipients import address_of
-from postroom.core.routing.verdicts import AliasFact, AuthorFact, Facts
+from postroom.core.routing.verdicts import AliasFact, AuthorFact, Evidence, Facts
 from postroom.core.terms.reasons import Reason, because
 from postroom.core.terms.states import AliasPolicy
 
@@ -20,6 +21,7 @@ class Admission(Enum):
 
     ADMITTED = auto()
     REFUSED = auto()
+    DOUBTED = auto()  # he would be admitted or refused if it were he, but nothing proves it: a person decides
     MISCONFIGURED = auto()
 
 
@@ -31,9 +33,23 @@ class PolicyAnswer:
     reason: Reason
 
 
-def author_of(facts: Facts) -> AuthorFact:
-    """Who the author is to us; a stranger when the address is one of our aliases."""
-    return AuthorFact() if facts.author.is_alias else facts.author
+def author_of(evidence: Evidence, facts: Facts, company_id: int, record_id: int | None = None) -> AuthorFact:
+    """Who the author is to a company; a stranger when the address is one of our aliases, or a From that counts for nothing."""
+    return AuthorFact() if facts.author.is_alias else believed(evidence, facts).author.within(company_id, record_id)
+
+
+def check_author(alias: AliasFact, evidence: Evidence, facts: Facts, *, record_id: int | None = None) -> PolicyAnswer:
+    """As `check_policy`, for the author of this mail. Who is set aside passes no policy that asks who he is."""
+    about = record_id or alias.forced_record_id or alias.owner_record_id
+    author_fact = author_of(evidence, facts, alias.company_id, about)
+    answer = check_policy(alias, author_fact, evidence.author_normal, record_id=record_id)
+    if answer.admission is Admission.REFUSED and is_mistrusted(evidence, facts):
+        author = evidence.author_normal or "the sender"
+        admission = Admission.REFUSED if evidence.authenticity.is_spoofed else Admission.DOUBTED
+        return PolicyAnswer(
+            admission=admission, reason=because("policy.unproven", alias=address_of(alias), author=author)
+        )
+    return answer
 
 
 def check_policy(

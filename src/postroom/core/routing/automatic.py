@@ -37,6 +37,11 @@ _VACATION_SUBJECT = re.compile(
     | odpowied[źz]\s+automatyczna | autoodpowied[źz] | nieobecno[śs][ćc]
     | automatick[áa]\s+odpov[ěe][ďd] | mimo\s+kancel[áa][řr]
     | automatikus\s+v[áa]lasz | r[ăa]spuns\s+automat | otomatik\s+(?:yan[ıi]t|cevap)
+    | resposta\s+autom[àa]tica | fora\s+(?:do|de)\s+(?:escrit[óo]rio|oficina) | avwesig(?:heid)?\b | ikke\s+til\s+stede | frav[æa]r\b | fraværende
+    | automaatvastus | autom[āa]tisk[āa]\s+atbilde | automatinis\s+atsakymas | (?:automatski|samodejni|avtomatski)\s+odgovor
+    | avtomati[čc]no\s+sporo[čc]ilo | izvan\s+ureda | nie\s+ma\s+mnie\s+w\s+biurze | [şs]irket\s+d[ıi][şs][ıi]nda(?:y[ıi]m)?
+    | balasan\s+otomatis | tr[ảa]\s+l[ờo]i\s+t[ựu]\s+[đd][ộo]ng | ตอบกลับอัตโนมัติ | پاسخ\s+خودکار | автоматичен\s+отговор | аутоматски\s+одговор
+    | нет\s+на\s+месте | в\s+отпуске\b | εκτός\s+γραφείου | מחוץ\s+למשרד | 부재\s*중 | 不在のお知らせ | 外出\s*[:：] | 休假
     | автоматический\s+ответ | автоответ | вне\s+офиса | автоматична\s+відповідь
     | αυτόματη\s+απάντηση | תשובה\s+אוטומטית | رد\s+تلقائي
     | 自動(?:応答|返信|回覆|回复) | 自动(?:回复|答复) | 不在通知 | 자동\s*(?:회신|응답)

@@ -15,6 +15,7 @@ from dataclasses import replace
 from postroom.core.mime.parsed import ParsedMail
 from postroom.core.reports.delivery_reports import DeliveryReport
 from postroom.core.reports.reading import read_report
+from postroom.core.routing.authenticity import UNASKED, Authenticity
 from postroom.core.routing.automatic import read_machine_signs
 from postroom.core.routing.loops import normal_text_digest
 from postroom.core.routing.recipients import read_recipient
@@ -29,7 +30,10 @@ MARK_HEADERS = ("X-Postroom-Objects", "X-Odoo-Objects")
 # In Message-IDs of our refusals (make them with ``unique="….notice"``), and of those sent before a migration (I-21).
 NOTICE_TAGS = (".notice.postroom@", "-loop-detection-bounce-email@")
 MAX_HEADER_RECIPIENTS = 1_000  # of a fetched mail, those nearest first
+ENVELOPE_HEADERS = frozenset(("x-original-to", "envelope-to", "x-envelope-to"))
 START_ANEW_TAG = "-reply_to@"  # in Message-IDs whose replies go by alias, not by thread (I-23, O-72)
+MOST_TRACED = 20
+_MARK = re.compile(r"[A-Za-z0-9._-]{4,80}")
 _REPLY_PREFIX = re.compile(
     r"^\s{0,9}(?:re|aw|antw|antwort|sv|vs|odp|ref|rif|res|tr|ynt|atb|vá|απ|回复|答复|返信)\s{0,9}(?:\[\d{1,4}\]|\(\d{1,4}\))?\s{0,9}[:：]",
     re.IGNORECASE,
@@ -45,6 +49,7 @@ def collect(
     size: int,
     content_digest: str,
     our_mark: str,
+    authenticity: Authenticity = UNASKED,
 ) -> Evidence:
     """What the mail shows. ``size`` in bytes; ``content_digest`` stands in for a missing Message-ID; ``our_mark`` is the
     text by which mails of this installation name themselves in `MARK_HEADERS` (``""``: none yet)."""
@@ -79,7 +84,9 @@ def collect(
         wants_no_answer=signs.wants_no_answer,
         has_our_mark=_has_our_mark(mail, our_mark) or (is_automatic and _answers_our_notice(mail)),
         is_bounce_addressed=any(r.token is not None and r.token.purpose == "b" for r in recipients),
+        authenticity=authenticity,
         subject_is_reply=bool(_REPLY_PREFIX.match(mail.subject)),
+        trace=read_trace(mail.all_headers(MARK_HEADERS[0])),
     )
 
 
@@ -90,15 +97,23 @@ def _recipients(
     if envelope is not None:
         found = [read_recipient(address, keys) for address in envelope.rcpt_to]
     else:
-        delivered = [read_recipient(address, keys) for address in mail.delivered_to]
-        named = [address.spec for address in (*mail.to, *mail.cc, *mail.resent_to)]
-        named_by_header = [read_recipient(address, keys, is_header=True) for address in named[:MAX_HEADER_RECIPIENTS]]
-        found = delivered + named_by_header
+        named = [*mail.delivered_to, *(address.spec for address in (*mail.to, *mail.cc, *mail.resent_to))]
+        found = [read_recipient(address, keys) for address in _envelope_recipients(mail)]
+        found += [read_recipient(address, keys, is_header=True) for address in named[:MAX_HEADER_RECIPIENTS]]
     first: dict[str, Recipient] = {}
     for recipient in found:
         if recipient.normal:
             first.setdefault(recipient.normal, recipient)
     return tuple(replace(one, is_cc=True) if one.normal in only_cc else one for one in first.values())
+
+
+def _envelope_recipients(mail: ParsedMail) -> tuple[str, ...]:
+    """For whom the server that put the mail into the mailbox had it: its field stands above all that came with the mail.
+
+    Delivered-To is none of these fields: it names the mailbox that everything ends in, whatever it was sent to.
+    """
+    written = next((value for name, value in mail.headers if name.lower() in ENVELOPE_HEADERS), "")
+    return tuple(one for part in written.split(",")[:MAX_HEADER_RECIPIENTS] if (one := normalize(part)))
 
 
 def _normals(addresses: Iterable[Address]) -> tuple[str, ...]:
@@ -141,6 +156,12 @@ def _report_token(report: DeliveryReport | None, keys: Sequence[bytes]) -> Addre
 def _has_our_mark(mail: ParsedMail, our_mark: str) -> bool:
     """Whether it is our own mail that came back."""
     return bool(our_mark) and any(our_mark in value for name in MARK_HEADERS for value in mail.all_headers(name))
+
+
+def read_trace(values: Iterable[str]) -> tuple[str, ...]:
+    """The marks of the installations that relayed a mail, from the values of `MARK_HEADERS`; what looks like none is left out."""
+    marks = (value.partition(";")[0].strip() for value in values)
+    return tuple(dict.fromkeys(mark for mark in marks if _MARK.fullmatch(mark)))[:MOST_TRACED]
 
 
 def _answers_our_notice(mail: ParsedMail) -> bool:

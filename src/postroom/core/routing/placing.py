@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from postroom.core.routing.aliases import Admission, author_of, check_policy
+from collections.abc import Sequence
+
+from postroom.core.routing.aliases import Admission, check_author
+from postroom.core.routing.claims import has_no_part, is_mistrusted, why_mistrusted
 from postroom.core.routing.recipients import Meaning, address_of, is_accepted, is_catchall, meaning
 from postroom.core.routing.threads import (
     aliases_named,
     is_elsewhere,
     is_unverified,
+    is_unverified_by_token,
     may_thread,
     named_by_token,
     referred_to,
@@ -21,6 +25,7 @@ from postroom.core.routing.verdicts import (
     Evidence,
     Facts,
     Hold,
+    MessageFact,
     Recipient,
     Refuse,
 )
@@ -36,14 +41,16 @@ def auto_reply(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
     answered = next((one for one in (*proven, *referred_to(evidence, facts)) if one.record_id is not None), None)
     if answered is None or answered.record_id is None:
         return (Discard(reasons=(because("auto_reply.of_nothing"),)),)
+    by_token = answered in proven
+    unverified = (is_unverified_by_token if by_token else is_unverified)(answered, evidence, facts)
     return (
         AppendToRecord(
             record_id=answered.record_id,
             parent_message_id=answered.message_id,
             as_note=answered.is_note,
             notify=False,
-            unverified=answered not in proven and is_unverified(answered, evidence, facts),
-            reasons=(because("auto_reply.attached", message=answered.message_id),),
+            unverified=unverified,
+            reasons=(because("auto_reply.attached", message=answered.message_id), *why_mistrusted(evidence, facts)),
         ),
     )
 
@@ -77,18 +84,24 @@ def reference(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
     if answered is None or answered.record_id is None or not may_thread(evidence, facts):
         return None
     reasons = [because("reply.reference", identifier=answered.identifier, message=answered.message_id)]
+    if evidence.authenticity.is_spoofed:  # many may know a Message-ID, and this author is not who he says
+        return (Hold(reasons=(*reasons, *why_mistrusted(evidence, facts))),)
     same = next(((r, a) for r, a in aliases_named(evidence, facts) if not is_elsewhere(a, answered)), None)
     if same is not None:
         recipient, alias = same
-        answer = check_policy(alias, author_of(facts), evidence.author_normal, record_id=answered.record_id)
+        answer = check_author(alias, evidence, facts, record_id=answered.record_id)
+        if answer.admission is Admission.DOUBTED:
+            return (Hold(reasons=(*reasons, *why_mistrusted(evidence, facts), answer.reason)),)
         if answer.admission is Admission.REFUSED:
             return (_refuse("policy", evidence, (*reasons, answer.reason), recipient=recipient.normal, alias=alias),)
         reasons.append(because("reply.alias_same_kind", recipient=recipient.normal))
     unverified = is_unverified(answered, evidence, facts)
     if unverified:
-        reasons.append(because("reply.unverified", author=evidence.author_normal or "The sender"))
+        reasons += _why_unverified(answered, evidence, facts)
     if answered.is_note:
         reasons.append(because("reply.note"))
+    if answered.is_note and is_mistrusted(evidence, facts):
+        return (_unproven_note(reasons),)
     return (
         AppendToRecord(
             record_id=answered.record_id,
@@ -104,7 +117,7 @@ def reference(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
 def only_the_catchall(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
     """A mail for nobody but the catchall is answered with the company's address (I-28)."""
     addressed = _addressed(evidence)
-    if not addressed or not all(is_catchall(recipient, facts) for recipient in addressed):
+    if not addressed or not all(_is_bare_catchall(recipient, facts) for recipient in addressed):
         return None
     if aliases_named(evidence, facts):
         return None  # an alias among the others was meant (W-14)
@@ -120,17 +133,24 @@ def aliases(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
     )
 
 
-def fallback_kind(_evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
+def fallback_kind(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
     if not facts.fallback_kind or facts.fallback_company_id is None:
         return None
-    reason = because("fallback.kind", kind=facts.fallback_kind)
-    return (CreateRecord(kind=facts.fallback_kind, company_id=facts.fallback_company_id, reasons=(reason,)),)
+    doubts = why_mistrusted(evidence, facts)
+    return (
+        CreateRecord(
+            kind=facts.fallback_kind,
+            company_id=facts.fallback_company_id,
+            unverified=bool(doubts),
+            reasons=(because("fallback.kind", kind=facts.fallback_kind), *doubts),
+        ),
+    )
 
 
 def catchall_among_others(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
     """Nothing took it, and one of its recipients is the catchall (I-31), be it in Cc."""
     for recipient in evidence.recipients:
-        if is_catchall(recipient, facts):
+        if _is_bare_catchall(recipient, facts):
             reason = because("catchall.among", recipient=recipient.normal)
             return (_refuse("catchall", evidence, (reason,), recipient=recipient.normal),)
     return None
@@ -158,28 +178,56 @@ def _replies_by_token(evidence: Evidence, facts: Facts) -> tuple[Decision, ...]:
         if message.record_id is None:
             continue
         reasons = [because("reply.token", message=message.message_id)]
+        unverified = is_unverified_by_token(message, evidence, facts)
+        if unverified:
+            reasons += _why_unverified(message, evidence, facts)
         if message.is_note:
             reasons.append(because("reply.note"))
+        if message.is_note and is_mistrusted(evidence, facts):
+            decisions.append(_unproven_note(reasons))
+            continue
         decisions.append(
             AppendToRecord(
                 record_id=message.record_id,
                 parent_message_id=message.message_id,
                 as_note=message.is_note,
+                unverified=unverified,
                 reasons=tuple(reasons),
             )
         )
     return tuple(decisions)
 
 
+def _why_unverified(message: MessageFact, evidence: Evidence, facts: Facts) -> tuple[Reason, ...]:
+    """What is not proven, or that he who is proven is nobody here."""
+    author = evidence.author_normal or "The sender"
+    if why := why_mistrusted(evidence, facts):
+        return why
+    if evidence.authenticity.vouches:
+        return (because("reply.unverified", author=author),)
+    code = "reply.unverified" if has_no_part(message, evidence, facts) else "reply.unproven"
+    return (*evidence.authenticity.reasons, because(code, author=author))
+
+
+def _unproven_note(reasons: Sequence[Reason]) -> Hold:
+    """Notes are colleagues' words: nobody puts words into a colleague's mouth (W-40)."""
+    return Hold(reasons=(*reasons, because("note.unproven")))
+
+
 def _through_alias(
     recipient: Recipient, alias: AliasFact, evidence: Evidence, facts: Facts, *before: Reason
 ) -> Decision:
-    answer = check_policy(alias, author_of(facts), evidence.author_normal)
+    answer = check_author(alias, evidence, facts)
+    doubts = why_mistrusted(evidence, facts)
     match answer.admission:
         case Admission.MISCONFIGURED:
             return Hold(reasons=(*before, answer.reason))
+        case Admission.DOUBTED:
+            return Hold(reasons=(*before, *doubts, answer.reason))
         case Admission.REFUSED:
-            return _refuse("policy", evidence, (*before, answer.reason), recipient=recipient.normal, alias=alias)
+            return _refuse(
+                "policy", evidence, (*before, *doubts, answer.reason), recipient=recipient.normal, alias=alias
+            )
         case Admission.ADMITTED:
             pass
     names = {"recipient": recipient.normal, "alias": address_of(alias)}
@@ -189,15 +237,22 @@ def _through_alias(
             record_id=alias.forced_record_id,
             parent_message_id=None,
             alias_id=alias.alias_id,
-            reasons=(*before, why, answer.reason),
+            unverified=bool(doubts),
+            reasons=(*before, why, answer.reason, *doubts),
         )
     why = because("alias.takes", kind=alias.kind, **names)
     return CreateRecord(
         kind=alias.kind,
         company_id=alias.company_id,
         alias_id=alias.alias_id,
-        reasons=(*before, why, answer.reason),
+        unverified=bool(doubts),
+        reasons=(*before, why, answer.reason, *doubts),
     )
+
+
+def _is_bare_catchall(recipient: Recipient, facts: Facts) -> bool:
+    """Who writes to a signed reply address answers us, even when what he answers is gone: a person decides, nobody is refused."""
+    return recipient.token is None and is_catchall(recipient, facts)
 
 
 def _addressed(evidence: Evidence) -> list[Recipient]:
@@ -227,4 +282,5 @@ def _may_answer(evidence: Evidence) -> bool:
         or evidence.wants_no_answer
         or evidence.report is not None
         or not (evidence.mail_from or evidence.author_normal)
+        or not evidence.authenticity.may_be_answered
     )

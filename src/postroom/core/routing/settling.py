@@ -29,6 +29,9 @@ def report(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
     if given is None:
         return None
     spoken_of = _spoken_of(given, facts.deliveries)
+    if evidence.authenticity.is_spoofed and not any(delivery.by_token for delivery in spoken_of):
+        refuted = (_what_it_reports(given), *evidence.authenticity.reasons, because("report.spoofed"))
+        return (RecordReport(report=given, reasons=refuted),)
     reasons = (_what_it_reports(given), _how_proven(given, spoken_of))
     ids = tuple(dict.fromkeys(delivery.delivery_id for delivery in spoken_of))
     return (RecordReport(report=given, delivery_ids=ids, reasons=reasons),)

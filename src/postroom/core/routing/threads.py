@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from postroom.core.routing.claims import has_no_part, is_mistrusted
 from postroom.core.routing.recipients import Meaning, matching_aliases, meaning
 from postroom.core.routing.verdicts import AliasFact, Evidence, Facts, MessageFact, Recipient
 from postroom.core.tokens.addresses import TokenPurpose
@@ -23,10 +26,17 @@ def aliases_named(evidence: Evidence, facts: Facts) -> list[tuple[Recipient, Ali
     """Recipients with the aliases they mean. A live signed reply address is a reply, whatever alias it is built on."""
     return [
         (recipient, alias)
-        for recipient in evidence.recipients
+        for recipient in recipients_that_count(evidence, facts)
         if not _is_live_reply_address(recipient, facts)
         for alias in matching_aliases(recipient, facts)
     ]
+
+
+def recipients_that_count(evidence: Evidence, facts: Facts) -> Sequence[Recipient]:
+    """Whom the envelope names, where one of them is an alias or a reply address; else whom the headers name too (law 5)."""
+    enveloped = [recipient for recipient in evidence.recipients if not recipient.is_header]
+    is_ours = any(meaning(recipient, facts) in (Meaning.ALIAS, Meaning.REPLY_TOKEN) for recipient in enveloped)
+    return enveloped if is_ours else evidence.recipients
 
 
 def _is_live_reply_address(recipient: Recipient, facts: Facts) -> bool:
@@ -45,13 +55,16 @@ def is_elsewhere(alias: AliasFact, answered: MessageFact) -> bool:
 
 
 def is_unverified(message: MessageFact, evidence: Evidence, facts: Facts) -> bool:
-    """Who merely knows a Message-ID is not yet a party to its record: he neither follows it, nor is it his, nor did he
-    take part before, nor is he a colleague."""
-    if facts.author.is_alias:
+    """Found by a Message-ID, which many may know: the author must be proven, and have a part in the record."""
+    return not evidence.authenticity.vouches or has_no_part(message, evidence, facts)
+
+
+def is_unverified_by_token(message: MessageFact, evidence: Evidence, facts: Facts) -> bool:
+    """Found by a signed reply address, which only readers of the message know: where the author is not proven he must have a part
+    in the record, or another reader speaks under his name."""
+    if is_mistrusted(evidence, facts):
         return True
-    author = facts.author
-    is_his = bool(evidence.author_normal) and evidence.author_normal == message.record_address
-    return not (author.is_colleague or is_his or message.author_took_part or message.record_id in author.follows)
+    return not evidence.authenticity.vouches and has_no_part(message, evidence, facts)
 
 
 def may_thread(evidence: Evidence, facts: Facts) -> bool:

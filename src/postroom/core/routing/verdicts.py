@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from postroom.core.reports.delivery_reports import DeliveryReport
+from postroom.core.routing.authenticity import UNASKED, Authenticity
 from postroom.core.terms.addresses import Address
 from postroom.core.terms.reasons import Reason
 from postroom.core.terms.states import AliasPolicy, Door
@@ -28,7 +29,7 @@ class Recipient:
     detail: str  # the sub-address ("plus part"), or ""
     domain: str
     token: AddressToken | None = None  # a genuine signed token of ours in it
-    is_header: bool = False  # named by To or Cc only (fetched and piped mail)
+    is_header: bool = False  # named by To, Cc or Delivered-To only (fetched and piped mail)
     is_cc: bool = False
 
 
@@ -59,6 +60,8 @@ class Evidence:
     text_digest: str = ""  # sha256 hex of the normalised subject and new words: equal for near-identical mails
     wants_no_answer: bool = False  # X-Auto-Response-Suppress asks for no report: no sign of an automatic mail
     report_token: AddressToken | None = None  # a genuine bounce token in the return path that the report quotes
+    trace: tuple[str, ...] = ()  # marks of the installations that relayed it, nearest first
+    authenticity: Authenticity = UNASKED  # what is known about the author beyond his own words
 
     @property
     def bounce_numbers(self) -> tuple[int, ...]:
@@ -88,9 +91,7 @@ class AliasFact:
     matches_local_part: bool = False
     is_retired: bool = False
     refusal_text: str = ""
-    recent_creations: int = 0  # records it made (mails on its forced record) from this author within the loop window
-    recent_creations_all: int = 0  # from anybody within the window
-    similar_creations: int = 0  # of those from this author, with the same text digest
+    recent_creations_all: int = 0  # records it made, from anybody's mail, within the loop window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +105,6 @@ class MessageFact:
     company_id: int
     is_note: bool
     record_alias_id: int | None = None
-    recent_replies: int = 0  # mails from this author to this record within the loop window
-    similar_replies: int = 0  # of these, with the same text digest
     record_address: str = ""  # the record's own contact address, normalised
     author_took_part: bool = False  # the mail's author wrote on this record before, or we wrote to him from it
 
@@ -130,6 +129,16 @@ class AuthorFact:
     is_colleague: bool = False
     is_alias: bool = False  # the address is one of our own aliases: never an author (T-038)
     follows: frozenset[int] = frozenset()  # of the records in question
+    companies: frozenset[int] | None = (
+        None  # to which the contact is known, for a colleague those he sees; None: to all
+    )
+    also: tuple[AuthorFact, ...] = ()  # further contacts with this address, in order of preference
+
+    def within(self, company_id: int, record_id: int | None = None) -> AuthorFact:
+        """Who the author is to this company: who follows the record before colleagues, they before others (I-60)."""
+        known = [one for one in (self, *self.also) if one.companies is None or company_id in one.companies]
+        followers = [one for one in known if record_id is not None and record_id in one.follows]
+        return next(iter((*followers, *known)), AuthorFact(is_alias=self.is_alias))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +150,30 @@ class DomainFact:
     catchall: str
     company_id: int | None = None
     is_retired: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """A message of late. ``author`` without sub-address; ``at`` None: in this very batch."""
+
+    author: str
+    digest: str  # see `routing.likeness`
+    came_in: bool  # else it was written on the page or by a program
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopSigns:
+    """What the loop breaker looks at beside counts: the last day's, oldest first."""
+
+    on_records: Mapping[int, tuple[Said, ...]] = field(default_factory=dict)  # the last messages of each record
+    through_aliases: Mapping[int, tuple[Said, ...]] = field(default_factory=dict)  # what this author had made by each
+    written_to: tuple[datetime, ...] = ()  # when mail that nobody wrote here by hand was queued for this author
+    refused: Mapping[str, int] = field(default_factory=dict)  # today, by kind of answer
+    permits: frozenset[tuple[str, str]] = frozenset()  # (subject, author or ""): a person said that this is no loop
+    earlier_copy: int | None = None  # an inbound mail to the catchall with this Message-ID
+    since: datetime | None = None  # the beginning of the window; for rounds, mails up to a day before count, too
+    now: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +198,7 @@ class Facts:
     loop_threshold: int = 20
     loop_exempt: bool = False  # the author is on the allow-list (D-16)
     hold_unknown: bool = True  # fetched mail for nobody: held, else refused with an answer
+    signs: LoopSigns = LoopSigns()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +221,7 @@ class CreateRecord:
     kind: str
     company_id: int
     alias_id: int | None = None
+    unverified: bool = False
     reasons: tuple[Reason, ...] = ()
 
 
@@ -220,8 +255,11 @@ class Discard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """A person decides."""
+    """A person decides. ``breaker`` names the target whose loop breaker holds the mail (``alias:3``), ``author`` whom it holds,
+    or ``""`` for everybody."""
 
+    breaker: str = ""
+    author: str = ""
     reasons: tuple[Reason, ...] = ()
 
 

@@ -7,7 +7,8 @@ an unknown key is an error, not a silence. Everything that can change while runn
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -47,6 +48,7 @@ class Configuration:
     secret_key_file: str = ""
     allowed_hosts: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+    dns_servers: tuple[str, ...] = ()
     debug: bool = False
     log_level: str = "INFO"
     log_format: str = "text"
@@ -97,6 +99,7 @@ HELP: Mapping[str, str] = {
     "secret_key_file": "File that holds the secret keys when secret_key is empty; made when it is not there; empty: data_dir/secret_key.",
     "allowed_hosts": "Host names under which the pages may be asked for, separated by commas; loopback is always allowed.",
     "trusted_proxies": "Addresses of reverse proxies whose X-Forwarded-* headers are believed, separated by commas.",
+    "dns_servers": "Name servers asked about senders of incoming mail, as address or address:port, separated by commas; empty: as the machine is set up.",
     "debug": "Show details of errors on pages. Never where others can reach it.",
     "log_level": "DEBUG, INFO, WARNING or ERROR.",
     "log_format": "text for people, json for programs.",
@@ -129,7 +132,25 @@ def read_configuration(file_values: Mapping[str, object], environ: Mapping[str, 
             values[name] = _read(variable, environ[variable], default, name)
         elif name in file_values:
             values[name] = _read(f"postroom.toml: {name}", file_values[name], default, name)
+    read_name_servers(values.get("dns_servers", ()))
     return Configuration(**values)
+
+
+def read_name_servers(words: Iterable[str]) -> tuple[tuple[str, int], ...]:
+    """``192.0.2.53``, ``192.0.2.53:5353``, ``[2001:db8::53]:5353``: addresses with ports. Raises `ConfigurationError`."""
+    found = []
+    for word in words:
+        host, colon, port = word.rpartition(":") if word.startswith("[") or word.count(":") == 1 else (word, "", "")
+        if word.startswith("[") and word.endswith("]"):
+            host, colon, port = word, "", ""
+        try:
+            address = str(ipaddress.ip_address(host.strip("[]")))
+        except ValueError:
+            raise ConfigurationError(f"dns_servers: {word!r} is no address of a name server.") from None
+        if colon and not (port.isdigit() and 0 < int(port) < 65536):
+            raise ConfigurationError(f"dns_servers: {word!r} has no port between 1 and 65535.")
+        found.append((address, int(port) if colon else 53))
+    return tuple(found)
 
 
 def _read(where: str, given: object, default: object, name: str) -> object:

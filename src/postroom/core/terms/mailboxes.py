@@ -9,8 +9,9 @@ Standards: RFC 9051 and RFC 3501 (IMAP), RFC 1939 and RFC 2449 (POP3), RFC 4549 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Protocol
 
@@ -31,7 +32,8 @@ class MailboxProtocol(StrEnum):
 class MailboxEndpoint:
     """A mailbox to read. ``timeout``: how many seconds the server may be silent.
 
-    With an ``access_token`` (OAuth2) the login is XOAUTH2, without the password. ``folder`` is for IMAP.
+    With an ``access_token`` (OAuth2) the login is XOAUTH2, without the password. With a ``token_source`` the password is a grant,
+    for which that source gives access tokens. ``folder`` is for IMAP.
     """
 
     protocol: MailboxProtocol
@@ -42,6 +44,7 @@ class MailboxEndpoint:
     username: str
     password: Secret = _NONE
     access_token: Secret = _NONE
+    token_source: str = ""
     folder: str = "INBOX"
     timeout: float = 30.0
 
@@ -73,14 +76,27 @@ class FetchedMail:
 class MailboxCursor:
     """How far a mailbox has been read; the one that knows nothing reads from the beginning.
 
-    IMAP: all mails up to ``last_uid`` are taken, and beyond it, after a gap, those whose UIDs ``seen_uidls``
-    has. It holds for one ``uidvalidity`` only: with another the folder is a new one, and reading starts over.
-    POP3: ``seen_uidls`` are the taken mails that still lie on the server.
+    IMAP: all mails up to ``last_uid`` are taken but for ``open_uids``, which are still wanted. It holds for one ``uidvalidity``
+    only: with another the folder is a new one, and reading starts over. Old mail that a person wanted to be left (what arrived
+    before ``old_before``) is left in the new folder too; ``old_up_to`` is the last UID of what lay there when it was found.
+    POP3: ``seen_uidls`` are the taken mails that still lie on the server. (An IMAP cursor of former days has there what was taken
+    beyond a gap after ``last_uid``.)
     """
 
     uidvalidity: int = 0
     last_uid: int = 0
     seen_uidls: frozenset[str] = frozenset()
+    open_uids: frozenset[int] = frozenset()
+    old_before: date | None = None
+    old_up_to: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailboxListing:
+    """All that lies in a mailbox. ``uids`` as texts; ``uidvalidity`` is 0 with POP3."""
+
+    uidvalidity: int
+    uids: frozenset[str]
 
 
 class AfterFetch(StrEnum):
@@ -117,11 +133,35 @@ class TroubleKind(StrEnum):
 
     CONNECT = "connect"  # name, port, firewall, or the connection was lost
     TLS = "tls"  # the certificate is not trusted, or encryption is not to be had
-    LOGIN = "login"  # user name, password, token, or IMAP is switched off for the account
+    LOGIN = "login"  # user name or password, or IMAP is switched off for the account
+    # no access token is to be had, or none is accepted: the consent has to be given again
+    TOKEN = "token"  # noqa: S105 - a name
     UNAVAILABLE = "unavailable"  # the server says: not now (in use, limits, maintenance)
     PROTOCOL = "protocol"  # it says what no such server should
     TIMEOUT = "timeout"  # it says nothing, or drips
     FOLDER = "folder"  # the folder is missing or may not be written
+    STORAGE = "storage"  # ours: this machine cannot store mail now
+
+
+class MailboxStep(StrEnum):
+    """How a mailbox is entered, step by step, as Test & Confirm shows it."""
+
+    TOKEN = "token"  # noqa: S105 - a name
+    CONNECT = "connect"
+    TLS = "tls"
+    LOGIN = "login"
+    FOLDER = "folder"
+    AFTERWARDS = "afterwards"  # what is to happen to mails after fetching
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnteredStep:
+    """A step that was tried. ``about``: what was seen; ``seconds`` it took."""
+
+    step: MailboxStep
+    is_ok: bool
+    seconds: float
+    about: str = ""
 
 
 class MailboxTrouble(Exception):  # noqa: N818 - it is no error of ours
@@ -146,6 +186,9 @@ class MailboxSession(Protocol):
     def open(self) -> None:
         """Connect, encrypt, log in, select the folder: what "Test & Confirm" does."""
 
+    def steps(self) -> Sequence[EnteredStep]:
+        """What the last `open` did, in order; where it raised, the last step is the one that failed."""
+
     def fetch_new(self, cursor: MailboxCursor, limit: int, max_bytes: int) -> Iterator[FetchedMail]:
         """At most ``limit`` mails that the cursor has not taken, oldest first, without marking anything.
 
@@ -160,6 +203,12 @@ class MailboxSession(Protocol):
 
     def end(self) -> MailboxCursor:
         """The cursor that has taken all that lies there now: so that old mail stays untouched."""
+
+    def list_uids(self) -> MailboxListing:
+        """All that lies there now, for the daily reconciliation."""
+
+    def check(self, how: Acknowledgement) -> None:
+        """Whether that could be done with mails after fetching, as far as can be told without doing it."""
 
     def wait_for_new(self, seconds: float) -> bool:
         """True as soon as there is mail that was not offered yet; False after ``seconds`` or `interrupt`."""

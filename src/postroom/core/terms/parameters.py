@@ -6,6 +6,7 @@ the stored form is a text. ``docs/reference/parameters.md`` is made from this ta
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from postroom.core.terms.addresses import normalize, normalize_domain
 
 LONGEST_UNDO = 120  # seconds
+LONGEST_CHECK = 30  # seconds
 
 
 class ParameterError(ValueError):
@@ -44,6 +46,23 @@ def _seconds(value: str) -> str:
     if int(number) > LONGEST_UNDO:
         raise ParameterError(f"At most {LONGEST_UNDO} seconds: urgent mail shall not wait longer for nobody.")
     return number
+
+
+def _check_seconds(value: str) -> str:
+    number = _number(value)
+    if not 1 <= int(number) <= LONGEST_CHECK:
+        raise ParameterError(f"From 1 to {LONGEST_CHECK} seconds.")
+    return number
+
+
+def _networks(value: str) -> str:
+    words = [word.strip() for word in value.split(",") if word.strip()]
+    for word in words:
+        try:
+            ipaddress.ip_network(word, strict=False)
+        except ValueError:
+            raise ParameterError(f"{word!r} is no address and no network, such as: 192.0.2.1, 10.0.0.0/8") from None
+    return ",".join(words)
 
 
 def _switch(value: str) -> str:
@@ -86,6 +105,17 @@ def _local_or_address(value: str) -> str:
     if text and "@" in text and not normalize(text):
         raise ParameterError(f"{value!r} is no address.")
     return text.lower() if "@" not in text else text
+
+
+_FAULTS = ("address", "mailbox", "full", "policy", "sender", "server", "network")
+
+
+def _faults(value: str) -> str:
+    """``Address, mailbox`` is stored ``address,mailbox``."""
+    words = [part.strip().lower() for part in value.split(",") if part.strip()]
+    if not set(words) <= set(_FAULTS):
+        raise ParameterError(f"Words separated by commas, out of: {', '.join(_FAULTS)}.")
+    return ",".join(word for word in _FAULTS if word in words)
 
 
 def _choice(*allowed: str) -> Callable[[str], str]:
@@ -134,19 +164,55 @@ _TABLE = (
         _domains,
         "Foreign domains for which aliases that match by local part are accepted, separated by commas.",
     ),
+    (
+        "mail.authentication.check",
+        "1",
+        _switch,
+        "Whether it is checked who sent incoming mail (SPF, DKIM, DMARC, ARC).",
+    ),
+    (
+        "mail.authentication.servers",
+        "",
+        _text,
+        "Servers whose Authentication-Results count for mail from LMTP, the pipe and relays: authserv-ids, separated by commas.",
+    ),
+    (
+        "mail.authentication.relays",
+        "",
+        _networks,
+        "Own servers that hand over other people's mail to the SMTP door: addresses and networks, separated by commas.",
+    ),
+    (
+        "mail.authentication.sealers",
+        "",
+        _domains,
+        "Domains whose ARC seals count: mailing lists and forwarders that you know, separated by commas.",
+    ),
+    (
+        "mail.authentication.seconds",
+        "5",
+        _check_seconds,
+        "Seconds that the check of one sender may take; then the mail is routed without proof.",
+    ),
     ("mail.gateway.loop.minutes", "120", _number, "Window of the loop breaker, in minutes."),
     (
         "mail.gateway.loop.threshold",
         "20",
         _number,
-        "Records one sender may create through one alias within the window.",
+        "Records one sender may make through one alias within the window, and replies to one record; all senders together: five times as many; 0: the loop breaker is off.",
     ),
-    ("mail.gateway.allowed", "", _text, "Addresses that the loop breaker lets pass, separated by commas."),
+    ("mail.gateway.allowed", "", _text, "Addresses and domains that the loop breaker lets pass, separated by commas."),
     (
         "mail.gateway.unknown",
         "hold",
         _choice("hold", "refuse"),
         "What becomes of fetched mail for nobody: hold or refuse.",
+    ),
+    (
+        "mail.gateway.answers.hour",
+        "100",
+        _number,
+        "Answers to refused senders that leave the whole house within an hour at most; 0: nobody is answered.",
     ),
     (
         "mail.mail.queue.batch.size",
@@ -230,6 +296,38 @@ _TABLE = (
     ),
     ("mail.dkim.expiry_days", "0", _number, "Days that a DKIM signature is good for (x=); 0: it does not expire."),
     ("mail.note.by_mail", "1", _switch, "Whether colleagues who follow notes hear of them by mail."),
+    (
+        "mail.suppression.bounces",
+        "5",
+        _number,
+        "Bounces after which campaigns leave an address out; 0: only a proof that it does not exist, or a complaint, does that.",
+    ),
+    ("mail.suppression.within_days", "30", _number, "Days within which these bounces must lie."),
+    (
+        "mail.suppression.spread_days",
+        "7",
+        _number,
+        "Days that must be exceeded between the first and the last of them: one bad week is not enough.",
+    ),
+    (
+        "mail.suppression.faults",
+        "address,mailbox",
+        _faults,
+        "Whose fault a bounce must be to count: address, mailbox, full (a full mailbox), policy, sender, server, network; "
+        "separated by commas.",
+    ),
+    (
+        "mail.suppression.expiry_days",
+        "0",
+        _number,
+        "Days after which an address that was left out because of bounces is written to again; 0: never by itself.",
+    ),
+    (
+        "mail.mailbox.silence.hours",
+        "24",
+        _number,
+        "Hours without mail after which a mailbox may be called silent; it must also be five times its usual longest pause.",
+    ),
     ("retention.raw_days", "400", _number, "Days that raw inbound mail is kept."),
     (
         "retention.delivery_days",
@@ -238,6 +336,12 @@ _TABLE = (
         "Days that deliveries, their attempts and contents, and captured mail are kept; never under 35.",
     ),
     ("retention.held_days", "60", _number, "Days that held mail is kept."),
+    (
+        "retention.bounce_days",
+        "400",
+        _number,
+        "Days that bounces and complaints are kept as evidence, and suppressions after their end; never under 35.",
+    ),
     ("retention.log_days", "90", _number, "Days that logs and histories are kept."),
     (
         "web.base.url",

@@ -96,6 +96,35 @@ class Blame(StrEnum):
     NETWORK = "network"
 
 
+class EvidenceKind(StrEnum):
+    """What came back."""
+
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+
+
+class EvidenceSource(StrEnum):
+    """Who said it, each proven in its own way."""
+
+    REPORT = "report"  # a delivery report at our signed return path, or naming our Message-ID and the address
+    SESSION = "session"  # the server's answer while we spoke with it
+    PROVIDER = "provider"  # a signed event of the provider through which the mail left
+
+
+class SuppressionCause(StrEnum):
+    """Why an address is left out; a later one stands above an earlier one."""
+
+    BOUNCES = "bounces"  # the rule of several bounces
+    ADDRESS = "address"  # one proof that it does not exist
+    IMPORTED = "imported"
+    MANUAL = "manual"
+    COMPLAINT = "complaint"
+
+    def outranks(self, other: SuppressionCause) -> bool:
+        order = list(SuppressionCause)
+        return order.index(self) > order.index(other)
+
+
 class FailureType(StrEnum):
     """Why a delivery failed, in the words of the users' habit (D-31)."""
 

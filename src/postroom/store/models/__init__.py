@@ -24,13 +24,17 @@ from postroom.store.models.drafts import (
 from postroom.store.models.incoming import (
     Alias,
     AliasFollower,
+    InboundHook,
     InboundMessage,
+    IngressReceipt,
     Mailbox,
     RawMail,
     RefusalNotice,
     ReportedRecipient,
     SeenMail,
+    TakenMail,
 )
+from postroom.store.models.loops import LoopHold, LoopPermit
 from postroom.store.models.outgoing import (
     AliasDomain,
     Attempt,
@@ -46,9 +50,11 @@ from postroom.store.models.outgoing import (
     SendingGate,
 )
 from postroom.store.models.schedule import Installation, ScheduledAction, ScheduledRun
+from postroom.store.models.suppression import AddressHealth, BounceEvent, Suppression
 from postroom.store.models.tracking import DeliveryEvent, ProviderHook
 
 __all__ = [
+    "AddressHealth",
     "Alarm",
     "Alias",
     "AliasDomain",
@@ -56,6 +62,7 @@ __all__ = [
     "ApiKey",
     "Attachment",
     "Attempt",
+    "BounceEvent",
     "Company",
     "Contact",
     "Delivery",
@@ -64,9 +71,13 @@ __all__ = [
     "DestinationDomain",
     "DkimKey",
     "Follower",
+    "InboundHook",
     "InboundMessage",
+    "IngressReceipt",
     "Installation",
     "LetterboxMail",
+    "LoopHold",
+    "LoopPermit",
     "MailTemplate",
     "MailTemplateFile",
     "MailTemplateVariant",
@@ -94,4 +105,6 @@ __all__ = [
     "SeenMail",
     "SendingGate",
     "SettingChange",
+    "Suppression",
+    "TakenMail",
 ]

@@ -58,6 +58,11 @@ class ApiKey(models.Model):
 
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="api_keys")
     name = models.CharField(max_length=100)
+    scope = models.CharField(
+        max_length=10,
+        default="all",
+        choices=[("all", "All that I may"), ("ingress", "Hand in mail, nothing else")],
+    )
     hash = models.CharField(max_length=64, unique=True, help_text="SHA-256 of the key, in hex.")
     created_at = models.DateTimeField(auto_now_add=True)
     last_used_at = models.DateTimeField(null=True, blank=True)

@@ -33,8 +33,12 @@ class RecordKind(models.Model):
 class Record(models.Model):
     """A business record with a conversation. ``contact_address`` is its primary address even when no contact is known."""
 
-    company = models.ForeignKey("postroom.Company", on_delete=models.PROTECT, related_name="+")
-    kind = models.ForeignKey(RecordKind, on_delete=models.PROTECT, related_name="+")
+    company = models.ForeignKey(
+        "postroom.Company", on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
+    kind = models.ForeignKey(
+        RecordKind, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
     title = models.CharField(max_length=500)
     contact = models.ForeignKey(
         "postroom.Contact", null=True, blank=True, on_delete=models.SET_NULL, related_name="records"
@@ -42,14 +46,22 @@ class Record(models.Model):
     contact_name = models.CharField(max_length=200, blank=True)
     contact_address = models.CharField(max_length=320, blank=True)
     responsible = models.ForeignKey(
-        "postroom.Member", null=True, blank=True, on_delete=models.SET_NULL, related_name="records"
+        "postroom.Member", null=True, blank=True, on_delete=models.SET_NULL, related_name="records", db_index=False
     )
     stage = models.CharField(max_length=80, blank=True)
     values = models.JSONField(default=dict, blank=True)
     alias = models.ForeignKey(
-        "postroom.Alias", null=True, blank=True, on_delete=models.SET_NULL, related_name="made_records"
+        "postroom.Alias",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="made_records",
+        db_constraint=False,
+        db_index=False,
     )
-    merged_into = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="merged")
+    merged_into = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="merged", db_index=False
+    )
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField(help_text="When something was last written on it.")
 
@@ -63,6 +75,7 @@ class Record(models.Model):
             ),
             models.Index(fields=["contact_address", "created_at"], name="record_address"),
             models.Index(fields=["alias", "created_at"], name="record_alias_recent", condition=Q(alias__isnull=False)),
+            models.Index(fields=["merged_into"], name="record_merged", condition=Q(merged_into__isnull=False)),
             GinIndex(Words("title", "contact_name", "contact_address"), name="record_words"),
         ]
 
@@ -73,8 +86,10 @@ class Record(models.Model):
 class Follower(models.Model):
     """A contact that hears of what is written on a record, by kind of message."""
 
-    record = models.ForeignKey(Record, on_delete=models.CASCADE, related_name="followers")
-    contact = models.ForeignKey("postroom.Contact", on_delete=models.CASCADE, related_name="follows")
+    record = models.ForeignKey(Record, on_delete=models.CASCADE, related_name="followers", db_index=False)
+    contact = models.ForeignKey(
+        "postroom.Contact", on_delete=models.CASCADE, related_name="follows", db_constraint=False
+    )
     comments = models.BooleanField(default=True)
     notes = models.BooleanField(default=False)
     changes = models.BooleanField(default=False)
@@ -92,16 +107,27 @@ class Message(models.Model):
     company = models.ForeignKey(
         "postroom.Company", on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
     )
-    record = models.ForeignKey(Record, null=True, blank=True, on_delete=models.CASCADE, related_name="messages")
-    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    record = models.ForeignKey(
+        Record, null=True, blank=True, on_delete=models.CASCADE, related_name="messages", db_index=False
+    )
+    parent = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
     kind = models.CharField(max_length=10, default=MessageKind.COMMENT)
-    author = models.ForeignKey("postroom.Contact", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    author = models.ForeignKey(
+        "postroom.Contact", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
     author_name = models.CharField(max_length=200, blank=True)
     author_address = models.CharField(max_length=320, blank=True)
     subject = models.CharField(max_length=1000, blank=True)
     message_id = models.CharField(max_length=1000, blank=True, help_text="RFC 5322 Message-ID, ours or the sender's.")
     inbound = models.ForeignKey(
-        "postroom.InboundMessage", null=True, blank=True, on_delete=models.SET_NULL, related_name="messages"
+        "postroom.InboundMessage",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="messages",
+        db_index=False,
     )
     text_digest = models.CharField(
         max_length=64, blank=True, help_text="Of what came in: equal for near-identical mails."
@@ -115,6 +141,8 @@ class Message(models.Model):
         indexes = [
             models.Index(fields=["record", "-id"], name="message_thread"),
             models.Index(fields=["inbound"], name="message_inbound", condition=Q(inbound__isnull=False)),
+            models.Index(fields=["parent"], name="message_parent", condition=Q(parent__isnull=False)),
+            models.Index(fields=["author"], name="message_author", condition=Q(author__isnull=False)),
         ]
         constraints = [check_states("message_kind", "kind", MessageKind)]
 
@@ -125,7 +153,9 @@ class Message(models.Model):
 class MessageBody(models.Model):
     """What a message says: sanitised HTML, the fresh words, the quoted rest, who else was addressed."""
 
-    message = models.OneToOneField(Message, primary_key=True, on_delete=models.CASCADE, related_name="body")
+    message = models.OneToOneField(
+        Message, primary_key=True, on_delete=models.CASCADE, related_name="body", db_constraint=False
+    )
     html = models.TextField(blank=True, help_text="Sanitised; the fresh part.")
     quoted_html = models.TextField(blank=True, help_text="Sanitised; what it quotes, collapsed on the page.")
     text = models.TextField(blank=True)
@@ -145,7 +175,7 @@ class MessageIdentifier(models.Model):
     """Every Message-ID by which a message is known: ours, the sender's, one learned from a relay."""
 
     identifier = models.CharField(max_length=1000, help_text="With angle brackets.")
-    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="identifiers")
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="identifiers", db_index=False)
 
     class Meta:
         indexes = [models.Index(fields=["identifier"], name="message_identifier")]
@@ -179,9 +209,13 @@ class Notification(models.Model):
     company = models.ForeignKey(
         "postroom.Company", on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
     )
-    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="notifications")
-    contact = models.ForeignKey("postroom.Contact", on_delete=models.CASCADE, related_name="notifications")
-    author = models.ForeignKey("postroom.Contact", null=True, on_delete=models.SET_NULL, related_name="+")
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="notifications", db_index=False)
+    contact = models.ForeignKey(
+        "postroom.Contact", on_delete=models.CASCADE, related_name="notifications", db_constraint=False
+    )
+    author = models.ForeignKey(
+        "postroom.Contact", null=True, on_delete=models.SET_NULL, related_name="+", db_constraint=False, db_index=False
+    )
     channel = models.CharField(max_length=8, default=Channel.MAIL)
     state = models.CharField(max_length=10, default=NotificationState.READY)
     failure_type = models.CharField(max_length=32, blank=True, default=FailureType.NONE)
@@ -196,6 +230,7 @@ class Notification(models.Model):
                 name="notification_failures",
                 condition=Q(state__in=[NotificationState.BOUNCE, NotificationState.EXCEPTION]),
             ),
+            models.Index(fields=["author"], name="notification_author", condition=Q(author__isnull=False)),
             models.Index(
                 fields=["contact", "-id"],
                 name="notification_inbox",

@@ -15,6 +15,7 @@ class Mailbox(models.Model):
 
     company = models.ForeignKey("postroom.Company", on_delete=models.CASCADE, related_name="+")
     name = models.CharField(max_length=100, unique=True)
+    preset = models.CharField(max_length=20, default="custom")
     protocol = models.CharField(max_length=4, default="imap", choices=[("imap", "IMAP"), ("pop3", "POP3")])
     host = models.CharField(max_length=253)
     port = models.PositiveIntegerField(default=993)
@@ -23,7 +24,15 @@ class Mailbox(models.Model):
     )
     verify_certificate = models.BooleanField(default=True)
     username = models.CharField(max_length=320)
-    secret = models.BinaryField(blank=True, default=b"", help_text="The password, encrypted.")
+    authentication = models.CharField(
+        max_length=8, default="password", choices=[("password", "Password"), ("token", "OAuth2 access token")]
+    )
+    token_source = models.CharField(
+        max_length=300,
+        blank=True,
+        help_text="Who gives access tokens: google, microsoft, microsoft/TENANT or the https address of a token endpoint.",
+    )
+    secret = models.BinaryField(blank=True, default=b"", help_text="The password or the grant, encrypted.")
     folder = models.CharField(max_length=200, default="INBOX")
     after_fetch = models.CharField(
         max_length=200,
@@ -34,17 +43,37 @@ class Mailbox(models.Model):
         "postroom.RecordKind", null=True, blank=True, on_delete=models.SET_NULL, related_name="+",
         help_text="What a mail becomes that no alias takes; empty: it is held.",
     )  # fmt: skip
+    authserv_ids = models.CharField(
+        "believed servers",
+        max_length=500, blank=True, default="", db_default="",
+        help_text="Whose Authentication-Results count for what is fetched here (authserv-ids, separated by commas).",
+    )  # fmt: skip
     priority = models.PositiveIntegerField(default=5)
     interval_seconds = models.PositiveIntegerField(default=300)
     is_active = models.BooleanField(default=True)
     is_confirmed = models.BooleanField(default=False, help_text="Test & Confirm went well.")
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    tested_at = models.DateTimeField(null=True, blank=True)
+    test_result = models.JSONField(null=True, blank=True)
+    # how far it has been read
     uid_validity = models.BigIntegerField(default=0)
     last_uid = models.BigIntegerField(default=0)
     seen_uidls = models.JSONField(default=list, help_text="POP3: what is still on the server and already here.")
+    open_uids = models.JSONField(default=list, help_text="IMAP: up to the last UID, and not here yet.")
+    floor_uid = models.BigIntegerField(default=0, help_text="IMAP: what lies up to here was left on purpose.")
+    old_before = models.DateField(null=True, blank=True, help_text="What arrived before was left on purpose.")
+    old_up_to = models.BigIntegerField(default=0)
+    # how it fares
     fetched_at = models.DateTimeField(null=True, blank=True)
+    succeeded_at = models.DateTimeField(null=True, blank=True)
     last_message_at = models.DateTimeField(null=True, blank=True)
     last_error = models.TextField(blank=True)
+    trouble = models.JSONField(null=True, blank=True, help_text="Kind, text and response code of the last error.")
     error_count = models.PositiveIntegerField(default=0)
+    paused_until = models.DateTimeField(null=True, blank=True)
+    habit = models.JSONField(default=dict, help_text="How many mails come in a week, and its longest pause.")
+    reconciled_at = models.DateTimeField(null=True, blank=True)
+    reconciliation = models.JSONField(null=True, blank=True)
     leased_until = models.DateTimeField(null=True, blank=True)
     leased_by = models.CharField(max_length=80, blank=True)
 
@@ -54,6 +83,62 @@ class Mailbox(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class TakenMail(models.Model):
+    """A mail of a mailbox that is here: by its number there, for as long as it lies there."""
+
+    mailbox = models.ForeignKey(Mailbox, on_delete=models.CASCADE, related_name="taken", db_index=False)
+    uid_validity = models.BigIntegerField(default=0, help_text="0 with POP3.")
+    uid = models.CharField(max_length=120, help_text="UID, or UIDL with POP3.")
+    digest = models.CharField(max_length=32, help_text="Of its content: a number that is used again is another mail.")
+    inbound_id = models.BigIntegerField()
+    taken_at = models.DateTimeField()
+    is_settled = models.BooleanField(default=True, help_text="What was to happen after fetching has happened.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["mailbox", "uid_validity", "uid"], name="taken_mail_once")]
+        indexes = [models.Index(fields=["mailbox", "digest"], name="taken_mail_content")]
+
+    def __str__(self) -> str:
+        return f"{self.mailbox_id}: {self.uid}"
+
+
+class InboundHook(models.Model):
+    """A secret address at which a provider hands in the mail that it receives for us."""
+
+    company = models.ForeignKey("postroom.Company", on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=100, unique=True)
+    provider = models.CharField(max_length=20)
+    token_digest = models.CharField(max_length=64, unique=True, help_text="SHA-256 of the address's secret part, hex.")
+    token = models.BinaryField(help_text="The secret part itself, encrypted: an administrator may see it again.")
+    signing_secret = models.BinaryField(blank=True, default=b"", help_text="What signs the requests, encrypted.")
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField()
+    last_mail_at = models.DateTimeField(null=True, blank=True)
+    last_trouble = models.CharField(max_length=200, blank=True, help_text="Why the last request was not believed.")
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class IngressReceipt(models.Model):
+    """What a program handed in under an Idempotency-Key: asked again with it, it gets the same answer."""
+
+    member = models.ForeignKey("postroom.Member", on_delete=models.CASCADE, related_name="+", db_index=False)
+    key = models.CharField(max_length=200)
+    digest = models.CharField(max_length=64, help_text="Of what was handed in.")
+    inbound_id = models.BigIntegerField()
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["member", "key"], name="ingress_receipt_once")]
+
+    def __str__(self) -> str:
+        return self.key
 
 
 class Alias(models.Model):
@@ -122,7 +207,7 @@ class InboundMessage(models.Model):
         "postroom.Company", null=True, on_delete=models.SET_NULL, related_name="+", db_constraint=False
     )
     door = models.CharField(max_length=4)
-    mailbox = models.ForeignKey(Mailbox, null=True, on_delete=models.SET_NULL, related_name="+")
+    mailbox = models.ForeignKey(Mailbox, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
     peer = models.CharField(max_length=300, blank=True, help_text="Who handed it to us.")
     mail_from = models.CharField(max_length=320, blank=True)
     rcpt_to = ArrayField(models.CharField(max_length=320), default=list)
@@ -137,9 +222,17 @@ class InboundMessage(models.Model):
     verdict = models.JSONField(default=list, help_text="One decision per recipient, each with its reasons.")
     received_at = models.DateTimeField()
     routed_at = models.DateTimeField(null=True, blank=True)
+    authentication = models.JSONField(
+        null=True, blank=True, help_text="What is known about its author; empty: not yet."
+    )
 
     class Meta:
         indexes = [
+            models.Index(
+                fields=["due_at", "id"],
+                name="inbound_unproven",
+                condition=Q(state=InboundState.RECEIVED, authentication__isnull=True),
+            ),
             models.Index(fields=["due_at", "id"], name="inbound_queue", condition=Q(state=InboundState.RECEIVED)),
             models.Index(
                 fields=["state", "-id"],
@@ -149,6 +242,7 @@ class InboundMessage(models.Model):
                 ),
             ),
             models.Index(fields=["message_id"], name="inbound_message_id"),
+            models.Index(fields=["mailbox", "-id"], name="inbound_mailbox", condition=Q(mailbox__isnull=False)),
         ]
         constraints = [
             check_states("inbound_state", "state", InboundState),
@@ -162,7 +256,9 @@ class InboundMessage(models.Model):
 class RawMail(models.Model):
     """The bytes as they came: in the row up to a limit (one commit makes both durable), else in the blob ``sha256``."""
 
-    inbound = models.OneToOneField(InboundMessage, primary_key=True, on_delete=models.CASCADE, related_name="raw_mail")
+    inbound = models.OneToOneField(
+        InboundMessage, primary_key=True, on_delete=models.CASCADE, related_name="raw_mail", db_constraint=False
+    )
     raw = models.BinaryField(null=True)
     sha256 = models.CharField(max_length=64, blank=True)
 
@@ -194,6 +290,7 @@ class ReportedRecipient(models.Model):
     status = models.CharField(max_length=12, blank=True)
     reply = models.TextField(blank=True)
     blame = models.CharField(max_length=10, blank=True)
+    reason = models.CharField(max_length=24, blank=True, db_default="")  # of the taxonomy in core.reports
 
     def __str__(self) -> str:
         return f"{self.address}: {self.action} {self.status}"
@@ -205,6 +302,8 @@ class RefusalNotice(models.Model):
     sender = models.CharField(max_length=320)
     kind = models.CharField(max_length=40)
     sent_on = models.DateField()
+    sent_at = models.DateTimeField(null=True, db_index=True, help_text="Counted for the cap an hour.")
+    times = models.PositiveIntegerField(db_default=1, help_text="Mails refused that day that could have been answered.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["sender", "kind", "sent_on"], name="refusal_notice_daily")]

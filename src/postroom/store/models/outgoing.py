@@ -260,13 +260,26 @@ class OutgoingMail(models.Model):
     extra_headers = models.JSONField(default=list, help_text="[[name, value], …]")
     null_return_path = models.BooleanField(default=False, help_text="An automatic answer: nobody hears when it fails.")
     forced_server = models.ForeignKey(
-        OutgoingServer, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+        OutgoingServer, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
     )
-    alias_domain = models.ForeignKey(AliasDomain, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    alias_domain = models.ForeignKey(
+        AliasDomain,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+    )
     created_at = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["header_message_id"], name="outgoing_mail_message_id")]
+        indexes = [
+            models.Index(fields=["header_message_id"], name="outgoing_mail_message_id"),
+            models.Index(
+                fields=["forced_server"], name="outgoing_mail_server", condition=Q(forced_server__isnull=False)
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.subject or self.header_message_id
@@ -275,7 +288,9 @@ class OutgoingMail(models.Model):
 class OutgoingContent(models.Model):
     """The rendered MIME body of a mail: content headers and body, CRLF, shared by all its recipients."""
 
-    mail = models.OneToOneField(OutgoingMail, primary_key=True, on_delete=models.CASCADE, related_name="content")
+    mail = models.OneToOneField(
+        OutgoingMail, primary_key=True, on_delete=models.CASCADE, related_name="content", db_constraint=False
+    )
     content_headers = models.BinaryField()
     body = models.BinaryField()
 

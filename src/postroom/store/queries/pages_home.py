@@ -7,7 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import F, QuerySet, Value
+from django.db.models.expressions import RawSQL
 
+from postroom.core.terms.parameters import PARAMETERS
 from postroom.core.terms.reasons import because, reasons_from_json
 from postroom.core.terms.states import Channel, DeliveryState, InboundState, NotificationState
 from postroom.store.models import (
@@ -26,6 +28,7 @@ from postroom.store.queries.pages_chatter import FAILED
 from postroom.store.queries.pages_queue import oldest_waiting
 
 MANY = 99
+WARNED_BEFORE = 7  # days before held mail is forgotten
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +94,7 @@ class Attention:
     failures: tuple[FailureFact, ...]
     failed_messages: int  # of mine
     unknown: int
+    soon_forgotten: int  # held mails that Auto-Vacuum takes within a week
     inbox: tuple[InboxFact, ...]
     stuck: int
     oldest_waiting: datetime | None
@@ -182,11 +186,12 @@ def attention(
 ) -> Attention:
     """Everything for the first page; None where the reader may not look."""
     failures, failed_messages = my_failures(contact_id, records)
-    stuck, unknown = _for_people(inbound, deliveries)
+    stuck, unknown, soon_forgotten = _for_people(inbound, deliveries, now)
     return Attention(
         failures=failures,
         failed_messages=failed_messages,
         unknown=unknown,
+        soon_forgotten=soon_forgotten,
         inbox=my_inbox(contact_id, records),
         stuck=stuck,
         oldest_waiting=oldest_waiting(deliveries, now) if deliveries is not None else None,
@@ -226,18 +231,33 @@ def _full(servers: QuerySet[OutgoingServer] | None, now: datetime) -> tuple[Trou
     )
 
 
-def _for_people(inbound: QuerySet[InboundMessage] | None, deliveries: QuerySet[Delivery] | None) -> tuple[int, int]:
-    """How many mails could not be routed, and of how many nobody knows whether they arrived; each at most ``MANY + 1``. One query."""
+def _for_people(
+    inbound: QuerySet[InboundMessage] | None, deliveries: QuerySet[Delivery] | None, now: datetime
+) -> tuple[int, int, int]:
+    """How many mails could not be routed, of how many nobody knows whether they arrived, and how many are held not much longer; each at
+    most ``MANY + 1``. One query."""
     pieces: list[QuerySet[Any, Any]] = []
     if inbound is not None:
         pieces.append(_first(inbound.filter(state=InboundState.FAILED), "stuck"))
+        pieces.append(_first(_soon_forgotten(inbound, now), "forgotten"))
     if deliveries is not None:
         unknown = deliveries.filter(state=DeliveryState.UNKNOWN, state__in=SHOWN_APART)
         pieces.append(_first(unknown, "unknown"))
     if not pieces:
-        return 0, 0
+        return 0, 0, 0
     found = [what for what, _ in pieces[0].union(*pieces[1:], all=True)]
-    return found.count("stuck"), found.count("unknown")
+    return found.count("stuck"), found.count("unknown"), found.count("forgotten")
+
+
+_HELD_SINCE = """%s::timestamptz - make_interval(days => greatest(0, coalesce(
+    (SELECT nullif(value, '')::int FROM postroom_parameter WHERE key = 'retention.held_days'), %s) - %s))"""
+
+
+def _soon_forgotten(inbound: QuerySet[InboundMessage], now: datetime) -> QuerySet[InboundMessage]:
+    """Of the oldest held mails those that go within a week: nobody has to look at all that are held."""
+    oldest = inbound.filter(state=InboundState.HELD).order_by("id").values("pk")[: MANY + 1]
+    days = int(PARAMETERS["retention.held_days"].default)
+    return inbound.filter(pk__in=oldest, received_at__lt=RawSQL(_HELD_SINCE, [now, days, WARNED_BEFORE]))  # noqa: S611 (our own words; the values are bound)
 
 
 def _first(rows: QuerySet[Any], what: str) -> QuerySet[Any, Any]:

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
+from postroom.core.routing.authenticity import Authenticity, authenticity_from_json
 from postroom.core.terms.reasons import Reason, reasons_from_json
 from postroom.core.terms.states import InboundState
 from postroom.store.models import InboundMessage, Message, RawMail, ReportedRecipient
 from postroom.store.queries.pages import PAGE_ROWS, Page, page_of, read_id
 from postroom.store.queries.pages_chatter import verdict_reasons
+
+WINDOW = 2_000  # mails that one page looks at where no index knows what is asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,7 @@ class ReportedFact:
     status: str
     reply: str
     blame: str
+    reason: str  # of the taxonomy, "" in what was kept before there was one
     delivery_id: int | None
 
 
@@ -78,16 +82,95 @@ class InboundFact:
     decisions: tuple[DecisionFact, ...]
     made: tuple[MadeFact, ...]
     reported: tuple[ReportedFact, ...]
+    authenticity: Authenticity | None  # None: not looked at yet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboundWish:
+    """What a person looks for in the log. Texts are found in any case; ``alias`` is an address; ``since``: not before."""
+
+    state: InboundState | None = None
+    door: str = ""
+    mailbox_id: int | None = None
+    alias: str = ""
+    sender: str = ""
+    text: str = ""
+    since: datetime | None = None
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether it asks for more than an index knows."""
+        return bool(self.door or self.mailbox_id or self.alias or self.sender or self.text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboundPage(Page[InboundRow]):
+    """A page of the log. ``is_cut``: the window was looked through and more may be found behind it."""
+
+    is_cut: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Numbers of mails, and the number behind which to go on (None: at the end)."""
+
+    ids: tuple[int, ...]
+    after: int | None
 
 
 def inbound_list(
-    visible: QuerySet[InboundMessage], state: InboundState | None, *, cursor: str = "", size: int = PAGE_ROWS
-) -> Page[InboundRow]:
-    """The log, newest first. One query."""
-    rows = visible if state is None else visible.filter(state=state)
+    visible: QuerySet[InboundMessage], wish: InboundWish, *, cursor: str = "", size: int = PAGE_ROWS
+) -> InboundPage:
+    """The log, newest first. One query; where no index knows what is asked, two, and the second looks at `WINDOW` mails."""
+    rows = visible if wish.state is None else visible.filter(state=wish.state)
     if (number := read_id(cursor)) is not None:
         rows = rows.filter(pk__lt=number)
-    return page_of(_rows(rows.order_by("-id"))[: size + 1], size, _row, lambda row: str(row["id"]))
+    if not wish.is_narrow and wish.since is None:
+        found = page_of(_rows(rows.order_by("-id"))[: size + 1], size, _row, lambda row: str(row["id"]))
+        return InboundPage(rows=found.rows, next=found.next)
+    looked_at, is_cut = _window(rows.order_by("-id"), wish.since)
+    fit = _narrowed(visible.filter(pk__in=looked_at), wish).order_by("-id")
+    found = page_of(_rows(fit)[: size + 1], size, _row, lambda row: str(row["id"]))
+    if found.next or not is_cut:
+        return InboundPage(rows=found.rows, next=found.next)
+    return InboundPage(rows=found.rows, next=str(looked_at[-1]), is_cut=True)
+
+
+def matching(visible: QuerySet[InboundMessage], wish: InboundWish, *, after: int, most: int) -> Found:
+    """The next ``most`` that match, oldest first; fewer where the window ends before. Two queries."""
+    rows = visible if wish.state is None else visible.filter(state=wish.state)
+    looked_at = list(rows.filter(pk__gt=after).order_by("id").values_list("pk", flat=True)[:WINDOW])
+    fit = _narrowed(visible.filter(pk__in=looked_at), wish).order_by("id")
+    if wish.since is not None:
+        fit = fit.filter(received_at__gte=wish.since)
+    ids = tuple(fit.values_list("pk", flat=True)[:most])
+    if len(ids) == most:
+        return Found(ids=ids, after=ids[-1])
+    return Found(ids=ids, after=looked_at[-1] if len(looked_at) == WINDOW else None)
+
+
+def _window(rows: QuerySet[InboundMessage], since: datetime | None) -> tuple[list[int], bool]:
+    """The next mails of this order, and whether there are more behind them. Numbers grow with time: where one is too old, all are."""
+    found = list(rows.values_list("pk", "received_at")[:WINDOW])
+    young = [pk for pk, at in found if since is None or at >= since]
+    return young, len(young) == WINDOW
+
+
+def _narrowed(rows: QuerySet[InboundMessage], wish: InboundWish) -> QuerySet[InboundMessage]:
+    if wish.door:
+        rows = rows.filter(door=wish.door)
+    if wish.mailbox_id:
+        rows = rows.filter(mailbox_id=wish.mailbox_id)
+    if wish.alias:
+        named = Q(rcpt_to__contains=[wish.alias]) | Q(verdict__icontains=wish.alias)
+        rows = rows.filter(named)
+    if wish.sender:
+        rows = rows.filter(Q(mail_from__icontains=wish.sender) | Q(header_from__icontains=wish.sender))
+    if wish.text:
+        rows = rows.filter(
+            Q(subject__icontains=wish.text) | Q(message_id__icontains=wish.text) | Q(error__icontains=wish.text)
+        )
+    return rows
 
 
 def _rows(rows: QuerySet[InboundMessage]) -> QuerySet[InboundMessage, Any]:
@@ -134,7 +217,7 @@ def inbound(visible: QuerySet[InboundMessage], inbound_id: int) -> InboundFact |
     head = _rows(one).first()
     if head is None:
         return None
-    more = one.values("peer", "message_id", "due_at", "company_id")[0]
+    more = one.values("peer", "message_id", "due_at", "company_id", "authentication")[0]
     return InboundFact(
         row=_row(head),
         peer=more["peer"],
@@ -144,6 +227,7 @@ def inbound(visible: QuerySet[InboundMessage], inbound_id: int) -> InboundFact |
         decisions=_decisions(head["verdict"]),
         made=_made(inbound_id),
         reported=_reported(inbound_id),
+        authenticity=authenticity_from_json(more["authentication"]) if more["authentication"] else None,
     )
 
 
@@ -184,6 +268,7 @@ def _reported(inbound_id: int) -> tuple[ReportedFact, ...]:
             status=row.status,
             reply=row.reply,
             blame=row.blame,
+            reason=row.reason,
             delivery_id=row.delivery_id,
         )
         for row in ReportedRecipient.objects.filter(inbound_id=inbound_id).order_by("id")[:200]

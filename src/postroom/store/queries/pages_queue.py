@@ -71,6 +71,7 @@ class ReportFact:
     status: str
     reply: str
     blame: str
+    reason: str  # of the taxonomy, "" in what was kept before there was one
     inbound_id: int
     received_at: datetime
 
@@ -247,6 +248,7 @@ def _reports(delivery_id: int) -> tuple[ReportFact, ...]:
             status=row.status,
             reply=row.reply,
             blame=row.blame,
+            reason=row.reason,
             inbound_id=row.inbound_id,
             received_at=row.inbound.received_at,
         )

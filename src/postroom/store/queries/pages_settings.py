@@ -15,7 +15,6 @@ from postroom.store.models import (
     AliasDomain,
     ApiKey,
     Company,
-    Mailbox,
     OutgoingServer,
     Parameter,
     ScheduledAction,
@@ -99,6 +98,7 @@ class KeyFact:
     name: str
     created_at: datetime
     last_used_at: datetime | None
+    scope: str = "all"
 
 
 def servers(company_ids: list[int]) -> tuple[SettingRow, ...]:
@@ -136,33 +136,6 @@ def _server(row: OutgoingServer) -> SettingRow:
 
 def _passed(row: OutgoingServer) -> bool:
     return isinstance(row.test_result, dict) and bool(row.test_result.get("ok"))
-
-
-def mailboxes(company_ids: list[int]) -> tuple[SettingRow, ...]:
-    """Mailboxes that are fetched from."""
-    rows = Mailbox.objects.filter(company_id__in=company_ids).select_related("company")
-    return tuple(_mailbox(row) for row in rows[:MOST])
-
-
-def _mailbox(row: Mailbox) -> SettingRow:
-    if not row.is_active:
-        tone, word = "quiet", "off"
-    elif row.last_error:
-        tone, word = "bad", "trouble"
-    elif not row.is_confirmed:
-        tone, word = "warn", "not_confirmed"
-    else:
-        tone, word = "ok", "ready"
-    return SettingRow(
-        id=row.pk,
-        name=row.name,
-        about=f"{row.username} · {row.protocol.upper()} {row.host}:{row.port}",
-        company=row.company.name,
-        is_active=row.is_active,
-        tone=tone,
-        word=word,
-        trouble=row.last_error,
-    )
 
 
 def domains() -> tuple[SettingRow, ...]:
@@ -298,7 +271,7 @@ def _action(row: ScheduledAction) -> ActionFact:
 def keys(member_id: int) -> tuple[KeyFact, ...]:
     """A member's keys for programs, newest first."""
     return tuple(
-        KeyFact(id=row.pk, name=row.name, created_at=row.created_at, last_used_at=row.last_used_at)
+        KeyFact(id=row.pk, name=row.name, created_at=row.created_at, last_used_at=row.last_used_at, scope=row.scope)
         for row in ApiKey.objects.filter(member_id=member_id)[:MOST]
     )
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection
 from django.db.models import Q
 
+from postroom.core.routing.loops import is_allowed
 from postroom.core.routing.recipients import KnownAddresses
 from postroom.core.routing.verdicts import (
     AliasFact,
@@ -29,18 +29,16 @@ from postroom.core.routing.verdicts import (
 from postroom.core.terms.parameters import Parameters
 from postroom.core.terms.states import AliasPolicy, MessageKind
 from postroom.store.models import (
-    Alias,
-    AliasDomain,
-    Contact,
     Delivery,
     Follower,
     Mailbox,
     Message,
-    MessageIdentifier,
     Notification,
-    SeenMail,
 )
-from postroom.store.queries.loop_counts import Creations, Tally, recent_creations, recent_of_kinds, recent_replies
+from postroom.store.queries.authors import authors_by_address, contacts_of
+from postroom.store.queries.loop_counts import Tally, recent_creations, recent_of_kinds
+from postroom.store.queries.loop_signs import SignBook, look_up_signs
+from postroom.store.statements import ask
 
 _MOST_DELIVERIES = 200  # of one mail that a report may speak of
 
@@ -69,30 +67,30 @@ class Book:
     follows: Mapping[int, frozenset[int]]
     took_part: frozenset[tuple[int, str]]
     duplicates: Mapping[str, int]
-    replies: Mapping[tuple[int, str], int]
-    similar_replies: Mapping[tuple[int, str, str], int]
-    creations: Creations
+    creations: Mapping[int, int]
     fallback_recent: Mapping[tuple[str, str], int]
     fallbacks: Mapping[int, tuple[str, int]]
+    signs: SignBook
     parameters: Parameters
 
     def facts_for(self, case: Case, tally: Tally) -> Facts:
         """The facts of one mail."""
         evidence = case.evidence
         author = evidence.author_normal
-        messages = self._messages(evidence.thread_ids, evidence, tally)
+        messages = self._messages(evidence.thread_ids, evidence)
         known = self.by_identifier.get(evidence.message_id, ()) if evidence.message_id else ()
         kind, company_id = self.fallbacks.get(case.mailbox_id or 0, ("", 0))
+        aliases = tuple(self._alias(alias, tally) for alias in self._aliases_of(evidence))
         return Facts(
             domains=self.domains,
-            aliases=tuple(self._alias(alias, evidence, tally) for alias in self._aliases_of(evidence)),
+            aliases=aliases,
             messages=messages,
             token_messages={
-                number: self._message(self.by_number[number], evidence, tally)
+                number: self._message(self.by_number[number], evidence)
                 for number in evidence.reply_numbers
                 if number in self.by_number
             },
-            deliveries=self._deliveries_of(evidence, tally),
+            deliveries=self._deliveries_of(evidence),
             author=self._author(author),
             duplicate_of=self._duplicate_of(case),
             known_message=known[0] if known else None,
@@ -104,8 +102,9 @@ class Book:
             fallback_company_id=company_id or None,
             fallback_recent=self.fallback_recent.get((kind, author), 0) + tally.fallback[(kind, author)],
             loop_threshold=self.parameters.number("mail.gateway.loop.threshold"),
-            loop_exempt=author in {one.lower() for one in self.parameters.words("mail.gateway.allowed")},
+            loop_exempt=is_allowed(author, self.parameters.words("mail.gateway.allowed")),
             hold_unknown=self.parameters.text("mail.gateway.unknown") == "hold",
+            signs=self.signs.signs_for(evidence, case.inbound_id, [one.alias_id for one in aliases], tally.signs),
         )
 
     def _duplicate_of(self, case: Case) -> int | None:
@@ -118,44 +117,33 @@ class Book:
         }
         return (alias for alias in self.aliases if alias.name in names)
 
-    def _messages(self, identifiers: Sequence[str], evidence: Evidence, tally: Tally) -> tuple[MessageFact, ...]:
+    def _messages(self, identifiers: Sequence[str], evidence: Evidence) -> tuple[MessageFact, ...]:
         found = {fact.message_id: fact for one in identifiers for fact in self.by_identifier.get(one, ())}
         newest_first = sorted(found.values(), key=lambda fact: -fact.message_id)
-        return tuple(self._message(fact, evidence, tally) for fact in newest_first)
+        return tuple(self._message(fact, evidence) for fact in newest_first)
 
-    def _message(self, fact: MessageFact, evidence: Evidence, tally: Tally) -> MessageFact:
+    def _message(self, fact: MessageFact, evidence: Evidence) -> MessageFact:
         """The message as this author meets it."""
-        if fact.record_id is None:
-            return fact
-        pair = (fact.record_id, evidence.author_normal)
-        triple = (*pair, evidence.text_digest)
-        return replace(
-            fact,
-            recent_replies=self.replies.get(pair, 0) + tally.replies[pair],
-            similar_replies=self.similar_replies.get(triple, 0) + tally.similar_replies[triple],
-            author_took_part=pair in self.took_part,
-        )
+        took_part = (fact.record_id, evidence.author_normal) in self.took_part
+        return replace(fact, author_took_part=True) if took_part else fact
 
-    def _alias(self, alias: AliasFact, evidence: Evidence, tally: Tally) -> AliasFact:
-        pair = (alias.alias_id, evidence.author_normal)
-        triple = (*pair, evidence.text_digest)
-        return replace(
-            alias,
-            recent_creations=self.creations.by_author.get(pair, 0) + tally.creations[pair],
-            recent_creations_all=self.creations.by_alias.get(alias.alias_id, 0) + tally.creations_all[alias.alias_id],
-            similar_creations=self.creations.similar.get(triple, 0) + tally.similar_creations[triple],
-        )
+    def _alias(self, alias: AliasFact, tally: Tally) -> AliasFact:
+        count = self.creations.get(alias.alias_id, 0) + tally.creations_all[alias.alias_id]
+        return replace(alias, recent_creations_all=count) if count else alias
 
-    def _deliveries_of(self, evidence: Evidence, tally: Tally) -> tuple[DeliveryFact, ...]:
+    def _deliveries_of(self, evidence: Evidence) -> tuple[DeliveryFact, ...]:
         found = [self.deliveries[number] for number in evidence.bounce_numbers if number in self.deliveries]
         if not found and evidence.report is not None:
             found = list(self.deliveries_by_id.get(evidence.report.original_message_id, ()))
         return tuple(
-            replace(one, message=self._message(one.message, evidence, tally)) if one.message else one for one in found
+            replace(one, message=self._message(one.message, evidence)) if one.message else one for one in found
         )
 
     def _author(self, normal: str) -> AuthorFact:
-        author = self.authors.get(normal, AuthorFact())
+        author = self._following(self.authors.get(normal, AuthorFact()))
+        return replace(author, also=tuple(map(self._following, author.also))) if author.also else author
+
+    def _following(self, author: AuthorFact) -> AuthorFact:
         follows = self.follows.get(author.contact_id or 0, frozenset())
         return replace(author, follows=follows) if follows else author
 
@@ -174,8 +162,7 @@ def look_up(cases: Sequence[Case], parameters: Parameters, now: datetime) -> Boo
     facts += [one.message for one in deliveries.values() if one.message]
     records = {fact.record_id for fact in facts if fact.record_id is not None}
     records |= {one for alias in aliases for one in (alias.owner_record_id, alias.forced_record_id) if one}
-    people = _authors(authors, domains, aliases)
-    replies, similar = recent_replies(records, authors, since)
+    people = authors_by_address(authors, _own_addresses(authors, domains, aliases))
     fallbacks = _fallbacks({case.mailbox_id for case in cases if case.mailbox_id})
     return Book(
         domains=domains,
@@ -186,16 +173,23 @@ def look_up(cases: Sequence[Case], parameters: Parameters, now: datetime) -> Boo
         deliveries=deliveries,
         deliveries_by_id=deliveries_by_id,
         authors=people,
-        follows=_follows({one.contact_id for one in people.values() if one.contact_id}, records),
+        follows=_follows(contacts_of(people.values()), records),
         took_part=_took_part(records, authors),
         duplicates=_duplicates(case.evidence.fingerprint for case in cases),
-        replies=replies,
-        similar_replies=similar,
         creations=recent_creations(
-            [alias.alias_id for alias in aliases], authors, since, parameters.number("mail.gateway.loop.threshold")
+            [alias.alias_id for alias in aliases], since, parameters.number("mail.gateway.loop.threshold")
         ),
         fallback_recent=recent_of_kinds({kind for kind, _ in fallbacks.values() if kind}, authors, since),
         fallbacks=fallbacks,
+        signs=look_up_signs(
+            [(case.inbound_id, case.evidence) for case in cases],
+            aliases=aliases,
+            domains=domains,
+            record_ids=records,
+            since=since,
+            now=now,
+            threshold=parameters.number("mail.gateway.loop.threshold"),
+        ),
         parameters=parameters,
     )
 
@@ -210,17 +204,15 @@ SELECT
         FROM postroom_alias alias
         JOIN postroom_aliasdomain domain ON domain.id = alias.domain_id
         JOIN postroom_recordkind kind ON kind.key = alias.kind_id
-        WHERE alias.name = ANY(%s) AND kind.is_active),
-    (SELECT value FROM postroom_parameter WHERE key = %s)
+        WHERE alias.name = ANY(%s::text[]) AND kind.is_active),
+    (SELECT value FROM postroom_parameter WHERE key = %s::text)
 """
 
 
 def known_addresses(locals_: Collection[str]) -> KnownAddresses:
     """What RCPT must know of recipients with these local parts. One query, and the hottest of all: no models."""
     allowed = "mail.catchall.domain.allowed"
-    with connection.cursor() as cursor:
-        cursor.execute(_KNOWN_ADDRESSES, [list(locals_), allowed])
-        domains, aliases, value = cursor.fetchone()
+    ((domains, aliases, value),) = ask(_KNOWN_ADDRESSES, [list(locals_), allowed])
     return KnownAddresses(
         domains=tuple(
             DomainFact(name=name, bounce=bounce, catchall=catchall, is_retired=is_retired)
@@ -250,15 +242,12 @@ def _from_json(value: str | list[Any]) -> list[Any]:
 
 
 def _domains() -> tuple[DomainFact, ...]:
-    rows = AliasDomain.objects.order_by("priority", "id")
+    rows = ask(
+        "SELECT name, bounce_alias, catchall_alias, retired_at IS NOT NULL FROM postroom_aliasdomain ORDER BY priority, id"
+    )
     return tuple(
-        DomainFact(
-            name=row.name,
-            bounce=row.bounce_alias,
-            catchall=row.catchall_alias,
-            is_retired=row.retired_at is not None,
-        )
-        for row in rows
+        DomainFact(name=name, bounce=bounce, catchall=catchall, is_retired=is_retired)
+        for name, bounce, catchall, is_retired in rows
     )
 
 
@@ -270,26 +259,38 @@ def _locals(evidences: Iterable[Evidence]) -> set[str]:
     return found
 
 
+_ALIASES = """
+SELECT alias.id, alias.name, domain.name, kind_id, company_id, policy, forced_record_id, owner_record_id, matches_local_part,
+       alias.retired_at IS NOT NULL OR domain.retired_at IS NOT NULL, refusal_text
+  FROM postroom_alias alias
+  JOIN postroom_aliasdomain domain ON domain.id = alias.domain_id
+  JOIN postroom_recordkind kind ON kind.key = alias.kind_id
+ WHERE alias.name = ANY(%s::text[]) AND kind.is_active ORDER BY alias.id
+"""
+
+
 def _aliases(locals_: Collection[str]) -> tuple[AliasFact, ...]:
     if not locals_:
         return ()
-    rows = Alias.objects.filter(name__in=locals_, kind__is_active=True).select_related("domain").order_by("id")
     return tuple(
         AliasFact(
-            alias_id=row.pk,
-            name=row.name,
-            domain=row.domain.name,
-            kind=row.kind_id,
-            company_id=row.company_id,
-            policy=AliasPolicy(row.policy),
-            forced_record_id=row.forced_record_id,
-            owner_record_id=row.owner_record_id,
-            matches_local_part=row.matches_local_part,
-            is_retired=row.retired_at is not None or row.domain.retired_at is not None,
-            refusal_text=row.refusal_text,
+            alias_id=alias_id,
+            name=name,
+            domain=domain,
+            kind=kind,
+            company_id=company_id,
+            policy=AliasPolicy(policy),
+            forced_record_id=forced_record_id,
+            owner_record_id=owner_record_id,
+            matches_local_part=matches_local_part,
+            is_retired=is_retired,
+            refusal_text=refusal_text,
         )
-        for row in rows
-    )
+        for (
+            alias_id, name, domain, kind, company_id, policy, forced_record_id, owner_record_id, matches_local_part,
+            is_retired, refusal_text,
+        ) in ask(_ALIASES, [list(locals_)])
+    )  # fmt: skip
 
 
 def _identifiers(evidences: Iterable[Evidence]) -> set[str]:
@@ -327,17 +328,36 @@ def _message_fact(row: Mapping[str, Any], identifier: str, prefix: str = "") -> 
     )
 
 
+_BY_IDENTIFIER = """
+SELECT known.identifier, message.message_id, inbound_id, message.id, message.kind, message.company_id, record_id, merged_into_id,
+       record.kind_id, record.alias_id, record.contact_address
+  FROM postroom_messageidentifier known
+  JOIN postroom_message message ON message.id = known.message_id
+  LEFT JOIN postroom_record record ON record.id = message.record_id
+ WHERE known.identifier = ANY(%s::text[]) ORDER BY known.message_id DESC
+"""
+
+
 def _by_identifier(identifiers: Collection[str]) -> tuple[Mapping[str, tuple[MessageFact, ...]], frozenset[str]]:
     """The messages known by these ids, newest first; and which of the ids are on mails that we sent."""
     found: dict[str, list[MessageFact]] = defaultdict(list)
     ours = set()
-    if identifiers:
-        names = [f"message__{name}" for name in _MESSAGE_FIELDS]
-        rows = MessageIdentifier.objects.filter(identifier__in=identifiers).order_by("-message_id")
-        for row in rows.values("identifier", "message__message_id", "message__inbound_id", *names):
-            found[row["identifier"]].append(_message_fact(row, row["identifier"], "message__"))
-            if row["message__inbound_id"] is None or row["identifier"] != row["message__message_id"]:
-                ours.add(row["identifier"])
+    rows = ask(_BY_IDENTIFIER, [list(identifiers)]) if identifiers else ()
+    for identifier, own_id, inbound_id, message_id, kind, company_id, record_id, merged_into_id, *of_record in rows:
+        record_kind, alias_id, address = of_record
+        fact = MessageFact(
+            message_id=message_id,
+            identifier=identifier,
+            record_id=merged_into_id or record_id,
+            kind=record_kind or "",
+            company_id=company_id,
+            is_note=kind == MessageKind.NOTE,
+            record_alias_id=alias_id,
+            record_address=address or "",
+        )
+        found[identifier].append(fact)
+        if inbound_id is None or identifier != own_id:
+            ours.add(identifier)
     return {one: tuple(facts) for one, facts in found.items()}, frozenset(ours)
 
 
@@ -378,24 +398,24 @@ def _deliveries(
     return by_number, {one: tuple(facts) for one, facts in by_id.items()}
 
 
-def _authors(
+_OWN_ALIASES = """
+SELECT alias.name || '@' || domain.name
+  FROM postroom_alias alias JOIN postroom_aliasdomain domain ON domain.id = alias.domain_id
+ WHERE alias.name = ANY(%s::text[])
+"""
+
+
+def _own_addresses(
     normals: Collection[str], domains: Sequence[DomainFact], aliases: Sequence[AliasFact]
-) -> Mapping[str, AuthorFact]:
-    """Contacts by address: colleagues first, then the oldest (I-60). Our own addresses are nobody's (T-038)."""
+) -> frozenset[str]:
+    """Addresses of ours are nobody's (T-038)."""
     own = {f"{local}@{domain.name}" for domain in domains for local in (domain.bounce, domain.catchall)}
-    own |= set(_alias_addresses(normals))
     own |= {f"{alias.name}@{alias.domain}" for alias in aliases}
-    found: dict[str, AuthorFact] = {}
-    rows = Contact.objects.filter(normal__in=normals, is_active=True).order_by("-member__id", "id")
-    for pk, normal, member_id in rows.values_list("pk", "normal", "member__id"):
-        if normal not in found or (member_id and not found[normal].is_colleague):
-            found[normal] = AuthorFact(contact_id=pk, member_id=member_id, is_colleague=member_id is not None)
-    return found | {normal: AuthorFact(is_alias=True) for normal in normals if normal in own}
-
-
-def _alias_addresses(normals: Collection[str]) -> Iterable[str]:
-    rows = Alias.objects.filter(name__in={normal.rpartition("@")[0] for normal in normals})
-    return (f"{name}@{domain}" for name, domain in rows.values_list("name", "domain__name"))
+    ours = {domain.name for domain in domains}
+    at_home = {normal.rpartition("@")[0] for normal in normals if normal.rpartition("@")[2] in ours}
+    if at_home:
+        own |= {address for (address,) in ask(_OWN_ALIASES, [list(at_home)])}
+    return frozenset(own)
 
 
 def _follows(contact_ids: Collection[int], record_ids: Collection[int]) -> Mapping[int, frozenset[int]]:
@@ -420,7 +440,7 @@ def _took_part(record_ids: Collection[int], normals: Collection[str]) -> frozens
 
 
 def _duplicates(fingerprints: Iterable[str]) -> Mapping[str, int]:
-    return dict(SeenMail.objects.filter(key__in=list(fingerprints)).values_list("key", "inbound_id"))
+    return dict(ask("SELECT key, inbound_id FROM postroom_seenmail WHERE key = ANY(%s::text[])", [list(fingerprints)]))
 
 
 def _fallbacks(mailbox_ids: Collection[int]) -> Mapping[int, tuple[str, int]]:

@@ -78,11 +78,12 @@ def _attention(request: MemberRequest) -> dict[str, object]:
         now=now,
     )
     oldest = found.oldest_waiting
+    held = held_of(request, member) if access.may(member, "inbound") else 0
     return {
         "attention": found,
         "late": oldest if oldest is not None and (now - oldest).total_seconds() > LATE_AFTER else None,
         "unposted": unposted(ScheduledMessage.objects.filter(author=member)),
-        "held": held_of(request, member) if access.may(member, "inbound") else 0,
+        "held": held,
         "may_see_mail": access.may(member, "inbound"),
     }
 

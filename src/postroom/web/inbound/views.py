@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
 from django.http import Http404, HttpResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -11,9 +16,10 @@ from postroom.core.mime.markup import text_to_html
 from postroom.core.mime.parsed import ParsedMail
 from postroom.core.mime.parsing import parse
 from postroom.core.mime.particulars import particulars_of
-from postroom.core.terms.states import InboundState
+from postroom.core.terms.states import Door, InboundState
 from postroom.flows import access
 from postroom.flows.access import NotAllowed
+from postroom.flows.allow_sender import what_it_means
 from postroom.flows.settle_inbound import (
     AlreadySettled,
     attach_to_record,
@@ -21,8 +27,9 @@ from postroom.flows.settle_inbound import (
     refuse_held,
     route_again,
 )
+from postroom.store.models import Alias, Mailbox
 from postroom.store.queries.pages import read_id
-from postroom.store.queries.pages_inbound import InboundFact, inbound, inbound_list, raw_mail
+from postroom.store.queries.pages_inbound import InboundFact, InboundWish, inbound, inbound_list, raw_mail
 from postroom.store.queries.pages_records import RecordWish, record_list
 from postroom.web.frames import download, framed
 from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
@@ -35,7 +42,7 @@ STATES = (
     ("routed", gettext_lazy("Routed")),
     ("held", gettext_lazy("Held")),
     ("refused", gettext_lazy("Refused")),
-    ("discarded", gettext_lazy("Seen before")),
+    ("discarded", gettext_lazy("Set aside")),
     ("failed", gettext_lazy("Failed")),
     ("received", gettext_lazy("Waits")),
 )
@@ -46,6 +53,18 @@ DECISIONS = {
     "Refuse": gettext_lazy("Refused"),
     "Discard": gettext_lazy("Kept for the log only"),
     "Hold": gettext_lazy("Held for a person"),
+}
+AGES = (
+    ("day", gettext_lazy("Of the last day")),
+    ("week", gettext_lazy("Of the last week")),
+    ("month", gettext_lazy("Of the last month")),
+)
+FILTERS = ("door", "mailbox", "alias", "sender", "age", "q")
+PROOFS = {  # word, tone, icon
+    "proven": (gettext_lazy("proven"), "ok", "verified_user"),
+    "unproven": (gettext_lazy("not proven"), "warn", "gpp_maybe"),
+    "spoofed": (gettext_lazy("forged"), "bad", "gpp_bad"),
+    "not_applicable": (gettext_lazy("not checked"), "quiet", "shield"),
 }
 MAY_STILL_DECIDE = (InboundState.HELD, InboundState.FAILED, InboundState.REFUSED)
 
@@ -69,15 +88,58 @@ def held(request: MemberRequest) -> HttpResponse:
 
 def _list(request: MemberRequest, state: str, title: str) -> HttpResponse:
     _need(request)
-    try:
-        wanted = InboundState(state) if state else None
-    except ValueError:
-        raise Http404 from None
-    rows = inbound_list(access.visible_inbound(request.member), wanted, cursor=text_of(request.GET, "after", 20))
-    context = {"rows": rows, "state": state, "states": STATES, "cursor": request.GET.get("after", "")}
-    if is_fragment(request):
+    wish = read_wish(request.GET, state)
+    rows = inbound_list(access.visible_inbound(request.member), wish, cursor=text_of(request.GET, "after", 20))
+    asked = {name: text_of(request.GET, name, 320) for name in FILTERS}
+    context = {
+        "rows": rows,
+        "state": state,
+        "states": STATES,
+        "cursor": request.GET.get("after", ""),
+        "asked": asked,
+        "is_narrowed": any(asked.values()),
+        "may_act": state in ("", "held", "failed", "refused"),
+        "whole_log": request.path == reverse("web:inbound"),
+        "bulk_wish": {**asked, "state": state},
+        **_choices(request),
+    }
+    if is_fragment(request) and request.headers.get("HX-Target") != "pr-inbound":
         return fragment(request, "postroom/inbound/_rows.html", context)
     return page(request, "postroom/inbound/log.html", title, context)
+
+
+def _choices(request: MemberRequest) -> dict[str, object]:
+    """What can be chosen in the filter. Two queries."""
+    ids = access.company_ids(request.member)
+    boxes = Mailbox.objects.filter(company_id__in=ids).order_by("name").values_list("pk", "name")[:100]
+    aliases = Alias.objects.filter(company_id__in=ids, retired_at=None).order_by("name", "domain__name")
+    return {
+        "doors": [(door.value, door.value.upper()) for door in Door],
+        "ages": AGES,
+        "mailboxes": list(boxes),
+        "aliases": [f"{name}@{domain}" for name, domain in aliases.values_list("name", "domain__name")[:200]],
+    }
+
+
+def read_wish(data: Mapping[str, Any], state: str) -> InboundWish:
+    """The filter as it was asked. Raises Http404 for a state or a door that there is not."""
+    try:
+        return InboundWish(
+            state=InboundState(state) if state else None,
+            door=Door(text_of(data, "door", 10)).value if text_of(data, "door", 10) else "",
+            mailbox_id=read_id(text_of(data, "mailbox", 20)),
+            alias=text_of(data, "alias", 320).lower(),
+            sender=text_of(data, "sender", 320),
+            text=text_of(data, "q", 200),
+            since=_since(text_of(data, "age", 10)),
+        )
+    except ValueError:
+        raise Http404 from None
+
+
+def _since(age: str) -> datetime | None:
+    days = {"day": 1, "week": 7, "month": 31}.get(age)
+    return timezone.now() - timedelta(days=days) if days else None
 
 
 @for_members("GET")
@@ -92,8 +154,10 @@ def one(request: MemberRequest, inbound_id: int) -> HttpResponse:
         "parsed": parsed,
         "particulars": particulars_of(parsed) if parsed else None,
         "decisions": decisions,
+        "proof": PROOFS[found.authenticity.proof] if found.authenticity else None,
         "kinds": kinds_of(request),
         "may_decide": found.row.state in MAY_STILL_DECIDE and access.may(request.member, "inbound"),
+        "allowance": what_it_means(reason for one in found.decisions for reason in one.reasons),
     }
     return page(request, "postroom/inbound/mail.html", _("Incoming mail"), context)
 
@@ -111,7 +175,10 @@ def _raw(request: MemberRequest, inbound_id: int) -> bytes:
     found = raw_mail(access.visible_inbound(request.member), inbound_id)
     if found is None:
         raise Http404
-    return bytes(found.raw) if found.raw is not None else ports().blobs.get(found.sha256)
+    try:
+        return bytes(found.raw) if found.raw is not None else ports().blobs.get(found.sha256)
+    except KeyError:
+        raise Http404 from None  # the disk has lost it
 
 
 def _parsed(request: MemberRequest, inbound_id: int) -> ParsedMail | None:

@@ -30,7 +30,12 @@ from postroom.web.site import member_of
 
 HEARTBEAT = 15.0
 LIFETIME = 600.0
-TOPICS = {"queue": "queue", "inbound": "inbound", "letterbox": "view"}  # topic -> what a member must be allowed
+TOPICS = {
+    "queue": "queue",
+    "inbound": "inbound",
+    "letterbox": "view",
+    "suppression": "view",
+}  # what a member must be allowed
 
 
 async def stream(request: HttpRequest, topic: str, record_id: int | None = None) -> HttpResponseBase:

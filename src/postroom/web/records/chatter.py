@@ -16,6 +16,7 @@ from postroom.flows.mail_templates import files_of_template, fill_template
 from postroom.flows.post_message import post_message, preview_audience
 from postroom.flows.scheduled_messages import ScheduleError
 from postroom.flows.settle_failures import ignore_failed, resend_failed
+from postroom.flows.warn_about import warnings_about
 from postroom.store.models import MailTemplate, MailTemplateFile, Message, Record
 from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_chatter import (
@@ -145,7 +146,9 @@ def audience(request: MemberRequest, record_id: int) -> HttpResponse:
         extra_contact_ids=_contacts(request.GET.getlist("extra")),
         to_customer=request.GET.get("to_customer") == "1",
     )
-    return fragment(request, "postroom/chatter/_audience.html", {"people": people, "kind": kind, "record": head})
+    troubles = warnings_about(ports(), head.company_id, [one.address for one in people if one.needs_mail])
+    context = {"people": people, "kind": kind, "record": head, "troubles": troubles}
+    return fragment(request, "postroom/chatter/_audience.html", context)
 
 
 @for_members("GET")

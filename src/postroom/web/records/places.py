@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from postroom.flows import access
 from postroom.flows.mail_templates import zone_of
 from postroom.flows.records import change_record, follow, unfollow
+from postroom.flows.warn_about import warnings_about
 from postroom.store.models import ScheduledMessage
 from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_chatter import thread
@@ -37,6 +38,7 @@ def record(request: MemberRequest, record_id: int) -> HttpResponse:
         "is_administrator": access.may(request.member, "settings"),
         "zone": zone_of(request.member),
         "draft": given_back(request, record_id),
+        "troubles": warnings_about(ports(), head.company_id, [head.contact_address]),
         "follows": any(one.contact_id == request.member.contact_id for one in head.followers),
     }
     return page(request, "postroom/records/record.html", head.kind.label_plural, context)

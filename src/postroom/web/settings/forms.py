@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from postroom.core.terms.addresses import normalize, normalize_domain
-from postroom.store.models import Alias, AliasDomain, Mailbox, MailTemplate, Member
+from postroom.core.terms.addresses import normalize_domain
+from postroom.core.terms.alias_values import AliasValueError, Plain, as_lines, clean_alias_name, read_lines
+from postroom.store.models import Alias, AliasDomain, MailTemplate, Member
 from postroom.web.forms import style
 
 if TYPE_CHECKING:
@@ -46,44 +48,6 @@ class SettingForm(AnyModelForm):
         return found
 
 
-class MailboxForm(SettingForm):
-    password = forms.CharField(
-        label=_("Password"),
-        required=False,
-        strip=False,
-        help_text=UNCHANGED,
-        widget=forms.PasswordInput({"autocomplete": "new-password"}),
-    )
-    field_order = ("name", "protocol", "host", "port", "encryption", "username", "password", "verify_certificate")
-    wide = ("name", "verify_certificate")
-
-    class Meta:
-        model = Mailbox
-        fields = (
-            "name",
-            "company",
-            "protocol",
-            "host",
-            "port",
-            "encryption",
-            "verify_certificate",
-            "username",
-            "folder",
-            "after_fetch",
-            "fallback_kind",
-            "priority",
-            "interval_seconds",
-            "is_active",
-        )
-        labels = {
-            "verify_certificate": _("Verify the certificate"),
-            "after_fetch": _("After fetching"),
-            "fallback_kind": _("Otherwise it becomes"),
-            "interval_seconds": _("Fetch every (seconds)"),
-            "is_active": _("In use"),
-        }
-
-
 class DomainForm(SettingForm):
     wide = ("name",)
 
@@ -105,7 +69,19 @@ class DomainForm(SettingForm):
 
 
 class AliasForm(SettingForm):
-    wide = ("refusal_text", "matches_local_part")
+    wide = ("defaults", "refusal_text", "matches_local_part", "is_given_up")
+
+    defaults = forms.CharField(
+        label=_("Its records begin with"),
+        required=False,
+        help_text=_("A line each: stage = In progress, title = Order, or a value of the kind."),
+        widget=forms.Textarea({"rows": 3, "class": "pr-input pr-source", "spellcheck": "false"}),
+    )
+    is_given_up = forms.BooleanField(
+        label=_("Given up"),
+        required=False,
+        help_text=_("Mail to it is still taken, for those who answer old mails."),
+    )
 
     class Meta:
         model = Alias
@@ -117,6 +93,8 @@ class AliasForm(SettingForm):
             "policy",
             "responsible",
             "forced_record",
+            "owner_record",
+            "defaults",
             "matches_local_part",
             "refusal_text",
         )
@@ -125,23 +103,47 @@ class AliasForm(SettingForm):
             "kind": _("Mail becomes"),
             "policy": _("Who may write"),
             "forced_record": _("Always this record (its number)"),
+            "owner_record": _("Belongs to this record (its number)"),
             "matches_local_part": _("Match what stands before the @ alone"),
             "refusal_text": _("What refused people are told"),
         }
-        widgets = {"forced_record": forms.NumberInput()}
+        widgets = {
+            "forced_record": forms.NumberInput(),
+            "owner_record": forms.NumberInput(),
+            "refusal_text": forms.Textarea({"rows": 4}),
+        }
+        help_texts = {"refusal_text": _("Plain text or HTML; empty: our own words. Told once a day at most.")}
 
     def __init__(self, *args: Any, company_ids: list[int], **kwargs: Any) -> None:
         super().__init__(*args, company_ids=company_ids, **kwargs)
+        self.initial["defaults"] = as_lines(self.instance.defaults).replace("\n", "\r\n")  # as browsers send it
+        self.initial["is_given_up"] = self.instance.retired_at is not None
+        for name in ("forced_record", "owner_record"):
+            record = self.fields[name]
+            if isinstance(record, forms.ModelChoiceField) and record.queryset is not None:
+                record.queryset = record.queryset.filter(company_id__in=company_ids)
         responsible = self.fields["responsible"]
         if isinstance(responsible, forms.ModelChoiceField):
             members = Member.objects.filter(company_id__in=company_ids)
             responsible.queryset = members.select_related("contact")
 
     def clean_name(self) -> str:
-        name = str(self.cleaned_data["name"]).strip().lower()
-        if not normalize(f"{name}@example.test") or "+" in name:
-            raise forms.ValidationError(_("Letters, digits, dots and dashes; no @ and no +."))
+        name = clean_alias_name(str(self.cleaned_data["name"]))
+        if not name:
+            raise forms.ValidationError(_("Letters and digits are needed, such as support or jobs.berlin."))
         return name
+
+    def clean_defaults(self) -> dict[str, Plain]:
+        try:
+            return read_lines(str(self.cleaned_data["defaults"]))
+        except AliasValueError as error:
+            raise forms.ValidationError(str(error)) from None
+
+    def changes(self, row_id: int | None) -> dict[str, Any]:
+        found = super().changes(row_id)
+        if "is_given_up" in found:
+            found["retired_at"] = timezone.now() if found.pop("is_given_up") else None
+        return found
 
 
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})?")

@@ -76,8 +76,8 @@ def more(request: MemberRequest, row: models.Model, form: SettingForm) -> Mappin
 
 def after_saving(request: MemberRequest, key: str, saved: models.Model) -> str:
     """Where one goes: to the list, or with Save and test to the server itself."""
-    if key == "servers" and "stay" in request.POST:
-        return reverse("web:server", args=[saved.pk])
+    if "stay" in request.POST and key in ("servers", "mailboxes"):
+        return reverse("web:server" if key == "servers" else "web:mailbox", args=[saved.pk])
     return reverse(f"web:{key}")
 
 

@@ -27,8 +27,8 @@ from postroom.store.models import Alias, AliasDomain, Mailbox, OutgoingServer
 from postroom.store.queries import pages_settings as read
 from postroom.store.queries.pages import read_id
 from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
-from postroom.web.settings import servers
-from postroom.web.settings.forms import ActionForm, AliasForm, DomainForm, MailboxForm, SettingForm
+from postroom.web.settings import mailboxes, servers
+from postroom.web.settings.forms import ActionForm, AliasForm, DomainForm, SettingForm
 from postroom.web.settings.server_form import ServerForm
 from postroom.web.shell import fragment, go, page
 from postroom.wiring import ports
@@ -76,9 +76,12 @@ MAILBOXES = Section(
     icon="markunread_mailbox",
     empty=gettext_lazy("A mailbox elsewhere (Gmail, Microsoft 365, your provider) is fetched from over IMAP or POP3."),
     model=Mailbox,
-    form=MailboxForm,
-    rows=read.mailboxes,
+    form=mailboxes.MailboxForm,
+    rows=mailboxes.rows,
     save=flow.save_mailbox,
+    template="postroom/settings/mailbox.html",
+    initial=mailboxes.initial,
+    more=mailboxes.more,
 )
 DOMAINS = Section(
     key="domains",
@@ -299,7 +302,8 @@ def keys(request: MemberRequest) -> HttpResponse:
     fresh = ""
     if request.method == "POST":
         name = text_of(request.POST, "name", 100) or _("unnamed")
-        fresh = api_keys.make_key(ports(), member=request.member, name=name).text
+        scope = "ingress" if request.POST.get("scope") == "ingress" else "all"
+        fresh = api_keys.make_key(ports(), member=request.member, name=name, scope=scope).text
     context = {"keys": read.keys(request.member.pk), "fresh": fresh}
     answer = page(request, "postroom/settings/keys.html", _("API keys"), context)
     answer["Cache-Control"] = "no-store"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 from math import ceil
 from zlib import crc32
@@ -15,8 +15,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from postroom.core.reports.taxonomy import TAXONOMY
 from postroom.core.terms.reasons import SENTENCES, Reason, sentence
 from postroom.store.queries.pages_queue import DeliveryRow
+from postroom.store.queries.pages_suppression import WorstFact
 
 register = template.Library()
 
@@ -44,7 +46,7 @@ INBOUND = {
     "routed": ("ok", gettext_lazy("Routed"), "check"),
     "held": ("warn", gettext_lazy("Held"), "front_hand"),
     "refused": ("bad", gettext_lazy("Refused"), "block"),
-    "discarded": ("quiet", gettext_lazy("Seen before"), "content_copy"),
+    "discarded": ("quiet", gettext_lazy("Set aside"), "archive"),
     "failed": ("bad", gettext_lazy("Failed"), "error"),
 }
 BLAME = {
@@ -87,6 +89,15 @@ DECIDED = {
 }
 
 
+CAUSE = {
+    "bounces": ("bad", gettext_lazy("Bounces"), "undo"),
+    "address": ("bad", gettext_lazy("Does not exist"), "person_off"),
+    "imported": ("quiet", gettext_lazy("Imported"), "upload"),
+    "manual": ("quiet", gettext_lazy("By hand"), "front_hand"),
+    "complaint": ("warn", gettext_lazy("Complained"), "report"),
+}
+
+
 @register.simple_tag
 def icon(name: str, extra: str = "") -> SafeString:
     """A sign of the Material Symbols font; decoration, so silent for screen readers."""
@@ -106,6 +117,18 @@ def notification_badge(state: str) -> SafeString:
 @register.filter
 def inbound_badge(state: str) -> SafeString:
     return _badge(INBOUND, state)
+
+
+@register.filter
+def cause_badge(cause: str) -> SafeString:
+    """Why campaigns leave an address out."""
+    return _badge(CAUSE, cause)
+
+
+@register.filter
+def share_of(count: int, facts: Sequence[WorstFact]) -> int:
+    """The length of a bar, in hundredths of the longest one."""
+    return round(100 * count / max([one.total for one in facts] or [1]))
 
 
 def _badge(words: Mapping[str, tuple[str, object, str]], state: str) -> SafeString:
@@ -152,6 +175,17 @@ def seconds_left(until: datetime) -> int:
 @register.filter
 def blame_word(blame: str) -> str:
     return str(BLAME.get(blame, blame))
+
+
+@register.filter
+def reason_meaning(code: str) -> str:
+    """What a reason of the taxonomy of reports means; ``""`` for none."""
+    return _(reason.meaning) if (reason := TAXONOMY.get(code)) is not None else ""
+
+
+@register.filter
+def reason_cure(code: str) -> str:
+    return _(reason.cure) if (reason := TAXONOMY.get(code)) is not None else ""
 
 
 @register.filter

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('postroom', '0011_alarms'),
+        ('postroom', '0018_authentication'),
     ]
 
     operations = [

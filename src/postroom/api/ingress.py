@@ -1,0 +1,60 @@
+"""Where providers hand in mail: ``POST /ingress/<provider>/<secret>/mime``.
+
+Laws: GET changes nothing. A body has a largest size, looked at before it is read. 200: durable; 403: not from whom it should be; 400:
+unreadable; 413: too large; 503 with Retry-After: our trouble, come again. The answers say nothing more.
+"""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods
+
+from postroom.flows.inbound_hooks import path_of, take_inbound
+from postroom.flows.record_tracking import HookResult
+from postroom.wiring import ports
+
+RETRY_AFTER = "60"  # seconds
+_STATUS = {
+    HookResult.TAKEN: 200,
+    HookResult.FORGED: 403,
+    HookResult.UNREADABLE: 400,
+    HookResult.TOO_LARGE: 413,
+    HookResult.LATER: 503,
+}
+
+
+def most_bytes(largest_mail: int) -> int:
+    """Of a request that carries a mail of this size in base64 or percent signs."""
+    return largest_mail * 3 + 1_000_000
+
+
+@csrf_exempt  # a secret address and signatures stand for it: no browser comes here
+@never_cache
+@require_http_methods(["POST", "HEAD"])
+def take(request: HttpRequest, provider: str, token: str) -> HttpResponse:
+    """HEAD is how some providers look whether anybody is there."""
+    if request.method == "HEAD":
+        return HttpResponse()
+    most = most_bytes(settings.POSTROOM.max_message_size)
+    try:
+        if int(request.META.get("CONTENT_LENGTH") or 0) > most:
+            return HttpResponse(status=413)
+        body = request.read(most + 1)
+    except (ValueError, UnreadablePostError):
+        return HttpResponse(status=400)
+    if len(body) > most:
+        return HttpResponse(status=413)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    address = f"{ports().configuration.public_url}{path_of(provider, token)}"
+    try:
+        result = take_inbound(ports(), provider=provider, token=token, address=address, headers=headers, body=body)
+    except (DatabaseError, InterfaceError, OSError):
+        result = HookResult.LATER
+    answer = HttpResponse(status=_STATUS[result])
+    if result is HookResult.LATER:
+        answer["Retry-After"] = RETRY_AFTER
+    return answer

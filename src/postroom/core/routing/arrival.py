@@ -1,0 +1,82 @@
+"""How a mail came: from a stranger's server, through a server of ours, or from home; and who the peer said it was.
+
+Laws: pure; never raises. An address of the machine's own or of a private network is home: SPF can say nothing of it. A server
+that hands over other people's mail (``relays``) is no stranger: what it saw is in its Authentication-Results.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from postroom.core.routing.authenticity import Path
+from postroom.core.terms.states import Door
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+SIGNS = frozenset(("dkim-signature", "authentication-results", "arc-seal"))  # fields that say something about a sender
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who handed a mail in at the SMTP door. ``ip`` is ``""`` where the mail came otherwise."""
+
+    ip: str
+    helo: str
+
+
+def read_peer(text: str) -> Peer:
+    """From the door's own words, ``192.0.2.1 (mail.example)``."""
+    ip, _, helo = text.partition(" ")
+    return Peer(ip, helo[1:-1]) if helo.startswith("(") and helo.endswith(")") else Peer("", "")
+
+
+def path_of(door: Door, peer: Peer, relays: Iterable[Network] = ()) -> Path:
+    """LMTP and the pipe are behind a mail server, mailboxes too."""
+    if door is not Door.SMTP:
+        return Path.RELAYED
+    try:
+        address = ipaddress.ip_address(peer.ip)
+    except ValueError:
+        return Path.HERE  # not from the network at all
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    address = mapped or address
+    if any(address in network for network in relays):
+        return Path.RELAYED
+    is_home = address.is_loopback or address.is_private or address.is_link_local
+    return Path.HERE if is_home and not _is_example(address) else Path.DIRECT
+
+
+_EXAMPLES = tuple(
+    ipaddress.ip_network(one) for one in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
+)
+
+
+def _is_example(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Addresses of documentation (RFC 5737, RFC 3849) are nobody's home."""
+    return any(address in network for network in _EXAMPLES)
+
+
+def read_networks(words: Iterable[str]) -> tuple[Network, ...]:
+    """Addresses and networks; what is none is left out (the parameter lets none in)."""
+    found = []
+    for word in words:
+        try:
+            found.append(ipaddress.ip_network(word, strict=False))
+        except ValueError:
+            continue
+    return tuple(found)
+
+
+@lru_cache(maxsize=1024)
+def _is_home(door: Door, peer: str) -> bool:
+    return path_of(door, read_peer(peer)) is Path.HERE
+
+
+def comes_from_home(door: Door, peer: str, field_names: Iterable[str]) -> bool:
+    """Whether nothing need be asked: handed over at home, and nothing in it speaks of a sender. For the doors, which have no time."""
+    if not _is_home(door, peer):
+        return False
+    return not any(name.lower() in SIGNS for name in field_names)

@@ -1,0 +1,84 @@
+"""Two records that are about the same become one: its conversation is that of both, and every answer still finds it.
+
+Laws: what was written moves, so a reply to an old mail finds the record that lives on. A merged record points at the one that lives,
+never at another merged one: chains are shortened when they would arise, and a ring cannot, because only records that live take part.
+"""
+
+from __future__ import annotations
+
+from django.db import connection, transaction
+
+from postroom.core.terms.states import MessageKind
+from postroom.flows.access import require, visible_records
+from postroom.flows.ports import Ports
+from postroom.store.models import Alias, Follower, Member, Message, MessageBody, Record, ScheduledMessage
+
+_FOLLOWERS = """
+INSERT INTO postroom_follower (record_id, contact_id, comments, notes, changes)
+SELECT %s, contact_id, comments, notes, changes FROM postroom_follower WHERE record_id = %s
+ON CONFLICT (record_id, contact_id) DO UPDATE
+   SET comments = postroom_follower.comments OR excluded.comments,
+       notes = postroom_follower.notes OR excluded.notes,
+       changes = postroom_follower.changes OR excluded.changes
+"""
+
+
+class CannotMerge(ValueError):  # noqa: N818 (an answer to a person, not a fault)
+    """The two cannot become one; the text says why."""
+
+
+@transaction.atomic
+def merge_records(ports: Ports, *, record_id: int, into_id: int, by: Member) -> Record:
+    """The first goes into the second, which lives on and is returned. Raises `CannotMerge`, `NotAllowed`, `Record.DoesNotExist`."""
+    if record_id == into_id:
+        raise CannotMerge("A record cannot be merged into itself.")
+    rows = {row.pk: row for row in _locked(by, record_id, into_id)}
+    old, new = rows.get(record_id), rows.get(into_id)
+    if old is None or new is None:
+        raise Record.DoesNotExist
+    for row in (old, new):
+        require(by, "write", row)
+        if row.merged_into_id is not None:
+            raise CannotMerge(f"{row.title} was merged into another record already.")
+    if (old.company_id, old.kind_id) != (new.company_id, new.kind_id):
+        raise CannotMerge("Records of two companies or two kinds stay apart.")
+    _move(old.pk, new.pk)
+    now = ports.clock.now()
+    Record.objects.filter(merged_into_id=old.pk).update(merged_into_id=new.pk)
+    Record.objects.filter(pk=old.pk).update(merged_into_id=new.pk, updated_at=now)
+    Record.objects.filter(pk=new.pk).update(updated_at=now)
+    _note(ports, old, new, by)
+    return new
+
+
+def _locked(by: Member, record_id: int, into_id: int) -> list[Record]:
+    """In the order of their numbers, so that two people who merge the same two the other way round wait for each other."""
+    rows = visible_records(by).select_for_update(of=("self",)).filter(pk__in=[record_id, into_id])
+    return list(rows.order_by("pk"))
+
+
+def _move(old_id: int, new_id: int) -> None:
+    Message.objects.filter(record_id=old_id).update(record_id=new_id)
+    ScheduledMessage.objects.filter(record_id=old_id).update(record_id=new_id)
+    Alias.objects.filter(forced_record_id=old_id).update(forced_record_id=new_id)
+    Alias.objects.filter(owner_record_id=old_id).update(owner_record_id=new_id)
+    with connection.cursor() as cursor:
+        cursor.execute(_FOLLOWERS, [new_id, old_id])
+    Follower.objects.filter(record_id=old_id).delete()
+
+
+def _note(ports: Ports, old: Record, new: Record, by: Member) -> None:
+    """Said in the conversation; nobody is written to because of it."""
+    message = Message.objects.create(
+        company_id=new.company_id,
+        record=new,
+        kind=MessageKind.SYSTEM,
+        author_id=by.contact_id,
+        author_name=by.contact.name,
+        author_address=by.contact.normal,
+        posted_at=ports.clock.now(),
+    )
+    MessageBody.objects.create(message=message, changes=[["Merged", old.title, new.title]])
+    with connection.cursor() as cursor:
+        words = [f"record:{old.pk}", f"record:{new.pk}"]
+        cursor.execute("SELECT pg_notify('postroom_live', word) FROM unnest(%s::text[]) AS word", [words])
