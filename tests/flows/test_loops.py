@@ -355,7 +355,7 @@ def test_a_sender_is_told_once_and_held_when_he_goes_on(house: House, ports: Por
     ]
     assert [row.state for row in rows] == [InboundState.REFUSED] * 4 + [InboundState.HELD] * 2
     assert Delivery.objects.filter(mail__null_return_path=True).count() == 1
-    assert RefusalNotice.objects.get(sender="robot@r.example", kind="count:policy").times == 4
+    assert RefusalNotice.objects.get(sender="robot@r.example").times == 4
     assert alarms() == [("loop.breaker", "refusal:policy")]
 
 
@@ -366,6 +366,27 @@ def test_newsletters_to_an_alias_that_refuses_them_are_never_a_loop(house: House
         raw = write_mail(sender="news@paper.example", text=BRISK[number], List_Id="<news.paper.example>")
         assert arrive(ports, raw, "sales@in.test", sender="news@paper.example").state == InboundState.REFUSED
     assert alarms() == []
+
+
+@pytest.mark.slow
+def test_not_more_than_a_hundred_senders_of_one_domain_are_told_a_day(house: House, ports: Ports) -> None:
+    Alias.objects.filter(pk=house.sales.pk).update(policy=AliasPolicy.COLLEAGUES)
+    senders = [f"somebody{number}@flood.example" for number in range(103)]
+    accept_messages(
+        ports,
+        [
+            Arrival(
+                door=Door.SMTP,
+                raw=write_mail(sender=one, to="sales@in.test"),
+                envelope=Envelope(mail_from=one, rcpt_to=("sales@in.test",)),
+            )
+            for one in senders
+        ],
+    )
+    route(ports)
+    assert Delivery.objects.filter(mail__null_return_path=True).count() == 100
+    assert InboundMessage.objects.filter(state=InboundState.REFUSED).count() == 103
+    assert alarms() == [("loop.notices", "flood.example")]
 
 
 # ---- what a person does

@@ -1,22 +1,37 @@
-"""How often each sender was refused today, whether he was told or not: the loop breaker reads it (`store.queries.loop_signs`).
+"""Who was refused how often today, and whether he may be told: once a day per sender and kind, and not more than
+`MOST_PER_DOMAIN` senders of one domain a day.
 
-Laws: a sub-address counts as its base; one statement for any number, its rows in order, so that two routers cannot block each other.
+Laws: a sub-address counts as its base, so that a robot with many of them is told once; refusals that are told to nobody count too:
+the loop breaker reads them (`store.queries.loop_signs`). Rows are taken in order, so two routers cannot block each other.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 
+from django.db import connection
+
+from postroom.core.routing.loops import base_of
+from postroom.core.terms.addresses import normalize
+from postroom.core.terms.reasons import because, catalogue
+from postroom.flows.alarms import raise_alarm
 from postroom.flows.ports import Ports
-from postroom.store.queries.loop_signs import COUNT_OF
-from postroom.store.statements import ask
+
+MOST_PER_DOMAIN = 100
+
+catalogue(
+    {
+        "loop.notices": "More than {limit} senders of {domain} were refused today: further ones are not told. Their mails are kept in the inbound log.",
+    }
+)
+_OF_A_DOMAIN = "domain"
 
 _COUNT = """
 INSERT INTO postroom_refusalnotice (sender, kind, sent_on, times)
-SELECT sender, kind, %(today)s::date, times
-  FROM unnest(%(senders)s::text[], %(kinds)s::text[], %(times)s::int[]) AS new(sender, kind, times)
+SELECT * FROM unnest(%(senders)s::text[], %(kinds)s::text[], %(days)s::date[], %(times)s::int[])
 ON CONFLICT (sender, kind, sent_on) DO UPDATE SET times = postroom_refusalnotice.times + excluded.times
+RETURNING sender, kind, times
 """
 
 
@@ -57,7 +72,13 @@ def _count(ports: Ports, times: Counter[tuple[str, str]]) -> dict[tuple[str, str
             {
                 "senders": [sender for (sender, _), _ in rows],
                 "kinds": [kind for (_, kind), _ in rows],
+                "days": [ports.clock.now().date()] * len(rows),
                 "times": [count for _, count in rows],
-                "today": ports.clock.now().date(),
             },
         )
+        return {(sender, kind): (now - times[(sender, kind)], now) for sender, kind, now in cursor.fetchall()}
+
+
+def _say(ports: Ports, domain: str) -> None:
+    reason = because("loop.notices", domain=domain, limit=MOST_PER_DOMAIN)
+    raise_alarm(ports, code="loop.notices", subject=domain, reason=reason, link="/inbound/?state=refused")

@@ -14,7 +14,6 @@ from html import escape
 
 from postroom.core.mime.markup import html_to_text, text_to_html
 from postroom.core.mime.parsed import ParsedMail
-from postroom.core.routing.loops import base_of
 from postroom.core.routing.recipients import is_accepted, meaning, read_recipient
 from postroom.core.routing.verdicts import Refuse
 from postroom.core.terms.addresses import Address, normalize
@@ -51,7 +50,6 @@ class Refused:
 def answer_refusals(ports: Ports, refused: Sequence[Refused]) -> int:
     """Queue the answers that are due. Inside the routing transaction. Returns how many there are."""
     asked = [one for one in refused if one.decision.may_answer and normalize(one.sender)]
-    count_refusals(ports, ((base_of(normalize(one.sender)), one.decision.answer) for one in asked))
     due = _claimed(ports, _of_others(ports, asked))
     if not due:
         return 0

@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='refusalnotice',
             name='times',
-            field=models.PositiveIntegerField(db_default=1, help_text='Of rows that count: mails refused that day.'),
+            field=models.PositiveIntegerField(db_default=1, help_text='Mails refused that day that could have been answered.'),
         ),
         migrations.CreateModel(
             name='LoopHold',

@@ -257,11 +257,9 @@ def _written_to(bases: Collection[str], since: datetime) -> Mapping[str, tuple[d
     return {base: tuple(ats) for base, ats in found.items()}
 
 
-COUNT_OF = "count:"  # before the kind, in rows that count refusals; the others say who was told
-_REFUSED = """
-SELECT substr(kind, 7), sender, times FROM postroom_refusalnotice
- WHERE sender = ANY(%s::text[]) AND sent_on = %s::date AND starts_with(kind, 'count:')
-"""
+_REFUSED = (
+    "SELECT kind, sender, times FROM postroom_refusalnotice WHERE sender = ANY(%s::text[]) AND sent_on = %s::date"
+)
 _PERMITS = "SELECT subject, author FROM postroom_looppermit WHERE until > %s::timestamptz"
 
 
