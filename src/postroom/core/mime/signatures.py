@@ -31,7 +31,6 @@ def _either(words: Iterable[str]) -> str:
 _MOBILE = re.compile(
     rf"[-–—*_ ]*(?:{_either(SENT_FROM)}) ?(?:[^\s,.]+ ){{0,3}}?\S{{0,12}}(?:{_either(DEVICES)})", re.IGNORECASE
 )
-_DEVICE = re.compile(_either(DEVICES), re.IGNORECASE)
 _GETS = frozenset(GET)
 _DISCLAIMER = re.compile(rf"[-*_ ]{{0,5}}(?:{_either(DISCLAIMERS)})", re.IGNORECASE)
 _CONFIDENTIAL = re.compile(_either(CONFIDENTIAL), re.IGNORECASE)
@@ -78,14 +77,16 @@ def _start_of_last_piece(lines: list[str], start: int, cut: int) -> int | None:
 
 def _is_mobile_signature(line: str) -> bool:
     """ "Sent from my iPhone", "iPhone'umdan gönderildi", "Get Outlook for iOS": in one line and not as the beginning of a sentence."""
+    if len(line) > 80 and not ("<" in line or "http" in line):
+        return False
     words = line.partition("<")[0].partition("http")[0].strip()
     if not words or len(words) > 80:
         return False
     if _MOBILE.match(words) is not None:
         return True
-    if len(words) > 60 or _DEVICE.search(words) is None:
-        return False
     lowered = words.lower()
+    if len(words) > 60 or not any(device in lowered for device in DEVICES):
+        return False
     if lowered.endswith(SENT_BEHIND):
         return len(words.split()) <= 6
     pieces = lowered.split()

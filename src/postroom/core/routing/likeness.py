@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import re
 from binascii import crc32
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 MAX_WORDS = 150
@@ -45,10 +45,11 @@ _GREETING_WORDS = 5
 def signature(subject: str, text: str, attachments: Iterable[str] = ()) -> str:
     """64 hex characters. ``subject`` without reply marks; ``attachments``: their SHA-256."""
     text = text[:MAX_TEXT]
-    everything = sorted(set(_WORD.findall(f"{subject}\n{text}".casefold())))
+    found = _WORD.findall(text.casefold())
+    everything = sorted({*_WORD.findall(subject.casefold()), *found})
     exact = hashlib.sha256(" ".join([*everything, *sorted(attachments)]).encode("utf-8", "replace")).hexdigest()
-    words = set(_words(text, MAX_WORDS))
-    lead = set(_words(_lead(text), _LEAD_WORDS))
+    words = _words(found, MAX_WORDS)
+    lead = _words(_WORD.findall(_lead(text).casefold()), _LEAD_WORDS)
     return (
         f"{exact[:_EXACT]}{min(len(words), 255):02x}{min(len(lead), 255):02x}"
         f"{_sketch(words, _BODY_BUCKETS)}{_sketch(lead, _LEAD_BUCKETS)}"
@@ -97,10 +98,12 @@ def _is_greeting(line: str) -> bool:
     )
 
 
-def _words(text: str, most: int) -> Iterator[str]:
-    """In order; of scripts without spaces, pairs of characters."""
-    parts = (part for match in _WORD.finditer(text.casefold()) for part in _parts(match[0]))
-    return islice(parts, most)
+def _words(found: Sequence[str], most: int) -> set[str]:
+    """Of the first ``most``; of scripts without spaces, pairs of characters."""
+    first = found[:most]
+    if all(map(str.isascii, first)):
+        return {word if word.isalpha() else "0" for word in first}
+    return set(islice((part for word in first for part in _parts(word)), most))
 
 
 def _parts(word: str) -> Sequence[str]:
