@@ -442,7 +442,7 @@ MAIL = (
     Day(
         name="550 to MAIL, the login may not send as this sender",
         scripts=(says("MAIL", "550 5.7.60 client does not have permissions to send as this sender"),),
-        expected=refused("The server said: 550 5.7.60", blame="policy"),
+        expected=refused("The server said: 550 5.7.60", blame="sender", kind="mail_from_invalid"),
     ),
     Day(
         name="553 to MAIL",
@@ -457,7 +457,7 @@ MAIL = (
     Day(
         name="501 to MAIL without an enhanced code",
         scripts=(says("MAIL", "501 bad address syntax"),),
-        expected=refused("The server said: 501 bad address syntax", blame="server"),
+        expected=refused("The server said: 501 bad address syntax", blame="sender", kind="mail_from_invalid"),
     ),
     Day(name="drops at MAIL", scripts=(says("MAIL", Does.DROP),), expected=broke(f"The connection broke: {GONE}")),
     Day(name="drops at MAIL once", scripts=(says("MAIL", Does.DROP), polite()), expected=sent()),
@@ -529,7 +529,7 @@ RCPT = (
     Day(
         name="450 4.2.1 to RCPT, his mailbox gets too much mail",
         scripts=(says("RCPT", "450 4.2.1 receiving mail too quickly"),),
-        expected=later("The server said: 450 4.2.1", blame="mailbox"),
+        expected=later("The server said: 450 4.2.1", blame="policy"),
     ),
     Day(
         name="450 to RCPT without an enhanced code",
@@ -569,7 +569,7 @@ RCPT = (
         scripts=(says("RCPT", "450 4.2.1 busy", "250 ok", "450 4.2.1 busy", "250 ok"),),
         mails=4,
         states={"sent": 2, "deferred": 2},
-        expected=later("The server said: 450 4.2.1 busy", blame="mailbox"),
+        expected=later("The server said: 450 4.2.1 busy", blame="policy"),
     ),
     Day(name="251 to RCPT, it forwards", scripts=(says("RCPT", "251 will forward"),), expected=sent()),
     Day(name="drops at RCPT", scripts=(says("RCPT", Does.DROP),), expected=broke(f"The connection broke: {GONE}")),
@@ -607,7 +607,7 @@ DATA = (
     Day(
         name="452 to DATA without an enhanced code",
         scripts=(says("DATA", "452 out of memory"),),
-        expected=later("The server said: 452 out of memory", blame="mailbox"),
+        expected=later("The server said: 452 out of memory", blame="server"),
     ),
     Day(
         name="550 to DATA",
@@ -922,7 +922,7 @@ LIFE = (
         scripts=(polite(answers={"RCPT": ["450 4.2.1 busy"], "RSET": ["421 4.4.2 bye"]}), polite()),
         mails=3,
         states={"deferred": 1, "sent": 2},
-        expected=later("450 4.2.1 busy", blame="mailbox"),
+        expected=later("450 4.2.1 busy", blame="policy"),
     ),
     Day(
         name="drops every connection before the mail, mail after mail",

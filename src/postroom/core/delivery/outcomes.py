@@ -57,14 +57,14 @@ def judge(
             state=DeliveryState.FAILED,
             failure_type=_failure_type(outcome),
             reason=because("outcome.refused", reply=reply),
-            blame=blame_of(reply),
+            blame=_blame(outcome),
         )
     why = (
         because("wait.transient", reply=reply)
         if reply is not None
         else because("wait.connection", trouble=outcome.trouble)
     )
-    who = blame_of(reply) if reply is not None else Blame.NETWORK
+    who = _blame(outcome)
     due_at = next_attempt(attempt_count + 1, now, jitter)
     if now >= deadline_at:
         return given_up(why, who)
@@ -102,11 +102,24 @@ def _wait_for_server(outcome: WireOutcome, deadline_at: datetime, now: datetime)
     return Judgement(state=DeliveryState.DEFERRED, reason=why, blame=who, is_server_trouble=True)
 
 
+def _blame(outcome: WireOutcome) -> Blame:
+    """An address that is spoken of at MAIL is the sender's; and who took the recipient and denies him at DATA is confused: neither
+    says anything against the recipient."""
+    if outcome.reply is None:
+        return Blame.NETWORK
+    who = blame_of(outcome.reply)
+    if who is Blame.ADDRESS and outcome.phase is Phase.MAIL:
+        return Blame.SENDER
+    if who is Blame.ADDRESS and outcome.phase is Phase.DATA:
+        return Blame.SERVER
+    return who
+
+
 def _failure_type(outcome: WireOutcome) -> FailureType:
     match outcome.phase:
-        case Phase.RCPT if outcome.reply is not None and blame_of(outcome.reply) is Blame.ADDRESS:
+        case Phase.RCPT if _blame(outcome) is Blame.ADDRESS:
             return FailureType.MAIL_EMAIL_INVALID
-        case Phase.MAIL if outcome.reply is not None and blame_of(outcome.reply) is Blame.SENDER:
+        case Phase.MAIL if _blame(outcome) is Blame.SENDER:
             return FailureType.MAIL_FROM_INVALID
         case _:
             return FailureType.MAIL_SMTP
