@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from postroom.core.terms.states import Door
-from postroom.store.models import Contact, InboundMessage, RawMail
+from postroom.store.models import Contact, InboundMessage, Parameter, RawMail
 from tests.cli.conftest import Command
 from tests.flows.arriving import arrive
 from tests.people import House, build_house, write_mail
@@ -30,6 +30,15 @@ def test_what_is_held_is_listed_with_the_reason(postroom: Command, held: Inbound
     assert "A stray" in postroom("inbound", "list", "--state", "", "--text", "STRAY").out
     assert "There is none." in postroom("inbound", "list", "--state", "failed").out
     assert postroom("inbound", "list", "--state", "lost").code == 2
+
+
+def test_what_the_breaker_holds_is_listed_with_the_limit_and_not_with_the_alias(postroom: Command) -> None:
+    Parameter.objects.update_or_create(key="mail.gateway.loop.threshold", defaults={"value": "1"})
+    arrive(write_mail(subject="The first"), "support@in.test")
+    held = arrive(write_mail(subject="The second"), "support@in.test")
+    answer = postroom("inbound", "list", "--json")
+    assert [one["id"] for one in answer.data] == [held.pk]
+    assert "the limit is 1." in answer.data[0]["why"]
 
 
 def test_mails_are_routed_again_by_number_or_all_that_match(postroom: Command, held: InboundMessage) -> None:
