@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -31,10 +31,10 @@ from tests.people import write_mail
 pytestmark = pytest.mark.slow
 
 BEFORE = ("postroom", "0010_queue")  # the first tables that went to work
-NOW = datetime.now(UTC)
+NOW = ports().clock.now()
 RAW = write_mail(subject="It waited", Message_ID="<waited@customer.example>")
-TAKEN = {state: 2 for state in InboundState}
-LEFT = {state: 2 for state in DeliveryState}
+TAKEN = dict.fromkeys(InboundState, 2)
+LEFT = dict.fromkeys(DeliveryState, 2)
 
 
 @pytest.fixture
@@ -80,8 +80,9 @@ def _what_was_taken_from_mailboxes_is_not_taken_again() -> None:
     imap, pop, unconfirmed = models.Mailbox.objects.order_by("id")
     assert (imap.uid_validity, imap.last_uid, imap.floor_uid, imap.open_uids) == (17, 42, 42, [])
     assert cursor_of(pop).seen_uidls == {"a1", "b2"}
-    assert imap.authentication == "password" and imap.preset == "custom" and imap.authserv_ids == ""
-    assert imap.confirmed_at is not None and imap.succeeded_at == imap.fetched_at
+    assert (imap.authentication, imap.preset, imap.authserv_ids) == ("password", "custom", "")
+    assert imap.confirmed_at is not None
+    assert imap.succeeded_at == imap.fetched_at
     assert pop.succeeded_at is None  # its last round went wrong
     assert unconfirmed.confirmed_at is None
 
