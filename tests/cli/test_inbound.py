@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from postroom.core.terms.states import Door
@@ -77,3 +79,12 @@ def test_a_mail_that_came_is_explained_aloud_with_what_was_decided(postroom: Com
     assert postroom("explain", "--inbound", "999999").code == 1
     RawMail.objects.all().delete()
     assert "cleaned up" in postroom("explain", "--inbound", str(held.pk)).err
+
+
+def test_what_cannot_be_explained_is_said_before_anything_is_asked(postroom: Command, tmp_path: Path) -> None:
+    file = tmp_path / "mail.eml"
+    file.write_bytes(write_mail())
+    assert "no IP address" in postroom("explain", str(file), "--peer", "mail.example").err
+    assert "no mail address" in postroom("explain", str(file), "--rcpt", "bogus").err
+    missing = postroom("explain", "--inbound", "999999")
+    assert (missing.code, "postroom inbound list" in missing.err) == (1, True)
