@@ -185,3 +185,12 @@ def test_the_bench_times_urgent_mail_while_bulk_waits(short_dir: Path) -> None:
     found = json.loads(answer.stdout)
     assert (found["n"], found["waiting"], found["workers"]) == (3, 500, 1)
     assert 0 < found["median_ms"] <= found["p95_ms"] <= found["slowest_ms"]
+
+
+def test_a_closed_standard_output_is_no_fault(tmp_path: Path) -> None:
+    words = ["sh", "-c", 'exec "$0" -m postroom parse mail.eml >&-', sys.executable]
+    (tmp_path / "mail.eml").write_bytes(HELLO)
+    ended = subprocess.run(
+        words, check=False, capture_output=True, cwd=tmp_path, timeout=120, env=os.environ | {"PYTHONPATH": str(PROJECT / "src")}
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (0, b"")

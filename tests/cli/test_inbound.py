@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from postroom.core.terms.states import Door
-from postroom.store.models import Contact, InboundMessage, RawMail
+from postroom.store.models import Contact, InboundMessage, Parameter, RawMail
 from tests.cli.conftest import Command
 from tests.flows.arriving import arrive
 from tests.people import House, build_house, write_mail
@@ -30,6 +32,15 @@ def test_what_is_held_is_listed_with_the_reason(postroom: Command, held: Inbound
     assert "A stray" in postroom("inbound", "list", "--state", "", "--text", "STRAY").out
     assert "There is none." in postroom("inbound", "list", "--state", "failed").out
     assert postroom("inbound", "list", "--state", "lost").code == 2
+
+
+def test_what_the_breaker_holds_is_listed_with_the_limit_and_not_with_the_alias(postroom: Command) -> None:
+    Parameter.objects.update_or_create(key="mail.gateway.loop.threshold", defaults={"value": "1"})
+    arrive(write_mail(subject="The first"), "support@in.test")
+    held = arrive(write_mail(subject="The second"), "support@in.test")
+    answer = postroom("inbound", "list", "--json")
+    assert [one["id"] for one in answer.data] == [held.pk]
+    assert "the limit is 1." in answer.data[0]["why"]
 
 
 def test_mails_are_routed_again_by_number_or_all_that_match(postroom: Command, held: InboundMessage) -> None:
@@ -68,3 +79,12 @@ def test_a_mail_that_came_is_explained_aloud_with_what_was_decided(postroom: Com
     assert postroom("explain", "--inbound", "999999").code == 1
     RawMail.objects.all().delete()
     assert "cleaned up" in postroom("explain", "--inbound", str(held.pk)).err
+
+
+def test_what_cannot_be_explained_is_said_before_anything_is_asked(postroom: Command, tmp_path: Path) -> None:
+    file = tmp_path / "mail.eml"
+    file.write_bytes(write_mail())
+    assert "no IP address" in postroom("explain", str(file), "--peer", "mail.example").err
+    assert "no mail address" in postroom("explain", str(file), "--rcpt", "bogus").err
+    missing = postroom("explain", "--inbound", "999999")
+    assert (missing.code, "postroom inbound list" in missing.err) == (1, True)

@@ -67,3 +67,9 @@ def test_leave_keeps_the_mails_held(postroom: Command, house: House) -> None:
     assert postroom("loop", "leave", f"alias:{house.support.pk}").out == "Left as they are, held: 2.\n"
     assert InboundMessage.objects.filter(state=InboundState.HELD).count() == 2
     assert postroom("loop", "list").code == 0
+
+
+def test_a_target_for_which_nothing_is_held_is_said_to_be_none(postroom: Command) -> None:
+    for verb in ("release", "leave"):
+        answer = postroom("loop", verb, "77")
+        assert (answer.code, "postroom loop list" in answer.err) == (1, True)

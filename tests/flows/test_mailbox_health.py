@@ -73,6 +73,25 @@ def test_a_mailbox_that_nobody_reads_is_an_alarm_too(clock: HandClock) -> None:
     assert open_alarms() == {}
 
 
+def test_after_a_long_stop_of_ours_the_first_look_clears_the_alarm(clock: HandClock) -> None:
+    mailbox = make_mailbox(succeeded_at=clock.now())
+    ports = with_clock(ScriptedMailbox(), clock)
+    clock.pass_by(hours=2)
+    assert check_mailboxes(ports) == 1  # the scheduler was up before the watcher
+    fetch_now(ports, mailbox.pk)
+    assert open_alarms() == {}
+
+
+def test_an_alarm_that_was_raised_while_the_mailbox_was_read_is_cleared_at_the_next_look(clock: HandClock) -> None:
+    mailbox = make_mailbox(succeeded_at=clock.now())
+    ports = with_clock(ScriptedMailbox(), clock)
+    clock.pass_by(hours=2)
+    assert check_mailboxes(ports) == 1
+    Mailbox.objects.filter(pk=mailbox.pk).update(succeeded_at=clock.now())
+    assert check_mailboxes(ports) == 0
+    assert open_alarms() == {}
+
+
 def test_a_token_that_is_dead_is_an_alarm_at_once(clock: HandClock) -> None:
     box, mailbox = ScriptedMailbox(), make_mailbox()
     ports = with_clock(box, clock)

@@ -46,7 +46,7 @@ def list_inbound(
                 "state": row.state.value,
                 "from": row.header_from or row.mail_from,
                 "subject": row.subject,
-                "why": row.error or " ".join(map(str, row.reasons[:1])),
+                "why": row.error or str(row.why or ""),
                 "received_at": row.received_at,
             }
             for row in page.rows

@@ -81,7 +81,7 @@ def remove(name: str, as_json: AsJson = False) -> None:
 
         found = next((one for one in list_inbound_hooks(ports, member=None) if one.name == name), None)
         if found is None:
-            give_up(f"There is no address {name!r}.", code=ASKED_WRONGLY)
+            give_up(f"There is no address {name!r}; see: postroom ingress list", code=ASKED_WRONGLY)
         remove_inbound_hook(ports, found.id, member=None)
     say_json({"name": name, "is_removed": True}) if as_json else say(f"{name} is removed.")
 

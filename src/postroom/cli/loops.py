@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from postroom.cli.entering import entered
-from postroom.cli.telling import ASKED_WRONGLY, DONE, FAILED, AsJson, give_up, say, say_json, show_table
+from postroom.cli.telling import ASKED_WRONGLY, DONE, FAILED, AsJson, give_up, remark, say, say_json, show_table
 
 app = typer.Typer(no_args_is_help=True, help="Stopped loops: mail that the loop breaker holds.")
 
@@ -35,13 +35,14 @@ def list_loops(as_json: AsJson = False) -> int:
 
 
 @app.command()
-def release(target: Target, author: OfAuthor = None) -> None:
+def release(target: Target, author: OfAuthor = None) -> int:
     """Route it again and let it pass for the breaker's window. Example: postroom loop release alias:3"""
     with entered() as ports:
         from postroom.flows.settle_loops import release_held
 
         count = release_held(ports, target, author=author, member=None)
     say(f"Routed again: {count}.")
+    return _found(count, target)
 
 
 @app.command()
@@ -58,10 +59,17 @@ def allow(address: str = typer.Argument(help="Whose mail the breaker shall alway
 
 
 @app.command()
-def leave(target: Target, author: OfAuthor = None) -> None:
+def leave(target: Target, author: OfAuthor = None) -> int:
     """It was a loop: the mails stay held, the alarm ends. Example: postroom loop leave record:7"""
     with entered() as ports:
         from postroom.flows.settle_loops import let_be
 
         count = let_be(ports, target, author=author, member=None)
     say(f"Left as they are, held: {count}.")
+    return _found(count, target)
+
+
+def _found(count: int, target: str) -> int:
+    if not count:
+        remark(f"Nothing is held for {target!r}; see: postroom loop list")
+    return DONE if count else FAILED

@@ -127,6 +127,7 @@ def explain(
     """
     if bool(file) == (inbound is not None):
         raise typer.BadParameter("name a file, or a mail that came in with --inbound.")
+    _require_addresses(peer, rcpt or [])
     raw = _read(file) if file else b""
     where = _door(door, has_recipients=bool(rcpt)) if file else ""
     with entered() as ports:
@@ -171,7 +172,7 @@ def _explained_inbound(ports: Ports, inbound_id: int) -> Explanation:
     try:
         return explain_inbound(ports, inbound_id, member=None)
     except InboundMessage.DoesNotExist:
-        give_up(f"No mail {inbound_id} came in.")
+        give_up(f"No mail {inbound_id} came in; see: postroom inbound list --state ''")
     except (RawMail.DoesNotExist, KeyError):
         give_up(f"The bytes of mail {inbound_id} were cleaned up; what was decided about it is on its page.")
 
@@ -191,6 +192,20 @@ _PROOFS = {
     "spoofed": "forged",
     "not_applicable": "not checked",
 }
+
+
+def _require_addresses(peer: str, rcpt: list[str]) -> None:
+    from ipaddress import ip_address
+
+    from postroom.core.terms.addresses import normalize
+
+    try:
+        _ = ip_address(peer) if peer else None
+    except ValueError:
+        raise typer.BadParameter(f"--peer {peer!r} is no IP address, such as 192.0.2.7.") from None
+    for one in rcpt:
+        if not normalize(one):
+            raise typer.BadParameter(f"--rcpt {one!r} is no mail address.")
 
 
 def _door(door: str, *, has_recipients: bool) -> str:

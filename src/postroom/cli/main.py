@@ -118,6 +118,8 @@ for name, group in (
 
 def run() -> None:
     """The entry point."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - who closed it wants to see nothing
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     code = main(sys.argv[1:])
     try:
         sys.stdout.flush()

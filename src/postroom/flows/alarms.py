@@ -46,7 +46,7 @@ def raise_alarm(
         )
         is_new = bool(cursor.fetchone()[0])
     if is_new:
-        _log.error("alarm %s", code, extra={"subject": subject})
+        _log.error("alarm %s: %s", code, str(reason), extra={"subject": subject})
     return is_new
 
 

@@ -38,7 +38,7 @@ def note_success(ports: Ports, mailbox_id: int, taken: int, *, holder: str) -> N
     """A round went well and took so many mails."""
     now = ports.clock.now()
     mine = Mailbox.objects.filter(pk=mailbox_id, leased_by=holder)
-    row = mine.only("error_count", "last_error", "habit", "last_message_at").first()
+    row = mine.first()
     if row is None:
         return
     # What could not be changed on the server is well again when something could be.
@@ -49,7 +49,7 @@ def note_success(ports: Ports, mailbox_id: int, taken: int, *, holder: str) -> N
     if taken:
         facts |= _arrivals(row, now, taken)
     mine.update(**facts)
-    if is_well_again:
+    if is_well_again or _is_unread(row, now):  # after a long stop of ours there is an alarm without an error
         clear_alarm(ports, code=TROUBLE, subject=subject_of(mailbox_id))
         clear_alarm(ports, code=TOKEN, subject=subject_of(mailbox_id))
     if taken:
@@ -147,7 +147,10 @@ def check_mailboxes(ports: Ports) -> int:
         if _is_unread(row, now):
             found += 1
             _alarm_trouble(ports, row)
-        elif is_silent(Habit.from_json(row.habit), last_at=row.last_message_at, now=now, at_least=at_least):
+            continue
+        if not row.last_error:  # it may have been read while the alarm was being raised
+            clear_alarm(ports, code=TROUBLE, subject=subject_of(row.pk))
+        if is_silent(Habit.from_json(row.habit), last_at=row.last_message_at, now=now, at_least=at_least):
             found += 1
             _alarm_silence(ports, row, now)
     for row in Mailbox.objects.exclude(is_active=True, is_confirmed=True):

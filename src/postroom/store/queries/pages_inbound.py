@@ -38,6 +38,13 @@ class InboundRow:
     error: str
     reasons: tuple[Reason, ...]
 
+    @property
+    def why(self) -> Reason | None:
+        """The one that decided. What the loop breaker says comes after the reasons for the target, and outweighs them."""
+        is_held = self.state is InboundState.HELD
+        stopped = [one for one in self.reasons if is_held and one.code.startswith("loop.")]
+        return next(iter([*stopped[-1:], *self.reasons]), None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionFact:
