@@ -34,7 +34,11 @@ def report(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
         return (RecordReport(report=given, reasons=refuted),)
     reasons = (_what_it_reports(given), _how_proven(given, spoken_of))
     ids = tuple(dict.fromkeys(delivery.delivery_id for delivery in spoken_of))
-    return (RecordReport(report=given, delivery_ids=ids, reasons=reasons),)
+    readers = {delivery.address for delivery in facts.deliveries}
+    is_hearsay = len(readers) > 1 and not any(delivery.by_token for delivery in spoken_of)
+    if spoken_of and is_hearsay:
+        reasons = (*reasons, because("report.hearsay", count=len(readers)))
+    return (RecordReport(report=given, delivery_ids=ids, is_hearsay=is_hearsay, reasons=reasons),)
 
 
 def bounce_address(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
