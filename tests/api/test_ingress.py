@@ -225,6 +225,15 @@ def test_what_is_not_proven_is_refused_and_shown(company: Company) -> None:
     assert "s3cret" not in json.dumps(list(SettingChange.objects.values_list("after", flat=True)))
 
 
+def test_a_refused_request_does_not_write_its_secret_address_into_the_log(
+    hook: InboundHookFacts, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("DEBUG"):
+        assert Client().post(path_of(hook), b"{", content_type="application/json").status_code == 400
+        assert Client().get(path_of(hook)).status_code == 405
+    assert path_of(hook).split("/")[3] not in caplog.text
+
+
 def test_a_mail_that_is_too_large_is_refused_by_its_provider_door(
     hook: InboundHookFacts, monkeypatch: pytest.MonkeyPatch
 ) -> None:

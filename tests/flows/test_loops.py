@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from postroom.core.mime.parsing import parse
+from postroom.core.routing.authenticity import Authenticity, Proof, authenticity_as_json
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.states import AliasPolicy, Door, InboundState, MessageKind
 from postroom.flows.accept_message import Arrival, accept_message, accept_messages
@@ -235,6 +236,22 @@ def test_who_is_on_the_allow_list_passes(house: House, ports: Ports, entry: str)
     for number in range(10):
         assert arrive(ports, write_mail(text=BRISK[number]), "support@in.test").state == InboundState.ROUTED
     assert Record.objects.count() == 10
+
+
+def test_who_forges_a_listed_address_does_not_pass(house: House, ports: Ports) -> None:
+    """The list names whom we trust, not whose name anybody may borrow."""
+    limit(ports, 5)
+    set_parameter(ports, "mail.gateway.allowed", CARLA, member=None)
+    forged = authenticity_as_json(Authenticity(proof=Proof.SPOOFED, author_domain="customer.example"))
+    for number in range(7):
+        envelope = Envelope(mail_from=CARLA, rcpt_to=("support@in.test",))
+        inbound_id = accept_message(
+            ports, Arrival(door=Door.SMTP, raw=write_mail(text=BRISK[number]), envelope=envelope)
+        )
+        InboundMessage.objects.filter(pk=inbound_id).update(authentication=forged)
+        route(ports)
+    states = list(InboundMessage.objects.order_by("pk").values_list("state", flat=True))
+    assert states == [InboundState.ROUTED] * 5 + [InboundState.HELD] * 2
 
 
 def test_sub_addresses_count_as_one_author(house: House, ports: Ports) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -222,6 +223,41 @@ def test_by_our_message_id_and_the_address_it_counts(ports: Ports, house: House,
     (delivery,) = sent_to(ports, house.company, carla)
     arrive(ports, report(CARLA, message_id=delivery.mail.header_message_id), "bounce@in.test")
     assert (health().bounce_count, Suppression.objects.get().cause) == (1, "address")
+
+
+@pytest.mark.parametrize("forge", [report, complaint], ids=["bounce", "complaint"])
+def test_one_recipient_cannot_have_another_left_out(
+    forge: Callable[[str], bytes], ports: Ports, house: House, carla: Contact
+) -> None:
+    """All who got the mail know its Message-ID, and guess whom else it went to."""
+    bob = add_contact("Bob", "bob@rival.example", house.company)
+    mine, _ = sent_to(ports, house.company, carla, bob)
+    raw = forge(CARLA).replace(b"\r\n\r\n--b", f"\r\nIn-Reply-To: {mine.mail.header_message_id}\r\n\r\n--b".encode(), 1)
+    inbound = arrive(ports, raw, "bounce@in.test")
+    assert [one["code"] for one in inbound.verdict[0]["reasons"]][-1] == "report.hearsay"
+    assert not Suppression.objects.exists()
+    assert not BounceEvent.objects.filter(is_proof=True).exists()
+    assert not BounceEvent.objects.filter(kind="complained").exists()
+
+
+def test_of_one_mail_to_two_the_signed_return_path_is_proof_all_the_same(
+    ports: Ports, house: House, carla: Contact
+) -> None:
+    bob = add_contact("Bob", "bob@rival.example", house.company)
+    mine, _ = sent_to(ports, house.company, carla, bob)
+    arrive(ports, report(CARLA, message_id=mine.mail.header_message_id), return_path(ports, mine))
+    assert Suppression.objects.get().health.address == CARLA
+
+
+@pytest.mark.parametrize("state", ["queued", "failed", "cancelled"])
+def test_nobody_complains_of_a_mail_that_has_not_left(state: str, ports: Ports, house: House, carla: Contact) -> None:
+    """Else a forged complaint would take a waiting mail out of the queue."""
+    (delivery,) = sent_to(ports, house.company, carla)
+    Delivery.objects.update(state=state)
+    arrive(ports, complaint(CARLA), return_path(ports, delivery))
+    delivery.refresh_from_db()
+    assert delivery.state == state
+    assert not Suppression.objects.exists()
 
 
 def test_a_broken_forwarding_bounces_and_proves_nothing_against_our_address(

@@ -9,6 +9,7 @@ import pytest
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.states import DeliveryState, Door, InboundState, MessageKind, NotificationState
 from postroom.core.tokens.addresses import TokenPurpose, make_token
+from postroom.flows import route_message
 from postroom.flows.accept_message import Arrival, accept_message, accept_messages
 from postroom.flows.check_recipient import check_recipients
 from postroom.flows.explain_routing import explain
@@ -378,3 +379,21 @@ def delivery_report(address: str) -> bytes:
         f"Final-Recipient: rfc822; {address}\r\nAction: failed\r\nStatus: 5.1.1\r\n"
         "Diagnostic-Code: smtp; 550 5.1.1 no such user\r\n\r\n--b--\r\n"
     ).encode()
+
+
+def test_a_batch_reads_no_more_than_fits_into_memory_and_the_others_follow(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred of the largest mails at once would be five gigabytes: the router died of them, over and over."""
+    monkeypatch.setattr(route_message, "MOST_BYTES", 3_000)
+    for number in range(4):
+        raw = write_mail(text="x" * 2_000, Message_ID=f"<large{number}@customer.example>", subject=f"Parcel {number}")
+        accept_message(
+            ports(),
+            Arrival(door=Door.SMTP, raw=raw, envelope=Envelope(mail_from="", rcpt_to=("support@in.test",))),
+        )
+    taken = []
+    while count := route_waiting(ports()):
+        taken.append(count)
+    assert taken == [2, 2]
+    assert set(InboundMessage.objects.values_list("state", flat=True)) == {InboundState.ROUTED}

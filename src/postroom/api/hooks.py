@@ -31,21 +31,21 @@ _STATUS = {
 }
 
 
-def _quiet(view: View) -> View:
+def quiet_about_address(view: View) -> View:
     """Django logs refused requests with their address: this one is a secret."""
 
     @wraps(view)
     def quiet(request: HttpRequest, provider: str, token: str) -> HttpResponse:
         answer = view(request, provider, token)
         if answer.status_code >= 400:
-            _log.info("a request with events of %s was answered %d", provider[:30], answer.status_code)
+            _log.info("a request of %s was answered %d", provider[:30], answer.status_code)
             answer._has_been_logged = True  # type: ignore[attr-defined]
         return answer
 
     return quiet
 
 
-@_quiet
+@quiet_about_address
 @csrf_exempt  # a secret address and signatures stand for it: no browser comes here
 @never_cache
 def take(request: HttpRequest, provider: str, token: str) -> HttpResponse:

@@ -1,6 +1,6 @@
 """Where providers hand in mail: ``POST /ingress/<provider>/<secret>/mime``.
 
-Laws: GET changes nothing. A body has a largest size, looked at before it is read. 200: durable; 403: not from whom it should be; 400:
+Laws: GET changes nothing. The address is a secret, so it is not logged. A body has a largest size, looked at before it is read. 200: durable; 403: not from whom it should be; 400:
 unreadable; 413: too large; 503 with Retry-After: our trouble, come again. The answers say nothing more.
 """
 
@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
-from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, UnreadablePostError
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_http_methods
 
+from postroom.api.hooks import quiet_about_address
 from postroom.flows.inbound_hooks import path_of, take_inbound
 from postroom.flows.record_tracking import HookResult
 from postroom.wiring import ports
@@ -32,13 +32,15 @@ def most_bytes(largest_mail: int) -> int:
     return largest_mail * 3 + 1_000_000
 
 
+@quiet_about_address
 @csrf_exempt  # a secret address and signatures stand for it: no browser comes here
 @never_cache
-@require_http_methods(["POST", "HEAD"])
 def take(request: HttpRequest, provider: str, token: str) -> HttpResponse:
     """HEAD is how some providers look whether anybody is there."""
     if request.method == "HEAD":
         return HttpResponse()
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST", "HEAD"])
     most = most_bytes(settings.POSTROOM.max_message_size)
     try:
         if int(request.META.get("CONTENT_LENGTH") or 0) > most:

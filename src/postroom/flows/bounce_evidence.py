@@ -19,6 +19,7 @@ from postroom.core.terms.addresses import normalize
 from postroom.core.terms.states import Blame, DeliveryState, EvidenceKind, EvidenceSource
 
 _MAY_BOUNCE = (DeliveryState.SENDING, DeliveryState.SENT, DeliveryState.UNKNOWN, DeliveryState.BOUNCED)
+MAY_BE_COMPLAINED_OF = (*_MAY_BOUNCE, DeliveryState.COMPLAINED)  # what has not left annoyed nobody
 _OF_THE_RECIPIENT = (
     Blame.ADDRESS,
     Blame.MAILBOX,
@@ -35,6 +36,7 @@ class Spoken:
     address: str
     state: str = ""
     contact_id: int | None = None
+    is_hearsay: bool = False  # said by somebody who may be another recipient of the same mail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,7 @@ def of_report(inbound_id: int, report: DeliveryReport, deliveries: Sequence[Spok
                     reply=report.text,
                 )
                 for spoken in deliveries
+                if spoken.state in MAY_BE_COMPLAINED_OF and not spoken.is_hearsay  # nobody opts out another recipient
             ]
         case ReportKind.DELAYED | ReportKind.RECEIPT | ReportKind.MDN | ReportKind.NOTICE:
             return []
@@ -93,7 +96,7 @@ def _bounce(inbound_id: int, report: DeliveryReport, spoken: Spoken, *, is_alone
         status=said.status if said else "",
         reply=(said.reply if said else "") or report.text,
         blame=said.blame.value if said else Blame.SERVER.value,
-        is_proof=said is not None and _is_about(said, ours) and _is_proof(said),
+        is_proof=said is not None and not spoken.is_hearsay and _is_about(said, ours) and _is_proof(said),
     )
 
 

@@ -14,7 +14,7 @@ from django.db import connection
 from postroom.core.reports.delivery_reports import Action, DeliveryReport, ReportedAddress, ReportKind
 from postroom.core.routing.verdicts import RecordReport
 from postroom.core.terms.states import DeliveryState, FailureType
-from postroom.flows.bounce_evidence import Spoken, delivered_by, of_report
+from postroom.flows.bounce_evidence import MAY_BE_COMPLAINED_OF, Spoken, delivered_by, of_report
 from postroom.flows.note_bounces import note_bounces, note_signs_of_life
 from postroom.flows.ports import Ports
 from postroom.store.bulk import insert_rows
@@ -113,10 +113,9 @@ def _reason(failed: Sequence[ReportedAddress], report: DeliveryReport) -> str:
 
 
 def _note_complaints(deliveries: Sequence[Delivery]) -> None:
-    if deliveries:
-        Delivery.objects.filter(pk__in=[one.pk for one in deliveries]).update(
-            state=DeliveryState.COMPLAINED, claimed_by="", lease_until=None
-        )
+    left = [one.pk for one in deliveries if one.state in MAY_BE_COMPLAINED_OF]
+    if left:
+        Delivery.objects.filter(pk__in=left).update(state=DeliveryState.COMPLAINED, claimed_by="", lease_until=None)
 
 
 _BOUNCED = """
@@ -149,19 +148,22 @@ def _note_bounces(ports: Ports, bounces: Sequence[_Bounce]) -> None:
 
 def _hold_against(ports: Ports, cases: Sequence[tuple[BookedReport, Sequence[Delivery]]]) -> None:
     """What it says of the addresses: evidence against them, or that they live. ``Delivery.state`` is still that of before."""
-    spoken = [(one.inbound_id, one.decision.report, [_spoken(row) for row in found]) for one, found in cases]
+    spoken = [
+        (one.inbound_id, one.decision.report, [_spoken(row, one.decision) for row in found]) for one, found in cases
+    ]
     note_bounces(ports, [one for inbound_id, report, about in spoken for one in of_report(inbound_id, report, about)])
     arrived = {address: None for _, report, about in spoken for address in delivered_by(report, about)}
     note_signs_of_life(ports, arrived, by="delivered")
 
 
-def _spoken(delivery: Delivery) -> Spoken:
+def _spoken(delivery: Delivery, decision: RecordReport) -> Spoken:
     return Spoken(
         delivery_id=delivery.pk,
         company_id=delivery.company_id,
         address=delivery.to_address,
         state=delivery.state,
         contact_id=delivery.notification.contact_id if delivery.notification else None,
+        is_hearsay=decision.is_hearsay,
     )
 
 

@@ -41,6 +41,7 @@ from postroom.store.statements import ask
 
 MOST_ATTEMPTS = 5
 BATCH = 100
+MOST_BYTES = 32 * 1024 * 1024  # of raw mail in one batch, until no more is read: parsed, it takes several times as much
 _BACK_OFF = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10))
 _OWN_TRACE = re.compile(rb"\AReceived:[^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*")  # our door's line: new each time
 _log = logging.getLogger(__name__)
@@ -111,7 +112,7 @@ def raw_of(ports: Ports, row: InboundMessage) -> bytes:
 def _route_batch(ports: Ports, rows: Sequence[Waiting]) -> int:
     if not rows:
         return 0
-    batch = _independent([read_mail(ports, row, _bytes_of(ports, row)) for row in rows])
+    batch = _independent(_read_some(ports, rows))
     _claim_fingerprints(ports, batch)
     values = parameters(ports)
     book = look_up([read.case for read in batch], values, ports.clock.now())
@@ -126,6 +127,19 @@ def _route_batch(ports: Ports, rows: Sequence[Waiting]) -> int:
     apply_verdicts(ports, decided, values)
     note_holds(ports, decided)
     return len(batch)
+
+
+def _read_some(ports: Ports, rows: Sequence[Waiting]) -> list[Read]:
+    """As many as fit into memory together, at least one; the others are still waiting when this batch is done."""
+    found: list[Read] = []
+    held = 0
+    for row in rows:
+        if held > MOST_BYTES:
+            break
+        raw = _bytes_of(ports, row)
+        held += len(raw)
+        found.append(read_mail(ports, row, raw))
+    return found
 
 
 def _bytes_of(ports: Ports, row: Waiting) -> bytes:

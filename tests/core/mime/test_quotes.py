@@ -200,3 +200,9 @@ def test_a_mail_that_only_quotes_has_no_reply() -> None:
 @pytest.mark.parametrize("text", ["", "\n\n", "\r\n", " "])
 def test_nothing_yields_nothing(text: str) -> None:
     assert separate_reply(text) == SeparatedReply(reply="", quoted="", signature="")
+
+
+def test_a_very_long_text_is_all_new() -> None:
+    """Nobody typed it, and looking for quotations in ten megabytes holds up everybody's mail for a minute."""
+    text = "Log\n" + "> line\n" * 100_000
+    assert separate_reply(text) == SeparatedReply(reply=text, quoted="", signature="")

@@ -210,6 +210,7 @@ def _utc(moment: tuple[int, int, int, int, int, int], offset: int) -> datetime |
 # -- parameters ------------------------------------------------------------------------------------------
 
 _PARAMETER = re.compile(r'[;\s]*+([^\s=;"]{1,80}+)\s*+=\s*+("[^"\\]*+(?:\\.[^"\\]*+)*+"|[^;]*+)')
+_SEPARATORS = re.compile(r"[;\s]*+")
 _ESCAPED = re.compile(r'\\(["\\])')
 _SECTION = re.compile(r"(.+?)\*(\d{1,4})?(\*)?\Z")
 _CACHED_VALUE = 200
@@ -252,8 +253,8 @@ def _pairs(rest: str) -> Iterator[tuple[str, str]]:
     position = count = 0
     while position < len(rest) and count < MAX_PARAMETERS:
         match = _PARAMETER.match(rest, position)
-        if match is None:  # no parameter here: on behind the next semicolon
-            position = rest.find(";", position + 1)
+        if match is None:  # no parameter here: on behind the next semicolon that something stands behind
+            position = rest.find(";", _SEPARATORS.match(rest, position).end())  # type: ignore[union-attr]
             if position < 0:
                 return
             continue

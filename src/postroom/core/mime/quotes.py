@@ -29,6 +29,7 @@ from postroom.core.mime.signatures import start_of_signature
 
 MOST_ATTRIBUTION_LINES = 4  # of a wrapped "On ... wrote:"
 MOST_HEADER_LINES = 14  # of a quoted header block, wrapped ones included
+MOST_TEXT = 500_000  # characters; telling new words from quoted ones takes seconds for each million
 MOST_REST_LINES = 60  # of what is another's: enough to see whose
 
 
@@ -43,7 +44,9 @@ class SeparatedReply:
 
 
 def separate_reply(text: str) -> SeparatedReply:
-    """The new words of a mail, the quotations taken from between them, and the signatures."""
+    """The new words of a mail, the quotations taken from between them, and the signatures. A very long text is all new."""
+    if len(text) > MOST_TEXT:
+        return SeparatedReply(reply=text, quoted="", signature="")
     lines = text.replace("\r\n", "\n").split("\n")
     quoted, cut = _find_quotations(lines)
     rest = "\n".join(lines[cut : cut + MOST_REST_LINES])

@@ -55,7 +55,8 @@ def first(group: Group, *names: str) -> str:
 
 def read_typed_address(value: str) -> str:
     """``rfc822; <Bob@example.org>`` or ``utf-8; b\\x{f6}b@example.org`` (RFC 6533) normalised; ``""`` for no address."""
-    kind, semicolon, rest = value[:_MAX_ADDRESS_FIELD].partition(";")
+    value = value[:_MAX_ADDRESS_FIELD]
+    kind, semicolon, rest = value.partition(";")
     text = (rest if semicolon else value).strip()
     if semicolon and kind.strip().lower().startswith("utf-8"):
         text = _UTF8_ESCAPE.sub(_unescape, text)

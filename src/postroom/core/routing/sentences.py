@@ -29,6 +29,7 @@ catalogue(
         "report.notice": "It is a feedback report that blames nobody.",
         "report.by_token": "It came back to the signed return path of delivery {deliveries}.",
         "report.by_message_id": "It quotes our Message-ID {message_id} and names the recipient of delivery {deliveries}.",
+        "report.hearsay": "Each of the {count} recipients of that mail knows its Message-ID: so one report proves nothing against an address.",
         "report.of_nothing": "It proves to speak of no delivery of ours.",
         "report.spoofed": "Who wrote it is forged, and it did not come back to a signed return path: it changes nothing.",
         "report.unreadable": "It came back to the signed return path {recipient}, but says nothing that we can read.",

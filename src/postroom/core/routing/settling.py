@@ -32,9 +32,13 @@ def report(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
     if evidence.authenticity.is_spoofed and not any(delivery.by_token for delivery in spoken_of):
         refuted = (_what_it_reports(given), *evidence.authenticity.reasons, because("report.spoofed"))
         return (RecordReport(report=given, reasons=refuted),)
-    reasons = (_what_it_reports(given), _how_proven(given, spoken_of))
+    reasons: tuple[Reason, ...] = (_what_it_reports(given), _how_proven(given, spoken_of))
     ids = tuple(dict.fromkeys(delivery.delivery_id for delivery in spoken_of))
-    return (RecordReport(report=given, delivery_ids=ids, reasons=reasons),)
+    readers = {delivery.address for delivery in facts.deliveries}
+    is_hearsay = len(readers) > 1 and not any(delivery.by_token for delivery in spoken_of)
+    if spoken_of and is_hearsay:
+        reasons = (*reasons, because("report.hearsay", count=len(readers)))
+    return (RecordReport(report=given, delivery_ids=ids, is_hearsay=is_hearsay, reasons=reasons),)
 
 
 def bounce_address(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:

@@ -227,10 +227,12 @@ class CreateRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordReport:
-    """The mail is a report; ``delivery_ids`` are the deliveries of ours that it proves to speak of."""
+    """The mail is a report; ``delivery_ids`` are the deliveries of ours that it proves to speak of. ``is_hearsay``: by a
+    Message-ID that others know as well, each recipient of the mail."""
 
     report: DeliveryReport
     delivery_ids: tuple[int, ...] = ()
+    is_hearsay: bool = False
     reasons: tuple[Reason, ...] = ()
 
 

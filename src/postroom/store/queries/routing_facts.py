@@ -102,7 +102,8 @@ class Book:
             fallback_company_id=company_id or None,
             fallback_recent=self.fallback_recent.get((kind, author), 0) + tally.fallback[(kind, author)],
             loop_threshold=self.parameters.number("mail.gateway.loop.threshold"),
-            loop_exempt=is_allowed(author, self.parameters.words("mail.gateway.allowed")),
+            loop_exempt=not evidence.authenticity.is_spoofed
+            and is_allowed(author, self.parameters.words("mail.gateway.allowed")),
             hold_unknown=self.parameters.text("mail.gateway.unknown") == "hold",
             signs=self.signs.signs_for(evidence, case.inbound_id, [one.alias_id for one in aliases], tally.signs),
         )
