@@ -90,7 +90,10 @@ def test_what_is_wrong_is_said_with_cause_and_cure(postroom: Command, company: C
         add(postroom, peer.port)
         answer = postroom("mailbox", "test", "Support")
         fetched = postroom("mailbox", "fetch", "Support", "--json")
+        told = postroom("mailbox", "fetch", "Support")
     assert answer.code == 1
+    assert told.out.endswith(".\n")
+    assert not told.out.endswith("..\n")
     assert "does not accept user name help@box.test" in answer.out
     assert "app password" in answer.out
     assert (fetched.code, "Invalid credentials" in fetched.data["trouble"]) == (1, True)

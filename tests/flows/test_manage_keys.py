@@ -55,7 +55,19 @@ def test_keys_are_prepared_with_selectors_of_the_month(ports: Ports) -> None:
 
 
 @pytest.mark.parametrize(
-    ("domain", "algorithm"), [("localhost", "rsa"), ("", "rsa"), ("a b.example", "rsa"), (DOMAIN, "dsa")]
+    ("domain", "algorithm"),
+    [
+        ("localhost", "rsa"),
+        ("", "rsa"),
+        ("a b.example", "rsa"),
+        ("192.0.2.1", "rsa"),
+        ("[192.0.2.1]", "rsa"),
+        ("[a b.example]", "rsa"),
+        (f"[{'a.' * 150}]", "rsa"),
+        (f"{'a' * 300}.example", "rsa"),
+        (f"{'a.' * 113}example", "rsa"),  # the domain would do, the name of its record would not
+        (DOMAIN, "dsa"),
+    ],
 )
 def test_what_is_no_domain_or_no_algorithm_is_refused(ports: Ports, domain: str, algorithm: str) -> None:
     with pytest.raises(KeyTrouble):

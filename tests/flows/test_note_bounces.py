@@ -110,7 +110,7 @@ def test_a_bounce_is_counted_with_its_evidence_and_shown_on_the_contact(
     assert event.reply == "552 5.2.2 The mailbox is over quota"
     notification = Notification.objects.get()
     assert (notification.state, notification.failure_type) == ("bounce", "mail_bounce")
-    assert "over quota" in notification.failure_reason
+    assert notification.failure_reason == "552 5.2.2 The mailbox is over quota"
 
 
 def test_one_proof_that_the_address_does_not_exist_suppresses_it(ports: Ports, house: House, carla: Contact) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
+from postroom.core.terms.states import AliasPolicy
 from postroom.store.models import (
     Alias,
     AliasDomain,
@@ -314,6 +315,16 @@ def test_the_values_of_an_alias_are_lines_and_saving_them_again_changes_nothing(
         answer = window.post(f"/settings/aliases/{alias.pk}/", {**form, "defaults": wrong})
         assert answer.status_code == 422, wrong
     assert window.post(f"/settings/aliases/{alias.pk}/", {**form, "policy": "followers"}).status_code == 422
+
+
+def test_who_may_write_to_an_alias_is_said_in_words(window: Client) -> None:
+    page = window.get("/settings/aliases/new/").content.decode()
+    for policy, words in zip(
+        AliasPolicy, ("Everyone", "Known contacts", "Followers of its", "Colleagues"), strict=True
+    ):
+        assert f'value="{policy.value}"' in page
+        assert words in page
+    assert ">known_contacts<" not in page
 
 
 def test_an_alias_is_given_up_and_taken_back(window: Client, company: Company) -> None:

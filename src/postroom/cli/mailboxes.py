@@ -143,7 +143,7 @@ def fetch(name: str, as_json: AsJson = False) -> int:
             }
         )
     else:
-        say(f"{name}: {done}.")
+        say(f"{name}: {str(done).rstrip('.')}.")
     return FAILED if done.trouble else DONE
 
 
@@ -193,7 +193,7 @@ def reconcile(name: str, as_json: AsJson = False) -> int:
     if as_json:
         say_json(found.as_json())
     else:
-        say(f"{name}: {found}.")
+        say(f"{name}: {str(found).rstrip('.')}.")
     return FAILED if found.trouble or found.is_leased_elsewhere else DONE
 
 

@@ -22,6 +22,7 @@ from postroom.core.delivery.dkim import (
     DkimAlgorithm,
     DnsRecord,
     RecordState,
+    is_signable,
     judge_records,
     record_of,
     selectors_of,
@@ -85,8 +86,8 @@ def create_keys(
     Raises `KeyTrouble` and `NotAllowed`.
     """
     normal = normalize_domain(domain)
-    if "." not in normal:
-        raise KeyTrouble(f"{domain!r} is no domain with mail addresses: give one such as example.com.")
+    if not is_signable(normal):
+        raise KeyTrouble(f"{domain[:253]!r} is no domain with mail addresses: give one such as example.com.")
     if algorithm not in ALGORITHMS:
         raise KeyTrouble(f"{algorithm!r} is no algorithm of DKIM: rsa, ed25519 or both.")
     if company_id is not None and not Company.objects.filter(pk=company_id).exists():

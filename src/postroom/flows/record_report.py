@@ -108,8 +108,14 @@ def _bounces(report: DeliveryReport, deliveries: Sequence[Delivery]) -> list[_Bo
 
 def _reason(failed: Sequence[ReportedAddress], report: DeliveryReport) -> str:
     """What the server said, verbatim; else the words for people."""
-    said = [" ".join(part for part in (one.status, one.reply) if part) for one in failed]
+    said = [_words_of(one) for one in failed]
     return "\n".join(part for part in said if part) or report.text or "The mail came back without a reason."
+
+
+def _words_of(one: ReportedAddress) -> str:
+    """Replies bear their status mostly: it is not said twice."""
+    is_said = one.status in one.reply.split()
+    return one.reply if is_said else " ".join(part for part in (one.status, one.reply) if part)
 
 
 def _note_complaints(deliveries: Sequence[Delivery]) -> None:

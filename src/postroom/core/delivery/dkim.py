@@ -85,6 +85,15 @@ def _best(keys: Sequence[DkimKeyFact]) -> Iterator[DkimKeyFact]:
             yield max(of_it, key=lambda key: (key.company_id is not None, key.id))
 
 
+def is_signable(domain: str) -> bool:
+    """Whether records can stand below it (it is normalised): no single label, no address, and room for what stands before it.
+
+    RFC 6376 3.6.2.1; RFC 1035 2.3.4: a name has 255 octets, that is 253 letters.
+    """
+    _, dot, top = domain.rpartition(".")
+    return bool(dot) and "[" not in domain and not top.isdigit() and len(domain) <= 253 - len("pr202611aa._domainkey.")
+
+
 def selectors_of(day: date, taken: Collection[str]) -> Iterator[str]:
     """New selectors in their order: ``pr202611a`` to ``pr202611z``, then ``pr202611aa`` and so on."""
     number = 0

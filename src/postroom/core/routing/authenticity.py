@@ -33,7 +33,7 @@ catalogue(
         "sender.lenient": "Nothing proves that {author} wrote it; {domain} asks for nothing to be done about such mail.",
         "sender.not_aligned": "What is proven in it speaks for {domains}, not for {domain}.",
         "sender.nothing": "Nothing in it proves that {author} wrote it.",
-        "sender.elsewhere": "Who handed it to the server that it was fetched from is not known here: name that server's Authentication-Results to have its findings.",
+        "sender.elsewhere": "It came through another server first, and whom that one took it from is not known here: name that server's Authentication-Results to have its findings.",
         "claim.colleague": "{author} would be one of us, but nothing proves it: so the name counts for nothing.",
         "claim.spoofed": "{author} is claimed, not proven: so the name counts for nothing.",
     }

@@ -42,7 +42,7 @@ def normalize_domain(domain: str) -> str:
     """The domain in lower case, internationalised labels as A-labels; ``""`` when it cannot be one."""
     domain = domain.strip().rstrip(".").lower()
     if domain.startswith("[") and domain.endswith("]"):
-        return domain
+        return domain if len(domain) <= 253 else ""
     if not domain or len(domain) > 253:
         return ""
     if domain.isascii():

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from postroom.core.terms.addresses import normalize_domain
 from postroom.core.terms.alias_values import AliasValueError, Plain, as_lines, clean_alias_name, read_lines
 from postroom.core.terms.languages import read_language
+from postroom.core.terms.states import AliasPolicy
 from postroom.store.models import Alias, AliasDomain, MailTemplate, Member
 from postroom.web.forms import style
 
@@ -68,6 +69,14 @@ class DomainForm(SettingForm):
         return domain
 
 
+POLICIES = [
+    (AliasPolicy.EVERYONE.value, _("Everyone")),
+    (AliasPolicy.KNOWN_CONTACTS.value, _("Known contacts")),
+    (AliasPolicy.FOLLOWERS.value, _("Followers of its record")),
+    (AliasPolicy.COLLEAGUES.value, _("Colleagues")),
+]
+
+
 class AliasForm(SettingForm):
     wide = ("defaults", "refusal_text", "matches_local_part", "is_given_up")
 
@@ -122,6 +131,9 @@ class AliasForm(SettingForm):
             record = self.fields[name]
             if isinstance(record, forms.ModelChoiceField) and record.queryset is not None:
                 record.queryset = record.queryset.filter(company_id__in=company_ids)
+        policy = self.fields["policy"]
+        if isinstance(policy, forms.ChoiceField):
+            policy.choices = POLICIES
         responsible = self.fields["responsible"]
         if isinstance(responsible, forms.ModelChoiceField):
             members = Member.objects.filter(company_id__in=company_ids)
