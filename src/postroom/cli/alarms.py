@@ -23,7 +23,7 @@ def list_alarms(as_json: AsJson = False) -> int:
         say_json([{name: getattr(one, name) for name in names} for one in found])
     else:
         rows = [(one.id, one.sentence, one.count, one.last_at) for one in found]
-        show_table(["number", "alarm", "times", "last (UTC)"], rows, empty="Nothing is wrong that shows by itself.")
+        show_table(["number", "alarm", "times", "last (UTC)"], rows, empty="No alarm is open.")
     return FAILED if found else DONE
 
 
