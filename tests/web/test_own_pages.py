@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.test import Client
 
+from postroom.core.terms.configuration import Configuration
+from postroom.core.terms.secret import Secret
+from postroom.flows.ports import Ports
 from postroom.store.models import Company, Contact, Destination, Member, OutgoingServer, SendingGate, SettingChange
-from postroom.wiring import ports
+from postroom.wiring import make_ports, ports
 from tests.web import seeding
 from tests.web.conftest import SignedIn
 
@@ -84,22 +88,32 @@ def test_what_is_the_houses_is_shown_to_its_administrators_alone(
 # ---- secret keys
 
 
-def test_secret_keys_are_changed_and_former_ones_let_go(window: Client, ada: Member) -> None:
+@pytest.fixture
+def own_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ports:
+    """A key file of its own: that of the suite signs the sessions of other tests."""
+    path = tmp_path / "secret_key"
+    path.write_text("a" * 64)
+    found = make_ports(Configuration(data_dir=str(tmp_path), secret_key=Secret("a" * 64), secret_key_file=str(path)))
+    monkeypatch.setattr("postroom.web.settings.secrets.ports", lambda: found)
+    return found
+
+
+def test_secret_keys_are_changed_and_former_ones_let_go(window: Client, ada: Member, own_keys: Ports) -> None:
     server = seeding.a_server(company=ada.company)
-    OutgoingServer.objects.filter(pk=server.pk).update(secret=ports().vault.seal("hunter2"))
-    before = ports().key_store.count()
+    OutgoingServer.objects.filter(pk=server.pk).update(secret=own_keys.vault.seal("hunter2"))
+    before = own_keys.key_store.count()
     page = html(window, "/settings/secrets/")
     assert "all is sealed with the present key" in page
     assert "hunter2" not in page
     assert window.post("/settings/secrets/rotate/").status_code == 303
-    assert ports().key_store.count() == before + 1
+    assert own_keys.key_store.count() == before + 1
     server.refresh_from_db()
-    assert ports().vault.key_of(bytes(server.secret)) == 0
+    assert own_keys.vault.key_of(bytes(server.secret)) == 0
     assert "Forget former keys" in html(window, "/settings/secrets/")
     window.post("/settings/secrets/forget/")
-    assert ports().key_store.count() == 1
+    assert own_keys.key_store.count() == 1
     server.refresh_from_db()
-    assert ports().vault.open(bytes(server.secret)).reveal() == "hunter2"
+    assert own_keys.vault.open(bytes(server.secret)).reveal() == "hunter2"
 
 
 # ---- my settings

@@ -70,7 +70,7 @@ REFUSALS = [
     ("mailjet", mailjet(400, '"carla" is an invalid email address.', "To[0].Email"), RCPT, 550, "failed", Blame.ADDRESS),
     ("mailjet", mailjet(403, '"notifications@northwind.example" is not an authorized sender email address for your account.', "From", "send-0008"), MAIL, 553, "failed", Blame.SENDER),
     ("mailjet", Says(status=401, json={"ErrorIdentifier": "06df1144", "StatusCode": 401, "ErrorMessage": "API key authentication/authorization failure.", "ErrorCode": "mj-0002"}), AUTH, 535, "deferred", Blame.SERVER),
-    ("postmark", postmark(406, "You tried to send to a recipient that has been marked as inactive.\nFound inactive addresses: carla@customer.example.\nInactive recipients are ones that have generated a hard bounce or a spam complaint."), RCPT, 550, "failed", Blame.POLICY),
+    ("postmark", postmark(406, "You tried to send to a recipient that has been marked as inactive.\nFound inactive addresses: carla@customer.example.\nInactive recipients are ones that have generated a hard bounce or a spam complaint."), RCPT, 550, "failed", Blame.MAILBOX),
     ("postmark", postmark(300, "Error parsing 'To': Illegal email domain 'customer' in address 'carla@customer'."), RCPT, 550, "failed", Blame.ADDRESS),
     ("postmark", postmark(400, "The 'From' address you supplied (notifications@northwind.example) is not a Sender Signature on your account."), MAIL, 553, "failed", Blame.SENDER),
     ("postmark", postmark(405, "You are not allowed to send: you have run out of credits."), MAIL, 421, "deferred", Blame.SERVER),

@@ -93,6 +93,6 @@ def endpoint_to(port: int, protocol: MailboxProtocol, **changes: Any) -> Mailbox
         encryption=Encryption.NONE,
         username="alice@box.test",
         password=Secret("top-secret"),
-        timeout=0.5,
+        timeout=2.0,
     )
     return dataclasses.replace(plain, **changes)

@@ -679,13 +679,13 @@ CONTENT = (
     Day(
         name="250 in the middle of the mail",
         scripts=(in_the_content("250 2.0.0 taken"),),
-        text=LONG,
+        text=LONG * 20,
         expected=later("The server said: 250 2.0.0 taken"),
     ),
     Day(
         name="noise in the middle of the mail",
         scripts=(in_the_content(NOISE),),
-        text=LONG,
+        text=LONG * 20,
         expected=later("The server said: "),
     ),
     Day(
