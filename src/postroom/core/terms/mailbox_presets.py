@@ -16,7 +16,8 @@ from postroom.core.terms.encryption import Encryption
 class MailboxPreset:
     """``needs``: sentences, one thing to do each. ``token_source``: who gives access tokens, where passwords are not taken.
 
-    ``host_ends`` recognise its hosts; ``pop3_host`` is empty where there is no POP3.
+    ``host_ends`` recognise its hosts; ``pop3_host`` is empty where there is no POP3. ``authserv_ids``: under which name it says who
+    wrote a mail (RFC 8601), and takes away what others say under it; ``-``: under none.
     """
 
     key: str
@@ -30,6 +31,7 @@ class MailboxPreset:
     login_cure: str = ""
     token_source: str = ""
     host_ends: tuple[str, ...] = ()
+    authserv_ids: str = ""
 
     def values(self, protocol: str = "imap") -> dict[str, object]:
         """What it fills in, by the names of a mailbox's columns."""
@@ -42,6 +44,7 @@ class MailboxPreset:
             "encryption": self.encryption.value,
             "authentication": "token" if self.token_source else "password",
             "token_source": self.token_source,
+            "authserv_ids": self.authserv_ids,
         }
 
 
@@ -62,6 +65,7 @@ _TABLE = (
         login_cure="Google takes no account password from programs: enter an app password (it needs 2-Step Verification), or use "
         "OAuth2. IMAP must be on in Gmail's settings, and in Google Workspace for the organisation.",
         host_ends=("gmail.com", "googlemail.com"),
+        authserv_ids="mx.google.com",
     ),
     MailboxPreset(
         key="microsoft365",
@@ -78,6 +82,7 @@ _TABLE = (
         "mailbox (admin center, Users, Active users, Mail, Manage email apps).",
         token_source="microsoft",  # noqa: S106 - a name
         host_ends=("office365.com", "outlook.com", "hotmail.com"),
+        authserv_ids="-",
     ),
     MailboxPreset(
         key="yahoo",
