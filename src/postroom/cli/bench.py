@@ -45,8 +45,8 @@ def into(
     workers: Workers = 0,
     as_json: AsJson = False,
 ) -> None:
-    """The SMTP door to the routed record with its followers' mails queued; one mail of ten is a bounce. Half of the workers are
-    doors, half routers. Example: postroom bench in -n 1000"""
+    """The SMTP door to the routed record with its followers' mails queued; one mail of ten is a bounce. A quarter of the
+    workers are doors, the others routers. Example: postroom bench in -n 1000"""
     from postroom.cli.benching.incoming import bench_in
 
     _measure("Receiving", n, workers, as_json, bench_in)

@@ -25,11 +25,12 @@ from postroom.cli.benching.ground import (
 )
 from postroom.cli.benching.mails import HTML, delivery_report, mail
 from postroom.cli.benching.results import BenchResult, result_of
-from postroom.cli.benching.yardstick import SESSIONS, measure_yardstick
+from postroom.cli.benching.yardstick import measure_yardstick
 from postroom.cli.telling import Trouble, give_up
 
 ALIAS = f"orders@{DOMAIN}"
 FOLLOWERS = 2
+PEERS = 40  # servers that write at once, each waiting for its 250: one commit serves many
 REPORT_EACH = 10  # mails: one of so many is a delivery report
 READERS = 90  # of one message that will come back
 SLOWEST = 10.0  # mails a second: below, the bench is given up
@@ -37,14 +38,15 @@ LOOK_EVERY = 0.1  # seconds
 
 
 def bench_in(count: int, workers: int, progress: Progress) -> BenchResult:
-    """Take in ``count`` mails with ``workers`` processes: half of them doors, half of them routers."""
+    """Take in ``count`` mails with ``workers`` processes: a quarter of them doors, the others routers; one of each at least."""
     port = free_port()
-    half = max(1, workers // 2)
+    doors = max(1, workers // 4)
+    routers = max(1, workers - doors)
     settings = {
         "SMTP_PORT": str(port),
         "LMTP_PORT": str(free_port()),
-        "DOORS": str(half),
-        "ROUTERS": str(half),
+        "DOORS": str(doors),
+        "ROUTERS": str(routers),
         "HOSTNAME": DOMAIN,
     }
     with prepared_ground(settings) as ground:
@@ -52,16 +54,16 @@ def bench_in(count: int, workers: int, progress: Progress) -> BenchResult:
         set_up_receiving()
         _switch_breaker_off()
         reports = send_what_will_bounce(len(range(REPORT_EACH - 1, count, REPORT_EACH)))
-        ground.staff.start("door", half)
-        ground.staff.start("router", half)
+        ground.staff.start("door", doors)
+        ground.staff.start("router", routers)
         wait_until(lambda: answers(port), "the door to open")
-        _wait_until_idle(ground, half)
+        _wait_until_idle(ground, routers)
         before = _cpu(ground)
         seconds = _receive(ground, port, count, reports, progress)
         costs = ground.staff.costs()
         spent = _cpu(ground) - before
         return result_of(
-            count=count, seconds=seconds, yardstick=yardstick, workers=2 * half, staff=costs, cpu_seconds=spent
+            count=count, seconds=seconds, yardstick=yardstick, workers=doors + routers, staff=costs, cpu_seconds=spent
         )
 
 
@@ -157,7 +159,7 @@ def _receive(ground: Ground, port: int, count: int, reports: list[Posted], progr
 
     def give() -> None:
         try:
-            feed(port, host=LOOPBACK, sessions=SESSIONS, count=count, mail=one)
+            feed(port, host=LOOPBACK, sessions=PEERS, count=count, mail=one)
         except Trouble as trouble:
             troubles.append(trouble)
 
