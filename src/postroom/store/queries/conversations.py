@@ -84,14 +84,6 @@ def candidate_of(contact: Contact, **flags: bool) -> Candidate:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Thread:
-    """What a new message on a record answers by default: the first message (flat threads, O-4)."""
-
-    root_id: int
-    author_id: int | None
-
-
 def first_messages(record_ids: Collection[int]) -> Mapping[int, int]:
     """The first message of each record. One query."""
     if not record_ids:
