@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -147,6 +148,18 @@ def _fresh(path: str) -> str:
     return f"{static(path)}?v={sha256(contents).hexdigest()[:12]}"
 
 
+def _served(path: str) -> Callable[[object], str]:
+    """What unfold asks with each request."""
+    return lambda _request: _fresh(path)
+
+
+STYLES = (
+    "postroom/postroom.css",
+)  # fmt: skip
+SCRIPTS = (
+    "postroom/postroom.js",
+)  # fmt: skip
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Postroom",
     "SITE_HEADER": "Postroom",
@@ -155,8 +168,8 @@ UNFOLD: dict[str, Any] = {
     "SITE_URL": None,
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
-    "STYLES": [lambda _request: _fresh("postroom/postroom.css")],
-    "SCRIPTS": [lambda _request: _fresh("postroom/postroom.js")],
+    "STYLES": [_served(path) for path in STYLES],
+    "SCRIPTS": [_served(path) for path in SCRIPTS],
     "SIDEBAR": {"navigation": "postroom.web.navigation.navigation"},
     "BORDER_RADIUS": "9px",
     "COLORS": {
