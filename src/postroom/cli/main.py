@@ -19,6 +19,7 @@ from postroom.cli import (
     alarms,
     bench,
     destinations,
+    diagnosis,
     dkim,
     home,
     inbound,
@@ -93,7 +94,7 @@ class _Debugging:
 
 _debugging = _Debugging()
 
-for part in (running.app, mail_commands.app, home.app):
+for part in (running.app, mail_commands.app, diagnosis.app, home.app):
     app.add_typer(part)
 for name, group in (
     ("queue", queue.app),
