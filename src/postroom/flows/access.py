@@ -16,6 +16,7 @@ from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from postroom.core.terms.states import Role
 from postroom.store.models import (
     AddressHealth,
+    Alias,
     Company,
     Delivery,
     InboundMessage,
@@ -129,6 +130,10 @@ def visible_addresses(member: Member | None) -> QuerySet[AddressHealth]:
 
 def visible_letterbox(member: Member | None) -> QuerySet[LetterboxMail]:
     return _cut(LetterboxMail.objects.all(), member)
+
+
+def visible_aliases(member: Member | None) -> QuerySet[Alias]:
+    return _cut(Alias.objects.all(), member)
 
 
 def visible_inbound(member: Member | None) -> QuerySet[InboundMessage]:

@@ -155,6 +155,7 @@ def _served(path: str) -> Callable[[object], str]:
 
 STYLES = (
     "postroom/postroom.css",
+    "postroom/letterbox.css",
 )  # fmt: skip
 SCRIPTS = (
     "postroom/postroom.js",

@@ -242,6 +242,12 @@ def moment(at: datetime | None) -> SafeString | str:
 
 
 @register.filter
+def name_of_sender(display: str) -> str:
+    """``Alice Arnold`` of ``Alice Arnold <alice@lumen.example>``; the address where there is no name."""
+    return display.partition(" <")[0].strip('" ') or display
+
+
+@register.filter
 def in_zone(at: datetime, zone: tzinfo) -> str:
     """The exact moment in a person's time zone: ``Mon 2 Mar 2026, 09:30 (Europe/Berlin)``."""
     local = at.astimezone(zone)
