@@ -97,6 +97,7 @@ def test_every_place_is_asked_for_in_some_test_of_pages() -> None:
         "/ingress/N/N/mime",  # for providers' programs: see tests/api/test_ingress.py
         "/files/N/",
         "/files/N/N",
+        "/letterbox/N/file/N/",  # see test_letterbox_pages
         "/live/N/",
         "/live/N/N/",
         "/people/chosen/",

@@ -58,6 +58,7 @@ EVERYBODY = [
     "/letterbox/{letter}/",
     "/letterbox/{letter}/body/",
     "/letterbox/{letter}/source/",
+    "/letterbox/write/?to=carla@customer.example",
     "/suppression/",
     *(f"/suppression/?view={view}" for view in ("bouncing", "complained", "released")),
     "/suppression/?q=oakhurst.example",
