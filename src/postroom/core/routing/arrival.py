@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from postroom.core.routing.authenticity import Path
+from postroom.core.routing.submission import Network
 from postroom.core.terms.states import Door
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 SIGNS = frozenset(("dkim-signature", "authentication-results", "arc-seal"))  # fields that say something about a sender
 

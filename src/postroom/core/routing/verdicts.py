@@ -62,6 +62,7 @@ class Evidence:
     report_token: AddressToken | None = None  # a genuine bounce token in the return path that the report quotes
     trace: tuple[str, ...] = ()  # marks of the installations that relayed it, nearest first
     authenticity: Authenticity = UNASKED  # what is known about the author beyond his own words
+    is_personal: bool = False  # to a signed reply address that the From was given, and nobody else
 
     @property
     def bounce_numbers(self) -> tuple[int, ...]:
