@@ -238,7 +238,12 @@ def authenticity_as_json(found: Authenticity) -> dict[str, Any]:
     }
     if found.submission.server:
         entered = found.submission
-        row["entered"] = {"at": entered.server, "signed_in": entered.is_signed_in, "counts": entered.is_named}
+        row["entered"] = {
+            "at": entered.server,
+            "signed_in": entered.is_signed_in,
+            "counts": entered.is_named,
+            "written_there": entered.is_born_here,
+        }
     return row
 
 
@@ -276,6 +281,7 @@ def _submission_from_json(stored: object) -> Submission:
         server=str(stored.get("at", "")),
         is_signed_in=stored.get("signed_in") is True,
         is_named=stored.get("counts") is True,
+        is_born_here=stored.get("written_there") is True,
     )
 
 

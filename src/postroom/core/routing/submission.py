@@ -32,6 +32,7 @@ class Submission:
     server: str = ""
     is_signed_in: bool = False
     is_named: bool = False
+    is_born_here: bool = False  # that server wrote it itself, and took it from nobody
 
     @property
     def is_ours(self) -> bool:
@@ -46,6 +47,7 @@ UNKNOWN_ENTRANCE = Submission()
 class _Step:
     by: str
     protocol: str
+    has_peer: bool
     peers: tuple[str, ...]  # IP addresses: who it was, as the server says, and who he said he was
 
 
@@ -58,9 +60,13 @@ def read_submission(
     if door in _OUR_DOORS and steps:
         steps = steps[1:]
     known = tuple(relays)
-    for step in steps[:_MOST_STEPS]:
+    for place, step in enumerate(steps[:_MOST_STEPS]):
         if step is None:
             break
+        if not step.has_peer:
+            is_first = place == len(steps) - 1
+            is_named = is_first and (door in _OUR_DOORS or step.by in servers)
+            return Submission(server=step.by, is_named=is_named, is_born_here=is_first)
         if step.protocol in _LAST_STEP or _are_within(step.peers, known):
             continue
         is_named = door in _OUR_DOORS or step.by in servers
@@ -71,13 +77,20 @@ def read_submission(
 def _read(field: str) -> _Step | None:
     """``from NAME (… [IP]) by NAME (…) with PROTOCOL …``; None for what does not begin so: a name with blanks in it may hold anything."""
     clauses, comments = _apart(field[:_LONGEST])
+    if len(clauses) >= 2 and clauses[0].lower() == "by":
+        return _Step(by=clauses[1].lower().rstrip("."), protocol="", has_peer=False, peers=())
     if len(clauses) < 4 or clauses[0].lower() != "from" or clauses[2].lower() != "by":
         return None
     rest = clauses[4:]
     if len(rest) >= 2 and rest[0].lower() == "via":
         rest = rest[2:]
     protocol = rest[1].upper() if len(rest) >= 2 and rest[0].lower() == "with" else ""
-    return _Step(by=clauses[3].lower().rstrip("."), protocol=protocol, peers=_addresses(f"{clauses[1]} {comments}"))
+    return _Step(
+        by=clauses[3].lower().rstrip("."),
+        protocol=protocol,
+        has_peer=True,
+        peers=_addresses(f"{clauses[1]} {comments}"),
+    )
 
 
 def _apart(text: str) -> tuple[list[str], str]:

@@ -21,12 +21,13 @@ class Waiting:
     rcpt_to: tuple[str, ...] = ()
     attempt_count: int = 0
     authentication: str | None = None  # JSON
+    hook_id: int | None = None
     raw: bytes | None = field(default=None, repr=False)
     sha256: str = ""
 
 
 _CLAIM = """
-SELECT mail.id, door, mailbox_id, mail_from, rcpt_to, attempt_count, raw, sha256, authentication
+SELECT mail.id, door, mailbox_id, mail_from, rcpt_to, attempt_count, raw, sha256, authentication, hook_id
   FROM postroom_inboundmessage mail JOIN postroom_rawmail ON inbound_id = mail.id
  WHERE state = 'received' AND authentication IS NOT NULL AND due_at <= %s::timestamptz
  ORDER BY due_at, mail.id LIMIT %s::int FOR UPDATE OF mail SKIP LOCKED
@@ -46,8 +47,9 @@ def claim_waiting(now: datetime, limit: int) -> Sequence[Waiting]:
             raw=raw,
             sha256=sha256,
             authentication=authentication,
+            hook_id=hook_id,
         )
-        for number, door, mailbox_id, mail_from, rcpt_to, attempts, raw, sha256, authentication in ask(
+        for number, door, mailbox_id, mail_from, rcpt_to, attempts, raw, sha256, authentication, hook_id in ask(
             _CLAIM, [now, limit]
         )
     ]
