@@ -34,6 +34,7 @@ from postroom.cli import (
     schedule,
     secrets,
     servers,
+    status,
     suppression,
 )
 from postroom.cli.telling import ASKED_WRONGLY, FAILED, Trouble, remark
@@ -93,7 +94,7 @@ class _Debugging:
 
 _debugging = _Debugging()
 
-for part in (running.app, mail_commands.app, home.app):
+for part in (running.app, status.app, mail_commands.app, home.app):
     app.add_typer(part)
 for name, group in (
     ("queue", queue.app),

@@ -16,6 +16,7 @@ from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.ingress import InboundReading
 from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxSession
 from postroom.core.terms.secret import Secret
+from postroom.core.terms.storage import Room
 from postroom.core.terms.templates import Values
 
 
@@ -53,6 +54,9 @@ class Blobs(Protocol):
 
     def forget_drafts(self, prefix: str, *, unused_since: datetime) -> int:
         """What was half written when its process died; how many."""
+
+    def room(self) -> Room:
+        """How much more there is place for. Never raises."""
 
 
 class Html(Protocol):

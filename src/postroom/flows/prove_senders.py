@@ -15,7 +15,7 @@ from typing import Any
 
 from postroom.core.mime.parsing import parse_headers
 from postroom.core.mime.words import storable
-from postroom.core.routing.arrival import SIGNS, path_of, read_networks, read_peer
+from postroom.core.routing.arrival import AT_HOME, SIGNS, path_of, read_networks, read_peer
 from postroom.core.routing.authenticity import (
     ArrivedMail,
     Authenticity,
@@ -26,12 +26,13 @@ from postroom.core.routing.authenticity import (
     judge,
     not_asked,
 )
-from postroom.core.routing.submission import Network, Submission, read_submission
+from postroom.core.routing.submission import UNKNOWN_ENTRANCE, Network, Submission, read_submission
 from postroom.core.senders.authentication_results import read_servers
 from postroom.core.terms.parameters import Parameters
 from postroom.core.terms.states import Door
 from postroom.flows.ports import Ports
 from postroom.flows.settings import parameters
+from postroom.flows.watch_receiving import note_unnamed_relay
 from postroom.store.models import Mailbox
 from postroom.store.queries.unproven import Unproven, any_unproven, give_back, note_proofs, take_unproven
 
@@ -139,6 +140,13 @@ def _arrived(ports: Ports, one: Unproven, values: Parameters) -> ArrivedMail:
     path = path_of(one.door, peer, relays)
     named = one.servers if one.mailbox_id is not None else values.text("mail.authentication.servers")
     raw = one.raw if one.raw is not None else ports.blobs.get(one.sha256)
+    submission = _submission(raw, one.door, read_servers(named), relays, path)
+    if path is Path.HERE and submission.is_from_outside and not submission.is_signed_in:
+        path = (
+            Path.RELAYED
+        )  # a server of ours that nobody named, or something that hides who knocks: it is no program of ours
+        if one.id:
+            note_unnamed_relay(ports, peer.ip, submission.server)
     return ArrivedMail(
         raw=raw,
         path=path,
@@ -148,14 +156,18 @@ def _arrived(ports: Ports, one: Unproven, values: Parameters) -> ArrivedMail:
         servers=frozenset() if path is Path.DIRECT else read_servers(named),
         sealers=frozenset(one.lower() for one in values.words("mail.authentication.sealers")),
         received_at=int(one.received_at.timestamp()) if path is Path.DIRECT else 0,
-        submission=_submission(raw, one.door, read_servers(named), relays) if path is Path.RELAYED else Submission(),
+        submission=submission,
         due_at=one.due_at,
     )
 
 
-def _submission(raw: bytes, door: Door, servers: frozenset[str], relays: tuple[Network, ...]) -> Submission:
+def _submission(raw: bytes, door: Door, servers: frozenset[str], relays: tuple[Network, ...], path: Path) -> Submission:
+    """Nothing is read of what comes from a stranger's server: it is the entrance."""
+    if path is Path.DIRECT:
+        return UNKNOWN_ENTRANCE
     received = parse_headers(raw).all_headers("received")
-    return read_submission(received, door=door, servers=servers, relays=relays)
+    known = (*relays, *AT_HOME) if path is Path.HERE else relays
+    return read_submission(received, door=door, servers=servers, relays=known)
 
 
 def _known_at_once(mail: ArrivedMail, values: Parameters) -> Authenticity | None:

@@ -33,6 +33,7 @@ class Submission:
     is_signed_in: bool = False
     is_named: bool = False
     is_born_here: bool = False  # that server wrote it itself, and took it from nobody
+    is_from_outside: bool = False  # it says whom it took it from, and that is none of ours
 
     @property
     def is_ours(self) -> bool:
@@ -70,7 +71,12 @@ def read_submission(
         if step.protocol in _LAST_STEP or _are_within(step.peers, known):
             continue
         is_named = door in _OUR_DOORS or step.by in servers
-        return Submission(server=step.by, is_signed_in=step.protocol in SIGNED_IN, is_named=is_named)
+        return Submission(
+            server=step.by,
+            is_signed_in=step.protocol in SIGNED_IN,
+            is_named=is_named,
+            is_from_outside=bool(step.peers),
+        )
     return UNKNOWN_ENTRANCE
 
 
