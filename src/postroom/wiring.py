@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from postroom.adapters.smtp.pool import SmtpPool as SmtpPool  # noqa: PLC0414
     from postroom.core.delivery.probing import Probe, ProbeOrder
     from postroom.core.delivery.wire import ApiEndpoint, Endpoint, WireJournal
-    from postroom.core.routing.authenticity import ArrivedMail, Authenticity
+    from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
     from postroom.flows.ports import ClientCertificateFacts
 
 
@@ -158,11 +158,14 @@ class _Senders:
     def waiting(self) -> int:
         return self._desk.waiting() if self._desk is not None else 0
 
+    def waiting_bytes(self) -> int:
+        return self._desk.waiting_bytes() if self._desk is not None else 0
+
     def take(self, mails: Mapping[int, ArrivedMail], *, seconds: float) -> None:
         if mails:
             self._made().take(mails, seconds=seconds)
 
-    def finished(self, *, wait: float) -> Mapping[int, Authenticity]:
+    def finished(self, *, wait: float) -> Mapping[int, Checked]:
         return self._desk.finished(wait=wait) if self._desk is not None else {}
 
     def check(self, mail: ArrivedMail, *, seconds: float) -> Authenticity:

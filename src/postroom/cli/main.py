@@ -35,6 +35,7 @@ from postroom.cli import (
     schedule,
     secrets,
     servers,
+    status,
     suppression,
 )
 from postroom.cli.telling import ASKED_WRONGLY, FAILED, Trouble, remark
@@ -94,7 +95,7 @@ class _Debugging:
 
 _debugging = _Debugging()
 
-for part in (running.app, mail_commands.app, diagnosis.app, home.app):
+for part in (running.app, status.app, mail_commands.app, diagnosis.app, home.app):
     app.add_typer(part)
 for name, group in (
     ("queue", queue.app),

@@ -21,6 +21,7 @@ from postroom.flows.suppress_address import end_expired
 from postroom.store.models import (
     Alarm,
     Delivery,
+    HookReceipt,
     InboundMessage,
     IngressReceipt,
     LetterboxMail,
@@ -79,6 +80,9 @@ def forget_old_mail(ports: Ports, is_over: Callable[[], bool] = lambda: False) -
         "alarms": lambda: _forget(Alarm.objects.filter(ended_at__lt=log), is_over),
         "ingress receipts": lambda: _forget(
             IngressReceipt.objects.filter(created_at__lt=now - timedelta(days=RECEIPT_DAYS)), is_over
+        ),
+        "hook receipts": lambda: _forget(
+            HookReceipt.objects.filter(created_at__lt=now - timedelta(days=RECEIPT_DAYS)), is_over
         ),
         "refusal notices": lambda: _forget(
             RefusalNotice.objects.filter(sent_on__lt=(now - timedelta(days=REFUSAL_DAYS)).date()), is_over

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
+from postroom.core.terms.addresses import is_mail_domain
 from postroom.core.terms.alias_values import AliasValueError, KindShape, check_defaults, clean_alias_name
 from postroom.core.terms.states import AliasPolicy
 from postroom.flows.ports import Ports
@@ -47,6 +48,10 @@ def checked_domain(values: Mapping[str, Any], domain: AliasDomain | None) -> dic
         if name in values:
             values[name] = clean_alias_name(str(values[name]))
     domain_name = values.get("name", domain.name if domain else "")
+    if "name" in values and not is_mail_domain(str(domain_name)):
+        raise ValidationError(
+            {"name": f"{str(domain_name)[:253]!r} is no domain with mail addresses: give one such as example.com."}
+        )
     wanted = [values.get(one, getattr(domain, one, "")) for one in ("bounce_alias", "catchall_alias")]
     if values.keys() & {"bounce_alias", "catchall_alias", "name"}:
         taken = Alias.objects.filter(domain__name=domain_name, name__in=filter(None, wanted), retired_at=None).first()

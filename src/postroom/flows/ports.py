@@ -10,12 +10,13 @@ from typing import Protocol
 from postroom.core.delivery.probing import Probe, ProbeOrder
 from postroom.core.delivery.tracking import HookPost, HookReading, HookRefusal
 from postroom.core.delivery.wire import ApiCheck, ApiEndpoint
-from postroom.core.routing.authenticity import ArrivedMail, Authenticity
+from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
 from postroom.core.terms.configuration import Configuration
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.ingress import InboundReading
 from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxSession
 from postroom.core.terms.secret import Secret
+from postroom.core.terms.storage import Room
 from postroom.core.terms.templates import Values
 
 
@@ -53,6 +54,9 @@ class Blobs(Protocol):
 
     def forget_drafts(self, prefix: str, *, unused_since: datetime) -> int:
         """What was half written when its process died; how many."""
+
+    def room(self) -> Room:
+        """How much more there is place for. Never raises."""
 
 
 class Html(Protocol):
@@ -171,10 +175,13 @@ class Senders(Protocol):
     def waiting(self) -> int:
         """How many are being checked, or are done and were not given yet."""
 
+    def waiting_bytes(self) -> int:
+        """Of the mails that are being checked."""
+
     def take(self, mails: Mapping[int, ArrivedMail], *, seconds: float) -> None:
         """Begin to check these."""
 
-    def finished(self, *, wait: float) -> Mapping[int, Authenticity]:
+    def finished(self, *, wait: float) -> Mapping[int, Checked]:
         """What is done, given once; waits ``wait`` seconds at most for all to be done."""
 
     def check(self, mail: ArrivedMail, *, seconds: float) -> Authenticity:

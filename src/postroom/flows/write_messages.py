@@ -24,7 +24,7 @@ from postroom.core.terms.message_ids import make_message_id, thread_references
 from postroom.core.terms.parameters import Parameters
 from postroom.core.terms.reasons import reasons_as_json
 from postroom.core.terms.states import Channel, Lane, MessageKind, NotificationState
-from postroom.core.tokens.addresses import TokenPurpose, make_token
+from postroom.core.tokens.addresses import TokenPurpose, make_personal_token, make_token
 from postroom.flows.enqueue_mail import DraftRecipient, MailDraft, enqueue_mails
 from postroom.flows.new_files import NewFile, attachment_row
 from postroom.flows.ports import Ports
@@ -291,7 +291,9 @@ def _send(
         posting, message, audience = postings[i], messages[i], audiences[i]
         home = places[posting.record.company_id]
         draft = _draft(ports, message, posting, home, own_ids[i], answered.get(posting.parent_id or 0, []))
-        to = _reply_address(ports, message, posting, home, owned.get(posting.record.id), is_signed)
+        own = owned.get(posting.record.id)
+        to = _reply_address(ports, message, posting, home, own, is_signed)
+        to_colleague = _reply_address(ports, message, posting, home, own, is_signed, is_personal=True)
         urgent = sum(member.needs_mail for member in audience.members) <= most_urgent
         letter = _letter(ports, posting, home)
         for (for_colleague, voice), readers in _groups(audience):
@@ -302,7 +304,7 @@ def _send(
                     text=letter_text(letter, posting.text, for_colleague=for_colleague, voice=voice)
                     if posting.text
                     else "",
-                    reply_to=parse_one(posting.reply_to_address) or to,
+                    reply_to=parse_one(posting.reply_to_address) or (to_colleague if for_colleague else to),
                     lane=Lane.URGENT if urgent else Lane.NORMAL,
                     recipients=[
                         DraftRecipient(
@@ -388,14 +390,24 @@ def _letter(ports: Ports, posting: Posting, home: Home) -> Letter:
 
 
 def _reply_address(
-    ports: Ports, message: int, posting: Posting, home: Home, owned: tuple[str, str] | None, is_signed: bool
+    ports: Ports,
+    message: int,
+    posting: Posting,
+    home: Home,
+    owned: tuple[str, str] | None,
+    is_signed: bool,
+    *,
+    is_personal: bool = False,
 ) -> Address | None:
-    """``alias+TOKEN@`` for a record that owns an alias, else ``catchall+TOKEN@``; plain where plus-addresses do not arrive."""
+    """``alias+TOKEN@`` for a record that owns an alias, else ``catchall+TOKEN@``; plain where plus-addresses do not arrive. A personal
+    one becomes each reader's own when his mail is composed (`deliver_mail`)."""
     local, domain = owned or (home.catchall, home.domain)
     if not domain:
         return None
     if is_signed and home.plus_addresses_arrive:
-        local = f"{local}+{make_token(ports.address_keys, TokenPurpose.REPLY, message)}"
+        keys = ports.address_keys
+        token = make_personal_token(keys, message) if is_personal else make_token(keys, TokenPurpose.REPLY, message)
+        local = f"{local}+{token}"
     return reply_to(home.company_name, posting.record.title, local, domain)
 
 

@@ -18,6 +18,7 @@ from postroom.flows.ports import Ports
 from postroom.flows.run_scheduled_action import due_keys, ensure_actions, run_action
 from postroom.flows.scheduled_messages import CHANNEL as SCHEDULED_CHANNEL
 from postroom.flows.scheduled_messages import post_due
+from postroom.flows.watch_receiving import watch_receiving
 from postroom.flows.watch_schedule import watch_schedule
 from postroom.wiring import ports as wired_ports
 from postroom.workers.jobs import JobWorker
@@ -79,6 +80,7 @@ class Scheduler:
             if time.monotonic() >= self._watch_at:
                 self._watch_at = time.monotonic() + WATCH_EVERY
                 watch_schedule(self._ports)
+                watch_receiving(self._ports)
         except OUTAGES as error:
             if not self._is_out:
                 logger.error("scheduler: waits for the database: %s", str(error).strip())

@@ -105,6 +105,18 @@ def alone_in(data_dir: Path) -> Iterator[None]:
         yield
 
 
+def is_up(data_dir: Path) -> bool:
+    """Whether somebody holds the directory. A file that nobody can read is nobody's."""
+    try:
+        with (data_dir / "up.lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _run_everything(configuration: Configuration, stop: Stop, say: Say) -> None:
     places = places_of(configuration)
     for place in places:
@@ -210,7 +222,7 @@ class Supervisor:
                 self._keep_database()
                 for child in self._children:
                     self._keep(child)
-                if self._silent and not self._look_for_answers():
+                if self._silent and not self._look_foranswers():
                     self.say(f"Ready after {time.monotonic() - began:.1f} s. Stop with Ctrl-C.")
                 self.stop.wait(LOOK_EVERY)
         finally:
@@ -262,14 +274,14 @@ class Supervisor:
         except DatabaseTrouble as trouble:
             self.say(f"database: {trouble}")
 
-    def _look_for_answers(self) -> list[Place]:
+    def _look_foranswers(self) -> list[Place]:
         """The places that do not answer yet."""
         for place in self._silent:
-            if _answers(place):
+            if answers(place):
                 scheme = "http://" if place.label == "Pages" else ""
                 host = f"[{place.host}]" if ":" in place.host else place.host
                 self.say(f"{place.label}: {scheme}{host}:{place.port}")
-        self._silent = [place for place in self._silent if not _answers(place)]
+        self._silent = [place for place in self._silent if not answers(place)]
         return self._silent
 
     # The end
@@ -308,7 +320,8 @@ def _how(code: int) -> str:
         return f"signal {-code}"
 
 
-def _answers(place: Place) -> bool:
+def answers(place: Place) -> bool:
+    """Whether somebody listens there; half a second at most."""
     try:
         with socket.create_connection((place.host, place.port), timeout=0.5):
             return True

@@ -24,6 +24,7 @@ from postroom.store.models.drafts import (
 from postroom.store.models.incoming import (
     Alias,
     AliasFollower,
+    HookReceipt,
     InboundHook,
     InboundMessage,
     IngressReceipt,
@@ -71,6 +72,7 @@ __all__ = [
     "DestinationDomain",
     "DkimKey",
     "Follower",
+    "HookReceipt",
     "InboundHook",
     "InboundMessage",
     "IngressReceipt",

@@ -35,6 +35,7 @@ from postroom.web.frames import download, framed
 from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
 from postroom.web.navigation import kinds_of
 from postroom.web.shell import fragment, go, page
+from postroom.web.templatetags.postroom import door_choices
 from postroom.wiring import ports
 
 STATES = (
@@ -114,7 +115,7 @@ def _choices(request: MemberRequest) -> dict[str, object]:
     boxes = Mailbox.objects.filter(company_id__in=ids).order_by("name").values_list("pk", "name")[:100]
     aliases = Alias.objects.filter(company_id__in=ids, retired_at=None).order_by("name", "domain__name")
     return {
-        "doors": [(door.value, door.value.upper()) for door in Door],
+        "doors": door_choices(),
         "ages": AGES,
         "mailboxes": list(boxes),
         "aliases": [f"{name}@{domain}" for name, domain in aliases.values_list("name", "domain__name")[:200]],

@@ -232,6 +232,27 @@ def initials(name: str) -> str:
     return (firsts[0] + (firsts[-1] if len(firsts) > 1 and "@" not in name else "")).upper() if firsts else "?"
 
 
+_DOORS = {
+    "smtp": gettext_lazy("SMTP"),
+    "lmtp": gettext_lazy("LMTP"),
+    "imap": gettext_lazy("IMAP mailbox"),
+    "pop3": gettext_lazy("POP3 mailbox"),
+    "pipe": gettext_lazy("Command line"),
+    "http": gettext_lazy("Handed in"),
+}
+
+
+@register.filter
+def door_word(door: str) -> str:
+    """By which door a mail came, in words."""
+    return str(_DOORS.get(door, door))
+
+
+def door_choices() -> list[tuple[str, str]]:
+    """All doors, for forms."""
+    return [(door, str(word)) for door, word in _DOORS.items()]
+
+
 @register.filter
 def moment(at: datetime | None) -> SafeString | str:
     """When, as people say it; the exact time stands in the title, and the page keeps the words up to date."""
