@@ -33,6 +33,7 @@ from postroom.cli import (
     running,
     schedule,
     secrets,
+    seed,
     servers,
     suppression,
 )
@@ -93,7 +94,7 @@ class _Debugging:
 
 _debugging = _Debugging()
 
-for part in (running.app, mail_commands.app, home.app):
+for part in (running.app, seed.app, mail_commands.app, home.app):
     app.add_typer(part)
 for name, group in (
     ("queue", queue.app),
