@@ -242,7 +242,14 @@ WHERE delivery.company_id = ANY(%(companies)s) AND delivery.state IN ('failed', 
 _SUPPRESSIONS = """
 INSERT INTO postroom_suppression (health_id, company_id, cause, reasons, since, who, released_who, released_why, released_at)
 SELECT id, company_id, CASE WHEN complaint_count > 0 THEN 'complaint' WHEN last_status = '5.1.1' THEN 'address' ELSE 'bounces' END,
-    '[]', coalesce(last_complained_at, last_bounced_at), '', '', '',
+    CASE WHEN complaint_count > 0
+            THEN jsonb_build_array(jsonb_build_object('code', 'suppression.complaint', 'facts', jsonb_build_object(
+                'on', to_char(last_complained_at, 'YYYY-MM-DD'))))
+        WHEN last_status = '5.1.1'
+            THEN jsonb_build_array(jsonb_build_object('code', 'suppression.no_such_address', 'facts', jsonb_build_object('reply', last_reply)))
+        ELSE jsonb_build_array(jsonb_build_object('code', 'suppression.bounces', 'facts', jsonb_build_object('count', bounce_count::text,
+            'first', to_char(first_bounced_at, 'YYYY-MM-DD'), 'last', to_char(last_bounced_at, 'YYYY-MM-DD'))))
+    END, coalesce(last_complained_at, last_bounced_at), '', '', '',
     CASE WHEN id %% 11 = 0 THEN coalesce(last_complained_at, last_bounced_at) + interval '1 day' END
 FROM postroom_addresshealth
 WHERE company_id = ANY(%(companies)s) AND (complaint_count > 0 OR last_status = '5.1.1' OR bounce_count >= 5)

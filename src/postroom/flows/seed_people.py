@@ -19,6 +19,7 @@ from postroom.core.terms.addresses import normalize
 from postroom.core.terms.reasons import because
 from postroom.core.terms.states import Channel, Role
 from postroom.flows.ports import Ports
+from postroom.flows.run_scheduled_action import ensure_actions
 from postroom.flows.seed_plan import Plan
 from postroom.flows.seed_words import HOUSES, PLACES, SUBJECTS, THINGS, Person, outside_domain, person
 from postroom.store.bulk import insert_rows, reserve
@@ -298,6 +299,7 @@ def _alarms(ports: Ports, companies: Sequence[Company]) -> None:
 
 def _runs(ports: Ports) -> None:
     """The history of the scheduled actions."""
+    ensure_actions(ports)
     now = ports.clock.now()
     rows: list[Any] = [
         (action, now - timedelta(minutes=15 * place), now - timedelta(minutes=15 * place), False, "Done.")
