@@ -8,9 +8,9 @@ What the pages of settings call *Changes* shows every seeding with its numbers: 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -174,41 +174,78 @@ def _write(stage: Stage, row: SettingChange, done: set[int], progress: Progress,
             messages += len(stage.plan.places(batch))
             progress(messages)
         return written
-    stop = threading.Event()
+    turns = _Turns(waiting)
     with ThreadPoolExecutor(writers) as pool:
-        futures = {pool.submit(_in_a_thread, stage, row, batch, stop): batch for batch in waiting}
+        futures = {pool.submit(_in_a_thread, stage, row, batch, turns): batch for batch in waiting}
         try:
             for future in as_completed(futures):
                 written += future.result()
                 messages += len(stage.plan.places(futures[future]))
                 progress(messages)
+        except _Over:
+            raise next(error for one in futures if (error := _error_of(one)) is not None) from None
         except BaseException:
-            stop.set()
-            _cancel(futures)
+            turns.give_up()
+            for future in futures:
+                future.cancel()
             raise
     return written
 
 
-def _cancel(futures: Mapping[Future[int], int]) -> None:
-    for future in futures:
-        with suppress(Exception):
-            future.cancel()
+def _error_of(future: Future[int]) -> BaseException | None:
+    """What a batch failed with by itself."""
+    error = None if future.cancelled() else future.exception()
+    return None if isinstance(error, _Over) else error
 
 
-def _in_a_thread(stage: Stage, row: SettingChange, batch: int, stop: threading.Event) -> int:
+class _Turns:
+    """Batches are made side by side and committed one after the other: a message answers one of an earlier batch."""
+
+    def __init__(self, batches: Sequence[int]) -> None:
+        self._left = deque(batches)
+        self._changed = threading.Condition()
+        self._is_over = False
+
+    def await_mine(self, batch: int) -> None:
+        """Until all earlier ones are committed. Raises `_Over` when one of them never will be."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_over or self._left[0] == batch)
+            if self._is_over:
+                raise _Over
+
+    def pass_on(self) -> None:
+        with self._changed:
+            self._left.popleft()
+            self._changed.notify_all()
+
+    def give_up(self) -> None:
+        with self._changed:
+            self._is_over = True
+            self._changed.notify_all()
+
+
+class _Over(Exception):  # noqa: N818 - no error of this batch
+    """Another batch failed, and its error is the one to hear of."""
+
+
+def _in_a_thread(stage: Stage, row: SettingChange, batch: int, turns: _Turns) -> int:
     """Each thread has a connection of its own, and leaves none behind."""
-    if stop.is_set():
-        return 0
     try:
-        return _one(stage, row, batch)
+        rows = _one(stage, row, batch, lambda: turns.await_mine(batch))
+        turns.pass_on()
+    except BaseException:
+        turns.give_up()
+        raise
     finally:
         connection.close()
+    return rows
 
 
-def _one(stage: Stage, row: SettingChange, batch: int) -> int:
+def _one(stage: Stage, row: SettingChange, batch: int, before_commit: Callable[[], None] = lambda: None) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL synchronous_commit = off")  # lost with the machine, it is written again
         rows = write_batch(stage, batch)
+        before_commit()
         cursor.execute(_DONE, [batch, row.pk])
         return rows
 
