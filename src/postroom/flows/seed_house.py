@@ -182,13 +182,11 @@ def _write(stage: Stage, row: SettingChange, done: set[int], progress: Progress,
                 written += future.result()
                 messages += len(stage.plan.places(futures[future]))
                 progress(messages)
-        except _Over:
-            raise next(error for one in futures if (error := _error_of(one)) is not None) from None
-        except BaseException:
+        except BaseException as error:
             turns.give_up()
             for future in futures:
                 future.cancel()
-            raise
+            raise next(filter(None, map(_error_of, futures)), error) from None
     return written
 
 
