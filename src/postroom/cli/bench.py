@@ -197,7 +197,7 @@ def web(
     must: Annotated[bool, typer.Option("--assert", help="Fail when a page is beyond its limits.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Every list and record page: median, 95th percentile, queries and bytes. Example: postroom bench web --data-dir data --only queue"""
+    """Every list and record page: median, 95th percentile, CPU, queries and bytes. Example: postroom bench web --data-dir data --only queue"""
     from postroom.cli.benching.browsing import bench_web, house_to_visit
     from postroom.cli.benching.pages import BUDGET, MEDIAN_MS, P95_MS, PLACES
 
@@ -215,11 +215,11 @@ def web(
         say(
             f"{result.messages:,} messages, {result.records:,} records, {result.deliveries:,} deliveries; {n} requests each"
         )
-        say(f"{'page':<30}{'reader':<15}{'median':>11}{'p95':>11}{'queries':>9}{'bytes':>10}")
+        say(f"{'page':<30}{'reader':<15}{'median':>11}{'p95':>11}{'CPU':>11}{'queries':>9}{'bytes':>10}")
         for page in sorted(result.pages, key=lambda page: -page.median_ms):
             mark = "" if page.is_at_goal else "  +" if page.is_within else "  !"
             say(
-                f"{page.name:<30}{page.reader:<15}{page.median_ms:>8,.1f} ms{page.p95_ms:>8,.1f} ms{page.queries:>9}{page.size:>10,}{mark}"
+                f"{page.name:<30}{page.reader:<15}{page.median_ms:>8,.1f} ms{page.p95_ms:>8,.1f} ms{page.cpu_ms:>8,.1f} ms{page.queries:>9}{page.size:>10,}{mark}"
             )
         goal = sum(page.is_at_goal for page in result.pages)
         say(

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
 
-from postroom.cli.benching.counting import MEGABYTE
+from postroom.cli.benching.counting import MEGABYTE, costs_of_group
 from postroom.cli.benching.ground import LOOPBACK, START_PATIENCE, Staff, free_port, prepared_ground
 from postroom.cli.benching.pages import BUDGET, GOAL_MEDIAN_MS, GOAL_P95_MS, MEDIAN_MS, P95_MS, PLACES, Place, Reader
 from postroom.cli.telling import give_up
@@ -31,7 +31,8 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageCost:
-    """What a page cost one reader. ``size`` in bytes."""
+    """What a page cost one reader. ``size`` in bytes; ``cpu_ms`` of a request, web process and embedded database together: on a busy
+    machine the steadier measure."""
 
     name: str
     reader: Reader
@@ -39,6 +40,7 @@ class PageCost:
     median_ms: float
     p95_ms: float
     slowest_ms: float
+    cpu_ms: float
     queries: int
     size: int
 
@@ -73,6 +75,20 @@ class Served:
     staff: Staff
     sessions: Mapping[Reader, str]
     names: Mapping[Reader, Mapping[str, str]]
+
+    def cpu_seconds(self) -> float:
+        """Of the web process and the embedded database, so far."""
+        return sum(one.cpu_seconds for one in self.staff.costs()) + _database_cpu()
+
+
+def _database_cpu() -> float:
+    """0 where the database is another one's."""
+    from django.conf import settings
+
+    if settings.POSTROOM.database_url:
+        return 0.0
+    number = (Path(settings.POSTROOM.data_dir) / "postgres" / "server.lock").read_text(encoding="ascii").strip()
+    return costs_of_group(int(number)).cpu_seconds if number.isdigit() else 0.0
 
 
 def bench_web(n: int, only: str, progress: Progress) -> WebResult:
@@ -186,10 +202,12 @@ def is_there(place: Place, names: Mapping[str, str]) -> bool:
 def _cost_of(house: Served, place: Place, reader: Reader, n: int) -> PageCost:
     path = place.path.format_map(house.names[reader])
     headers = headers_of(house.sessions[reader], is_piece=place.is_piece)
-    times, size = [], 0
+    times, size, cpu_before = [], 0, 0.0
     connection = http.client.HTTPConnection(LOOPBACK, house.port, timeout=ANSWER_PATIENCE)
     try:
         for number in range(n + WARM_UP):
+            if number == WARM_UP:
+                cpu_before = house.cpu_seconds()
             began = time.perf_counter()
             connection.request("GET", path, headers=headers)
             answer = connection.getresponse()
@@ -198,6 +216,7 @@ def _cost_of(house: Served, place: Place, reader: Reader, n: int) -> PageCost:
                 give_up(f"{path} answered {answer.status} to the {reader}.")
             if number >= WARM_UP:
                 times.append(1000 * (time.perf_counter() - began))
+        cpu = house.cpu_seconds() - cpu_before
     finally:
         connection.close()
     times.sort()
@@ -208,6 +227,7 @@ def _cost_of(house: Served, place: Place, reader: Reader, n: int) -> PageCost:
         median_ms=round(statistics.median(times), 1),
         p95_ms=round(times[min(len(times) - 1, int(0.95 * len(times)))], 1),
         slowest_ms=round(times[-1], 1),
+        cpu_ms=round(1000 * cpu / n, 1),
         queries=len(queries_of(path, house.sessions[reader], is_piece=place.is_piece)),
         size=size,
     )
