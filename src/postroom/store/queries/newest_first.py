@@ -21,6 +21,11 @@ from postroom.store.models import Record
 WINDOW = 400  # of the newest rows: words that fill a page out of these are common
 Key = tuple[datetime, int]
 
+_MERGED = """
+SELECT piece.updated_at, piece.id FROM (VALUES {rows}) AS cuts({names}) CROSS JOIN LATERAL ({piece}) AS piece
+ORDER BY piece.updated_at DESC, piece.id DESC LIMIT %s
+"""
+
 
 def newest(asked: QuerySet[Record], columns: Sequence[str], cuts: Sequence[Sequence[object]], most: int) -> list[Key]:
     """Time and number of the newest ``most`` rows of ``asked`` among all pieces. ``cuts``: the values of ``columns`` (as the database

@@ -120,7 +120,7 @@ def kinds() -> tuple[KindFact, ...]:
 
 
 def record_list(visible: QuerySet[Record], wish: RecordWish, company_ids: Sequence[int]) -> Page[RecordRow]:
-    """Records of these companies, last written on first. Four queries."""
+    """Records of these companies, last written on first. Four queries, two more when words are searched."""
     last = Message.objects.filter(record=OuterRef("pk")).exclude(kind=MessageKind.SYSTEM).order_by("-id")
     found = list(
         Record.objects.filter(pk__in=_newest(visible, wish, company_ids))
@@ -147,10 +147,15 @@ def record_list(visible: QuerySet[Record], wish: RecordWish, company_ids: Sequen
     )
 
 
-def _newest(visible: QuerySet[Record], wish: RecordWish, company_ids: Sequence[int]) -> list[int]:
-    """The rows of the page and one more, each piece read along its own part of an index, then merged."""
+def _newest(
+    visible: QuerySet[Record], wish: RecordWish, company_ids: Sequence[int]
+) -> list[int] | QuerySet[Record, Any]:
+    """The rows of the page and one more, each piece read along its own part of an index, then merged; where there is one
+    piece, the question for it."""
     asked, cuts = _asked(visible, wish), _cuts(wish, company_ids)
     question = all_words(wish.search)
+    if question is None and not cuts:
+        return asked.order_by("-updated_at", "-id").values("pk")[: wish.size + 1]
     if question is None:
         found = newest(asked, _CUT_BY, cuts, wish.size + 1)
     else:
