@@ -87,4 +87,3 @@ def _pages() -> dict[str, URLPattern]:
 
 def _somewhere(name: str) -> str:
     return reverse(name, args=["1" for _ in _pages()[name].pattern.converters])
-

@@ -128,7 +128,7 @@ def _begun(ports: Ports, wish: SeedWish) -> tuple[SettingChange, Plan]:
     if open_one is not None:
         known = open_one.after
         if known["wish"] != wish.as_json():
-            said = " ".join(f"--{name} {value}" for name, value in known["wish"].items())
+            said = " ".join(f"--{name} {known['wish'][name]}" for name in wish.as_json())
             raise NotSeeded(f"A seeding was interrupted here. End it first: postroom seed {said}")
         return open_one, make_plan(wish, datetime.fromisoformat(known["began_at"]))
     now = ports.clock.now()
