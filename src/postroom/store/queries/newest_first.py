@@ -35,7 +35,8 @@ def newest(asked: QuerySet[Record], columns: Sequence[str], cuts: Sequence[Seque
     names = {column: f"cut{place}" for place, column in enumerate(columns)}
     piece = asked.filter(**{column: RawSQL(f"cuts.{name}", []) for column, name in names.items()})  # noqa: S611 (our own names)
     piece_sql, piece_values = _compiled(piece.order_by("-updated_at", "-id").values_list("updated_at", "id")[:most])
-    rows = ", ".join("(" + ", ".join(_typed(columns)) + ")" for _ in cuts)
+    row = f"({', '.join(_typed(columns))})"
+    rows = ", ".join(row for _ in cuts)
     statement = _MERGED.format(rows=rows, names=", ".join(names.values()), piece=piece_sql)
     with connection.cursor() as cursor:
         cursor.execute(statement, [*(value for cut in cuts for value in cut), *piece_values, most])
