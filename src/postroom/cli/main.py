@@ -34,6 +34,7 @@ from postroom.cli import (
     running,
     schedule,
     secrets,
+    seed,
     servers,
     status,
     suppression,
@@ -95,7 +96,7 @@ class _Debugging:
 
 _debugging = _Debugging()
 
-for part in (running.app, status.app, mail_commands.app, diagnosis.app, home.app):
+for part in (running.app, status.app, seed.app, mail_commands.app, diagnosis.app, home.app):
     app.add_typer(part)
 for name, group in (
     ("queue", queue.app),

@@ -18,6 +18,7 @@ from django.views.generic import RedirectView
 from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
+from postroom.flows import access
 from postroom.store.models import Member
 
 
@@ -83,12 +84,13 @@ class PostroomSite(UnfoldAdminSite):  # type: ignore[misc]
 
 
 def member_of(request: HttpRequest) -> Member | None:
-    """The member who asks, with contact and company; None for strangers. One query, remembered on the request."""
+    """The member who asks, with contact and companies; None for strangers. One query, remembered on the request."""
     if not hasattr(request, "member"):
         user = request.user
         found = None
         if not isinstance(user, AnonymousUser) and user.is_active:
-            found = Member.objects.select_related("contact", "company", "user").filter(user_id=user.pk).first()
+            members = access.with_companies(Member.objects.select_related("contact", "company", "user"))
+            found = members.filter(user_id=user.pk).first()
         request.member = found  # type: ignore[attr-defined]
     member: Member | None = request.member  # type: ignore[attr-defined]
     return member

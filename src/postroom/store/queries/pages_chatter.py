@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Subquery, When
 
 from postroom.core.mime.particulars import Particulars, read_particulars
 from postroom.core.terms.reasons import Reason, reasons_from_json
@@ -183,6 +183,7 @@ def _facts(rows: QuerySet[Message], size: int) -> Page[MessageFact]:
             colleague=F("author__member__id"),
             addressed=F("body__addressed"),
             changes=F("body__changes"),
+            said=Case(When(kind=MessageKind.SYSTEM, then=F("body__text"))),
             particulars=F("body__particulars"),
             door=F("inbound__door"),
             verdict=F("inbound__verdict"),
@@ -190,14 +191,11 @@ def _facts(rows: QuerySet[Message], size: int) -> Page[MessageFact]:
     )
     files = _attachments([row["id"] for row in found if row["attachment_count"]])
     icons = _envelopes([row["id"] for row in found])
-    said = _system_texts([row["id"] for row in found if row["kind"] == MessageKind.SYSTEM])
     ours = our_addresses() if any(row["addressed"] for row in found) else OurAddresses()
     return page_of(
         found,
         size,
-        lambda row: _message(
-            row, files[row["id"]], icons.get(row["id"], EnvelopeFact()), said.get(row["id"], ""), ours
-        ),
+        lambda row: _message(row, files[row["id"]], icons.get(row["id"], EnvelopeFact()), row["said"] or "", ours),
         lambda row: str(row["id"]),
     )
 
@@ -243,12 +241,6 @@ def _envelopes(message_ids: list[int]) -> dict[int, EnvelopeFact]:
         row["message_id"]: EnvelopeFact(total=row["total"], failed=row["failed"], waiting=row["waiting"])
         for row in rows
     }
-
-
-def _system_texts(message_ids: list[int]) -> dict[int, str]:
-    if not message_ids:
-        return {}
-    return dict(MessageBody.objects.filter(pk__in=message_ids).values_list("pk", "text"))
 
 
 def _message(

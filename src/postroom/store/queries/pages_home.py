@@ -94,6 +94,7 @@ class Attention:
     failures: tuple[FailureFact, ...]
     failed_messages: int  # of mine
     unknown: int
+    held: int
     soon_forgotten: int  # held mails that Auto-Vacuum takes within a week
     inbox: tuple[InboxFact, ...]
     stuck: int
@@ -186,11 +187,12 @@ def attention(
 ) -> Attention:
     """Everything for the first page; None where the reader may not look."""
     failures, failed_messages = my_failures(contact_id, records)
-    stuck, unknown, soon_forgotten = _for_people(inbound, deliveries, now)
+    held, stuck, unknown, soon_forgotten = _for_people(inbound, deliveries, now)
     return Attention(
         failures=failures,
         failed_messages=failed_messages,
         unknown=unknown,
+        held=held,
         soon_forgotten=soon_forgotten,
         inbox=my_inbox(contact_id, records),
         stuck=stuck,
@@ -233,20 +235,21 @@ def _full(servers: QuerySet[OutgoingServer] | None, now: datetime) -> tuple[Trou
 
 def _for_people(
     inbound: QuerySet[InboundMessage] | None, deliveries: QuerySet[Delivery] | None, now: datetime
-) -> tuple[int, int, int]:
-    """How many mails could not be routed, of how many nobody knows whether they arrived, and how many are held not much longer; each at
+) -> tuple[int, int, int, int]:
+    """How many mails are held, how many could not be routed, of how many nobody knows whether they arrived, and how many are held not much longer; each at
     most ``MANY + 1``. One query."""
     pieces: list[QuerySet[Any, Any]] = []
     if inbound is not None:
+        pieces.append(_first(inbound.filter(state=InboundState.HELD), "held"))
         pieces.append(_first(inbound.filter(state=InboundState.FAILED), "stuck"))
         pieces.append(_first(_soon_forgotten(inbound, now), "forgotten"))
     if deliveries is not None:
         unknown = deliveries.filter(state=DeliveryState.UNKNOWN, state__in=SHOWN_APART)
         pieces.append(_first(unknown, "unknown"))
     if not pieces:
-        return 0, 0, 0
+        return 0, 0, 0, 0
     found = [what for what, _ in pieces[0].union(*pieces[1:], all=True)]
-    return found.count("stuck"), found.count("unknown"), found.count("forgotten")
+    return found.count("held"), found.count("stuck"), found.count("unknown"), found.count("forgotten")
 
 
 _HELD_SINCE = """%s::timestamptz - make_interval(days => greatest(0, coalesce(

@@ -16,6 +16,7 @@ from django.utils.html import strip_tags
 from postroom.core.terms.states import MessageKind
 from postroom.store.models import Contact, Follower, Member, Message, MessageBody, Notification, Record, RecordKind
 from postroom.store.models.words import Words, all_words
+from postroom.store.queries.newest_first import newest, newest_with_words
 from postroom.store.queries.pages import PAGE_ROWS, Page, cursor_of, older, page_of
 from postroom.store.queries.pages_chatter import FAILED
 
@@ -119,12 +120,12 @@ def kinds() -> tuple[KindFact, ...]:
 
 
 def record_list(visible: QuerySet[Record], wish: RecordWish, company_ids: Sequence[int]) -> Page[RecordRow]:
-    """Records of these companies, last written on first. Four queries."""
-    newest = Message.objects.filter(record=OuterRef("pk")).exclude(kind=MessageKind.SYSTEM).order_by("-id")
+    """Records of these companies, last written on first. Four queries, two more when words are searched."""
+    last = Message.objects.filter(record=OuterRef("pk")).exclude(kind=MessageKind.SYSTEM).order_by("-id")
     found = list(
         Record.objects.filter(pk__in=_newest(visible, wish, company_ids))
         .order_by("-updated_at", "-id")
-        .annotate(last=Subquery(newest.values("id")[:1]))
+        .annotate(last=Subquery(last.values("id")[:1]))
         .values(
             "id",
             "kind_id",
@@ -146,21 +147,33 @@ def record_list(visible: QuerySet[Record], wish: RecordWish, company_ids: Sequen
     )
 
 
-def _newest(visible: QuerySet[Record], wish: RecordWish, company_ids: Sequence[int]) -> list[int]:
-    """The rows of the page and one more. Each company and kind is read along its own piece of the index, then merged:
-    an index can be walked in the order of time only within one of them."""
-    asked = _asked(visible, wish)
-    pieces = [asked]
-    if not wish.responsible and wish.contact is None and wish.failed_author is None:  # those have an index of their own
-        kinds = [wish.kind] if wish.kind else list(RecordKind.objects.order_by().values_list("key", flat=True))
-        cuts = list(product(company_ids, kinds))
-        if 0 < len(cuts) <= MOST_CUTS:
-            pieces = [asked.filter(company_id=company_id, kind_id=kind) for company_id, kind in cuts]
-    first, *others = [
-        piece.order_by("-updated_at", "-id").values_list("updated_at", "id")[: wish.size + 1] for piece in pieces
-    ]
-    merged = first.union(*others, all=True).order_by("-updated_at", "-id")[: wish.size + 1] if others else first
-    return [pk for _, pk in merged]
+def _newest(
+    visible: QuerySet[Record], wish: RecordWish, company_ids: Sequence[int]
+) -> list[int] | QuerySet[Record, Any]:
+    """The rows of the page and one more, each piece read along its own part of an index, then merged; where there is one
+    piece, the question for it."""
+    asked, cuts = _asked(visible, wish), _cuts(wish, company_ids)
+    question = all_words(wish.search)
+    if question is None and not cuts:
+        return asked.order_by("-updated_at", "-id").values("pk")[: wish.size + 1]
+    if question is None:
+        found = newest(asked, _CUT_BY, cuts, wish.size + 1)
+    else:
+        with_words = visible.alias(words=Words("title", "contact_name", "contact_address")).filter(words=question)
+        found = newest_with_words(asked, with_words, _CUT_BY, cuts, wish.size + 1)
+    return [pk for _, pk in found]
+
+
+_CUT_BY = ("company_id", "kind_id")
+
+
+def _cuts(wish: RecordWish, company_ids: Sequence[int]) -> list[tuple[int, str]]:
+    """Each company and kind is a piece of its own; none where another index has the order."""
+    if wish.responsible or wish.contact is not None or wish.failed_author is not None:
+        return []
+    kinds = [wish.kind] if wish.kind else list(RecordKind.objects.order_by().values_list("key", flat=True))
+    cuts = list(product(company_ids, kinds))
+    return cuts if len(cuts) <= MOST_CUTS else []
 
 
 def _asked(visible: QuerySet[Record], wish: RecordWish) -> QuerySet[Record]:
@@ -176,8 +189,6 @@ def _asked(visible: QuerySet[Record], wish: RecordWish) -> QuerySet[Record]:
     if wish.failed_author is not None:
         failures = Notification.objects.filter(author_id=wish.failed_author, state__in=FAILED)
         rows = rows.filter(pk__in=failures.values("message__record_id"))
-    if (question := all_words(wish.search)) is not None:
-        rows = rows.alias(words=Words("title", "contact_name", "contact_address")).filter(words=question)
     return rows
 
 

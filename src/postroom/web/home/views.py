@@ -17,7 +17,7 @@ from postroom.store.queries.pages_home import Attention, attention
 from postroom.store.queries.pages_records import RecordWish, record_list
 from postroom.store.queries.pages_scheduled import unposted
 from postroom.web.members import MemberRequest, for_members
-from postroom.web.navigation import held_of, kinds_of
+from postroom.web.navigation import kinds_of
 from postroom.web.shell import fragment, go, page
 from postroom.wiring import ports
 
@@ -78,12 +78,12 @@ def _attention(request: MemberRequest) -> dict[str, object]:
         now=now,
     )
     oldest = found.oldest_waiting
-    held = held_of(request, member) if access.may(member, "inbound") else 0
+    request.held = found.held  # type: ignore[attr-defined]  # the sidebar shows it too
     return {
         "attention": found,
         "late": oldest if oldest is not None and (now - oldest).total_seconds() > LATE_AFTER else None,
         "unposted": unposted(ScheduledMessage.objects.filter(author=member)),
-        "held": held,
+        "held": found.held,
         "may_see_mail": access.may(member, "inbound"),
     }
 
