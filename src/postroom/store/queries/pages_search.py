@@ -1,0 +1,158 @@
+"""Messages by their words, newest first, cut to companies in the question itself.
+
+Laws: see `store.queries.pages`. A common word is in a million messages, and an index of words knows no order: so the
+numbers of messages are searched block by block from the newest down (each message bears the names of its blocks as words), in larger
+blocks while little is found. A page looks at `MOST_STEPS` blocks at most and then says where to go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from django.db.models import F, QuerySet
+from django.db.models.functions import Left
+
+from postroom.core.conversations.words import SHIFTS, Piece, Question, asked_as, excerpt
+from postroom.store.models import Message, MessageBody, MessageIdentifier, Record
+from postroom.store.queries.pages import Page, read_id
+from postroom.store.queries.pages_records import RecordWish, record_ids_of
+
+PAGE_HITS = 30
+MOST_STEPS = 10
+MOST_AT_ONCE = 400  # messages of one block that are looked at closer
+FEW = 16  # hits in a block: fewer, and the next block is a larger one
+READ = 8_000  # signs of a text in which the words are looked for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HitRow:
+    """A record in which a message has the words: the newest such message of this page."""
+
+    message_id: int
+    record_id: int
+    title: str
+    kind: str
+    contact: str
+    contact_address: str
+    author: str
+    message_kind: str
+    stage: str
+    is_done: bool
+    posted_at: datetime
+    said: tuple[Piece, ...]
+
+
+_BLOCK = """
+WITH hits AS MATERIALIZED (
+    SELECT message_id FROM postroom_searchentry WHERE words @@ %(asked)s::tsquery AND message_id < %(before)s AND message_id >= %(start)s
+)
+SELECT message.id, message.record_id FROM hits JOIN postroom_message message ON message.id = hits.message_id
+ WHERE message.company_id = ANY(%(companies)s::bigint[]) AND message.record_id IS NOT NULL
+ ORDER BY message.id DESC LIMIT %(most)s
+"""
+
+
+def search_messages(
+    visible: QuerySet[Record], wish: RecordWish, question: Question, company_ids: Sequence[int], after: str = ""
+) -> Page[HitRow]:
+    """Records of these companies with a message that has all the words, as far as ``wish`` lets them in. A query a block, two for
+    each block with hits, two for what is shown."""
+    before = read_id(after) or _end()
+    if question.is_empty or not company_ids or not before:
+        return Page(rows=())
+    found: dict[int, int] = {}  # record -> message
+    level, last = 0, before
+    for _ in range(MOST_STEPS):
+        if before <= 0:
+            break
+        block = (before - 1) >> SHIFTS[level]
+        start = block << SHIFTS[level]
+        asked = asked_as(question, company_ids, level, block)
+        hits = _hits(asked, company_ids, before, start)
+        let_in = record_ids_of(visible, wish, {record for _, record in hits}) if hits else frozenset()
+        for message, record in hits:
+            if record in let_in and record not in found:
+                if len(found) == PAGE_HITS:
+                    return Page(rows=_rows(found, question), next=str(last))
+                found[record] = message
+            last = message
+        before = hits[-1][0] if len(hits) == MOST_AT_ONCE else start
+        level = min(level + (len(hits) < FEW), len(SHIFTS) - 1)
+    return Page(rows=_rows(found, question), next=str(before) if before > 0 else "")
+
+
+def _end() -> int:
+    """One more than the newest message's number; 0 without any."""
+    newest = Message.objects.order_by("-pk").values_list("pk", flat=True).first()
+    return (newest or -1) + 1
+
+
+def _hits(asked: str, company_ids: Sequence[int], before: int, start: int) -> list[tuple[int, int]]:
+    with connection.cursor() as cursor:
+        values = {
+            "asked": asked,
+            "companies": list(company_ids),
+            "before": before,
+            "start": start,
+            "most": MOST_AT_ONCE,
+        }
+        cursor.execute(_BLOCK, values)
+        return cursor.fetchall()
+
+
+def _rows(found: Mapping[int, int], question: Question) -> tuple[HitRow, ...]:
+    """Newest first."""
+    rows = (
+        MessageBody.objects.filter(message_id__in=found.values())
+        .order_by("-message_id")
+        .values(
+            "message_id",
+            record=F("message__record_id"),
+            title=F("message__record__title"),
+            kind=F("message__record__kind_id"),
+            contact=F("message__record__contact_name"),
+            contact_known=F("message__record__contact__name"),
+            contact_address=F("message__record__contact_address"),
+            stage=F("message__record__stage"),
+            is_done=F("message__record__is_done"),
+            author=F("message__author_name"),
+            message_kind=F("message__kind"),
+            posted_at=F("message__posted_at"),
+            said=Left("text", READ),
+        )
+    )
+    return tuple(_row(row, question) for row in rows)
+
+
+def _row(row: Mapping[str, Any], question: Question) -> HitRow:
+    return HitRow(
+        message_id=row["message_id"],
+        record_id=row["record"],
+        title=row["title"],
+        kind=row["kind"],
+        contact=row["contact_known"] or row["contact"],
+        contact_address=row["contact_address"],
+        author=row["author"],
+        message_kind=row["message_kind"],
+        stage=row["stage"],
+        is_done=row["is_done"],
+        posted_at=row["posted_at"],
+        said=excerpt(row["said"], question),
+    )
+
+
+def exactly(visible: QuerySet[Record], typed: str) -> tuple[int, ...]:
+    """The visible records that a number (``#1042``, ``1042``) or a Message-ID names. At most one query each."""
+    text = typed.strip()
+    number = read_id(text.removeprefix("#"))
+    if number is not None:
+        return tuple(visible.filter(pk=number).values_list("pk", flat=True))
+    if "@" not in text or " " in text or len(text) > 998:
+        return ()
+    name = f"<{text.strip('<>')}>"
+    messages = MessageIdentifier.objects.filter(identifier=name).values("message__record_id")[:10]
+    return tuple(visible.filter(pk__in=messages).order_by("-pk").values_list("pk", flat=True))
