@@ -3,7 +3,7 @@
 *Done* means: nothing is left to do. A done record leaves the lists of open ones, keeps its stage, and is open again when
 somebody outside writes (`write_messages`), or when a person says so.
 Laws: what is not visible or not allowed stays as it is and is counted, never touched. Nobody files away what he has not
-seen: a record on which something was written after ``seen`` stays open. Undo gives back only what is still as this change left it.
+seen: a record on which something was written later than his page showed (``seen``) stays open. Undo gives back only what is still as this change left it.
 """
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ def change_records(
     what: What | str,
     value: Value,
     by: Member,
-    seen: datetime | None = None,
+    seen: Mapping[int, datetime] | None = None,
 ) -> Changed:
-    """Change the first `MOST` of these, as far as they are visible. Raises `NotAllowed`; Member.DoesNotExist for a responsible
-    who is not there."""
+    """Change the first `MOST` of these, as far as they are visible. ``seen``: up to when each was read. Raises `NotAllowed`."""
     what = What(what)
     require(by, "view" if what is What.FOLLOW else "write")
     rows = _locked(by, record_ids)
-    fresh = [row for row in rows if what is What.DONE and value is True and seen is not None and row.updated_at > seen]
+    filed = what is What.DONE and value is True
+    fresh = [row for row in rows if filed and seen and row.pk in seen and row.updated_at > seen[row.pk]]
     rows = [row for row in rows if row not in fresh]
     known = _values(rows, what, by)
     wanted = [row for row in rows if known[row.pk] != value and _fits(row, what, value, by)]

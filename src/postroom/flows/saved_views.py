@@ -15,7 +15,7 @@ from postroom.flows.access import NotAllowed, company_ids, may, require
 from postroom.flows.ports import Ports
 from postroom.store.models import Member, RecordKind, SavedView
 
-ASKED = ("q", "who", "stage", "state", "person")  # what a view keeps of an address
+ASKED = ("q", "who", "stage", "state", "contact")  # what a view keeps of an address
 MOST_VIEWS = 50
 
 

@@ -14,7 +14,7 @@ from django.db.models.functions import Left
 from django.utils.html import strip_tags
 
 from postroom.core.terms.states import MessageKind
-from postroom.store.models import Contact, Follower, Member, Message, MessageBody, Notification, Record, RecordKind
+from postroom.store.models import Alias, Contact, Follower, Member, Message, MessageBody, Notification, Record, RecordKind
 from postroom.store.models.words import Words, all_words
 from postroom.store.queries.pages import PAGE_ROWS, Page, cursor_of, older, page_of
 from postroom.store.queries.pages_chatter import FAILED
@@ -143,6 +143,19 @@ def written_since(
     """The rows of the list on which something was written at ``since`` or later, newest first. Four queries."""
     recent = replace(wish, cursor="", size=most)
     return record_list(visible.filter(updated_at__gte=since), recent, company_ids).rows
+
+
+def how_many(visible: QuerySet[Record], wish: RecordWish, company_ids: Sequence[int], most: int) -> int:
+    """How many fit, at most one more than ``most``. Two queries at most."""
+    return len(_newest(visible, replace(wish, size=most), company_ids))
+
+
+def aliases_of(kind: str, company_ids: Sequence[int], most: int = 5) -> tuple[str, ...]:
+    """The addresses to which somebody may write to make records of this kind (``""``: of any). One query."""
+    rows = Alias.objects.filter(company_id__in=company_ids, forced_record=None, owner_record=None, retired_at=None)
+    if kind:
+        rows = rows.filter(kind_id=kind)
+    return tuple(str(row) for row in rows.select_related("domain").order_by("name", "id")[:most])
 
 
 def record_ids_of(visible: QuerySet[Record], wish: RecordWish, record_ids: Collection[int]) -> frozenset[int]:
