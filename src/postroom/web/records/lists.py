@@ -7,7 +7,7 @@ gone back to. Htmx gets pieces: all that was found, the next page of it, or what
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -181,7 +181,7 @@ def _found(request: MemberRequest, asked: Asked) -> dict[str, Any]:
     rows = _rows(request, asked)
     visible = access.visible_records(request.member)
     named = record_rows(visible, ids) if wish.search and (ids := exactly(visible, wish.search)) else ()
-    hits: Page[HitRow] = _hits(request, asked) if wish.search else Page(rows=())
+    hits: Page[HitRow] = _hits(request, asked, request.GET.get("below", "")) if wish.search else Page(rows=())
     is_filtered = bool(
         wish.search or wish.stage or asked.who or wish.contact is not None or asked.state == "done"
     )
@@ -197,6 +197,9 @@ def _found(request: MemberRequest, asked: Asked) -> dict[str, Any]:
         "is_empty": is_empty,
         "aliases": aliases_of(wish.kind, access.company_ids(request.member)) if is_empty and not is_filtered else (),
         "whose": [(key, word, _link(request, who=key)) for key, word in WHOSE],
+        "waiting_count": how_many(
+            visible, RecordWish(kind=wish.kind, is_done=False, is_unanswered=True), access.company_ids(request.member), MANY
+        ),
         "who": asked.who,
         "state": asked.state,
         "now": ports().clock.now().isoformat(),
@@ -206,8 +209,6 @@ def _found(request: MemberRequest, asked: Asked) -> dict[str, Any]:
 def _around(request: MemberRequest, asked: Asked) -> dict[str, Any]:
     """The bar above the list and the one below it."""
     companies = access.company_ids(request.member)
-    waiting = replace(asked.wish, search="", cursor="", stage="", responsible=None, contact=None, follower=None)
-    waiting = replace(waiting, failed_author=None, is_done=False, is_unanswered=True)
     contact = people([asked.wish.contact], companies) if asked.wish.contact is not None else ()
     views = [
         (view, may_change(request.member, view), _address(view))
@@ -216,7 +217,6 @@ def _around(request: MemberRequest, asked: Asked) -> dict[str, Any]:
     return {
         "states": STATES,
         "contact": contact[0] if contact else None,
-        "waiting_count": how_many(access.visible_records(request.member), waiting, companies, MANY),
         "views": views,
         "here": request.GET.urlencode(),
         "asked_now": {key: request.GET[key] for key in ASKED if request.GET.get(key)},
