@@ -1,7 +1,7 @@
 """Writes down the words of messages, so that they are found again: beside the way of the mail, never on it.
 
-Duty: new messages within a second or two (a resident of the scheduler), old ones newest first in the background (a scheduled
-action), and once an hour whatever slipped through.
+Duty: new messages within a second or two (a resident of the scheduler), old ones newest first while it has nothing
+else to do, and once an hour (a scheduled action) what is left of them and whatever slipped through.
 Laws: who accepts, routes or posts mail pays nothing. What was written down is remembered in one row (`SearchProgress`), so every
 pass goes on where the last one stopped; a message is written down once, whoever else does the same at the time.
 """
@@ -19,6 +19,7 @@ from postroom.core.conversations.words import MOST_TEXT, marks_of, words_of
 from postroom.flows.ports import Ports
 from postroom.store.models import Message, SearchProgress
 
+CHANNEL = "postroom_search"  # nobody has to call: the resident looks once a second
 BATCH = 500
 SETTLES_AFTER = timedelta(minutes=2)  # a transaction that took its numbers has written its messages by then
 MOST_MENDED = 200_000  # messages that the hourly look goes back over
@@ -53,21 +54,32 @@ def index_new(ports: Ports) -> int:
     return len(rows) if len(rows) >= BATCH else 0  # what is left over waits a second, with what comes
 
 
+def index_some(ports: Ports) -> int:
+    """New ones first, and while there are none a batch of old ones; how much was done, 0 when nothing waits."""
+    return index_new(ports) or _some_old(_mark())
+
+
 def index_old(ports: Ports, is_over: Callable[[], bool]) -> str:  # noqa: ARG001 (every flow takes ports)
     """Whatever was there before, from the newest down; then the messages that the resident missed. Goes on where it stopped."""
     written = 0
     mark = _mark()
     while mark.oldest and not is_over():
-        with transaction.atomic():
-            rows = _missing(_OLD, upto=mark.oldest)
-            _write(rows)
-            mark.oldest = rows[-1][0] - 1 if rows else 0
-            SearchProgress.objects.filter(pk=mark.pk).update(oldest=mark.oldest)
-        written += len(rows)
+        written += _some_old(mark)
     mended = 0 if is_over() else _mend(mark.newest)
     if mark.oldest:
         return f"{written} old messages written down for the search; those before message {mark.oldest} come next"
     return f"{written} old messages written down for the search, {mended} that were missed"
+
+
+def _some_old(mark: SearchProgress) -> int:
+    if not mark.oldest:
+        return 0
+    with transaction.atomic():
+        rows = _missing(_OLD, upto=mark.oldest)
+        _write(rows)
+        mark.oldest = rows[-1][0] - 1 if rows else 0
+        SearchProgress.objects.filter(pk=mark.pk).update(oldest=mark.oldest)
+    return len(rows)
 
 
 def search_is_complete() -> bool:

@@ -19,10 +19,10 @@ from django.db.models.functions import Left
 from postroom.core.conversations.words import SHIFTS, Piece, Question, asked_as, excerpt
 from postroom.store.models import Message, MessageBody, MessageIdentifier, Record
 from postroom.store.queries.pages import Page, read_id
-from postroom.store.queries.pages_records import RecordWish, record_ids_of
+from postroom.store.queries.pages_records import RecordWish
 
 PAGE_HITS = 30
-MOST_STEPS = 10
+MOST_STEPS = 5
 MOST_AT_ONCE = 400  # messages of one block that are looked at closer
 FEW = 16  # hits in a block: fewer, and the next block is a larger one
 READ = 8_000  # signs of a text in which the words are looked for
@@ -50,19 +50,21 @@ _BLOCK = """
 WITH hits AS MATERIALIZED (
     SELECT message_id FROM postroom_searchentry WHERE words @@ %(asked)s::tsquery AND message_id < %(before)s AND message_id >= %(start)s
 )
-SELECT message.id, message.record_id FROM hits JOIN postroom_message message ON message.id = hits.message_id
- WHERE message.company_id = ANY(%(companies)s::bigint[]) AND message.record_id IS NOT NULL
+SELECT message.id, message.record_id
+  FROM hits JOIN postroom_message message ON message.id = hits.message_id
+  JOIN postroom_record record ON record.id = message.record_id
+ WHERE message.company_id = ANY(%(companies)s::bigint[]) AND record.company_id = ANY(%(companies)s::bigint[])
+   {narrowed}
  ORDER BY message.id DESC LIMIT %(most)s
 """
 
 
 def search_messages(
-    visible: QuerySet[Record], wish: RecordWish, question: Question, company_ids: Sequence[int], after: str = ""
+    wish: RecordWish, question: Question, company_ids: Sequence[int], after: str = "", most: int = PAGE_HITS
 ) -> Page[HitRow]:
-    """Records of these companies with a message that has all the words, as far as ``wish`` lets them in. A query a block, two for
-    each block with hits, two for what is shown."""
+    """Records of these companies with a message that has all the words, as far as ``wish`` lets them in. A query a block, and two."""
     before = read_id(after) or _end()
-    if question.is_empty or not company_ids or not before:
+    if question.is_empty or not company_ids:
         return Page(rows=())
     found: dict[int, int] = {}  # record -> message
     level, last = 0, before
@@ -71,12 +73,10 @@ def search_messages(
             break
         block = (before - 1) >> SHIFTS[level]
         start = block << SHIFTS[level]
-        asked = asked_as(question, company_ids, level, block)
-        hits = _hits(asked, company_ids, before, start)
-        let_in = record_ids_of(visible, wish, {record for _, record in hits}) if hits else frozenset()
+        hits = _hits(wish, asked_as(question, company_ids, level, block), company_ids, before, start)
         for message, record in hits:
-            if record in let_in and record not in found:
-                if len(found) == PAGE_HITS:
+            if record not in found:
+                if len(found) == most:
                     return Page(rows=_rows(found, question), next=str(last))
                 found[record] = message
             last = message
@@ -91,17 +91,38 @@ def _end() -> int:
     return (newest or -1) + 1
 
 
-def _hits(asked: str, company_ids: Sequence[int], before: int, start: int) -> list[tuple[int, int]]:
+def _hits(
+    wish: RecordWish, asked: str, company_ids: Sequence[int], before: int, start: int
+) -> list[tuple[int, int]]:
+    narrowed, values = _narrowed(wish)
+    values |= {"asked": asked, "companies": list(company_ids), "before": before, "start": start, "most": MOST_AT_ONCE}
     with connection.cursor() as cursor:
-        values = {
-            "asked": asked,
-            "companies": list(company_ids),
-            "before": before,
-            "start": start,
-            "most": MOST_AT_ONCE,
-        }
-        cursor.execute(_BLOCK, values)
+        cursor.execute(_BLOCK.format(narrowed=narrowed), values)
         return cursor.fetchall()
+
+
+_FOLLOWED = "EXISTS (SELECT FROM postroom_follower one WHERE one.record_id = record.id AND one.contact_id = %(follower)s)"
+_FAILED = """EXISTS (SELECT FROM postroom_message said JOIN postroom_notification told ON told.message_id = said.id
+              WHERE said.record_id = record.id AND told.author_id = %(failed_author)s AND told.state IN ('bounce', 'exception'))"""
+
+
+def _narrowed(wish: RecordWish) -> tuple[str, dict[str, Any]]:
+    """What the wish asks of the record beside the words, as conditions and their values."""
+    asked: list[tuple[bool, str, str, Any]] = [
+        (bool(wish.kind), "record.kind_id = %(kind)s", "kind", wish.kind),
+        (bool(wish.stage), "record.stage = %(stage)s", "stage", wish.stage),
+        (wish.responsible == 0, "record.responsible_id IS NULL", "", None),
+        (bool(wish.responsible), "record.responsible_id = %(responsible)s", "responsible", wish.responsible),
+        (wish.contact is not None, "record.contact_id = %(contact)s", "contact", wish.contact),
+        (wish.is_done is not None, "record.is_done = %(is_done)s", "is_done", wish.is_done),
+        (wish.is_unanswered, "record.unanswered_since IS NOT NULL AND NOT record.is_done", "", None),
+        (wish.follower is not None, _FOLLOWED, "follower", wish.follower),
+        (wish.failed_author is not None, _FAILED, "failed_author", wish.failed_author),
+    ]
+    held = [(condition, name, value) for holds, condition, name, value in asked if holds]
+    return "".join(f" AND {condition}" for condition, _name, _value in held), {
+        name: value for _condition, name, value in held if name
+    }
 
 
 def _rows(found: Mapping[int, int], question: Question) -> tuple[HitRow, ...]:

@@ -23,7 +23,7 @@ from postroom.store.models import Member
 from postroom.store.queries.pages import Page, read_id
 from postroom.store.queries.pages_records import record_ids_of, record_rows
 from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
-from postroom.web.records.lists import Asked, asked_of
+from postroom.web.records.lists import Asked, asked_of, place_of
 from postroom.web.shell import back, fragment, go
 from postroom.wiring import ports
 
@@ -141,6 +141,7 @@ def _answer(
         "is_fresh": True,
         "may_act": True,
         "may_write": access.may(request.member, "write"),
+        "place": place_of(asked.wish.kind) if asked is not None else "",
         "kind": asked.kind if asked is not None else None,
         "kind_labels": {one.key: one.label for one in asked.kinds} if asked is not None else {},
     }

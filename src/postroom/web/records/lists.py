@@ -43,6 +43,7 @@ from postroom.web.shell import SeeOther, fragment, page
 from postroom.wiring import ports
 
 MANY = 99
+USUAL = {"state": "open"}  # a bare address means one's own default view
 OVERLAP = timedelta(seconds=5)  # a transaction may end a little after the time that it wrote
 WHOSE = (
     ("", gettext_lazy("All")),
@@ -53,7 +54,7 @@ WHOSE = (
     ("failed", gettext_lazy("My failed messages")),
 )
 STATES = (
-    ("open", gettext_lazy("Open")),
+    ("", gettext_lazy("Open")),
     ("done", gettext_lazy("Done")),
     ("all", gettext_lazy("Open and done")),
 )
@@ -95,7 +96,7 @@ def asked_of(request: MemberRequest, kind: str, query: QueryDict | None = None) 
     who = who if who in dict(WHOSE) else ""
     search = text_of(query, "q", 200)
     state = query.get("state", "")
-    if state not in dict(STATES):
+    if state not in ("open", "done", "all"):
         state = "all" if search or who == "failed" else "open"
     wish = RecordWish(
         kind=kind,
@@ -159,15 +160,14 @@ def _rows(request: MemberRequest, asked: Asked) -> Page[RecordRow]:
 
 
 def _hits(request: MemberRequest, asked: Asked, below: str = "") -> Page[HitRow]:
-    visible, companies = access.visible_records(request.member), access.company_ids(request.member)
-    return search_messages(visible, asked.wish, asked.question, companies, below)
+    return search_messages(asked.wish, asked.question, access.company_ids(request.member), below)
 
 
 def _words(request: MemberRequest, asked: Asked) -> dict[str, Any]:
     """What rows are drawn with."""
     return {
+        "place": place_of(asked.wish.kind),
         "kind": asked.kind,
-        "kinds": asked.kinds,
         "kind_labels": {one.key: one.label for one in asked.kinds},
         "wish": asked.wish,
         "may_act": True,
@@ -196,7 +196,7 @@ def _found(request: MemberRequest, asked: Asked) -> dict[str, Any]:
         "is_filtered": is_filtered,
         "is_empty": is_empty,
         "aliases": aliases_of(wish.kind, access.company_ids(request.member)) if is_empty and not is_filtered else (),
-        "whose": [(key, word, _link(request, who=key)) for key, word in WHOSE],
+        "whose": [(key, word, place_of(wish.kind) + _link(request, who=key)) for key, word in WHOSE],
         "waiting_count": how_many(
             visible, RecordWish(kind=wish.kind, is_done=False, is_unanswered=True), access.company_ids(request.member), MANY
         ),
@@ -229,12 +229,16 @@ def _link(request: MemberRequest, **changes: str) -> str:
     """This list, with some of what is asked changed."""
     query = {key: request.GET[key] for key in ASKED if request.GET.get(key)} | changes
     named = {key: value for key, value in query.items() if value}
-    return f"?{urlencode(named or {'state': 'open'})}"
+    return f"?{urlencode(named or USUAL)}"
 
 
 def _address(view: SavedView) -> str:
-    place = reverse("web:kind", args=[view.kind_id]) if view.kind_id else reverse("web:records")
-    return f"{place}?{urlencode(view.asked or {'state': 'open'})}"
+    return f"{place_of(view.kind_id or '')}?{urlencode(view.asked or USUAL)}"
+
+
+def place_of(kind: str) -> str:
+    """The list of this kind, or of all."""
+    return reverse("web:kind", args=[kind]) if kind else reverse("web:records")
 
 
 def _usual(request: MemberRequest, kind: str) -> str | None:

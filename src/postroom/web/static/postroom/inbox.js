@@ -114,13 +114,21 @@
     return fetch(address, { method: "POST", body, headers: { "HX-Request": "true" }, redirect: "follow" });
   }
 
+  /* On a wide screen list and conversation are as high as the window lets them be. */
+  function fit() {
+    const panes = find(".pr-panes");
+    if (panes) document.documentElement.style.setProperty("--pr-desk-top", `${Math.round(panes.getBoundingClientRect().top + window.scrollY)}px`);
+  }
+  window.addEventListener("resize", fit);
+  document.addEventListener("DOMContentLoaded", fit);
+
   /* ---------- the filter ---------- */
 
   document.addEventListener("htmx:configRequest", (event) => {
     if (event.target.id !== "pr-filter") return;
     const asked = event.detail.parameters;
     for (const name of [...Object.keys(asked)]) if (!asked[name]) delete asked[name];
-    if (!Object.keys(asked).length) asked.state = "open"; /* a bare address means one's usual view */
+    if (!Object.keys(asked).length) asked.state = "open"; /* a bare address means one's own default view */
   });
 
   document.addEventListener("htmx:afterSwap", (event) => {
@@ -163,27 +171,26 @@
     rows.dataset.since = answer.headers.get("X-Postroom-Now");
     const lines = [...fresh.content.querySelectorAll("li.pr-line")];
     if (lines.length) find(".pr-empty", rows)?.closest("li").remove();
-    lines.reverse().forEach((line) => put(line, rows, true));
+    lines.forEach((line) => put(line, rows));
     mark(opened?.number);
   }
 
-  /* A row takes the place of the one it renews, or stands on top; what is chosen, open or held by the keyboard stays so. */
-  function put(line, rows, onTop) {
+  /* A row stands where its time puts it; what is chosen, open or held by the keyboard stays so. */
+  function put(line, rows) {
     const known = document.getElementById(line.id);
     if (known && same(known, line)) return;
     const held = known && known.contains(document.activeElement);
     const box = known && find("input[name=id]", known);
     if (box && box.checked) find("input[name=id]", line).checked = true;
-    if (known && !onTop) known.replaceWith(line);
-    else {
-      if (known) known.remove();
-      rows.prepend(line);
-    }
+    if (known) known.remove();
+    const later = all(":scope > .pr-line", rows).find((one) => written(one) < written(line));
+    rows.insertBefore(line, later || find(":scope > .pr-more", rows));
     if (!known) line.classList.add("is-fresh");
     htmx.process(line);
     if (held) find(".pr-item", line).focus({ preventScroll: true });
   }
 
+  const written = (line) => find("input[name=id]", line).value.split("@")[1];
   const same = (one, other) => find("input[name=id]", one)?.value === find("input[name=id]", other)?.value && one.className.replace(" is-fresh", "") === other.className;
 
   /* ---------- done to many ---------- */
@@ -192,16 +199,15 @@
 
   async function act(form, button) {
     const body = new FormData(form, button);
-    const undoes = form.matches("[data-undo-form]");
     const place = new URL(listAddress, location.href);
     body.set("list", place.search);
     body.set("kind", desk().dataset.kind);
     const answer = await send(form.action, body);
     if (!answer.ok) return location.assign(listAddress);
-    settle(await answer.text(), body.getAll("id").map((text) => text.split("@")[0]), undoes);
+    settle(await answer.text(), body.getAll("id").map((text) => text.split("@")[0]));
   }
 
-  function settle(text, numbers, undoes) {
+  function settle(text, numbers) {
     const said = document.createElement("template");
     said.innerHTML = text;
     const rows = find("#pr-rows");
@@ -210,8 +216,7 @@
     const next = after(gone);
     const wasHeld = current() && gone.includes(recordAt(current().href));
     gone.forEach((number) => document.getElementById(`record-${number}`)?.remove());
-    const lines = [...news.content.querySelectorAll("li.pr-line")];
-    (undoes ? lines.reverse() : lines).forEach((line) => put(line, rows, undoes && !document.getElementById(line.id)));
+    news.content.querySelectorAll("li.pr-line").forEach((line) => put(line, rows));
     chooseNothing();
     all("#pr-chosen details[open]").forEach((pop) => (pop.open = false));
     tell(said.content.querySelector("[data-said]"));
