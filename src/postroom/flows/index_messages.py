@@ -8,6 +8,7 @@ pass goes on where the last one stopped; a message is written down once, whoever
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,7 +27,7 @@ MOST_MENDED = 200_000  # messages that the hourly look goes back over
 
 _MISSING = """
 SELECT message.id, message.company_id, message.posted_at, message.subject, message.author_name, message.author_address,
-       record.title, record.contact_name, record.contact_address, left(body.text, %(most)s), body.addressed,
+       record.title, record.contact_name, record.contact_address, left(body.text, %(most)s), body.addressed::text,
        (SELECT array_agg(file.name) FROM postroom_attachment file WHERE file.message_id = message.id AND message.attachment_count > 0)
   FROM postroom_message message
   LEFT JOIN postroom_messagebody body ON body.message_id = message.id
@@ -128,7 +129,7 @@ def _write(rows: Sequence[tuple[Any, ...]]) -> None:
 
 def _words(row: Sequence[Any]) -> list[str]:
     number, company_id, _at, subject, name, address, title, contact_name, contact_address, text, addressed, files = row
-    people = _people(addressed if isinstance(addressed, Mapping) else {})
+    people = _people(json.loads(addressed or "{}"))
     texts = [subject, title or "", name, contact_name or "", *(files or ()), *(who for who, _ in people), text or ""]
     addresses = [address, contact_address or "", *(spec for _, spec in people)]
     return sorted({*words_of(texts, addresses), *marks_of(number, company_id)})

@@ -80,8 +80,8 @@ def question_of(typed: str) -> Question:
     words = _cut(rest)
     is_open = bool(words) and not rest.endswith(" ") and not addresses
     last = words[-1] if is_open else ""
-    if len(last) < SHORTEST_BEGINNING or _UNSPACED.search(last):
-        last = ""
+    if len(last) != 1 if _UNSPACED.search(last) else len(last) < SHORTEST_BEGINNING:
+        last = ""  # of a script without blanks a single sign begins a pair
     whole = [*addresses, *(words[:-1] if last else words)]
     return Question(words=tuple(dict.fromkeys(whole))[:MOST_ASKED], beginning=last)
 
