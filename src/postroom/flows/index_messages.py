@@ -16,7 +16,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Max
 
-from postroom.core.conversations.words import MOST_TEXT, marks_of, words_of
+from postroom.core.conversations.words import MOST_TEXT, kept_as, marks_of, words_of
 from postroom.flows.ports import Ports
 from postroom.store.models import Message, SearchProgress
 
@@ -41,7 +41,8 @@ _OLD = _MISSING.format(range="message.id <= %(upto)s", order="DESC")
 _BETWEEN = _MISSING.format(range="message.id > %(after)s AND message.id <= %(upto)s", order="")
 _WRITE = """
 INSERT INTO postroom_searchentry (message_id, words)
-SELECT %s, array_to_tsvector(%s::text[]) ON CONFLICT (message_id) DO NOTHING
+SELECT new.id, new.words::tsvector FROM unnest(%s::bigint[], %s::text[]) AS new(id, words)
+ON CONFLICT (message_id) DO NOTHING
 """
 
 
@@ -124,15 +125,15 @@ def _write(rows: Sequence[tuple[Any, ...]]) -> None:
     if not rows:
         return
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.executemany(_WRITE, [(row[0], _words(row)) for row in rows])
+        cursor.execute(_WRITE, [[row[0] for row in rows], [_words(row) for row in rows]])
 
 
-def _words(row: Sequence[Any]) -> list[str]:
+def _words(row: Sequence[Any]) -> str:
     number, company_id, _at, subject, name, address, title, contact_name, contact_address, text, addressed, files = row
     people = _people(json.loads(addressed or "{}"))
     texts = [subject, title or "", name, contact_name or "", *(files or ()), *(who for who, _ in people), text or ""]
     addresses = [address, contact_address or "", *(spec for _, spec in people)]
-    return sorted({*words_of(texts, addresses), *marks_of(number, company_id)})
+    return kept_as([*words_of(texts, addresses), *marks_of(number, company_id)])
 
 
 def _people(addressed: Mapping[str, Any], most: int = 50) -> list[tuple[str, str]]:

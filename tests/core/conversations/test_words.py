@@ -13,7 +13,9 @@ from postroom.core.conversations.words import (
     Piece,
     Question,
     asked_as,
+    block_mark,
     excerpt,
+    kept_as,
     marks_of,
     question_of,
     words_of,
@@ -75,10 +77,14 @@ def test_whatever_is_typed_every_word_of_the_question_is_one_that_is_kept(typed:
 
 
 def test_the_asked_words_are_cut_to_companies_and_to_a_block() -> None:
-    asked = asked_as(Question(words=("order",), beginning="par"), [3, 5], 1, 7)
+    asked = asked_as(Question(words=("order",), beginning="par"), [3, 5], block_mark(1, 7))
     assert asked == "'order' & 'par':* & ('=3' | '=5') & '~1:7'"
     assert marks_of((7 << SHIFTS[1]) + 5, 5)[0] == "=5"
     assert "~1:7" in marks_of((7 << SHIFTS[1]) + 5, 5)
+
+
+def test_words_are_kept_as_they_are_asked_for() -> None:
+    assert kept_as(["order", "carla@customer.example", "=5", "o'b\\"]) == "order 'carla@customer.example' '=5' 'o''b\\\\'"
 
 
 def test_an_excerpt_shows_the_first_hit_with_its_surroundings() -> None:

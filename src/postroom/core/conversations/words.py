@@ -65,11 +65,8 @@ def words_of(texts: Iterable[str], addresses: Iterable[str] = ()) -> list[str]:
             found.update((plain, plain.rpartition("@")[2]))
         found.update(_cut(plain))
     for text in texts:
-        for word in _cut(text[:MOST_TEXT]):
-            found.add(word)
-            if len(found) >= MOST_WORDS:
-                return sorted(found)
-    return sorted(found)
+        found.update(_cut(text[:MOST_TEXT]))
+    return sorted(found)[:MOST_WORDS]
 
 
 def question_of(typed: str) -> Question:
@@ -136,6 +133,8 @@ def _one_line(text: str) -> str:
 
 
 def _cut(text: str) -> list[str]:
+    if text.isascii():  # most are, and need no look at each word
+        return [word[:LONGEST_WORD] for word in _WORD.findall(text.lower().replace("_", " "))]
     found: list[str] = []
     for run in _WORD.findall(text.replace("_", " ")):
         if run.isascii() or not _UNSPACED.search(run):
@@ -162,21 +161,31 @@ def _of_mixed(run: str) -> list[str]:
 
 # ---- how it is written down and asked for (PostgreSQL's tsvector and tsquery, as a set of words)
 
-SHIFTS = (14, 17, 20, 23)  # a message's number, cut off there, names the blocks that it lies in
+SHIFTS = (11, 14, 17, 20, 23)  # a message's number, cut off there, names the blocks that it lies in
 
 
 def marks_of(message_id: int, company_id: int) -> list[str]:
     """Words that no text has: the company, and the blocks of numbers, each eight times the one before."""
-    return [f"={company_id}", *(f"~{level}:{message_id >> shift}" for level, shift in enumerate(SHIFTS))]
+    return [f"={company_id}", *(block_mark(level, message_id >> shift) for level, shift in enumerate(SHIFTS))]
 
 
-def asked_as(question: Question, company_ids: Sequence[int], level: int, block: int) -> str:
-    """The tsquery for messages of these companies in this block. Words have no signs of its language: letters, digits, ``@ . + = -``."""
+def kept_as(words: Iterable[str]) -> str:
+    """The tsvector of these words."""
+    return " ".join(word if word.isalnum() else f"'{_quoted(word)}'" for word in words)
+
+
+def asked_as(question: Question, company_ids: Sequence[int], block: str = "") -> str:
+    """The tsquery for messages of these companies, in this block (`block_mark`) if one is named."""
     terms = [f"'{_quoted(word)}'" for word in question.words]
     if question.beginning:
         terms.append(f"'{_quoted(question.beginning)}':*")
-    companies = " | ".join(f"'={company_id}'" for company_id in company_ids)
-    return " & ".join([*terms, f"({companies})", f"'~{level}:{block}'"])
+    terms.append("(" + " | ".join(f"'={company_id}'" for company_id in company_ids) + ")")
+    return " & ".join([*terms, f"'{block}'"] if block else terms)
+
+
+def block_mark(level: int, block: int) -> str:
+    """The word that messages of this block bear."""
+    return f"~{level}:{block}"
 
 
 def _quoted(word: str) -> str:

@@ -2,7 +2,7 @@
 
 Laws: see `store.queries.pages`. A common word is in a million messages, and an index of words knows no order: so the
 numbers of messages are searched block by block from the newest down (each message bears the names of its blocks as words), in larger
-blocks while little is found. A page looks at `MOST_STEPS` blocks at most and then says where to go on.
+blocks while little is found. An unfinished word is looked for in the newest messages first, one by one. A page looks at `MOST_STEPS` blocks at most and then says where to go on.
 """
 
 from __future__ import annotations
@@ -10,21 +10,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from django.db import connection
 from django.db.models import F, QuerySet
 from django.db.models.functions import Left
 
-from postroom.core.conversations.words import SHIFTS, Piece, Question, asked_as, excerpt
+from postroom.core.conversations.words import SHIFTS, Piece, Question, asked_as, block_mark, excerpt
 from postroom.store.models import Message, MessageBody, MessageIdentifier, Record
 from postroom.store.queries.pages import Page, read_id
 from postroom.store.queries.pages_records import RecordWish
 
 PAGE_HITS = 30
-MOST_STEPS = 5
+MOST_STEPS = 6
 MOST_AT_ONCE = 400  # messages of one block that are looked at closer
 FEW = 16  # hits in a block: fewer, and the next block is a larger one
+WALKED = 1024  # messages that are looked at one by one, before the index is asked for a beginning
+SELDOM = 8  # among them: fewer, and the beginning is a rare one
 READ = 8_000  # signs of a text in which the words are looked for
 
 
@@ -46,10 +49,22 @@ class HitRow:
     said: tuple[Piece, ...]
 
 
-_BLOCK = """
-WITH hits AS MATERIALIZED (
-    SELECT message_id FROM postroom_searchentry WHERE words @@ %(asked)s::tsquery AND message_id < %(before)s AND message_id >= %(start)s
-)
+class _Way(StrEnum):
+    """How a block is searched. The index gathers all messages of a beginning before it cuts them to the block, which is dear for
+    one that is in every other message: those are walked, or found by the other words and looked at."""
+
+    INDEX = "index"
+    WALK = "walk"
+    MIXED = "mixed"
+
+
+_BY_INDEX = "SELECT message_id FROM postroom_searchentry WHERE words @@ %(asked)s::tsquery AND message_id < %(before)s AND message_id >= %(start)s"
+_BY_WALKING = """SELECT message_id FROM block WHERE words @@ %(asked)s::tsquery"""
+_WALKED = "SELECT message_id, words FROM postroom_searchentry WHERE message_id < %(before)s AND message_id >= %(start)s"
+_MIXED = """SELECT message_id, words FROM postroom_searchentry
+     WHERE words @@ %(whole)s::tsquery AND message_id < %(before)s AND message_id >= %(start)s"""
+_HITS = """
+WITH {block} hits AS MATERIALIZED ({hits})
 SELECT message.id, message.record_id
   FROM hits JOIN postroom_message message ON message.id = hits.message_id
   JOIN postroom_record record ON record.id = message.record_id
@@ -57,31 +72,40 @@ SELECT message.id, message.record_id
    {narrowed}
  ORDER BY message.id DESC LIMIT %(most)s
 """
+_IS_SELDOM = """
+SELECT count(*) < %(seldom)s FROM (
+    SELECT FROM (SELECT words FROM postroom_searchentry WHERE message_id < %(before)s AND message_id >= %(start)s OFFSET 0) AS block
+     WHERE words @@ %(beginning)s::tsquery LIMIT %(seldom)s) AS begun
+"""
 
 
 def search_messages(
     wish: RecordWish, question: Question, company_ids: Sequence[int], after: str = "", most: int = PAGE_HITS
 ) -> Page[HitRow]:
-    """Records of these companies with a message that has all the words, as far as ``wish`` lets them in. A query a block, and two."""
+    """Records of these companies with a message that has all the words, as far as ``wish`` lets them in. A query a block, and three."""
     before = read_id(after) or _end()
     if question.is_empty or not company_ids:
         return Page(rows=())
     found: dict[int, int] = {}  # record -> message
+    way = _Way.WALK if question.beginning else _Way.INDEX
     level, last = 0, before
     for _ in range(MOST_STEPS):
         if before <= 0:
             break
         block = (before - 1) >> SHIFTS[level]
-        start = block << SHIFTS[level]
-        hits = _hits(wish, asked_as(question, company_ids, level, block), company_ids, before, start)
+        start = max(0, before - WALKED) if way is _Way.WALK else block << SHIFTS[level]
+        hits = _hits(way, wish, question, company_ids, before, start, block_mark(level, block))
         for message, record in hits:
             if record not in found:
                 if len(found) == most:
                     return Page(rows=_rows(found, question), next=str(last))
                 found[record] = message
             last = message
+        if way is _Way.WALK and len(hits) < SELDOM:
+            way = _Way.INDEX if _is_seldom(question, company_ids, before, start) else _Way.MIXED
+        elif way is not _Way.WALK and len(hits) < FEW:
+            level = min(level + 1, len(SHIFTS) - 1)
         before = hits[-1][0] if len(hits) == MOST_AT_ONCE else start
-        level = min(level + (len(hits) < FEW), len(SHIFTS) - 1)
     return Page(rows=_rows(found, question), next=str(before) if before > 0 else "")
 
 
@@ -91,13 +115,42 @@ def _end() -> int:
     return (newest or -1) + 1
 
 
-def _hits(
-    wish: RecordWish, asked: str, company_ids: Sequence[int], before: int, start: int
-) -> list[tuple[int, int]]:
-    narrowed, values = _narrowed(wish)
-    values |= {"asked": asked, "companies": list(company_ids), "before": before, "start": start, "most": MOST_AT_ONCE}
+def _is_seldom(question: Question, company_ids: Sequence[int], before: int, start: int) -> bool:
+    """Whether few of the messages that were walked have the beginning. Alone it is: few were found."""
+    if not question.words:
+        return True
+    beginning = asked_as(Question(words=(), beginning=question.beginning), company_ids)
+    values = {"beginning": beginning, "before": before, "start": start, "seldom": SELDOM}
     with connection.cursor() as cursor:
-        cursor.execute(_BLOCK.format(narrowed=narrowed), values)
+        cursor.execute(_IS_SELDOM, values)
+        return bool(cursor.fetchone()[0])
+
+
+def _hits(
+    way: _Way,
+    wish: RecordWish,
+    question: Question,
+    company_ids: Sequence[int],
+    before: int,
+    start: int,
+    mark: str,
+) -> list[tuple[int, int]]:
+    """Messages and their records, newest first, at most `MOST_AT_ONCE`."""
+    narrowed, values = _narrowed(wish)
+    whole = Question(words=question.words)
+    values |= {
+        "asked": asked_as(question, company_ids, mark if way is _Way.INDEX else ""),
+        "whole": asked_as(whole, company_ids, mark),
+        "companies": list(company_ids),
+        "before": before,
+        "start": start,
+        "most": MOST_AT_ONCE,
+    }
+    rows = {_Way.INDEX: "", _Way.WALK: _WALKED, _Way.MIXED: _MIXED}[way]
+    block = f"block AS MATERIALIZED ({rows})," if rows else ""
+    statement = _HITS.format(block=block, hits=_BY_WALKING if rows else _BY_INDEX, narrowed=narrowed)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
         return cursor.fetchall()
 
 
