@@ -102,7 +102,7 @@ def test_a_word_of_a_message_brings_its_record_with_the_word_marked(
     index_new(ports())
     page = window.get("/records/?q=depot").content.decode()
     assert "&lt;i&gt;<mark>depot</mark>&lt;/i&gt;" in page
-    assert f'href="/records/{record.pk}/#message-{message.pk}"' in page
+    assert f'href="/records/{record.pk}/?at={message.pk}#message-{message.pk}"' in page
     assert "Theirs" not in page
     assert listed(signed_in(mallory), "/records/", q="depot") == ["Theirs"]
 

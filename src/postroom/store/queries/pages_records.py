@@ -198,28 +198,28 @@ def _found(record_ids: Sequence[int]) -> list[dict[str, Any]]:
 
 def _newest(visible: QuerySet[Record], wish: RecordWish, company_ids: Sequence[int]) -> list[int]:
     """The rows of the page and one more, each piece read along its own part of an index, then merged."""
+    asked, (columns, cuts) = _asked(visible, wish), _cuts(wish, company_ids)
+    pieces = [asked.filter(**dict(zip(columns, cut, strict=True))) for cut in cuts] or [asked]
     first, *others = [
-        piece.order_by("-updated_at", "-id").values_list("updated_at", "id")[: wish.size + 1]
-        for piece in _pieces(_asked(visible, wish), wish, company_ids)
+        piece.order_by("-updated_at", "-id").values_list("updated_at", "id")[: wish.size + 1] for piece in pieces
     ]
     merged = first.union(*others, all=True).order_by("-updated_at", "-id")[: wish.size + 1] if others else first
     return [pk for _, pk in merged]
 
 
-def _pieces(asked: QuerySet[Record], wish: RecordWish, company_ids: Sequence[int]) -> list[QuerySet[Record]]:
-    """An index can be walked in the order of time only within one value of each column before the time."""
+def _cuts(wish: RecordWish, company_ids: Sequence[int]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """The columns before the time in the index that serves this wish, and the values of each piece. None where another index
+    serves it: an index can be walked in the order of time only within one value of each column."""
     if wish.contact is not None or wish.failed_author is not None or wish.follower is not None:
-        return [asked]  # those have an index of their own
+        return (), []
     halves = [False, True] if wish.is_done is None else [wish.is_done]
     if wish.responsible:
-        return [asked.filter(is_done=half) for half in halves]
+        return ("is_done",), [(half,) for half in halves]
     if wish.is_unanswered:
-        return [asked.filter(company_id=company_id) for company_id in company_ids[:MOST_CUTS]] or [asked]
+        return ("company_id",), [(company_id,) for company_id in company_ids[:MOST_CUTS]]
     kinds = [wish.kind] if wish.kind else list(RecordKind.objects.order_by().values_list("key", flat=True))
     cuts = list(product(company_ids, kinds, halves))
-    if not 0 < len(cuts) <= MOST_CUTS:
-        return [asked]
-    return [asked.filter(company_id=company_id, kind_id=kind, is_done=half) for company_id, kind, half in cuts]
+    return ("company_id", "kind_id", "is_done"), cuts if len(cuts) <= MOST_CUTS else []
 
 
 def _asked(visible: QuerySet[Record], wish: RecordWish) -> QuerySet[Record]:

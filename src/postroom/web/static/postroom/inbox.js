@@ -28,7 +28,7 @@
     const asked = (opened = { number });
     let answer;
     try {
-      answer = await fetch(place.pathname, { headers: { "HX-Request": "true" } });
+      answer = await fetch(place.pathname + place.search, { headers: { "HX-Request": "true" } });
     } catch {
       return location.assign(href);
     }
