@@ -37,6 +37,10 @@ EVERYBODY = [
     "/records/?who=mine",
     "/records/?who=unassigned",
     "/records/?who=failed",
+    "/records/?who=waiting",
+    "/records/?who=followed&state=all",
+    "/records/?q=poster&who=followed",
+    "/records/?q=poster&who=failed",
     "/records/ticket/",
     "/records/ticket/?stage=New",
     "/records/ticket/new/",
@@ -259,7 +263,7 @@ def test_empty_pages_teach_instead_of_showing_nothing(company: object, signed_in
     window = signed_in(ada)
     for place, words in {
         "/": "Nothing is assigned to you",
-        "/records/ticket/": "No Tickets yet",
+        "/records/ticket/": "No open Tickets",
         "/records/?q=nothing": "Nothing fits",
         "/queue/": "Everything has left",
         "/inbound/": "No mail came in yet",

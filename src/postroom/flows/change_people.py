@@ -25,6 +25,7 @@ class OwnSettings:
     language: str
     channel: str
     signature: str
+    uses_keys: bool = True
 
 
 @transaction.atomic
@@ -45,7 +46,8 @@ def change_own_settings(ports: Ports, wanted: OwnSettings, *, member: Member) ->
     signature = ports.html.sanitize(wanted.signature) if wanted.signature.strip() else ""
     row = Member.objects.select_for_update(of=("self",)).select_related("contact").get(pk=member.pk)
     row.time_zone, row.channel, row.signature = wanted.time_zone, wanted.channel, signature
-    row.save(update_fields=["time_zone", "channel", "signature"])
+    row.uses_keys = wanted.uses_keys
+    row.save(update_fields=["time_zone", "channel", "signature", "uses_keys"])
     Contact.objects.filter(pk=row.contact_id).update(language=language)
     row.contact.language = language
     return row

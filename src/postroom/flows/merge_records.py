@@ -45,7 +45,7 @@ def merge_records(ports: Ports, *, record_id: int, into_id: int, by: Member) -> 
     _move(old.pk, new.pk)
     now = ports.clock.now()
     Record.objects.filter(merged_into_id=old.pk).update(merged_into_id=new.pk)
-    Record.objects.filter(pk=old.pk).update(merged_into_id=new.pk, updated_at=now)
+    Record.objects.filter(pk=old.pk).update(merged_into_id=new.pk, is_done=True, updated_at=now)
     Record.objects.filter(pk=new.pk).update(updated_at=now)
     _note(ports, old, new, by)
     return new

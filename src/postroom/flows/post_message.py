@@ -13,7 +13,7 @@ from django.db.models import Q
 
 from postroom.core.conversations.audience import AudienceMember, Candidate, decide
 from postroom.core.terms.addresses import normalize
-from postroom.core.terms.states import MessageKind
+from postroom.core.terms.states import MessageKind, Turn
 from postroom.flows.access import require, usable_templates, visible_records
 from postroom.flows.new_files import NewFile as NewFile  # noqa: PLC0414 - known from here, too
 from postroom.flows.new_files import inline_file
@@ -88,6 +88,7 @@ def post_message(
             server_id=template.server_id if template else None,
             signature=ports.html.sanitize(author.signature) if author.signature else "",
             undo_until=_undo_until(ports) if may_be_undone else None,
+            turn=Turn.ANSWERS if kind is MessageKind.COMMENT else None,
         )
         message = Message.objects.get(pk=write_messages(ports, [posting])[0])
         if message.undo_until is not None:

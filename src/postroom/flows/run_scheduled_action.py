@@ -22,6 +22,7 @@ from postroom.flows.access import require
 from postroom.flows.defer_job import defer_job
 from postroom.flows.fetch_mailbox import FETCH_ACTION, fetch_due, summary
 from postroom.flows.forget_old_mail import forget_old_mail
+from postroom.flows.index_messages import index_old
 from postroom.flows.manage_keys import forget_retired_keys
 from postroom.flows.note_health import check_backlog, check_mailboxes
 from postroom.flows.ports import Ports
@@ -140,6 +141,14 @@ _TABLE = (
         interval=timedelta(days=1),
         help="Posts scheduled messages whose date has come, should any have been missed; each is posted at its own date anyway.",
         run=_post_scheduled,
+    ),
+    Action(
+        key="search",
+        name="Search: Words of old messages",
+        interval=timedelta(hours=1),
+        help="Writes down the words of messages that were there before the search was, newest first, and of any that were missed; new "
+        "ones are written down within a second or two.",
+        run=index_old,
     ),
     Action(
         key="auto_vacuum",

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 
 from postroom.core.terms.reasons import Reason, because
-from postroom.core.terms.states import DeliveryState
+from postroom.core.terms.states import DeliveryState, MessageKind
 from postroom.flows.access import require, visible_messages
 from postroom.flows.new_followers import leave_with
 from postroom.flows.ports import Ports
-from postroom.store.models import Delivery, Member, OutgoingMail
+from postroom.store.models import Delivery, Member, Message, OutgoingMail, Record
 
 _NEVER_LEFT = (DeliveryState.QUEUED, DeliveryState.FAILED, DeliveryState.CANCELLED)
 
@@ -63,8 +63,21 @@ def undo_message(ports: Ports, *, message_id: int, author: Member) -> TakenBack 
     OutgoingMail.objects.filter(message=message).delete()
     leave_with(message)
     message.delete()
+    _ask_again(taken.record_id)
     _tell(taken.record_id)
     return taken
+
+
+def _ask_again(record_id: int) -> None:
+    """Where the last word is somebody's outside, he waits for an answer again."""
+    last = (
+        Message.objects.filter(record_id=record_id, kind=MessageKind.COMMENT)
+        .order_by("-pk")
+        .values("posted_at", "inbound_id", "author__member")
+        .first()
+    )
+    if last is not None and last["inbound_id"] is not None and last["author__member"] is None:
+        Record.objects.filter(pk=record_id, unanswered_since=None).update(unanswered_since=last["posted_at"])
 
 
 def _tell(record_id: int) -> None:

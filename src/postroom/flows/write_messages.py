@@ -8,7 +8,7 @@ side (audience, words, reply address) is decided in the core.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -23,7 +23,7 @@ from postroom.core.terms.addresses import Address, normalize, parse_one
 from postroom.core.terms.message_ids import make_message_id, thread_references
 from postroom.core.terms.parameters import Parameters
 from postroom.core.terms.reasons import reasons_as_json
-from postroom.core.terms.states import Channel, Lane, MessageKind, NotificationState
+from postroom.core.terms.states import Channel, Lane, MessageKind, NotificationState, Turn
 from postroom.core.tokens.addresses import TokenPurpose, make_personal_token, make_token
 from postroom.flows.enqueue_mail import DraftRecipient, MailDraft, enqueue_mails
 from postroom.flows.new_files import NewFile, attachment_row
@@ -59,11 +59,18 @@ class RecordFact:
     company_id: int
     title: str
     kind_label: str
+    is_done: bool = False
 
     @classmethod
     def of(cls, record: Record) -> RecordFact:
         """Of a row whose kind is loaded."""
-        return cls(id=record.pk, company_id=record.company_id, title=record.title, kind_label=record.kind.label)
+        return cls(
+            id=record.pk,
+            company_id=record.company_id,
+            title=record.title,
+            kind_label=record.kind.label,
+            is_done=record.is_done,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +91,7 @@ class Posting:
     notifies: bool = True
     signature: str = ""
     undo_until: datetime | None = None
+    turn: Turn | None = None  # None: it neither asks nor answers
     # of a template
     from_address: str = ""
     reply_to_address: str = ""
@@ -122,13 +130,33 @@ def write_messages(ports: Ports, postings: Sequence[Posting], values: Parameters
     _write_bodies(messages, postings)
     _identify(messages, postings, own_ids)
     _attach(ports, messages, postings)
-    if standing:
-        Record.objects.filter(pk__in=standing).update(updated_at=now)
+    _touch(postings, standing, now)
     audiences = _audiences(postings, values)
     notifications = _notify(messages, postings, audiences)
     _send(ports, messages, postings, audiences, notifications, places, own_ids, values)
     _tell_pages({posting.record.id for posting in postings})
     return messages
+
+
+_TOUCH = """
+UPDATE postroom_record AS record
+   SET updated_at = %s, is_done = record.is_done AND new.turn <> 'asks',
+       unanswered_since = CASE new.turn WHEN 'asks' THEN CASE WHEN record.is_done THEN %s ELSE coalesce(record.unanswered_since, %s) END
+                                        WHEN 'answers' THEN NULL ELSE record.unanswered_since END
+  FROM unnest(%s::bigint[], %s::text[]) AS new(id, turn) WHERE record.id = new.id
+"""
+
+
+def _touch(postings: Sequence[Posting], standing: Collection[int], now: datetime) -> None:
+    """Something was written on these records: whose turn it is now. A question brings back what was done."""
+    if not standing:
+        return
+    turns = dict.fromkeys(sorted(standing), "")
+    for posting in postings:
+        if posting.turn is not None and posting.record.id in turns:
+            turns[posting.record.id] = posting.turn.value
+    with connection.cursor() as cursor:
+        cursor.execute(_TOUCH, [now, now, now, list(turns), list(turns.values())])
 
 
 def _with_thread(posting: Posting, roots: Mapping[int, int]) -> Posting:
@@ -415,5 +443,6 @@ def _tell_pages(record_ids: set[int]) -> None:
     """Open pages hear of it with the commit."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_notify('postroom_live', 'record:' || id) FROM unnest(%s::bigint[]) AS id", [sorted(record_ids)]
+            "SELECT pg_notify('postroom_live', word) FROM unnest(%s::text[]) AS word",
+            [["records", *(f"record:{one}" for one in sorted(record_ids))]],
         )

@@ -156,9 +156,11 @@ def _served(path: str) -> Callable[[object], str]:
 STYLES = (
     "postroom/postroom.css",
     "postroom/letterbox.css",
+    "postroom/inbox.css",
 )  # fmt: skip
 SCRIPTS = (
     "postroom/postroom.js",
+    "postroom/inbox.js",
 )  # fmt: skip
 
 UNFOLD: dict[str, Any] = {

@@ -12,7 +12,7 @@ from postroom.web.letterbox import views as letterbox
 from postroom.web.linked import views as linked
 from postroom.web.live import views as live
 from postroom.web.queue import views as queue
-from postroom.web.records import chatter, lists, places, scheduled, undo
+from postroom.web.records import acting, chatter, lists, new, places, saved, scheduled, undo
 from postroom.web.settings import dkim, ingress, limits, mailboxes, mine, secrets, servers, templates
 from postroom.web.settings import views as settings
 from postroom.web.suppression import views as suppression
@@ -29,8 +29,12 @@ urlpatterns = [
     path("suppression/<int:health_id>/", suppression.one, name="address"),
     path("suppression/<int:health_id>/release/", suppression.let_go, name="release"),
     path("records/", lists.records, name="records"),
-    path("people/find/", lists.find, name="find"),
-    path("people/chosen/", lists.chosen, name="chosen"),
+    path("records/act/", acting.act, name="records_act"),
+    path("records/undo/", acting.undo, name="records_undo"),
+    path("records/views/", saved.save, name="view_save"),
+    path("records/views/<int:view_id>/", saved.change, name="view_change"),
+    path("people/find/", new.find, name="find"),
+    path("people/chosen/", new.chosen, name="chosen"),
     path("records/<int:record_id>/", places.record, name="record"),
     path("records/<int:record_id>/change/", places.change, name="change"),
     path("records/<int:record_id>/language/", places.language, name="contact_language"),
@@ -43,7 +47,7 @@ urlpatterns = [
     path("records/<int:record_id>/templates/<int:template_id>/", chatter.filled, name="filled_template"),
     path("records/<int:record_id>/live/", chatter.live, name="record_live"),
     path("records/<slug:kind>/", lists.records, name="kind"),
-    path("records/<slug:kind>/new/", lists.new, name="new"),
+    path("records/<slug:kind>/new/", new.new, name="new"),
     path("message/<int:message_id>/body/", frames.message_body, name="body"),
     path("message/<int:message_id>/recipients/", chatter.recipients, name="recipients"),
     path("message/<int:message_id>/resend/", chatter.resend, name="resend"),

@@ -67,6 +67,13 @@ class MessageKind(StrEnum):
     SYSTEM = "system"  # written by Postroom
 
 
+class Turn(StrEnum):
+    """What a message does to a conversation: somebody outside waits for an answer, or has got one."""
+
+    ASKS = "asks"
+    ANSWERS = "answers"
+
+
 class AliasPolicy(StrEnum):
     """Who may write to an alias."""
 

@@ -51,6 +51,7 @@ from postroom.store.models.outgoing import (
     SendingGate,
 )
 from postroom.store.models.schedule import Installation, ScheduledAction, ScheduledRun
+from postroom.store.models.search import SavedView, SearchEntry, SearchProgress
 from postroom.store.models.suppression import AddressHealth, BounceEvent, Suppression
 from postroom.store.models.tracking import DeliveryEvent, ProviderHook
 
@@ -100,10 +101,13 @@ __all__ = [
     "RefusalNotice",
     "ReportedRecipient",
     "Resolution",
+    "SavedView",
     "ScheduledAction",
     "ScheduledFile",
     "ScheduledMessage",
     "ScheduledRun",
+    "SearchEntry",
+    "SearchProgress",
     "SeenMail",
     "SendingGate",
     "SettingChange",

@@ -64,14 +64,25 @@ class Record(models.Model):
     )
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField(help_text="When something was last written on it.")
+    is_done = models.BooleanField(
+        default=False, db_default=False, help_text="Nothing is left to do: not in the list of what is open."
+    )
+    unanswered_since = models.DateTimeField(
+        null=True, blank=True, help_text="Since then somebody outside waits for an answer."
+    )
 
     class Meta:
         indexes = [
-            models.Index(fields=["company", "kind", "-updated_at", "-id"], name="record_list"),
+            models.Index(fields=["company", "kind", "is_done", "-updated_at", "-id"], name="record_list"),
             models.Index(
-                fields=["responsible", "-updated_at", "-id"],
+                fields=["responsible", "is_done", "-updated_at", "-id"],
                 name="record_mine",
                 condition=Q(responsible__isnull=False),
+            ),
+            models.Index(
+                fields=["company", "-updated_at", "-id"],
+                name="record_unanswered",
+                condition=Q(unanswered_since__isnull=False, is_done=False),
             ),
             models.Index(fields=["contact_address", "created_at"], name="record_address"),
             models.Index(fields=["alias", "created_at"], name="record_alias_recent", condition=Q(alias__isnull=False)),

@@ -27,7 +27,7 @@ LATE_AFTER = 300  # seconds that a due delivery may wait before the first page s
 @for_members("GET")
 def home(request: MemberRequest) -> HttpResponse:
     member = request.member
-    wish = RecordWish(responsible=member.pk, size=6)
+    wish = RecordWish(responsible=member.pk, is_done=False, size=6)
     return page(
         request,
         "postroom/home/home.html",

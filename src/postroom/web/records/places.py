@@ -18,7 +18,7 @@ from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_chatter import thread
 from postroom.store.queries.pages_records import RecordFact, colleagues, followers, record_head
 from postroom.store.queries.pages_scheduled import scheduled_rows
-from postroom.web.members import MemberRequest, for_members, text_of
+from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
 from postroom.web.records.undo import given_back
 from postroom.web.shell import fragment, go, page
 from postroom.wiring import ports
@@ -45,6 +45,8 @@ def record(request: MemberRequest, record_id: int) -> HttpResponse:
         "languages": offered_with(head.contact_language) if head.contact_id else (),
         "follows": any(one.contact_id == request.member.contact_id for one in head.followers),
     }
+    if is_fragment(request):  # into the pane beside the list
+        return fragment(request, "postroom/records/record.html", {**context, "shell": "postroom/records/_pane.html"})
     return page(request, "postroom/records/record.html", head.kind.label_plural, context)
 
 

@@ -46,7 +46,12 @@ class MineForm(forms.Form):
         help_text=gettext_lazy("Stands under what you send by mail. HTML is understood."),
         widget=forms.Textarea({"rows": 4}),
     )
-    wide = ("signature",)
+    uses_keys = forms.BooleanField(
+        label=gettext_lazy("Keyboard shortcuts"),
+        required=False,
+        help_text=gettext_lazy("Single keys do something on pages: j and k move, e is done, ? shows them all."),
+    )
+    wide = ("signature", "uses_keys")
 
     def __init__(self, data: Any, *, member: Member) -> None:
         super().__init__(
@@ -56,6 +61,7 @@ class MineForm(forms.Form):
                 "language": member.contact.language,
                 "channel": member.channel,
                 "signature": member.signature,
+                "uses_keys": member.uses_keys,
             },
         )
         language = self.fields["language"]

@@ -281,10 +281,16 @@
 
   /* ---------- live: one stream a page, its events are triggers for htmx ---------- */
 
+  let stream = null;
+  let heard = "";
+
   function live() {
-    const place = document.querySelector("[data-live]");
-    if (!place || !window.EventSource) return;
-    const stream = new EventSource(place.dataset.live);
+    const address = heardBy([...document.querySelectorAll("[data-live]")].map((place) => place.dataset.live));
+    if (address === heard || !window.EventSource) return;
+    if (stream) stream.close();
+    heard = address;
+    stream = address ? new EventSource(address) : null;
+    if (!stream) return;
     const lamp = (on) => each(document, ".pr-live", (element) => (element.dataset.on = on));
     let due = null;
     const changed = () => {
@@ -297,8 +303,22 @@
     stream.addEventListener("open", () => lamp(true));
     stream.addEventListener("error", () => lamp(false));
     stream.addEventListener("changed", changed);
-    window.addEventListener("pagehide", () => stream.close());
+    stream.addEventListener("listed", () => document.body.dispatchEvent(new Event("postroom:listed")));
   }
+
+  /* A list with a conversation beside it: both are heard of by one stream, as browsers open few. */
+  function heardBy(places) {
+    const list = places.find((place) => place.endsWith("/live/records/"));
+    const record = places.find((place) => place.includes("/live/record/"));
+    return list && record ? record.replace("/live/record/", "/live/records/") : list || places[0] || "";
+  }
+
+  window.addEventListener("pagehide", () => stream && stream.close());
+  window.addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    heard = "";
+    live();
+  });
 
   /* What a page shows and the record has no more was taken back. */
   document.addEventListener("htmx:afterSwap", (event) => {
@@ -454,5 +474,8 @@
     clocks();
     setInterval(clocks, 30e3);
   });
-  document.addEventListener("htmx:load", (event) => wire(event.detail.elt));
+  document.addEventListener("htmx:load", (event) => {
+    wire(event.detail.elt);
+    live();
+  });
 })();
