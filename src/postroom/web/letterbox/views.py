@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from django.http import Http404, HttpResponse
@@ -42,7 +43,7 @@ def letterbox(request: MemberRequest, letter_id: int | None = None) -> HttpRespo
     return _shown(request, opened, {})
 
 
-def _shown(request: MemberRequest, opened: Letter | None, more: dict[str, object]) -> HttpResponse:
+def _shown(request: MemberRequest, opened: Letter | None, more: Mapping[str, object]) -> HttpResponse:
     """The mail program, or the piece of it that was asked for."""
     visible = access.visible_letterbox(request.member)
     person = opened.row.to_address if opened is not None else text_of(request.GET, "to", 320)
