@@ -92,9 +92,7 @@ class PictureFetcher:
     def _secure(self, line: _Line, target: Target) -> None:
         if self._ssl_context is None:
             self._ssl_context = ssl.create_default_context()
-        secured = self._ssl_context.wrap_socket(
-            line.socket, server_hostname=target.host, do_handshake_on_connect=False
-        )
+        secured = self._ssl_context.wrap_socket(line.socket, server_hostname=target.host, do_handshake_on_connect=False)
         line.socket = secured
         secured.do_handshake()
 
