@@ -101,6 +101,8 @@ def test_every_place_is_asked_for_in_some_test_of_pages() -> None:
     known = {_shape(place) for place in [*CHANGING, *test_every_page.EVERYTHING]}
     known |= {
         "/attachment/N/",
+        "/message/N/",  # leads to its record: see test_timeline_pages
+        "/message/N/edit/",  # its author's alone: see test_timeline_pages
         "/message/N/picture/",  # its address is signed: see test_remote_pictures
         "/hooks/N/N",  # for providers' programs: see tests/api/test_hooks.py
         "/ingress/N/N/mime",  # for providers' programs: see tests/api/test_ingress.py

@@ -154,11 +154,10 @@ def follow(
     contact_id: int,
     by: Member,
 ) -> Follower:
-    """A contact of the record's company follows; a colleague hears of notes too. Everybody may follow for himself. Raises `NotAllowed`,
+    """A contact of the record's company follows; a colleague hears of notes too. Raises `NotAllowed`,
     Record or Contact.DoesNotExist."""
     record = visible_records(by).get(pk=record_id)
-    if contact_id != by.contact_id:
-        require(by, "write", record)
+    require(by, "write", record)
     contact = Contact.objects.select_related("member").get(pk=contact_id, is_active=True)
     if contact.company_id not in (None, record.company_id):
         raise Contact.DoesNotExist
