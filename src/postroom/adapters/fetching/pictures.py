@@ -42,8 +42,11 @@ _HEADERS = {
 class PictureFetcher:
     """``resolve`` gives the network addresses of a name; by default DNS is asked, within a few seconds. Safe for threads."""
 
-    def __init__(self, *, resolve: Resolve | None = None, ssl_context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, *, resolve: Resolve | None = None, ssl_context: ssl.SSLContext | None = None, seconds: float = SECONDS
+    ) -> None:
         self._resolve = resolve or look_up
+        self._seconds = seconds
         self._ssl_context = ssl_context
         self._places = threading.BoundedSemaphore(AT_ONCE)
 
@@ -52,7 +55,7 @@ class PictureFetcher:
         if not self._places.acquire(timeout=_PATIENCE_IN_LINE):
             return NoPicture(reason="Too many pictures are being fetched.")
         try:
-            return self._follow(url, read_networks(allowed), time.monotonic() + SECONDS)
+            return self._follow(url, read_networks(allowed), time.monotonic() + self._seconds)
         except NotThere as words:
             return NoPicture(reason=str(words))
         except (OSError, http.client.HTTPException, ValueError):
