@@ -26,7 +26,7 @@ def nobody(host: str) -> Sequence[str]:
 
 
 def at(*addresses: str) -> object:
-    return lambda host: addresses
+    return lambda _: addresses
 
 
 PRIVATE = [

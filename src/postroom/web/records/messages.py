@@ -111,15 +111,19 @@ def remove(request: MemberRequest, message_id: int) -> HttpResponse:
 @for_members("GET")
 def one(request: MemberRequest, message_id: int) -> HttpResponse:
     """The message as the conversation shows it, once more."""
+    return _drawn(request, message_id)
+
+
+def _drawn(request: MemberRequest, message_id: int) -> HttpResponse:
     found = _message(request, message_id)
-    context = {"message": found, "may_post": access.may(request.member, "post"), "alone": True}
+    context = {"message": found, "may_post": access.may(request.member, "post")}
     return fragment(request, "postroom/chatter/_message.html", context)
 
 
 def _whole(request: MemberRequest, message_id: int) -> HttpResponse:
     if request.headers.get("HX-Request") != "true":
         return go(request, _place(_record_of(request, message_id), message_id))
-    return one(request, message_id)  # type: ignore[return-value]
+    return _drawn(request, message_id)
 
 
 def _own_note(request: MemberRequest, message_id: int) -> MessageFact:

@@ -85,7 +85,9 @@ def change(request: MemberRequest, record_id: int) -> HttpResponse:
             wanted[f"{name}_id"] = read_id(request.POST[name])
     if "values" in request.POST:  # the form of the values: their names may be anything, so they are counted
         wanted["values"] = {
-            one.name: text_of(request.POST, f"value-{number}", 3000) for number, one in enumerate(head.fields)
+            one.name: text_of(request.POST, f"value-{number}", 3000)
+            for number, one in enumerate(head.fields)
+            if f"value-{number}" in request.POST
         }
     here = reverse("web:record", args=[record_id])
     try:

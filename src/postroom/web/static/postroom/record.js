@@ -111,10 +111,15 @@
 
   /* ---------- activities: drawn anew when something changed, unless somebody is at work in them ---------- */
 
+  const busy = (list) => list.querySelector("details[open]") || list.contains(document.activeElement);
+
   document.addEventListener("postroom:changed", () => {
     const list = document.getElementById("pr-activities");
-    if (!list || list.querySelector("details[open]") || list.contains(document.activeElement)) return;
-    htmx.ajax("GET", list.dataset.again, { target: "#pr-activities", swap: "outerHTML" });
+    if (list && !busy(list)) htmx.ajax("GET", list.dataset.again, { target: "#pr-activities", swap: "outerHTML" });
+  });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const list = event.detail.target;
+    if (list.id === "pr-activities" && event.detail.requestConfig.verb === "get" && busy(list)) event.detail.shouldSwap = false;
   });
 
   /* ---------- small comforts ---------- */
@@ -155,6 +160,7 @@
       opens.closest("details").open = false;
       const summary = document.getElementById(opens.dataset.open);
       if (summary) {
+        summary.parentElement.classList.add("asked");
         summary.parentElement.open = true;
         summary.focus();
       }
