@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.core.exceptions import ValidationError
 
-from postroom.core.conversations.values import ValueTrouble
+from postroom.core.terms.record_values import ValueTrouble
 from postroom.core.terms.states import ActivityKind, Channel, Role
 from postroom.flows.access import NotAllowed
 from postroom.flows.activities import Plan, cancel_activity, change_activity, finish_activity, plan_activity

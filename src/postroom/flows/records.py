@@ -9,8 +9,8 @@ from django.db import connection, transaction
 from django.db.models import Q
 
 from postroom.core.conversations.changes import Change
-from postroom.core.conversations.values import ValueTrouble, fields_of, read_value, shown
 from postroom.core.terms.addresses import normalize
+from postroom.core.terms.record_values import ValueTrouble, fields_of, read_value, shown
 from postroom.flows.access import require, visible_records
 from postroom.flows.new_followers import stay_following
 from postroom.flows.note_changes import note_changes

@@ -13,7 +13,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Left
 from django.utils.html import strip_tags
 
-from postroom.core.conversations.values import ValueField, fields_of
+from postroom.core.terms.record_values import ValueField, fields_of
 from postroom.core.terms.states import MessageKind
 from postroom.store.models import Contact, Follower, Member, Message, MessageBody, Notification, Record, RecordKind
 from postroom.store.models.words import Words, all_words

@@ -9,8 +9,8 @@ from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from postroom.core.conversations.values import ValueTrouble
 from postroom.core.terms.languages import offered_with
+from postroom.core.terms.record_values import ValueTrouble
 from postroom.flows import access
 from postroom.flows.change_people import change_contact_language
 from postroom.flows.mail_templates import zone_of
