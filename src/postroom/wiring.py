@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +30,7 @@ from postroom.adapters.key_file import DerivedKeys, FixedKeys, KeyFile
 from postroom.adapters.vault import FernetVault
 from postroom.core.terms.configuration import Configuration, read_name_servers
 from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxProtocol, MailboxSession
+from postroom.core.terms.pictures import NoPicture, Picture
 from postroom.core.terms.secret import Secret
 from postroom.core.tokens.addresses import derive_key
 from postroom.flows.ports import Ports, Submit
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
     # named here again for workers, who may not import adapters
     from postroom.adapters.esp.pool import EspPool as EspPool  # noqa: PLC0414
+    from postroom.adapters.fetching.pictures import PictureFetcher
     from postroom.adapters.journal import JournalContents as JournalContents  # noqa: PLC0414
     from postroom.adapters.journal import WireJournalFile as WireJournalFile  # noqa: PLC0414
     from postroom.adapters.mailbox.session import TokenGiver as MailboxTokens
@@ -76,6 +78,7 @@ def make_ports(configuration: Configuration) -> Ports:
         text_records=_text_records,
         providers=ProviderDesk(),
         senders=_Senders(configuration.dns_servers),
+        pictures=_Pictures(),
         mailbox_session=_mailbox_session,
         probe_server=_probe_server,
         tokens=_Tokens(),
@@ -177,6 +180,21 @@ class _Senders:
 
             self._desk = SenderDesk(read_name_servers(self._servers))
         return self._desk
+
+
+class _Pictures:
+    """The socket for pictures from elsewhere; its pipe is made when the first one is shown."""
+
+    def fetch(self, url: str, *, allowed: Sequence[str] = ()) -> Picture | NoPicture:
+        return _picture_fetcher().fetch(url, allowed=allowed)
+
+
+@lru_cache(maxsize=1)
+def _picture_fetcher() -> PictureFetcher:
+    """One for the process: it counts who is on his way."""
+    from postroom.adapters.fetching.pictures import PictureFetcher
+
+    return PictureFetcher()
 
 
 class _Tokens:

@@ -13,6 +13,11 @@ CHANGING = [
     "/read/",
     "/records/1/change/",
     "/records/1/follow/",
+    "/records/1/subtypes/",
+    "/activities/1/",
+    "/message/1/star/",
+    "/message/1/remove/",
+    "/message/1/images/",
     "/records/1/unfollow/",
     "/message/1/resend/",
     "/message/1/ignore/",
@@ -70,6 +75,9 @@ def test_what_changes_something_does_not_listen_to_get(signed_in: SignedIn, ada:
     [
         *CHANGING,
         "/records/1/messages/",
+        "/records/1/activities/",
+        "/records/1/merge/",
+        "/message/1/edit/",
         "/suppression/",
         "/scheduled/1/",
         "/settings/templates/new/",
@@ -93,6 +101,9 @@ def test_every_place_is_asked_for_in_some_test_of_pages() -> None:
     known = {_shape(place) for place in [*CHANGING, *test_every_page.EVERYTHING]}
     known |= {
         "/attachment/N/",
+        "/message/N/",  # leads to its record: see test_timeline_pages
+        "/message/N/edit/",  # its author's alone: see test_timeline_pages
+        "/message/N/picture/",  # its address is signed: see test_remote_pictures
         "/hooks/N/N",  # for providers' programs: see tests/api/test_hooks.py
         "/ingress/N/N/mime",  # for providers' programs: see tests/api/test_ingress.py
         "/files/N/",

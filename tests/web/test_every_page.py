@@ -11,6 +11,7 @@ from postroom.store.models import (
     AddressHealth,
     Alias,
     AliasDomain,
+    Contact,
     Delivery,
     InboundMessage,
     LetterboxMail,
@@ -49,6 +50,15 @@ EVERYBODY = [
     "/records/{record}/messages/",
     "/records/{record}/audience/?kind=comment",
     "/records/{record}/live/?after=0",
+    "/records/{record}/?show=notes",
+    "/records/{record}/?show=starred&at={message}",
+    "/records/{record}/activities/",
+    "/records/{record}/merge/",
+    "/records/{record}/merge/?into={other}",
+    "/records/{record}/print/",
+    "/people/{contact}/",
+    "/message/{message}/again/",
+    "/message/{message}/source/",
     "/records/{record}/scheduled/",
     "/records/{record}/templates/",
     "/records/{record}/templates/{template}/",
@@ -130,6 +140,8 @@ def numbers(db: None) -> dict[str, int]:
     seeding.a_house()
     return {
         "record": Record.objects.get(title__startswith="Poster").pk,
+        "other": Record.objects.get(title__startswith="Where").pk,
+        "contact": Contact.objects.get(name="Carla Conti").pk,
         "message": Message.objects.filter(notifications__state="bounce")[0].pk,
         "delivery": Delivery.objects.get(state="bounced").pk,
         "inbound": InboundMessage.objects.filter(reported_recipients__isnull=False)[0].pk,
@@ -296,4 +308,5 @@ def test_a_reader_is_offered_nothing_to_write_with(numbers: dict[str, int], sign
     page = signed_in(member("bob")).get(f"/records/{numbers['record']}/").content.decode()
     assert "pr-composer" not in page
     assert "pr-retitle" not in page
-    assert "unfollow" not in page
+    assert "follows no more" not in page, "of others"
+    assert page.count("/unfollow/") == 2, "what he follows himself he may leave: by the form and by its htmx"

@@ -15,6 +15,7 @@ from postroom.core.terms.configuration import Configuration
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.ingress import InboundReading
 from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxSession
+from postroom.core.terms.pictures import NoPicture, Picture
 from postroom.core.terms.secret import Secret
 from postroom.core.terms.storage import Room
 from postroom.core.terms.templates import Values
@@ -188,6 +189,15 @@ class Senders(Protocol):
         """One, now. It waits for the network."""
 
 
+class Pictures(Protocol):
+    """Fetches a picture from an address that a stranger wrote. Never raises; it waits for the network, some seconds at most.
+
+    ``allowed``: networks that may be asked although they are not public.
+    """
+
+    def fetch(self, url: str, *, allowed: Sequence[str] = ()) -> Picture | NoPicture: ...
+
+
 class ClientCertificateFacts(Protocol):
     """What a client certificate and its key show. ``key`` is PEM without a passphrase, to be sealed."""
 
@@ -232,6 +242,7 @@ class Ports:
     text_records: TextRecords
     providers: Providers
     senders: Senders
+    pictures: Pictures
     mailbox_session: Callable[[MailboxEndpoint], MailboxSession]
     probe_server: Callable[[ProbeOrder], Probe]
     tokens: TokenSource

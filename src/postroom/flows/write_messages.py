@@ -92,6 +92,10 @@ class Posting:
     signature: str = ""
     undo_until: datetime | None = None
     turn: Turn | None = None  # None: it neither asks nor answers
+    # of the system
+    changes: Sequence[Sequence[str]] = ()
+    is_activity: bool = False
+    for_named: Mapping[str, str] | None = None  # what those who are named read instead, by voice
     # of a template
     from_address: str = ""
     reply_to_address: str = ""
@@ -128,6 +132,7 @@ def write_messages(ports: Ports, postings: Sequence[Posting], values: Parameters
     ]
     messages = _write(postings, own_ids, now)
     _write_bodies(messages, postings)
+    _write_changes(messages, postings)
     _identify(messages, postings, own_ids)
     _attach(ports, messages, postings)
     _touch(postings, standing, now)
@@ -210,6 +215,13 @@ def _write_bodies(messages: Sequence[int], postings: Sequence[Posting]) -> None:
     insert_rows(MessageBody, ("message_id", "html", "quoted_html", "text", "addressed", "particulars"), rows)
 
 
+def _write_changes(messages: Sequence[int], postings: Sequence[Posting]) -> None:
+    """A statement for each of the few that have some: never for what comes in."""
+    for message, posting in zip(messages, postings, strict=True):
+        if posting.changes:
+            MessageBody.objects.filter(pk=message).update(changes=[list(one) for one in posting.changes])
+
+
 def _identify(messages: Sequence[int], postings: Sequence[Posting], own_ids: Sequence[str]) -> None:
     """An incoming message is known by the sender's id and by the one that its relayed copies bear (O-66 done better)."""
     rows = []
@@ -251,6 +263,7 @@ def _audiences(postings: Sequence[Posting], values: Parameters) -> list[Audience
                 author_normal=normalize(posting.author.address),
                 already_addressed=posting.already_addressed,
                 notes_by_mail=notes_by_mail,
+                is_activity=posting.is_activity,
             )
         )
     return found
@@ -324,13 +337,14 @@ def _send(
         to_colleague = _reply_address(ports, message, posting, home, own, is_signed, is_personal=True)
         urgent = sum(member.needs_mail for member in audience.members) <= most_urgent
         letter = _letter(ports, posting, home)
-        for (for_colleague, voice), readers in _groups(audience):
+        for (for_colleague, voice, is_named), readers in _groups(posting, audience):
+            said = _said(letter, posting, voice, is_named=is_named)
             drafts.append(
                 replace(
                     draft,
-                    html=letter_html(letter, for_colleague=for_colleague, voice=voice),
-                    text=letter_text(letter, posting.text, for_colleague=for_colleague, voice=voice)
-                    if posting.text
+                    html=letter_html(said, for_colleague=for_colleague, voice=voice),
+                    text=letter_text(said, posting.text, for_colleague=for_colleague, voice=voice)
+                    if posting.text and said is letter
                     else "",
                     reply_to=parse_one(posting.reply_to_address) or (to_colleague if for_colleague else to),
                     lane=Lane.URGENT if urgent else Lane.NORMAL,
@@ -347,15 +361,23 @@ def _send(
     enqueue_mails(ports, drafts, values)
 
 
-def _groups(audience: Audience) -> Iterable[tuple[tuple[bool, str], list[AudienceMember]]]:
-    """Readers who get the same words: whether they are colleagues, and in which voice; colleagues first (O-20)."""
-    found: dict[tuple[bool, str], list[AudienceMember]] = {}
+def _said(letter: Letter, posting: Posting, voice: str, *, is_named: bool) -> Letter:
+    """The same letter, unless it says something else to those who are named."""
+    own = posting.for_named
+    return replace(letter, body_html=own[voice]) if is_named and own is not None else letter
+
+
+def _groups(posting: Posting, audience: Audience) -> Iterable[tuple[tuple[bool, str, bool], list[AudienceMember]]]:
+    """Readers who get the same words: whether they are colleagues, in which voice, and whether they are named; colleagues first
+    (O-20)."""
+    found: dict[tuple[bool, str, bool], list[AudienceMember]] = {}
     for one in audience.members:
         if _hears_by_mail(one):
             for_colleague = one.candidate.is_colleague
             voice = voice_of(one.candidate.language, for_colleague=for_colleague)
-            found.setdefault((for_colleague, voice), []).append(one)
-    return sorted(found.items(), key=lambda group: (not group[0][0], group[0][1]))
+            is_named = posting.for_named is not None and one.candidate.is_explicit
+            found.setdefault((for_colleague, voice, is_named), []).append(one)
+    return sorted(found.items(), key=lambda group: (not group[0][0], *group[0][1:]))
 
 
 def _hears_by_mail(member: AudienceMember) -> bool:

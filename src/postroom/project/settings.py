@@ -157,10 +157,12 @@ STYLES = (
     "postroom/postroom.css",
     "postroom/letterbox.css",
     "postroom/inbox.css",
+    "postroom/record.css",
 )  # fmt: skip
 SCRIPTS = (
     "postroom/postroom.js",
     "postroom/inbox.js",
+    "postroom/record.js",
 )  # fmt: skip
 
 UNFOLD: dict[str, Any] = {

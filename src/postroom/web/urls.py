@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from postroom.web import frames
+from postroom.web import frames, pictures
 from postroom.web.home import views as home
 from postroom.web.inbound import deciding, loops
 from postroom.web.inbound import views as inbound
@@ -12,7 +12,21 @@ from postroom.web.letterbox import views as letterbox
 from postroom.web.linked import views as linked
 from postroom.web.live import views as live
 from postroom.web.queue import views as queue
-from postroom.web.records import acting, chatter, lists, new, places, saved, scheduled, undo
+from postroom.web.records import (
+    acting,
+    activities,
+    chatter,
+    lists,
+    merging,
+    messages,
+    new,
+    people,
+    places,
+    printing,
+    saved,
+    scheduled,
+    undo,
+)
 from postroom.web.settings import dkim, ingress, limits, mailboxes, mine, secrets, servers, templates
 from postroom.web.settings import views as settings
 from postroom.web.suppression import views as suppression
@@ -38,6 +52,12 @@ urlpatterns = [
     path("records/<int:record_id>/", places.record, name="record"),
     path("records/<int:record_id>/change/", places.change, name="change"),
     path("records/<int:record_id>/language/", places.language, name="contact_language"),
+    path("records/<int:record_id>/activities/", activities.activities, name="activities"),
+    path("records/<int:record_id>/merge/", merging.merge, name="merge"),
+    path("records/<int:record_id>/print/", printing.printed, name="print"),
+    path("records/<int:record_id>/subtypes/", places.subtypes, name="subtypes"),
+    path("activities/<int:activity_id>/", activities.act, name="activity"),
+    path("people/<int:contact_id>/", people.contact, name="contact"),
     path("records/<int:record_id>/follow/", places.add_follower, name="follow"),
     path("records/<int:record_id>/unfollow/", places.remove_follower, name="unfollow"),
     path("records/<int:record_id>/messages/", chatter.messages, name="messages"),
@@ -48,6 +68,14 @@ urlpatterns = [
     path("records/<int:record_id>/live/", chatter.live, name="record_live"),
     path("records/<slug:kind>/", lists.records, name="kind"),
     path("records/<slug:kind>/new/", new.new, name="new"),
+    path("message/<int:message_id>/", messages.permalink, name="message"),
+    path("message/<int:message_id>/again/", messages.one, name="message_again"),
+    path("message/<int:message_id>/source/", messages.source, name="source"),
+    path("message/<int:message_id>/star/", messages.keep, name="star"),
+    path("message/<int:message_id>/edit/", messages.edit, name="edit_note"),
+    path("message/<int:message_id>/remove/", messages.remove, name="remove_note"),
+    path("message/<int:message_id>/images/", pictures.show, name="images"),
+    path("message/<int:message_id>/picture/", pictures.picture, name="picture"),
     path("message/<int:message_id>/body/", frames.message_body, name="body"),
     path("message/<int:message_id>/recipients/", chatter.recipients, name="recipients"),
     path("message/<int:message_id>/resend/", chatter.resend, name="resend"),

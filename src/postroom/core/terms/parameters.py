@@ -344,6 +344,12 @@ _TABLE = (
     ),
     ("retention.log_days", "90", _number, "Days that logs and histories are kept."),
     (
+        "mail.images.private_networks",
+        "",
+        _networks,
+        "Networks of your own from which pictures in mails may be fetched, such as 10.1.2.0/24. Empty: only public addresses are asked.",
+    ),
+    (
         "web.base.url",
         "",
         _text,

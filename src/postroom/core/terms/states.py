@@ -74,6 +74,24 @@ class Turn(StrEnum):
     ANSWERS = "answers"
 
 
+class ActivityKind(StrEnum):
+    """What is to be done."""
+
+    TODO = "todo"
+    CALL = "call"
+    MEETING = "meeting"
+    EMAIL = "email"  # write to somebody
+    DOCUMENT = "document"  # read, sign or file something
+
+
+class ActivityState(StrEnum):
+    """What became of an activity."""
+
+    PLANNED = "planned"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
 class AliasPolicy(StrEnum):
     """Who may write to an alias."""
 

@@ -2,6 +2,7 @@
 bodies and raw mail out of the hot tables, a partial index for every queue, nothing in ``save()``, no signals."""
 
 from postroom.store.models.access import ApiKey, Company, Member, Parameter, SettingChange
+from postroom.store.models.activities import Activity, Star, TrustedPictures
 from postroom.store.models.alarms import Alarm
 from postroom.store.models.contacts import Contact
 from postroom.store.models.conversations import (
@@ -56,6 +57,7 @@ from postroom.store.models.suppression import AddressHealth, BounceEvent, Suppre
 from postroom.store.models.tracking import DeliveryEvent, ProviderHook
 
 __all__ = [
+    "Activity",
     "AddressHealth",
     "Alarm",
     "Alias",
@@ -111,6 +113,8 @@ __all__ = [
     "SeenMail",
     "SendingGate",
     "SettingChange",
+    "Star",
     "Suppression",
     "TakenMail",
+    "TrustedPictures",
 ]

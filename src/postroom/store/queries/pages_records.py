@@ -9,10 +9,11 @@ from html import unescape
 from itertools import product
 from typing import Any
 
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Left
 from django.utils.html import strip_tags
 
+from postroom.core.terms.record_values import ValueField, fields_of
 from postroom.core.terms.states import MessageKind
 from postroom.store.models import (
     Alias,
@@ -93,6 +94,8 @@ class FollowerFact:
     is_colleague: bool
     comments: bool
     notes: bool
+    changes: bool = False
+    activities: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +115,7 @@ class RecordFact:
     responsible_id: int | None
     responsible: str
     values: Mapping[str, Any]
+    fields: tuple[ValueField, ...]
     alias: str
     created_at: datetime
     updated_at: datetime
@@ -327,6 +331,7 @@ def record_head(visible: QuerySet[Record], record_id: int) -> RecordFact | None:
         responsible_id=found.responsible_id,
         responsible=found.responsible.contact.name if found.responsible else "",
         values=found.values,
+        fields=fields_of(found.kind.value_names, found.kind.value_types, found.values),
         alias=str(found.alias) if found.alias else "",
         created_at=found.created_at,
         updated_at=found.updated_at,
@@ -346,6 +351,8 @@ def followers(record_id: int, most: int = 200) -> tuple[FollowerFact, ...]:
             "contact_id",
             "comments",
             "notes",
+            "changes",
+            "activities",
             name=F("contact__name"),
             address=F("contact__address"),
             member=F("contact__member__id"),
@@ -359,6 +366,8 @@ def followers(record_id: int, most: int = 200) -> tuple[FollowerFact, ...]:
             is_colleague=row["member"] is not None,
             comments=row["comments"],
             notes=row["notes"],
+            changes=row["changes"],
+            activities=row["activities"],
         )
         for row in rows
     )
@@ -391,10 +400,15 @@ def people(contact_ids: list[int], company_ids: list[int]) -> tuple[PersonFact, 
     return tuple(_person(row) for row in rows)
 
 
+_listed = Member.companies.through.objects.filter(member_id=OuterRef("pk"))
+
+
 def colleagues(company_ids: list[int], most: int = 200) -> tuple[PersonFact, ...]:
-    """The members of these companies, by name; ``id`` is the member's."""
+    """Who works for these companies, by name; ``id`` is the member's."""
     rows = (
-        Member.objects.filter(company_id__in=company_ids, user__is_active=True)
+        Member.objects.filter(
+            Q(company_id__in=company_ids) | Exists(_listed.filter(company_id__in=company_ids)), user__is_active=True
+        )
         .order_by("contact__name", "id")
         .values("id", name=F("contact__name"), address=F("contact__address"))[:most]
     )

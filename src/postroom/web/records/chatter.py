@@ -31,7 +31,7 @@ from postroom.store.queries.pages_chatter import (
 from postroom.store.queries.pages_records import followers
 from postroom.store.queries.pages_scheduled import template_choices
 from postroom.web.members import MemberRequest, for_members, text_of
-from postroom.web.records.places import head_of
+from postroom.web.records.places import head_of, shown_of
 from postroom.web.records.scheduled import html_of, moment_of, schedule
 from postroom.web.records.uploads import files_of, trouble_with
 from postroom.web.shell import fragment, go
@@ -46,8 +46,14 @@ def messages(request: MemberRequest, record_id: int) -> HttpResponse:
     head_of(request, record_id)
     if request.method == "POST":
         return _post(request, record_id)
-    rows = thread(record_id, before=text_of(request.GET, "before", 20))
-    context = {"messages_page": rows, "record_id": record_id, "may_post": access.may(request.member, "post")}
+    show = shown_of(request)
+    rows = thread(record_id, before=text_of(request.GET, "before", 20), show=show, reader=request.member.pk)
+    context = {
+        "messages_page": rows,
+        "record_id": record_id,
+        "show": show,
+        "may_post": access.may(request.member, "post"),
+    }
     return fragment(request, "postroom/chatter/_thread.html", context)
 
 
@@ -176,9 +182,13 @@ def live(request: MemberRequest, record_id: int) -> HttpResponse:
     """What has changed since the page was drawn: messages newer than ``after``, envelopes down to ``from``, followers."""
     head_of(request, record_id)
     after, start = read_id(request.GET.get("after", "")) or 0, read_id(request.GET.get("from", "")) or 0
-    arrived = newer(record_id, after=after)
+    show = shown_of(request)
+    is_past = request.GET.get("past") == "1"
+    arrived = () if is_past else newer(record_id, after=after, show=show, reader=request.member.pk)
     context = {
         "record_id": record_id,
+        "show": show,
+        "is_past": is_past,
         "after": after,
         "arrived": arrived,
         "newest": arrived[0].id if arrived else after,
