@@ -18,6 +18,7 @@ catalogue(
     {
         "audience.follows": "{name} follows this record.",
         "audience.explicit": "{name} was added to this message.",
+        "audience.mentioned": "{name} is mentioned in it.",
         "audience.answered": "{name} wrote the note that is answered.",
         "audience.inbox": "Reads notifications in the inbox, by own choice.",
         "audience.mail": "Gets them by mail.",
@@ -48,6 +49,7 @@ class Candidate:
     follows_notes: bool = False
     follows_changes: bool = False
     is_explicit: bool = False
+    is_mentioned: bool = False
     is_answered: bool = False  # wrote the note that this note answers
 
 
@@ -115,7 +117,7 @@ def _reason_against(kind: MessageKind, one: Candidate, author_id: int | None, au
         return because("audience.inactive")
     if kind is MessageKind.NOTE and not one.is_colleague:
         return because("audience.outside", name=one.name)
-    if not (one.is_explicit or one.is_answered or _follows(kind, one)):
+    if not (one.is_explicit or one.is_mentioned or one.is_answered or _follows(kind, one)):
         return because("audience.not_this_kind")
     return None
 
@@ -131,8 +133,7 @@ def _follows(kind: MessageKind, one: Candidate) -> bool:
 
 
 def _member(one: Candidate, already_addressed: frozenset[str], *, is_kept_in: bool) -> AudienceMember:
-    code = "audience.explicit" if one.is_explicit else "audience.answered" if one.is_answered else "audience.follows"
-    why = because(code, name=one.name)
+    why = because(_why_told(one), name=one.name)
     if one.channel is Channel.INBOX and one.is_colleague:
         return AudienceMember(
             candidate=one, channel=Channel.INBOX, needs_mail=False, reasons=(why, because("audience.inbox"))
@@ -150,3 +151,12 @@ def _member(one: Candidate, already_addressed: frozenset[str], *, is_kept_in: bo
             candidate=one, channel=Channel.MAIL, needs_mail=False, reasons=(why, because("audience.no_address"))
         )
     return AudienceMember(candidate=one, channel=Channel.MAIL, needs_mail=True, reasons=(why, because("audience.mail")))
+
+
+def _why_told(one: Candidate) -> str:
+    """What the author did for it counts before what holds anyway."""
+    if one.is_mentioned:
+        return "audience.mentioned"
+    if one.is_explicit:
+        return "audience.explicit"
+    return "audience.answered" if one.is_answered else "audience.follows"
