@@ -26,7 +26,7 @@ from postroom.flows.ports import Ports
 from postroom.flows.prepare_html import prepare_html
 from postroom.flows.settings import parameters
 from postroom.flows.write_messages import Author, Posting, RecordFact, audiences_of, write_messages
-from postroom.store.models import Contact, Member, Message, Record
+from postroom.store.models import Contact, Draft, Member, Message, Record
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -75,13 +75,14 @@ def post_message(
     to_customer: bool = False,
     template_id: int | None = None,
     may_be_undone: bool = False,
+    ends_draft: bool = False,
 ) -> Message:
     """A person writes on a record. ``html`` may be anything: it is sanitised; pictures in it become inline attachments.
 
     ``addresses``: whom it also goes to ("Name <local@domain>"); unknown ones become contacts. A note goes to no outside address, whoever
     is named. ``template_id`` gives sender, reply address and server, not the words. What ``may_be_undone`` leaves after
-    ``mail.undo.seconds``; until then its author may take it back (`undo_message`). Raises `NotAllowed`, Record.DoesNotExist,
-    MailTemplate.DoesNotExist.
+    ``mail.undo.seconds``; until then its author may take it back (`undo_message`). With ``ends_draft`` what the author had begun to write
+    on the record is gone with it. Raises `NotAllowed`, Record.DoesNotExist, MailTemplate.DoesNotExist.
     """
     with transaction.atomic():
         record = visible_records(author).select_related("kind", "company").get(pk=record_id)
@@ -114,6 +115,8 @@ def post_message(
         message = Message.objects.get(pk=write_messages(ports, [posting])[0])
         if message.undo_until is not None:
             came_with(message, fresh)
+        if ends_draft:
+            Draft.objects.filter(member=author, record=record).delete()
         return message
 
 
@@ -125,7 +128,7 @@ def _undo_until(ports: Ports) -> datetime | None:
 def foresee_audience(
     ports: Ports,
     *,
-    record_id: int,
+    record: Record,
     author: Member,
     kind: MessageKind | str,
     extra_contact_ids: Sequence[int] = (),
@@ -135,9 +138,8 @@ def foresee_audience(
 ) -> Audience:
     """Exactly who would hear of it and how, and who would not, before it is sent: the decision of `post_message`, without its effects.
 
-    Strangers have contact ids below zero. Raises as `post_message`.
+    The record is one that the author may see, its kind loaded. Strangers have contact ids below zero.
     """
-    record = visible_records(author).select_related("kind").get(pk=record_id)
     kind = MessageKind(kind)
     added, strangers = _people(record, kind, addresses, to_customer=to_customer)
     posting = Posting(
@@ -164,10 +166,10 @@ def preview_audience(
     extra_contact_ids: Sequence[int] = (),
     to_customer: bool = False,
 ) -> tuple[AudienceMember, ...]:
-    """Who would hear of it, as `foresee_audience`."""
+    """Who would hear of it, as `foresee_audience`. Raises Record.DoesNotExist."""
     return foresee_audience(
         ports,
-        record_id=record_id,
+        record=visible_records(author).select_related("kind").get(pk=record_id),
         author=author,
         kind=kind,
         extra_contact_ids=extra_contact_ids,

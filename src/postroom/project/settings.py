@@ -155,9 +155,14 @@ def _served(path: str) -> Callable[[object], str]:
 
 STYLES = (
     "postroom/postroom.css",
+    "postroom/composer.css",
 )  # fmt: skip
 SCRIPTS = (
+    "postroom/vendor/dompurify-3.4.18/purify.min.js",
+    "postroom/vendor/squire-2.4.8/squire.js",
     "postroom/postroom.js",
+    "postroom/pasting.js",
+    "postroom/composer.js",
 )  # fmt: skip
 
 UNFOLD: dict[str, Any] = {

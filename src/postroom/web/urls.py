@@ -12,7 +12,7 @@ from postroom.web.letterbox import views as letterbox
 from postroom.web.linked import views as linked
 from postroom.web.live import views as live
 from postroom.web.queue import views as queue
-from postroom.web.records import chatter, lists, places, scheduled, undo
+from postroom.web.records import chatter, composer, drafts, lists, places, scheduled, undo
 from postroom.web.settings import dkim, ingress, limits, mailboxes, mine, secrets, servers, templates
 from postroom.web.settings import views as settings
 from postroom.web.suppression import views as suppression
@@ -37,10 +37,18 @@ urlpatterns = [
     path("records/<int:record_id>/follow/", places.add_follower, name="follow"),
     path("records/<int:record_id>/unfollow/", places.remove_follower, name="unfollow"),
     path("records/<int:record_id>/messages/", chatter.messages, name="messages"),
-    path("records/<int:record_id>/audience/", chatter.audience, name="audience"),
+    path("records/<int:record_id>/audience/", composer.audience, name="audience"),
+    path("records/<int:record_id>/composer/", composer.composer, name="composer"),
+    path("records/<int:record_id>/mentionable/", composer.mentionable, name="mentionable"),
+    path("records/<int:record_id>/draft/", drafts.save, name="draft"),
+    path("records/<int:record_id>/draft/discard/", drafts.discard, name="draft_discard"),
+    path("records/<int:record_id>/draft/files/", drafts.upload, name="draft_upload"),
+    path("records/<int:record_id>/draft/files/<int:file_id>/remove/", drafts.remove, name="draft_remove"),
+    path("draft/file/<int:file_id>/", drafts.file, name="draft_file"),
     path("records/<int:record_id>/scheduled/", scheduled.of_record, name="record_scheduled"),
-    path("records/<int:record_id>/templates/", chatter.templates, name="record_templates"),
-    path("records/<int:record_id>/templates/<int:template_id>/", chatter.filled, name="filled_template"),
+    path("records/<int:record_id>/templates/", composer.templates, name="record_templates"),
+    path("records/<int:record_id>/templates/<int:template_id>/", composer.filled, name="filled_template"),
+    path("records/<int:record_id>/templates/save/", composer.save_as_template, name="save_as_template"),
     path("records/<int:record_id>/live/", chatter.live, name="record_live"),
     path("records/<slug:kind>/", lists.records, name="kind"),
     path("records/<slug:kind>/new/", lists.new, name="new"),
@@ -48,6 +56,7 @@ urlpatterns = [
     path("message/<int:message_id>/recipients/", chatter.recipients, name="recipients"),
     path("message/<int:message_id>/resend/", chatter.resend, name="resend"),
     path("message/<int:message_id>/ignore/", chatter.ignore, name="ignore"),
+    path("message/<int:message_id>/quote/", composer.quote, name="quote"),
     path("message/<int:message_id>/undo/", undo.undo, name="undo"),
     path("scheduled/", scheduled.mine, name="scheduled"),
     path("scheduled/<int:scheduled_id>/", scheduled.one, name="scheduled_one"),

@@ -15,6 +15,8 @@ from postroom.store.models.conversations import (
     RecordKind,
 )
 from postroom.store.models.drafts import (
+    Draft,
+    DraftFile,
     MailTemplate,
     MailTemplateFile,
     MailTemplateVariant,
@@ -70,6 +72,8 @@ __all__ = [
     "Destination",
     "DestinationDomain",
     "DkimKey",
+    "Draft",
+    "DraftFile",
     "Follower",
     "InboundHook",
     "InboundMessage",
