@@ -28,6 +28,7 @@ from postroom.flows.settings import parameters
 from postroom.store.models import Draft, DraftFile, Member, Message, Record
 
 MEGABYTE = 1_000_000
+_TRIES = 3
 LONGEST = 1_000_000  # characters of a draft's HTML
 
 
@@ -61,11 +62,13 @@ def save_draft(ports: Ports, *, record_id: int, member: Member, words: DraftWord
     """Keep the words made from ``version`` (0: from nothing). Raises `NotAllowed`, Record.DoesNotExist, ValidationError when too long."""
     if len(words.html) > LONGEST:
         raise ValidationError("This text is too long to be kept as a draft.")
-    try:
-        with transaction.atomic():
-            return _save(ports, _record(record_id, member), member, words, version)
-    except IntegrityError:  # two windows began at the same moment
-        return Overtaken(version=1)
+    for _ in range(_TRIES):
+        try:
+            with transaction.atomic():
+                return _save(ports, _record(record_id, member), member, words, version)
+        except IntegrityError:  # another window, or an upload, began the draft at this moment: now there is one to look at
+            continue
+    return Overtaken(version=0)
 
 
 def _save(ports: Ports, record: Record, member: Member, words: DraftWords, version: int) -> Saved | Overtaken:
@@ -120,7 +123,9 @@ def add_draft_file(ports: Ports, *, record_id: int, member: Member, file: NewFil
     with transaction.atomic():
         record = _record(record_id, member)
         row, _ = Draft.objects.get_or_create(
-            member=member, record=record, defaults={"company_id": record.company_id, "updated_at": ports.clock.now()}
+            member=member,
+            record=record,
+            defaults={"company_id": record.company_id, "version": 0, "updated_at": ports.clock.now()},
         )
         row = Draft.objects.select_for_update().get(pk=row.pk)
         if trouble := too_much(ports, [*row.files.values_list("size", flat=True), len(file.content)]):

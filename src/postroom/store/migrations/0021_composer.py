@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
                 ('subject', models.CharField(blank=True, max_length=1000)),
                 ('html', models.TextField(blank=True, help_text='Sanitised; its pictures are files, named by cid.')),
                 ('extra_contact_ids', models.JSONField(default=list)),
-                ('version', models.PositiveIntegerField(default=1)),
+                ('version', models.PositiveIntegerField(default=0)),
                 ('updated_at', models.DateTimeField()),
                 ('company', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='postroom.company')),
                 ('member', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='drafts', to='postroom.member')),

@@ -137,7 +137,7 @@ class ScheduledFile(models.Model):
 
 
 class Draft(models.Model):
-    """What a member has begun to write on a record, and not sent. ``version`` grows with each change of its words."""
+    """What a member has begun to write on a record, and not sent. ``version`` grows with each change of its words; 0: only files yet."""
 
     company = models.ForeignKey("postroom.Company", on_delete=models.CASCADE, related_name="+")
     member = models.ForeignKey("postroom.Member", on_delete=models.CASCADE, related_name="drafts")
@@ -147,7 +147,7 @@ class Draft(models.Model):
     html = models.TextField(blank=True, help_text="Sanitised; its pictures are files, named by cid.")
     extra_contact_ids = models.JSONField(default=list)
     template = models.ForeignKey(MailTemplate, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
-    version = models.PositiveIntegerField(default=1)
+    version = models.PositiveIntegerField(default=0)
     updated_at = models.DateTimeField()
 
     class Meta:

@@ -126,13 +126,8 @@ def upload(request: MemberRequest, record_id: int) -> HttpResponse:
     except ValidationError as error:
         return JsonResponse({"trouble": " ".join(error.messages)}, status=422)
     if is_picture:
-        answer: HttpResponse = JsonResponse({"place": reverse("web:draft_file", args=[row.pk]), "name": row.name})
-    else:
-        answer = _files(request, record_id)
-    draft = Draft.objects.only("version", "html", "subject").get(pk=row.draft_id)
-    if not draft.html and not draft.subject:  # no words of another window that could be overwritten unseen
-        answer["X-Draft-Version"] = str(draft.version)
-    return answer
+        return JsonResponse({"place": reverse("web:draft_file", args=[row.pk]), "name": row.name})
+    return _files(request, record_id)
 
 
 @for_members("POST")

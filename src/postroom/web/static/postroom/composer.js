@@ -55,8 +55,9 @@
     function sync() {
       const made = box.cloneNode(true);
       each(made, "[contenteditable]", (one) => one.removeAttribute("contenteditable"));
+      each(made, "p > br:last-child, li > br:last-child", (one) => one.previousSibling && !one.nextSibling && one.previousSibling.nodeName !== "BR" && one.remove());
       while (made.lastElementChild && made.lastElementChild.matches("p") && !made.lastElementChild.textContent.trim() && !made.lastElementChild.querySelector("img")) made.lastElementChild.remove();
-      html.value = isEmpty() ? "" : made.innerHTML;
+      html.value = isEmpty() ? "" : made.innerHTML.replaceAll("\u200b", "");
       const ids = [...new Set(mentioned())];
       find("[data-mentions]")?.replaceChildren(...ids.map((id) => Object.assign(document.createElement("input"), { type: "hidden", name: "mention", value: id })));
       return ids.join();
@@ -280,8 +281,7 @@
           chip.remove();
           waiting -= 1;
           if (asks.status === 200) {
-            const number = Number(asks.getResponseHeader("X-Draft-Version"));
-            if (version === 0 && number) version = number;
+            begun(true);
             return settle(isPicture ? JSON.parse(asks.responseText) : showFiles(asks.responseText));
           }
           let words = `${file.name} ${form.dataset.notUploaded}`;
@@ -375,6 +375,7 @@
     let saving = null;
     let isDirty = false;
     let isHeld = false; /* by a conflict, or because it is being sent */
+    const begun = (is) => (find("[data-discard-draft]").hidden = !is);
     const state = (words) => isDraft && (find("[data-state]").textContent = words);
     if (isDraft && version) state(form.dataset.saved);
 
@@ -407,7 +408,7 @@
           if (answer.status !== 200) throw new Error(answer.statusText);
           version = said.version;
           state(version ? form.dataset.saved : "");
-          find("[data-discard-draft]").hidden = !version;
+          begun(version || form.querySelector("[data-size]"));
           return null;
         })
         .catch(() => {
@@ -503,7 +504,7 @@
       isDirty = false;
       say("");
       state("");
-      find("[data-discard-draft]").hidden = true;
+      begun(false);
       subject(false);
       expand(false);
       htmx.trigger(document.body, "postroom:people");
