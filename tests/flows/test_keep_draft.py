@@ -28,6 +28,7 @@ from postroom.flows.ports import Ports
 from postroom.flows.post_message import post_message
 from postroom.flows.records import create_record
 from postroom.flows.scheduled_messages import Words, schedule_message
+from postroom.flows.settings import parameters
 from postroom.flows.undo_message import TakenBack, undo_message
 from postroom.store.models import Attachment, Draft, DraftFile, Member, Message, Parameter, Record, ScheduledMessage
 from tests.flows.outgoing_mails import HandClock, a_company, a_server, ports_with
@@ -129,10 +130,10 @@ def test_too_many_and_too_large_files_are_refused_in_words(ports: Ports, record:
 
 
 def test_the_largest_files_become_links(ports: Ports) -> None:
-    assert becoming_links(ports, [1_000_000, 2_000_000]) == frozenset()
-    assert becoming_links(ports, [1_000_000, 9_000_000, 12_000_000]) == {1, 2}
+    assert becoming_links(parameters(ports), [1_000_000, 2_000_000]) == frozenset()
+    assert becoming_links(parameters(ports), [1_000_000, 9_000_000, 12_000_000]) == {1, 2}
     Parameter.objects.create(key="mail.attachment.link.days", value="0")
-    assert becoming_links(ports, [12_000_000]) == frozenset()
+    assert becoming_links(parameters(ports), [12_000_000]) == frozenset()
 
 
 def test_sending_and_scheduling_end_the_draft(ports: Ports, record: Record, alice: Member, clock: HandClock) -> None:

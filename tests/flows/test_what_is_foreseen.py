@@ -170,7 +170,12 @@ def came_in(record: Record, ports: Ports, addressed: dict[str, list[list[str]]],
     from postroom.store.models import InboundMessage
 
     inbound = InboundMessage.objects.create(
-        company=record.company, received_at=ports.clock.now(), door="smtp", state="routed", mail_from="", rcpt_to=[], size=1
+        company=record.company,
+        received_at=ports.clock.now(),
+        door="smtp",
+        state="routed",
+        due_at=ports.clock.now(),
+        size=1,
     )
     message = Message.objects.create(
         company=record.company, record=record, inbound=inbound, posted_at=ports.clock.now(), **more

@@ -13,11 +13,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.contrib.postgres.aggregates import JSONBAgg
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import JSONField, Q, Value
+from django.db.models.functions import JSONObject
 
 from postroom.core.mime.attachments import clean_name
 from postroom.core.mime.thinning import wire_size
+from postroom.core.terms.parameters import Parameters
 from postroom.core.terms.states import MessageKind
 from postroom.flows.access import require, usable_templates, visible_records
 from postroom.flows.link_attachments import HEADERS, limit_of
@@ -66,7 +70,9 @@ def save_draft(ports: Ports, *, record_id: int, member: Member, words: DraftWord
         try:
             with transaction.atomic():
                 return _save(ports, _record(record_id, member), member, words, version)
-        except IntegrityError:  # another window, or an upload, began the draft at this moment: now there is one to look at
+        except (
+            IntegrityError
+        ):  # another window, or an upload, began the draft at this moment: now there is one to look at
             continue
     return Overtaken(version=0)
 
@@ -104,9 +110,59 @@ def _record(record_id: int, member: Member) -> Record:
     return record
 
 
-def draft_of(record_id: int, member: Member) -> Draft | None:
-    """The member's own, with its files. Two queries."""
-    return Draft.objects.filter(record_id=record_id, member=member).prefetch_related("files").first()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptFile:
+    """A file of a draft; ``size`` in bytes."""
+
+    id: int
+    name: str
+    size: int
+    content_id: str
+    is_inline: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptDraft:
+    """A draft as the page shows it."""
+
+    version: int
+    kind: str
+    subject: str
+    html: str
+    extra_contact_ids: tuple[int, ...]
+    template_id: int | None
+    template_name: str
+    files: tuple[KeptFile, ...]
+
+
+def draft_of(record_id: int, member: Member) -> KeptDraft | None:
+    """The member's own, with its files. One query."""
+    files = JSONBAgg(
+        JSONObject(
+            id="files__id",
+            name="files__name",
+            size="files__size",
+            content_id="files__content_id",
+            is_inline="files__is_inline",
+        ),
+        filter=Q(files__isnull=False),
+        order_by="files__id",
+        default=Value([], JSONField()),
+    )
+    rows = Draft.objects.filter(record_id=record_id, member=member).select_related("template").annotate(listed=files)
+    row = rows.first()
+    if row is None:
+        return None
+    return KeptDraft(
+        version=row.version,
+        kind=row.kind,
+        subject=row.subject,
+        html=row.html,
+        extra_contact_ids=tuple(int(one) for one in row.extra_contact_ids),
+        template_id=row.template_id,
+        template_name=row.template.name if row.template else "",
+        files=tuple(KeptFile(**one) for one in row.listed),
+    )
 
 
 def discard_draft(_ports: Ports, *, record_id: int, member: Member) -> None:
@@ -183,9 +239,8 @@ def files_to_send(ports: Ports, *, record_id: int, member: Member, file_ids: Seq
     ]
 
 
-def becoming_links(ports: Ports, sizes: Sequence[int]) -> frozenset[int]:
+def becoming_links(values: Parameters, sizes: Sequence[int]) -> frozenset[int]:
     """Which of these files (places in ``sizes``, bytes) are too large for a mail of the house's size and go as links: the largest first."""
-    values = parameters(ports)
     limit = limit_of(values, "", 0)
     if limit is None or not values.number("mail.attachment.link.days"):
         return frozenset()

@@ -51,20 +51,19 @@ def composer(request: MemberRequest, record_id: int) -> HttpResponse:
 
 
 def composer_context(request: MemberRequest, record: Record | RecordFact) -> dict[str, object]:
-    """What it needs beside the record: the member's draft, dates to choose, what may be attached. Four queries at most."""
+    """What it needs beside the record: the member's draft, dates to choose, what may be attached. Three queries at most."""
     member, values = request.member, parameters(ports())
     row = draft_of(record.id, member)
     zone = zone_of(member)
-    extra = [int(one) for one in row.extra_contact_ids] if row else []
+    extra = list(row.extra_contact_ids) if row else []
     html = placed(row) if row else ""
     return {
         "zone": zone,
         "draft": row,
         "draft_html": html,
         "draft_text": html_to_text(html),
-        "draft_files": shown_files(row) if row else (),
+        "draft_files": shown_files(row, values) if row else (),
         "draft_people": people(extra, access.company_ids(member)) if extra else (),
-        "draft_template": row.template if row else None,
         "presets": presets(ports().clock.now().astimezone(zone)),
         "limits": limits(values),
         "signature": ports().html.sanitize(member.signature) if member.signature else "",

@@ -9,9 +9,11 @@ from django.http import Http404, HttpResponse, JsonResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from postroom.core.terms.parameters import Parameters
 from postroom.core.terms.states import MessageKind
 from postroom.flows.keep_draft import (
     DraftWords,
+    KeptDraft,
     Overtaken,
     Saved,
     add_draft_file,
@@ -23,7 +25,8 @@ from postroom.flows.keep_draft import (
     save_draft,
 )
 from postroom.flows.new_files import NewFile
-from postroom.store.models import Draft, DraftFile, Member, Record
+from postroom.flows.settings import parameters
+from postroom.store.models import DraftFile, Member, Record
 from postroom.store.queries.pages import read_id
 from postroom.web.frames import SHOWN_INLINE, download
 from postroom.web.members import MemberRequest, for_members, text_of
@@ -34,12 +37,12 @@ from postroom.wiring import ports
 _PLACE = re.compile(r'"/draft/file/(\d{1,18})/"')
 
 
-def placed(draft: Draft) -> str:
+def placed(draft: KeptDraft) -> str:
     """Its HTML, with pictures where the editor can show them."""
     html = draft.html
-    for row in draft.files.all():
+    for row in draft.files:
         if row.is_inline:
-            html = html.replace(f'"cid:{row.content_id}"', f'"{reverse("web:draft_file", args=[row.pk])}"')
+            html = html.replace(f'"cid:{row.content_id}"', f'"{reverse("web:draft_file", args=[row.id])}"')
     return html
 
 
@@ -53,12 +56,12 @@ def with_cids(html: str, record_id: int, member: Member) -> str:
     return _PLACE.sub(lambda match: f'"cid:{known.get(int(match[1]), "gone")}"', html)
 
 
-def shown_files(draft: Draft) -> list[dict[str, object]]:
+def shown_files(draft: KeptDraft, values: Parameters) -> list[dict[str, object]]:
     """The files that are attached, each with whether it will go as a link."""
-    rows = [row for row in draft.files.all() if not row.is_inline]
-    linked = becoming_links(ports(), [row.size for row in rows])
+    rows = [row for row in draft.files if not row.is_inline]
+    linked = becoming_links(values, [row.size for row in rows])
     return [
-        {"id": row.pk, "name": row.name, "size": row.size, "is_linked": place in linked}
+        {"id": row.id, "name": row.name, "size": row.size, "is_linked": place in linked}
         for place, row in enumerate(rows)
     ]
 
@@ -144,7 +147,7 @@ def remove(request: MemberRequest, record_id: int, file_id: int) -> HttpResponse
 
 def _files(request: MemberRequest, record_id: int) -> HttpResponse:
     row = draft_of(record_id, request.member)
-    context = {"draft_files": shown_files(row) if row else (), "record_id": record_id}
+    context = {"draft_files": shown_files(row, parameters(ports())) if row else (), "record_id": record_id}
     return fragment(request, "postroom/chatter/_draft_files.html", context)
 
 
