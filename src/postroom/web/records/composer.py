@@ -230,7 +230,9 @@ def audience(request: MemberRequest, record_id: int) -> HttpResponse:
         )
     except Record.DoesNotExist:
         raise Http404 from None
-    context = {"found": found, "kind": chosen["kind"], "record_id": record_id}
+    chips = _numbers(request.GET, "extra")
+    offered = [one for one in found.offered if one.one.contact_id not in chips]
+    context = {"found": found, "offered": offered, "kind": chosen["kind"], "record_id": record_id}
     return fragment(request, "postroom/chatter/_audience.html", context)
 
 
