@@ -21,6 +21,7 @@ from postroom.flows.suppress_address import end_expired
 from postroom.store.models import (
     Alarm,
     Delivery,
+    Draft,
     HookReceipt,
     InboundMessage,
     IngressReceipt,
@@ -77,6 +78,7 @@ def forget_old_mail(ports: Ports, is_over: Callable[[], bool] = lambda: False) -
         "setting changes": lambda: _forget(SettingChange.objects.filter(changed_at__lt=log), is_over),
         "loop holds": lambda: _forget(LoopHold.objects.filter(ended_at__lt=log), is_over),
         "loop permits": lambda: _forget(LoopPermit.objects.filter(until__lt=log), is_over),
+        "drafts": lambda: _forget(Draft.objects.filter(updated_at__lt=before("retention.draft_days")), is_over),
         "alarms": lambda: _forget(Alarm.objects.filter(ended_at__lt=log), is_over),
         "ingress receipts": lambda: _forget(
             IngressReceipt.objects.filter(created_at__lt=now - timedelta(days=RECEIPT_DAYS)), is_over

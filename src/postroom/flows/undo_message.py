@@ -2,7 +2,7 @@
 
 Laws: only its author may. The deliveries are locked and looked at in the transaction that removes them: a deliverer takes only what is not
 locked, so either it took one first (then it is too late) or it never sees them. What nobody got to read by mail is removed
-whole: message, files' rows, notifications, mails, and who follows because of it. Its words go back to the author.
+whole: message, files' rows, notifications, mails, and who follows because of it. Its words and files are the author's draft again.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from postroom.core.terms.reasons import Reason, because
 from postroom.core.terms.states import DeliveryState, MessageKind
 from postroom.flows.access import require, visible_messages
+from postroom.flows.keep_draft import draft_again
 from postroom.flows.new_followers import leave_with
 from postroom.flows.ports import Ports
 from postroom.store.models import Delivery, Member, Message, OutgoingMail, Record
@@ -59,6 +60,7 @@ def undo_message(ports: Ports, *, message_id: int, author: Member) -> TakenBack 
         text=message.body.text,
         file_names=list(message.attachments.filter(is_inline=False).order_by("id").values_list("name", flat=True)),
     )
+    draft_again(ports, message, message.record_id, author)
     Delivery.objects.filter(mail__message=message).delete()
     OutgoingMail.objects.filter(message=message).delete()
     leave_with(message)

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from django.db import connection
 
-from postroom.core.conversations.audience import Audience, AudienceMember, decide
+from postroom.core.conversations.audience import Audience, AudienceMember, Candidate, decide
 from postroom.core.conversations.letters import Letter, letter_html, letter_subject, letter_text, reply_to, voice_of
 from postroom.core.mime.composing import OutgoingAttachment
 from postroom.core.mime.markup import html_to_text
@@ -87,6 +87,8 @@ class Posting:
     parent_id: int | None = None
     is_answer: bool = True
     explicit_contact_ids: Sequence[int] = ()
+    mentioned_contact_ids: Sequence[int] = ()
+    strangers: Sequence[Candidate] = ()  # written to, and no contacts before it is posted: for previews
     files: Sequence[NewFile] = ()
     notifies: bool = True
     signature: str = ""
@@ -136,7 +138,7 @@ def write_messages(ports: Ports, postings: Sequence[Posting], values: Parameters
     _identify(messages, postings, own_ids)
     _attach(ports, messages, postings)
     _touch(postings, standing, now)
-    audiences = _audiences(postings, values)
+    audiences = audiences_of(postings, values)
     notifications = _notify(messages, postings, audiences)
     _send(ports, messages, postings, audiences, notifications, places, own_ids, values)
     _tell_pages({posting.record.id for posting in postings})
@@ -242,23 +244,22 @@ def _attach(ports: Ports, messages: Sequence[int], postings: Sequence[Posting]) 
     )
 
 
-def _audiences(postings: Sequence[Posting], values: Parameters) -> list[Audience]:
+def audiences_of(postings: Sequence[Posting], values: Parameters) -> list[Audience]:
+    """Who hears of each, and how: what a preview shows and what is done. Two queries."""
     asking = [posting for posting in postings if posting.notifies]
     notes_by_mail = values.is_on("mail.note.by_mail")
     following = followers_of({posting.record.id for posting in asking})
-    named = {contact_id for posting in asking for contact_id in posting.explicit_contact_ids}
-    explicit = candidates(named) if named else {}
+    named = {one for posting in asking for one in (*posting.explicit_contact_ids, *posting.mentioned_contact_ids)}
+    known = candidates(named) if named else {}
     found = []
     for posting in postings:
         if not posting.notifies:
             found.append(Audience(members=(), left_out=()))
             continue
-        people = [explicit[one] for one in posting.explicit_contact_ids if one in explicit]
-        people += following.get(posting.record.id, ())
         found.append(
             decide(
                 posting.kind,
-                people,
+                [*_named(posting, known), *posting.strangers, *following.get(posting.record.id, ())],
                 author_contact_id=posting.author.contact_id,
                 author_normal=normalize(posting.author.address),
                 already_addressed=posting.already_addressed,
@@ -267,6 +268,14 @@ def _audiences(postings: Sequence[Posting], values: Parameters) -> list[Audience
             )
         )
     return found
+
+
+def _named(posting: Posting, known: Mapping[int, Candidate]) -> Iterable[Candidate]:
+    """Those whom the author named, each once, whether added or mentioned."""
+    added, mentioned = set(posting.explicit_contact_ids), set(posting.mentioned_contact_ids)
+    for one in dict.fromkeys((*posting.explicit_contact_ids, *posting.mentioned_contact_ids)):
+        if one in known:
+            yield replace(known[one], is_explicit=one in added, is_mentioned=one in mentioned)
 
 
 _NOTIFICATION = (

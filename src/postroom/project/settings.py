@@ -158,11 +158,16 @@ STYLES = (
     "postroom/letterbox.css",
     "postroom/inbox.css",
     "postroom/record.css",
+    "postroom/composer.css",
 )  # fmt: skip
 SCRIPTS = (
+    "postroom/vendor/dompurify-3.4.18/purify.min.js",
+    "postroom/vendor/squire-2.4.8/squire.js",
     "postroom/postroom.js",
     "postroom/inbox.js",
     "postroom/record.js",
+    "postroom/pasting.js",
+    "postroom/composer.js",
 )  # fmt: skip
 
 UNFOLD: dict[str, Any] = {

@@ -28,6 +28,7 @@ _ATTRIBUTES = {tag: set(names) | _COMMON for tag, names in nh3.ALLOWED_ATTRIBUTE
     "th": {"colspan", "rowspan", "scope"} | _COMMON,
     "table": {"border", "cellpadding", "cellspacing", "summary"} | _COMMON,
     "font": {"face", "size"} | _COMMON,
+    "span": {"data-mention"} | _COMMON,  # who is mentioned: a look and no more, it tells nobody
     "*": _COMMON,
 }
 _STYLES = {

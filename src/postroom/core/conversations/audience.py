@@ -18,6 +18,7 @@ catalogue(
     {
         "audience.follows": "{name} follows this record.",
         "audience.explicit": "{name} was added to this message.",
+        "audience.mentioned": "{name} is mentioned in it.",
         "audience.answered": "{name} wrote the note that is answered.",
         "audience.assigned": "It was given to {name} to do.",
         "audience.inbox": "Reads notifications in the inbox, by own choice.",
@@ -51,6 +52,7 @@ class Candidate:
     follows_changes: bool = False
     follows_activities: bool = False
     is_explicit: bool = False
+    is_mentioned: bool = False
     is_answered: bool = False  # wrote the note that this note answers
 
 
@@ -124,7 +126,8 @@ def _reason_against(
         return because("audience.outside", name=one.name)
     if kind is MessageKind.SYSTEM and not one.is_colleague:
         return because("audience.outside_changes", name=one.name)
-    if not (one.is_explicit or one.is_answered or _follows(kind, one, is_activity=is_activity)):
+    is_meant = one.is_explicit or one.is_mentioned or one.is_answered
+    if not (is_meant or _follows(kind, one, is_activity=is_activity)):
         return because("audience.not_this_kind")
     return None
 
@@ -142,7 +145,7 @@ def _follows(kind: MessageKind, one: Candidate, *, is_activity: bool) -> bool:
 def _member(
     kind: MessageKind, one: Candidate, already_addressed: frozenset[str], *, is_kept_in: bool
 ) -> AudienceMember:
-    why = because(_why(kind, one), name=one.name)
+    why = because(_why_told(kind, one), name=one.name)
     if one.channel is Channel.INBOX and one.is_colleague:
         return AudienceMember(
             candidate=one, channel=Channel.INBOX, needs_mail=False, reasons=(why, because("audience.inbox"))
@@ -162,7 +165,10 @@ def _member(
     return AudienceMember(candidate=one, channel=Channel.MAIL, needs_mail=True, reasons=(why, because("audience.mail")))
 
 
-def _why(kind: MessageKind, one: Candidate) -> str:
+def _why_told(kind: MessageKind, one: Candidate) -> str:
+    """What the author did for it counts before what holds anyway."""
+    if one.is_mentioned:
+        return "audience.mentioned"
     if one.is_explicit:
         return "audience.assigned" if kind is MessageKind.SYSTEM else "audience.explicit"
     return "audience.answered" if one.is_answered else "audience.follows"

@@ -246,6 +246,18 @@ _TABLE = (
         "Days that links to attachments work which were too large for the mail; 0: such mail fails instead.",
     ),
     (
+        "mail.upload.files",
+        "20",
+        _number,
+        "How many files one message written on a page may have.",
+    ),
+    (
+        "mail.upload.size",
+        "25",
+        _number,
+        "How large, in MB, the files of one message written on a page may be together.",
+    ),
+    (
         "mail.server.order",
         "documented",
         _choice("documented", "odoo18"),
@@ -342,6 +354,7 @@ _TABLE = (
         _number,
         "Days that bounces and complaints are kept as evidence, and suppressions after their end; never under 35.",
     ),
+    ("retention.draft_days", "60", _number, "Days that what somebody began to write and never sent is kept."),
     ("retention.log_days", "90", _number, "Days that logs and histories are kept."),
     (
         "mail.images.private_networks",

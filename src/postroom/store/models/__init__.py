@@ -16,6 +16,8 @@ from postroom.store.models.conversations import (
     RecordKind,
 )
 from postroom.store.models.drafts import (
+    Draft,
+    DraftFile,
     MailTemplate,
     MailTemplateFile,
     MailTemplateVariant,
@@ -74,6 +76,8 @@ __all__ = [
     "Destination",
     "DestinationDomain",
     "DkimKey",
+    "Draft",
+    "DraftFile",
     "Follower",
     "HookReceipt",
     "InboundHook",

@@ -23,7 +23,7 @@ from postroom.store.queries.pages_records import RecordFact, colleagues, followe
 from postroom.store.queries.pages_scheduled import scheduled_rows
 from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
 from postroom.web.records.activities import activities_context
-from postroom.web.records.undo import given_back
+from postroom.web.records.composer import composer_context
 from postroom.web.shell import fragment, go, page
 from postroom.wiring import ports
 
@@ -50,7 +50,7 @@ def record(request: MemberRequest, record_id: int) -> HttpResponse:
         "scheduled": scheduled_rows(ScheduledMessage.objects.filter(record_id=record_id)),
         "is_administrator": access.may(request.member, "settings"),
         "zone": zone_of(request.member),
-        "draft": given_back(request, record_id),
+        **(composer_context(request, head) if access.may(request.member, "post") else {}),
         "troubles": warnings_about(ports(), head.company_id, [head.contact_address]),
         "languages": offered_with(head.contact_language) if head.contact_id else (),
         "follows": any(one.contact_id == request.member.contact_id for one in head.followers),

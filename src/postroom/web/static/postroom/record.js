@@ -1,4 +1,4 @@
-/* The page of a record: days between messages, long mails folded, remote pictures offered, replies that quote, links to copy. */
+/* The page of a record: days between messages, long mails folded, remote pictures offered and links to copy. */
 (() => {
   "use strict";
 
@@ -57,36 +57,6 @@
     if (!asked) return;
     asked.classList.add("found");
     asked.scrollIntoView({ block: "center" });
-  }
-
-  /* ---------- reply: what was said stands quoted in the composer ---------- */
-
-  function quote(button) {
-    const frame = document.querySelector(`#pr-frame-${button.dataset.quote} iframe`);
-    const said = frame && frame.contentDocument ? frame.contentDocument.body.cloneNode(true) : null;
-    if (!said) return;
-    each(said, "details", (older) => older.remove());
-    const lines = said.innerText.split("\n").map((line) => line.trim()).filter(Boolean).slice(0, 60);
-    const event = new CustomEvent("postroom:quote", {
-      bubbles: true,
-      cancelable: true,
-      detail: { message: button.dataset.quote, author: button.dataset.who, kind: button.dataset.kind, lines },
-    });
-    if (!button.dispatchEvent(event)) return; /* the composer has done it by itself */
-    const form = document.querySelector("form.pr-composer");
-    const editor = form && form.querySelector(".pr-editor");
-    if (!editor) return;
-    const choice = form.querySelector(`[name=kind][value="${button.dataset.kind === "note" ? "note" : "comment"}"]`);
-    if (choice && !choice.checked) choice.click();
-    const block = document.createElement("blockquote");
-    lines.forEach((line) => block.append(Object.assign(document.createElement("p"), { textContent: line })));
-    const fresh = document.createElement("p");
-    fresh.append(document.createElement("br"));
-    editor.append(block, fresh);
-    editor.dispatchEvent(new Event("input", { bubbles: true }));
-    editor.focus();
-    window.getSelection().collapse(fresh, 0);
-    form.scrollIntoView({ block: "start", behavior: "instant" });
   }
 
   /* ---------- the editor of a note ---------- */
@@ -151,8 +121,6 @@
       box.classList.remove("folded");
       unfold.hidden = true;
     }
-    const replies = event.target.closest("[data-quote]");
-    if (replies) quote(replies);
     const copies = event.target.closest("[data-link]");
     if (copies) link(copies);
     const opens = event.target.closest("[data-open]");
