@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from postroom.adapters.oauth.refreshing import RefreshingTokens
     from postroom.adapters.smtp.handshake import TokenSource as ConnectionTokens
     from postroom.adapters.smtp.pool import SmtpPool as SmtpPool  # noqa: PLC0414
-    from postroom.core.delivery.probing import Probe, ProbeOrder
+    from postroom.core.delivery.probing import FollowProbe, Probe, ProbeOrder
     from postroom.core.delivery.wire import ApiEndpoint, Endpoint, WireJournal
     from postroom.core.routing.authenticity import ArrivedMail, Authenticity
     from postroom.flows.ports import ClientCertificateFacts
@@ -136,10 +136,10 @@ def _text_records(name: str) -> tuple[str, ...] | None:
     return DnsTextRecords()(name)
 
 
-def _probe_server(order: ProbeOrder) -> Probe:
+def _probe_server(order: ProbeOrder, *, follow: FollowProbe | None = None) -> Probe:
     from postroom.adapters.smtp.testing import probe_server
 
-    return probe_server(order, access_token=_connection_tokens(order.endpoint))
+    return probe_server(order, access_token=_connection_tokens(order.endpoint), follow=follow)
 
 
 def _read_client_certificate(certificate: str, key: Secret, passphrase: Secret) -> ClientCertificateFacts:

@@ -43,6 +43,8 @@ def checked_alias(values: Mapping[str, Any], alias: Alias | None) -> dict[str, A
 def checked_domain(values: Mapping[str, Any], domain: AliasDomain | None) -> dict[str, Any]:
     """``bounce@example.com`` is understood as ``bounce`` (T-223). Raises `ValidationError` where an alias has that name (T-215)."""
     values = dict(values)
+    if "name" in values and not is_mail_domain(values["name"]):
+        raise ValidationError({"name": "That is no domain with mail addresses: give one such as mycompany.com."})
     for name in ("bounce_alias", "catchall_alias"):
         if name in values:
             values[name] = clean_alias_name(str(values[name]))
@@ -53,6 +55,12 @@ def checked_domain(values: Mapping[str, Any], domain: AliasDomain | None) -> dic
         if taken is not None:
             raise ValidationError({_field_of(taken.name, wanted): f"{taken} is an alias already."})
     return values
+
+
+def is_mail_domain(domain: str) -> bool:
+    """Whether mail can have it (it is normalised): host names have letters, digits and hyphens (RFC 1123 2.1), so ``_dmarc.example`` is
+    a place for records, and an address in brackets is no domain."""
+    return bool(domain) and "_" not in domain and "[" not in domain and not domain.rpartition(".")[2].isdigit()
 
 
 def forget_retired(name: str, domain_id: int, company_id: int) -> None:

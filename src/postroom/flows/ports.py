@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from postroom.core.delivery.probing import Probe, ProbeOrder
+from postroom.core.delivery.probing import FollowProbe, Probe, ProbeOrder
 from postroom.core.delivery.tracking import HookPost, HookReading, HookRefusal
 from postroom.core.delivery.wire import ApiCheck, ApiEndpoint
 from postroom.core.routing.authenticity import ArrivedMail, Authenticity
@@ -192,6 +192,12 @@ class ClientCertificateFacts(Protocol):
     def key(self) -> Secret: ...
 
 
+class ProbeServer(Protocol):
+    """Asks a server as far as it would take a mail. Blocks; never raises for what the server does."""
+
+    def __call__(self, order: ProbeOrder, *, follow: FollowProbe | None = None) -> Probe: ...
+
+
 class ReadClientCertificate(Protocol):
     """Raises ValueError, in plain words, for what is no certificate, no key, or not its key."""
 
@@ -226,7 +232,7 @@ class Ports:
     providers: Providers
     senders: Senders
     mailbox_session: Callable[[MailboxEndpoint], MailboxSession]
-    probe_server: Callable[[ProbeOrder], Probe]
+    probe_server: ProbeServer
     tokens: TokenSource
     read_client_certificate: ReadClientCertificate
     address_keys: Sequence[bytes] = field(repr=False)  # the first signs, all verify

@@ -13,9 +13,11 @@ from postroom.web.linked import views as linked
 from postroom.web.live import views as live
 from postroom.web.queue import views as queue
 from postroom.web.records import chatter, lists, places, scheduled, undo
-from postroom.web.settings import dkim, ingress, limits, mailboxes, mine, secrets, servers, templates
+from postroom.web.settings import dkim, ingress, limits, mailboxes, mine, secrets, servers, templates, trials
 from postroom.web.settings import views as settings
 from postroom.web.suppression import views as suppression
+from postroom.web.welcome import accounts
+from postroom.web.welcome import views as welcome
 
 app_name = "web"
 
@@ -85,10 +87,20 @@ urlpatterns = [
     path("letterbox/<int:letter_id>/source/", letterbox.letter_source, name="letter_source"),
     path("letterbox/<int:letter_id>/act/", letterbox.act, name="letter_act"),
     path("letterbox/<int:letter_id>/seen/", letterbox.seen, name="letter_seen"),
+    path("welcome/", welcome.resume, name="welcome"),
+    path("welcome/begin/<str:token>/", welcome.begin, name="welcome_begin"),
+    path("welcome/find/", accounts.find, name="welcome_find"),
+    path("welcome/outgoing/use/", accounts.use_server, name="welcome_use"),
+    path("welcome/outgoing/capture/", accounts.capture, name="welcome_capture"),
+    path("welcome/<slug:name>/", accounts.step, name="welcome_step"),
     path("settings/installation/confirm/", settings.confirm_home, name="confirm_home"),
     path("settings/installation/capture/", settings.capture, name="capture"),
     path("settings/servers/configuration/test/", servers.test, {"row_id": 0}, name="server_configured_test"),
     path("settings/servers/<int:row_id>/test/", servers.test, name="server_test"),
+    path("settings/servers/<int:row_id>/try/", trials.begin, {"kind": "server"}, name="server_try"),
+    path("settings/mailboxes/<int:row_id>/try/", trials.begin, {"kind": "mailbox"}, name="mailbox_try"),
+    path("settings/trials/<int:trial_id>/", trials.piece, name="trial"),
+    path("settings/trials/<int:trial_id>/cancel/", trials.cancel, name="trial_cancel"),
     path("settings/mailboxes/<int:row_id>/test/", mailboxes.test, name="mailbox_test"),
     path("settings/mailboxes/<int:row_id>/fetch/", mailboxes.fetch, name="mailbox_fetch"),
     path("settings/mailboxes/<int:row_id>/reconcile/", mailboxes.reconcile, name="mailbox_reconcile"),

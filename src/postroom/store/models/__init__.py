@@ -50,6 +50,7 @@ from postroom.store.models.outgoing import (
     SendingGate,
 )
 from postroom.store.models.schedule import Installation, ScheduledAction, ScheduledRun
+from postroom.store.models.setting_up import OAuthClient, Trial
 from postroom.store.models.suppression import AddressHealth, BounceEvent, Suppression
 from postroom.store.models.tracking import DeliveryEvent, ProviderHook
 
@@ -87,6 +88,7 @@ __all__ = [
     "MessageBody",
     "MessageIdentifier",
     "Notification",
+    "OAuthClient",
     "OutgoingContent",
     "OutgoingMail",
     "OutgoingServer",
@@ -107,4 +109,5 @@ __all__ = [
     "SettingChange",
     "Suppression",
     "TakenMail",
+    "Trial",
 ]
