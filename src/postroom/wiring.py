@@ -79,6 +79,7 @@ def make_ports(configuration: Configuration) -> Ports:
         mailbox_session=_mailbox_session,
         probe_server=_probe_server,
         tokens=_Tokens(),
+        exchange_code=_exchange_code,
         read_client_certificate=_read_client_certificate,
         address_keys=DerivedKeys(store.keys, derive_key),
         our_mark=store.mark(),
@@ -181,6 +182,22 @@ class _Tokens:
 
     def access_token(self, source: str, grant: Secret) -> Secret:
         return _refreshing_tokens().access_token(source, grant)
+
+
+def _exchange_code(
+    endpoint: str, *, client_id: str, client_secret: Secret, code: Secret, verifier: Secret, redirect: str, scope: str
+) -> Secret:
+    from postroom.adapters.oauth.consenting import exchange_code
+
+    return exchange_code(
+        endpoint,
+        client_id=client_id,
+        client_secret=client_secret,
+        code=code,
+        verifier=verifier,
+        redirect=redirect,
+        scope=scope,
+    )
 
 
 @lru_cache(maxsize=1)

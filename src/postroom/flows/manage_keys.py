@@ -95,9 +95,21 @@ def create_keys(
     _require_owner(normal, company_id, member)
     with transaction.atomic():
         _lock(normal)
+        _require_no_prepared(normal, ALGORITHMS[algorithm], company_id)
         rows = [_create(ports, normal, one, company_id, member) for one in ALGORITHMS[algorithm]]
     grace = _grace(ports)
     return tuple(_fact(ports, row, grace) for row in rows)
+
+
+def _require_no_prepared(domain: str, algorithms: Iterable[DkimAlgorithm], company_id: int | None) -> None:
+    """Two keys that wait for their records would only be mixed up."""
+    wanted = [one.value for one in algorithms]
+    rows = DkimKey.objects.filter(domain=domain, state=PREPARED, algorithm__in=wanted)
+    waiting = next((row for row in rows if row.company_id == company_id), None)
+    if waiting is not None:
+        raise KeyTrouble(
+            f"{waiting.selector} is prepared for {domain} already: publish its record and let it sign, or throw it away first."
+        )
 
 
 def check_record(ports: Ports, key_id: int, *, member: Member | None) -> RecordState:

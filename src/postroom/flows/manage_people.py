@@ -7,10 +7,11 @@ works once, for three days; it is a new password's link as well. Every change is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
+from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
@@ -209,7 +210,11 @@ def invited(uid: str, token: str) -> Member | None:
         return None
     if not 0 < user_id < 2**62:
         return None
-    row = Member.objects.select_related("user", "contact", "company").filter(user_id=user_id, user__is_active=True).first()
+    row = (
+        Member.objects.select_related("user", "contact", "company")
+        .filter(user_id=user_id, user__is_active=True)
+        .first()
+    )
     return row if row is not None and default_token_generator.check_token(row.user, token) else None
 
 
@@ -234,7 +239,7 @@ def join(ports: Ports, uid: str, token: str, password: str) -> Member | None:
 
 
 @transaction.atomic
-def save_company(ports: Ports, values: dict[str, object], *, member: Member) -> Company:
+def save_company(ports: Ports, values: Mapping[str, Any], *, member: Member) -> Company:
     """A company of the house. Whoever founds one sees it. Raises `NotAllowed`, `ValidationError`."""
     require_house(member)
     values = dict(values)
@@ -284,7 +289,9 @@ def _require_companies(wanted: Sequence[int], by: Member) -> None:
 
 
 def _keep_an_administrator(row: Member) -> None:
-    rows = Member.objects.filter(role=Role.ADMINISTRATOR, user__is_active=True).exclude(pk=row.pk).select_related("user")
+    rows = (
+        Member.objects.filter(role=Role.ADMINISTRATOR, user__is_active=True).exclude(pk=row.pk).select_related("user")
+    )
     others = [one for one in rows if one.user.has_usable_password()]
     if is_house_administrator(row):
         others = [one for one in others if is_house_administrator(one)]

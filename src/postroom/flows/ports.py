@@ -192,6 +192,22 @@ class ClientCertificateFacts(Protocol):
     def key(self) -> Secret: ...
 
 
+class ExchangeCode(Protocol):
+    """Trades the code of a consent for a grant (JSON, as `TokenSource` takes it). Blocks. Raises ValueError or OSError in plain words."""
+
+    def __call__(
+        self,
+        endpoint: str,
+        *,
+        client_id: str,
+        client_secret: Secret,
+        code: Secret,
+        verifier: Secret,
+        redirect: str,
+        scope: str,
+    ) -> Secret: ...
+
+
 class ProbeServer(Protocol):
     """Asks a server as far as it would take a mail. Blocks; never raises for what the server does."""
 
@@ -234,6 +250,7 @@ class Ports:
     mailbox_session: Callable[[MailboxEndpoint], MailboxSession]
     probe_server: ProbeServer
     tokens: TokenSource
+    exchange_code: ExchangeCode
     read_client_certificate: ReadClientCertificate
     address_keys: Sequence[bytes] = field(repr=False)  # the first signs, all verify
     our_mark: str  # names this installation in X-Postroom-Objects

@@ -162,9 +162,7 @@ def _try(
 
 
 def _as_watched(one: EnteredStep) -> WatchedStep:
-    return WatchedStep(
-        step=one.step.value, about=one.about, milliseconds=round(one.seconds * 1000), is_ok=one.is_ok
-    )
+    return WatchedStep(step=one.step.value, about=one.about, milliseconds=round(one.seconds * 1000), is_ok=one.is_ok)
 
 
 def _check_afterwards(mailbox: Mailbox, steps: list[EnteredStep], check: Callable[[Acknowledgement], None]) -> None:

@@ -13,7 +13,20 @@ from postroom.web.linked import views as linked
 from postroom.web.live import views as live
 from postroom.web.queue import views as queue
 from postroom.web.records import chatter, lists, places, scheduled, undo
-from postroom.web.settings import dkim, ingress, limits, mailboxes, mine, secrets, servers, templates, trials
+from postroom.web.settings import (
+    consent,
+    dkim,
+    index,
+    ingress,
+    limits,
+    mailboxes,
+    mine,
+    people,
+    secrets,
+    servers,
+    templates,
+    trials,
+)
 from postroom.web.settings import views as settings
 from postroom.web.suppression import views as suppression
 from postroom.web.welcome import accounts
@@ -93,6 +106,15 @@ urlpatterns = [
     path("welcome/outgoing/use/", accounts.use_server, name="welcome_use"),
     path("welcome/outgoing/capture/", accounts.capture, name="welcome_capture"),
     path("welcome/<slug:name>/", accounts.step, name="welcome_step"),
+    path("join/<str:uid>/<str:token>/", people.join, name="join"),
+    path("settings/", index.index, name="settings"),
+    path("settings/people/", people.people, name="people"),
+    path("settings/people/new/", people.new, name="person_new"),
+    path("settings/people/<int:member_id>/", people.one, name="person"),
+    path("settings/people/<int:member_id>/act/", people.act, name="person_act"),
+    path("settings/connect/back/", consent.back, name="consent_back"),
+    path("settings/connect/<slug:kind>/<int:row_id>/", consent.connect, name="consent"),
+    path("settings/mine/sessions/end/", mine.end_sessions, name="end_sessions"),
     path("settings/installation/confirm/", settings.confirm_home, name="confirm_home"),
     path("settings/installation/capture/", settings.capture, name="capture"),
     path("settings/servers/configuration/test/", servers.test, {"row_id": 0}, name="server_configured_test"),
@@ -104,6 +126,7 @@ urlpatterns = [
     path("settings/mailboxes/<int:row_id>/test/", mailboxes.test, name="mailbox_test"),
     path("settings/mailboxes/<int:row_id>/fetch/", mailboxes.fetch, name="mailbox_fetch"),
     path("settings/mailboxes/<int:row_id>/reconcile/", mailboxes.reconcile, name="mailbox_reconcile"),
+    path("settings/mailboxes/<int:row_id>/unconfirm/", mailboxes.unconfirm, name="mailbox_unconfirm"),
     path("settings/mailboxes/<int:row_id>/reset/", mailboxes.reset, name="mailbox_reset"),
     path("settings/ingress/", ingress.addresses, name="ingress"),
     path("settings/ingress/<int:hook_id>/remove/", ingress.remove, name="ingress_remove"),
@@ -137,7 +160,7 @@ urlpatterns = [
     path("live/<slug:topic>/<int:record_id>/", live.stream, name="live"),
 ]
 
-for section in (settings.SERVERS, settings.MAILBOXES, settings.DOMAINS, settings.ALIASES):
+for section in (settings.SERVERS, settings.MAILBOXES, settings.DOMAINS, settings.ALIASES, settings.COMPANIES):
     place = f"settings/{section.key}/"
     urlpatterns += [
         path(place, settings.section_list(section), name=section.key),

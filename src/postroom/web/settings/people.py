@@ -133,9 +133,7 @@ def _shown(request: MemberRequest, found: Member, form: PersonForm, link: str = 
         "is_placeholder": flow.is_placeholder(found.contact.address),
         "link": link,
     }
-    answer = page(
-        request, "postroom/settings/person.html", str(found), context, status=422 if form.errors else 200
-    )
+    answer = page(request, "postroom/settings/person.html", str(found), context, status=422 if form.errors else 200)
     answer["Cache-Control"] = "no-store"
     return answer
 
@@ -162,7 +160,9 @@ def act(request: MemberRequest, member_id: int) -> HttpResponse:
                 if flow.send_invitation(ports(), member_id, by=request.member):
                     said = _("The invitation is on its way to {address}.").format(address=found.contact.address)
                     return go(request, place, said=said)
-                return go(request, place, trouble=_("The company has no mail domain to write from: give the link instead."))
+                return go(
+                    request, place, trouble=_("The company has no mail domain to write from: give the link instead.")
+                )
             case "off" | "on" as step:
                 others = tuple(pk for pk in seen if pk != found.company_id)
                 flow.change_person(

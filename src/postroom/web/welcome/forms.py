@@ -29,7 +29,9 @@ class StepForm(forms.Form):
 
 class PersonForm(StepForm):
     name = forms.CharField(
-        label=gettext_lazy("Your name"), max_length=200, widget=forms.TextInput({"autocomplete": "name", "autofocus": ""})
+        label=gettext_lazy("Your name"),
+        max_length=200,
+        widget=forms.TextInput({"autocomplete": "name", "autofocus": ""}),
     )
     address = forms.CharField(
         label=gettext_lazy("Your own mail address"),
