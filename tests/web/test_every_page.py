@@ -11,6 +11,7 @@ from postroom.store.models import (
     AddressHealth,
     Alias,
     AliasDomain,
+    Company,
     Delivery,
     InboundMessage,
     LetterboxMail,
@@ -63,6 +64,8 @@ EVERYBODY = [
     "/suppression/?q=oakhurst.example",
     "/suppression/{address}/",
     "/suppression/worst/",
+    "/settings/",
+    "/settings/?q=password",
     "/settings/keys/",
     "/settings/mine/",
     "/password/",
@@ -115,6 +118,21 @@ ADMINISTRATORS = [
     "/settings/actions/",
     "/settings/actions/queue_manager/",
     "/settings/changes/",
+    "/settings/changes/?kind=parameter&who=alice",
+    "/settings/?q=support",
+    "/settings/people/",
+    "/settings/people/?q=alice",
+    "/settings/people/new/",
+    "/settings/people/{person}/",
+    "/settings/companies/",
+    "/settings/companies/new/",
+    "/settings/companies/{company}/",
+    "/welcome/company/",
+    "/welcome/outgoing/?preset=gmail",
+    "/welcome/incoming/?preset=microsoft365",
+    "/welcome/find/?way=in&address=ada@gmail.com",
+    "/welcome/alias/",
+    "/welcome/done/",
 ]
 EVERYTHING = EVERYBODY + MANAGERS + ADMINISTRATORS
 OF_A_COMPANY = [place for place in EVERYTHING if "{" in place and "{domain}" not in place and "{server}" not in place]
@@ -137,6 +155,8 @@ def numbers(db: None) -> dict[str, int]:
         "template_file": MailTemplateFile.objects.get().pk,
         "scheduled": ScheduledMessage.objects.get(trouble="").pk,
         "scheduled_file": ScheduledFile.objects.get().pk,
+        "person": Member.objects.all()[0].pk,
+        "company": Company.objects.all()[0].pk,
         "address": AddressHealth.objects.get(address="carla@customer.example").pk,
     }
 

@@ -65,12 +65,7 @@ def begin_trial(
     ports: Ports, kind: str, target_id: int, *, member: Member, options: dict[str, str | bool] | None = None
 ) -> TrialFact:
     """Write down that it is wanted. Raises `NotAllowed` and DoesNotExist."""
-    require(member, "settings")
-    model: type[OutgoingServer] | type[Mailbox] = OutgoingServer if kind == "server" else Mailbox
-    target = model._default_manager.select_for_update(of=("self",)).get(pk=target_id)
-    require(member, "settings", target)
-    if target.company_id is None:
-        require_house(member)
+    require_triable(kind, target_id, member=member)
     now = ports.clock.now()
     Trial.objects.filter(started_at__lt=now - KEPT).delete()
     going_on = Trial.objects.filter(
@@ -80,6 +75,17 @@ def begin_trial(
         kind=kind, target_id=target_id, member=member, options=options or {}, started_at=now
     )
     return _fact(row, now)
+
+
+def require_triable(kind: str, target_id: int, *, member: Member) -> None:
+    """Raises `NotAllowed` and DoesNotExist. Until the end of the transaction nobody else begins one of the same thing."""
+    require(member, "settings")
+    model: type[OutgoingServer] | type[Mailbox] = OutgoingServer if kind == "server" else Mailbox
+    with transaction.atomic():
+        target = model._default_manager.select_for_update(of=("self",)).get(pk=target_id)
+    require(member, "settings", target)
+    if target.company_id is None:
+        require_house(member)
 
 
 def trial_of(ports: Ports, trial_id: int, *, member: Member) -> TrialFact | None:

@@ -132,7 +132,7 @@ def progress_of(member: Member) -> Progress:
     draft = servers.filter(is_active=False, trouble="").order_by("-id").first() if used is None else None
     mailboxes = Mailbox.objects.filter(company_id__in=mine, is_active=True).order_by("-is_confirmed", "-id")
     mailbox = mailboxes.first()
-    alias = Alias.objects.select_related("domain").filter(company_id__in=mine, retired_at=None).first()
+    alias = Alias.objects.select_related("domain").filter(company_id__in=mine, retired_at=None).order_by("-id").first()
     return Progress(
         company=company.name,
         domain=domain.name if domain else "",

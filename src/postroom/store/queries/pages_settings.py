@@ -321,3 +321,11 @@ def mailbox_names(company_ids: list[int]) -> tuple[SettingRow, ...]:
     """Mailboxes, for finding them."""
     rows = Mailbox.objects.filter(company_id__in=company_ids).only("id", "name", "username", "host")
     return tuple(SettingRow(id=row.pk, name=row.name, about=f"{row.username} · {row.host}") for row in rows[:MOST])
+
+
+def names_of_numbers() -> dict[str, dict[str, str]]:
+    """What the numbers in recorded changes stand for, by the name of the field. Two queries."""
+    return {
+        "company": {str(pk): name for pk, name in Company.objects.values_list("pk", "name")[:MOST]},
+        "domain": {str(pk): name for pk, name in AliasDomain.objects.values_list("pk", "name")[:MOST]},
+    }

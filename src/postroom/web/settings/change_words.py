@@ -44,7 +44,7 @@ FIELDS: Mapping[str, str | Promise] = {
     "companies": gettext_lazy("Companies"), "domain": gettext_lazy("Domain"), "domain_id": gettext_lazy("Domain"),
     "alias_domain": gettext_lazy("Mail domain"), "bounce_alias": gettext_lazy("Bounce address"),
     "catchall_alias": gettext_lazy("Catchall address"), "default_from": gettext_lazy("Default From"),
-    "kind": gettext_lazy("Mail becomes"), "kind_id": gettext_lazy("Mail becomes"), "policy": gettext_lazy("Who may write"),
+    "kind": gettext_lazy("Kind"), "kind_id": gettext_lazy("Kind"), "policy": gettext_lazy("Who may write"),
     "responsible_id": gettext_lazy("Responsible"), "forced_record_id": gettext_lazy("Always this record"),
     "owner_record_id": gettext_lazy("Belongs to this record"), "defaults": gettext_lazy("Its records begin with"),
     "matches_local_part": gettext_lazy("Matches what stands before the @ alone"),
@@ -74,8 +74,10 @@ def field_words(name: str) -> str:
     return str(found) if found is not None else name.replace("_", " ").capitalize()
 
 
-def value_words(value: str) -> str:
-    """Yes and no instead of True and False; long texts cut."""
+def value_words(name: str, value: str, known: Mapping[str, Mapping[str, str]]) -> str:
+    """Yes and no instead of True and False; names instead of numbers, where ``known`` has them by field; long texts cut."""
+    if value in known.get(name.removesuffix("_id"), {}):
+        return known[name.removesuffix("_id")][value]
     if value in ("True", "False"):
         return _("yes") if value == "True" else _("no")
     if value in ("", "None", "[]", "{}"):

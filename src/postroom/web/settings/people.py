@@ -239,7 +239,6 @@ def join(request: HttpRequest, uid: str, token: str) -> HttpResponse:
         request, "postroom/welcome/join.html", context, status=410 if found is None else 422 if form.errors else 200
     )
     answer["Cache-Control"] = "no-store"
-    answer["Referrer-Policy"] = "no-referrer"  # the address is a key
     return answer
 
 

@@ -21,11 +21,12 @@ _RESULTS = {"server": "postroom/settings/_server_test.html", "mailbox": "postroo
 def begin(request: MemberRequest, row_id: int, kind: str) -> HttpResponse:
     """The piece that goes on asking."""
     to = text_of(request.POST, "to", 254)
-    if to and not normalize(to):
-        return fragment(request, "postroom/settings/_trial.html", {"wrong_recipient": to})
     options: dict[str, str | bool] = {"to": to, "leave": request.POST.get("leave") == "1"}
     options["place"] = "welcome" if request.POST.get("place") == "welcome" else ""
     try:
+        if to and not normalize(to):
+            flow.require_triable(kind, row_id, member=request.member)
+            return fragment(request, "postroom/settings/_trial.html", {"wrong_recipient": to})
         trial = flow.begin_trial(ports(), kind, row_id, member=request.member, options=options)
     except (OutgoingServer.DoesNotExist, Mailbox.DoesNotExist):
         raise Http404 from None

@@ -28,6 +28,7 @@ from postroom.store.models import Alias, AliasDomain, Company, Mailbox, Outgoing
 from postroom.store.queries import pages_settings as read
 from postroom.store.queries.pages import read_id
 from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
+from postroom.web.navigation import kinds_of
 from postroom.web.settings import change_words, mailboxes, servers
 from postroom.web.settings.forms import ActionForm, AliasForm, DomainForm, SettingForm
 from postroom.web.settings.people import CompanyForm
@@ -327,9 +328,10 @@ def changes(request: MemberRequest) -> HttpResponse:
     subject, kind, who = (text_of(request.GET, name, 200) for name in ("of", "kind", "who"))
     start = next((start for start, _words in change_words.SUBJECTS if start.strip() == kind), "")
     rows = read.changes(visible, subject=subject, start=start, who=who, cursor=text_of(request.GET, "after", 20))
+    known = read.names_of_numbers() | {"kind": {kind.key: kind.label for kind in kinds_of(request)}}
     context = {
         "rows": rows,
-        "told": [_in_words(one) for one in rows.rows],
+        "told": [_in_words(one, known) for one in rows.rows],
         "of": subject,
         "of_words": change_words.subject_words(subject),
         "kind": kind,
@@ -342,13 +344,17 @@ def changes(request: MemberRequest) -> HttpResponse:
     return page(request, "postroom/settings/changes.html", _("Changes"), context)
 
 
-def _in_words(change: read.ChangeFact) -> dict[str, Any]:
+def _in_words(change: read.ChangeFact, known: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     words = change_words
     return {
         "change": change,
         "subject": words.subject_words(change.subject),
         "rows": [
-            (words.field_words(name) if name else "", words.value_words(before), words.value_words(after))
+            (
+                words.field_words(name) if name else "",
+                words.value_words(name, before, known),
+                words.value_words(name, after, known),
+            )
             for name, before, after in change.rows
         ],
     }

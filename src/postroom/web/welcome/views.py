@@ -57,8 +57,9 @@ def begin(request: HttpRequest, token: str) -> HttpResponse:
 
 def _alone(request: HttpRequest, template: str, context: dict[str, Any], *, status: int) -> HttpResponse:
     answer = render(request, template, context, status=status)
-    answer["Cache-Control"] = "no-store"
-    answer["Referrer-Policy"] = "no-referrer"  # the address is a key
+    answer["Cache-Control"] = (
+        "no-store"  # the address is a key; the policy of all pages keeps it from others (same-origin)
+    )
     return answer
 
 
