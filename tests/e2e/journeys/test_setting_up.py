@@ -34,8 +34,8 @@ from tests.web.browser import a_browser, a_window
 pytestmark = [pytest.mark.slow, requires_chromium, requires_postfix, requires_dovecot]
 
 SOURCE = Path(__file__).parents[3] / "src"
-SUPPORT, CARLA = "support@box.test", "carla@box.test"
-USERS = {SUPPORT: "open sesame", CARLA: "wonder land"}
+SUPPORT, CARLA, ALICE = "support@box.test", "carla@box.test", "alice@box.test"
+USERS = {SUPPORT: "open sesame", CARLA: "wonder land", ALICE: "looking glass"}
 PASSWORD = "lighthouse-keeper-7"
 PATIENCE = 40_000  # milliseconds
 SHOTS = os.environ.get("POSTROOM_SHOTS", "")
@@ -128,7 +128,7 @@ def test_from_nothing_to_the_first_answered_ticket(run_folder: Path, postfix: Po
         page.goto(link.replace("localhost", "127.0.0.1"))
         looked_at(page, "1_person")
         page.get_by_label("Your name").fill("Alice Arnold")
-        page.get_by_label("Your own mail address").fill("alice@arnold.test")
+        page.get_by_label("Your own mail address").fill(ALICE)
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Begin").click()
 

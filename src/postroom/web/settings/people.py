@@ -21,6 +21,7 @@ from postroom.web.forms import style
 from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
 from postroom.web.settings.forms import SettingForm
 from postroom.web.shell import fragment, go, page
+from postroom.web.site import site
 from postroom.wiring import ports
 
 ROLES = [
@@ -234,7 +235,7 @@ def join(request: HttpRequest, uid: str, token: str) -> HttpResponse:
                 login(request, joined.user)
                 return redirect("web:home")
             found = None
-    context = {"form": form, "person": found, "hints": password_validators_help_texts()}
+    context = {**site.each_context(request), "form": form, "person": found, "hints": password_validators_help_texts()}
     answer = render(
         request, "postroom/welcome/join.html", context, status=410 if found is None else 422 if form.errors else 200
     )

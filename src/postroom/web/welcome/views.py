@@ -22,6 +22,7 @@ from postroom.flows.dns_to_publish import records_to_publish
 from postroom.store.queries.pages_records import kinds
 from postroom.web.members import MemberRequest, for_members, text_of
 from postroom.web.shell import go, page
+from postroom.web.site import site
 from postroom.web.welcome.forms import AliasForm, CompanyForm, PersonForm
 from postroom.wiring import ports
 
@@ -56,7 +57,7 @@ def begin(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _alone(request: HttpRequest, template: str, context: dict[str, Any], *, status: int) -> HttpResponse:
-    answer = render(request, template, context, status=status)
+    answer = render(request, template, {**site.each_context(request), **context}, status=status)
     answer["Cache-Control"] = (
         "no-store"  # the address is a key; the policy of all pages keeps it from others (same-origin)
     )
