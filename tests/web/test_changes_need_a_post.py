@@ -44,6 +44,7 @@ CHANGING = [
     "/settings/servers/1/try/",
     "/settings/mailboxes/1/try/",
     "/settings/trials/1/cancel/",
+    "/settings/aliases/1/test/",
     "/settings/mailboxes/1/unconfirm/",
     "/settings/people/1/act/",
     "/settings/mine/sessions/end/",

@@ -109,6 +109,7 @@ ADMINISTRATORS = [
     "/settings/aliases/",
     "/settings/aliases/new/",
     "/settings/aliases/{alias}/",
+    "/settings/aliases/{alias}/tested/?mail=abc",
     "/settings/templates/",
     "/settings/templates/new/",
     "/settings/templates/{template}/",

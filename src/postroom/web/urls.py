@@ -14,6 +14,7 @@ from postroom.web.live import views as live
 from postroom.web.queue import views as queue
 from postroom.web.records import chatter, lists, places, scheduled, undo
 from postroom.web.settings import (
+    aliases,
     consent,
     dkim,
     index,
@@ -126,6 +127,8 @@ urlpatterns = [
     path("settings/mailboxes/<int:row_id>/test/", mailboxes.test, name="mailbox_test"),
     path("settings/mailboxes/<int:row_id>/fetch/", mailboxes.fetch, name="mailbox_fetch"),
     path("settings/mailboxes/<int:row_id>/reconcile/", mailboxes.reconcile, name="mailbox_reconcile"),
+    path("settings/aliases/<int:row_id>/test/", aliases.send_test, name="alias_test"),
+    path("settings/aliases/<int:row_id>/tested/", aliases.tested, name="alias_tested"),
     path("settings/mailboxes/<int:row_id>/unconfirm/", mailboxes.unconfirm, name="mailbox_unconfirm"),
     path("settings/mailboxes/<int:row_id>/reset/", mailboxes.reset, name="mailbox_reset"),
     path("settings/ingress/", ingress.addresses, name="ingress"),

@@ -29,7 +29,7 @@ from postroom.store.queries import pages_settings as read
 from postroom.store.queries.pages import read_id
 from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
 from postroom.web.navigation import kinds_of
-from postroom.web.settings import change_words, mailboxes, servers
+from postroom.web.settings import aliases, change_words, mailboxes, servers
 from postroom.web.settings.forms import ActionForm, AliasForm, DomainForm, SettingForm
 from postroom.web.settings.people import CompanyForm
 from postroom.web.settings.server_form import ServerForm
@@ -111,6 +111,8 @@ ALIASES = Section(
     form=AliasForm,
     rows=read.aliases,
     save=flow.save_alias,
+    template="postroom/settings/alias.html",
+    more=aliases.more,
 )
 COMPANIES = Section(
     key="companies",
@@ -306,7 +308,13 @@ def action(request: MemberRequest, key: str) -> HttpResponse:
             member=request.member,
         )
         return go(request, reverse("web:action", args=[key]), said=_("Saved."))
-    context = {"action": fact, "runs": runs, "form": form}
+    asked_at = read_id(text_of(request.GET, "asked", 12))
+    newest = runs[0].started_at.timestamp() if runs else 0.0
+    is_awaited = asked_at is not None and newest < asked_at and ports().clock.now().timestamp() < asked_at + 90
+    context = {"action": fact, "runs": runs, "form": form, "help": ACTIONS[key].help if key in ACTIONS else ""}
+    context |= {"is_going_on": fact.running_since is not None or is_awaited, "asked": asked_at or ""}
+    if is_fragment(request):
+        return fragment(request, "postroom/settings/_runs.html", context)
     return page(request, "postroom/settings/action.html", fact.name, context, status=422 if form.errors else 200)
 
 
@@ -317,7 +325,8 @@ def run(request: MemberRequest, key: str) -> HttpResponse:
         raise Http404
     was_deferred = run_now(ports(), key, member=request.member)
     said = _("It starts in a moment.") if was_deferred else _("It waits to be run already.")
-    return go(request, reverse("web:action", args=[key]), said=said)
+    asked = int(ports().clock.now().timestamp())
+    return go(request, f"{reverse('web:action', args=[key])}?asked={asked}", said=said)
 
 
 @for_members("GET")
