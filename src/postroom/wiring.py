@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from postroom.adapters.oauth.refreshing import RefreshingTokens
     from postroom.adapters.smtp.handshake import TokenSource as ConnectionTokens
     from postroom.adapters.smtp.pool import SmtpPool as SmtpPool  # noqa: PLC0414
-    from postroom.core.delivery.probing import Probe, ProbeOrder
+    from postroom.core.delivery.probing import FollowProbe, Probe, ProbeOrder
     from postroom.core.delivery.wire import ApiEndpoint, Endpoint, WireJournal
     from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
     from postroom.flows.ports import ClientCertificateFacts
@@ -82,6 +82,7 @@ def make_ports(configuration: Configuration) -> Ports:
         mailbox_session=_mailbox_session,
         probe_server=_probe_server,
         tokens=_Tokens(),
+        exchange_code=_exchange_code,
         read_client_certificate=_read_client_certificate,
         address_keys=DerivedKeys(store.keys, derive_key),
         our_mark=store.mark(),
@@ -139,10 +140,10 @@ def _text_records(name: str) -> tuple[str, ...] | None:
     return DnsTextRecords()(name)
 
 
-def _probe_server(order: ProbeOrder) -> Probe:
+def _probe_server(order: ProbeOrder, *, follow: FollowProbe | None = None) -> Probe:
     from postroom.adapters.smtp.testing import probe_server
 
-    return probe_server(order, access_token=_connection_tokens(order.endpoint))
+    return probe_server(order, access_token=_connection_tokens(order.endpoint), follow=follow)
 
 
 def _read_client_certificate(certificate: str, key: Secret, passphrase: Secret) -> ClientCertificateFacts:
@@ -202,6 +203,22 @@ class _Tokens:
 
     def access_token(self, source: str, grant: Secret) -> Secret:
         return _refreshing_tokens().access_token(source, grant)
+
+
+def _exchange_code(
+    endpoint: str, *, client_id: str, client_secret: Secret, code: Secret, verifier: Secret, redirect: str, scope: str
+) -> Secret:
+    from postroom.adapters.oauth.consenting import exchange_code
+
+    return exchange_code(
+        endpoint,
+        client_id=client_id,
+        client_secret=client_secret,
+        code=code,
+        verifier=verifier,
+        redirect=redirect,
+        scope=scope,
+    )
 
 
 @lru_cache(maxsize=1)

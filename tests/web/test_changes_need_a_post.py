@@ -46,6 +46,15 @@ CHANGING = [
     "/settings/servers/configuration/test/",
     "/settings/servers/1/test/",
     "/settings/mailboxes/1/test/",
+    "/settings/servers/1/try/",
+    "/settings/mailboxes/1/try/",
+    "/settings/trials/1/cancel/",
+    "/settings/aliases/1/test/",
+    "/settings/mailboxes/1/unconfirm/",
+    "/settings/people/1/act/",
+    "/settings/mine/sessions/end/",
+    "/welcome/outgoing/use/",
+    "/welcome/outgoing/capture/",
     "/settings/mailboxes/1/fetch/",
     "/settings/mailboxes/1/reconcile/",
     "/settings/ingress/1/remove/",
@@ -106,6 +115,11 @@ def test_every_place_is_asked_for_in_some_test_of_pages() -> None:
         "/message/N/picture/",  # its address is signed: see test_remote_pictures
         "/hooks/N/N",  # for providers' programs: see tests/api/test_hooks.py
         "/ingress/N/N/mime",  # for providers' programs: see tests/api/test_ingress.py
+        "/settings/trials/N/",  # of its starter alone: see test_trial_pages.py
+        "/settings/connect/back/",  # see test_consent_pages.py
+        "/settings/connect/N/N/",
+        "/welcome/begin/N/",  # for who is nobody yet: see test_welcome_pages.py
+        "/join/N/N/",  # see test_people_pages.py
         "/files/N/",
         "/files/N/N",
         "/letterbox/N/file/N/",  # see test_letterbox_pages

@@ -15,6 +15,7 @@ from postroom.flows.ports import Ports
 from postroom.store.models import Contact, Member, Record, SettingChange
 
 MOST_SIGNATURE = 10_000
+MOST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,7 @@ class OwnSettings:
     channel: str
     signature: str
     uses_keys: bool = True
+    name: str = ""  # empty: as it is
 
 
 @transaction.atomic
@@ -39,6 +41,8 @@ def change_own_settings(ports: Ports, wanted: OwnSettings, *, member: Member) ->
         wrong["language"] = "A language such as en, de or pt-br."
     if wanted.channel not in set(Channel):
         wrong["channel"] = "By mail, or in the app."
+    if len(wanted.name) > MOST_NAME:
+        wrong["name"] = f"At most {MOST_NAME} characters."
     if len(wanted.signature) > MOST_SIGNATURE:
         wrong["signature"] = f"At most {MOST_SIGNATURE} characters."
     if wrong:
@@ -50,6 +54,10 @@ def change_own_settings(ports: Ports, wanted: OwnSettings, *, member: Member) ->
     row.save(update_fields=["time_zone", "channel", "signature", "uses_keys"])
     Contact.objects.filter(pk=row.contact_id).update(language=language)
     row.contact.language = language
+    name = wanted.name.strip()
+    if name and name != row.contact.name:
+        Contact.objects.filter(pk=row.contact_id).update(name=name)
+        row.contact.name = name
     return row
 
 

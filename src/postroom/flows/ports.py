@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from postroom.core.delivery.probing import Probe, ProbeOrder
+from postroom.core.delivery.probing import FollowProbe, Probe, ProbeOrder
 from postroom.core.delivery.tracking import HookPost, HookReading, HookRefusal
 from postroom.core.delivery.wire import ApiCheck, ApiEndpoint
 from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
@@ -209,6 +209,28 @@ class ClientCertificateFacts(Protocol):
     def key(self) -> Secret: ...
 
 
+class ExchangeCode(Protocol):
+    """Trades the code of a consent for a grant (JSON, as `TokenSource` takes it). Blocks. Raises ValueError or OSError in plain words."""
+
+    def __call__(
+        self,
+        endpoint: str,
+        *,
+        client_id: str,
+        client_secret: Secret,
+        code: Secret,
+        verifier: Secret,
+        redirect: str,
+        scope: str,
+    ) -> Secret: ...
+
+
+class ProbeServer(Protocol):
+    """Asks a server as far as it would take a mail. Blocks; never raises for what the server does."""
+
+    def __call__(self, order: ProbeOrder, *, follow: FollowProbe | None = None) -> Probe: ...
+
+
 class ReadClientCertificate(Protocol):
     """Raises ValueError, in plain words, for what is no certificate, no key, or not its key."""
 
@@ -244,8 +266,9 @@ class Ports:
     senders: Senders
     pictures: Pictures
     mailbox_session: Callable[[MailboxEndpoint], MailboxSession]
-    probe_server: Callable[[ProbeOrder], Probe]
+    probe_server: ProbeServer
     tokens: TokenSource
+    exchange_code: ExchangeCode
     read_client_certificate: ReadClientCertificate
     address_keys: Sequence[bytes] = field(repr=False)  # the first signs, all verify
     our_mark: str  # names this installation in X-Postroom-Objects

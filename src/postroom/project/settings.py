@@ -159,6 +159,7 @@ STYLES = (
     "postroom/inbox.css",
     "postroom/record.css",
     "postroom/composer.css",
+    "postroom/settings.css",
 )  # fmt: skip
 SCRIPTS = (
     "postroom/vendor/dompurify-3.4.18/purify.min.js",
@@ -168,6 +169,7 @@ SCRIPTS = (
     "postroom/record.js",
     "postroom/pasting.js",
     "postroom/composer.js",
+    "postroom/settings.js",
 )  # fmt: skip
 
 UNFOLD: dict[str, Any] = {

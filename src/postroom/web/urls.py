@@ -29,9 +29,25 @@ from postroom.web.records import (
     scheduled,
     undo,
 )
-from postroom.web.settings import dkim, ingress, limits, mailboxes, mine, secrets, servers, templates
+from postroom.web.settings import (
+    aliases,
+    consent,
+    dkim,
+    index,
+    ingress,
+    limits,
+    mailboxes,
+    mine,
+    secrets,
+    servers,
+    templates,
+    trials,
+)
+from postroom.web.settings import people as members
 from postroom.web.settings import views as settings
 from postroom.web.suppression import views as suppression
+from postroom.web.welcome import accounts
+from postroom.web.welcome import views as welcome
 
 app_name = "web"
 
@@ -130,13 +146,35 @@ urlpatterns = [
     path("letterbox/<int:letter_id>/source/", letterbox.letter_source, name="letter_source"),
     path("letterbox/<int:letter_id>/act/", letterbox.act, name="letter_act"),
     path("letterbox/<int:letter_id>/seen/", letterbox.seen, name="letter_seen"),
+    path("welcome/", welcome.resume, name="welcome"),
+    path("welcome/begin/<str:token>/", welcome.begin, name="welcome_begin"),
+    path("welcome/find/", accounts.find, name="welcome_find"),
+    path("welcome/outgoing/use/", accounts.use_server, name="welcome_use"),
+    path("welcome/outgoing/capture/", accounts.capture, name="welcome_capture"),
+    path("welcome/<slug:name>/", accounts.step, name="welcome_step"),
+    path("join/<str:uid>/<str:token>/", members.join, name="join"),
+    path("settings/", index.index, name="settings"),
+    path("settings/people/", members.people, name="people"),
+    path("settings/people/new/", members.new, name="person_new"),
+    path("settings/people/<int:member_id>/", members.one, name="person"),
+    path("settings/people/<int:member_id>/act/", members.act, name="person_act"),
+    path("settings/connect/back/", consent.back, name="consent_back"),
+    path("settings/connect/<slug:kind>/<int:row_id>/", consent.connect, name="consent"),
+    path("settings/mine/sessions/end/", mine.end_sessions, name="end_sessions"),
     path("settings/installation/confirm/", settings.confirm_home, name="confirm_home"),
     path("settings/installation/capture/", settings.capture, name="capture"),
     path("settings/servers/configuration/test/", servers.test, {"row_id": 0}, name="server_configured_test"),
     path("settings/servers/<int:row_id>/test/", servers.test, name="server_test"),
+    path("settings/servers/<int:row_id>/try/", trials.begin, {"kind": "server"}, name="server_try"),
+    path("settings/mailboxes/<int:row_id>/try/", trials.begin, {"kind": "mailbox"}, name="mailbox_try"),
+    path("settings/trials/<int:trial_id>/", trials.piece, name="trial"),
+    path("settings/trials/<int:trial_id>/cancel/", trials.cancel, name="trial_cancel"),
     path("settings/mailboxes/<int:row_id>/test/", mailboxes.test, name="mailbox_test"),
     path("settings/mailboxes/<int:row_id>/fetch/", mailboxes.fetch, name="mailbox_fetch"),
     path("settings/mailboxes/<int:row_id>/reconcile/", mailboxes.reconcile, name="mailbox_reconcile"),
+    path("settings/aliases/<int:row_id>/test/", aliases.send_test, name="alias_test"),
+    path("settings/aliases/<int:row_id>/tested/", aliases.tested, name="alias_tested"),
+    path("settings/mailboxes/<int:row_id>/unconfirm/", mailboxes.unconfirm, name="mailbox_unconfirm"),
     path("settings/mailboxes/<int:row_id>/reset/", mailboxes.reset, name="mailbox_reset"),
     path("settings/ingress/", ingress.addresses, name="ingress"),
     path("settings/ingress/<int:hook_id>/remove/", ingress.remove, name="ingress_remove"),
@@ -170,7 +208,7 @@ urlpatterns = [
     path("live/<slug:topic>/<int:record_id>/", live.stream, name="live"),
 ]
 
-for section in (settings.SERVERS, settings.MAILBOXES, settings.DOMAINS, settings.ALIASES):
+for section in (settings.SERVERS, settings.MAILBOXES, settings.DOMAINS, settings.ALIASES, settings.COMPANIES):
     place = f"settings/{section.key}/"
     urlpatterns += [
         path(place, settings.section_list(section), name=section.key),

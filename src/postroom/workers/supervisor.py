@@ -124,6 +124,7 @@ def _run_everything(configuration: Configuration, stop: Stop, say: Say) -> None:
     with _database(configuration) as database:
         bring_tables_up_to_date()
         _check_home(say)
+        _tell_first_link(say)
         connections.close_all()
         Supervisor(posts_of(configuration), stop, places=places, database=database, say=say).run()
 
@@ -152,6 +153,18 @@ def _check_home(say: Say) -> None:
         say(
             f"This database was confirmed for {home.confirmed} and now runs at {home.found}. All mail goes to the Letterbox "
             "and nothing is fetched until you say `postroom confirm-home`."
+        )
+
+
+def _tell_first_link(say: Say) -> None:
+    """Where the first administrator begins, as long as nobody is there."""
+    from postroom.flows.welcome import first_link  # noqa: PLC0415 (tables need a set-up Django)
+    from postroom.wiring import ports  # noqa: PLC0415
+
+    link = first_link(ports())
+    if link:
+        say(
+            f"Nobody is here yet. Begin at this address (for a week, once; `postroom welcome` prints it again):\n  {link}"
         )
 
 

@@ -85,7 +85,7 @@ def _domain_or_empty(value: str) -> str:
     if not value.strip():
         return ""
     domain = normalize_domain(value)
-    if not domain:
+    if not domain or "_" in domain or "[" in domain:  # records stand below such names, mail does not
         raise ParameterError(f"{value!r} is no domain name.")
     return domain
 

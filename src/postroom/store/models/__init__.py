@@ -55,6 +55,7 @@ from postroom.store.models.outgoing import (
 )
 from postroom.store.models.schedule import Installation, ScheduledAction, ScheduledRun
 from postroom.store.models.search import SavedView, SearchEntry, SearchProgress
+from postroom.store.models.setting_up import OAuthClient, Trial
 from postroom.store.models.suppression import AddressHealth, BounceEvent, Suppression
 from postroom.store.models.tracking import DeliveryEvent, ProviderHook
 
@@ -96,6 +97,7 @@ __all__ = [
     "MessageBody",
     "MessageIdentifier",
     "Notification",
+    "OAuthClient",
     "OutgoingContent",
     "OutgoingMail",
     "OutgoingServer",
@@ -120,5 +122,6 @@ __all__ = [
     "Star",
     "Suppression",
     "TakenMail",
+    "Trial",
     "TrustedPictures",
 ]
