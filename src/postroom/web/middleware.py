@@ -7,13 +7,17 @@ policy of its own (`web.frames`), which stays.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.core.exceptions import ObjectDoesNotExist
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 
 from postroom.flows.access import NotAllowed
+
+log = logging.getLogger("postroom.web")
 
 POLICY = "; ".join(
     (
@@ -49,10 +53,15 @@ class ContentSecurityPolicy:
         return _with_policy(await answer)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """A flow said no: the page says so, with 403."""
-        if not isinstance(exception, NotAllowed):
-            return None
-        return render(request, "postroom/not_allowed.html", {"why": str(exception)}, status=403)
+        """A flow said no: the page says so, with 403. What it did not find, or not among what this member sees, is not there: 404."""
+        match exception:
+            case NotAllowed():
+                return render(request, "postroom/not_allowed.html", {"why": str(exception)}, status=403)
+            case ObjectDoesNotExist():
+                log.warning("%s %s: %s", request.method, request.path, exception)
+                return render(request, "404.html", status=404)
+            case _:
+                return None
 
 
 def _with_policy(answer: HttpResponseBase) -> HttpResponseBase:

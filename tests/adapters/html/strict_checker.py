@@ -51,7 +51,7 @@ class _Reader(HTMLParser):
             self.found.append(f"attribute {name} of {tag}")
         if name in ADDRESSES and not value.lower().startswith(SCHEMES):
             self.found.append(f"address {value[:60]!r} of {tag}")
-        if name in ADDRESSES and _CONTROLS.search(value.split(":")[0]):
+        if name in ADDRESSES and _CONTROLS.search(value.split(":", maxsplit=1)[0]):
             self.found.append(f"control characters in the address of {tag}")
         if name == "style" and _STYLE.search(value):
             self.found.append(f"style {value[:80]!r} of {tag}")
