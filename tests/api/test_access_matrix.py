@@ -37,7 +37,16 @@ WRITERS = MANAGERS | {"colleague"}
 OWN = WRITERS | {"reader"}
 OTHER = frozenset({"other"})
 EVERYBODY = ("admin", "owner", "colleague", "reader", "other", "ingress", "stranger", "nobody")
-FOREIGN = ("Carla", "Poster arrived", "oakhurst", "Northwind", "Alice Archer", "Bob Brandt", "support@postroom", "folded corner")
+FOREIGN = (
+    "Carla",
+    "Poster arrived",
+    "oakhurst",
+    "Northwind",
+    "Alice Archer",
+    "Bob Brandt",
+    "support@postroom",
+    "folded corner",
+)
 
 RULES: dict[str, tuple[frozenset[str], dict[str, Any] | None]] = {
     "GET /records": (OWN | OTHER, None),
@@ -72,13 +81,19 @@ RULES: dict[str, tuple[frozenset[str], dict[str, Any] | None]] = {
 
 
 def test_every_call_has_its_line_in_the_table() -> None:
-    there = {f"{method.upper()} {path.removeprefix('/api/v1')}" for path, calls in api.get_openapi_schema()["paths"].items() for method in calls}
+    there = {
+        f"{method.upper()} {path.removeprefix('/api/v1')}"
+        for path, calls in api.get_openapi_schema()["paths"].items()
+        for method in calls
+    }
     missing, gone = sorted(there - set(RULES)), sorted(set(RULES) - there)
     assert not missing, (
         f"Nobody has said who may call {', '.join(missing)}. Add one line for each to RULES in tests/api/test_access_matrix.py: "
         "who may call it, and with what body."
     )
-    assert not gone, f"RULES in tests/api/test_access_matrix.py speaks of {', '.join(gone)}, which are no calls any more."
+    assert not gone, (
+        f"RULES in tests/api/test_access_matrix.py speaks of {', '.join(gone)}, which are no calls any more."
+    )
 
 
 @pytest.fixture

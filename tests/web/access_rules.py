@@ -162,6 +162,7 @@ RULES: dict[str, Rule] = {
     "web:actions": Rule(see=HOUSE),
     "web:action": Rule(see=HOUSE, do=HOUSE, args={"key": "queue_manager"}),
     "web:run": Rule(do=HOUSE, args={"key": "queue_manager"}),
+    "web:audit": Rule(see=ADMINS | OTHER),
     "web:changes": Rule(see=ADMINS | OTHER),
     # live
     "web:live": Rule(see=OWN, args={"topic": "record"}),
@@ -173,6 +174,20 @@ RULES: dict[str, Rule] = {
     "admin:password_change_done": Rule(see=ALL),
     "admin:search": Rule(see=ALL, do=ALL),
     "admin:jsi18n": Rule(see=PUBLIC),
+    # signing in (see web/signing/urls.py); codes are for those who have a second factor
+    "account_login": Rule(see=PUBLIC, do=PUBLIC),
+    "mfa_authenticate": Rule(see=PUBLIC, do=PUBLIC),
+    "admin_password_reset": Rule(see=PUBLIC, do=PUBLIC),
+    "new_password": Rule(see=PUBLIC, do=PUBLIC, args={"uidb64": "x", "token": "y"}),
+    "mfa_index": Rule(see=ALL),
+    "sign_out_everywhere": Rule(do=ALL),
+    "account_reauthenticate": Rule(see=ALL, do=ALL),
+    "mfa_reauthenticate": Rule(see=ALL, do=ALL),
+    "mfa_activate_totp": Rule(see=ALL, do=ALL),
+    "mfa_deactivate_totp": Rule(),
+    "mfa_view_recovery_codes": Rule(),
+    "mfa_generate_recovery_codes": Rule(see=ALL, do=ALL),
+    "mfa_download_recovery_codes": Rule(),
     # doors for providers' programs: the token in the address is the key
     "hook": Rule(args={"provider": "mailgun", "token": "none"}),
     "ingress": Rule(args={"provider": "mailgun", "token": "none"}),

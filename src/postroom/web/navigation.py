@@ -30,6 +30,7 @@ SETTINGS = (
     ("actions", gettext_lazy("Scheduled actions"), "schedule"),
     ("secrets", gettext_lazy("Secret keys"), "vpn_key"),
     ("changes", gettext_lazy("Changes"), "history"),
+    ("audit", gettext_lazy("Audit log"), "policy"),
 )
 OF_THE_HOUSE = ("domains", "parameters", "actions", "limits", "secrets")  # no single company's
 

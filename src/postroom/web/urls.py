@@ -13,7 +13,7 @@ from postroom.web.linked import views as linked
 from postroom.web.live import views as live
 from postroom.web.queue import views as queue
 from postroom.web.records import chatter, lists, places, scheduled, undo
-from postroom.web.settings import dkim, ingress, limits, mailboxes, mine, secrets, servers, templates
+from postroom.web.settings import audit, dkim, ingress, limits, mailboxes, mine, secrets, servers, templates
 from postroom.web.settings import views as settings
 from postroom.web.suppression import views as suppression
 
@@ -115,6 +115,7 @@ urlpatterns = [
     path("settings/actions/<slug:key>/", settings.action, name="action"),
     path("settings/actions/<slug:key>/run/", settings.run, name="run"),
     path("settings/changes/", settings.changes, name="changes"),
+    path("settings/audit/", audit.log, name="audit"),
     path("settings/dkim/", dkim.keys, name="dkim"),
     path("settings/dkim/create/", dkim.create, name="dkim_create"),
     path("settings/dkim/rotate/", dkim.rotate, name="dkim_rotate"),

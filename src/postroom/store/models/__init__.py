@@ -3,6 +3,7 @@ bodies and raw mail out of the hot tables, a partial index for every queue, noth
 
 from postroom.store.models.access import ApiKey, Company, Member, Parameter, SettingChange
 from postroom.store.models.alarms import Alarm
+from postroom.store.models.audit import AuditEvent, SealedText
 from postroom.store.models.contacts import Contact
 from postroom.store.models.conversations import (
     Attachment,
@@ -62,6 +63,7 @@ __all__ = [
     "ApiKey",
     "Attachment",
     "Attempt",
+    "AuditEvent",
     "BounceEvent",
     "Company",
     "Contact",
@@ -102,6 +104,7 @@ __all__ = [
     "ScheduledFile",
     "ScheduledMessage",
     "ScheduledRun",
+    "SealedText",
     "SeenMail",
     "SendingGate",
     "SettingChange",

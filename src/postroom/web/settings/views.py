@@ -31,6 +31,7 @@ from postroom.web.settings import mailboxes, servers
 from postroom.web.settings.forms import ActionForm, AliasForm, DomainForm, SettingForm
 from postroom.web.settings.server_form import ServerForm
 from postroom.web.shell import fragment, go, page
+from postroom.web.signing.fresh import when_fresh
 from postroom.wiring import ports
 
 
@@ -300,6 +301,7 @@ def changes(request: MemberRequest) -> HttpResponse:
 
 
 @for_members("GET", "POST")
+@when_fresh("web:keys")
 def keys(request: MemberRequest) -> HttpResponse:
     """My keys for programs. A new one is shown once."""
     fresh = ""
