@@ -69,3 +69,19 @@ def unlock(
         return
     who = login or "Everybody"
     say(f"{who} may try again." if count else f"{who} was not kept out.")
+
+
+@app.command("without-code")
+def without_code(
+    login: Annotated[str, typer.Argument(help="The name to sign in with.")],
+    as_json: AsJson = False,
+) -> None:
+    """Switch off somebody's second factor, when telephone and recovery codes are gone. Example: postroom user without-code alice"""
+    with entered() as ports:
+        from postroom.flows.unlock_member import remove_second_factor
+
+        count = remove_second_factor(ports, login)
+    if as_json:
+        say_json({"login": login, "removed": count})
+        return
+    say(f"{login} signs in with the password alone." if count else f"{login} had no second factor.")

@@ -1,7 +1,8 @@
-"""Lets somebody try again who typed too many wrong passwords: the counters of tries are set back."""
+"""Lets somebody in again: after too many wrong passwords, or when telephone and recovery codes are gone. For the operator alone."""
 
 from __future__ import annotations
 
+from allauth.mfa.models import Authenticator
 from axes.models import AccessAttempt
 from django.db import transaction
 
@@ -16,4 +17,13 @@ def unlock_member(ports: Ports, login: str = "") -> int:
     count, _ = rows.delete()
     if count:
         audit.note(ports, "sign_in_unlocked", subject=login or "everybody")
+    return int(count)
+
+
+@transaction.atomic
+def remove_second_factor(ports: Ports, login: str) -> int:
+    """How many authenticators went (an app and its recovery codes are two)."""
+    count, _ = Authenticator.objects.filter(user__username=login).delete()
+    if count:
+        audit.note(ports, "totp_off", subject=login)
     return int(count)

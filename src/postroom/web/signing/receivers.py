@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.signals import authentication_step_completed
-from allauth.mfa.signals import authenticator_added, authenticator_removed, authenticator_reset
+from allauth.mfa.signals import authentication_failed
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.http import HttpRequest
 
@@ -21,9 +21,7 @@ def connect() -> None:
     user_logged_out.connect(_signed_out, dispatch_uid="postroom")
     user_login_failed.connect(_failed, dispatch_uid="postroom")
     authentication_step_completed.connect(_step, dispatch_uid="postroom")
-    authenticator_added.connect(_added, dispatch_uid="postroom")
-    authenticator_removed.connect(_removed, dispatch_uid="postroom")
-    authenticator_reset.connect(_added, dispatch_uid="postroom")
+    authentication_failed.connect(_wrong_code, dispatch_uid="postroom")
 
 
 def _signed_in(request: HttpRequest, user: Any, **_: Any) -> None:
@@ -47,10 +45,5 @@ def _step(user: Any, method: str, **details: Any) -> None:
         audit.note(ports(), "recovery_code_used", user=user)
 
 
-def _added(user: Any, authenticator: Any, **_: Any) -> None:
-    audit.note(ports(), "recovery_codes" if authenticator.type == "recovery_codes" else "totp_on", user=user)
-
-
-def _removed(user: Any, authenticator: Any, **_: Any) -> None:
-    if authenticator.type == "totp":
-        audit.note(ports(), "totp_off", user=user)
+def _wrong_code(user: Any, **_: Any) -> None:
+    audit.note(ports(), "sign_in_failed", user=user, step="code")

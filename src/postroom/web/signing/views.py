@@ -19,6 +19,7 @@ from django import forms
 from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.auth.views import LoginView, PasswordResetConfirmView, redirect_to_login
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse, reverse_lazy
@@ -108,10 +109,22 @@ class SwitchOn(_InShell, totp.ActivateTOTPView):  # type: ignore[misc]
     template_name = "postroom/signing/switch_on.html"
     title = gettext_lazy("Two-factor sign-in")
 
+    @transaction.atomic
+    def form_valid(self, form: Any) -> HttpResponse:
+        answer: HttpResponse = super().form_valid(form)
+        audit.note(ports(), "totp_on", user=self.request.user)
+        return answer
+
 
 class SwitchOff(_InShell, totp.DeactivateTOTPView):  # type: ignore[misc]
     template_name = "postroom/signing/switch_off.html"
     title = gettext_lazy("Two-factor sign-in")
+
+    @transaction.atomic
+    def form_valid(self, form: Any) -> HttpResponse:
+        answer: HttpResponse = super().form_valid(form)
+        audit.note(ports(), "totp_off", user=self.request.user)
+        return answer
 
 
 class Codes(_InShell, codes.ViewRecoveryCodesView):  # type: ignore[misc]
@@ -122,6 +135,12 @@ class Codes(_InShell, codes.ViewRecoveryCodesView):  # type: ignore[misc]
 class NewCodes(_InShell, codes.GenerateRecoveryCodesView):  # type: ignore[misc]
     template_name = "postroom/signing/new_codes.html"
     title = gettext_lazy("Recovery codes")
+
+    @transaction.atomic
+    def form_valid(self, form: Any) -> HttpResponse:
+        answer: HttpResponse = super().form_valid(form)
+        audit.note(ports(), "recovery_codes", user=self.request.user)
+        return answer
 
 
 @for_members("GET")
