@@ -17,6 +17,7 @@ import typer
 from postroom import __version__
 from postroom.cli import (
     alarms,
+    audit,
     bench,
     destinations,
     diagnosis,
@@ -114,9 +115,11 @@ for name, group in (
     ("dkim", dkim.app),
     ("secrets", secrets.app),
     ("user", members.app),
+    ("audit", audit.app),
     ("bench", bench.app),
 ):
     app.add_typer(group, name=name)
+app.add_typer(members.app, name="member", hidden=True)  # the other word for the same people
 
 
 def run() -> None:

@@ -18,7 +18,7 @@ from django.db import connection, transaction
 
 from postroom.core.schedule.intervals import next_run, retry_after_failure
 from postroom.core.terms.states import DeliveryState
-from postroom.flows.access import require
+from postroom.flows.access import require_house
 from postroom.flows.defer_job import defer_job
 from postroom.flows.fetch_mailbox import FETCH_ACTION, fetch_due, summary
 from postroom.flows.forget_old_mail import forget_old_mail
@@ -259,5 +259,5 @@ def run_now(_ports: Ports, key: str, *, member: Member | None) -> bool:
 
     Raises `NotAllowed`, and KeyError for an action that there is not.
     """
-    require(member, "queue")
+    require_house(member)
     return defer_job("run_scheduled_action", only_one=f"action {key}", key=ACTIONS[key].key)

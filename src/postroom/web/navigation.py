@@ -52,6 +52,7 @@ SETTINGS = (  # groups: title, and in each the address, title, sign and a senten
             ("actions", gettext_lazy("Scheduled actions"), "schedule", gettext_lazy("What happens by itself: how often, what came of it, run now")),
             ("secrets", gettext_lazy("Secret keys"), "vpn_key", gettext_lazy("What passwords are sealed with: see, rotate")),
             ("changes", gettext_lazy("Changes"), "history", gettext_lazy("Who changed which setting when, before and after")),
+            ("audit", gettext_lazy("Audit log"), "policy", gettext_lazy("Who signed in, looked at sources, made keys, changed roles")),
             ("welcome", gettext_lazy("Set-up in five steps"), "rocket_launch", gettext_lazy("Company, way out, way in, first address, DNS records")),
         ),
     ),

@@ -31,6 +31,7 @@ from postroom.web.records import (
 )
 from postroom.web.settings import (
     aliases,
+    audit,
     consent,
     dkim,
     index,
@@ -198,6 +199,7 @@ urlpatterns = [
     path("settings/actions/<slug:key>/", settings.action, name="action"),
     path("settings/actions/<slug:key>/run/", settings.run, name="run"),
     path("settings/changes/", settings.changes, name="changes"),
+    path("settings/audit/", audit.log, name="audit"),
     path("settings/dkim/", dkim.keys, name="dkim"),
     path("settings/dkim/create/", dkim.create, name="dkim_create"),
     path("settings/dkim/rotate/", dkim.rotate, name="dkim_rotate"),

@@ -143,7 +143,7 @@ def _is_sole_body(root: Part) -> bool:
     return root.content_type in _BODY_TYPES and root.disposition != "attachment"
 
 
-def _walk(part: Part, result: Sorted, *, in_report: bool) -> list[Block]:
+def _walk(part: Part, result: Sorted, *, in_report: bool) -> list[Block]:  # noqa: PLR0911 - a case each
     if not part.is_multipart:
         if _is_body(part):
             return [_read_body(part, result)]

@@ -4,6 +4,7 @@ bodies and raw mail out of the hot tables, a partial index for every queue, noth
 from postroom.store.models.access import ApiKey, Company, Member, Parameter, SettingChange
 from postroom.store.models.activities import Activity, Star, TrustedPictures
 from postroom.store.models.alarms import Alarm
+from postroom.store.models.audit import AuditEvent, SealedText
 from postroom.store.models.contacts import Contact
 from postroom.store.models.conversations import (
     Attachment,
@@ -69,6 +70,7 @@ __all__ = [
     "ApiKey",
     "Attachment",
     "Attempt",
+    "AuditEvent",
     "BounceEvent",
     "Company",
     "Contact",
@@ -114,6 +116,7 @@ __all__ = [
     "ScheduledFile",
     "ScheduledMessage",
     "ScheduledRun",
+    "SealedText",
     "SearchEntry",
     "SearchProgress",
     "SeenMail",

@@ -45,6 +45,9 @@ class Member(models.Model):
     uses_keys = models.BooleanField(
         default=True, db_default=True, help_text="Single keys do something on pages (j, k, e …)."
     )
+    signed_out_at = models.DateTimeField(
+        null=True, blank=True, help_text="Sessions that began before are over, wherever they are."
+    )
 
     class Meta:
         constraints = [

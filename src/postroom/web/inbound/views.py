@@ -17,7 +17,7 @@ from postroom.core.mime.parsed import ParsedMail
 from postroom.core.mime.parsing import parse
 from postroom.core.mime.particulars import particulars_of
 from postroom.core.terms.states import Door, InboundState
-from postroom.flows import access
+from postroom.flows import access, audit
 from postroom.flows.access import NotAllowed
 from postroom.flows.allow_sender import what_it_means
 from postroom.flows.settle_inbound import (
@@ -199,7 +199,8 @@ def mail_body(request: MemberRequest, inbound_id: int) -> HttpResponse:
 
 @for_members("GET")
 def source(request: MemberRequest, inbound_id: int) -> HttpResponse:
-    """The bytes as they came."""
+    """The bytes as they came. That they were had is noted."""
+    audit.note(ports(), "source_read", member=request.member, subject=f"incoming mail {inbound_id}")
     return download(_raw(request, inbound_id), f"inbound-{inbound_id}.eml", "message/rfc822")
 
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from postroom.core.mime.markup import text_to_html
 from postroom.core.mime.parsed import Attachment
 from postroom.core.mime.parsing import parse
-from postroom.flows import access
+from postroom.flows import access, audit
 from postroom.flows import letterbox as flow
 from postroom.flows.read_inbox import mark_letter_read
 from postroom.store.queries.pages_letterbox import Letter, addresses_to_write_to, boxes, letter, letters
@@ -135,8 +135,10 @@ def _as_data(file: Attachment) -> str:
 
 @for_members("GET")
 def letter_source(request: MemberRequest, letter_id: int) -> HttpResponse:
-    """The bytes as they would have left."""
-    return download(_letter(request, letter_id).raw, f"letter-{letter_id}.eml", "message/rfc822")
+    """The bytes as they would have left. That they were had is noted."""
+    found = _letter(request, letter_id)
+    audit.note(ports(), "source_read", member=request.member, subject=f"letter {letter_id}")
+    return download(found.raw, f"letter-{letter_id}.eml", "message/rfc822")
 
 
 @for_members("GET")

@@ -61,6 +61,7 @@ class RecordForm(forms.Form):
 @for_members("GET", "POST")
 def new(request: MemberRequest, kind: str) -> HttpResponse:
     """The form for a new record, and the record itself."""
+    access.require(request.member, "write")
     chosen = next((one for one in kinds_of(request) if one.key == kind), None)
     if chosen is None:
         raise Http404

@@ -34,6 +34,7 @@ from postroom.web.settings.forms import ActionForm, AliasForm, DomainForm, Setti
 from postroom.web.settings.people import CompanyForm
 from postroom.web.settings.server_form import ServerForm
 from postroom.web.shell import fragment, go, page
+from postroom.web.signing.fresh import when_fresh
 from postroom.wiring import ports
 
 
@@ -370,6 +371,7 @@ def _in_words(change: read.ChangeFact, known: Mapping[str, Mapping[str, str]]) -
 
 
 @for_members("GET", "POST")
+@when_fresh("web:keys")
 def keys(request: MemberRequest) -> HttpResponse:
     """My keys for programs. A new one is shown once."""
     fresh = ""
