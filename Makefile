@@ -10,7 +10,7 @@ SECONDS ?= 600
 SEED ?= $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check format bench bench-out bench-in bench-urgent bench-claim bench-route bench-parse bench-web e2e fuzz lock clean
+.PHONY: help demo test test-fast check format messages bench bench-out bench-in bench-urgent bench-claim bench-route bench-parse bench-web e2e fuzz lock clean
 .PHONY: run-environment dev-environment parts
 
 help: ## what there is to make
@@ -32,6 +32,9 @@ check: dev-environment ## style, types and the import rules of the house
 	$(BIN)/ruff format --check .
 	POSTROOM_DATA_DIR=.mypy_cache/data $(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+messages: dev-environment ## take new texts of the pages into the catalogues of translations, and compile them
+	$(BIN)/python scripts/make_messages.py
 
 format: dev-environment ## let ruff put the style right
 	$(BIN)/ruff check --fix .

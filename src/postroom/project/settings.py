@@ -170,7 +170,13 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 USE_I18N = True
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", _("English")), ("de", _("German"))]
+LANGUAGES = [
+    ("en", _("English")),
+    ("de", _("German")),
+    ("es", _("Spanish")),
+    ("fr", _("French")),
+    ("zh-hans", _("Chinese")),
+]
 LOCALE_PATHS = [BASE / "web" / "locale"]
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 40_000_000  # bytes: a message of the API with 25 MB of files in base64
