@@ -293,9 +293,10 @@
   }
 
   async function write(kind) {
-    if (!find("form.pr-composer") && current() && desk()) {
-      if (!paneIsShown()) return current().click();
-      await open(current().href);
+    const here = desk() && current(); /* the row that the keyboard holds comes before what is open already */
+    if (here && recordAt(here.href) !== opened?.number) {
+      if (!paneIsShown()) return here.click();
+      await open(here.href);
     }
     const form = find("form.pr-composer");
     if (!form) return;
