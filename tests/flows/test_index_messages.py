@@ -84,13 +84,13 @@ def test_nothing_of_another_company_is_found_even_when_asked_for_both_words(
     assert titles("secret", company) == ["Ours"]
     assert titles("secret", other) == ["Theirs"]
     assert search_messages(EVERYTHING, question_of("secret"), []).rows == ()
-    SearchEntry.objects.update(words=SearchEntry.objects.order_by("pk").values("words")[:1])  # were the marks ever wrong
+    SearchEntry.objects.update(
+        words=SearchEntry.objects.order_by("pk").values("words")[:1]
+    )  # were the marks ever wrong
     assert titles("secret", other) == []
 
 
-def test_hits_come_newest_first_each_record_once_page_by_page(
-    company: seeding.Company, carla: seeding.Contact
-) -> None:
+def test_hits_come_newest_first_each_record_once_page_by_page(company: seeding.Company, carla: seeding.Contact) -> None:
     records = [seeding.a_record(company, f"R{number:02}") for number in range(75)]
     for record in [*records, *records[:5]]:
         seeding.a_message(record, carla, "<p>lamp</p>")
@@ -160,7 +160,11 @@ def test_the_list_narrows_what_messages_bring(company: seeding.Company, carla: s
 def test_hits_are_marked_in_the_text_around_them(company: seeding.Company, carla: seeding.Contact) -> None:
     written(seeding.a_record(company, "R"), carla, "one &lt;b&gt;two&lt;/b&gt; parcels here")
     (hit,) = search("parc", company).rows
-    assert [(piece.text, piece.is_hit) for piece in hit.said] == [("one <b>two</b> ", False), ("parcels", True), (" here", False)]
+    assert [(piece.text, piece.is_hit) for piece in hit.said] == [
+        ("one <b>two</b> ", False),
+        ("parcels", True),
+        (" here", False),
+    ]
 
 
 def test_a_number_or_a_message_id_names_its_record_to_who_may_see_it(
@@ -215,7 +219,9 @@ def test_a_message_that_was_committed_late_is_not_missed(company: seeding.Compan
     """Its number is lower than those that are written down already."""
     index_new(ports())
     record = seeding.a_record(company, "R")
-    late, first = (seeding.a_message(record, carla, f"<p>{word}</p>", posted_at=seeding.NOW) for word in ("late", "first"))
+    late, first = (
+        seeding.a_message(record, carla, f"<p>{word}</p>", posted_at=seeding.NOW) for word in ("late", "first")
+    )
     index_new(ports())
     SearchEntry.objects.filter(pk=late.pk).delete()  # as if it had not been there
     index_new(ports())

@@ -125,7 +125,12 @@ def test_further_hits_are_asked_for_and_every_page_stays_within_its_budget(
     for number in range(70):
         seeding.a_message(seeding.a_record(company, f"R{number}"), alice.contact, "<p>lamp and shade</p>")
     index_new(ports())
-    for place in ("/records/?q=lamp", "/records/?q=lamp%20sha", "/records/?q=nothing%20like%20that", "/records/?who=followed"):
+    for place in (
+        "/records/?q=lamp",
+        "/records/?q=lamp%20sha",
+        "/records/?q=nothing%20like%20that",
+        "/records/?who=followed",
+    ):
         with django_assert_max_num_queries(BUDGET + 3):
             assert window.get(place).status_code == 200
     page = window.get("/records/?q=lamp").content.decode()
@@ -136,7 +141,9 @@ def test_further_hits_are_asked_for_and_every_page_stays_within_its_budget(
     assert sorted(seen) == sorted(f"R{number}" for number in range(70))
 
 
-@pytest.mark.parametrize("typed", ["' OR 1=1", "a:*", "<->", "\\", "%00", "!!", "\U0001f4a5", "x" * 5000, "@@@", "a@", "#"])
+@pytest.mark.parametrize(
+    "typed", ["' OR 1=1", "a:*", "<->", "\\", "%00", "!!", "\U0001f4a5", "x" * 5000, "@@@", "a@", "#"]
+)
 def test_whatever_is_typed_is_answered(window: Client, company: Company, typed: str) -> None:
     assert window.get("/records/", {"q": typed}).status_code == 200
 

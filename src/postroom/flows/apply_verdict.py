@@ -75,7 +75,9 @@ def apply_verdicts(ports: Ports, batch: Sequence[Decided], values: Parameters | 
     postings = [_posting(ports, one, record, d) for (one, d), record in zip(creations, made, strict=True)]
     postings += [_posting(ports, one, known[d.record_id], d) for one, d in appendings if d.record_id in known]
     messages = write_messages(ports, postings, values)
-    note_returned({posting.record.id: at for posting, at in zip(postings, messages, strict=True) if _brings_back(posting)})
+    note_returned(
+        {posting.record.id: at for posting, at in zip(postings, messages, strict=True) if _brings_back(posting)}
+    )
     _follow_authors(appendings, known)
     record_reports(
         ports,

@@ -180,13 +180,20 @@ def _follow(values: Mapping[int, Value], by: Member) -> None:
 def _responsible_follow(values: Mapping[int, Value]) -> None:
     people = dict(Member.objects.filter(pk__in={one for one in values.values() if one}).values_list("pk", "contact_id"))
     rows = [
-        Follower(record_id=pk, contact_id=people[one], notes=True) for pk, one in values.items() if isinstance(one, int) and one
+        Follower(record_id=pk, contact_id=people[one], notes=True)
+        for pk, one in values.items()
+        if isinstance(one, int) and one
     ]
     Follower.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def _note(
-    rows: Sequence[Record], what: What, values: Mapping[int, Value], known: Mapping[int, Value], by: Member, now: datetime
+    rows: Sequence[Record],
+    what: What,
+    values: Mapping[int, Value],
+    known: Mapping[int, Value],
+    by: Member,
+    now: datetime,
 ) -> None:
     """Only on the page: nobody is written to because of it."""
     word = {What.DONE: "State", What.STAGE: "Stage", What.RESPONSIBLE: "Responsible"}[what]

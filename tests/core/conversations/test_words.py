@@ -84,11 +84,18 @@ def test_the_asked_words_are_cut_to_companies_and_to_a_block() -> None:
 
 
 def test_words_are_kept_as_they_are_asked_for() -> None:
-    assert kept_as(["order", "carla@customer.example", "=5", "o'b\\"]) == "order 'carla@customer.example' '=5' 'o''b\\\\'"
+    assert (
+        kept_as(["order", "carla@customer.example", "=5", "o'b\\"]) == "order 'carla@customer.example' '=5' 'o''b\\\\'"
+    )
 
 
 def test_an_excerpt_shows_the_first_hit_with_its_surroundings() -> None:
-    text = "Dear all, " + "nothing of interest here. " * 20 + "The parcel\n\nleft the PARCEL depot tonight, they say. " + "More. " * 50
+    text = (
+        "Dear all, "
+        + "nothing of interest here. " * 20
+        + "The parcel\n\nleft the PARCEL depot tonight, they say. "
+        + "More. " * 50
+    )
     pieces = excerpt(text, question_of("parc"))
     assert [piece.text for piece in pieces if piece.is_hit] == ["parcel", "PARCEL"]
     shown = "".join(piece.text for piece in pieces)
@@ -103,7 +110,11 @@ def test_an_excerpt_without_a_hit_is_the_beginning() -> None:
 
 
 def test_hits_are_found_whatever_case_accents_or_script() -> None:
-    for text, typed in (("Viele GRÜSSE", "grüße"), ("請求書を送る", "求書"), ("an carla@x.example da", "carla@x.example")):
+    for text, typed in (
+        ("Viele GRÜSSE", "grüße"),
+        ("請求書を送る", "求書"),
+        ("an carla@x.example da", "carla@x.example"),
+    ):
         assert any(piece.is_hit for piece in excerpt(text, question_of(typed))), text
 
 

@@ -33,7 +33,12 @@ PATIENCE = 40_000  # milliseconds
 SHOTS = os.environ.get("POSTROOM_SHOTS", "")
 WIDE = {"width": 1680, "height": 1000}
 SERIOUS = ("serious", "critical")
-TITLES = ["Poster with a folded corner", "Where is my parcel?", "Invoice with the wrong address", "Do you ship to Norway?"]
+TITLES = [
+    "Poster with a folded corner",
+    "Where is my parcel?",
+    "Invoice with the wrong address",
+    "Do you ship to Norway?",
+]
 
 
 @pytest.fixture
@@ -59,7 +64,10 @@ def page(alice: Member) -> Iterator[Page]:
         page = window.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-        page.on("request", lambda asked: complaints.append(asked.url) if not asked.url.startswith((base, "data:", "blob:")) else None)
+        page.on(
+            "request",
+            lambda asked: complaints.append(asked.url) if not asked.url.startswith((base, "data:", "blob:")) else None,
+        )
         sign_in(page, base, "alice", seeding.PASSWORD)
         yield page
         window.close()
@@ -80,14 +88,23 @@ def in_pane(page: Page, title: str) -> None:
 
 
 def focused(page: Page) -> str:
-    return str(page.evaluate("document.activeElement.querySelector?.('.name')?.textContent ?? document.activeElement.outerHTML"))
+    return str(
+        page.evaluate(
+            "document.activeElement.querySelector?.('.name')?.textContent ?? document.activeElement.outerHTML"
+        )
+    )
 
 
 def test_a_list_is_worked_through_by_keyboard(page: Page, company: Company, alice: Member) -> None:
     carla = seeding.a_contact("Customer Carla", "carla@customer.example", company)
     for number, title in enumerate(TITLES):
         record = seeding.a_record(
-            company, title, contact=carla, stage="New", updated_at=seeding.ago(minutes=number), unanswered_since=seeding.ago(hours=1)
+            company,
+            title,
+            contact=carla,
+            stage="New",
+            updated_at=seeding.ago(minutes=number),
+            unanswered_since=seeding.ago(hours=1),
         )
         seeding.a_message(record, carla, f"<p>Question {number}</p>")
     rows = page.locator("#pr-rows .pr-line")
@@ -151,7 +168,9 @@ def test_a_list_is_worked_through_by_keyboard(page: Page, company: Company, alic
     look(page, "working-keys")
     for _ in range(4):
         page.keyboard.press("Tab")
-        assert page.evaluate("Boolean(document.activeElement.closest('#pr-keys')) || document.activeElement === document.body")
+        assert page.evaluate(
+            "Boolean(document.activeElement.closest('#pr-keys')) || document.activeElement === document.body"
+        )
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
     page.locator("#pr-pane").focus()
@@ -177,9 +196,15 @@ def test_an_old_message_is_found_by_its_words_and_read_beside_the_list(page: Pag
     index_new(ports())
     carla = seeding.a_contact("Customer Carla", "carla@customer.example", company)
     for number in range(60):
-        record = seeding.a_record(company, f"Question {number}", contact=carla, updated_at=seeding.ago(days=60 - number))
+        record = seeding.a_record(
+            company, f"Question {number}", contact=carla, updated_at=seeding.ago(days=60 - number)
+        )
         for turn in range(3):
-            words = "the marmalade parcel &lt;b&gt;left&lt;/b&gt; Trieste" if (number, turn) == (3, 0) else f"nothing special {turn}"
+            words = (
+                "the marmalade parcel &lt;b&gt;left&lt;/b&gt; Trieste"
+                if (number, turn) == (3, 0)
+                else f"nothing special {turn}"
+            )
             seeding.a_message(record, carla, f"<p>{words}</p>", posted_at=seeding.ago(days=60 - number))
     Record.objects.filter(title="Question 3").update(is_done=True)
     wait_until(lambda: not index_new(ports()), "all words are written down", 20)

@@ -121,7 +121,11 @@ def _hits(text: str, question: Question, most: int = 12) -> list[tuple[int, int]
 
 
 def _pairs_in(run: str, wanted: set[str]) -> list[int]:
-    return [at for at in range(0, len(run) - 1) if run[at : at + WHOLE] in wanted and _UNSPACED.fullmatch(run[at : at + WHOLE])]
+    return [
+        at
+        for at in range(0, len(run) - 1)
+        if run[at : at + WHOLE] in wanted and _UNSPACED.fullmatch(run[at : at + WHOLE])
+    ]
 
 
 def _one_line(text: str) -> str:

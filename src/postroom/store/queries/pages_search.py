@@ -120,7 +120,7 @@ def _is_seldom(question: Question, company_ids: Sequence[int], before: int, star
     if not question.words:
         return True
     beginning = asked_as(Question(words=(), beginning=question.beginning), company_ids)
-    values = {"beginning": beginning, "before": before, "start": start, "seldom": SELDOM}
+    values: dict[str, Any] = {"beginning": beginning, "before": before, "start": start, "seldom": SELDOM}
     with connection.cursor() as cursor:
         cursor.execute(_IS_SELDOM, values)
         return bool(cursor.fetchone()[0])
@@ -146,15 +146,18 @@ def _hits(
         "start": start,
         "most": MOST_AT_ONCE,
     }
-    rows = {_Way.INDEX: "", _Way.WALK: _WALKED, _Way.MIXED: _MIXED}[way]
-    block = f"block AS MATERIALIZED ({rows})," if rows else ""
-    statement = _HITS.format(block=block, hits=_BY_WALKING if rows else _BY_INDEX, narrowed=narrowed)
+    looked_at = {_Way.INDEX: "", _Way.WALK: _WALKED, _Way.MIXED: _MIXED}[way]
+    block = f"block AS MATERIALIZED ({looked_at})," if looked_at else ""
+    statement = _HITS.format(block=block, hits=_BY_WALKING if looked_at else _BY_INDEX, narrowed=narrowed)
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        return cursor.fetchall()
+        rows: list[tuple[int, int]] = cursor.fetchall()
+    return rows
 
 
-_FOLLOWED = "EXISTS (SELECT FROM postroom_follower one WHERE one.record_id = record.id AND one.contact_id = %(follower)s)"
+_FOLLOWED = (
+    "EXISTS (SELECT FROM postroom_follower one WHERE one.record_id = record.id AND one.contact_id = %(follower)s)"
+)
 _FAILED = """EXISTS (SELECT FROM postroom_message said JOIN postroom_notification told ON told.message_id = said.id
               WHERE said.record_id = record.id AND told.author_id = %(failed_author)s AND told.state IN ('bounce', 'exception'))"""
 

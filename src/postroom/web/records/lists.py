@@ -182,9 +182,7 @@ def _found(request: MemberRequest, asked: Asked) -> dict[str, Any]:
     visible = access.visible_records(request.member)
     named = record_rows(visible, ids) if wish.search and (ids := exactly(visible, wish.search)) else ()
     hits: Page[HitRow] = _hits(request, asked, request.GET.get("below", "")) if wish.search else Page(rows=())
-    is_filtered = bool(
-        wish.search or wish.stage or asked.who or wish.contact is not None or asked.state == "done"
-    )
+    is_filtered = bool(wish.search or wish.stage or asked.who or wish.contact is not None or asked.state == "done")
     is_empty = not (rows.rows or hits.rows or hits.next or named)
     return {
         **_words(request, asked),
@@ -198,7 +196,10 @@ def _found(request: MemberRequest, asked: Asked) -> dict[str, Any]:
         "aliases": aliases_of(wish.kind, access.company_ids(request.member)) if is_empty and not is_filtered else (),
         "whose": [(key, word, place_of(wish.kind) + _link(request, who=key)) for key, word in WHOSE],
         "waiting_count": how_many(
-            visible, RecordWish(kind=wish.kind, is_done=False, is_unanswered=True), access.company_ids(request.member), MANY
+            visible,
+            RecordWish(kind=wish.kind, is_done=False, is_unanswered=True),
+            access.company_ids(request.member),
+            MANY,
         ),
         "who": asked.who,
         "state": asked.state,
