@@ -221,6 +221,8 @@ def test_an_old_message_is_found_by_its_words_and_read_beside_the_list(page: Pag
     page.keyboard.press("Escape")
     page.keyboard.press("Enter")
     in_pane(page, "Question 3")
+    expect(page.locator("#pr-q")).to_have_value("trieste marm")
+    expect(hits).to_have_count(1)
     message = Message.objects.filter(body__text__contains="marmalade").get()
     expect(page.locator(f"#pr-pane #message-{message.pk}")).to_be_in_viewport()
     look(page, "found-open")

@@ -17,7 +17,7 @@ from django.db import connection
 from django.db.models import F, QuerySet
 from django.db.models.functions import Left
 
-from postroom.core.conversations.words import SHIFTS, Piece, Question, asked_as, block_mark, excerpt
+from postroom.core.conversations.words import SHIFTS, Piece, Question, asked_as, block_mark, excerpt, question_of
 from postroom.store.models import Message, MessageBody, MessageIdentifier, Record
 from postroom.store.queries.pages import Page, read_id
 from postroom.store.queries.pages_records import RecordWish
@@ -80,9 +80,10 @@ SELECT count(*) < %(seldom)s FROM (
 
 
 def search_messages(
-    wish: RecordWish, question: Question, company_ids: Sequence[int], after: str = "", most: int = PAGE_HITS
+    wish: RecordWish, typed: str, company_ids: Sequence[int], after: str = "", most: int = PAGE_HITS
 ) -> Page[HitRow]:
     """Records of these companies with a message that has all the words, as far as ``wish`` lets them in. A query a block, and three."""
+    question = question_of(typed)
     before = read_id(after) or _end()
     if question.is_empty or not company_ids:
         return Page(rows=())

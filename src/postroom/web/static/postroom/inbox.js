@@ -360,7 +360,10 @@
   document.addEventListener("keydown", (event) => {
     if (!usesKeys() || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (event.key === "Escape") {
-      if (event.target.id === "pr-q") return (current() || items()[0])?.focus();
+      if (event.target.id === "pr-q" && items().length) {
+        event.preventDefault(); /* or the browser empties the field, and with it the list */
+        return (current() || items()[0]).focus();
+      }
       if (!isTyping(event.target) && !find("details.pr-pop[open], dialog[open]")) leave();
       return;
     }
