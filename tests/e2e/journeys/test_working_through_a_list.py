@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.db import connection
 from playwright.sync_api import Page, expect
 
 from postroom.core.terms.states import Role
@@ -156,8 +155,6 @@ def test_a_list_is_worked_through_by_keyboard(page: Page, company: Company, alic
     # a new record comes in on top, without a reload, and nothing else moves
     page.evaluate("window.stays = 1")
     create_record(ports(), company_id=company.pk, kind="ticket", title="Fresh from the door", author=alice)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify('postroom_live', 'records')")
     expect(rows.first.locator(".name")).to_have_text("Fresh from the door")
     expect(rows).to_have_count(5)
     assert page.evaluate("window.stays") == 1
