@@ -220,7 +220,7 @@ def test_a_message_that_was_committed_late_is_not_missed(company: seeding.Compan
     index_new(ports())
     record = seeding.a_record(company, "R")
     late, first = (
-        seeding.a_message(record, carla, f"<p>{word}</p>", posted_at=seeding.NOW) for word in ("late", "first")
+        seeding.a_message(record, carla, f"<p>{word}</p>", posted_at=ports().clock.now()) for word in ("late", "first")
     )
     index_new(ports())
     SearchEntry.objects.filter(pk=late.pk).delete()  # as if it had not been there
