@@ -72,7 +72,9 @@ def _ask_again(record_id: int) -> None:
     """Where the last word is somebody's outside, he waits for an answer again."""
     spoken = Message.objects.filter(record_id=record_id, kind=MessageKind.COMMENT).order_by("-pk")
     last = spoken.first()
-    if last is None or last.inbound_id is None or Member.objects.filter(contact_id=last.author_id).exists():
+    if last is None or last.inbound_id is None:
+        return
+    if last.author_id is not None and Member.objects.filter(contact_id=last.author_id).exists():
         return
     Record.objects.filter(pk=record_id, unanswered_since=None).update(unanswered_since=last.posted_at)
 
