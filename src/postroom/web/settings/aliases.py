@@ -19,7 +19,7 @@ from postroom.wiring import ports
 MOST_LOOKS = 40
 
 
-def more(request: MemberRequest, row: models.Model, form: SettingForm) -> Mapping[str, Any]:
+def more(request: MemberRequest, row: models.Model, _form: SettingForm) -> Mapping[str, Any]:
     """Its status in a word."""
     assert isinstance(row, Alias)  # noqa: S101 - the section says so
     status = "retired" if row.retired_at else row.status
@@ -49,7 +49,10 @@ def tested(request: MemberRequest, row_id: int) -> HttpResponse:
     """What became of it."""
     unique = text_of(request.GET, "mail", 40)
     looks = int(text_of(request.GET, "looks", 3)) if text_of(request.GET, "looks", 3).isdecimal() else 1
-    found = tried_alias(ports(), unique, member=request.member)
+    try:
+        found = tried_alias(ports(), row_id, unique, member=request.member)
+    except Alias.DoesNotExist:
+        raise Http404 from None
     context = {
         "alias_id": row_id,
         "unique": unique,
