@@ -118,6 +118,8 @@ def test_every_place_is_asked_for_in_some_test_of_pages() -> None:
         "/settings/trials/N/",  # of its starter alone: see test_trial_pages.py
         "/settings/connect/back/",  # see test_consent_pages.py
         "/settings/connect/N/N/",
+        "/welcome/N/",  # the steps are in test_every_page, by their names
+        "/welcome/",  # leads on to a step: see test_welcome_pages.py
         "/welcome/begin/N/",  # for who is nobody yet: see test_welcome_pages.py
         "/join/N/N/",  # see test_people_pages.py
         "/files/N/",
