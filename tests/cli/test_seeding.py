@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import connection, models
 from django.db.models import Count, F, Q
-from pytest_django.fixtures import SettingsWrapper
+from django.test import override_settings
 
 from postroom.core.mime.parsing import parse
 from postroom.core.terms.states import Role
@@ -39,8 +41,9 @@ FINISHED = {"after__finished": True}
 
 
 @pytest.fixture(autouse=True)
-def _quick_passwords(settings: SettingsWrapper) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+def _quick_passwords() -> Iterator[None]:
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
 
 
 def seeded(wish: SeedWish = WISH, *, into_any: bool = False) -> Seeded:
