@@ -173,7 +173,8 @@ class _Batch:
             self._message(place, readers)
         self._letters()
         for model, columns in COLUMNS.items():
-            rows, numbers = self.rows[model], None
+            rows = self.rows[model]
+            numbers: Sequence[int] | None = None
             if model is Record:
                 numbers = [self.stage.first_record + row[-1] for row in rows]
                 rows = [row[:-1] for row in rows]

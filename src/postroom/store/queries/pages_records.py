@@ -121,11 +121,11 @@ def kinds() -> tuple[KindFact, ...]:
 
 def record_list(visible: QuerySet[Record], wish: RecordWish, company_ids: Sequence[int]) -> Page[RecordRow]:
     """Records of these companies, last written on first. Four queries, two more when words are searched."""
-    last = Message.objects.filter(record=OuterRef("pk")).exclude(kind=MessageKind.SYSTEM).order_by("-id")
+    latest = Message.objects.filter(record=OuterRef("pk")).exclude(kind=MessageKind.SYSTEM).order_by("-id")
     found = list(
         Record.objects.filter(pk__in=_newest(visible, wish, company_ids))
         .order_by("-updated_at", "-id")
-        .annotate(last=Subquery(last.values("id")[:1]))
+        .annotate(last=Subquery(latest.values("id")[:1]))
         .values(
             "id",
             "kind_id",
