@@ -15,8 +15,8 @@ from postroom.core.terms.states import Role
 from postroom.flows import seed_house as seeding
 from postroom.flows.guard_installation import set_capturing
 from postroom.flows.seed_house import NotSeeded, Seeded, seed_house
-from postroom.flows.seed_mail import COLUMNS
 from postroom.flows.seed_plan import SeedWish, make_plan
+from postroom.flows.seed_rows import COLUMNS
 from postroom.store.models import (
     AddressHealth,
     Company,

@@ -21,9 +21,10 @@ from django.db import connection, transaction
 from postroom.flows.guard_installation import check_home
 from postroom.flows.ports import Ports
 from postroom.flows.seed_demo import DOMAIN as DEMO_DOMAIN
-from postroom.flows.seed_mail import COLUMNS, Stage, write_batch
+from postroom.flows.seed_mail import write_batch
 from postroom.flows.seed_people import found, houses, login_of, stored_files
 from postroom.flows.seed_plan import Plan, SeedWish, make_plan
+from postroom.flows.seed_rows import COLUMNS, Stage
 from postroom.flows.seed_words import Writer
 from postroom.store.bulk import reserve
 from postroom.store.models import (
