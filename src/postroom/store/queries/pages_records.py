@@ -185,11 +185,11 @@ def _page(found: Sequence[Mapping[str, Any]], size: int) -> Page[RecordRow]:
 
 
 def _found(record_ids: Sequence[int] | QuerySet[Record, Any]) -> list[Mapping[str, Any]]:
-    last = Message.objects.filter(record=OuterRef("pk")).exclude(kind=MessageKind.SYSTEM).order_by("-id")
+    latest = Message.objects.filter(record=OuterRef("pk")).exclude(kind=MessageKind.SYSTEM).order_by("-id")
     return list(
         Record.objects.filter(pk__in=record_ids)
         .order_by("-updated_at", "-id")
-        .annotate(last=Subquery(last.values("id")[:1]))
+        .annotate(last=Subquery(latest.values("id")[:1]))
         .values(
             "id",
             "kind_id",
