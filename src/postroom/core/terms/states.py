@@ -70,7 +70,7 @@ class MessageKind(StrEnum):
 class ActivityKind(StrEnum):
     """What is to be done."""
 
-    TODO = "todo"
+    TO_DO = "todo"
     CALL = "call"
     MEETING = "meeting"
     EMAIL = "email"  # write to somebody
