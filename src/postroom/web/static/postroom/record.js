@@ -128,7 +128,6 @@
       opens.closest("details").open = false;
       const summary = document.getElementById(opens.dataset.open);
       if (summary) {
-        summary.parentElement.classList.add("asked");
         summary.parentElement.open = true;
         summary.focus();
       }
