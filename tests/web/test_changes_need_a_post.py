@@ -17,6 +17,11 @@ CHANGING = [
     "/message/1/resend/",
     "/message/1/ignore/",
     "/message/1/undo/",
+    "/records/1/draft/",
+    "/records/1/draft/discard/",
+    "/records/1/draft/files/",
+    "/records/1/draft/files/1/remove/",
+    "/records/1/templates/save/",
     "/queue/act/",
     "/queue/server/1/pause/",
     "/alarm/1/dismiss/",
@@ -93,6 +98,7 @@ def test_every_place_is_asked_for_in_some_test_of_pages() -> None:
     known = {_shape(place) for place in [*CHANGING, *test_every_page.EVERYTHING]}
     known |= {
         "/attachment/N/",
+        "/draft/file/N/",  # only one's own: see test_composer_pages.py
         "/hooks/N/N",  # for providers' programs: see tests/api/test_hooks.py
         "/ingress/N/N/mime",  # for providers' programs: see tests/api/test_ingress.py
         "/files/N/",

@@ -57,8 +57,9 @@ PASTE = """html => {
   const carried = new DataTransfer();
   carried.setData('text/html', html);
   carried.setData('text/plain', 'plain');
+  editor.innerHTML = '<p><br></p>';
   editor.focus();
-  document.getSelection().selectAllChildren(editor);
+  document.getSelection().collapse(editor.firstChild, 0);
   editor.dispatchEvent(new ClipboardEvent('paste', {bubbles: true, cancelable: true, clipboardData: carried}));
   return editor.innerHTML;
 }"""

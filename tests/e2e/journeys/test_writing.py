@@ -221,7 +221,7 @@ def looks_right(mail: Any) -> None:
     assert "/draft/file/" not in html
     assert "\u200b" not in html
     assert "Alice, Northwind" in html
-    assert mail.subject == "About Poster"
+    assert mail.subject == "Re: About Poster"
     assert sorted(one.name for one in mail.attachments) == ["corner.png", "label.pdf"]
 
 

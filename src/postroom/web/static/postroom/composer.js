@@ -497,7 +497,8 @@
       each(form, "[name=subject], [name=scheduled_at]", (field) => (field.value = ""));
       each(form, "details.pr-pop[open]", (open) => (open.open = false));
       each(form, "#pr-extra [data-dropped], #pr-draft-files > *", (one) => one.remove());
-      each(form, "#pr-audience [name=asked], [name=extra_tick]:checked, [name=address]:checked", (one) => one.remove());
+      each(form, "#pr-audience [name=asked]", (one) => one.remove()); /* as at first: the customer is ticked, nobody else */
+      each(form, "[name=extra_tick], [name=address]", (one) => (one.checked = false));
       untemplate();
       changed();
       clearTimeout(timer);
