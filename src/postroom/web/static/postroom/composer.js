@@ -471,6 +471,25 @@
       else isHeld = false;
     });
 
+    /* ---------- who receives it: an answer to an older question would take back ticks, so it is not shown ---------- */
+
+    const receivers = find("#pr-audience");
+    let isAsked = false;
+    let isStale = false;
+    if (receivers) {
+      const askedAgain = () => (isStale = isAsked);
+      receivers.addEventListener("htmx:beforeRequest", () => {
+        isAsked = true;
+        isStale = false;
+      });
+      receivers.addEventListener("htmx:beforeSwap", (event) => {
+        if (isStale) event.detail.shouldSwap = false;
+      });
+      receivers.addEventListener("htmx:afterRequest", () => (isAsked = false));
+      form.addEventListener("change", askedAgain, true);
+      document.body.addEventListener("postroom:people", askedAgain, true);
+    }
+
     /* ---------- sending ---------- */
 
     form.addEventListener("htmx:confirm", (event) => {
