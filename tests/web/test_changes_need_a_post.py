@@ -22,6 +22,11 @@ CHANGING = [
     "/message/1/resend/",
     "/message/1/ignore/",
     "/message/1/undo/",
+    "/records/1/draft/",
+    "/records/1/draft/discard/",
+    "/records/1/draft/files/",
+    "/records/1/draft/files/1/remove/",
+    "/records/1/templates/save/",
     "/queue/act/",
     "/queue/server/1/pause/",
     "/alarm/1/dismiss/",
@@ -113,6 +118,7 @@ def test_every_place_is_asked_for_in_some_test_of_pages() -> None:
         "/message/N/",  # leads to its record: see test_timeline_pages
         "/message/N/edit/",  # its author's alone: see test_timeline_pages
         "/message/N/picture/",  # its address is signed: see test_remote_pictures
+        "/draft/file/N/",  # only one's own: see test_composer_pages.py
         "/hooks/N/N",  # for providers' programs: see tests/api/test_hooks.py
         "/ingress/N/N/mime",  # for providers' programs: see tests/api/test_ingress.py
         "/settings/trials/N/",  # of its starter alone: see test_trial_pages.py
