@@ -57,6 +57,7 @@ CHANGING = [
     "/settings/installation/confirm/",
     "/settings/installation/capture/",
     "/logout/",
+    "/security/everywhere/",
 ]
 
 
@@ -93,6 +94,17 @@ def test_every_place_is_asked_for_in_some_test_of_pages() -> None:
     known = {_shape(place) for place in [*CHANGING, *test_every_page.EVERYTHING]}
     known |= {
         "/attachment/N/",
+        "/login/code/",  # signing in: see tests/web/test_door.py, and all in tests/web/test_access_matrix.py
+        "/login/forgotten/",
+        "/login/new-password/N/N/",
+        "/security/",
+        "/security/again/",
+        "/security/again/code/",
+        "/security/code/on/",
+        "/security/code/off/",
+        "/security/recovery/",
+        "/security/recovery/new/",
+        "/security/recovery/download/",
         "/hooks/N/N",  # for providers' programs: see tests/api/test_hooks.py
         "/ingress/N/N/mime",  # for providers' programs: see tests/api/test_ingress.py
         "/files/N/",

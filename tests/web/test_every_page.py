@@ -115,6 +115,8 @@ ADMINISTRATORS = [
     "/settings/actions/",
     "/settings/actions/queue_manager/",
     "/settings/changes/",
+    "/settings/audit/",
+    "/settings/audit/?what=sign_in&login=ada",
 ]
 EVERYTHING = EVERYBODY + MANAGERS + ADMINISTRATORS
 OF_A_COMPANY = [place for place in EVERYTHING if "{" in place and "{domain}" not in place and "{server}" not in place]

@@ -45,8 +45,7 @@ def bring(*addresses: Address, **more: Any) -> tuple[list[Any], str]:
     try:
         Providers().pre_social_login(request, brought)
     except ImmediateHttpResponse as refused:
-        assert refused.response.status_code == 403
-        return brought.connected, refused.response.content.decode()
+        return brought.connected, f"{refused.response.status_code} {refused.response.content.decode()}"
     return brought.connected, ""
 
 
