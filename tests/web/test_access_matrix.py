@@ -46,7 +46,7 @@ from postroom.wiring import ports
 from tests.web import seeding
 from tests.web.access_rules import NUMBERS, RULES, Rule
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 FOREIGN = (
     "Carla",
