@@ -76,6 +76,7 @@ CHANGING = [
     "/settings/installation/confirm/",
     "/settings/installation/capture/",
     "/logout/",
+    "/security/everywhere/",
 ]
 
 
@@ -119,6 +120,17 @@ def test_every_place_is_asked_for_in_some_test_of_pages() -> None:
         "/message/N/edit/",  # its author's alone: see test_timeline_pages
         "/message/N/picture/",  # its address is signed: see test_remote_pictures
         "/draft/file/N/",  # only one's own: see test_composer_pages.py
+        "/login/code/",  # signing in: see tests/web/test_door.py, and all in tests/web/test_access_matrix.py
+        "/login/forgotten/",
+        "/login/new-password/N/N/",
+        "/security/",
+        "/security/again/",
+        "/security/again/code/",
+        "/security/code/on/",
+        "/security/code/off/",
+        "/security/recovery/",
+        "/security/recovery/new/",
+        "/security/recovery/download/",
         "/hooks/N/N",  # for providers' programs: see tests/api/test_hooks.py
         "/ingress/N/N/mime",  # for providers' programs: see tests/api/test_ingress.py
         "/settings/trials/N/",  # of its starter alone: see test_trial_pages.py

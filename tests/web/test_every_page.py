@@ -152,6 +152,8 @@ ADMINISTRATORS = [
     "/welcome/find/?way=in&address=ada@gmail.com",
     "/welcome/alias/",
     "/welcome/done/",
+    "/settings/audit/",
+    "/settings/audit/?what=sign_in&login=ada",
 ]
 EVERYTHING = EVERYBODY + MANAGERS + ADMINISTRATORS
 OF_THE_HOUSE = ("{domain}", "{server}", "{company}")
