@@ -143,7 +143,7 @@ def _is_sole_body(root: Part) -> bool:
     return root.content_type in _BODY_TYPES and root.disposition != "attachment"
 
 
-def _walk(part: Part, result: Sorted, *, in_report: bool) -> list[Block]:  # noqa: PLR0911 - a case each
+def _walk(part: Part, result: Sorted, *, in_report: bool) -> list[Block]:
     if not part.is_multipart:
         return _leaf(part, result, in_report=in_report)
     match part.content_type:
