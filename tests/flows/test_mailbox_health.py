@@ -97,7 +97,7 @@ def test_a_token_that_is_dead_is_an_alarm_at_once(clock: HandClock) -> None:
     ports = with_clock(box, clock)
     box.trouble["fetch"] = MailboxTrouble(TroubleKind.TOKEN, "the consent has ended or was withdrawn (revoked)")
     fetch_now(ports, mailbox.pk)
-    assert "Give the consent again" in open_alarms()["mailbox.token"]
+    assert "give the consent" in open_alarms()["mailbox.token"]
     mailbox.refresh_from_db()
     assert mailbox.paused_until == clock.now() + timedelta(minutes=2)
     box.trouble.clear()

@@ -57,7 +57,7 @@ RULES: dict[str, Rule] = {
     "web:follow": Rule(do=WRITERS, data={"contact": "{contact}"}),
     "web:unfollow": Rule(do=WRITERS, data={"contact": "{contact}"}),
     "web:messages": Rule(see=OWN, do=WRITERS, data={"kind": "note", "text": "x"}),
-    "web:audience": Rule(see=OWN, query="kind=comment"),
+    "web:audience": Rule(see=WRITERS, query="kind=comment"),
     "web:record_scheduled": Rule(see=OWN),
     "web:record_templates": Rule(see=OWN),
     "web:filled_template": Rule(see=WRITERS),

@@ -27,6 +27,7 @@ from postroom.store.models import (
     LetterboxMail,
     Mailbox,
     Member,
+    OAuthClient,
     OutgoingContent,
     OutgoingServer,
     ProviderHook,
@@ -44,6 +45,7 @@ SEALED: tuple[tuple[type[models.Model], str], ...] = (
     (ProviderHook, "signing_secret"),
     (InboundHook, "token"),
     (InboundHook, "signing_secret"),
+    (OAuthClient, "client_secret"),
     (SealedText, "secret"),
 )
 BATCH = 100
