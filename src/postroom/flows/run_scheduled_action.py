@@ -22,6 +22,7 @@ from postroom.flows.access import require
 from postroom.flows.defer_job import defer_job
 from postroom.flows.fetch_mailbox import FETCH_ACTION, fetch_due, summary
 from postroom.flows.forget_old_mail import forget_old_mail
+from postroom.flows.keep_pulse import keep_pulse
 from postroom.flows.manage_keys import forget_retired_keys
 from postroom.flows.note_health import check_backlog, check_mailboxes
 from postroom.flows.ports import Ports
@@ -140,6 +141,13 @@ _TABLE = (
         interval=timedelta(days=1),
         help="Posts scheduled messages whose date has come, should any have been missed; each is posted at its own date anyway.",
         run=_post_scheduled,
+    ),
+    Action(
+        key="pulse",
+        name="Mail: Pulse",
+        interval=timedelta(minutes=5),
+        help="Adds up what was sent, received and failed by the hour, and notes how late the queue is: the charts of Home and of the queue.",
+        run=keep_pulse,
     ),
     Action(
         key="auto_vacuum",

@@ -49,6 +49,7 @@ from postroom.store.models.outgoing import (
     Resolution,
     SendingGate,
 )
+from postroom.store.models.pulse import QueueChange, QueueSample, Star, TrafficHour, TrafficTally
 from postroom.store.models.schedule import Installation, ScheduledAction, ScheduledRun
 from postroom.store.models.suppression import AddressHealth, BounceEvent, Suppression
 from postroom.store.models.tracking import DeliveryEvent, ProviderHook
@@ -92,6 +93,8 @@ __all__ = [
     "OutgoingServer",
     "Parameter",
     "ProviderHook",
+    "QueueChange",
+    "QueueSample",
     "RawMail",
     "Record",
     "RecordKind",
@@ -105,6 +108,9 @@ __all__ = [
     "SeenMail",
     "SendingGate",
     "SettingChange",
+    "Star",
     "Suppression",
     "TakenMail",
+    "TrafficHour",
+    "TrafficTally",
 ]

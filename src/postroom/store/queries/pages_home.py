@@ -6,54 +6,30 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db import connection
 from django.db.models import F, QuerySet, Value
 from django.db.models.expressions import RawSQL
 
 from postroom.core.terms.parameters import PARAMETERS
 from postroom.core.terms.reasons import because, reasons_from_json
-from postroom.core.terms.states import Channel, DeliveryState, InboundState, NotificationState
+from postroom.core.terms.states import DeliveryState, InboundState
 from postroom.store.models import (
     Alarm,
     Delivery,
     InboundMessage,
     Installation,
     Mailbox,
-    Notification,
     OutgoingServer,
     Record,
 )
 from postroom.store.models.outgoing import SHOWN_APART
 from postroom.store.queries.gates import full_servers
-from postroom.store.queries.pages_chatter import FAILED
+from postroom.store.queries.pages_failures import FailuresFact, my_failures
 from postroom.store.queries.pages_queue import oldest_waiting
+from postroom.store.queries.pages_reading import ReadingFact, unread
 
 MANY = 99
 WARNED_BEFORE = 7  # days before held mail is forgotten
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailureFact:
-    """A message of mine that somebody did not get."""
-
-    message_id: int
-    record_id: int | None
-    record_title: str
-    recipient: str
-    state: NotificationState
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InboxFact:
-    """A message that I hear of here instead of by mail."""
-
-    notification_id: int
-    message_id: int
-    record_id: int | None
-    record_title: str
-    author: str
-    kind: str
-    posted_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,17 +61,17 @@ class InstallationFact:
     identity: str
     found_elsewhere: str  # where it woke up without being confirmed there
     is_capturing: bool
+    guide_closed_at: datetime | None = None  # the first steps are shown no longer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attention:
     """What needs somebody's eyes. Numbers stop at ``MANY + 1``."""
 
-    failures: tuple[FailureFact, ...]
-    failed_messages: int  # of mine
+    failures: FailuresFact  # of my messages
     unknown: int
     soon_forgotten: int  # held mails that Auto-Vacuum takes within a week
-    inbox: tuple[InboxFact, ...]
+    inbox: tuple[ReadingFact, ...]
     stuck: int
     oldest_waiting: datetime | None
     troubles: tuple[TroubleFact, ...]
@@ -104,68 +80,45 @@ class Attention:
 
 def installation() -> InstallationFact | None:
     """None before the first start of a worker."""
-    row = Installation.objects.values("identity", "found_elsewhere", "is_capturing").first()
+    row = Installation.objects.values("identity", "found_elsewhere", "is_capturing", "guide_closed_at").first()
     return InstallationFact(**row) if row is not None else None
 
 
-def my_failures(contact_id: int, visible: QuerySet[Record], most: int = 8) -> tuple[tuple[FailureFact, ...], int]:
-    """Messages that I wrote and somebody did not get (D-32), newest first; and how many such messages there are, at most
-    ``MANY + 1``. One walk along the index of the few."""
-    rows = list(
-        Notification.objects.filter(author_id=contact_id, state__in=FAILED, message__record__in=visible)
-        .order_by("-id")
-        .values(
-            "message_id",
-            "state",
-            "failure_reason",
-            record=F("message__record_id"),
-            title=F("message__record__title"),
-            who=F("contact__name"),
-        )[: 4 * MANY]
-    )
-    facts = tuple(
-        FailureFact(
-            message_id=row["message_id"],
-            record_id=row["record"],
-            record_title=row["title"] or "",
-            recipient=row["who"],
-            state=NotificationState(row["state"]),
-            reason=row["failure_reason"],
-        )
-        for row in rows[:most]
-    )
-    return facts, min(len({row["message_id"] for row in rows}), MANY + 1)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstSteps:
+    """What is set up already of what a house needs, in the order in which it is done."""
+
+    server: bool
+    mailbox: bool
+    domain: bool
+    alias: bool
+    record: bool
+
+    @property
+    def done(self) -> int:
+        return sum((self.server, self.mailbox, self.domain, self.alias, self.record))
+
+    @property
+    def is_complete(self) -> bool:
+        return self.done == TOTAL_STEPS
 
 
-def my_inbox(contact_id: int, visible: QuerySet[Record], most: int = 12) -> tuple[InboxFact, ...]:
-    """What I have not read yet of what reaches me in the app."""
-    rows = (
-        Notification.objects.filter(
-            contact_id=contact_id, channel=Channel.INBOX, is_read=False, message__record__in=visible
+TOTAL_STEPS = 5
+
+
+def first_steps() -> FirstSteps:
+    """One query that stops at the first row of each. Mail that is only captured leaves through no server; mail comes in through a
+    mailbox, or by itself to a door of ours."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM postroom_outgoingserver WHERE is_active AND transport <> 'letterbox'),"
+            " EXISTS (SELECT 1 FROM postroom_mailbox WHERE is_confirmed)"
+            " OR EXISTS (SELECT 1 FROM postroom_inboundmessage WHERE door IN ('smtp', 'lmtp', 'pipe', 'http')),"
+            " EXISTS (SELECT 1 FROM postroom_aliasdomain WHERE retired_at IS NULL),"
+            " EXISTS (SELECT 1 FROM postroom_alias), EXISTS (SELECT 1 FROM postroom_record)"
         )
-        .order_by("-id")
-        .values(
-            "id",
-            "message_id",
-            record=F("message__record_id"),
-            title=F("message__record__title"),
-            author_name=F("message__author_name"),
-            kind=F("message__kind"),
-            posted_at=F("message__posted_at"),
-        )[:most]
-    )
-    return tuple(
-        InboxFact(
-            notification_id=row["id"],
-            message_id=row["message_id"],
-            record_id=row["record"],
-            record_title=row["title"] or "",
-            author=row["author_name"],
-            kind=row["kind"],
-            posted_at=row["posted_at"],
-        )
-        for row in rows
-    )
+        server, mailbox, domain, alias, record = cursor.fetchone()
+    return FirstSteps(server=server, mailbox=mailbox, domain=domain, alias=alias, record=record)
 
 
 def few(visible: QuerySet[InboundMessage], state: InboundState) -> int:
@@ -176,6 +129,7 @@ def few(visible: QuerySet[InboundMessage], state: InboundState) -> int:
 def attention(
     *,
     contact_id: int,
+    member_id: int,
     records: QuerySet[Record],
     inbound: QuerySet[InboundMessage] | None,
     deliveries: QuerySet[Delivery] | None,
@@ -185,14 +139,12 @@ def attention(
     now: datetime,
 ) -> Attention:
     """Everything for the first page; None where the reader may not look."""
-    failures, failed_messages = my_failures(contact_id, records)
     stuck, unknown, soon_forgotten = _for_people(inbound, deliveries, now)
     return Attention(
-        failures=failures,
-        failed_messages=failed_messages,
+        failures=my_failures(contact_id, records),
         unknown=unknown,
         soon_forgotten=soon_forgotten,
-        inbox=my_inbox(contact_id, records),
+        inbox=unread(contact_id, member_id, records).rows,
         stuck=stuck,
         oldest_waiting=oldest_waiting(deliveries, now) if deliveries is not None else None,
         troubles=(*_troubles(servers, mailboxes), *_full(servers, now)),
@@ -268,9 +220,10 @@ def _first(rows: QuerySet[Any], what: str) -> QuerySet[Any, Any]:
 def _troubles(
     servers: QuerySet[OutgoingServer] | None, mailboxes: QuerySet[Mailbox] | None, most: int = 10
 ) -> tuple[TroubleFact, ...]:
-    """One query for both."""
+    """One query for both. A mailbox that nobody confirmed yet is being set up: its page says what is wrong, and nobody else needs to."""
     if servers is None or mailboxes is None:
         return ()
+    mailboxes = mailboxes.filter(is_confirmed=True)
     names = ("place", "pk", "name", "said")
     bad = [
         rows.filter(is_active=True)
