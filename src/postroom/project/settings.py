@@ -155,9 +155,11 @@ def _served(path: str) -> Callable[[object], str]:
 
 STYLES = (
     "postroom/postroom.css",
+    "postroom/pulse.css",
 )  # fmt: skip
 SCRIPTS = (
     "postroom/postroom.js",
+    "postroom/pulse.js",
 )  # fmt: skip
 
 UNFOLD: dict[str, Any] = {

@@ -11,6 +11,7 @@ from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from postroom.flows import access
+from postroom.store.queries.pages_failures import my_failed
 from postroom.store.queries.pages_home import installation
 from postroom.web.members import MemberRequest
 from postroom.web.site import site
@@ -36,6 +37,7 @@ def page(
             "is_fullwidth": "1",
             "member": request.member,
             "installation": installation(),
+            "my_failed": my_failed(request.member.contact_id, access.company_ids(request.member)),
             "may_settle": access.is_house_administrator(request.member),
             **(context or {}),
         },

@@ -5,6 +5,7 @@ Laws: see `store.queries.pages`; one walk along the index of the few, bounded, w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,7 +87,7 @@ def my_failures(contact_id: int, visible: QuerySet[Record], most: int = _SHOWN) 
             address=F("contact__address"),
         )[:_LOOKED_AT]
     )
-    kinds: dict[str, list[dict[str, Any]]] = {}
+    kinds: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         kinds.setdefault(row["key"], []).append(row)
     return FailuresFact(
@@ -95,8 +96,8 @@ def my_failures(contact_id: int, visible: QuerySet[Record], most: int = _SHOWN) 
     )
 
 
-def _kind(key: str, rows: list[dict[str, Any]], most: int) -> KindOfFailures:
-    by_message: dict[int, list[dict[str, Any]]] = {}
+def _kind(key: str, rows: list[Mapping[str, Any]], most: int) -> KindOfFailures:
+    by_message: dict[int, list[Mapping[str, Any]]] = {}
     for row in rows:
         by_message.setdefault(row["message_id"], []).append(row)
     return KindOfFailures(
@@ -108,7 +109,7 @@ def _kind(key: str, rows: list[dict[str, Any]], most: int) -> KindOfFailures:
     )
 
 
-def _failure(rows: list[dict[str, Any]]) -> FailureFact:
+def _failure(rows: list[Mapping[str, Any]]) -> FailureFact:
     row = rows[0]
     return FailureFact(
         message_id=row["message_id"],

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.db import connection
 
@@ -83,7 +84,7 @@ def my_day(member_id: int, contact_id: int, companies: Sequence[int], now: datet
     """What came in on my records, and what I wrote on them. One query."""
     hours = _hours(now)
     with connection.cursor() as cursor:
-        values = [member_id, hours[0], list(companies), MINE, contact_id, DEEP, hours[0], contact_id]
+        values: list[Any] = [member_id, hours[0], list(companies), MINE, contact_id, DEEP, hours[0], contact_id]
         cursor.execute(_MY_DAY, values)
         rows = cursor.fetchall()
     came_in = {hour: count for hour, is_mine, count in rows if not is_mine}

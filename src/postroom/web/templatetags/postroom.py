@@ -17,8 +17,12 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from postroom.core.reports.taxonomy import TAXONOMY
 from postroom.core.terms.reasons import SENTENCES, Reason, sentence
+from postroom.core.terms.states import DeliveryState, FailureType, NotificationState
+from postroom.store.queries.pages_envelope import RecipientFact
+from postroom.store.queries.pages_failures import FailureFact
 from postroom.store.queries.pages_queue import DeliveryRow
 from postroom.store.queries.pages_suppression import WorstFact
+from postroom.web.home.charts import lateness
 
 register = template.Library()
 
@@ -121,6 +125,14 @@ def delivery_badge(state: str) -> SafeString:
 @register.filter
 def notification_badge(state: str) -> SafeString:
     return _badge(NOTIFICATION, state)
+
+
+@register.simple_tag
+def recipient_badge(fact: RecipientFact | FailureFact) -> SafeString:
+    """What became of a message for one person. What nobody knows is not called a failure."""
+    if fact.state == NotificationState.EXCEPTION and fact.failure_type == FailureType.UNKNOWN:
+        return _badge(DELIVERY, DeliveryState.UNKNOWN)
+    return _badge(NOTIFICATION, fact.state)
 
 
 @register.filter
@@ -239,6 +251,12 @@ def moment(at: datetime | None) -> SafeString | str:
         return ""
     exact = f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S %Z}"
     return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact, spoken(at, timezone.now()))
+
+
+@register.filter
+def lasted(since: datetime, until: datetime) -> str:
+    """How long, in whole units: ``40 s``, ``12 min``, ``3 h 20 min``."""
+    return lateness(max(1, int((until - since).total_seconds())))
 
 
 @register.filter
