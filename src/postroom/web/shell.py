@@ -36,13 +36,22 @@ def page(
             "title": title,
             "is_fullwidth": "1",
             "member": request.member,
-            "installation": installation(),
-            "my_failed": my_failed(request.member.contact_id, access.company_ids(request.member)),
+            **_everywhere(request, context or {}),
             "may_settle": access.is_house_administrator(request.member),
             **(context or {}),
         },
         status=status,
     )
+
+
+def _everywhere(request: MemberRequest, known: Mapping[str, Any]) -> dict[str, Any]:
+    """What stands on every page, unless the page has read it already: two queries."""
+    found: dict[str, Any] = {}
+    if "installation" not in known:
+        found["installation"] = installation()
+    if "my_failed" not in known:
+        found["my_failed"] = my_failed(request.member.contact_id, access.company_ids(request.member))
+    return found
 
 
 def fragment(request: MemberRequest, template: str, context: Mapping[str, Any], *, status: int = 200) -> HttpResponse:

@@ -27,8 +27,8 @@ def reason_of_refusal(
         return ""
     if reported:
         return reported
+    if code >= 400:
+        return classify(enhanced, text, code)
     if kind := _BY_KIND.get(FailureType(failure_type) if failure_type in set(FailureType) else FailureType.NONE):
         return kind
-    if code:
-        return classify(enhanced, text, code)
     return "network_error" if blame in (Blame.NETWORK, Blame.SERVER) else "undetermined"

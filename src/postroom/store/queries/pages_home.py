@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import F, QuerySet, Value
+from django.db.models import BigIntegerField, F, QuerySet, Value
 from django.db.models.expressions import RawSQL
+from django.db.models.functions import Cast, Extract
 
 from postroom.core.terms.parameters import PARAMETERS
 from postroom.core.terms.reasons import because, reasons_from_json
@@ -22,10 +23,9 @@ from postroom.store.models import (
     OutgoingServer,
     Record,
 )
-from postroom.store.models.outgoing import SHOWN_APART
+from postroom.store.models.outgoing import SHOWN_APART, WAITING
 from postroom.store.queries.gates import full_servers
 from postroom.store.queries.pages_failures import FailuresFact, my_failures
-from postroom.store.queries.pages_queue import oldest_waiting
 from postroom.store.queries.pages_reading import ReadingFact, unread
 
 MANY = 99
@@ -61,7 +61,6 @@ class InstallationFact:
     identity: str
     found_elsewhere: str  # where it woke up without being confirmed there
     is_capturing: bool
-    guide_closed_at: datetime | None = None  # the first steps are shown no longer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +68,7 @@ class Attention:
     """What needs somebody's eyes. Numbers stop at ``MANY + 1``."""
 
     failures: FailuresFact  # of my messages
+    held: int
     unknown: int
     soon_forgotten: int  # held mails that Auto-Vacuum takes within a week
     inbox: tuple[ReadingFact, ...]
@@ -76,12 +76,6 @@ class Attention:
     oldest_waiting: datetime | None
     troubles: tuple[TroubleFact, ...]
     alarms: tuple[AlarmFact, ...] = ()
-
-
-def installation() -> InstallationFact | None:
-    """None before the first start of a worker."""
-    row = Installation.objects.values("identity", "found_elsewhere", "is_capturing", "guide_closed_at").first()
-    return InstallationFact(**row) if row is not None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,19 +100,67 @@ class FirstSteps:
 TOTAL_STEPS = 5
 
 
-def first_steps() -> FirstSteps:
-    """One query that stops at the first row of each. Mail that is only captured leaves through no server; mail comes in through a
-    mailbox, or by itself to a door of ours."""
+def installation() -> InstallationFact | None:
+    """None before the first start of a worker."""
+    row = Installation.objects.values("identity", "found_elsewhere", "is_capturing").first()
+    return InstallationFact(**row) if row is not None else None
+
+
+_FIRST_STEPS = """
+SELECT i.identity, i.found_elsewhere, i.is_capturing, s.*
+FROM (SELECT 1) AS one LEFT JOIN postroom_installation i ON true
+LEFT JOIN LATERAL (
+    SELECT EXISTS (SELECT 1 FROM postroom_outgoingserver WHERE is_active AND transport <> 'letterbox'),
+        EXISTS (SELECT 1 FROM postroom_mailbox WHERE is_confirmed)
+            OR EXISTS (SELECT 1 FROM postroom_inboundmessage WHERE door IN ('smtp', 'lmtp', 'pipe', 'http')),
+        EXISTS (SELECT 1 FROM postroom_aliasdomain WHERE retired_at IS NULL),
+        EXISTS (SELECT 1 FROM postroom_alias), EXISTS (SELECT 1 FROM postroom_record)
+) AS s(server, mailbox, domain, alias, record) ON i.guide_closed_at IS NULL LIMIT 1
+"""
+
+
+def first_steps() -> tuple[InstallationFact | None, FirstSteps | None]:
+    """The installation, and what is set up of it; the latter None when nobody wants to see it any more. One query, which stops at the
+    first row of each table. Mail that is only captured leaves through no server; mail comes in through a mailbox, or by itself to a door."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT EXISTS (SELECT 1 FROM postroom_outgoingserver WHERE is_active AND transport <> 'letterbox'),"
-            " EXISTS (SELECT 1 FROM postroom_mailbox WHERE is_confirmed)"
-            " OR EXISTS (SELECT 1 FROM postroom_inboundmessage WHERE door IN ('smtp', 'lmtp', 'pipe', 'http')),"
-            " EXISTS (SELECT 1 FROM postroom_aliasdomain WHERE retired_at IS NULL),"
-            " EXISTS (SELECT 1 FROM postroom_alias), EXISTS (SELECT 1 FROM postroom_record)"
+        cursor.execute(_FIRST_STEPS)
+        identity, found_elsewhere, is_capturing, *steps = cursor.fetchone()
+    known = None
+    if identity is not None:
+        known = InstallationFact(identity=identity, found_elsewhere=found_elsewhere, is_capturing=is_capturing)
+    if steps[0] is None:
+        return known, None
+    server, mailbox, domain, alias, record = steps
+    return known, FirstSteps(server=server, mailbox=mailbox, domain=domain, alias=alias, record=record)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MineFact:
+    """A record that I am responsible for."""
+
+    id: int
+    title: str
+    contact: str
+    contact_address: str
+    stage: str
+    updated_at: datetime
+
+
+def my_records(visible: QuerySet[Record], member_id: int, most: int = 6) -> tuple[MineFact, ...]:
+    """Those on which something was written last. One query, along the index of what is mine."""
+    rows = visible.filter(responsible_id=member_id).order_by("-updated_at", "-id")
+    names = ("id", "title", "stage", "updated_at", "contact_address", "contact_name")
+    return tuple(
+        MineFact(
+            id=row["id"],
+            title=row["title"],
+            contact=row["contact_name"] or row["contact_address"],
+            contact_address=row["contact_address"],
+            stage=row["stage"],
+            updated_at=row["updated_at"],
         )
-        server, mailbox, domain, alias, record = cursor.fetchone()
-    return FirstSteps(server=server, mailbox=mailbox, domain=domain, alias=alias, record=record)
+        for row in rows.values(*names)[:most]
+    )
 
 
 def few(visible: QuerySet[InboundMessage], state: InboundState) -> int:
@@ -139,14 +181,15 @@ def attention(
     now: datetime,
 ) -> Attention:
     """Everything for the first page; None where the reader may not look."""
-    stuck, unknown, soon_forgotten = _for_people(inbound, deliveries, now)
+    few_ones = _for_people(inbound, deliveries, now)
     return Attention(
         failures=my_failures(contact_id, records),
-        unknown=unknown,
-        soon_forgotten=soon_forgotten,
+        held=few_ones.held,
+        unknown=few_ones.unknown,
+        soon_forgotten=few_ones.forgotten,
         inbox=unread(contact_id, member_id, records).rows,
-        stuck=stuck,
-        oldest_waiting=oldest_waiting(deliveries, now) if deliveries is not None else None,
+        stuck=few_ones.stuck,
+        oldest_waiting=few_ones.oldest,
         troubles=(*_troubles(servers, mailboxes), *_full(servers, now)),
         alarms=open_alarms(alarms) if alarms is not None else (),
     )
@@ -183,22 +226,50 @@ def _full(servers: QuerySet[OutgoingServer] | None, now: datetime) -> tuple[Trou
     )
 
 
-def _for_people(
-    inbound: QuerySet[InboundMessage] | None, deliveries: QuerySet[Delivery] | None, now: datetime
-) -> tuple[int, int, int]:
-    """How many mails could not be routed, of how many nobody knows whether they arrived, and how many are held not much longer; each at
-    most ``MANY + 1``. One query."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Few:
+    """Numbers at most ``MANY + 1``; ``oldest``: since when the delivery is due that is due for longest."""
+
+    held: int = 0
+    stuck: int = 0
+    unknown: int = 0
+    forgotten: int = 0
+    oldest: datetime | None = None
+
+
+def _for_people(inbound: QuerySet[InboundMessage] | None, deliveries: QuerySet[Delivery] | None, now: datetime) -> _Few:
+    """What waits for a decision, and how late the queue is. One query, a few looks into indexes of the few."""
     pieces: list[QuerySet[Any, Any]] = []
     if inbound is not None:
+        pieces.append(_first(inbound.filter(state=InboundState.HELD), "held"))
         pieces.append(_first(inbound.filter(state=InboundState.FAILED), "stuck"))
         pieces.append(_first(_soon_forgotten(inbound, now), "forgotten"))
     if deliveries is not None:
         unknown = deliveries.filter(state=DeliveryState.UNKNOWN, state__in=SHOWN_APART)
         pieces.append(_first(unknown, "unknown"))
+        pieces += [_late(deliveries, lane, now) for lane in (0, 1, 2)]
     if not pieces:
-        return 0, 0, 0
-    found = [what for what, _ in pieces[0].union(*pieces[1:], all=True)]
-    return found.count("stuck"), found.count("unknown"), found.count("forgotten")
+        return _Few()
+    rows = list(pieces[0].union(*pieces[1:], all=True))
+    found = [what for what, _ in rows]
+    late = [number for what, number in rows if what == "late"]
+    return _Few(
+        held=found.count("held"),
+        stuck=found.count("stuck"),
+        unknown=found.count("unknown"),
+        forgotten=found.count("forgotten"),
+        oldest=datetime.fromtimestamp(min(late), UTC) if late else None,
+    )
+
+
+def _late(deliveries: QuerySet[Delivery], lane: int, now: datetime) -> QuerySet[Any, Any]:
+    due: QuerySet[Any, Any] = (
+        deliveries.filter(state__in=WAITING, due_at__lte=now, lane=lane)
+        .order_by("due_at")
+        .annotate(what=Value("late"), since=Cast(Extract("due_at", "epoch"), BigIntegerField()))
+        .values_list("what", "since")[:1]
+    )
+    return due
 
 
 _HELD_SINCE = """%s::timestamptz - make_interval(days => greatest(0, coalesce(

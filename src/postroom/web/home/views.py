@@ -16,13 +16,19 @@ from postroom.flows.explain_trouble import explain_trouble
 from postroom.flows.guard_installation import close_first_steps
 from postroom.flows.note_health import explain_mailbox_trouble
 from postroom.store.models import Alarm, Mailbox, Member, OutgoingServer, ScheduledMessage
-from postroom.store.queries.pages_home import Attention, FirstSteps, TroubleFact, attention, first_steps, installation
+from postroom.store.queries.pages_home import (
+    Attention,
+    TroubleFact,
+    attention,
+    first_steps,
+    installation,
+    my_records,
+)
 from postroom.store.queries.pages_pulse import day_of, my_day
-from postroom.store.queries.pages_records import RecordWish, record_list
 from postroom.store.queries.pages_scheduled import unposted
 from postroom.web.home.charts import charts
 from postroom.web.members import MemberRequest, for_members
-from postroom.web.navigation import held_of, kinds_of
+from postroom.web.navigation import kinds_of
 from postroom.web.shell import fragment, go, page
 from postroom.wiring import ports
 
@@ -33,18 +39,20 @@ LATE_AFTER = 300  # seconds that a due delivery may wait before the first page s
 @for_members("GET")
 def home(request: MemberRequest) -> HttpResponse:
     member = request.member
-    wish = RecordWish(responsible=member.pk, size=6)
+    known, guide = first_steps() if access.is_house_administrator(member) else (installation(), None)
     return page(
         request,
         "postroom/home/home.html",
         _("Home"),
         {
             **_attention(request),
-            **_pulse(member),
-            "guide": _guide(member),
+            "installation": known,
+            "of_whom": _of_whom(member),
+            "chart_places": range(4 if access.may(member, "queue") else 2),
+            "guide": guide if guide is not None and not guide.is_complete else None,
             "greeting": _greeting(member.contact.name),
             "kinds": kinds_of(request),
-            "mine": record_list(access.visible_records(member), wish, access.company_ids(member)).rows,
+            "mine": my_records(access.visible_records(member), member.pk),
         },
     )
 
@@ -73,21 +81,14 @@ def _pulse(member: Member) -> dict[str, object]:
     now = timezone.now()
     if not access.may(member, "queue"):
         mine = my_day(member.pk, member.contact_id, access.company_ids(member), now)
-        return {"charts": charts(mine), "of_whom": _("on my records")}
-    cut = access.company_cut(member)
-    of_whom = _("of the house") if cut is None else _("of my companies")
-    return {"charts": charts(day_of(cut, now)), "of_whom": of_whom}
+        return {"charts": charts(mine)}
+    return {"charts": charts(day_of(access.company_cut(member), now))}
 
 
-def _guide(member: Member) -> FirstSteps | None:
-    """What is not set up yet, for who can set it up, until it is or they have seen enough of it."""
-    if not access.is_house_administrator(member):
-        return None
-    known = installation()
-    if known is not None and known.guide_closed_at is not None:
-        return None
-    steps = first_steps()
-    return None if steps.is_complete else steps
+def _of_whom(member: Member) -> str:
+    if not access.may(member, "queue"):
+        return _("on my records")
+    return _("of the house") if access.company_cut(member) is None else _("of my companies")
 
 
 @for_members("POST")
@@ -114,14 +115,15 @@ def _attention(request: MemberRequest) -> dict[str, object]:
         now=now,
     )
     oldest = found.oldest_waiting
-    held = held_of(request, member) if access.may(member, "inbound") else 0
+    request.held = found.held  # type: ignore[attr-defined]  # the sidebar asks no more
     return {
         "attention": found,
         "troubles": _explained(found.troubles),
         "inbox_goes_on": len(found.inbox) >= INBOX_ROWS,
         "late": oldest if oldest is not None and (now - oldest).total_seconds() > LATE_AFTER else None,
         "unposted": unposted(ScheduledMessage.objects.filter(author=member)),
-        "held": held,
+        "held": found.held,
+        "my_failed": found.failures.messages,
         "may_see_mail": access.may(member, "inbound"),
     }
 
