@@ -103,12 +103,15 @@ def progress_of(asked: QueueChange) -> dict[str, Any]:
 def _begun(request: MemberRequest, asked: QueueChange) -> HttpResponse:
     """A few are done already; what takes longer is watched, and so is what can be undone."""
     place = back(request, reverse("web:queue"))
-    if asked.finished_at is not None and not (asked.action == "cancel" and place.startswith(reverse("web:queue"))):
-        return _told(request, asked.done, refusals_of(asked))
-    if asked.finished_at is not None:
-        _told(request, asked.done, refusals_of(asked))
+    is_shown = asked.finished_at is None or (asked.done and asked.action == "cancel")
+    if not (is_shown and place.partition("?")[0] == reverse("web:queue")):
+        return _told(request, asked.done, refusals_of(asked)) if asked.finished_at else _watched(request, asked)
     sign = "&" if "?" in place else "?"
     return go(request, f"{place}{sign}change={asked.pk}")
+
+
+def _watched(request: MemberRequest, asked: QueueChange) -> HttpResponse:
+    return go(request, reverse("web:queue_change", args=[asked.pk]))
 
 
 def _told(request: MemberRequest, done: int, refused: list[tuple[Reason, int]]) -> HttpResponse:
