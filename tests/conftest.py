@@ -50,7 +50,7 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 def _open_run() -> int:
     """Make the folder of this run. It is ours for as long as we hold the lock in it."""
-    for name in [name for name in os.environ if name.startswith("POSTROOM_")]:
+    for name in [name for name in os.environ if name.startswith("POSTROOM_") and name != "POSTROOM_SHOTS"]:
         del os.environ[name]
     memory, disk = PLACES
     is_roomy = memory.is_dir() and shutil.disk_usage(memory).free > ENOUGH_MEMORY
