@@ -82,13 +82,17 @@ def _pulse(member: Member) -> dict[str, object]:
     if not access.may(member, "queue"):
         mine = my_day(member.pk, member.contact_id, access.company_ids(member), now)
         return {"charts": charts(mine)}
-    return {"charts": charts(day_of(access.company_cut(member), now))}
+    return {"charts": charts(day_of(_cut(member), now))}
+
+
+def _cut(member: Member) -> list[int] | None:
+    return None if access.is_house_administrator(member) else access.company_cut(member)
 
 
 def _of_whom(member: Member) -> str:
     if not access.may(member, "queue"):
         return _("on my records")
-    return _("of the house") if access.company_cut(member) is None else _("of my companies")
+    return _("of the house") if _cut(member) is None else _("of my companies")
 
 
 @for_members("POST")
