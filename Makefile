@@ -10,7 +10,7 @@ SECONDS ?= 600
 SEED ?= $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check format bench bench-out bench-in bench-urgent bench-claim bench-route bench-parse e2e fuzz lock clean
+.PHONY: help demo test test-fast check format messages bench bench-out bench-in bench-urgent bench-claim bench-route bench-parse bench-web e2e fuzz lock clean
 .PHONY: run-environment dev-environment parts
 
 help: ## what there is to make
@@ -33,11 +33,14 @@ check: dev-environment ## style, types and the import rules of the house
 	POSTROOM_DATA_DIR=.mypy_cache/data $(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+messages: dev-environment ## take new texts of the pages into the catalogues of translations, and compile them
+	$(BIN)/python scripts/make_messages.py
+
 format: dev-environment ## let ruff put the style right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: bench-out bench-in bench-urgent bench-claim bench-route bench-parse ## how fast it is here, compared with bare servers in the same run
+bench: bench-out bench-in bench-urgent bench-claim bench-route bench-parse bench-web ## how fast it is here, compared with bare servers in the same run
 
 bench-out: run-environment ## queue to the other server's 250
 	$(BIN)/postroom bench out $(ARGS)
@@ -56,6 +59,9 @@ bench-parse: run-environment ## what reading a mail costs: ordinary, huge and ho
 
 bench-in: run-environment ## the SMTP door to the routed record
 	$(BIN)/postroom bench in $(ARGS)
+
+bench-web: run-environment ## every list and record page; ARGS="--data-dir data" visits a house of yours, else a seeded one
+	$(BIN)/postroom bench web $(ARGS)
 
 e2e: dev-environment parts ## the tests that use a browser and real mail servers
 	$(PYTEST) tests/e2e $(ARGS)

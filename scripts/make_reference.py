@@ -21,10 +21,17 @@ import typer
 
 from postroom.cli.main import app
 from postroom.core.delivery.providers import Keeps, Option, Provider, providers
+from postroom.core.diagnosis.acting import of_case
+from postroom.core.diagnosis.errors import ErrorAnswer, explain_error
+from postroom.core.diagnosis.mailbox_errors import CASES as MAILBOX_CASES
+from postroom.core.diagnosis.oauth_errors import oauth_codes
+from postroom.core.diagnosis.server_errors import CASES as SERVER_CASES
+from postroom.core.diagnosis.server_errors import Explanation
 from postroom.core.reports.taxonomy import TAXONOMY
 from postroom.core.terms import states
 from postroom.core.terms.configuration import _CHOICES, HELP, Configuration
 from postroom.core.terms.parameters import PARAMETERS
+from postroom.core.terms.reasons import because
 
 PROJECT = Path(__file__).resolve().parents[1]
 SOURCES = PROJECT / "src" / "postroom"
@@ -44,6 +51,7 @@ def pages() -> dict[str, str]:
         "states.md": all_states(),
         "reasons.md": reasons(),
         "report-reasons.md": report_reasons(),
+        "errors.md": errors(),
     }
 
 
@@ -233,6 +241,79 @@ def report_reasons() -> str:
         )
         + "\n"
     )
+
+
+def errors() -> str:
+    known = [
+        _error_row(
+            case,
+            Explanation(code=case, cause=because(f"fault.{case}", **_NAMES), cure=because(f"cure.{case}", **_NAMES)),
+        )
+        for case in dict.fromkeys(
+            [*(one.code for one in SERVER_CASES), *(one.code for one in MAILBOX_CASES), *oauth_codes()]
+        )
+    ]
+    seen = [(f"`{text}`", *_answer_row(explain_error(text))) for text in ERRORS]
+    return (
+        "\n\n".join(
+            [
+                "# Errors and what they mean",
+                NOTE,
+                "`postroom explain-error TEXT` reads any of these, and what others say in the same sense. Blame is whose fault it is, turn is who must "
+                "act. What recipients' servers say is read by the [reasons of reports](report-reasons.md) first; the causes below are about one's own "
+                "servers, mailboxes and accounts.",
+                "## For example",
+                _table(("Error", "Known as", "Meaning", "Blame", "Turn", "What to do"), seen),
+                "## Causes",
+                _table(("Cause", "Meaning", "Blame", "Turn", "What to do"), known),
+            ]
+        )
+        + "\n"
+    )
+
+
+_NAMES = {
+    name: f"({name})"
+    for name in (
+        "host",
+        "port",
+        "trouble",
+        "reply",
+        "step",
+        "username",
+        "sender",
+        "recipient",
+        "name",
+        "folder",
+        "protocol",
+        "said",
+    )
+} | {"provider_cure": "What the provider wants is said beside its preset."}
+
+
+def _error_row(code: str, told: Explanation) -> tuple[str, ...]:
+    blame, who = of_case(code)
+    return f"`{code}`", str(told.cause), blame.value, who.value, str(told.cure)
+
+
+def _answer_row(answer: ErrorAnswer) -> tuple[str, ...]:
+    return f"`{answer.code}`", answer.cause, answer.blame.value if answer.blame else "", answer.who.value, answer.cure
+
+
+ERRORS = (
+    "550 5.1.1", "553 5.1.8", "554 5.7.1", "452 4.2.2", "421 4.7.0", "535 5.7.8",
+    "smtplib.SMTPRecipientsRefused: {'bob@customer.example': (550, b'5.1.1 The email account does not exist')}",
+    "smtplib.SMTPAuthenticationError: (535, b'5.7.8 Username and Password not accepted')",
+    "smtplib.SMTPSenderRefused: (553, b'5.1.8 Domain of sender address does not exist', 'shop@nowhere.example')",
+    "ConnectionRefusedError: [Errno 111] Connection refused", "TimeoutError: [Errno 110] Connection timed out",
+    "socket.gaierror: [Errno -2] Name or service not known", "smtplib.SMTPServerDisconnected: Connection unexpectedly closed",
+    "ssl.SSLCertVerificationError: certificate verify failed: certificate has expired", "ssl.SSLError: [SSL: WRONG_VERSION_NUMBER] wrong version number",
+    "imaplib.IMAP4.error: [AUTHENTICATIONFAILED] Invalid credentials", "[ALERT] Too many simultaneous connections. (Failure)",
+    "550 The from address does not match a verified Sender Identity", "Daily limit reached", "550: mailbox unavailable",
+    "550 5.7.26 the sender is unauthenticated", "554 5.7.1 Service unavailable; Client host blocked using a list of Spamhaus",
+    "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant", "550 5.7.60 Client does not have permissions to send as this sender",
+    "454 4.7.0 Temporary authentication failure", "450 4.7.1 Greylisted, please try again", "invalid_grant", "AADSTS7000222",
+)  # fmt: skip
 
 
 def _sentences() -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +30,7 @@ from postroom.adapters.key_file import DerivedKeys, FixedKeys, KeyFile
 from postroom.adapters.vault import FernetVault
 from postroom.core.terms.configuration import Configuration, read_name_servers
 from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxProtocol, MailboxSession
+from postroom.core.terms.pictures import NoPicture, Picture
 from postroom.core.terms.secret import Secret
 from postroom.core.tokens.addresses import derive_key
 from postroom.flows.ports import Ports, Submit
@@ -40,15 +41,16 @@ if TYPE_CHECKING:
 
     # named here again for workers, who may not import adapters
     from postroom.adapters.esp.pool import EspPool as EspPool  # noqa: PLC0414
+    from postroom.adapters.fetching.pictures import PictureFetcher
     from postroom.adapters.journal import JournalContents as JournalContents  # noqa: PLC0414
     from postroom.adapters.journal import WireJournalFile as WireJournalFile  # noqa: PLC0414
     from postroom.adapters.mailbox.session import TokenGiver as MailboxTokens
     from postroom.adapters.oauth.refreshing import RefreshingTokens
     from postroom.adapters.smtp.handshake import TokenSource as ConnectionTokens
     from postroom.adapters.smtp.pool import SmtpPool as SmtpPool  # noqa: PLC0414
-    from postroom.core.delivery.probing import Probe, ProbeOrder
+    from postroom.core.delivery.probing import FollowProbe, Probe, ProbeOrder
     from postroom.core.delivery.wire import ApiEndpoint, Endpoint, WireJournal
-    from postroom.core.routing.authenticity import ArrivedMail, Authenticity
+    from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
     from postroom.flows.ports import ClientCertificateFacts
 
 
@@ -76,9 +78,11 @@ def make_ports(configuration: Configuration) -> Ports:
         text_records=_text_records,
         providers=ProviderDesk(),
         senders=_Senders(configuration.dns_servers),
+        pictures=_Pictures(),
         mailbox_session=_mailbox_session,
         probe_server=_probe_server,
         tokens=_Tokens(),
+        exchange_code=_exchange_code,
         read_client_certificate=_read_client_certificate,
         address_keys=DerivedKeys(store.keys, derive_key),
         our_mark=store.mark(),
@@ -136,10 +140,10 @@ def _text_records(name: str) -> tuple[str, ...] | None:
     return DnsTextRecords()(name)
 
 
-def _probe_server(order: ProbeOrder) -> Probe:
+def _probe_server(order: ProbeOrder, *, follow: FollowProbe | None = None) -> Probe:
     from postroom.adapters.smtp.testing import probe_server
 
-    return probe_server(order, access_token=_connection_tokens(order.endpoint))
+    return probe_server(order, access_token=_connection_tokens(order.endpoint), follow=follow)
 
 
 def _read_client_certificate(certificate: str, key: Secret, passphrase: Secret) -> ClientCertificateFacts:
@@ -158,11 +162,14 @@ class _Senders:
     def waiting(self) -> int:
         return self._desk.waiting() if self._desk is not None else 0
 
+    def waiting_bytes(self) -> int:
+        return self._desk.waiting_bytes() if self._desk is not None else 0
+
     def take(self, mails: Mapping[int, ArrivedMail], *, seconds: float) -> None:
         if mails:
             self._made().take(mails, seconds=seconds)
 
-    def finished(self, *, wait: float) -> Mapping[int, Authenticity]:
+    def finished(self, *, wait: float) -> Mapping[int, Checked]:
         return self._desk.finished(wait=wait) if self._desk is not None else {}
 
     def check(self, mail: ArrivedMail, *, seconds: float) -> Authenticity:
@@ -176,11 +183,42 @@ class _Senders:
         return self._desk
 
 
+class _Pictures:
+    """The socket for pictures from elsewhere; its pipe is made when the first one is shown."""
+
+    def fetch(self, url: str, *, allowed: Sequence[str] = ()) -> Picture | NoPicture:
+        return _picture_fetcher().fetch(url, allowed=allowed)
+
+
+@lru_cache(maxsize=1)
+def _picture_fetcher() -> PictureFetcher:
+    """One for the process: it counts who is on his way."""
+    from postroom.adapters.fetching.pictures import PictureFetcher
+
+    return PictureFetcher()
+
+
 class _Tokens:
     """The socket for access tokens; its pipe speaks HTTP, and is made when the first one is asked for."""
 
     def access_token(self, source: str, grant: Secret) -> Secret:
         return _refreshing_tokens().access_token(source, grant)
+
+
+def _exchange_code(
+    endpoint: str, *, client_id: str, client_secret: Secret, code: Secret, verifier: Secret, redirect: str, scope: str
+) -> Secret:
+    from postroom.adapters.oauth.consenting import exchange_code
+
+    return exchange_code(
+        endpoint,
+        client_id=client_id,
+        client_secret=client_secret,
+        code=code,
+        verifier=verifier,
+        redirect=redirect,
+        scope=scope,
+    )
 
 
 @lru_cache(maxsize=1)

@@ -6,21 +6,37 @@ import json
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
+from django.core.handlers.wsgi import WSGIRequest
 from django.db import OperationalError
 from django.test import Client
 
 from postroom.api import ingress as provider_door
+from postroom.api.strangers import PATIENCE, Known, Strangers
 from postroom.api.v1 import ingress as program_door
+from postroom.core.terms.ingress import HandedIn, InboundReading
 from postroom.flows import hand_in_mail as flow
 from postroom.flows import inbound_hooks
 from postroom.flows.api_keys import make_key
 from postroom.flows.inbound_hooks import InboundHookFacts, list_inbound_hooks, remove_inbound_hook, save_inbound_hook
-from postroom.store.models import Company, InboundHook, InboundMessage, IngressReceipt, Member, RawMail, SettingChange
+from postroom.flows.route_message import route_waiting
+from postroom.store.models import (
+    Company,
+    InboundHook,
+    InboundMessage,
+    IngressReceipt,
+    Member,
+    RawMail,
+    Record,
+    RecordKind,
+    SettingChange,
+)
 from postroom.wiring import ports
-from tests.adapters.esp.handing_in import ASCII_RAW, RAW, handed_in
+from tests.adapters.esp.handing_in import ASCII_RAW, RAW, form, handed_in, signed_by_mailgun
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -223,6 +239,118 @@ def test_what_is_not_proven_is_refused_and_shown(company: Company) -> None:
     assert window.post(path_of(found), good.body, content_type=good.headers["content-type"]).status_code == 200
     assert stored() == RAW
     assert "s3cret" not in json.dumps(list(SettingChange.objects.values_list("after", flat=True)))
+
+
+def hand_in_by_mailgun(address: InboundHookFacts, raw: bytes = RAW, **signature: Any) -> int:
+    told = form({**signed_by_mailgun("s3cret", **signature), "body-mime": raw})
+    answer = Client().post(path_of(address), told.body, content_type=told.headers["content-type"])
+    return int(answer.status_code)
+
+
+@pytest.fixture
+def mailgun(company: Company) -> InboundHookFacts:
+    return save_inbound_hook(
+        ports(), name="Routes", provider="mailgun", company_id=company.pk, secret="s3cret", member=None
+    )
+
+
+def test_a_signature_that_was_seen_once_opens_nothing_for_another_mail(mailgun: InboundHookFacts) -> None:
+    """It covers a moment and a random text, and not the mail."""
+    assert hand_in_by_mailgun(mailgun) == 200
+    assert hand_in_by_mailgun(mailgun, RAW + b"forged") == 403
+    assert "used a second time" in InboundHook.objects.get().last_trouble
+    assert hand_in_by_mailgun(mailgun, RAW + b"another", token="e" * 50) == 200
+    assert InboundMessage.objects.count() == 2
+
+
+def test_the_same_mail_again_is_answered_yes_and_stored_once(mailgun: InboundHookFacts) -> None:
+    """The provider did not hear our first answer."""
+    assert [hand_in_by_mailgun(mailgun), hand_in_by_mailgun(mailgun)] == [200, 200]
+    assert InboundMessage.objects.count() == 1
+
+
+def test_a_signature_of_which_nothing_was_kept_in_our_trouble_is_still_good(
+    mailgun: InboundHookFacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OperationalError("away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(inbound_hooks, "accept_messages", refuse)
+        assert hand_in_by_mailgun(mailgun, seconds_ago=7200) == 503
+    assert hand_in_by_mailgun(mailgun, seconds_ago=7200) == 200  # tried again for hours, as it was signed at first
+
+
+@pytest.mark.parametrize("seconds_ago", [inbound_hooks.OLDEST + 60, -inbound_hooks.MOST_AHEAD - 60])
+def test_a_signature_of_another_day_is_refused(mailgun: InboundHookFacts, seconds_ago: int) -> None:
+    assert hand_in_by_mailgun(mailgun, seconds_ago=seconds_ago) == 403
+    assert "too long ago" in InboundHook.objects.get().last_trouble
+
+
+def test_an_address_belongs_to_the_topic_that_it_was_confirmed_for(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = save_inbound_hook(ports(), name="SES", provider="amazon_ses", company_id=company.pk, member=None)
+    asked: list[str] = []
+    mail = HandedIn(raw=RAW, mail_from="carla@customer.example", rcpt_to=("help@box.test",))
+    readings = {
+        b"ours": InboundReading(confirm_at="https://confirm.example/ours", topic="arn:ours"),
+        b"theirs": InboundReading(confirm_at="https://confirm.example/theirs", topic="arn:theirs"),
+        b"mail": InboundReading(mails=(mail,), topic="arn:ours", nonce="m1"),
+        b"foreign": InboundReading(mails=(mail,), topic="arn:theirs", nonce="m2"),
+    }
+    amazon = SimpleNamespace(read_inbound=lambda _name, post, *_: readings[post.body], confirm=asked.append)
+    monkeypatch.setattr(provider_door, "ports", lambda: replace(ports(), providers=amazon))
+    window = Client()
+    answers = [window.post(path_of(hook), body, content_type="text/plain").status_code for body in readings]
+    assert answers == [200, 403, 200, 403]
+    assert asked == ["https://confirm.example/ours"]
+    assert (InboundHook.objects.get().topic, InboundMessage.objects.count()) == ("arn:ours", 1)
+    assert "Another topic" in InboundHook.objects.get().last_trouble
+
+
+def test_mail_of_an_address_that_no_alias_takes_becomes_a_record_of_its_kind(company: Company) -> None:
+    kind = RecordKind.objects.filter(is_active=True).order_by("key")[0]
+    hook = save_inbound_hook(
+        ports(), name="In", provider="postmark", company_id=company.pk, fallback_kind=kind.pk, member=None
+    )
+    told = handed_in("postmark", address=hook.address)
+    assert Client().post(path_of(hook), told.body, content_type="application/json").status_code == 200
+    while route_waiting(ports()):
+        pass
+    assert InboundMessage.objects.get().state == "routed"
+    assert Record.objects.get().kind_id == kind.pk
+    with pytest.raises(ValidationError):
+        save_inbound_hook(
+            ports(), name="In", provider="postmark", company_id=company.pk, fallback_kind="nothing", member=None
+        )
+
+
+def test_a_strangers_body_is_not_read(hook: InboundHookFacts, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(*_: object) -> bytes:
+        raise AssertionError("it was read")
+
+    monkeypatch.setattr(WSGIRequest, "read", read)
+    place = "/ingress/postmark/" + "0" * 40 + "/mime"
+    assert Client().post(place, b"x" * 1000, content_type="application/json").status_code == 403
+
+
+def test_many_strangers_are_told_to_come_later_and_shut_out_nobody() -> None:
+    now, asked = [0.0], []
+
+    def known(is_it: bool) -> Callable[[], bool]:
+        return lambda: asked.append(is_it) or is_it  # type: ignore[func-returns-value]
+
+    door = Strangers(clock=lambda: now[0])
+    assert door.asks("postmark/ours", known(True)) is Known.YES
+    answers = [door.asks(f"postmark/{number}", known(False)) for number in range(200)]
+    assert answers == [Known.NO] * PATIENCE + [Known.ASK_LATER] * (200 - PATIENCE)
+    assert len(asked) == PATIENCE + 1
+    assert door.asks("postmark/ours", known(True)) is Known.YES
+    assert door.asks("postmark/ours", known(False)) is Known.NO  # it was taken away
+    assert door.asks("postmark/ours", known(True)) is Known.ASK_LATER
+    now[0] = 61.0
+    assert door.asks("postmark/ours", known(True)) is Known.YES
 
 
 def test_a_refused_request_does_not_write_its_secret_address_into_the_log(

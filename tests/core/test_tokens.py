@@ -6,8 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroom.core.terms.addresses import MAX_LOCAL, normalize
-from postroom.core.tokens.addresses import AddressToken, TokenPurpose, derive_key, make_token, read_token
+from postroom.core.terms.addresses import MAX_LOCAL, Address, normalize
+from postroom.core.tokens.addresses import (
+    AddressToken,
+    TokenPurpose,
+    derive_key,
+    is_sealed_for,
+    make_personal_token,
+    make_token,
+    personal_reply_to,
+    read_token,
+)
 
 KEY, NEXT = derive_key("one secret"), derive_key("another secret")
 PURPOSES = st.sampled_from(TokenPurpose)
@@ -73,3 +82,40 @@ def test_a_token_is_short_enough_for_a_local_part(number: int) -> None:
 def test_one_secret_gives_one_key() -> None:
     assert derive_key("s") == derive_key("s") != derive_key("t")
     assert len(derive_key("")) == 32
+
+
+@given(NUMBERS)
+def test_a_personal_token_is_sealed_for_its_reader_alone(number: int) -> None:
+    text = make_personal_token([KEY], number, "bob@box.test")
+    token = read_token([KEY], text.upper())
+    assert token is not None
+    assert (token.purpose, token.number) == (TokenPurpose.REPLY, number)
+    assert is_sealed_for([NEXT, KEY], token, "bob@box.test")
+    assert not is_sealed_for([KEY], token, "carol@box.test")
+    assert not is_sealed_for([NEXT], token, "bob@box.test")
+    assert not is_sealed_for([KEY], token, "")
+    assert len(f"catchall+{text}") <= MAX_LOCAL
+
+
+@given(NUMBERS)
+def test_a_place_for_a_reader_leads_to_the_message_and_proves_nobody(number: int) -> None:
+    place = make_personal_token([KEY], number)
+    token = read_token([KEY], place)
+    assert token is not None
+    assert not is_sealed_for([KEY], token, "bob@box.test")
+    own = personal_reply_to([KEY], (Address("House", f"catchall+{place}", "in.test"),), "bob@box.test")
+    assert own == (Address("House", f"catchall+{make_personal_token([KEY], number, 'bob@box.test')}", "in.test"),)
+
+
+def test_other_reply_addresses_stay_as_they_are() -> None:
+    same = (
+        Address("", f"catchall+{make_token([KEY], TokenPurpose.REPLY, 7)}", "in.test"),
+        Address("", "sales+private", "in.test"),
+    )
+    assert personal_reply_to([KEY], same, "bob@box.test") == same
+
+
+def test_a_seal_does_not_go_with_another_message() -> None:
+    token = read_token([KEY], make_personal_token([KEY], 7, "bob@box.test"))
+    assert token is not None
+    assert not is_sealed_for([KEY], AddressToken(TokenPurpose.REPLY, 8, token.seal), "bob@box.test")

@@ -268,7 +268,7 @@ def test_fetch_now_leaves_a_mailbox_to_whoever_reads_it() -> None:
     take_lease(ports, mailbox.pk, "alice")
     done = fetch_now(ports, mailbox.pk)
     assert done.is_leased_elsewhere
-    assert str(done) == "is being watched; told to look now"
+    assert str(done) == "is open elsewhere, where it was told to look now: what is new is here in a moment"
     assert box.diary == []
 
 

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from postroom.core.terms.states import DeliveryState, InboundState, NotificationState
+from postroom.core.terms.states import DeliveryState, Door, InboundState, NotificationState
 from postroom.flows.settings import set_parameter
-from postroom.store.models import Contact, Delivery, InboundMessage, Notification, Record, ReportedRecipient
+from postroom.store.models import (
+    Attempt,
+    BounceEvent,
+    Contact,
+    Delivery,
+    InboundMessage,
+    Notification,
+    Record,
+    ReportedRecipient,
+)
 from postroom.wiring import ports
 from tests.flows.arriving import CARLA, Thread, a_report, a_thread, answers, arrive, return_path, why
 from tests.people import House, add_contact, build_house, write_mail
@@ -62,7 +71,35 @@ def test_a_report_that_proves_its_delivery_turns_the_envelope_red_with_the_serve
 @pytest.mark.case("T-103", "T-014")
 def test_a_report_without_our_return_path_proves_itself_by_our_message_id_and_the_recipient(thread: Thread) -> None:
     inbound = arrive(a_report(CARLA, original=thread.message_id), "bounce@in.test", sender="")
-    assert why(inbound) == ["report.bounce", "report.by_message_id", "report.hearsay"]  # the mail went to two
+    told = ["report.bounce", "report.by_message_id", "report.from_home", "report.hearsay"]  # the mail went to two
+    assert why(inbound) == told
+    assert state_of(thread) is DeliveryState.BOUNCED
+
+
+def test_a_stranger_who_knows_message_id_and_recipient_only_claims_it(thread: Thread) -> None:
+    """Shown with the delivery; no state, no counter, no notification."""
+    raw = b"DKIM-Signature: v=1; d=evil.example\r\n" + a_report(CARLA, original=thread.message_id)  # not from home
+    inbound = arrive(raw, "bounce@in.test", sender="", door=Door.LMTP)
+    assert why(inbound) == ["report.bounce", "report.by_message_id", "report.claim"]
+    row = ReportedRecipient.objects.get()
+    assert (row.delivery_id, row.is_claim) == (thread.delivery.pk, True)
+    assert (state_of(thread), bounces()) == (DeliveryState.SENT, 0)
+    assert not Notification.objects.filter(state=NotificationState.BOUNCE).exists()
+    assert not BounceEvent.objects.exists()
+
+
+def test_a_report_that_names_the_queue_number_of_the_next_server_is_believed(thread: Thread) -> None:
+    Attempt.objects.create(
+        delivery=thread.delivery, tried_at=ports().clock.now(), phase="data", code=250, enhanced="2.0.0",
+        text="Ok: queued as 4Zx9QK1dLpz2", state="sent",
+    )  # fmt: skip
+    raw = a_report(CARLA, original=thread.message_id)
+    raw = raw.replace(
+        b"Reporting-MTA: dns; relay.example\r\n",
+        b"Reporting-MTA: dns; relay.example\r\nX-Postfix-Queue-ID: 4Zx9QK1dLpz2\r\n",
+    )
+    inbound = arrive(b"DKIM-Signature: v=1; d=evil.example\r\n" + raw, "bounce@in.test", sender="", door=Door.LMTP)
+    assert "report.queue_id" in why(inbound)
     assert state_of(thread) is DeliveryState.BOUNCED
 
 

@@ -257,7 +257,7 @@ def test_run_now_defers_one_job_with_the_transaction() -> None:
 
 def test_run_now_is_not_for_everybody() -> None:
     with pytest.raises(NotAllowed):
-        run_now(wired_ports(), "auto_vacuum", member=member(Role.AGENT))
+        run_now(wired_ports(), "auto_vacuum", member=member(Role.MANAGER))
     with pytest.raises(NotAllowed):
         run_now(wired_ports(), "auto_vacuum", member=member(Role.READ_ONLY))
 

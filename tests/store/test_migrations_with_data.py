@@ -35,6 +35,15 @@ NOW = ports().clock.now()
 RAW = write_mail(subject="It waited", Message_ID="<waited@customer.example>")
 TAKEN = dict.fromkeys(InboundState, 2)
 LEFT = dict.fromkeys(DeliveryState, 2)
+OLD_HOLD = [  # as the breaker wrote it before holds were rows of their own
+    {
+        "decision": "Hold",
+        "reasons": [
+            {"code": "alias.takes", "facts": {"alias": "support@in.test", "kind": "ticket"}},
+            {"code": "loop.alias_author", "facts": {"author": "carla@customer.example", "alias": "support@in.test"}},
+        ],
+    }
+]
 
 
 @pytest.fixture
@@ -71,6 +80,7 @@ def test_an_installation_at_work_is_brought_up_to_date_and_loses_nothing() -> No
 
     _what_was_taken_from_mailboxes_is_not_taken_again()
     _later_columns_have_values()
+    _what_a_breaker_held_can_be_released()
     claimed = claim("worker", now=ports().clock.now(), lease_until=NOW + timedelta(hours=1), limit=100)
     assert {one.to_address.split("@")[0].rstrip("01") for one in claimed} == {"queued", "deferred"}
     _what_waited_is_routed_once()
@@ -87,7 +97,16 @@ def _what_was_taken_from_mailboxes_is_not_taken_again() -> None:
     assert unconfirmed.confirmed_at is None
 
 
+def _what_a_breaker_held_can_be_released() -> None:
+    hold = models.LoopHold.objects.get()
+    assert hold.inbound.state == "held"
+    assert (hold.subject, hold.author) == (f"alias:{models.Alias.objects.get().pk}", "carla@customer.example")
+    assert (hold.sender, hold.reason["code"]) == ("carla@customer.example", "loop.alias_author")
+
+
 def _later_columns_have_values() -> None:
+    assert set(models.InboundMessage.objects.values_list("hook_id", flat=True)) == {None}
+    assert not models.ReportedRecipient.objects.get().is_claim
     assert models.RefusalNotice.objects.get().times == 1
     assert models.ReportedRecipient.objects.get().reason == ""
     assert models.ApiKey.objects.get().scope == "all"
@@ -138,6 +157,9 @@ def _write(then: Any) -> dict[str, int]:
     arrivals = [make("InboundMessage", **_arrival(company, state)) for state in TAKEN for _ in range(2)]
     for row in arrivals:
         make("RawMail", inbound=row, raw=RAW)
+    held = next(row for row in arrivals if row.state == "held")
+    held.verdict = OLD_HOLD
+    held.save()
     arrivals[-1].mailbox = imap
     arrivals[-1].save()
     routed = next(row for row in arrivals if row.state == "routed")

@@ -13,6 +13,11 @@ CHANGING = [
     "/read/",
     "/records/1/change/",
     "/records/1/follow/",
+    "/records/1/subtypes/",
+    "/activities/1/",
+    "/message/1/star/",
+    "/message/1/remove/",
+    "/message/1/images/",
     "/records/1/unfollow/",
     "/message/1/resend/",
     "/message/1/ignore/",
@@ -41,6 +46,15 @@ CHANGING = [
     "/settings/servers/configuration/test/",
     "/settings/servers/1/test/",
     "/settings/mailboxes/1/test/",
+    "/settings/servers/1/try/",
+    "/settings/mailboxes/1/try/",
+    "/settings/trials/1/cancel/",
+    "/settings/aliases/1/test/",
+    "/settings/mailboxes/1/unconfirm/",
+    "/settings/people/1/act/",
+    "/settings/mine/sessions/end/",
+    "/welcome/outgoing/use/",
+    "/welcome/outgoing/capture/",
     "/settings/mailboxes/1/fetch/",
     "/settings/mailboxes/1/reconcile/",
     "/settings/ingress/1/remove/",
@@ -70,6 +84,9 @@ def test_what_changes_something_does_not_listen_to_get(signed_in: SignedIn, ada:
     [
         *CHANGING,
         "/records/1/messages/",
+        "/records/1/activities/",
+        "/records/1/merge/",
+        "/message/1/edit/",
         "/suppression/",
         "/scheduled/1/",
         "/settings/templates/new/",
@@ -93,10 +110,19 @@ def test_every_place_is_asked_for_in_some_test_of_pages() -> None:
     known = {_shape(place) for place in [*CHANGING, *test_every_page.EVERYTHING]}
     known |= {
         "/attachment/N/",
+        "/message/N/",  # leads to its record: see test_timeline_pages
+        "/message/N/edit/",  # its author's alone: see test_timeline_pages
+        "/message/N/picture/",  # its address is signed: see test_remote_pictures
         "/hooks/N/N",  # for providers' programs: see tests/api/test_hooks.py
         "/ingress/N/N/mime",  # for providers' programs: see tests/api/test_ingress.py
+        "/settings/trials/N/",  # of its starter alone: see test_trial_pages.py
+        "/settings/connect/back/",  # see test_consent_pages.py
+        "/settings/connect/N/N/",
+        "/welcome/begin/N/",  # for who is nobody yet: see test_welcome_pages.py
+        "/join/N/N/",  # see test_people_pages.py
         "/files/N/",
         "/files/N/N",
+        "/letterbox/N/file/N/",  # see test_letterbox_pages
         "/live/N/",
         "/live/N/N/",
         "/people/chosen/",

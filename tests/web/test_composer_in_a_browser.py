@@ -45,8 +45,10 @@ def asked(question: Callable[[], T]) -> T:
 
 
 def fill_from_template(page: Page) -> None:
-    page.click(".pr-pop.left summary")
+    page.click(".pr-templates summary")
     page.click("[data-fill]")
+    page.wait_for_function("document.querySelector('[data-preview-text]').innerText.includes('Dear Carla')")
+    page.click("[data-use-template]")
     page.wait_for_function("document.querySelector('.pr-editor').innerText.includes('Dear Carla')")
 
 
@@ -67,13 +69,13 @@ def test_a_template_a_picture_and_a_date(db: None) -> None:
         page.wait_for_selector(".pr-editor img")
         page.click(".pr-send-later summary")
         page.fill("[name=scheduled_at]", f"{NEXT_YEAR}-07-01T09:30")
-        page.click("[name=later]")
+        page.click("[name=later][value='1']")
         page.wait_for_selector(".pr-later")
         assert page.evaluate("document.querySelector('.pr-editor').innerText.trim()") == ""
         row = asked(lambda: ScheduledMessage.objects.select_related("template").get())
         assert row.scheduled_at == datetime(NEXT_YEAR, 7, 1, 7, 30, tzinfo=UTC)
         names = asked(lambda: sorted(ScheduledFile.objects.values_list("name", flat=True)))
-        assert names == ["opening-hours.pdf", "picture-1.png"]
+        assert names == ["dot.png", "opening-hours.pdf"]
         assert row.template is not None
 
         # ... and what waits is changed, then another is sent at once with the Enter key in the subject

@@ -11,6 +11,8 @@ from postroom.store.models import (
     AddressHealth,
     Alias,
     AliasDomain,
+    Company,
+    Contact,
     Delivery,
     InboundMessage,
     LetterboxMail,
@@ -41,6 +43,10 @@ EVERYBODY = [
     "/records/?who=mine",
     "/records/?who=unassigned",
     "/records/?who=failed",
+    "/records/?who=waiting",
+    "/records/?who=followed&state=all",
+    "/records/?q=poster&who=followed",
+    "/records/?q=poster&who=failed",
     "/records/ticket/",
     "/records/ticket/?stage=New",
     "/records/ticket/new/",
@@ -49,6 +55,15 @@ EVERYBODY = [
     "/records/{record}/messages/",
     "/records/{record}/audience/?kind=comment",
     "/records/{record}/live/?after=0",
+    "/records/{record}/?show=notes",
+    "/records/{record}/?show=starred&at={message}",
+    "/records/{record}/activities/",
+    "/records/{record}/merge/",
+    "/records/{record}/merge/?into={other}",
+    "/records/{record}/print/",
+    "/people/{contact}/",
+    "/message/{message}/again/",
+    "/message/{message}/source/",
     "/records/{record}/scheduled/",
     "/records/{record}/templates/",
     "/records/{record}/templates/{template}/",
@@ -62,11 +77,14 @@ EVERYBODY = [
     "/letterbox/{letter}/",
     "/letterbox/{letter}/body/",
     "/letterbox/{letter}/source/",
+    "/letterbox/write/?to=carla@customer.example",
     "/suppression/",
     *(f"/suppression/?view={view}" for view in ("bouncing", "complained", "released")),
     "/suppression/?q=oakhurst.example",
     "/suppression/{address}/",
     "/suppression/worst/",
+    "/settings/",
+    "/settings/?q=password",
     "/settings/keys/",
     "/settings/mine/",
     "/password/",
@@ -114,6 +132,7 @@ ADMINISTRATORS = [
     "/settings/aliases/",
     "/settings/aliases/new/",
     "/settings/aliases/{alias}/",
+    "/settings/aliases/{alias}/tested/?mail=abc",
     "/settings/templates/",
     "/settings/templates/new/",
     "/settings/templates/{template}/",
@@ -123,6 +142,21 @@ ADMINISTRATORS = [
     "/settings/actions/",
     "/settings/actions/queue_manager/",
     "/settings/changes/",
+    "/settings/changes/?kind=parameter&who=alice",
+    "/settings/?q=support",
+    "/settings/people/",
+    "/settings/people/?q=alice",
+    "/settings/people/new/",
+    "/settings/people/{person}/",
+    "/settings/companies/",
+    "/settings/companies/new/",
+    "/settings/companies/{company}/",
+    "/welcome/company/",
+    "/welcome/outgoing/?preset=gmail",
+    "/welcome/incoming/?preset=microsoft365",
+    "/welcome/find/?way=in&address=ada@gmail.com",
+    "/welcome/alias/",
+    "/welcome/done/",
 ]
 EVERYTHING = EVERYBODY + MANAGERS + ADMINISTRATORS
 OF_A_COMPANY = [place for place in EVERYTHING if "{" in place and "{domain}" not in place and "{server}" not in place]
@@ -133,6 +167,8 @@ def numbers(db: None) -> dict[str, int]:
     seeding.a_house()
     return {
         "record": Record.objects.get(title__startswith="Poster").pk,
+        "other": Record.objects.get(title__startswith="Where").pk,
+        "contact": Contact.objects.get(name="Carla Conti").pk,
         "message": Message.objects.filter(notifications__state="bounce")[0].pk,
         "delivery": Delivery.objects.get(state="bounced").pk,
         "inbound": InboundMessage.objects.filter(reported_recipients__isnull=False)[0].pk,
@@ -145,6 +181,8 @@ def numbers(db: None) -> dict[str, int]:
         "template_file": MailTemplateFile.objects.get().pk,
         "scheduled": ScheduledMessage.objects.get(trouble="").pk,
         "scheduled_file": ScheduledFile.objects.get().pk,
+        "person": Member.objects.all()[0].pk,
+        "company": Company.objects.all()[0].pk,
         "address": AddressHealth.objects.get(address="carla@customer.example").pk,
     }
 
@@ -266,7 +304,7 @@ def test_empty_pages_teach_instead_of_showing_nothing(company: object, signed_in
     window = signed_in(ada)
     for place, words in {
         "/": "Nothing is assigned to you",
-        "/records/ticket/": "No Tickets yet",
+        "/records/ticket/": "No open Tickets",
         "/records/?q=nothing": "Nothing fits",
         "/queue/": "Everything has left",
         "/inbound/": "No mail came in yet",
@@ -299,4 +337,5 @@ def test_a_reader_is_offered_nothing_to_write_with(numbers: dict[str, int], sign
     page = signed_in(member("bob")).get(f"/records/{numbers['record']}/").content.decode()
     assert "pr-composer" not in page
     assert "pr-retitle" not in page
-    assert "unfollow" not in page
+    assert "follows no more" not in page, "of others"
+    assert page.count("/unfollow/") == 2, "what he follows himself he may leave: by the form and by its htmx"

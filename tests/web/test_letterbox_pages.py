@@ -8,10 +8,11 @@ from dataclasses import replace
 from email import message_from_bytes
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from postroom.core.terms.envelopes import Envelope
-from postroom.store.models import Company, LetterboxMail, Member
+from postroom.store.models import Company, Installation, LetterboxMail, Member
 from postroom.web.letterbox import views
 from postroom.wiring import ports
 from tests.web import seeding
@@ -155,3 +156,94 @@ def test_a_picture_that_the_mail_carries_is_shown_from_the_mail_itself(window: C
     page = window.get(f"/letterbox/{letter.pk}/body/").content.decode()
     assert 'src="data:image/png;base64,iVBORw0KGgo="' in page
     assert "svg+xml" not in page
+
+
+@pytest.fixture
+def captured() -> None:
+    Installation.objects.update_or_create(
+        defaults={"identity": "here", "is_capturing": True, "confirmed_at": seeding.NOW}
+    )
+
+
+NEW = {
+    "person": "Carla <carla@customer.example>",
+    "recipient": "support@postroom.test",
+    "subject": "Lamp",
+    "text": "It flickers.",
+}
+
+
+def test_a_person_outside_writes_a_new_mail_through_the_front_door(
+    window: Client, captured: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = SimpleUploadedFile("lamp.txt", b"on off on", "text/plain")
+    with door(monkeypatch) as handed_in:
+        answer = window.post("/letterbox/write/", NEW | {"files": file}, follow=True)
+    ((envelope, raw),) = handed_in
+    mail = message_from_bytes(raw)
+    assert (envelope.mail_from, envelope.rcpt_to) == ("carla@customer.example", ("support@postroom.test",))
+    assert (mail["From"], mail["Subject"]) == ("Carla <carla@customer.example>", "Lamp")
+    assert b"lamp.txt" in raw
+    assert "on its way" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"person": "nobody"}, "nobody is no mail address"),
+        ({"recipient": ""}, "Nothing is no mail address"),
+        ({"subject": "", "text": ""}, "Write something first"),
+        ({"person": "bob@postroom.test"}, "belongs to the house"),
+    ],
+)
+def test_what_stands_against_a_new_mail_is_said_and_nothing_that_was_written_is_lost(
+    window: Client, bob: Member, captured: None, monkeypatch: pytest.MonkeyPatch, change: dict[str, str], said: str
+) -> None:
+    if change.get("person") == "bob@postroom.test":
+        change = {"person": bob.contact.address}
+    with door(monkeypatch) as handed_in:
+        page = window.post("/letterbox/write/", NEW | change).content.decode()
+    assert not handed_in
+    assert said in page
+    if "text" not in change:
+        assert "It flickers." in page
+
+
+def test_nobody_is_played_while_mail_leaves(window: Client, captured: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    Installation.objects.update(is_capturing=False)
+    with door(monkeypatch) as handed_in:
+        page = window.post("/letterbox/write/", NEW).content.decode()
+    assert not handed_in
+    assert "Mail leaves this Postroom" in page
+    assert "New mail" not in window.get("/letterbox/").content.decode()
+
+
+def test_the_form_knows_the_addresses_of_the_house_and_the_person(
+    window: Client, captured: None, company: Company
+) -> None:
+    page = window.get("/letterbox/write/?to=carla@customer.example").content.decode()
+    assert 'value="carla@customer.example"' in page
+    assert "pr-addresses" in page
+
+
+def test_a_file_of_a_letter_can_be_fetched_and_is_never_run(window: Client, company: Company) -> None:
+    raw = b"From: a@b.example\r\nContent-Type: text/html; name=x.html\r\nContent-Disposition: attachment; filename=x.html\r\n\r\n<script>1</script>"
+    letter = LetterboxMail.objects.create(
+        company=company,
+        to_address="carla@customer.example",
+        from_display="a@b.example",
+        raw=raw,
+        captured_at=seeding.NOW,
+    )
+    answer = window.get(f"/letterbox/{letter.pk}/file/1/")
+    assert answer.content == b"<script>1</script>"
+    assert answer["Content-Disposition"].startswith("attachment")
+    assert "sandbox" in answer["Content-Security-Policy"]
+    assert window.get(f"/letterbox/{letter.pk}/file/2/").status_code == 404
+    assert window.get(f"/letterbox/{letter.pk}/file/0/").status_code == 404
+
+
+def test_a_bounce_says_why(window: Client, letter: LetterboxMail, monkeypatch: pytest.MonkeyPatch) -> None:
+    with door(monkeypatch) as handed_in:
+        window.post(f"/letterbox/{letter.pk}/act/", {"action": "bounce", "status": "5.2.2"})
+    assert b"Status: 5.2.2" in handed_in[0][1]

@@ -107,7 +107,7 @@ def test_a_reset_is_explained_before_it_is_done(signed_in: SignedIn, ada: Member
     assert window.get(f"{page_of(mailbox)}reset/?to=nowhere").status_code == 404
 
 
-@pytest.mark.parametrize("what", ["test", "fetch", "reconcile", "reset"])
+@pytest.mark.parametrize("what", ["test", "try", "fetch", "reconcile", "unconfirm", "reset"])
 def test_others_may_do_nothing_to_it(signed_in: SignedIn, mailbox: Mailbox, what: str) -> None:
     manager = seeding.a_member("max", "Max Manager", mailbox.company, Role.MANAGER)
     stranger = seeding.a_member("mallory", "Mallory Else", seeding.a_company("Elsewhere"), Role.ADMINISTRATOR)
@@ -119,14 +119,16 @@ def test_others_may_do_nothing_to_it(signed_in: SignedIn, mailbox: Mailbox, what
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"after_fetch": "shred"}, "mark_seen, nothing, delete, or move:FOLDER."),
-        ({"after_fetch": "move:Done", "protocol": "pop3"}, "POP3 has no folders"),
+        ({"after_fetch": "shred"}, "Select a valid choice"),
+        ({"after_fetch": "move"}, "Into which folder?"),
+        ({"after_fetch": "move", "move_to": "Done", "protocol": "pop3"}, "POP3 has no folders"),
         ({"authentication": "token"}, "Say who gives the tokens"),
     ],
 )
 def test_what_cannot_be_is_said_at_its_field(
     signed_in: SignedIn, ada: Member, mailbox: Mailbox, change: dict[str, str], words: str
 ) -> None:
+    Mailbox.objects.filter(pk=mailbox.pk).update(is_confirmed=False)
     values = {
         "name": "Support", "company": mailbox.company_id, "protocol": "imap", "host": mailbox.host, "port": 993,
         "encryption": "tls", "username": "x", "folder": "INBOX", "after_fetch": "nothing", "priority": 5,
@@ -135,6 +137,43 @@ def test_what_cannot_be_is_said_at_its_field(
     answer = signed_in(ada).post(page_of(mailbox), values)
     assert answer.status_code == 422
     assert words in answer.content.decode()
+
+
+def test_what_leads_to_it_is_locked_while_it_is_read_and_opens_again(
+    signed_in: SignedIn, ada: Member, mailbox: Mailbox
+) -> None:
+    window = signed_in(ada)
+    values = {
+        "name": "Help", "company": mailbox.company_id, "protocol": "imap", "host": "imap.elsewhere.test", "port": 993,
+        "encryption": "tls", "username": "x", "folder": "INBOX", "after_fetch": "move", "move_to": "Done", "priority": 5,
+        "interval_seconds": 300, "verify_certificate": "on", "is_active": "on",
+    }  # fmt: skip
+    assert window.post(page_of(mailbox), values).status_code == 303
+    mailbox.refresh_from_db()
+    assert (mailbox.name, mailbox.host, mailbox.is_confirmed) == ("Help", "imap.gmail.com", True)
+    assert mailbox.after_fetch == "move:Done"
+    assert 'value="Done"' in window.get(page_of(mailbox)).content.decode()
+    window.post(f"{page_of(mailbox)}unconfirm/")
+    mailbox.refresh_from_db()
+    assert not mailbox.is_confirmed
+    window.post(page_of(mailbox), values)
+    mailbox.refresh_from_db()
+    assert mailbox.host == "imap.elsewhere.test"
+
+
+def test_a_new_one_shows_the_pipe_for_a_mail_server_here(signed_in: SignedIn, ada: Member) -> None:
+    text = signed_in(ada).get("/settings/mailboxes/new/").content.decode()
+    assert "receive --mail-from ${sender} --rcpt ${recipient}" in text
+
+
+def test_the_same_trouble_is_told_once(signed_in: SignedIn, ada: Member, mailbox: Mailbox) -> None:
+    text = "imap.gmail.com:993 says no: Invalid credentials"
+    tested = {
+        "tested_at": wired_ports().clock.now().isoformat(), "ok": False, "code": "mailbox_login", "step": "login",
+        "cause": {"code": "plain", "facts": {}}, "cure": {"code": "plain", "facts": {}}, "reply": text, "steps": [],
+    }  # fmt: skip
+    Mailbox.objects.filter(pk=mailbox.pk).update(last_error=text, error_count=1, test_result=tested)
+    assert signed_in(ada).get(page_of(mailbox)).content.decode().count("Invalid credentials") == 1
 
 
 def test_an_address_for_a_provider_is_made_and_removed(signed_in: SignedIn, ada: Member) -> None:

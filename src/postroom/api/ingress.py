@@ -1,7 +1,7 @@
 """Where providers hand in mail: ``POST /ingress/<provider>/<secret>/mime``.
 
 Laws: GET changes nothing. The address is a secret, so it is not logged. A body has a largest size, looked at before it is read. 200: durable; 403: not from whom it should be; 400:
-unreadable; 413: too large; 503 with Retry-After: our trouble, come again. The answers say nothing more.
+unreadable; 413: too large; 429: too many strangers ask; 503 with Retry-After: our trouble, come again. The answers say nothing more.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
 from postroom.api.hooks import quiet_about_address
-from postroom.flows.inbound_hooks import path_of, take_inbound
+from postroom.api.strangers import Known, Strangers
+from postroom.flows.inbound_hooks import is_known_address, path_of, take_inbound
 from postroom.flows.record_tracking import HookResult
 from postroom.wiring import ports
 
 RETRY_AFTER = "60"  # seconds
+_strangers = Strangers()
 _STATUS = {
     HookResult.TAKEN: 200,
     HookResult.FORGED: 403,
@@ -41,6 +43,25 @@ def take(request: HttpRequest, provider: str, token: str) -> HttpResponse:
         return HttpResponse()
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST", "HEAD"])
+    return _refusal_of(provider, token) or _taken(request, provider, token)
+
+
+def _refusal_of(provider: str, token: str) -> HttpResponse | None:
+    """Before a stranger's body is read."""
+    try:
+        known = _strangers.asks(f"{provider}/{token}", lambda: is_known_address(provider, token))
+    except (DatabaseError, InterfaceError):
+        return _come_again(503)
+    match known:
+        case Known.YES:
+            return None
+        case Known.NO:
+            return HttpResponse(status=403)
+        case Known.ASK_LATER:
+            return _come_again(429)
+
+
+def _taken(request: HttpRequest, provider: str, token: str) -> HttpResponse:
     most = most_bytes(settings.POSTROOM.max_message_size)
     try:
         if int(request.META.get("CONTENT_LENGTH") or 0) > most:
@@ -56,7 +77,10 @@ def take(request: HttpRequest, provider: str, token: str) -> HttpResponse:
         result = take_inbound(ports(), provider=provider, token=token, address=address, headers=headers, body=body)
     except (DatabaseError, InterfaceError, OSError):
         result = HookResult.LATER
-    answer = HttpResponse(status=_STATUS[result])
-    if result is HookResult.LATER:
-        answer["Retry-After"] = RETRY_AFTER
+    return _come_again(503) if result is HookResult.LATER else HttpResponse(status=_STATUS[result])
+
+
+def _come_again(status: int) -> HttpResponse:
+    answer = HttpResponse(status=status)
+    answer["Retry-After"] = RETRY_AFTER
     return answer

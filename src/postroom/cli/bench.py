@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from postroom.cli.benching.results import BenchResult, cores
-from postroom.cli.telling import AsJson, say, say_json, say_line
+from postroom.cli.telling import AsJson, give_up, say, say_json, say_line
 
 app = typer.Typer(
     no_args_is_help=True, help="How fast it is here, compared with Postfix's smtp-source and smtp-sink in the same run."
@@ -181,6 +181,83 @@ def parse(
             ratio = f"{cost.memory_ratio:.1f}" if cost.memory_ratio else ""
             size = f"{cost.size / 1e6:,.1f} MB" if cost.size >= 1e6 else f"{cost.size / 1e3:,.1f} KB"
             say(f"{cost.name:<42}{size:>10}{cost.cpu_ms:>11,.2f} ms{cost.memory_mb:>9,.1f} MB{ratio:>10}")
+
+
+DataDir = Annotated[
+    str, typer.Option("--data-dir", help="The house to visit; without it a temporary one is seeded first.")
+]
+
+
+@app.command("web")
+def web(
+    n: Annotated[int, typer.Option("-n", min=3, max=10_000, help="Requests of each page, after the warm-up.")] = 30,
+    data_dir: DataDir = "",
+    messages: Annotated[int, typer.Option("--messages", min=500, help="Of the temporary house.")] = 20_000,
+    only: Annotated[str, typer.Option("--only", help="Pages whose name or address holds this text.")] = "",
+    must: Annotated[bool, typer.Option("--assert", help="Fail when a page is beyond its limits.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Every list and record page: median, 95th percentile, CPU, queries and bytes. Example: postroom bench web --data-dir data --only queue"""
+    from postroom.cli.benching.browsing import bench_web, house_to_visit
+    from postroom.cli.benching.pages import BUDGET, MEDIAN_MS, P95_MS, PLACES
+
+    with (
+        _bar("Seeding", messages) as seeding,
+        house_to_visit(data_dir, messages, seeding),
+        _bar("Pages", sum(len(place.readers) for place in PLACES)) as progress,
+    ):
+        result = bench_web(n, only, progress)
+    beyond = [page for page in result.pages if not page.is_within]
+    if as_json:
+        said = [asdict(page) | {"is_within": page.is_within, "is_at_goal": page.is_at_goal} for page in result.pages]
+        say_json(asdict(result) | {"pages": said})
+    else:
+        say(
+            f"{result.messages:,} messages, {result.records:,} records, {result.deliveries:,} deliveries; {n} requests each"
+        )
+        say(f"{'page':<30}{'reader':<15}{'median':>11}{'p95':>11}{'CPU':>11}{'queries':>9}{'bytes':>10}")
+        for page in sorted(result.pages, key=lambda page: -page.median_ms):
+            mark = "" if page.is_at_goal else "  +" if page.is_within else "  !"
+            say(
+                f"{page.name:<30}{page.reader:<15}{page.median_ms:>8,.1f} ms{page.p95_ms:>8,.1f} ms{page.cpu_ms:>8,.1f} ms{page.queries:>9}{page.size:>10,}{mark}"
+            )
+        goal = sum(page.is_at_goal for page in result.pages)
+        say(
+            f"{len(result.pages)} pages: {goal} at the goal, {len(result.pages) - goal - len(beyond)} within the limits (+), {len(beyond)} beyond (!)"
+        )
+        for name in result.skipped:
+            say(f"not measured, this house has none: {name}")
+        say(f"largest web process {result.worker_mb:,.1f} MB")
+    if must and beyond:
+        give_up(
+            f"{len(beyond)} pages took over {MEDIAN_MS:.0f} ms at the median, {P95_MS:.0f} ms at p95, or {BUDGET} queries."
+        )
+
+
+@app.command("live")
+def live(
+    streams: Annotated[int, typer.Option("--streams", min=1, max=20_000, help="Pages that listen.")] = 500,
+    data_dir: DataDir = "",
+    messages: Annotated[int, typer.Option("--messages", min=500, help="Of the temporary house.")] = 2_000,
+    as_json: AsJson = False,
+) -> None:
+    """Many pages that wait for changes: memory, and when each hears of one. Example: postroom bench live --streams 500"""
+    from postroom.cli.benching.browsing import house_to_visit
+    from postroom.cli.benching.streaming import bench_streams
+
+    with _bar("Seeding", messages) as seeding, house_to_visit(data_dir, messages, seeding):
+        result = bench_streams(streams)
+    if as_json:
+        say_json(asdict(result))
+        return
+    say(
+        f"{result.streams:,} streams opened in {result.opened_s:,.2f} s, with {result.connections} connections to the database"
+    )
+    say(
+        f"a change is heard   {result.heard_median_ms:>8,.1f} ms at half of them, {result.heard_last_ms:,.1f} ms at the last"
+    )
+    say(f"a page meanwhile    {result.page_meanwhile_ms:>8,.1f} ms (before: {result.page_before_ms:,.1f} ms)")
+    say(f"web process         {result.memory_meanwhile_mb:>8,.1f} MB (before: {result.memory_before_mb:,.1f} MB)")
 
 
 def _measure(

@@ -48,6 +48,9 @@ def add(
     secret_stdin: Annotated[
         bool, typer.Option("--secret-stdin", help="Read the provider's signing key (or API key) from standard input.")
     ] = False,
+    kind: Annotated[
+        str | None, typer.Option(help="Kind of records made of its mails that no alias takes; empty: none.")
+    ] = None,
     company: Annotated[str | None, typer.Option(help="Name of its company; where there is one only, that one.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -61,7 +64,13 @@ def add(
         number = company_named(company)
         try:
             found = save_inbound_hook(
-                ports, name=name, provider=provider, company_id=number, secret=secret, member=None
+                ports,
+                name=name,
+                provider=provider,
+                company_id=number,
+                secret=secret,
+                fallback_kind=kind,
+                member=None,
             )
         except ValidationError as error:
             give_up("\n".join(error.messages), code=ASKED_WRONGLY)
@@ -94,6 +103,8 @@ def _row(one: InboundHookFacts) -> dict[str, Any]:
         "address": one.address,
         "is_complete": one.is_complete,
         "gives_raw": one.gives_raw,
+        "fallback_kind": one.fallback_kind,
+        "topic": one.topic,
         "last_mail_at": one.last_mail_at,
         "last_trouble": one.last_trouble,
         "help": one.help,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from postroom.cli.entering import entered
-from postroom.cli.telling import DONE, FAILED, AsJson, give_up, remark, say, say_json, say_line
+from postroom.cli.telling import ASKED_WRONGLY, DONE, FAILED, AsJson, give_up, remark, say, say_json, say_line
 
 if TYPE_CHECKING:
     from postroom.core.mime.parsed import Attachment
@@ -27,6 +27,9 @@ USAGE, DATA_ERROR, NO_SUCH_USER, TRY_LATER = 64, 65, 67, 75
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Mails as files; - is standard input.")]
 Lines = Annotated[bool, typer.Option("--jsonl", help="One JSON document per mail and line, for programs.")]
+AsList = Annotated[
+    bool, typer.Option("--json", help="One JSON document: a list with an object per mail, for programs.")
+]
 
 
 # ---- receive
@@ -120,6 +123,7 @@ def explain(
         bool, typer.Option("--aloud", help="Every rule that was asked, and what recipients mean.")
     ] = False,
     as_json: AsJson = False,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="The same document on one line.")] = False,
 ) -> None:
     """Say where a mail would go, who wrote it as far as that is known, and why. Nothing is written.
 
@@ -141,11 +145,12 @@ def explain(
             envelope = _envelope(raw, rcpt or [], mail_from)
             found = explained(ports, raw, envelope, Door(where), peer=handed_in_by)
         decisions = [_decision(one) for one in found.verdict.decisions]
-    if as_json:
+    if as_json or jsonl:
         told = {"inbound": inbound, "was": found.before_state} if inbound is not None else {"file": file, "door": where}
         sender = {**found.sender_as_json(), "sentences": [str(one) for one in found.authenticity.reasons]}
         more = found.aloud_as_json() if aloud else {}
-        say_json({**told, **more, "state": found.state, "decisions": decisions, "authentication": sender})
+        tell = say_line if jsonl else say_json
+        tell({**told, **more, "state": found.state, "decisions": decisions, "authentication": sender})
         return
     if inbound is not None:
         say(f"It is {found.before_state}.")
@@ -239,6 +244,8 @@ def _in_words(decision: dict[str, Any]) -> str:
     shown = dict(decision)
     if "delivery_ids" in shown:
         shown["delivery_ids"] = ", ".join(map(str, shown["delivery_ids"])) or "none of ours"
+        if shown["claimed_ids"]:
+            return f"It claims to speak of deliveries {', '.join(map(str, shown['claimed_ids']))}, and changes nothing."
     more = [
         word
         for is_so, word in (
@@ -256,40 +263,53 @@ def _in_words(decision: dict[str, Any]) -> str:
 
 
 @app.command(rich_help_panel="Mail")
-def parse(files: Files, jsonl: Lines = False) -> int:
+def parse(files: Files, jsonl: Lines = False, as_json: AsList = False) -> int:
     """Say what mails say: headers, bodies, attachments, defects. Needs no database.
 
     Example: postroom parse --jsonl *.eml | jq .subject
     """
-    return _each(files, _parsed, _describe if not jsonl else say_line)
+    return _each(files, _parsed, _describe, jsonl=jsonl, as_json=as_json)
 
 
 @app.command("read-report", rich_help_panel="Mail")
-def read_report(files: Files, jsonl: Lines = False) -> int:
+def read_report(files: Files, jsonl: Lines = False, as_json: AsList = False) -> int:
     """Say what delivery reports, complaints, receipts and automatic replies report. Needs no database.
 
     Example: postroom read-report bounce.eml
     """
-    return _each(files, _reported, _describe if not jsonl else say_line)
+    return _each(files, _reported, _describe, jsonl=jsonl, as_json=as_json)
 
 
 @app.command("split-reply", rich_help_panel="Mail")
-def split_reply(files: Files, jsonl: Lines = False) -> int:
+def split_reply(files: Files, jsonl: Lines = False, as_json: AsList = False) -> int:
     """Show the new words of replies, without quotation and signature. A .txt file is a body itself. Needs no database.
 
     Example: postroom split-reply reply.eml
     """
-    return _each(files, _split, (lambda found: say(found["reply_text"])) if not jsonl else say_line)
+    return _each(files, _split, lambda found: say(found["reply_text"]), jsonl=jsonl, as_json=as_json)
 
 
-def _each(files: list[str], look: Callable[[str, bytes], dict[str, Any]], show: Callable[[Any], None]) -> int:
+def _each(
+    files: list[str],
+    look: Callable[[str, bytes], dict[str, Any]],
+    show: Callable[[Any], None],
+    *,
+    jsonl: bool,
+    as_json: bool,
+) -> int:
     """A file that cannot be read does not spoil the others."""
+    if jsonl and as_json:
+        give_up("Say --json (one document) or --jsonl (a line per mail), not both.", code=ASKED_WRONGLY)
     code = DONE
+    together: list[dict[str, Any]] = []
+    tell = together.append if as_json else say_line if jsonl else show
     for file, raw in _readable(files):
         if raw is None:
             code = FAILED
         else:
-            show(look(file, raw))
+            tell(look(file, raw))
+    if as_json:
+        say_json(together)
     return code
 
 

@@ -93,6 +93,8 @@ def add(
         values = {**filled, "name": name, "company_id": company_named(company), **given}
         if not values["host"] or not values.get("username"):
             give_up("Say its host and user: --host imap.example.com (or a --preset), --user.", code=ASKED_WRONGLY)
+        if not password and values.get("authentication", "password") == "password":
+            give_up(_NO_PASSWORD, code=ASKED_WRONGLY)
         mailbox = _save(ports, values | ({"password": password} if password else {}))
         row = _row(ports, mailbox)
     if as_json:
@@ -197,6 +199,10 @@ def reconcile(name: str, as_json: AsJson = False) -> int:
     return FAILED if found.trouble or found.is_leased_elsewhere else DONE
 
 
+_NO_PASSWORD = (
+    f"It needs a password, and nobody can be asked here: give it with --password-stdin or in {PASSWORD_VARIABLE}; "
+    "nothing was added."
+)
 _RESET_MEANS = {
     "beginning": "All mail that lies there is downloaded and looked at again; what is here already is recognised by its number and content. "
     "Mail that was left on purpose is taken this time. Go on?",

@@ -17,8 +17,10 @@ import typer
 from postroom import __version__
 from postroom.cli import (
     alarms,
+    audit,
     bench,
     destinations,
+    diagnosis,
     dkim,
     home,
     inbound,
@@ -33,7 +35,9 @@ from postroom.cli import (
     running,
     schedule,
     secrets,
+    seed,
     servers,
+    status,
     suppression,
 )
 from postroom.cli.telling import ASKED_WRONGLY, FAILED, Trouble, remark
@@ -93,7 +97,7 @@ class _Debugging:
 
 _debugging = _Debugging()
 
-for part in (running.app, mail_commands.app, home.app):
+for part in (running.app, status.app, seed.app, mail_commands.app, diagnosis.app, home.app):
     app.add_typer(part)
 for name, group in (
     ("queue", queue.app),
@@ -111,9 +115,11 @@ for name, group in (
     ("dkim", dkim.app),
     ("secrets", secrets.app),
     ("user", members.app),
+    ("audit", audit.app),
     ("bench", bench.app),
 ):
     app.add_typer(group, name=name)
+app.add_typer(members.app, name="member", hidden=True)  # the other word for the same people
 
 
 def run() -> None:

@@ -1,4 +1,4 @@
-"""People: create those who sign in."""
+"""People: create those who sign in, and let in again who was kept out."""
 
 from __future__ import annotations
 
@@ -12,11 +12,6 @@ from postroom.cli.telling import ASKED_WRONGLY, AsJson, give_up, say, say_json
 from postroom.core.terms.states import Role
 
 app = typer.Typer(no_args_is_help=True, help="People who sign in.")
-
-
-@app.callback()
-def _people() -> None:
-    """Keeps `add` a command of its own, though there is no other yet."""
 
 
 @app.command()
@@ -57,3 +52,36 @@ def add(
         say_json({"login": login, "role": role, "company": company_name} | ({"password": made} if made else {}))
         return
     say(f"{login} is {role.replace('_', ' ')} of {company_name}." + (f" Password: {made}" if made else ""))
+
+
+@app.command()
+def unlock(
+    login: Annotated[str, typer.Argument(help="The name to sign in with; empty: everybody who is kept out.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Let somebody try again who was kept out after too many wrong passwords. Example: postroom member unlock alice"""
+    with entered() as ports:
+        from postroom.flows.unlock_member import unlock_member
+
+        count = unlock_member(ports, login)
+    if as_json:
+        say_json({"login": login, "unlocked": count})
+        return
+    who = login or "Everybody"
+    say(f"{who} may try again." if count else f"{who} was not kept out.")
+
+
+@app.command("without-code")
+def without_code(
+    login: Annotated[str, typer.Argument(help="The name to sign in with.")],
+    as_json: AsJson = False,
+) -> None:
+    """Switch off somebody's second factor, when telephone and recovery codes are gone. Example: postroom user without-code alice"""
+    with entered() as ports:
+        from postroom.flows.unlock_member import remove_second_factor
+
+        count = remove_second_factor(ports, login)
+    if as_json:
+        say_json({"login": login, "removed": count})
+        return
+    say(f"{login} signs in with the password alone." if count else f"{login} had no second factor.")

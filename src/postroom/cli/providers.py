@@ -129,12 +129,15 @@ def hook(
             }
         )
         return DONE
-    say(f"{facts.address}\n{facts.help}")
+    say(f"{facts.address}\n{facts.help.replace(_ON_THE_PAGE, _BY_COMMAND)}")
     if not facts.is_complete:
         say(f"Its {facts.signing_label} is missing: without it no event is believed (--signing-key).")
     if facts.last_trouble:
         say(f"Last trouble: {facts.last_trouble}")
     return DONE
+
+
+_ON_THE_PAGE, _BY_COMMAND = "belongs into the field below", "is taken with --signing-key, by standard input"
 
 
 def _options(given: list[str]) -> dict[str, str]:
@@ -148,8 +151,11 @@ def _options(given: list[str]) -> dict[str, str]:
 
 
 def _key() -> str:
-    """From the keyboard without an echo, or the first line of stdin."""
-    return getpass.getpass("Key: ").strip() if sys.stdin.isatty() else sys.stdin.readline().strip()
+    """From the keyboard without an echo, or the first line of stdin. An empty one ends the command: nothing is stored."""
+    key = getpass.getpass("Key: ").strip() if sys.stdin.isatty() else sys.stdin.readline().strip()
+    if not key:
+        give_up("There is no key: type it, or give it as the first line of standard input.", code=ASKED_WRONGLY)
+    return key
 
 
 def _server(name: str) -> OutgoingServer:

@@ -30,6 +30,20 @@ def up() -> None:
 
 
 @app.command(rich_help_panel="Running")
+def welcome() -> None:
+    """Print the link at which the first administrator begins. It works for a week, once, and as long as nobody is there."""
+    with entered() as ports:
+        from postroom.flows.welcome import first_link
+
+        link = first_link(ports)
+        if not link:
+            give_up(
+                "There are people already: `postroom user add` makes another, and administrators invite on the page People."
+            )
+        say(link)
+
+
+@app.command(rich_help_panel="Running")
 def demo() -> None:
     """Run a Postroom with people, mail and trouble in it. Nothing leaves the machine.
 

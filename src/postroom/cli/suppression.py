@@ -79,10 +79,13 @@ def list_addresses(
 def show(address: Address, company: OfCompany = "", as_json: AsJson = False) -> int:
     """Show what came back from an address. Example: postroom suppression show carla@customer.example"""
     with entered():
+        from postroom.core.terms.addresses import normalize
         from postroom.flows.access import visible_addresses
         from postroom.store.queries.pages_suppression import address as fact_of
         from postroom.store.queries.pages_suppression import find_address
 
+        if "@" not in address or not normalize(address):
+            give_up(f"{address!r} is no mail address, such as carla@customer.example.", code=ASKED_WRONGLY)
         numbers = find_address(_companies(company), address)
         facts = [fact for pk in numbers if (fact := fact_of(visible_addresses(None), pk)) is not None]
     if as_json:

@@ -35,6 +35,7 @@ class Arrival:
     envelope: Envelope | None
     peer: str = ""
     mailbox_id: int | None = None
+    hook_id: int | None = None
 
 
 def accept_messages(ports: Ports, arrivals: Sequence[Arrival]) -> list[int]:
@@ -61,17 +62,17 @@ WITH arrived AS MATERIALIZED (
     FROM unnest(
         %(door)s::text[], %(mailbox_id)s::bigint[], %(peer)s::text[], %(mail_from)s::text[], %(rcpt_to)s::text[],
         %(size)s::bigint[], %(subject)s::text[], %(header_from)s::text[], %(message_id)s::text[],
-        %(raw)b::bytea[], %(sha256)s::text[], %(authentication)s::text[]
+        %(raw)b::bytea[], %(sha256)s::text[], %(authentication)s::text[], %(hook_id)s::bigint[]
     ) WITH ORDINALITY AS new(
-        door, mailbox_id, peer, mail_from, rcpt_to, size, subject, header_from, message_id, raw, sha256, authentication, place
+        door, mailbox_id, peer, mail_from, rcpt_to, size, subject, header_from, message_id, raw, sha256, authentication, hook_id, place
     )
 ), inbound AS (
     INSERT INTO postroom_inboundmessage (
         id, door, mailbox_id, peer, mail_from, rcpt_to, size, subject, header_from, message_id,
-        state, due_at, received_at, attempt_count, error, verdict, authentication
+        state, due_at, received_at, attempt_count, error, verdict, authentication, hook_id
     )
     SELECT id, door, mailbox_id, peer, mail_from, ARRAY(SELECT jsonb_array_elements_text(rcpt_to::jsonb)), size,
-        subject, header_from, message_id, 'received', %(now)s, %(now)s, 0, '', '[]', authentication::jsonb
+        subject, header_from, message_id, 'received', %(now)s, %(now)s, 0, '', '[]', authentication::jsonb, hook_id
     FROM arrived
 ), raw_mail AS (
     INSERT INTO postroom_rawmail (inbound_id, raw, sha256) SELECT id, raw, sha256 FROM arrived
@@ -103,6 +104,7 @@ def _row(arrival: Arrival, blob: str) -> dict[str, object]:
         "message_id": head.message_id[:1000],
         "raw": None if blob else arrival.raw,
         "sha256": blob,
+        "hook_id": arrival.hook_id,
         "authentication": _FROM_HOME if _comes_from_home(arrival, head) else None,
     }
 

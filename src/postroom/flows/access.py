@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Model, OuterRef, Q, QuerySet
 
 from postroom.core.terms.states import Role
 from postroom.store.models import (
     AddressHealth,
+    Alias,
     Company,
     Delivery,
     InboundMessage,
@@ -89,14 +91,22 @@ def company_cut(member: Member | None) -> list[int] | None:
     return None if are_all else mine
 
 
+def with_companies(members: QuerySet[Member]) -> QuerySet[Member]:
+    """These members, each with what `company_ids` and `company_cut` would ask for, so that a page need not."""
+    listed = Member.companies.through.objects.filter(member_id=OuterRef("pk")).values("company_id")
+    every = Company.objects.order_by().values("pk")
+    return members.annotate(listed_companies=ArraySubquery(listed), all_companies=ArraySubquery(every))
+
+
 def _companies(member: Member) -> tuple[list[int], bool]:
-    """The member's companies, and whether these are all: one query, kept on the instance, which lives for one request."""
+    """The member's companies, and whether these are all: one query at most, kept on the instance, which lives for one request."""
     known: tuple[list[int], bool] | None = member.__dict__.get("_own_companies")
     if known is None:
-        listed = Member.companies.through.objects.filter(member_id=member.pk, company_id=OuterRef("pk"))
-        rows = dict(Company.objects.annotate(is_mine=Exists(listed)).values_list("pk", "is_mine"))
-        mine = sorted({member.company_id, *(pk for pk, is_mine in rows.items() if is_mine)})
-        known = mine, set(rows) <= set(mine)
+        if "all_companies" not in member.__dict__:
+            names = ("listed_companies", "all_companies")
+            member.__dict__ |= with_companies(Member.objects.filter(pk=member.pk)).values(*names)[0]
+        mine = sorted({member.company_id, *member.__dict__["listed_companies"]})
+        known = mine, set(member.__dict__["all_companies"]) <= set(mine)
         member.__dict__["_own_companies"] = known
     return known
 
@@ -129,6 +139,10 @@ def visible_addresses(member: Member | None) -> QuerySet[AddressHealth]:
 
 def visible_letterbox(member: Member | None) -> QuerySet[LetterboxMail]:
     return _cut(LetterboxMail.objects.all(), member)
+
+
+def visible_aliases(member: Member | None) -> QuerySet[Alias]:
+    return _cut(Alias.objects.all(), member)
 
 
 def visible_inbound(member: Member | None) -> QuerySet[InboundMessage]:

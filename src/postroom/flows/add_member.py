@@ -9,6 +9,7 @@ from django.db import transaction
 
 from postroom.core.terms.addresses import normalize
 from postroom.core.terms.states import Role
+from postroom.flows import audit
 from postroom.flows.ports import Ports
 from postroom.store.models import Company, Contact, Member, SettingChange
 
@@ -24,8 +25,11 @@ class NotUsable(CannotAdd):
 
 
 @transaction.atomic
-def add_member(ports: Ports, *, login: str, name: str, address: str, role: Role, company: str, password: str) -> Member:
-    """For the operator at the command line. ``company`` is made when it is new; empty: the first one. Raises `CannotAdd`."""
+def add_member(
+    ports: Ports, *, login: str, name: str, address: str, role: Role, company: str, password: str | None
+) -> Member:
+    """For the operator at the command line, and whom an identity provider vouches for (``password`` None: no password signs in).
+    ``company`` is made when it is new; empty: the first one. Raises `CannotAdd`."""
     users = get_user_model().objects
     normal = normalize(address)
     if not normal:
@@ -40,7 +44,8 @@ def add_member(ports: Ports, *, login: str, name: str, address: str, role: Role,
         last_name=last if first else "",
     )
     try:
-        validate_password(password, user)
+        if password is not None:
+            validate_password(password, user)
         user.set_password(password)
         user.full_clean()
     except ValidationError as error:
@@ -50,6 +55,7 @@ def add_member(ports: Ports, *, login: str, name: str, address: str, role: Role,
     contact = Contact.objects.create(name=name, address=address, normal=normal)
     member = Member.objects.create(user=user, contact=contact, company=home, role=role)
     member.companies.add(home)
+    audit.note(ports, "member_created", member=member, subject=login, role=role.value)
     SettingChange.objects.create(
         changed_at=ports.clock.now(),
         company=home,

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 
+from django.db import transaction
+
+from postroom.flows import audit
 from postroom.flows.ports import Ports
 from postroom.store.models import ApiKey, Member
 
@@ -32,13 +35,21 @@ def make_key(ports: Ports, *, member: Member, name: str, scope: str = "all") -> 
     if scope not in SCOPES:
         raise ValueError(f"A key has one of the scopes {', '.join(SCOPES)}.")
     text = PREFIX + ports.ids.hex(32)
-    row = ApiKey.objects.create(member=member, name=name[:100], scope=scope, hash=_hash(text))
+    with transaction.atomic():
+        row = ApiKey.objects.create(member=member, name=name[:100], scope=scope, hash=_hash(text))
+        audit.note(ports, "key_created", member=member, subject=name, scope=scope)
     return NewKey(key_id=row.pk, text=text)
 
 
-def remove_key(ports: Ports, key_id: int, *, member: Member) -> bool:  # noqa: ARG001 (every flow takes ports)
+@transaction.atomic
+def remove_key(ports: Ports, key_id: int, *, member: Member) -> bool:
     """Whether there was such a key of this member; it opens nothing any more."""
-    return ApiKey.objects.filter(pk=key_id, member=member).delete()[0] > 0
+    key = ApiKey.objects.filter(pk=key_id, member=member).first()
+    if key is None:
+        return False
+    key.delete()
+    audit.note(ports, "key_removed", member=member, subject=key.name)
+    return True
 
 
 def member_of_key(ports: Ports, text: str, *, scopes: tuple[str, ...] = ("all",)) -> Member | None:
@@ -53,6 +64,8 @@ def member_of_key(ports: Ports, text: str, *, scopes: tuple[str, ...] = ("all",)
     if key is None:
         return None
     now = ports.clock.now()
+    if key.last_used_at is None or key.last_used_at.date() != now.date():
+        audit.note(ports, "key_used", member=key.member, subject=key.name, scope=key.scope)
     if key.last_used_at is None or now - key.last_used_at > USE_NOTED_EVERY:
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
     return key.member

@@ -34,8 +34,9 @@ from postroom.core.routing.verdicts import (
 from postroom.core.terms.alias_values import Plain
 from postroom.core.terms.parameters import Parameters
 from postroom.core.terms.reasons import reasons_as_json
-from postroom.core.terms.states import InboundState, MessageKind
+from postroom.core.terms.states import InboundState, MessageKind, Turn
 from postroom.flows.alias_defaults import record_defaults
+from postroom.flows.change_records import note_returned
 from postroom.flows.new_files import NewFile
 from postroom.flows.note_bounces import note_signs_of_life
 from postroom.flows.ports import Ports
@@ -73,7 +74,10 @@ def apply_verdicts(ports: Ports, batch: Sequence[Decided], values: Parameters | 
     known = _existing(appendings)
     postings = [_posting(ports, one, record, d) for (one, d), record in zip(creations, made, strict=True)]
     postings += [_posting(ports, one, known[d.record_id], d) for one, d in appendings if d.record_id in known]
-    write_messages(ports, postings, values)
+    messages = write_messages(ports, postings, values)
+    note_returned(
+        {posting.record.id: at for posting, at in zip(postings, messages, strict=True) if _brings_back(posting)}
+    )
     _follow_authors(appendings, known)
     record_reports(
         ports,
@@ -97,6 +101,10 @@ def apply_verdicts(ports: Ports, batch: Sequence[Decided], values: Parameters | 
     lost = {d.record_id for _, d in appendings} - known.keys()
     _note_states(batch, lost, known, now)
     _tell_pages()
+
+
+def _brings_back(posting: Posting) -> bool:
+    return posting.record.is_done and posting.turn is Turn.ASKS
 
 
 def _proven_authors(batch: Sequence[Decided]) -> set[str]:
@@ -180,7 +188,7 @@ def _create_records(creations: Sequence[Creation], now: datetime) -> list[Record
 
 _RECORD = (
     "title", "company_id", "kind_id", "stage", "contact_id", "contact_name", "contact_address", "responsible_id", "alias_id",
-    "values", "created_at", "updated_at",
+    "values", "created_at", "updated_at", "unanswered_since",
 )  # fmt: skip
 _TITLE = 0
 
@@ -208,6 +216,7 @@ def _record(
         json.dumps(defaults),
         now,
         now,
+        now if _turn(one, decision.company_id, None, decision) is Turn.ASKS else None,
     )
 
 
@@ -273,6 +282,7 @@ def _posting(ports: Ports, one: Decided, record: RecordFact, decision: CreateRec
         inbound_id=one.row.id,
         is_unverified=decision.unverified,
         is_automatic=one.evidence.is_automatic,
+        turn=_turn(one, record.company_id, record.id, decision),
         already_addressed=frozenset((*one.evidence.to, *one.evidence.cc)),
         addressed={
             "to": [[address.name, address.spec] for address in mail.to],
@@ -282,6 +292,14 @@ def _posting(ports: Ports, one: Decided, record: RecordFact, decision: CreateRec
         text_digest=one.evidence.text_digest,
         trace=one.evidence.trace,
     )
+
+
+def _turn(one: Decided, company_id: int, record_id: int | None, decision: CreateRecord | AppendToRecord) -> Turn | None:
+    """Whoever writes from outside asks, even without proof; a colleague's mail answers; a robot's does neither."""
+    if one.evidence.is_automatic or getattr(decision, "as_note", False):
+        return None
+    is_colleague = one.facts.author.within(company_id, record_id).is_colleague and not decision.unverified
+    return Turn.ANSWERS if is_colleague else Turn.ASKS
 
 
 def _bodies(ports: Ports, mail: ParsedMail) -> tuple[str, str]:

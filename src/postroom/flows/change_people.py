@@ -15,6 +15,7 @@ from postroom.flows.ports import Ports
 from postroom.store.models import Contact, Member, Record, SettingChange
 
 MOST_SIGNATURE = 10_000
+MOST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,8 @@ class OwnSettings:
     language: str
     channel: str
     signature: str
+    uses_keys: bool = True
+    name: str = ""  # empty: as it is
 
 
 @transaction.atomic
@@ -38,6 +41,8 @@ def change_own_settings(ports: Ports, wanted: OwnSettings, *, member: Member) ->
         wrong["language"] = "A language such as en, de or pt-br."
     if wanted.channel not in set(Channel):
         wrong["channel"] = "By mail, or in the app."
+    if len(wanted.name) > MOST_NAME:
+        wrong["name"] = f"At most {MOST_NAME} characters."
     if len(wanted.signature) > MOST_SIGNATURE:
         wrong["signature"] = f"At most {MOST_SIGNATURE} characters."
     if wrong:
@@ -45,9 +50,14 @@ def change_own_settings(ports: Ports, wanted: OwnSettings, *, member: Member) ->
     signature = ports.html.sanitize(wanted.signature) if wanted.signature.strip() else ""
     row = Member.objects.select_for_update(of=("self",)).select_related("contact").get(pk=member.pk)
     row.time_zone, row.channel, row.signature = wanted.time_zone, wanted.channel, signature
-    row.save(update_fields=["time_zone", "channel", "signature"])
+    row.uses_keys = wanted.uses_keys
+    row.save(update_fields=["time_zone", "channel", "signature", "uses_keys"])
     Contact.objects.filter(pk=row.contact_id).update(language=language)
     row.contact.language = language
+    name = wanted.name.strip()
+    if name and name != row.contact.name:
+        Contact.objects.filter(pk=row.contact_id).update(name=name)
+        row.contact.name = name
     return row
 
 

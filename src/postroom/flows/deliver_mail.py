@@ -27,7 +27,7 @@ from postroom.core.terms.addresses import Address, normalize
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.reasons import Reason, because, reasons_as_json
 from postroom.core.terms.states import Blame, DeliveryState, FailureType, NotificationState
-from postroom.core.tokens.addresses import TokenPurpose, make_token
+from postroom.core.tokens.addresses import TokenPurpose, make_token, personal_reply_to
 from postroom.flows.lifted_limits import wake_if_lifted
 from postroom.flows.link_attachments import LighterMail, LighterMails, limit_of
 from postroom.flows.pass_gates import Routed, domains_of, pass_gates
@@ -324,7 +324,7 @@ class _Composer:
         headers = MailHeaders(
             header_from=identity.header_from,
             to=(Address(name=row.to_name, local=local, domain=domain),),
-            reply_to=mail.reply_to,
+            reply_to=personal_reply_to(self.address_keys, mail.reply_to, recipient),
             subject=mail.subject,
             message_id=mail.message_id,
             date=mail.created_at,

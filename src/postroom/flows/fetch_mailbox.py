@@ -87,7 +87,7 @@ class MailboxFetch:
         if self.trouble:
             return f"{self.taken} mails taken, then: {self.trouble}"
         if self.is_leased_elsewhere:
-            return "is being watched; told to look now"
+            return "is open elsewhere, where it was told to look now: what is new is here in a moment"
         known = f", {self.recognised} were here already" if self.recognised else ""
         more = ", more to come" if self.has_more else ""
         return f"{self.taken} mails taken{known}{more}" + (f"; but {self.warning}" if self.warning else "")

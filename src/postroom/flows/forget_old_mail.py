@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from django.db import connection, models, transaction
 
 from postroom.core.terms.states import DeliveryState, InboundState
+from postroom.flows.audit import forget_events
 from postroom.flows.forget_bounces import forget_bounces
 from postroom.flows.ports import Ports
 from postroom.flows.settings import parameters
@@ -21,6 +22,8 @@ from postroom.flows.suppress_address import end_expired
 from postroom.store.models import (
     Alarm,
     Delivery,
+    Draft,
+    HookReceipt,
     InboundMessage,
     IngressReceipt,
     LetterboxMail,
@@ -74,11 +77,16 @@ def forget_old_mail(ports: Ports, is_over: Callable[[], bool] = lambda: False) -
         "seen marks": lambda: _forget(SeenMail.objects.filter(seen_at__lt=mail), is_over),
         "runs": lambda: _forget(ScheduledRun.objects.filter(started_at__lt=log, finished_at__isnull=False), is_over),
         "setting changes": lambda: _forget(SettingChange.objects.filter(changed_at__lt=log), is_over),
+        "audit lines": lambda: _forget_audit(log, is_over),
         "loop holds": lambda: _forget(LoopHold.objects.filter(ended_at__lt=log), is_over),
         "loop permits": lambda: _forget(LoopPermit.objects.filter(until__lt=log), is_over),
+        "drafts": lambda: _forget(Draft.objects.filter(updated_at__lt=before("retention.draft_days")), is_over),
         "alarms": lambda: _forget(Alarm.objects.filter(ended_at__lt=log), is_over),
         "ingress receipts": lambda: _forget(
             IngressReceipt.objects.filter(created_at__lt=now - timedelta(days=RECEIPT_DAYS)), is_over
+        ),
+        "hook receipts": lambda: _forget(
+            HookReceipt.objects.filter(created_at__lt=now - timedelta(days=RECEIPT_DAYS)), is_over
         ),
         "refusal notices": lambda: _forget(
             RefusalNotice.objects.filter(sent_on__lt=(now - timedelta(days=REFUSAL_DAYS)).date()), is_over
@@ -154,6 +162,16 @@ def _forget(old: models.QuerySet[models.Model], is_over: Callable[[], bool]) -> 
 def _delete(rows: models.QuerySet[models.Model]) -> int:
     """How many of these rows went (what went with them is not counted)."""
     return rows.delete()[1].get(rows.model._meta.label, 0)
+
+
+def _forget_audit(before: datetime, is_over: Callable[[], bool]) -> int:
+    gone = 0
+    while not is_over():
+        step = forget_events(before, BATCH)
+        gone += step
+        if step < BATCH:
+            break
+    return gone
 
 
 def _end_suppressions(ports: Ports, is_over: Callable[[], bool]) -> int:

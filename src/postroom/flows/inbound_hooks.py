@@ -3,7 +3,8 @@
     request -> whose address is it -> is it proven -> the mails -> durable -> yes
 
 Laws: an address belongs to one company; whoever may change its settings may see it. What proves requests goes in and never comes out.
-The provider hears yes only when all its mails are durable; in trouble of ours it hears that it shall come again.
+The provider hears yes only when all its mails are durable; in trouble of ours it hears that it shall come again. A signature that does
+not cover the mail (Mailgun's) is believed once: the same mail again is answered yes and not stored, another one is refused.
 """
 
 from __future__ import annotations
@@ -25,9 +26,14 @@ from postroom.flows.accept_message import Arrival, accept_messages
 from postroom.flows.access import company_cut, require
 from postroom.flows.ports import Ports
 from postroom.flows.record_tracking import HookResult
-from postroom.store.models import InboundHook, Member, SettingChange
+from postroom.store.models import HookReceipt, InboundHook, Member, RecordKind, SettingChange
+from postroom.store.statements import ask
 
 TOKEN_BYTES = 20
+OLDEST = (
+    9 * 3600
+)  # seconds since it was signed: Mailgun tries for eight hours what we could not take, perhaps as it was signed first
+MOST_AHEAD = 15 * 60  # seconds that a provider's clock, or ours, may be wrong
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +54,8 @@ class InboundHookFacts:
     gives_raw: bool
     last_mail_at: datetime | None
     last_trouble: str
+    fallback_kind: str = ""
+    topic: str = ""
 
 
 def inbound_providers() -> tuple[InboundProvider, ...]:
@@ -66,9 +74,17 @@ def list_inbound_hooks(ports: Ports, *, member: Member | None) -> tuple[InboundH
 
 @transaction.atomic
 def save_inbound_hook(
-    ports: Ports, *, name: str, provider: str, company_id: int, secret: str = "", member: Member | None
+    ports: Ports,
+    *,
+    name: str,
+    provider: str,
+    company_id: int,
+    secret: str = "",
+    fallback_kind: str | None = None,
+    member: Member | None,
 ) -> InboundHookFacts:
-    """A new address, or with the name of one that is there another secret for it. Raises `NotAllowed`, ValidationError."""
+    """A new address, or with the name of one that is there another secret or another kind for it; ``fallback_kind`` None: as it was.
+    Raises `NotAllowed`, ValidationError."""
     require(member, "settings")
     name, secret = name.strip()[:100], secret.strip()
     found = INBOUND_PROVIDERS.get(provider)
@@ -88,10 +104,15 @@ def save_inbound_hook(
     elif row.provider != provider or row.company_id != company_id:
         raise ValidationError({"name": "There is an address of this name already."})
     require(member, "settings", row)
+    if fallback_kind is not None:
+        if fallback_kind and not RecordKind.objects.filter(pk=fallback_kind, is_active=True).exists():
+            raise ValidationError({"fallback_kind": f"There is no kind {fallback_kind!r}."})
+        row.fallback_kind_id = fallback_kind or None
     if secret:
         row.signing_secret, row.last_trouble = ports.vault.seal(secret), ""
     row.save()
-    _record(ports, member, row, {"provider": provider, "secret": "********" if secret else ""})
+    told = {"provider": provider, "secret": "********" if secret else "", "fallback_kind": row.fallback_kind_id or ""}
+    _record(ports, member, row, told)
     return _facts(ports, row)
 
 
@@ -102,6 +123,11 @@ def remove_inbound_hook(ports: Ports, hook_id: int, *, member: Member | None) ->
     require(member, "settings", row)
     _record(ports, member, row, None)
     row.delete()
+
+
+def is_known_address(provider: str, token: str) -> bool:
+    """Whether anybody may hand in mail there: asked before a stranger's body is read. Raises database errors."""
+    return InboundHook.objects.filter(token_digest=_digest(token), provider=provider, is_active=True).exists()
 
 
 def take_inbound(
@@ -118,36 +144,84 @@ def take_inbound(
         return HookResult.LATER
     try:
         reading = ports.providers.read_inbound(provider, HookPost(headers=headers, body=body), secret, address)
-        if isinstance(reading, InboundReading) and reading.confirm_at:
+        trouble = _disbelief(ports, hook, reading) if isinstance(reading, InboundReading) else ""
+        if isinstance(reading, InboundReading) and reading.confirm_at and not trouble:
             ports.providers.confirm(reading.confirm_at)
     except (OSError, ValueError) as error:
         _note_trouble(hook, f"Something that belongs to a mail could not be fetched: {error}")
         return HookResult.LATER
     match reading:
-        case HookRefusal.FORGED:
-            _note_trouble(hook, "A request was not proven as it should be, and was refused.")
-            return HookResult.FORGED
         case HookRefusal.UNREADABLE:
             _note_trouble(hook, "A request could not be read.")
             return HookResult.UNREADABLE
-        case InboundReading():
-            return _keep(ports, hook, reading.mails)
+        case InboundReading() if not trouble:
+            _pin(hook, reading.topic)
+            return _keep(ports, hook, reading)
+        case _:
+            _note_trouble(hook, trouble or "A request was not proven as it should be, and was refused.")
+            return HookResult.FORGED
 
 
-def _keep(ports: Ports, hook: InboundHook, mails: tuple[HandedIn, ...]) -> HookResult:
+def _disbelief(ports: Ports, hook: InboundHook, reading: InboundReading) -> str:
+    """Why a request that is signed is not believed all the same; empty: it is."""
+    age = int(ports.clock.now().timestamp()) - reading.signed_at
+    if reading.signed_at and not -MOST_AHEAD <= age <= OLDEST:
+        return "A request was signed too long ago, or this machine's clock is wrong: it was refused."
+    if reading.topic and hook.topic and reading.topic != hook.topic:
+        return (
+            "Another topic of Amazon's wanted to hand in mail here, and was refused: one address belongs to one topic."
+        )
+    return ""
+
+
+def _pin(hook: InboundHook, topic: str) -> None:
+    """From now on it belongs to this topic. Of two that come at once the first has it."""
+    if topic and not hook.topic:
+        InboundHook.objects.filter(pk=hook.pk, topic="").update(topic=topic)
+
+
+def _keep(ports: Ports, hook: InboundHook, reading: InboundReading) -> HookResult:
+    mails = reading.mails
     if any(len(mail.raw) > ports.configuration.max_message_size for mail in mails):
         _note_trouble(hook, "A mail was larger than what is accepted here, and was refused.")
         return HookResult.TOO_LARGE
-    accept_messages(ports, [_arrival(hook, mail) for mail in mails])
+    with transaction.atomic():
+        if reading.nonce and (before := _used_for(ports, hook, reading)) is not None:
+            return before
+        accept_messages(ports, [_arrival(hook, mail) for mail in mails])
     if mails:
         InboundHook.objects.filter(pk=hook.pk).update(last_mail_at=ports.clock.now(), last_trouble="")
     return HookResult.TAKEN
 
 
+_RECEIPT = """
+INSERT INTO postroom_hookreceipt (hook_id, key, digest, created_at) VALUES (%s, %s, %s, %s)
+ON CONFLICT (hook_id, key) DO NOTHING RETURNING id
+"""
+
+
+def _used_for(ports: Ports, hook: InboundHook, reading: InboundReading) -> HookResult | None:
+    """None: nobody used this signature before. Else what is answered: yes to the same mails once more, no to others.
+
+    Who uses it at the same moment waits here until the first one's mails are durable.
+    """
+    content = hashlib.sha256()
+    for mail in reading.mails:
+        content.update(hashlib.sha256(mail.raw).digest())
+    key, digest = _digest(reading.nonce), content.hexdigest()
+    if ask(_RECEIPT, [hook.pk, key, digest, ports.clock.now()]):
+        return None
+    if HookReceipt.objects.filter(hook=hook, key=key, digest=digest).exists():
+        return HookResult.TAKEN
+    _note_trouble(hook, "A signature was used a second time, for another mail, and was refused.")
+    return HookResult.FORGED
+
+
 def _arrival(hook: InboundHook, mail: HandedIn) -> Arrival:
     envelope = Envelope(mail_from=mail.mail_from, rcpt_to=mail.rcpt_to) if mail.rcpt_to else None
     label = INBOUND_PROVIDERS[hook.provider].label
-    return Arrival(door=Door.HTTP, raw=mail.raw, envelope=envelope, peer=f"{label} ({hook.name})"[:300])
+    peer = f"{label} ({hook.name})"[:300]
+    return Arrival(door=Door.HTTP, raw=mail.raw, envelope=envelope, peer=peer, hook_id=hook.pk)
 
 
 def _facts(ports: Ports, row: InboundHook) -> InboundHookFacts:
@@ -173,6 +247,8 @@ def _facts(ports: Ports, row: InboundHook) -> InboundHookFacts:
         gives_raw=provider.gives_raw,
         last_mail_at=row.last_mail_at,
         last_trouble=row.last_trouble,
+        fallback_kind=row.fallback_kind_id or "",
+        topic=row.topic,
     )
 
 

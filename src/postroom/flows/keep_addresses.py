@@ -10,6 +10,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
+from postroom.core.terms.addresses import is_mail_domain
 from postroom.core.terms.alias_values import AliasValueError, KindShape, check_defaults, clean_alias_name
 from postroom.core.terms.states import AliasPolicy
 from postroom.flows.ports import Ports
@@ -43,10 +44,16 @@ def checked_alias(values: Mapping[str, Any], alias: Alias | None) -> dict[str, A
 def checked_domain(values: Mapping[str, Any], domain: AliasDomain | None) -> dict[str, Any]:
     """``bounce@example.com`` is understood as ``bounce`` (T-223). Raises `ValidationError` where an alias has that name (T-215)."""
     values = dict(values)
+    if "name" in values and not is_mail_domain(values["name"]):
+        raise ValidationError({"name": "That is no domain with mail addresses: give one such as mycompany.com."})
     for name in ("bounce_alias", "catchall_alias"):
         if name in values:
             values[name] = clean_alias_name(str(values[name]))
     domain_name = values.get("name", domain.name if domain else "")
+    if "name" in values and not is_mail_domain(str(domain_name)):
+        raise ValidationError(
+            {"name": f"{str(domain_name)[:253]!r} is no domain with mail addresses: give one such as example.com."}
+        )
     wanted = [values.get(one, getattr(domain, one, "")) for one in ("bounce_alias", "catchall_alias")]
     if values.keys() & {"bounce_alias", "catchall_alias", "name"}:
         taken = Alias.objects.filter(domain__name=domain_name, name__in=filter(None, wanted), retired_at=None).first()

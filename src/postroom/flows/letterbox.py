@@ -1,14 +1,16 @@
-"""The Letterbox: the outside person answers, is away, complains; his server bounces.
+"""The Letterbox: the outside person writes, answers, is away, complains; the person's server bounces.
 
 Each is a real mail that enters through the real SMTP door, so that what people see is what the product does.
-No transaction is open while the door is spoken to. Raises ValueError with the door's refusal, OSError when it is closed.
+No transaction is open while the door is spoken to. Nobody plays a colleague of the house in a mail of his own: colleagues are
+believed more than strangers. Raises ValueError with the door's refusal, OSError when it is closed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
-from postroom.core.mime.composing import MailHeaders, render_body, render_headers, splice
+from postroom.core.mime.composing import MailHeaders, OutgoingAttachment, render_body, render_headers, splice
 from postroom.core.mime.markup import html_to_text, text_to_html
 from postroom.core.mime.parsed import ParsedMail
 from postroom.core.mime.parsing import parse
@@ -17,8 +19,9 @@ from postroom.core.terms.addresses import Address, normalize, parse_one
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.smtp_replies import SmtpReply
 from postroom.flows.access import require, visible_letterbox
+from postroom.flows.new_files import NewFile
 from postroom.flows.ports import Ports
-from postroom.store.models import LetterboxMail, Member
+from postroom.store.models import AliasDomain, Installation, LetterboxMail, Member
 
 _SAID = {
     "5.1.1": SmtpReply(550, "5.1.1", "The email account that you tried to reach does not exist."),
@@ -27,7 +30,49 @@ _SAID = {
 }
 
 
-def reply_as_recipient(ports: Ports, letterbox_id: int, text: str, *, member: Member | None) -> None:
+def write_as_outsider(
+    ports: Ports, *, person: str, to: str, subject: str, text: str, files: Sequence[NewFile] = (), member: Member | None
+) -> None:
+    """A person outside writes a mail of their own. ``person``: ``Carla <carla@customer.example>`` or the address alone. Raises `NotAllowed`.
+
+    Only while mail is captured: a house whose mail leaves gets its mail from the world.
+    """
+    require(member, "letterbox")
+    me, target = parse_one(person), parse_one(to)
+    if me is None or target is None:
+        raise ValueError(
+            f"{(person if me is None else to).strip()[:200] or 'Nothing'} is no mail address, such as carla@customer.example."
+        )
+    if not is_captured():
+        raise ValueError("Mail leaves this Postroom: write from a real mail program instead.")
+    if Member.objects.filter(contact__normal=me.normal).exists() or AliasDomain.objects.filter(name=me.domain).exists():
+        raise ValueError(
+            f"{me.spec} belongs to the house. Here write people outside; colleagues write on the record's page."
+        )
+    headers = MailHeaders(
+        header_from=me,
+        to=(target,),
+        subject=" ".join(subject.split())[:500],
+        message_id=f"<{ports.ids.hex(12)}@{me.domain}>",
+        date=ports.clock.now(),
+    )
+    body = render_body(text=text, html=text_to_html(text), attachments=_outgoing(files))
+    ports.submit(Envelope(mail_from=me.spec, rcpt_to=(target.spec,)), b"".join(splice(render_headers(headers), body)))
+
+
+def is_captured() -> bool:
+    """Whether mail goes to the Letterbox, by choice or because the database runs where nobody confirmed it."""
+    row = Installation.objects.first()
+    return row is not None and (row.is_capturing or bool(row.found_elsewhere))
+
+
+def _outgoing(files: Sequence[NewFile]) -> list[OutgoingAttachment]:
+    return [OutgoingAttachment(name=one.name, content_type=one.content_type, content=one.content) for one in files]
+
+
+def reply_as_recipient(
+    ports: Ports, letterbox_id: int, text: str, *, files: Sequence[NewFile] = (), member: Member | None
+) -> None:
     """The person answers as a mail program would: to Reply-To, with References and the quoted mail."""
     letter, mail = _open(letterbox_id, member)
     target = (mail.reply_to or mail.header_from)[:1]
@@ -42,7 +87,7 @@ def reply_as_recipient(ports: Ports, letterbox_id: int, text: str, *, member: Me
     )
     plain += "".join(f"> {line}\n" for line in quoted.splitlines())
     html = f'{text_to_html(text)}<div class="gmail_quote">{escape(author)} wrote:<blockquote>{text_to_html(quoted)}</blockquote></div>'
-    raw = _compose(ports, letter, mail, to=target[0], text=plain, html=html)
+    raw = _compose(ports, letter, mail, to=target[0], text=plain, html=html, files=files)
     ports.submit(Envelope(mail_from=letter.to_address, rcpt_to=(target[0].spec,)), raw)
 
 
@@ -114,6 +159,7 @@ def _compose(
     html: str,
     prefix: str = "Re: ",
     extra: tuple[tuple[str, str], ...] = (),
+    files: Sequence[NewFile] = (),
 ) -> bytes:
     me = next((one for one in mail.to if one.normal == normalize(letter.to_address)), None) or parse_one(
         letter.to_address
@@ -131,4 +177,4 @@ def _compose(
         references=(*mail.references, *([mail.message_id] if mail.message_id else [])),
         extra=extra,
     )
-    return b"".join(splice(render_headers(headers), render_body(text=text, html=html)))
+    return b"".join(splice(render_headers(headers), render_body(text=text, html=html, attachments=_outgoing(files))))

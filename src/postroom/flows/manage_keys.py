@@ -81,7 +81,8 @@ def list_keys(ports: Ports, *, member: Member | None, domain: str = "") -> tuple
 def create_keys(
     ports: Ports, domain: str, algorithm: str = "rsa", *, company_id: int | None = None, member: Member | None
 ) -> tuple[KeyFact, ...]:
-    """New keys, prepared: ``algorithm`` is rsa, ed25519 or both. ``company_id`` None: for the mail of every company.
+    """New keys, prepared: ``algorithm`` is rsa, ed25519 or both. ``company_id`` None: for the mail of every company. What is prepared
+    already, and waits for its record, is given once more: who asks twice does not want two records.
 
     Raises `KeyTrouble` and `NotAllowed`.
     """
@@ -95,7 +96,10 @@ def create_keys(
     _require_owner(normal, company_id, member)
     with transaction.atomic():
         _lock(normal)
-        rows = [_create(ports, normal, one, company_id, member) for one in ALGORITHMS[algorithm]]
+        rows = [
+            _prepared(normal, one, company_id) or _create(ports, normal, one, company_id, member)
+            for one in ALGORITHMS[algorithm]
+        ]
     grace = _grace(ports)
     return tuple(_fact(ports, row, grace) for row in rows)
 
@@ -178,6 +182,12 @@ def forget_retired_keys(ports: Ports) -> int:
 
 
 # -- one key
+
+
+def _prepared(domain: str, algorithm: DkimAlgorithm, company_id: int | None) -> DkimKey | None:
+    """One that was made and never signed."""
+    rows = DkimKey.objects.filter(domain=domain, company_id=company_id, algorithm=algorithm.value, state=PREPARED)
+    return rows.filter(activated_at=None).order_by("-id").first()
 
 
 def _create(

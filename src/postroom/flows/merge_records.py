@@ -11,15 +11,16 @@ from django.db import connection, transaction
 from postroom.core.terms.states import MessageKind
 from postroom.flows.access import require, visible_records
 from postroom.flows.ports import Ports
-from postroom.store.models import Alias, Follower, Member, Message, MessageBody, Record, ScheduledMessage
+from postroom.store.models import Activity, Alias, Follower, Member, Message, MessageBody, Record, ScheduledMessage
 
 _FOLLOWERS = """
-INSERT INTO postroom_follower (record_id, contact_id, comments, notes, changes)
-SELECT %s, contact_id, comments, notes, changes FROM postroom_follower WHERE record_id = %s
+INSERT INTO postroom_follower (record_id, contact_id, comments, notes, changes, activities)
+SELECT %s, contact_id, comments, notes, changes, activities FROM postroom_follower WHERE record_id = %s
 ON CONFLICT (record_id, contact_id) DO UPDATE
    SET comments = postroom_follower.comments OR excluded.comments,
        notes = postroom_follower.notes OR excluded.notes,
-       changes = postroom_follower.changes OR excluded.changes
+       changes = postroom_follower.changes OR excluded.changes,
+       activities = postroom_follower.activities OR excluded.activities
 """
 
 
@@ -45,7 +46,7 @@ def merge_records(ports: Ports, *, record_id: int, into_id: int, by: Member) -> 
     _move(old.pk, new.pk)
     now = ports.clock.now()
     Record.objects.filter(merged_into_id=old.pk).update(merged_into_id=new.pk)
-    Record.objects.filter(pk=old.pk).update(merged_into_id=new.pk, updated_at=now)
+    Record.objects.filter(pk=old.pk).update(merged_into_id=new.pk, is_done=True, updated_at=now)
     Record.objects.filter(pk=new.pk).update(updated_at=now)
     _note(ports, old, new, by)
     return new
@@ -60,6 +61,7 @@ def _locked(by: Member, record_id: int, into_id: int) -> list[Record]:
 def _move(old_id: int, new_id: int) -> None:
     Message.objects.filter(record_id=old_id).update(record_id=new_id)
     ScheduledMessage.objects.filter(record_id=old_id).update(record_id=new_id)
+    Activity.objects.filter(record_id=old_id).update(record_id=new_id)
     Alias.objects.filter(forced_record_id=old_id).update(forced_record_id=new_id)
     Alias.objects.filter(owner_record_id=old_id).update(owner_record_id=new_id)
     with connection.cursor() as cursor:

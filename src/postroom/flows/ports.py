@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from postroom.core.delivery.probing import Probe, ProbeOrder
+from postroom.core.delivery.probing import FollowProbe, Probe, ProbeOrder
 from postroom.core.delivery.tracking import HookPost, HookReading, HookRefusal
 from postroom.core.delivery.wire import ApiCheck, ApiEndpoint
-from postroom.core.routing.authenticity import ArrivedMail, Authenticity
+from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
 from postroom.core.terms.configuration import Configuration
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.ingress import InboundReading
 from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxSession
+from postroom.core.terms.pictures import NoPicture, Picture
 from postroom.core.terms.secret import Secret
+from postroom.core.terms.storage import Room
 from postroom.core.terms.templates import Values
 
 
@@ -53,6 +55,9 @@ class Blobs(Protocol):
 
     def forget_drafts(self, prefix: str, *, unused_since: datetime) -> int:
         """What was half written when its process died; how many."""
+
+    def room(self) -> Room:
+        """How much more there is place for. Never raises."""
 
 
 class Html(Protocol):
@@ -171,14 +176,26 @@ class Senders(Protocol):
     def waiting(self) -> int:
         """How many are being checked, or are done and were not given yet."""
 
+    def waiting_bytes(self) -> int:
+        """Of the mails that are being checked."""
+
     def take(self, mails: Mapping[int, ArrivedMail], *, seconds: float) -> None:
         """Begin to check these."""
 
-    def finished(self, *, wait: float) -> Mapping[int, Authenticity]:
+    def finished(self, *, wait: float) -> Mapping[int, Checked]:
         """What is done, given once; waits ``wait`` seconds at most for all to be done."""
 
     def check(self, mail: ArrivedMail, *, seconds: float) -> Authenticity:
         """One, now. It waits for the network."""
+
+
+class Pictures(Protocol):
+    """Fetches a picture from an address that a stranger wrote. Never raises; it waits for the network, some seconds at most.
+
+    ``allowed``: networks that may be asked although they are not public.
+    """
+
+    def fetch(self, url: str, *, allowed: Sequence[str] = ()) -> Picture | NoPicture: ...
 
 
 class ClientCertificateFacts(Protocol):
@@ -190,6 +207,28 @@ class ClientCertificateFacts(Protocol):
     def expires_at(self) -> datetime: ...
     @property
     def key(self) -> Secret: ...
+
+
+class ExchangeCode(Protocol):
+    """Trades the code of a consent for a grant (JSON, as `TokenSource` takes it). Blocks. Raises ValueError or OSError in plain words."""
+
+    def __call__(
+        self,
+        endpoint: str,
+        *,
+        client_id: str,
+        client_secret: Secret,
+        code: Secret,
+        verifier: Secret,
+        redirect: str,
+        scope: str,
+    ) -> Secret: ...
+
+
+class ProbeServer(Protocol):
+    """Asks a server as far as it would take a mail. Blocks; never raises for what the server does."""
+
+    def __call__(self, order: ProbeOrder, *, follow: FollowProbe | None = None) -> Probe: ...
 
 
 class ReadClientCertificate(Protocol):
@@ -225,9 +264,11 @@ class Ports:
     text_records: TextRecords
     providers: Providers
     senders: Senders
+    pictures: Pictures
     mailbox_session: Callable[[MailboxEndpoint], MailboxSession]
-    probe_server: Callable[[ProbeOrder], Probe]
+    probe_server: ProbeServer
     tokens: TokenSource
+    exchange_code: ExchangeCode
     read_client_certificate: ReadClientCertificate
     address_keys: Sequence[bytes] = field(repr=False)  # the first signs, all verify
     our_mark: str  # names this installation in X-Postroom-Objects

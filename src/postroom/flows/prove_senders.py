@@ -15,21 +15,24 @@ from typing import Any
 
 from postroom.core.mime.parsing import parse_headers
 from postroom.core.mime.words import storable
-from postroom.core.routing.arrival import SIGNS, path_of, read_networks, read_peer
+from postroom.core.routing.arrival import AT_HOME, SIGNS, path_of, read_networks, read_peer
 from postroom.core.routing.authenticity import (
     ArrivedMail,
     Authenticity,
+    Checked,
     Observed,
     Path,
     authenticity_as_json,
     judge,
     not_asked,
 )
+from postroom.core.routing.submission import UNKNOWN_ENTRANCE, Network, Submission, read_submission
 from postroom.core.senders.authentication_results import read_servers
 from postroom.core.terms.parameters import Parameters
 from postroom.core.terms.states import Door
 from postroom.flows.ports import Ports
 from postroom.flows.settings import parameters
+from postroom.flows.watch_receiving import note_unnamed_relay
 from postroom.store.models import Mailbox
 from postroom.store.queries.unproven import Unproven, any_unproven, give_back, note_proofs, take_unproven
 
@@ -39,51 +42,41 @@ MOST_WAITING = 1_000  # mails being checked at once in this process
 MOST_BYTES = 64 * 1024 * 1024  # of them; beyond it, large mails wait
 _GRACE = timedelta(seconds=5)  # beyond the seconds of a check, until another may take the mail
 
-# of mails at the desk of this process: when each was due, and its bytes
-_due: dict[int, datetime] = {}
-_sizes: dict[int, int] = {}
-
 
 def prove_waiting(ports: Ports, limit: int) -> int:
     """Take up to ``limit`` mails whose senders nobody looked at, and note what is known by now. How many were noted."""
     waiting = ports.senders.waiting()
-    if not waiting:  # what was forgotten when the database went away
-        _due.clear()
-        _sizes.clear()
     room = min(limit, MOST_WAITING - waiting)
     for_the_desk: dict[int, ArrivedMail] = {}
-    at_once: dict[int, Authenticity] = {}
+    done: dict[int, Checked] = {}
     if room > 0 and any_unproven(ports.clock.now()):
         values = parameters(ports)
         seconds = values.number("mail.authentication.seconds")
         too_many: dict[int, datetime] = {}
+        size = ports.senders.waiting_bytes()
         for one in _take(ports, seconds, room):
-            if one.raw is None and sum(_sizes.values()) > MOST_BYTES:
+            if one.raw is None and size > MOST_BYTES:
                 too_many[one.id] = one.due_at
                 continue
-            _due[one.id] = one.due_at
             try:
                 mail = _arrived(ports, one, values)
             except (KeyError, OSError):  # its bytes are gone: routing says so, of this mail alone
-                at_once[one.id] = not_asked("sender.unreadable")
+                done[one.id] = Checked(found=not_asked("sender.unreadable"), due_at=one.due_at)
                 continue
-            _sizes[one.id] = len(mail.raw)
             found = _known_at_once(mail, values)
             if found is not None:
-                at_once[one.id] = found
+                done[one.id] = Checked(found=found, due_at=one.due_at)
             else:
+                size += len(mail.raw)
                 for_the_desk[one.id] = mail
         ports.senders.take(for_the_desk, seconds=seconds)
         if too_many:
             give_back(too_many)
-    checked = ports.senders.finished(wait=PATIENCE if for_the_desk else GLANCE) if len(_due) > len(at_once) else {}
-    done = {**at_once, **checked}
+    if waiting or for_the_desk:
+        done |= ports.senders.finished(wait=PATIENCE if for_the_desk else GLANCE)
     if done:
-        due = {number: _due.get(number, ports.clock.now()) for number in done}
-        note_proofs({number: _as_text(found) for number, found in done.items()}, due)
-        for number in done:
-            _due.pop(number, None)
-            _sizes.pop(number, None)
+        due = {number: one.due_at or ports.clock.now() for number, one in done.items()}
+        note_proofs({number: _as_text(one.found) for number, one in done.items()}, due)
     return len(done)
 
 
@@ -143,10 +136,19 @@ def _take(ports: Ports, seconds: int, room: int) -> Sequence[Unproven]:
 
 def _arrived(ports: Ports, one: Unproven, values: Parameters) -> ArrivedMail:
     peer = read_peer(one.peer)
-    path = path_of(one.door, peer, read_networks(values.words("mail.authentication.relays")))
+    relays = read_networks(values.words("mail.authentication.relays"))
+    path = path_of(one.door, peer, relays)
     named = one.servers if one.mailbox_id is not None else values.text("mail.authentication.servers")
+    raw = one.raw if one.raw is not None else ports.blobs.get(one.sha256)
+    submission = _submission(raw, one.door, read_servers(named), relays, path)
+    if path is Path.HERE and submission.is_from_outside and not submission.is_signed_in:
+        path = (
+            Path.RELAYED
+        )  # a server of ours that nobody named, or something that hides who knocks: it is no program of ours
+        if one.id:
+            note_unnamed_relay(ports, peer.ip, submission.server)
     return ArrivedMail(
-        raw=one.raw if one.raw is not None else ports.blobs.get(one.sha256),
+        raw=raw,
         path=path,
         ip=peer.ip,
         helo=peer.helo,
@@ -154,7 +156,18 @@ def _arrived(ports: Ports, one: Unproven, values: Parameters) -> ArrivedMail:
         servers=frozenset() if path is Path.DIRECT else read_servers(named),
         sealers=frozenset(one.lower() for one in values.words("mail.authentication.sealers")),
         received_at=int(one.received_at.timestamp()) if path is Path.DIRECT else 0,
+        submission=submission,
+        due_at=one.due_at,
     )
+
+
+def _submission(raw: bytes, door: Door, servers: frozenset[str], relays: tuple[Network, ...], path: Path) -> Submission:
+    """Nothing is read of what comes from a stranger's server: it is the entrance."""
+    if path is Path.DIRECT:
+        return UNKNOWN_ENTRANCE
+    received = parse_headers(raw).all_headers("received")
+    known = (*relays, *AT_HOME) if path is Path.HERE else relays
+    return read_submission(received, door=door, servers=servers, relays=known)
 
 
 def _known_at_once(mail: ArrivedMail, values: Parameters) -> Authenticity | None:
@@ -167,4 +180,5 @@ def _known_at_once(mail: ArrivedMail, values: Parameters) -> Authenticity | None
     if any(name.lower() in SIGNS for name, _ in head.headers):
         return None
     author = head.header_from[0].normal if head.header_from else ""
-    return judge(Observed(path=mail.path, author=author, from_fields=len(head.all_headers("from"))))
+    from_fields = len(head.all_headers("from"))
+    return judge(Observed(path=mail.path, author=author, from_fields=from_fields, submission=mail.submission))

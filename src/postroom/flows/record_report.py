@@ -1,12 +1,12 @@
 """A report came back: the right delivery and its notification learn of it; nothing else does (I-45, I-46).
 
-Laws: only deliveries that the verdict proved (signed return path, or our Message-ID with the address) are touched; delayed is
-not failed; receipts and MDNs are kept as evidence and change no state.
+Laws: only deliveries that the verdict proved (signed return path, or our Message-ID with the address and one thing more, see
+`core.routing.reporters`) are touched; what is merely claimed is kept with the delivery and changes nothing; delayed is not failed; receipts and MDNs are kept as evidence and change no state.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import connection
@@ -37,29 +37,43 @@ def record_reports(ports: Ports, reports: Sequence[BookedReport]) -> None:
     if not reports:
         return
     deliveries = _deliveries_of(reports)
-    cases = [(one, [deliveries[pk] for pk in one.decision.delivery_ids if pk in deliveries]) for one in reports]
-    insert_rows(ReportedRecipient, _REPORTED, [row for one, spoken_of in cases for row in _rows(one, spoken_of)])
-    _note_complaints([d for one, found in cases if one.decision.report.kind is ReportKind.COMPLAINT for d in found])
+    cases = [(one, _among(one.decision.delivery_ids, deliveries)) for one in reports]
+    claims = [(one, _among(one.decision.claimed_ids, deliveries)) for one in reports]
+    insert_rows(
+        ReportedRecipient,
+        _REPORTED,
+        [row for (one, proven), (_, said) in zip(cases, claims, strict=True) for row in _rows(one, proven, said)],
+    )
+    complaints = [one for one in cases if one[0].decision.report.kind is ReportKind.COMPLAINT]
+    _note_complaints([d for one, found in complaints if not one.decision.is_hearsay for d in found])
     _note_bounces(ports, [bounce for one, found in cases for bounce in _bounces(one.decision.report, found)])
     _hold_against(ports, cases)
     _tell_pages([delivery.notification for delivery in deliveries.values() if delivery.notification])
 
 
+def _among(numbers: Iterable[int], deliveries: Mapping[int, Delivery]) -> list[Delivery]:
+    return [deliveries[number] for number in numbers if number in deliveries]
+
+
 def _deliveries_of(reports: Sequence[BookedReport]) -> Mapping[int, Delivery]:
-    numbers = {pk for one in reports for pk in one.decision.delivery_ids}
+    numbers = {pk for one in reports for pk in (*one.decision.delivery_ids, *one.decision.claimed_ids)}
     if not numbers:
         return {}
     rows = Delivery.objects.select_for_update(of=("self",)).filter(pk__in=numbers)
     return {row.pk: row for row in rows.select_related("notification__message").order_by("id")}
 
 
-_REPORTED = ("inbound_id", "delivery_id", "address", "action", "status", "reply", "blame", "reason")
+_REPORTED = ("inbound_id", "delivery_id", "address", "action", "status", "reply", "blame", "reason", "is_claim")
 
 
-def _rows(booked: BookedReport, deliveries: Sequence[Delivery]) -> list[tuple[object, ...]]:
+def _rows(booked: BookedReport, proven: Sequence[Delivery], claimed: Sequence[Delivery]) -> list[tuple[object, ...]]:
+    """One for each recipient that it names. What it only claims stands with the delivery, marked."""
     found: list[tuple[object, ...]] = []
     for one in booked.decision.report.recipients:
-        delivery = _delivery_of(deliveries, one)
+        delivery = _delivery_of(proven, one)
+        is_claim = delivery is None and bool(claimed)
+        if is_claim:
+            delivery = _delivery_of(claimed, one)
         number = delivery.pk if delivery else None
         said = (
             one.address[:320],
@@ -69,7 +83,7 @@ def _rows(booked: BookedReport, deliveries: Sequence[Delivery]) -> list[tuple[ob
             str(one.blame) if one.reason else "",
             one.reason,
         )
-        found.append((booked.inbound_id, number, *said))
+        found.append((booked.inbound_id, number, *said, is_claim))
     return found
 
 

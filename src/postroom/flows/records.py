@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Q
 
+from postroom.core.conversations.changes import Change
 from postroom.core.terms.addresses import normalize
-from postroom.core.terms.states import MessageKind
+from postroom.core.terms.record_values import ValueTrouble, fields_of, read_value, shown
 from postroom.flows.access import require, visible_records
 from postroom.flows.new_followers import stay_following
+from postroom.flows.note_changes import note_changes
 from postroom.flows.ports import Ports
-from postroom.store.models import Contact, Follower, Member, Message, MessageBody, Record, RecordKind
+from postroom.store.models import Contact, Follower, Member, Record, RecordKind
 
 _UNCHANGED: Any = object()
 
@@ -71,28 +74,76 @@ def change_record(
     title: str | None = None,
     stage: str | None = None,
     responsible_id: int | None = _UNCHANGED,
+    contact_id: int | None = _UNCHANGED,
+    values: Mapping[str, str] | None = None,
 ) -> Record:
-    """Change what is given, and note it in the conversation (what, before, after). The new responsible follows."""
-    record = visible_records(by).select_for_update().get(pk=record_id)
+    """Change what is given, and note it in the conversation (what, before, after). The new responsible follows and is told, unless it is
+    ``by``. ``values`` are texts by name; ``""`` takes one away; of those that the kind does not name only what is there can be changed.
+
+    Raises `NotAllowed`, `ValueTrouble`, Record, Member or Contact.DoesNotExist (whoever is of another company is not there).
+    """
+    record = visible_records(by).select_for_update(of=("self",)).select_related("kind").get(pk=record_id)
     require(by, "write", record)
-    changes: list[list[str]] = []
+    changes: list[Change] = []
+    assigned: Member | None = None
     if title is not None and (title := " ".join(title.split())[:500]) and title != record.title:
-        changes.append(["Title", record.title, title])
+        changes.append(("Title", record.title, title))
         record.title = title
     if stage is not None and stage != record.stage:
-        changes.append(["Stage", record.stage, stage])
+        changes.append(("Stage", record.stage, stage))
         record.stage = stage[:80]
     if responsible_id is not _UNCHANGED and responsible_id != record.responsible_id:
-        changes.append(["Responsible", _name(record.responsible_id), _name(responsible_id)])
-        record.responsible_id = responsible_id
-        if responsible_id is not None:
-            contact_id = Member.objects.values_list("contact_id", flat=True).get(pk=responsible_id)
-            Follower.objects.get_or_create(record=record, contact_id=contact_id, defaults={"notes": True})
+        assigned = colleague(record.company_id, responsible_id) if responsible_id is not None else None
+        changes.append(("Responsible", _name(record.responsible_id), assigned.contact.name if assigned else ""))
+        record.responsible = assigned
+        if assigned is not None:
+            Follower.objects.get_or_create(record=record, contact_id=assigned.contact_id, defaults={"notes": True})
+    if contact_id is not _UNCHANGED and contact_id != record.contact_id:
+        changes.append(_change_contact(record, contact_id))
+    if values is not None:
+        changes += _change_values(record, values)
     if changes:
         record.updated_at = ports.clock.now()
         record.save()
-        _note_changes(ports, record, by, changes)
+        note_changes(ports, record, by, changes, assigned=assigned)
     return record
+
+
+def colleague(company_id: int, member_id: int) -> Member:
+    """Somebody who works for this company. Raises Member.DoesNotExist."""
+    rows = Member.objects.filter(Q(company_id=company_id) | Q(companies=company_id), user__is_active=True)
+    return rows.select_related("contact").distinct().get(pk=member_id)
+
+
+def _change_contact(record: Record, contact_id: int | None) -> Change:
+    before = record.contact_name or record.contact_address
+    contact = None
+    if contact_id is not None:
+        known = Contact.objects.filter(Q(company=None) | Q(company_id=record.company_id), is_active=True)
+        contact = known.get(pk=contact_id)
+    record.contact = contact
+    record.contact_name = contact.name if contact else ""
+    record.contact_address = contact.normal if contact else ""
+    return ("Contact", before, record.contact_name)
+
+
+def _change_values(record: Record, values: Mapping[str, str]) -> list[Change]:
+    fields = {one.name: one for one in fields_of(record.kind.value_names, record.kind.value_types, record.values)}
+    kept = dict(record.values) if isinstance(record.values, dict) else {}
+    changes: list[Change] = []
+    for name, text in values.items():
+        if name not in fields:
+            raise ValueTrouble(f"Records of this kind have no {name}.")
+        value = read_value(fields[name], text)
+        if shown(value) == fields[name].shown:
+            continue
+        changes.append((name, fields[name].shown, shown(value)))
+        if value is None:
+            kept.pop(name, None)
+        else:
+            kept[name] = value
+    record.values = kept
+    return changes
 
 
 @transaction.atomic
@@ -103,7 +154,8 @@ def follow(
     contact_id: int,
     by: Member,
 ) -> Follower:
-    """A contact of the record's company follows; a colleague hears of notes too."""
+    """A contact of the record's company follows; a colleague hears of notes too. Raises `NotAllowed`,
+    Record or Contact.DoesNotExist."""
     record = visible_records(by).get(pk=record_id)
     require(by, "write", record)
     contact = Contact.objects.select_related("member").get(pk=contact_id, is_active=True)
@@ -132,6 +184,35 @@ def unfollow(
     _tell(record.pk)
 
 
+@transaction.atomic
+def choose_subtypes(
+    ports: Ports,  # noqa: ARG001 (every flow takes ports)
+    *,
+    record_id: int,
+    contact_id: int,
+    by: Member,
+    comments: bool,
+    notes: bool,
+    changes: bool,
+    activities: bool,
+) -> Follower:
+    """Of what a follower hears. Everybody may choose for himself. Who is no colleague hears of messages alone, whatever is chosen.
+
+    Raises `NotAllowed`, Record or Follower.DoesNotExist.
+    """
+    record = visible_records(by).get(pk=record_id)
+    if contact_id != by.contact_id:
+        require(by, "write", record)
+    row = Follower.objects.select_related("contact__member").get(record=record, contact_id=contact_id)
+    inside = getattr(row.contact, "member", None) is not None
+    row.comments = comments
+    row.notes, row.changes, row.activities = inside and notes, inside and changes, inside and activities
+    row.save(update_fields=["comments", "notes", "changes", "activities"])
+    stay_following(row)
+    _tell(record.pk)
+    return row
+
+
 def default_stages(kinds: Sequence[RecordKind]) -> dict[str, str]:
     """The stage in which records of these kinds begin."""
     return {kind.pk: _first_stage(kind) for kind in kinds}
@@ -145,21 +226,6 @@ def _name(member_id: int | None) -> str:
     if member_id is None:
         return ""
     return Member.objects.values_list("contact__name", flat=True).get(pk=member_id)
-
-
-def _note_changes(ports: Ports, record: Record, by: Member, changes: list[list[str]]) -> None:
-    """Only on the page: nobody is written to because a stage changed."""
-    message = Message.objects.create(
-        company_id=record.company_id,
-        record=record,
-        kind=MessageKind.SYSTEM,
-        author_id=by.contact_id,
-        author_name=by.contact.name,
-        author_address=by.contact.normal,
-        posted_at=ports.clock.now(),
-    )
-    MessageBody.objects.create(message=message, changes=changes)
-    _tell(record.pk)
 
 
 def _tell(record_id: int) -> None:

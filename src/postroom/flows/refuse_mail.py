@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 
+from postroom.core.conversations.refusals import Refusal, language_of, refusal_html
 from postroom.core.mime.markup import html_to_text, text_to_html
 from postroom.core.mime.parsed import ParsedMail
 from postroom.core.routing.recipients import is_accepted, meaning, read_recipient
@@ -129,21 +129,17 @@ def _draft(
 
 def _words(ports: Ports, refused: Refused, alias: Alias | None, home: Home) -> str:
     """The alias's own text, unless there is nothing to be seen in it; else ours."""
-    subject = escape(refused.mail.subject)
-    recipient = escape(refused.decision.recipient)
+    mail = refused.mail
+    language = language_of(mail.header("Content-Language"), f"{mail.subject}\n{mail.reply_text or mail.text}")
+    refusal = Refusal(
+        answer=refused.decision.answer,
+        recipient=refused.decision.recipient,
+        company=home.company_name,
+        subject=mail.subject,
+    )
+    body, about = refusal_html(refusal, language)
     own = _own_words(ports, alias.refusal_text) if alias is not None else ""
-    if own:
-        body = own
-    elif refused.decision.answer == "policy":
-        body = f"<p>Your mail to {recipient} was not taken: only people who are known there may write to it.</p>"
-    elif refused.decision.answer == "catchall":
-        body = (
-            f"<p>Your mail to {recipient} was not taken: this address only takes answers to mails of "
-            f"{escape(home.company_name)}. Please write to the company's contact address.</p>"
-        )
-    else:
-        body = f"<p>Your mail was not taken: there is no mailbox {recipient} here.</p>"
-    return f"{body}<p>Subject: {subject}</p>"
+    return f"{own or body}{about}"
 
 
 def _own_words(ports: Ports, text: str) -> str:

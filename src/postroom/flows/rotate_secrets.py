@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 from django.db import connection, models, transaction
 
+from postroom.flows import audit
 from postroom.flows.access import require_house
 from postroom.flows.ports import Ports
 from postroom.store.models import (
@@ -30,6 +31,7 @@ from postroom.store.models import (
     OutgoingServer,
     ProviderHook,
     RawMail,
+    SealedText,
     SettingChange,
 )
 
@@ -42,6 +44,7 @@ SEALED: tuple[tuple[type[models.Model], str], ...] = (
     (ProviderHook, "signing_secret"),
     (InboundHook, "token"),
     (InboundHook, "signing_secret"),
+    (SealedText, "secret"),
 )
 BATCH = 100
 _LOCK = 0x6B657973  # "keys"
@@ -107,6 +110,8 @@ def rotate_secrets(ports: Ports, *, member: Member | None) -> Rotation:
             ports.key_store.add()
             _record(ports, member, before.keys, before.keys + 1)
         resealed = sum(_reseal(ports, model, column) for model, column in SEALED)
+        if member is not None:
+            audit.note(ports, "secrets_rotated", member=member)
     return Rotation(is_new_key=is_new, resealed=resealed, lost=before.lost)
 
 

@@ -87,7 +87,11 @@ def read_mail(ports: Ports, row: Waiting, raw: bytes) -> Read:
         our_mark=ports.our_mark,
         authenticity=authenticity_from_json(json.loads(row.authentication) if row.authentication else None),
     )
-    return Read(row=row, mail=mail, case=Case(inbound_id=row.id, evidence=evidence, mailbox_id=row.mailbox_id))
+    return Read(
+        row=row,
+        mail=mail,
+        case=Case(inbound_id=row.id, evidence=evidence, mailbox_id=row.mailbox_id, hook_id=row.hook_id),
+    )
 
 
 def waiting_of(row: InboundMessage) -> Waiting:
@@ -96,6 +100,7 @@ def waiting_of(row: InboundMessage) -> Waiting:
         id=row.pk,
         door=Door(row.door),
         mailbox_id=row.mailbox_id,
+        hook_id=row.hook_id,
         mail_from=row.mail_from,
         rcpt_to=tuple(row.rcpt_to),
         attempt_count=row.attempt_count,

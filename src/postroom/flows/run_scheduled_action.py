@@ -18,10 +18,11 @@ from django.db import connection, transaction
 
 from postroom.core.schedule.intervals import next_run, retry_after_failure
 from postroom.core.terms.states import DeliveryState
-from postroom.flows.access import require
+from postroom.flows.access import require_house
 from postroom.flows.defer_job import defer_job
 from postroom.flows.fetch_mailbox import FETCH_ACTION, fetch_due, summary
 from postroom.flows.forget_old_mail import forget_old_mail
+from postroom.flows.index_messages import index_old
 from postroom.flows.keep_pulse import keep_pulse
 from postroom.flows.manage_keys import forget_retired_keys
 from postroom.flows.note_health import check_backlog, check_mailboxes
@@ -143,6 +144,14 @@ _TABLE = (
         run=_post_scheduled,
     ),
     Action(
+        key="search",
+        name="Search: Words of old messages",
+        interval=timedelta(hours=1),
+        help="Writes down the words of messages that were there before the search was, newest first, and of any that were missed; new "
+        "ones are written down within a second or two.",
+        run=index_old,
+    ),
+    Action(
         key="pulse",
         name="Mail: Pulse",
         interval=timedelta(minutes=5),
@@ -258,5 +267,5 @@ def run_now(_ports: Ports, key: str, *, member: Member | None) -> bool:
 
     Raises `NotAllowed`, and KeyError for an action that there is not.
     """
-    require(member, "queue")
+    require_house(member)
     return defer_job("run_scheduled_action", only_one=f"action {key}", key=ACTIONS[key].key)

@@ -26,9 +26,9 @@ from postroom.flows.access import NotAllowed, require, usable_templates, visible
 from postroom.flows.enqueue_mail import DraftRecipient, MailDraft, enqueue_mail
 from postroom.flows.new_files import NewFile, inline_file
 from postroom.flows.ports import Ports
-from postroom.flows.post_message import post_message
+from postroom.flows.post_message import MOST_ADDRESSES, post_message
 from postroom.flows.prepare_html import base_url, prepare_html
-from postroom.store.models import Contact, MailTemplate, Member, Message, Record, ScheduledFile, ScheduledMessage
+from postroom.store.models import Contact, Draft, MailTemplate, Member, Message, Record, ScheduledFile, ScheduledMessage
 from postroom.store.queries.conversations import homes
 
 logger = logging.getLogger(__name__)
@@ -50,15 +50,24 @@ class Words:
     kind: MessageKind = MessageKind.COMMENT
     subject: str = ""
     extra_contact_ids: Sequence[int] = ()
+    mentioned_contact_ids: Sequence[int] = ()
+    addresses: Sequence[str] = ()
     to_customer: bool = False
     template_id: int | None = None
 
 
 @transaction.atomic
 def schedule_message(
-    ports: Ports, *, record_id: int, author: Member, words: Words, at: datetime, files: Sequence[NewFile] = ()
+    ports: Ports,
+    *,
+    record_id: int,
+    author: Member,
+    words: Words,
+    at: datetime,
+    files: Sequence[NewFile] = (),
+    ends_draft: bool = False,
 ) -> ScheduledMessage:
-    """Have it posted at ``at`` (aware). Raises `ScheduleError`, `NotAllowed`, Record.DoesNotExist, MailTemplate.DoesNotExist."""
+    """Have it posted at ``at`` (aware); the draft that it was ends with ``ends_draft``. Raises `ScheduleError`, `NotAllowed`, Record.DoesNotExist, MailTemplate.DoesNotExist."""
     record = visible_records(author).get(pk=record_id)
     require(author, "post", record)
     _check_moment(ports, at)
@@ -74,12 +83,16 @@ def schedule_message(
         subject=words.subject[:1000],
         html=ready.html,
         extra_contact_ids=list(words.extra_contact_ids),
+        mentioned_contact_ids=list(words.mentioned_contact_ids),
+        addresses=list(words.addresses)[:MOST_ADDRESSES],
         to_customer=words.to_customer,
         template_id=words.template_id,
         scheduled_at=at,
         created_at=ports.clock.now(),
     )
     _keep_files(ports, row, [*files, *map(inline_file, ready.pictures)])
+    if ends_draft:
+        Draft.objects.filter(member=author, record=record).delete()
     _tell(row)
     return row
 
@@ -190,6 +203,8 @@ def _post(ports: Ports, row: ScheduledMessage) -> Message:
         subject=row.subject,
         attachments=[_file(ports, file) for file in row.files.all()],
         extra_contact_ids=[int(one) for one in row.extra_contact_ids],
+        mentioned_contact_ids=[int(one) for one in row.mentioned_contact_ids],
+        addresses=[str(one) for one in row.addresses],
         to_customer=row.to_customer,
         template_id=row.template_id,
     )

@@ -24,6 +24,7 @@ from postroom.flows.access import require
 from postroom.flows.fetch_mailbox import acknowledgement_of, call_watchers, columns_of, open_mailbox
 from postroom.flows.note_health import WELL, fault_of, forget_alarms
 from postroom.flows.ports import Ports
+from postroom.flows.trials import Watch, WatchedStep
 from postroom.store.models import Mailbox, Member
 
 
@@ -70,17 +71,25 @@ class MailboxTest:
 
 
 def test_mailbox(
-    ports: Ports, mailbox_id: int, *, member: Member | None, confirm: bool = True, leave_old_mail: bool = False
+    ports: Ports,
+    mailbox_id: int,
+    *,
+    member: Member | None,
+    confirm: bool = True,
+    leave_old_mail: bool = False,
+    watch: Watch | None = None,
 ) -> MailboxTest:
     """Connect, encrypt, log in, open the folder. With ``leave_old_mail`` the cursor moves to the end: what lies there now is never taken.
 
-    Raises `NotAllowed`, `Mailbox.DoesNotExist`. Blocks for two minutes at most.
+    ``watch`` follows the steps; what it wants no more confirms and stores nothing. Raises `NotAllowed`, `Mailbox.DoesNotExist`. Blocks for two minutes at most.
     """
     require(member, "settings")
     mailbox = Mailbox.objects.get(pk=mailbox_id)
     require(member, "settings", mailbox)
-    end, steps, trouble = _try(ports, mailbox, leave_old_mail=leave_old_mail)
+    end, steps, trouble = _try(ports, mailbox, leave_old_mail=leave_old_mail, watch=watch)
     found = _told(ports, mailbox, steps, trouble)
+    if watch is not None and not watch.is_wanted():
+        return found
     facts: dict[str, object] = {"tested_at": found.tested_at, "test_result": found.as_json()}
     if found.is_ok:
         facts |= WELL
@@ -132,12 +141,14 @@ def read_mailbox_test(stored: object) -> MailboxTest | None:
 
 
 def _try(
-    ports: Ports, mailbox: Mailbox, *, leave_old_mail: bool
+    ports: Ports, mailbox: Mailbox, *, leave_old_mail: bool, watch: Watch | None
 ) -> tuple[MailboxCursor | None, Sequence[EnteredStep], MailboxTrouble | None]:
     steps: list[EnteredStep] = []
     end = None
     try:
         with open_mailbox(ports, mailbox.pk) as session:
+            if watch is not None:
+                watch.follow(lambda: [_as_watched(one) for one in session.steps()])
             try:
                 session.open()
             finally:
@@ -148,6 +159,10 @@ def _try(
     except MailboxTrouble as trouble:
         return None, steps, trouble
     return end, steps, None
+
+
+def _as_watched(one: EnteredStep) -> WatchedStep:
+    return WatchedStep(step=one.step.value, about=one.about, milliseconds=round(one.seconds * 1000), is_ok=one.is_ok)
 
 
 def _check_afterwards(mailbox: Mailbox, steps: list[EnteredStep], check: Callable[[Acknowledgement], None]) -> None:

@@ -8,6 +8,7 @@ that trouble, and what waits for the server looks again. What is stored and show
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -23,6 +24,7 @@ from postroom.core.tokens.addresses import TokenPurpose, make_token
 from postroom.flows.access import require, require_house
 from postroom.flows.ports import Ports
 from postroom.flows.test_provider import test_provider
+from postroom.flows.trials import Watch, WatchedStep
 from postroom.flows.wake_queue import wake_queue
 from postroom.flows.ways_out import WaysOut, configured_endpoint, load_ways_out, way_to
 from postroom.store.models import Member, OutgoingServer
@@ -85,10 +87,13 @@ class ServerTest:
         }
 
 
-def test_server(ports: Ports, server_id: int, *, member: Member | None, to: str = "") -> ServerTest:
+def test_server(
+    ports: Ports, server_id: int, *, member: Member | None, to: str = "", watch: Watch | None = None
+) -> ServerTest:
     """Try it; ``server_id`` 0 is the server of the configuration. ``to`` is the recipient that is asked about, and gets nothing.
 
-    Raises `NotAllowed`, DoesNotExist. Blocks for a minute and a half at most.
+    ``watch`` follows the steps; what it wants no more is not stored. Raises `NotAllowed`, DoesNotExist. Blocks for a minute and a
+    half at most.
     """
     require(member, "settings")
     ways = load_ways_out(ports)
@@ -100,8 +105,9 @@ def test_server(ports: Ports, server_id: int, *, member: Member | None, to: str 
         require(member, "settings", row)
         if row.company_id is None:
             require_house(member)
-        found, probe = _test_row(ports, ways, row, member, to)
-        _store(ports, row, found, probe)
+        found, probe = _test_row(ports, ways, row, member, to, watch)
+        if watch is None or watch.is_wanted():
+            _store(ports, row, found, probe)
     return found
 
 
@@ -149,7 +155,7 @@ def _test_configured(ports: Ports, ways: WaysOut, member: Member | None, to: str
 
 
 def _test_row(
-    ports: Ports, ways: WaysOut, row: OutgoingServer, member: Member | None, to: str
+    ports: Ports, ways: WaysOut, row: OutgoingServer, member: Member | None, to: str, watch: Watch | None
 ) -> tuple[ServerTest, Probe | None]:
     if row.transport == "letterbox":
         return _untried(ports, explained("letterbox"), is_ok=True), None
@@ -161,7 +167,7 @@ def _test_row(
     if not isinstance(endpoint, Endpoint):
         return _untried(ports, explained("secret_unreadable")), None
     server = next(one for one in ways.servers if one.id == row.pk)
-    return _try(ports, ways, server, endpoint, row.from_filter, row.company_id, member, to)
+    return _try(ports, ways, server, endpoint, row.from_filter, row.company_id, member, to, watch)
 
 
 def _ask_provider(ports: Ports, row: OutgoingServer) -> ServerTest:
@@ -188,6 +194,7 @@ def _try(
     company_id: int | None,
     member: Member | None,
     to: str,
+    watch: Watch | None = None,
 ) -> tuple[ServerTest, Probe | None]:
     senders = _senders(ports, ways, server, from_filter, company_id or (member.company_id if member else None), member)
     if not senders:
@@ -195,8 +202,26 @@ def _try(
     recipient = normalize(to) or _address_of(member) or senders[-1]
     patient = replace(endpoint, connect_timeout=CONNECT_TIMEOUT, reply_timeout=REPLY_TIMEOUT)
     order = ProbeOrder(endpoint=patient, senders=senders, recipient=recipient)
-    probe = ports.probe_server(order)
+    if watch is None:
+        probe = ports.probe_server(order)
+    else:
+        probe = ports.probe_server(order, follow=lambda tell: watch.follow(lambda: _as_watched(tell())))
     return _told(ports, order, probe), probe
+
+
+def _as_watched(steps: Sequence[ProbeStep]) -> list[WatchedStep]:
+    """The last one is under way."""
+    return [
+        WatchedStep(
+            step=one.step.value,
+            about=one.about,
+            reply=str(one.reply) if one.reply is not None else "",
+            milliseconds=round(one.duration * 1000),
+            is_ok=one.is_ok,
+            is_open=not one.duration,
+        )
+        for one in steps
+    ]
 
 
 def _senders(

@@ -2,7 +2,7 @@
 
 Laws: only its author may. The deliveries are locked and looked at in the transaction that removes them: a deliverer takes only what is not
 locked, so either it took one first (then it is too late) or it never sees them. What nobody got to read by mail is removed
-whole: message, files' rows, notifications, mails, and who follows because of it. Its words go back to the author.
+whole: message, files' rows, notifications, mails, and who follows because of it. Its words and files are the author's draft again.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 
 from postroom.core.terms.reasons import Reason, because
-from postroom.core.terms.states import DeliveryState
+from postroom.core.terms.states import DeliveryState, MessageKind
 from postroom.flows.access import require, visible_messages
+from postroom.flows.keep_draft import draft_again
 from postroom.flows.new_followers import leave_with
 from postroom.flows.ports import Ports
-from postroom.store.models import Delivery, Member, OutgoingMail
+from postroom.store.models import Delivery, Member, Message, OutgoingMail, Record
 
 _NEVER_LEFT = (DeliveryState.QUEUED, DeliveryState.FAILED, DeliveryState.CANCELLED)
 
@@ -59,12 +60,26 @@ def undo_message(ports: Ports, *, message_id: int, author: Member) -> TakenBack 
         text=message.body.text,
         file_names=list(message.attachments.filter(is_inline=False).order_by("id").values_list("name", flat=True)),
     )
+    draft_again(ports, message, message.record_id, author)
     Delivery.objects.filter(mail__message=message).delete()
     OutgoingMail.objects.filter(message=message).delete()
     leave_with(message)
     message.delete()
+    _ask_again(taken.record_id)
     _tell(taken.record_id)
     return taken
+
+
+def _ask_again(record_id: int) -> None:
+    """Where the last word is somebody's outside, he waits for an answer again."""
+    last = (
+        Message.objects.filter(record_id=record_id, kind=MessageKind.COMMENT)
+        .order_by("-pk")
+        .values("posted_at", "inbound_id", "author__member")
+        .first()
+    )
+    if last is not None and last["inbound_id"] is not None and last["author__member"] is None:
+        Record.objects.filter(pk=record_id, unanswered_since=None).update(unanswered_since=last["posted_at"])
 
 
 def _tell(record_id: int) -> None:

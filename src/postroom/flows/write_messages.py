@@ -8,13 +8,13 @@ side (audience, words, reply address) is decided in the core.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import connection
 
-from postroom.core.conversations.audience import Audience, AudienceMember, decide
+from postroom.core.conversations.audience import Audience, AudienceMember, Candidate, decide
 from postroom.core.conversations.letters import Letter, letter_html, letter_subject, letter_text, reply_to, voice_of
 from postroom.core.mime.composing import OutgoingAttachment
 from postroom.core.mime.markup import html_to_text
@@ -23,8 +23,8 @@ from postroom.core.terms.addresses import Address, normalize, parse_one
 from postroom.core.terms.message_ids import make_message_id, thread_references
 from postroom.core.terms.parameters import Parameters
 from postroom.core.terms.reasons import reasons_as_json
-from postroom.core.terms.states import Channel, Lane, MessageKind, NotificationState
-from postroom.core.tokens.addresses import TokenPurpose, make_token
+from postroom.core.terms.states import Channel, Lane, MessageKind, NotificationState, Turn
+from postroom.core.tokens.addresses import TokenPurpose, make_personal_token, make_token
 from postroom.flows.enqueue_mail import DraftRecipient, MailDraft, enqueue_mails
 from postroom.flows.new_files import NewFile, attachment_row
 from postroom.flows.ports import Ports
@@ -59,11 +59,18 @@ class RecordFact:
     company_id: int
     title: str
     kind_label: str
+    is_done: bool = False
 
     @classmethod
     def of(cls, record: Record) -> RecordFact:
         """Of a row whose kind is loaded."""
-        return cls(id=record.pk, company_id=record.company_id, title=record.title, kind_label=record.kind.label)
+        return cls(
+            id=record.pk,
+            company_id=record.company_id,
+            title=record.title,
+            kind_label=record.kind.label,
+            is_done=record.is_done,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +87,17 @@ class Posting:
     parent_id: int | None = None
     is_answer: bool = True
     explicit_contact_ids: Sequence[int] = ()
+    mentioned_contact_ids: Sequence[int] = ()
+    strangers: Sequence[Candidate] = ()  # written to, and no contacts before it is posted: for previews
     files: Sequence[NewFile] = ()
     notifies: bool = True
     signature: str = ""
     undo_until: datetime | None = None
+    turn: Turn | None = None  # None: it neither asks nor answers
+    # of the system
+    changes: Sequence[Sequence[str]] = ()
+    is_activity: bool = False
+    for_named: Mapping[str, str] | None = None  # what those who are named read instead, by voice
     # of a template
     from_address: str = ""
     reply_to_address: str = ""
@@ -120,15 +134,36 @@ def write_messages(ports: Ports, postings: Sequence[Posting], values: Parameters
     ]
     messages = _write(postings, own_ids, now)
     _write_bodies(messages, postings)
+    _write_changes(messages, postings)
     _identify(messages, postings, own_ids)
     _attach(ports, messages, postings)
-    if standing:
-        Record.objects.filter(pk__in=standing).update(updated_at=now)
-    audiences = _audiences(postings, values)
+    _touch(postings, standing, now)
+    audiences = audiences_of(postings, values)
     notifications = _notify(messages, postings, audiences)
     _send(ports, messages, postings, audiences, notifications, places, own_ids, values)
     _tell_pages({posting.record.id for posting in postings}, audiences)
     return messages
+
+
+_TOUCH = """
+UPDATE postroom_record AS record
+   SET updated_at = %s, is_done = record.is_done AND new.turn <> 'asks',
+       unanswered_since = CASE new.turn WHEN 'asks' THEN CASE WHEN record.is_done THEN %s ELSE coalesce(record.unanswered_since, %s) END
+                                        WHEN 'answers' THEN NULL ELSE record.unanswered_since END
+  FROM unnest(%s::bigint[], %s::text[]) AS new(id, turn) WHERE record.id = new.id
+"""
+
+
+def _touch(postings: Sequence[Posting], standing: Collection[int], now: datetime) -> None:
+    """Something was written on these records: whose turn it is now. A question brings back what was done."""
+    if not standing:
+        return
+    turns = dict.fromkeys(sorted(standing), "")
+    for posting in postings:
+        if posting.turn is not None and posting.record.id in turns:
+            turns[posting.record.id] = posting.turn.value
+    with connection.cursor() as cursor:
+        cursor.execute(_TOUCH, [now, now, now, list(turns), list(turns.values())])
 
 
 def _with_thread(posting: Posting, roots: Mapping[int, int]) -> Posting:
@@ -182,6 +217,13 @@ def _write_bodies(messages: Sequence[int], postings: Sequence[Posting]) -> None:
     insert_rows(MessageBody, ("message_id", "html", "quoted_html", "text", "addressed", "particulars"), rows)
 
 
+def _write_changes(messages: Sequence[int], postings: Sequence[Posting]) -> None:
+    """A statement for each of the few that have some: never for what comes in."""
+    for message, posting in zip(messages, postings, strict=True):
+        if posting.changes:
+            MessageBody.objects.filter(pk=message).update(changes=[list(one) for one in posting.changes])
+
+
 def _identify(messages: Sequence[int], postings: Sequence[Posting], own_ids: Sequence[str]) -> None:
     """An incoming message is known by the sender's id and by the one that its relayed copies bear (O-66 done better)."""
     rows = []
@@ -202,30 +244,38 @@ def _attach(ports: Ports, messages: Sequence[int], postings: Sequence[Posting]) 
     )
 
 
-def _audiences(postings: Sequence[Posting], values: Parameters) -> list[Audience]:
+def audiences_of(postings: Sequence[Posting], values: Parameters) -> list[Audience]:
+    """Who hears of each, and how: what a preview shows and what is done. Two queries."""
     asking = [posting for posting in postings if posting.notifies]
     notes_by_mail = values.is_on("mail.note.by_mail")
     following = followers_of({posting.record.id for posting in asking})
-    named = {contact_id for posting in asking for contact_id in posting.explicit_contact_ids}
-    explicit = candidates(named) if named else {}
+    named = {one for posting in asking for one in (*posting.explicit_contact_ids, *posting.mentioned_contact_ids)}
+    known = candidates(named) if named else {}
     found = []
     for posting in postings:
         if not posting.notifies:
             found.append(Audience(members=(), left_out=()))
             continue
-        people = [explicit[one] for one in posting.explicit_contact_ids if one in explicit]
-        people += following.get(posting.record.id, ())
         found.append(
             decide(
                 posting.kind,
-                people,
+                [*_named(posting, known), *posting.strangers, *following.get(posting.record.id, ())],
                 author_contact_id=posting.author.contact_id,
                 author_normal=normalize(posting.author.address),
                 already_addressed=posting.already_addressed,
                 notes_by_mail=notes_by_mail,
+                is_activity=posting.is_activity,
             )
         )
     return found
+
+
+def _named(posting: Posting, known: Mapping[int, Candidate]) -> Iterable[Candidate]:
+    """Those whom the author named, each once, whether added or mentioned."""
+    added, mentioned = set(posting.explicit_contact_ids), set(posting.mentioned_contact_ids)
+    for one in dict.fromkeys((*posting.explicit_contact_ids, *posting.mentioned_contact_ids)):
+        if one in known:
+            yield replace(known[one], is_explicit=one in added, is_mentioned=one in mentioned)
 
 
 _NOTIFICATION = (
@@ -291,18 +341,21 @@ def _send(
         posting, message, audience = postings[i], messages[i], audiences[i]
         home = places[posting.record.company_id]
         draft = _draft(ports, message, posting, home, own_ids[i], answered.get(posting.parent_id or 0, []))
-        to = _reply_address(ports, message, posting, home, owned.get(posting.record.id), is_signed)
+        own = owned.get(posting.record.id)
+        to = _reply_address(ports, message, posting, home, own, is_signed)
+        to_colleague = _reply_address(ports, message, posting, home, own, is_signed, is_personal=True)
         urgent = sum(member.needs_mail for member in audience.members) <= most_urgent
         letter = _letter(ports, posting, home)
-        for (for_colleague, voice), readers in _groups(audience):
+        for (for_colleague, voice, is_named), readers in _groups(posting, audience):
+            said = _said(letter, posting, voice, is_named=is_named)
             drafts.append(
                 replace(
                     draft,
-                    html=letter_html(letter, for_colleague=for_colleague, voice=voice),
-                    text=letter_text(letter, posting.text, for_colleague=for_colleague, voice=voice)
-                    if posting.text
+                    html=letter_html(said, for_colleague=for_colleague, voice=voice),
+                    text=letter_text(said, posting.text, for_colleague=for_colleague, voice=voice)
+                    if posting.text and said is letter
                     else "",
-                    reply_to=parse_one(posting.reply_to_address) or to,
+                    reply_to=parse_one(posting.reply_to_address) or (to_colleague if for_colleague else to),
                     lane=Lane.URGENT if urgent else Lane.NORMAL,
                     recipients=[
                         DraftRecipient(
@@ -317,15 +370,23 @@ def _send(
     enqueue_mails(ports, drafts, values)
 
 
-def _groups(audience: Audience) -> Iterable[tuple[tuple[bool, str], list[AudienceMember]]]:
-    """Readers who get the same words: whether they are colleagues, and in which voice; colleagues first (O-20)."""
-    found: dict[tuple[bool, str], list[AudienceMember]] = {}
+def _said(letter: Letter, posting: Posting, voice: str, *, is_named: bool) -> Letter:
+    """The same letter, unless it says something else to those who are named."""
+    own = posting.for_named
+    return replace(letter, body_html=own[voice]) if is_named and own is not None else letter
+
+
+def _groups(posting: Posting, audience: Audience) -> Iterable[tuple[tuple[bool, str, bool], list[AudienceMember]]]:
+    """Readers who get the same words: whether they are colleagues, in which voice, and whether they are named; colleagues first
+    (O-20)."""
+    found: dict[tuple[bool, str, bool], list[AudienceMember]] = {}
     for one in audience.members:
         if _hears_by_mail(one):
             for_colleague = one.candidate.is_colleague
             voice = voice_of(one.candidate.language, for_colleague=for_colleague)
-            found.setdefault((for_colleague, voice), []).append(one)
-    return sorted(found.items(), key=lambda group: (not group[0][0], group[0][1]))
+            is_named = posting.for_named is not None and one.candidate.is_explicit
+            found.setdefault((for_colleague, voice, is_named), []).append(one)
+    return sorted(found.items(), key=lambda group: (not group[0][0], *group[0][1:]))
 
 
 def _hears_by_mail(member: AudienceMember) -> bool:
@@ -388,14 +449,24 @@ def _letter(ports: Ports, posting: Posting, home: Home) -> Letter:
 
 
 def _reply_address(
-    ports: Ports, message: int, posting: Posting, home: Home, owned: tuple[str, str] | None, is_signed: bool
+    ports: Ports,
+    message: int,
+    posting: Posting,
+    home: Home,
+    owned: tuple[str, str] | None,
+    is_signed: bool,
+    *,
+    is_personal: bool = False,
 ) -> Address | None:
-    """``alias+TOKEN@`` for a record that owns an alias, else ``catchall+TOKEN@``; plain where plus-addresses do not arrive."""
+    """``alias+TOKEN@`` for a record that owns an alias, else ``catchall+TOKEN@``; plain where plus-addresses do not arrive. A personal
+    one becomes each reader's own when his mail is composed (`deliver_mail`)."""
     local, domain = owned or (home.catchall, home.domain)
     if not domain:
         return None
     if is_signed and home.plus_addresses_arrive:
-        local = f"{local}+{make_token(ports.address_keys, TokenPurpose.REPLY, message)}"
+        keys = ports.address_keys
+        token = make_personal_token(keys, message) if is_personal else make_token(keys, TokenPurpose.REPLY, message)
+        local = f"{local}+{token}"
     return reply_to(home.company_name, posting.record.title, local, domain)
 
 
@@ -404,6 +475,6 @@ def _tell_pages(record_ids: set[int], audiences: Sequence[Audience]) -> None:
     readers = {
         one.candidate.contact_id for audience in audiences for one in audience.members if one.channel is Channel.INBOX
     }
-    words = [*(f"record:{one}" for one in sorted(record_ids)), *(f"author:{one}" for one in sorted(readers))]
+    words = ["records", *(f"record:{one}" for one in sorted(record_ids)), *(f"author:{one}" for one in sorted(readers))]
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_notify('postroom_live', word) FROM unnest(%s::text[]) AS word", [words])

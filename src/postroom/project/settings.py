@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -37,17 +38,26 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "ninja",  # serves the scripts of the API's documentation from here instead of from afar
     "procrastinate.contrib.django",
+    "axes",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "postroom.store",
     "postroom.web",
 ]
 MIDDLEWARE = [
+    "postroom.web.middleware.Whereabouts",  # before anybody reads a header of proxies
     "django.middleware.security.SecurityMiddleware",
-    "postroom.web.middleware.ContentSecurityPolicy",
+    "postroom.web.middleware.Policies",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "postroom.web.sessions.SessionLimits",
+    "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -106,12 +116,67 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = reverse_lazy("admin:login")
 LOGIN_REDIRECT_URL = "/"
+PASSWORD_RESET_TIMEOUT = 3600  # seconds
+
+# signing in: tries are counted per account and address together (a stranger elsewhere locks nobody out)
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = POSTROOM.sign_in_failures
+AXES_COOLOFF_TIME = timedelta(minutes=POSTROOM.sign_in_pause)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "postroom.web.whereabouts.network_of"
+AXES_USERNAME_CALLABLE = "postroom.web.signing.throttling.counted_name"
+AXES_ENABLE_ADMIN = AXES_VERBOSE = False
+AXES_DISABLE_ACCESS_LOG = True  # the audit log has it
+SILENCED_SYSTEM_CHECKS = ["axes.W002"]  # the form says it in words, so the middleware is not needed
+
+# two-factor sign-in and an identity provider
+ACCOUNT_ADAPTER = "postroom.web.signing.adapters.Accounts"
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]  # nobody signs up: `Accounts` is closed
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 600  # seconds
+ACCOUNT_RATE_LIMITS = {"reauthenticate": "10/m/user", "login_failed": "10/m/ip,8/15m/key"}
+MFA_ADAPTER = "postroom.web.signing.adapters.SecondFactors"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "Postroom"
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # addresses are the administrators' business here
+SOCIALACCOUNT_ADAPTER = "postroom.web.signing.adapters.Providers"
+SOCIALACCOUNT_ONLY = False
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_LOGIN_ON_GET = False
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False  # `Providers` decides, by verified addresses alone
+SOCIALACCOUNT_OPENID_CONNECT_URL_PREFIX = "sign-in"
+SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {}
+if POSTROOM.oidc_issuer:
+    SOCIALACCOUNT_PROVIDERS["openid_connect"] = {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": "oidc",
+                "name": POSTROOM.oidc_name or urlsplit(POSTROOM.oidc_issuer).hostname,
+                "client_id": POSTROOM.oidc_client_id,
+                "secret": POSTROOM.oidc_client_secret.reveal(),
+                "settings": {"server_url": POSTROOM.oidc_issuer},
+            }
+        ],
+    }
 
 USE_TZ = True
 TIME_ZONE = "UTC"
 USE_I18N = True
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", _("English")), ("de", _("German"))]
+LANGUAGES = [
+    ("en", _("English")),
+    ("de", _("German")),
+    ("es", _("Spanish")),
+    ("fr", _("French")),
+    ("zh-hans", _("Chinese")),
+]
 LOCALE_PATHS = [BASE / "web" / "locale"]
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 40_000_000  # bytes: a message of the API with 25 MB of files in base64
@@ -119,10 +184,18 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 40_000_000  # bytes: a message of the API with 25 
 STATIC_URL = "static/"
 STATIC_ROOT = Path(POSTROOM.data_dir) / "static"
 
+IS_HTTPS = POSTROOM.public_url.startswith("https://")
 SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = POSTROOM.public_url.startswith("https://")
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
+SESSION_COOKIE_NAME = "__Host-postroom" if IS_HTTPS else "sessionid"  # RFC 6265bis 4.1.3.2: no other host can set it
+CSRF_COOKIE_NAME = "__Host-csrf" if IS_HTTPS else "csrftoken"
+CSRF_COOKIE_HTTPONLY = True  # forms carry the token; scripts need no cookie
+SESSION_COOKIE_AGE = POSTROOM.session_idle * 60
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 X_FRAME_OPTIONS = "SAMEORIGIN"
 CSRF_TRUSTED_ORIGINS = [POSTROOM.base_url] if POSTROOM.base_url else []
 if POSTROOM.trusted_proxies:
@@ -155,10 +228,23 @@ def _served(path: str) -> Callable[[object], str]:
 
 STYLES = (
     "postroom/postroom.css",
+    "postroom/letterbox.css",
+    "postroom/inbox.css",
+    "postroom/record.css",
+    "postroom/composer.css",
+    "postroom/settings.css",
+    "postroom/signing.css",
     "postroom/pulse.css",
 )  # fmt: skip
 SCRIPTS = (
+    "postroom/vendor/dompurify-3.4.18/purify.min.js",
+    "postroom/vendor/squire-2.4.8/squire.js",
     "postroom/postroom.js",
+    "postroom/inbox.js",
+    "postroom/record.js",
+    "postroom/pasting.js",
+    "postroom/composer.js",
+    "postroom/settings.js",
     "postroom/pulse.js",
 )  # fmt: skip
 

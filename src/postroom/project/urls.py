@@ -10,6 +10,7 @@ urlpatterns = [
     path("api/v1/", api.urls),
     path("hooks/<slug:provider>/<slug:token>", hooks.take, name="hook"),
     path("ingress/<slug:provider>/<slug:token>/mime", ingress.take, name="ingress"),
+    path("", include("postroom.web.signing.urls")),
     path("", include("postroom.web.urls")),
     path("", site.urls),
 ]

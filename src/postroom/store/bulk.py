@@ -20,25 +20,39 @@ from psycopg.types.json import Jsonb
 Row = TypeVar("Row", bound=models.Model)
 
 
-def insert_rows(model: type[models.Model], columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[int]:
+def insert_rows(
+    model: type[models.Model],
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    numbers: Sequence[int] | None = None,
+) -> list[int]:
     """Write these values, in the order of ``columns`` (as the database calls them); the numbers that the rows got.
 
     Columns that are not named get their model's default. JSON is handed in as text. Inside a transaction. Where the key is another
-    row's it is one of ``columns``, and the answer is empty.
+    row's it is one of ``columns``, and the answer is empty. ``numbers``: those of `reserve`, for who must know them before.
     """
     if not rows:
         return []
     statement, sequence, rest = _row_plan(model, tuple(columns))
     with connection.cursor() as cursor:
-        numbers = _numbers(cursor, sequence, len(rows)) if sequence else []
+        taken = _numbers(cursor, sequence, len(rows)) if sequence and numbers is None else list(numbers or ())
         with cursor.copy(statement) as copy:
             if sequence:
-                for number, row in zip(numbers, rows, strict=True):
+                for number, row in zip(taken, rows, strict=True):
                     copy.write_row((number, *row, *rest))
             else:
                 for row in rows:
                     copy.write_row((*row, *rest))
-    return numbers
+    return taken
+
+
+def reserve(model: type[models.Model], count: int) -> int:
+    """Set ``count`` numbers in a row aside, for rows that name each other before they are written; the first of them."""
+    _, _, sequence = _plan(model)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT setval(%s, nextval(%s) + %s)", [sequence, sequence, count])
+        return int(cursor.fetchone()[0]) - count
 
 
 def _numbers(cursor: Any, sequence: str, count: int) -> list[int]:

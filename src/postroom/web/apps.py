@@ -8,3 +8,9 @@ class WebConfig(AppConfig):
 
     name = "postroom.web"
     label = "postroom_web"
+
+    def ready(self) -> None:
+        """What is told of signing in goes to the audit log."""
+        from postroom.web.signing.receivers import connect  # noqa: PLC0415 - models are ready now
+
+        connect()

@@ -17,21 +17,78 @@ from postroom.store.queries.pages_home import MANY, few
 from postroom.store.queries.pages_records import KindFact, kinds
 from postroom.web.site import member_of
 
-SETTINGS = (
-    ("servers", gettext_lazy("Outgoing servers"), "outgoing_mail"),
-    ("limits", gettext_lazy("Limits"), "speed"),
-    ("mailboxes", gettext_lazy("Mailboxes"), "markunread_mailbox"),
-    ("ingress", gettext_lazy("Handed-in mail"), "webhook"),
-    ("domains", gettext_lazy("Alias domains"), "language"),
-    ("dkim", gettext_lazy("DKIM keys"), "verified_user"),
-    ("aliases", gettext_lazy("Aliases"), "alternate_email"),
-    ("templates", gettext_lazy("Mail templates"), "draft"),
-    ("parameters", gettext_lazy("Parameters"), "tune"),
-    ("actions", gettext_lazy("Scheduled actions"), "schedule"),
-    ("secrets", gettext_lazy("Secret keys"), "vpn_key"),
-    ("changes", gettext_lazy("Changes"), "history"),
-)
-OF_THE_HOUSE = ("domains", "parameters", "actions", "limits", "secrets")  # no single company's
+SETTINGS = (  # groups: title, and in each the address, title, sign and a sentence
+    (
+        gettext_lazy("Mail goes out"),
+        (
+            ("servers", gettext_lazy("Outgoing servers"), "outgoing_mail", gettext_lazy("Through what mail leaves: Gmail, Microsoft 365, a provider, a server of your own")),
+            ("limits", gettext_lazy("Limits"), "speed", gettext_lazy("How much may leave a day and a minute, and who asked us to slow down")),
+            ("dkim", gettext_lazy("DKIM keys"), "verified_user", gettext_lazy("Sign mail, so that receivers believe it is yours")),
+        ),
+    ),
+    (
+        gettext_lazy("Mail comes in"),
+        (
+            ("mailboxes", gettext_lazy("Mailboxes"), "markunread_mailbox", gettext_lazy("Fetched from by IMAP or POP3; a pipe for your own mail server")),
+            ("domains", gettext_lazy("Alias domains"), "language", gettext_lazy("Whose addresses are ours; where answers and bounces come")),
+            ("aliases", gettext_lazy("Aliases"), "alternate_email", gettext_lazy("support@ becomes a ticket: which address makes which record")),
+            ("ingress", gettext_lazy("Handed-in mail"), "webhook", gettext_lazy("Mail that programs and providers hand in over HTTP")),
+        ),
+    ),
+    (
+        gettext_lazy("People"),
+        (
+            ("people", gettext_lazy("People"), "group", gettext_lazy("Who signs in, with which role; invite, switch off")),
+            ("companies", gettext_lazy("Companies"), "apartment", gettext_lazy("Those who share this Postroom, each with its mail domain")),
+            ("mine", gettext_lazy("My settings"), "person", gettext_lazy("My name, language, time zone, notifications, signature, password")),
+            ("keys", gettext_lazy("API keys"), "key", gettext_lazy("Keys by which programs act for me")),
+        ),
+    ),
+    (
+        gettext_lazy("The house"),
+        (
+            ("templates", gettext_lazy("Mail templates"), "draft", gettext_lazy("Words that are used again and again")),
+            ("parameters", gettext_lazy("Parameters"), "tune", gettext_lazy("mail.catchall.domain and all the others, with their defaults")),
+            ("actions", gettext_lazy("Scheduled actions"), "schedule", gettext_lazy("What happens by itself: how often, what came of it, run now")),
+            ("secrets", gettext_lazy("Secret keys"), "vpn_key", gettext_lazy("What passwords are sealed with: see, rotate")),
+            ("changes", gettext_lazy("Changes"), "history", gettext_lazy("Who changed which setting when, before and after")),
+            ("audit", gettext_lazy("Audit log"), "policy", gettext_lazy("Who signed in, looked at sources, made keys, changed roles")),
+            ("welcome", gettext_lazy("Set-up in five steps"), "rocket_launch", gettext_lazy("Company, way out, way in, first address, DNS records")),
+        ),
+    ),
+)  # fmt: skip
+OF_THE_HOUSE = ("domains", "parameters", "actions", "limits", "secrets", "companies")  # no single company's
+OF_EVERYBODY = ("mine", "keys")
+
+
+def settings_of(member: Member) -> list[tuple[str, list[tuple[str, str, str, str]]]]:
+    """The groups of settings that the member may open: title; address, title, sign, sentence."""
+    may_settle = access.may(member, "settings")
+    is_house = may_settle and access.is_house_administrator(member)
+    found = []
+    for title, items in SETTINGS:
+        mine = [
+            (name, str(label), sign, str(about))
+            for name, label, sign, about in items
+            if name in OF_EVERYBODY or (may_settle and (is_house or name not in OF_THE_HOUSE))
+        ]
+        if mine:
+            found.append((str(title), mine))
+    return found
+
+
+def crumbs(request: HttpRequest) -> list[tuple[str, str]]:
+    """Above a page of the settings: title and address of the pages that lead there."""
+    index = reverse("web:settings")
+    if not request.path.startswith(index) or request.path == index:
+        return []
+    found = [(_("Settings"), index)]
+    for _title, items in SETTINGS:
+        for name, label, _sign, _about in items:
+            place = reverse(f"web:{name}")
+            if request.path.startswith(place) and request.path != place:
+                found.append((str(label), place))
+    return found
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
@@ -44,14 +101,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         {"title": _("Conversations"), "items": _records(request)},
         {"title": _("Mail"), "items": _mail(request, member)},
     ]
-    if access.may(member, "settings"):
-        is_house = access.is_house_administrator(member)
-        items = [
-            _item(request, str(title), sign, reverse(f"web:{name}"))
-            for name, title, sign in SETTINGS
-            if is_house or name not in OF_THE_HOUSE
-        ]
-        groups.append({"title": _("Settings"), "items": items})
+    groups.append({"items": [_item(request, _("Settings"), "settings", reverse("web:settings"))]})
     return groups
 
 

@@ -14,6 +14,7 @@ from postroom.flows import access
 from postroom.store.queries.pages_failures import my_failed
 from postroom.store.queries.pages_home import installation
 from postroom.web.members import MemberRequest
+from postroom.web.navigation import crumbs
 from postroom.web.site import site
 
 
@@ -37,6 +38,7 @@ def page(
             "is_fullwidth": "1",
             "member": request.member,
             **_everywhere(request, context or {}),
+            "crumbs": crumbs(request),
             "may_settle": access.is_house_administrator(request.member),
             **(context or {}),
         },

@@ -6,19 +6,27 @@ what a person may do follows from roles (`flows.access`), not from Django's perm
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
+from django.contrib.auth import logout
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import LogoutView, redirect_to_login
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import RedirectView
 from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
+from postroom.flows import access, audit
+from postroom.flows.sign_in import is_signed_out
 from postroom.store.models import Member
+from postroom.web.sessions import BEGAN
+from postroom.web.signing.throttling import must_wait
+from postroom.wiring import ports
 
 
 class SignInForm(AuthenticationForm):  # type: ignore[misc]
@@ -27,8 +35,20 @@ class SignInForm(AuthenticationForm):  # type: ignore[misc]
     error_messages = {
         "invalid_login": _("That name and password do not belong together. Both tell capitals from small letters."),
         "inactive": _("This account is switched off."),
+        "wait": _(
+            "Too many wrong passwords from where you are. Wait {minutes} minutes, then try again; or have an administrator run "
+            "“postroom user unlock”. Others, elsewhere, are not kept out by it."
+        ),
         "no_member": _("This account is not a member of Postroom yet. An administrator can change that."),
     }
+
+    def get_invalid_login_error(self) -> ValidationError:
+        """Whoever has to wait is told so, whether or not there is such an account: the words are the same."""
+        if must_wait(self.request):
+            minutes = settings.POSTROOM.sign_in_pause
+            return ValidationError(str(self.error_messages["wait"]).format(minutes=minutes), code="wait")
+        error: ValidationError = super().get_invalid_login_error()
+        return error
 
     def confirm_login_allowed(self, user: Any) -> None:
         if not user.is_active:
@@ -62,6 +82,23 @@ class PostroomSite(UnfoldAdminSite):  # type: ignore[misc]
             path("jsi18n/", self.i18n_javascript, name="jsi18n"),
         ]
 
+    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:  # noqa: ARG002 - Django's shape
+        """The form, and what follows it."""
+        from postroom.web.signing.views import SignIn  # noqa: PLC0415 - it needs this module
+
+        if request.method == "GET" and self.has_permission(request):
+            return HttpResponseRedirect(reverse("web:home"))
+        context = {**self.each_context(request), "title": _("Sign in"), "app_path": request.get_full_path()}
+        request.current_app = self.name  # type: ignore[attr-defined]
+        return SignIn.as_view(authentication_form=self.login_form, extra_context=context)(request)
+
+    def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
+        """By the old password. Other sessions are over with it."""
+        answer: HttpResponseBase = super().password_change(request, extra_context)
+        if request.method == "POST" and answer.status_code == 302:
+            audit.note(ports(), "password_changed", user=request.user)  # type: ignore[arg-type]
+        return answer
+
     def sign_out(self, request: HttpRequest) -> HttpResponseBase:
         """Ends the session (POST) and leads back to the sign-in."""
         return LogoutView.as_view(next_page=reverse("admin:login"))(request)
@@ -82,13 +119,23 @@ class PostroomSite(UnfoldAdminSite):  # type: ignore[misc]
         return guarded
 
 
+def began(request: HttpRequest) -> datetime | None:
+    """When the session of this request began."""
+    found = request.session.get(BEGAN)
+    return datetime.fromtimestamp(found, UTC) if isinstance(found, int | float) else None
+
+
 def member_of(request: HttpRequest) -> Member | None:
-    """The member who asks, with contact and company; None for strangers. One query, remembered on the request."""
+    """The member who asks, with contact and companies; None for strangers. One query, remembered on the request."""
     if not hasattr(request, "member"):
         user = request.user
         found = None
         if not isinstance(user, AnonymousUser) and user.is_active:
-            found = Member.objects.select_related("contact", "company", "user").filter(user_id=user.pk).first()
+            members = access.with_companies(Member.objects.select_related("contact", "company", "user"))
+            found = members.filter(user_id=user.pk).first()
+            if found is not None and is_signed_out(found, began(request)):
+                logout(request)
+                found = None
         request.member = found  # type: ignore[attr-defined]
     member: Member | None = request.member  # type: ignore[attr-defined]
     return member

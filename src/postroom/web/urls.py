@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from postroom.web import frames
+from postroom.web import frames, pictures
 from postroom.web.envelope import views as envelope
 from postroom.web.home import for_me
 from postroom.web.home import views as home
@@ -15,10 +15,43 @@ from postroom.web.linked import views as linked
 from postroom.web.live import views as live
 from postroom.web.queue import changing, story
 from postroom.web.queue import views as queue
-from postroom.web.records import chatter, lists, places, scheduled, undo
-from postroom.web.settings import dkim, ingress, limits, mailboxes, mine, secrets, servers, templates
+from postroom.web.records import (
+    acting,
+    activities,
+    chatter,
+    composer,
+    drafts,
+    lists,
+    merging,
+    messages,
+    new,
+    people,
+    places,
+    printing,
+    saved,
+    scheduled,
+    undo,
+)
+from postroom.web.settings import (
+    aliases,
+    audit,
+    consent,
+    dkim,
+    index,
+    ingress,
+    limits,
+    mailboxes,
+    mine,
+    secrets,
+    servers,
+    templates,
+    trials,
+)
+from postroom.web.settings import people as members
 from postroom.web.settings import views as settings
 from postroom.web.suppression import views as suppression
+from postroom.web.welcome import accounts
+from postroom.web.welcome import views as welcome
 
 app_name = "web"
 
@@ -35,26 +68,52 @@ urlpatterns = [
     path("suppression/<int:health_id>/", suppression.one, name="address"),
     path("suppression/<int:health_id>/release/", suppression.let_go, name="release"),
     path("records/", lists.records, name="records"),
-    path("people/find/", lists.find, name="find"),
-    path("people/chosen/", lists.chosen, name="chosen"),
+    path("records/act/", acting.act, name="records_act"),
+    path("records/undo/", acting.undo, name="records_undo"),
+    path("records/views/", saved.save, name="view_save"),
+    path("records/views/<int:view_id>/", saved.change, name="view_change"),
+    path("people/find/", new.find, name="find"),
+    path("people/chosen/", new.chosen, name="chosen"),
     path("records/<int:record_id>/", places.record, name="record"),
     path("records/<int:record_id>/change/", places.change, name="change"),
     path("records/<int:record_id>/language/", places.language, name="contact_language"),
+    path("records/<int:record_id>/activities/", activities.activities, name="activities"),
+    path("records/<int:record_id>/merge/", merging.merge, name="merge"),
+    path("records/<int:record_id>/print/", printing.printed, name="print"),
+    path("records/<int:record_id>/subtypes/", places.subtypes, name="subtypes"),
+    path("activities/<int:activity_id>/", activities.act, name="activity"),
+    path("people/<int:contact_id>/", people.contact, name="contact"),
     path("records/<int:record_id>/follow/", places.add_follower, name="follow"),
     path("records/<int:record_id>/unfollow/", places.remove_follower, name="unfollow"),
     path("records/<int:record_id>/messages/", chatter.messages, name="messages"),
-    path("records/<int:record_id>/audience/", chatter.audience, name="audience"),
+    path("records/<int:record_id>/audience/", composer.audience, name="audience"),
+    path("records/<int:record_id>/composer/", composer.composer, name="composer"),
+    path("records/<int:record_id>/mentionable/", composer.mentionable, name="mentionable"),
+    path("records/<int:record_id>/draft/", drafts.save, name="draft"),
+    path("records/<int:record_id>/draft/discard/", drafts.discard, name="draft_discard"),
+    path("records/<int:record_id>/draft/files/", drafts.upload, name="draft_upload"),
+    path("records/<int:record_id>/draft/files/<int:file_id>/remove/", drafts.remove, name="draft_remove"),
+    path("draft/file/<int:file_id>/", drafts.file, name="draft_file"),
     path("records/<int:record_id>/scheduled/", scheduled.of_record, name="record_scheduled"),
-    path("records/<int:record_id>/templates/", chatter.templates, name="record_templates"),
-    path("records/<int:record_id>/templates/<int:template_id>/", chatter.filled, name="filled_template"),
+    path("records/<int:record_id>/templates/", composer.templates, name="record_templates"),
+    path("records/<int:record_id>/templates/<int:template_id>/", composer.filled, name="filled_template"),
+    path("records/<int:record_id>/templates/save/", composer.save_as_template, name="save_as_template"),
     path("records/<int:record_id>/live/", chatter.live, name="record_live"),
     path("records/<slug:kind>/", lists.records, name="kind"),
-    path("records/<slug:kind>/new/", lists.new, name="new"),
+    path("records/<slug:kind>/new/", new.new, name="new"),
+    path("message/<int:message_id>/", messages.permalink, name="message"),
+    path("message/<int:message_id>/again/", messages.one, name="message_again"),
+    path("message/<int:message_id>/source/", messages.source, name="source"),
+    path("message/<int:message_id>/star/", messages.keep, name="star"),
+    path("message/<int:message_id>/edit/", messages.edit, name="edit_note"),
+    path("message/<int:message_id>/remove/", messages.remove, name="remove_note"),
+    path("message/<int:message_id>/images/", pictures.show, name="images"),
+    path("message/<int:message_id>/picture/", pictures.picture, name="picture"),
     path("message/<int:message_id>/body/", frames.message_body, name="body"),
     path("message/<int:message_id>/recipients/", envelope.recipients, name="recipients"),
     path("message/<int:message_id>/resend/", envelope.resend, name="resend"),
     path("message/<int:message_id>/ignore/", envelope.ignore, name="ignore"),
-    path("message/<int:message_id>/star/", for_me.star, name="star"),
+    path("message/<int:message_id>/quote/", composer.quote, name="quote"),
     path("failures/", envelope.failures, name="failures"),
     path("failures/ignore/", envelope.ignore_of_kind, name="failures_ignore"),
     path("message/<int:message_id>/undo/", undo.undo, name="undo"),
@@ -93,18 +152,42 @@ urlpatterns = [
     path("inbound/try/", deciding.try_mail, name="inbound_try"),
     path("held/", inbound.held, name="held"),
     path("letterbox/", letterbox.letterbox, name="letterbox"),
+    path("letterbox/write/", letterbox.write, name="letter_write"),
+    path("letterbox/<int:letter_id>/file/<int:number>/", letterbox.letter_file, name="letter_file"),
     path("letterbox/<int:letter_id>/", letterbox.letterbox, name="letter"),
     path("letterbox/<int:letter_id>/body/", letterbox.letter_body, name="letter_body"),
     path("letterbox/<int:letter_id>/source/", letterbox.letter_source, name="letter_source"),
     path("letterbox/<int:letter_id>/act/", letterbox.act, name="letter_act"),
     path("letterbox/<int:letter_id>/seen/", letterbox.seen, name="letter_seen"),
+    path("welcome/", welcome.resume, name="welcome"),
+    path("welcome/begin/<str:token>/", welcome.begin, name="welcome_begin"),
+    path("welcome/find/", accounts.find, name="welcome_find"),
+    path("welcome/outgoing/use/", accounts.use_server, name="welcome_use"),
+    path("welcome/outgoing/capture/", accounts.capture, name="welcome_capture"),
+    path("welcome/<slug:name>/", accounts.step, name="welcome_step"),
+    path("join/<str:uid>/<str:token>/", members.join, name="join"),
+    path("settings/", index.index, name="settings"),
+    path("settings/people/", members.people, name="people"),
+    path("settings/people/new/", members.new, name="person_new"),
+    path("settings/people/<int:member_id>/", members.one, name="person"),
+    path("settings/people/<int:member_id>/act/", members.act, name="person_act"),
+    path("settings/connect/back/", consent.back, name="consent_back"),
+    path("settings/connect/<slug:kind>/<int:row_id>/", consent.connect, name="consent"),
+    path("settings/mine/sessions/end/", mine.end_sessions, name="end_sessions"),
     path("settings/installation/confirm/", settings.confirm_home, name="confirm_home"),
     path("settings/installation/capture/", settings.capture, name="capture"),
     path("settings/servers/configuration/test/", servers.test, {"row_id": 0}, name="server_configured_test"),
     path("settings/servers/<int:row_id>/test/", servers.test, name="server_test"),
+    path("settings/servers/<int:row_id>/try/", trials.begin, {"kind": "server"}, name="server_try"),
+    path("settings/mailboxes/<int:row_id>/try/", trials.begin, {"kind": "mailbox"}, name="mailbox_try"),
+    path("settings/trials/<int:trial_id>/", trials.piece, name="trial"),
+    path("settings/trials/<int:trial_id>/cancel/", trials.cancel, name="trial_cancel"),
     path("settings/mailboxes/<int:row_id>/test/", mailboxes.test, name="mailbox_test"),
     path("settings/mailboxes/<int:row_id>/fetch/", mailboxes.fetch, name="mailbox_fetch"),
     path("settings/mailboxes/<int:row_id>/reconcile/", mailboxes.reconcile, name="mailbox_reconcile"),
+    path("settings/aliases/<int:row_id>/test/", aliases.send_test, name="alias_test"),
+    path("settings/aliases/<int:row_id>/tested/", aliases.tested, name="alias_tested"),
+    path("settings/mailboxes/<int:row_id>/unconfirm/", mailboxes.unconfirm, name="mailbox_unconfirm"),
     path("settings/mailboxes/<int:row_id>/reset/", mailboxes.reset, name="mailbox_reset"),
     path("settings/ingress/", ingress.addresses, name="ingress"),
     path("settings/ingress/<int:hook_id>/remove/", ingress.remove, name="ingress_remove"),
@@ -128,6 +211,7 @@ urlpatterns = [
     path("settings/actions/<slug:key>/", settings.action, name="action"),
     path("settings/actions/<slug:key>/run/", settings.run, name="run"),
     path("settings/changes/", settings.changes, name="changes"),
+    path("settings/audit/", audit.log, name="audit"),
     path("settings/dkim/", dkim.keys, name="dkim"),
     path("settings/dkim/create/", dkim.create, name="dkim_create"),
     path("settings/dkim/rotate/", dkim.rotate, name="dkim_rotate"),
@@ -138,7 +222,7 @@ urlpatterns = [
     path("live/<slug:topic>/<int:record_id>/", live.stream, name="live"),
 ]
 
-for section in (settings.SERVERS, settings.MAILBOXES, settings.DOMAINS, settings.ALIASES):
+for section in (settings.SERVERS, settings.MAILBOXES, settings.DOMAINS, settings.ALIASES, settings.COMPANIES):
     place = f"settings/{section.key}/"
     urlpatterns += [
         path(place, settings.section_list(section), name=section.key),

@@ -1,7 +1,8 @@
 """The scheduler: runs scheduled actions when they are due, and the background jobs of everybody else.
 
 Duty: a look at the table every second (and once a minute whether something is off or late), a thread for each action that is due, a thread for the job worker, and one that posts scheduled
-messages at their date (a resident: woken when one is written, and once a second). Several schedulers share the work by the locks that
+messages at their date (a resident: woken when one is written, and once a second), and one that writes down the words of new messages
+for the search. Several schedulers share the work by the locks that
 the flows take.
 """
 
@@ -14,10 +15,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from django.db import close_old_connections, connections
 
+from postroom.flows.index_messages import CHANNEL as SEARCH_CHANNEL
+from postroom.flows.index_messages import index_some
 from postroom.flows.ports import Ports
 from postroom.flows.run_scheduled_action import due_keys, ensure_actions, run_action
 from postroom.flows.scheduled_messages import CHANNEL as SCHEDULED_CHANNEL
 from postroom.flows.scheduled_messages import post_due
+from postroom.flows.watch_receiving import watch_receiving
 from postroom.flows.watch_schedule import watch_schedule
 from postroom.wiring import ports as wired_ports
 from postroom.workers.jobs import JobWorker
@@ -40,11 +44,15 @@ def run(stop: Stop) -> None:
     clerk = Resident("scheduled messages", lambda: post_due(ports), channel=SCHEDULED_CHANNEL, stop=stop)
     clerk_thread = threading.Thread(target=clerk.run, name="scheduled messages")
     clerk_thread.start()
+    indexer = Resident("search", lambda: index_some(ports), channel=SEARCH_CHANNEL, stop=stop)
+    indexer_thread = threading.Thread(target=indexer.run, name="search")
+    indexer_thread.start()
     try:
         Scheduler(ports, stop).run()
     finally:
         stop.set()  # also when it ends by a fault of ours
         clerk_thread.join()
+        indexer_thread.join()
         jobs.stop()
 
 
@@ -79,6 +87,7 @@ class Scheduler:
             if time.monotonic() >= self._watch_at:
                 self._watch_at = time.monotonic() + WATCH_EVERY
                 watch_schedule(self._ports)
+                watch_receiving(self._ports)
         except OUTAGES as error:
             if not self._is_out:
                 logger.error("scheduler: waits for the database: %s", str(error).strip())

@@ -105,6 +105,18 @@ def alone_in(data_dir: Path) -> Iterator[None]:
         yield
 
 
+def is_up(data_dir: Path) -> bool:
+    """Whether somebody holds the directory. A file that nobody can read is nobody's."""
+    try:
+        with (data_dir / "up.lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _run_everything(configuration: Configuration, stop: Stop, say: Say) -> None:
     places = places_of(configuration)
     for place in places:
@@ -112,6 +124,7 @@ def _run_everything(configuration: Configuration, stop: Stop, say: Say) -> None:
     with _database(configuration) as database:
         bring_tables_up_to_date()
         _check_home(say)
+        _tell_first_link(say)
         connections.close_all()
         Supervisor(posts_of(configuration), stop, places=places, database=database, say=say).run()
 
@@ -140,6 +153,18 @@ def _check_home(say: Say) -> None:
         say(
             f"This database was confirmed for {home.confirmed} and now runs at {home.found}. All mail goes to the Letterbox "
             "and nothing is fetched until you say `postroom confirm-home`."
+        )
+
+
+def _tell_first_link(say: Say) -> None:
+    """Where the first administrator begins, as long as nobody is there."""
+    from postroom.flows.welcome import first_link  # noqa: PLC0415 (tables need a set-up Django)
+    from postroom.wiring import ports  # noqa: PLC0415
+
+    link = first_link(ports())
+    if link:
+        say(
+            f"Nobody is here yet. Begin at this address (for a week, once; `postroom welcome` prints it again):\n  {link}"
         )
 
 
@@ -210,7 +235,7 @@ class Supervisor:
                 self._keep_database()
                 for child in self._children:
                     self._keep(child)
-                if self._silent and not self._look_for_answers():
+                if self._silent and not self._look_foranswers():
                     self.say(f"Ready after {time.monotonic() - began:.1f} s. Stop with Ctrl-C.")
                 self.stop.wait(LOOK_EVERY)
         finally:
@@ -262,14 +287,14 @@ class Supervisor:
         except DatabaseTrouble as trouble:
             self.say(f"database: {trouble}")
 
-    def _look_for_answers(self) -> list[Place]:
+    def _look_foranswers(self) -> list[Place]:
         """The places that do not answer yet."""
         for place in self._silent:
-            if _answers(place):
+            if answers(place):
                 scheme = "http://" if place.label == "Pages" else ""
                 host = f"[{place.host}]" if ":" in place.host else place.host
                 self.say(f"{place.label}: {scheme}{host}:{place.port}")
-        self._silent = [place for place in self._silent if not _answers(place)]
+        self._silent = [place for place in self._silent if not answers(place)]
         return self._silent
 
     # The end
@@ -308,7 +333,8 @@ def _how(code: int) -> str:
         return f"signal {-code}"
 
 
-def _answers(place: Place) -> bool:
+def answers(place: Place) -> bool:
+    """Whether somebody listens there; half a second at most."""
     try:
         with socket.create_connection((place.host, place.port), timeout=0.5):
             return True

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import time
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -48,8 +49,8 @@ def as_json(told: Any) -> HookPost:
     return HookPost(headers={"content-type": "application/json"}, body=json.dumps(told).encode())
 
 
-def signed_by_mailgun(secret: str) -> dict[str, bytes | str]:
-    moment, token = "1772438400", "f" * 50
+def signed_by_mailgun(secret: str, *, seconds_ago: int = 0, token: str = "f" * 50) -> dict[str, bytes | str]:
+    moment = str(int(time.time()) - seconds_ago)
     signature = hmac.new(secret.encode(), f"{moment}{token}".encode(), hashlib.sha256).hexdigest()
     return {"timestamp": moment, "token": token, "signature": signature, "sender": MAIL_FROM, "recipient": RCPT}
 

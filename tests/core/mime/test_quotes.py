@@ -137,7 +137,7 @@ def test_a_quoted_line_that_a_relay_wrapped_is_still_quoted() -> None:
     "signature",
     [
         "-- \nBob\nBob's Bikes\n+49 30 123456",
-        "--\nBob",
+        "--\nBob\nBob's Bikes\nsince 1970",
         "Sent from my iPhone",
         "Von meinem iPhone gesendet",
         "Envoyé de mon iPhone",
@@ -157,6 +157,19 @@ def test_a_signature_is_no_reply_but_kept(signature: str, quotation: str) -> Non
     parts = separate_reply(f"I come at noon.\n\n{signature}{quotation}")
     assert parts.reply == "I come at noon."
     assert parts.signature == signature.rstrip()
+
+
+def test_a_name_below_dashes_at_the_end_of_a_mail_is_a_signature() -> None:
+    assert separate_reply("I come at noon.\n\n--\nBob").reply == "I come at noon."
+
+
+@pytest.mark.parametrize("block", ["-- \nBob", "--\nBring the blue one.\nSent with Sparrow"])
+def test_few_lines_between_dashes_and_a_quotation_may_be_last_words_and_stay(block: str) -> None:
+    parts = separate_reply(
+        f"I come at noon.\n\n{block}\n\nOn Tue, Jan 2, 2024 at 3:04 PM Alice <a@shop.example> wrote:{QUOTED}"
+    )
+    assert parts.reply == f"I come at noon.\n\n{block}"
+    assert not parts.signature
 
 
 def test_a_long_text_behind_two_dashes_is_no_signature() -> None:

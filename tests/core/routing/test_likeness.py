@@ -125,3 +125,10 @@ def test_words_in_any_order_have_one_sketch() -> None:
     words = "where is the parcel that I ordered three weeks ago from your shop".split()
     shuffled = random.Random(7).sample(words, len(words))
     assert is_same(signature("", " ".join(words)), signature("", " ".join(shuffled)))
+
+
+def test_plain_text_and_other_text_are_cut_into_the_same_words() -> None:
+    plain = signature("Parcel", "Hello Bob, it's the 3rd parcel\tof today; thanks_again")
+    other = signature("Parcel", "Hello Bob, it’s the 3rd parcel of today – thanks again")
+    assert is_same(plain, other)
+    assert is_near(plain, other)

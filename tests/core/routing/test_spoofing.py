@@ -6,13 +6,16 @@ The explanation of this table is docs/explanation/who-wrote-this.md.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from postroom.core.delivery.destinations import destination_of
 from postroom.core.reports.delivery_reports import Action, DeliveryReport, ReportedAddress, ReportKind
 from postroom.core.routing.authenticity import Authenticity, Proof
 from postroom.core.routing.claims import believed
 from postroom.core.routing.deciding import decide
+from postroom.core.routing.submission import UNKNOWN_ENTRANCE, Submission
 from postroom.core.routing.verdicts import (
     AliasFact,
     AppendToRecord,
@@ -201,17 +204,31 @@ def report(*addresses: str, original: str = "<sent@ours.example>") -> DeliveryRe
     return DeliveryReport(kind=ReportKind.BOUNCE, recipients=recipients, original_message_id=original)
 
 
-def reported(
-    given: DeliveryReport, known: Facts, proof: Proof = Proof.UNPROVEN, to: str = "bounce@ours.example"
-) -> tuple[int, ...]:
+def reported(given: DeliveryReport, known: Facts, proof: Proof = Proof.UNPROVEN, **more: Any) -> tuple[int, ...]:
+    return booked(given, known, proof, **more).delivery_ids
+
+
+def claimed(given: DeliveryReport, known: Facts, **more: Any) -> tuple[int, ...]:
+    return booked(given, known, Proof.UNPROVEN, **more).claimed_ids
+
+
+def booked(
+    given: DeliveryReport,
+    known: Facts,
+    proof: Proof,
+    *,
+    to: str = "bounce@ours.example",
+    author: str = "mailer-daemon@mx.elsewhere.example",
+    submission: Submission = UNKNOWN_ENTRANCE,
+) -> RecordReport:
     seen = replace(
-        evidence(mail(author="MAILER-DAEMON <mailer-daemon@mx.elsewhere.example>", to=[to]), mail_from=""),
+        evidence(mail(author=f"MAILER-DAEMON <{author}>", to=[to]), mail_from=""),
         report=given,
-        authenticity=Authenticity(proof=proof),
+        authenticity=Authenticity(proof=proof, submission=submission),
     )
     (decision,) = decide(seen, known).decisions
     assert isinstance(decision, RecordReport)
-    return decision.delivery_ids
+    return decision
 
 
 def test_a_report_that_names_nothing_of_ours_changes_nothing() -> None:
@@ -223,10 +240,51 @@ def test_who_knows_a_message_id_cannot_report_other_peoples_addresses() -> None:
     assert reported(report("somebody@else.example"), known) == ()
 
 
-def test_our_message_id_and_the_recipients_own_address_are_believed() -> None:
-    """Who can write both is who received the mail, or his server: he harms his own address alone."""
+def test_our_message_id_and_the_recipients_address_are_known_to_many_and_only_claim() -> None:
     known = facts(deliveries=(delivery(9, "carla@customer.example"), delivery(10, "dora@customer.example")))
-    assert reported(report("carla@customer.example"), known) == (9,)
+    assert reported(report("carla@customer.example"), known) == ()
+    assert claimed(report("carla@customer.example"), known) == (9,)
+
+
+@pytest.mark.parametrize(
+    ("author", "takers", "believed"),
+    [
+        ("mailer-daemon@mx.customer.example", {"customer.example"}, True),  # the recipient's own
+        ("postmaster@googlemail.com", {"google.com"}, True),  # whose MX take the recipient's mail, or our way out
+        ("microsoftexchange329e71ec88ae4615bbc36ab6ce41109e@customer.example", {"customer.example"}, True),
+        ("eve@googlemail.com", {"google.com"}, False),  # a customer of theirs is not they
+        ("mailer-daemon@evil.example", {"customer.example"}, False),  # a proven stranger is a stranger
+    ],
+)
+def test_a_proven_mail_server_that_had_the_mail_is_believed(author: str, takers: set[str], believed: bool) -> None:
+    known = facts(deliveries=(delivery(9, "carla@customer.example", takers=frozenset(takers)),))
+    known = replace(known, reporter=destination_of(author.rpartition("@")[2], [author.rpartition("@")[2]]))
+    assert reported(report("carla@customer.example"), known, Proof.PROVEN, author=author) == ((9,) if believed else ())
+    assert reported(report("carla@customer.example"), known, Proof.UNPROVEN, author=author) == ()
+
+
+def test_the_number_under_which_the_next_server_took_it_is_known_to_it_alone() -> None:
+    taken = delivery(9, "carla@customer.example", replies=("2.0.0 Ok: queued as 4Zx9QK1dLpz2",))
+    known = facts(deliveries=(taken,))
+    given = replace(report("carla@customer.example"), queue_ids=("4Zx9QK1dLpz2",))
+    assert reported(given, known) == (9,)
+    assert reported(replace(given, queue_ids=("4Zx9QK1dLpz3",)), known) == ()
+    assert reported(replace(given, queue_ids=("queued", "as", "Ok:")), known) == ()
+
+
+def test_who_is_proven_may_complain_of_what_he_himself_got() -> None:
+    known = facts(deliveries=(delivery(9, "carla@customer.example"),))
+    complaint = replace(report("carla@customer.example"), kind=ReportKind.COMPLAINT)
+    assert reported(complaint, known, Proof.PROVEN, author="carla@customer.example") == (9,)
+    assert reported(complaint, known, Proof.PROVEN, author="eve@customer.example") == ()
+
+
+def test_what_our_own_mail_server_wrote_itself_is_from_home() -> None:
+    known = facts(deliveries=(delivery(9, "carla@customer.example"),))
+    born = Submission(server="mail.house.test", is_named=True, is_born_here=True)
+    passed_on = Submission(server="mail.house.test", is_named=True)
+    assert reported(report("carla@customer.example"), known, submission=born) == (9,)
+    assert reported(report("carla@customer.example"), known, submission=passed_on) == ()
 
 
 def test_a_forged_reporter_with_them_is_not() -> None:

@@ -46,6 +46,7 @@ async def check_mail(mail: ArrivedMail, ask: Ask) -> Authenticity:
         from_fields=_from_fields(head, raw),
         findings=findings,
         organisation_policy=dmarc.policy if dmarc is not None else None,
+        submission=mail.submission,
     )
     if not _is_settled(findings):
         chain = await _drive(verify_chain(raw), ask)

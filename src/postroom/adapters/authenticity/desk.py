@@ -12,15 +12,25 @@ import logging
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass
+from datetime import datetime
 from time import monotonic
 
 from postroom.adapters.authenticity.checking import check_mail
 from postroom.adapters.dns.remembering import RememberingResolver
-from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Proof
+from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked, Proof
 from postroom.core.senders.questions import Answer, Question
 from postroom.core.terms.reasons import because
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Slip:
+    """What is known of a mail that was taken: its bytes, and when it was due."""
+
+    size: int
+    due_at: datetime | None
 
 
 class SenderDesk:
@@ -32,13 +42,18 @@ class SenderDesk:
         self._thread: threading.Thread | None = None
         self._resolver: RememberingResolver | None = None
         self._changed = threading.Condition()
-        self._waiting: set[int] = set()
-        self._done: dict[int, Authenticity] = {}
+        self._waiting: dict[int, _Slip] = {}
+        self._done: dict[int, Checked] = {}
 
     def waiting(self) -> int:
         """How many are being checked, or are done and were not given yet."""
         with self._changed:
             return len(self._waiting) + len(self._done)
+
+    def waiting_bytes(self) -> int:
+        """Of the mails that are being checked."""
+        with self._changed:
+            return sum(slip.size for slip in self._waiting.values())
 
     def take(self, mails: Mapping[int, ArrivedMail], *, seconds: float) -> None:
         """Begin to check these, each within ``seconds``; a number that is being checked is left as it is."""
@@ -46,11 +61,11 @@ class SenderDesk:
             with self._changed:
                 if number in self._waiting or number in self._done:
                     continue
-                self._waiting.add(number)
+                self._waiting[number] = _Slip(len(mail.raw), mail.due_at)
             future = self._begin(mail, seconds)
             future.add_done_callback(lambda done, number=number: self._note(number, done))  # type: ignore[misc]
 
-    def finished(self, *, wait: float) -> Mapping[int, Authenticity]:
+    def finished(self, *, wait: float) -> Mapping[int, Checked]:
         """What is done, each once. Waits until nothing is being checked any more, ``wait`` seconds at most."""
         with self._changed:
             self._changed.wait_for(lambda: not self._waiting, wait)
@@ -95,8 +110,8 @@ class SenderDesk:
             _log.error("a sender could not be checked", extra={"inbound": number, "error_type": type(error).__name__})
             found = _failed()
         with self._changed:
-            self._waiting.discard(number)
-            self._done[number] = found
+            slip = self._waiting.pop(number)
+            self._done[number] = Checked(found=found, due_at=slip.due_at)
             self._changed.notify_all()
 
     def _running(self) -> asyncio.AbstractEventLoop:

@@ -17,6 +17,8 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+from postroom.core.terms.storage import Room
+
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _DRAFT = ".new-"
 _LEAVING = ".leaving-"
@@ -89,6 +91,19 @@ class DiskBlobs:
                     draft.unlink()
                     gone += 1
         return gone
+
+    def room(self) -> Room:
+        """Free is what is free for who is not root."""
+        place = str(self._directory)
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            found = os.statvfs(self._directory)
+            handle, draft = tempfile.mkstemp(dir=self._directory, prefix=_DRAFT)
+            os.close(handle)
+            Path(draft).unlink()
+        except OSError as error:
+            return Room(place=place, free=0, trouble=error.strerror or type(error).__name__)
+        return Room(place=place, free=found.f_bavail * found.f_frsize)
 
     def _is_used_again(self, path: Path) -> bool:
         """Whether it is there, and then it was used now. Looked at twice: who deletes it takes the name away before he looks at the time."""

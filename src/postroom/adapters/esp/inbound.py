@@ -13,7 +13,7 @@ import hmac
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email import message_from_bytes, policy
 from email.message import Message
 from email.mime.multipart import MIMEMultipart
@@ -86,7 +86,8 @@ def _mailgun(post: HookPost, secret: Secret) -> Reading:
             html=form.text("body-html"),
             attachments=[_attached(form.files[name], of_file.get(name)) for name in wanted if name in form.files],
         )
-    return _one(raw, form.text("sender"), [form.text("recipient")])
+    reading = _reading(raw, form.text("sender"), [form.text("recipient")])
+    return replace(reading, nonce=form.text("token"), signed_at=int(form.text("timestamp")))
 
 
 def _sendgrid(post: HookPost) -> Reading:
@@ -243,16 +244,22 @@ def _amazon(post: HookPost, fetch: Callable[[str], bytes] = ask) -> Reading:
         raise _FetchLater("Amazon's certificate") from error
     if not is_proven:
         return HookRefusal.FORGED
+    topic = str(message.get("TopicArn", ""))[:300]
     if kind == "SubscriptionConfirmation":
         address = str(message.get("SubscribeURL", ""))
-        return InboundReading(confirm_at=address) if is_amazons_confirmation(address) else HookRefusal.UNREADABLE
+        if not is_amazons_confirmation(address):
+            return HookRefusal.UNREADABLE
+        return InboundReading(confirm_at=address, topic=topic)
     told = json.loads(message["Message"]) if kind == "Notification" else {}
     if told.get("notificationType") != "Received" or not told.get("content"):
-        return InboundReading() if kind != "Notification" or "content" not in told else HookRefusal.UNREADABLE
+        is_ordinary = kind != "Notification" or "content" not in told
+        return InboundReading(topic=topic) if is_ordinary else HookRefusal.UNREADABLE
     action = told.get("receipt", {}).get("action", {})
     content = str(told["content"])
     raw = base64.b64decode(content) if str(action.get("encoding", "")).upper() == "BASE64" else _bytes(content)
-    return _one(raw, str(told.get("mail", {}).get("source") or ""), told.get("receipt", {}).get("recipients") or [])
+    source = str(told.get("mail", {}).get("source") or "")
+    reading = _reading(raw, source, told.get("receipt", {}).get("recipients") or [])
+    return replace(reading, topic=topic, nonce=str(message.get("MessageId", "")))
 
 
 _READERS: Mapping[str, Callable[[_Request], Reading]] = {
@@ -395,5 +402,9 @@ def _addresses(found: Iterable[Any]) -> tuple[str, ...]:
 
 
 def _one(raw: bytes, mail_from: str, rcpt_to: Iterable[Any]) -> Reading:
+    return _reading(raw, mail_from, rcpt_to)
+
+
+def _reading(raw: bytes, mail_from: str, rcpt_to: Iterable[Any]) -> InboundReading:
     mail = HandedIn(raw=raw, mail_from=mail_from.strip().strip("<>"), rcpt_to=_addresses(rcpt_to))
     return InboundReading(mails=(mail,))

@@ -1,4 +1,5 @@
-"""Makes overgrown HTML shallow, before a parser sees it whose time grows with the square of how deep elements stand in each other.
+"""Makes overgrown HTML shallow, before a parser sees it whose time grows with the square of how deep elements stand in each other, and of
+how many attributes one of them has.
 
 Laws: linear, one pass. What comes out is written anew: only tags of the list given, each closed where its parent is, every attribute in
 quotes, no comments, scripts or anything else whose end could be disputed. So the parser finds the very tree that was counted here,
@@ -12,11 +13,14 @@ import re
 from collections import Counter
 from collections.abc import Collection
 from html import escape
+from itertools import islice
 
 from postroom.core.mime.markup import tokens, unescape
 
 MOST_DEEP = 100
+MOST_ATTRIBUTES = 40  # of one element
 MANY = 4_000  # "<": with fewer the square is small
+LONG = 60_000  # characters: a shorter one has not enough attributes for theirs to be large
 
 _VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
 _ATTRIBUTE = re.compile(r"""([a-zA-Z][a-zA-Z-]{0,30})\s*+=\s*+("[^"]*+"|'[^']*+'|[^\s"'>]++)""")
@@ -41,8 +45,8 @@ _ENDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {  # what a tag ends t
 
 
 def is_overgrown(html: str) -> bool:
-    """Whether it may be deep: it has that many tags."""
-    return html.count("<") > MANY
+    """Whether it may be deep, or have an element of very many attributes."""
+    return len(html) > LONG or html.count("<") > MANY
 
 
 def flattened(html: str, allowed: Collection[str], silent: Collection[str]) -> str:
@@ -124,7 +128,8 @@ class _Writer:
 
 def _rewritten(attributes: str) -> str:
     found = []
-    for name, value in _ATTRIBUTE.findall(attributes):
+    for match in islice(_ATTRIBUTE.finditer(attributes), MOST_ATTRIBUTES):
+        name, value = match.groups()
         bare = value[1:-1] if value[0] in "\"'" else value
         found.append(f' {name.lower()}="{escape(unescape(bare))}"')
     return "".join(found)

@@ -82,7 +82,7 @@ class RefreshingTokens:
 
     def _refresh(self, source: str, url: str, kept: _Kept) -> None:
         facts = _read_grant(kept.grant)
-        answer = self._post(url, {"grant_type": "refresh_token"} | facts)
+        answer = ask_endpoint(url, {"grant_type": "refresh_token"} | facts, ssl_context=self._ssl_context)
         token = answer.get("access_token")
         if not isinstance(token, str) or not token:
             raise ValueError(f"{source} gave no access token")
@@ -99,25 +99,30 @@ class RefreshingTokens:
             self._kept[source, fresh] = kept
         self._on_rotation(source, former, fresh)
 
-    def _post(self, url: str, form: dict[str, str]) -> dict[str, Any]:
-        parts = urlsplit(url)
-        connection = self._connection(parts.scheme, parts.hostname or "", parts.port)
-        try:
-            headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-            connection.request("POST", parts.path or "/", urlencode(form), headers)
-            response = connection.getresponse()
-            body = response.read(_LONGEST_ANSWER)
-        except (http.client.HTTPException, OSError) as error:
-            raise OSError(f"{parts.hostname} cannot be asked for one: {str(error) or type(error).__name__}") from error
-        finally:
-            connection.close()
-        return _answer(parts.hostname or "", response.status, body)
 
-    def _connection(self, scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
-        if scheme == "http":
-            return http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
-        context = self._ssl_context or ssl.create_default_context()
-        return http.client.HTTPSConnection(host, port, timeout=_TIMEOUT, context=context)
+def ask_endpoint(url: str, form: dict[str, str], *, ssl_context: ssl.SSLContext | None = None) -> dict[str, Any]:
+    """What a token endpoint answers. Raises ValueError where it refuses, OSError for what may pass; no secret is in either."""
+    parts = urlsplit(url)
+    connection = _connection(parts.scheme, parts.hostname or "", parts.port, ssl_context)
+    try:
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+        connection.request("POST", parts.path or "/", urlencode(form), headers)
+        response = connection.getresponse()
+        body = response.read(_LONGEST_ANSWER)
+    except (http.client.HTTPException, OSError) as error:
+        raise OSError(f"{parts.hostname} cannot be asked for one: {str(error) or type(error).__name__}") from error
+    finally:
+        connection.close()
+    return _answer(parts.hostname or "", response.status, body)
+
+
+def _connection(
+    scheme: str, host: str, port: int | None, ssl_context: ssl.SSLContext | None
+) -> http.client.HTTPConnection:
+    if scheme == "http":
+        return http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
+    context = ssl_context or ssl.create_default_context()
+    return http.client.HTTPSConnection(host, port, timeout=_TIMEOUT, context=context)
 
 
 def endpoint_of(source: str) -> str:

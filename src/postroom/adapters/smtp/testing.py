@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from postroom.adapters.smtp.capabilities import Capabilities
 from postroom.adapters.smtp.dialogue import Dialogue, RefusedError, TroubleError, expect
 from postroom.adapters.smtp.handshake import Greeted, ServerTrouble, TokenSource, shake_hands
-from postroom.core.delivery.probing import Probe, ProbeOrder, ProbeStep
+from postroom.core.delivery.probing import FollowProbe, Probe, ProbeOrder, ProbeStep
 from postroom.core.terms.smtp_replies import SmtpReply
 from postroom.core.terms.steps import Step
 
@@ -27,11 +27,19 @@ _QUIT_TIMEOUT = 2.0
 
 
 def probe_server(
-    order: ProbeOrder, *, ssl_context: ssl.SSLContext | None = None, access_token: TokenSource | None = None
+    order: ProbeOrder,
+    *,
+    ssl_context: ssl.SSLContext | None = None,
+    access_token: TokenSource | None = None,
+    follow: FollowProbe | None = None,
 ) -> Probe:
-    """Blocks. ``ssl_context`` and ``access_token`` as in `handshake.shake_hands`. Not from a thread with a running loop."""
+    """Blocks. ``ssl_context`` and ``access_token`` as in `handshake.shake_hands`; ``follow`` gets, before the first step, what tells the
+    steps so far, to be asked from any thread. Not from a thread with a running loop."""
+    notes = _Notes()
+    if follow is not None:
+        follow(lambda: tuple(notes.steps))
     with asyncio.Runner() as runner:
-        return runner.run(_bounded(order, ssl_context, access_token))
+        return runner.run(_bounded(order, notes, ssl_context, access_token))
 
 
 @dataclass(slots=True)
@@ -63,8 +71,9 @@ class _Notes:
                 return
 
 
-async def _bounded(order: ProbeOrder, ssl_context: ssl.SSLContext | None, token: TokenSource | None) -> Probe:
-    notes = _Notes()
+async def _bounded(
+    order: ProbeOrder, notes: _Notes, ssl_context: ssl.SSLContext | None, token: TokenSource | None
+) -> Probe:
     try:
         async with asyncio.timeout(LONGEST):
             return await _probe(order, notes, ssl_context, token)

@@ -7,8 +7,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
 from postroom import __version__
+from postroom.api.v1 import activities, mail, records, scheduled, suppressions
 from postroom.api.v1 import ingress as ingress  # noqa: PLC0414 - it adds to the router of mail
-from postroom.api.v1 import mail, records, scheduled, suppressions
 from postroom.api.v1.authentication import ByKey, BySession
 from postroom.flows.access import NotAllowed
 
@@ -23,6 +23,7 @@ api = NinjaAPI(
 )
 api.add_router("", records.router)
 api.add_router("", scheduled.router)
+api.add_router("", activities.router)
 api.add_router("", mail.router)  # with what `ingress` adds to it
 api.add_router("", suppressions.router)
 

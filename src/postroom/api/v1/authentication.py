@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+from django.conf import settings
 from django.http import HttpRequest
 from ninja.security import APIKeyCookie, HttpBearer
 
 from postroom.flows.api_keys import member_of_key
+from postroom.flows.sign_in import is_signed_out
 from postroom.store.models import Member
 from postroom.wiring import ports
 
@@ -19,12 +23,15 @@ class ApiRequest(HttpRequest):
 class BySession(APIKeyCookie):
     """The cookie of the pages; changes need the CSRF token in ``X-CSRFToken``."""
 
-    param_name = "sessionid"
+    param_name = settings.SESSION_COOKIE_NAME
 
     def authenticate(self, request: HttpRequest, _key: str | None) -> Member | None:
         if not request.user.is_authenticated or not request.user.is_active:
             return None
-        return Member.objects.select_related("contact", "company", "user").filter(user_id=request.user.pk).first()
+        member = Member.objects.select_related("contact", "company", "user").filter(user_id=request.user.pk).first()
+        began = request.session.get("postroom_began")
+        since = datetime.fromtimestamp(began, UTC) if isinstance(began, int | float) else None
+        return None if member is None or is_signed_out(member, since) else member
 
 
 class ByKey(HttpBearer):

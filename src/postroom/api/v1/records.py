@@ -7,6 +7,7 @@ from binascii import Error as NotBase64
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.http import Http404
 from ninja import Query, Router, Status
 from ninja.errors import HttpError
@@ -35,6 +36,7 @@ from postroom.api.v1.schemas import (
 )
 from postroom.core.mime.markup import text_to_html
 from postroom.core.terms.addresses import parse_one
+from postroom.core.terms.record_values import ValueTrouble
 from postroom.core.terms.states import MessageKind
 from postroom.core.terms.templates import TemplateError
 from postroom.flows import access
@@ -117,7 +119,13 @@ def change(request: ApiRequest, record_id: int, body: RecordChange) -> Any:
     head = _head(request, record_id)
     named = body.model_dump(exclude_unset=True)
     _known_colleague(named.get("responsible_id"), head.company_id)
-    change_record(ports(), record_id=record_id, by=request.auth, **named)
+    _known_contacts([named["contact_id"]] if named.get("contact_id") else [], head.company_id)
+    try:
+        change_record(ports(), record_id=record_id, by=request.auth, **named)
+    except ValueTrouble as trouble:
+        raise HttpError(422, str(trouble)) from None
+    except ObjectDoesNotExist:  # an archived contact, or one that is gone since
+        raise HttpError(422, "There is no such contact or colleague in this company.") from None
     return _record(_head(request, record_id))
 
 

@@ -89,11 +89,13 @@ class RecordIn(In):
 
 
 class RecordChange(In):
-    """Only what is named is changed; ``responsible_id`` null takes the responsible person away."""
+    """Only what is named is changed; null takes the responsible person or the contact away."""
 
     title: str | None = Field(None, min_length=1, max_length=500)
     stage: str | None = Field(None, max_length=80)
     responsible_id: int | None = None
+    contact_id: int | None = None
+    values: dict[str, str] | None = Field(None, description="By name, as texts; empty takes one away.")
 
 
 class RecordRowOut(Schema):
@@ -116,6 +118,8 @@ class FollowerOut(Schema):
     is_colleague: bool
     comments: bool
     notes: bool
+    changes: bool
+    activities: bool
 
 
 class RecordOut(Schema):

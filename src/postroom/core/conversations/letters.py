@@ -42,6 +42,9 @@ _WORDS = {
 }
 
 
+VOICES = tuple(_WORDS)
+
+
 def voice_of(language: str, *, for_colleague: bool) -> str:
     """In which of our languages a reader is written to: a key that is the same for all who get the same letter. Outside people get no
     words of ours, so there is one letter for all of them."""

@@ -13,6 +13,7 @@ from datetime import date
 from enum import StrEnum
 
 import postroom.core.delivery.sentences  # noqa: F401 - the sentences of the reasons of signing
+from postroom.core.terms.addresses import is_mail_domain
 
 STRING = 255  # bytes of a string in a TXT record
 
@@ -90,8 +91,7 @@ def is_signable(domain: str) -> bool:
 
     RFC 6376 3.6.2.1; RFC 1035 2.3.4: a name has 255 octets, that is 253 letters.
     """
-    _, dot, top = domain.rpartition(".")
-    return bool(dot) and "[" not in domain and not top.isdigit() and len(domain) <= 253 - len("pr202611aa._domainkey.")
+    return is_mail_domain(domain) and len(domain) <= 253 - len("pr202611aa._domainkey.")
 
 
 def selectors_of(day: date, taken: Collection[str]) -> Iterator[str]:

@@ -6,6 +6,7 @@ is no mail (RFC 5321 4.1.1.4). What fails is a value. No secret is in a `Probe`.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from postroom.core.delivery.wire import Endpoint
@@ -49,3 +50,7 @@ class Probe:
     @property
     def is_ok(self) -> bool:
         return self.failed is None and bool(self.steps)
+
+
+FollowProbe = Callable[[Callable[[], Sequence[ProbeStep]]], None]
+"""Is given what tells the steps so far, the last one perhaps still open (without duration)."""

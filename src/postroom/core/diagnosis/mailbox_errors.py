@@ -60,7 +60,7 @@ def explain_mailbox(fault: MailboxFault) -> Explanation:
     return explained_mailbox(
         code,
         host=fault.host or "the server",
-        port=fault.port or "?",
+        port=fault.port or "(the one in use)",
         username=fault.username or "(none)",
         folder=fault.folder or "INBOX",
         protocol=fault.protocol.value.upper(),

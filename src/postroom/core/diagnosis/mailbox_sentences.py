@@ -40,7 +40,7 @@ catalogue(
         "fault.mailbox_plain_on_tls_port": "Port {port} speaks TLS from the first byte, and we waited for words in clear.",
         "cure.mailbox_plain_on_tls_port": "Choose TLS for port {port}.",
         "fault.mailbox_token_ended": "The consent by which this mailbox is read has ended or was withdrawn: {trouble}",
-        "cure.mailbox_token_ended": "Give the consent again for {username}, and enter the new grant.",
+        "cure.mailbox_token_ended": "Press Connect again on the page of the mailbox and give the consent for {username} once more.",
         "fault.mailbox_token_missing": "There is no access token for this mailbox: {trouble}",
         "cure.mailbox_token_missing": "Check token source and grant (JSON with client_id, refresh_token and, where the client has one, "
         "client_secret and scope), or give the consent again.",

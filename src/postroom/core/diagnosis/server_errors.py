@@ -88,7 +88,7 @@ def _words(fault: Fault) -> str:
 def _facts(fault: Fault) -> dict[str, object]:
     return {
         "host": fault.host or "the server",
-        "port": fault.port or "?",
+        "port": fault.port or "(the one in use)",
         "trouble": fault.trouble.partition("accepted: ")[2] or fault.trouble,
         "reply": str(fault.reply)[:_LONGEST_QUOTE] if fault.reply is not None else fault.trouble,
         "step": _STEP_WORDS[fault.step],
@@ -225,6 +225,7 @@ _EVERYWHERE_FIRST = (
     _case("too_fast", says=r"rate limit|too many (messages|mails|requests)|sending too fast|throttl|slow down|unusual rate|message rate"),
 )  # fmt: skip
 _SENDER = (
+    _case("policy", status=r"5\.7\.(2[0-7]|509|515)"),
     _case("starttls_required", says=r"must issue (a )?STARTTLS|STARTTLS (command )?(is )?(required|first)|encryption (is )?required"),
     _case("sender_identity", says=r"sender identity|verified sender|address is not verified|identity.*not verified|not a verified|domain .*not (verified|allowed to send)|sender signature|unverified"),
     _case("sender_not_owned", says=r"not owned by|SendAsDenied|send as this sender|not allowed to send as|sender (address )?(mismatch|must match)|does not match.*(login|auth)|not authorized to (use|send)|doesn't belong"),

@@ -17,8 +17,10 @@ from html import escape
 from postroom.core.mime.defects import Defect
 from postroom.core.mime.embedded import cut_out
 from postroom.core.mime.enriched import read_enriched
+from postroom.core.mime.headers import read_block
 from postroom.core.mime.markup import html_to_text, text_to_html
-from postroom.core.mime.parts import Part
+from postroom.core.mime.parts import Part, read_tree
+from postroom.core.mime.smime import signed_content
 from postroom.core.mime.words import charset_of, decode_text
 
 __all__ = ["Sorted", "html_to_text", "sort_parts", "text_to_html", "unflow"]
@@ -31,6 +33,7 @@ MAX_FLOWED_LINES = 200_000
 _ENRICHED = frozenset(("text/enriched", "text/richtext"))
 _BODY_TYPES = frozenset(("text/plain", "text/html")) | _ENRICHED
 _SIGNATURES = frozenset(("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"))
+MAX_ENVELOPES = 4  # one in another
 _SMIME = frozenset(("application/pkcs7-mime", "application/x-pkcs7-mime"))
 _LESSER_ALTERNATIVES = frozenset(("text/x-amp-html", "text/watch-html", "text/enriched", "text/richtext"))
 _REPORT_TYPES = frozenset(
@@ -64,6 +67,7 @@ class Sorted:
     is_report: bool = False
     is_signed: bool = False
     is_encrypted: bool = False
+    envelopes: int = 0  # of S/MIME, that were opened
     defects: list[str] = field(default_factory=list)
 
     def text(self) -> str:
@@ -114,7 +118,7 @@ def _joined(texts: Iterable[str]) -> str:
 def sort_parts(root: Part) -> Sorted:
     """Every leaf below ``root`` in its place."""
     result = Sorted(is_report=root.content_type == "multipart/report")
-    if root.is_multipart:
+    if root.is_multipart or root.content_type in _SMIME:
         result.blocks = _walk(root, result, in_report=False) or _named_body(result)
     elif _is_sole_body(root):
         result.blocks = [_read_body(root, result)]
@@ -139,10 +143,12 @@ def _is_sole_body(root: Part) -> bool:
     return root.content_type in _BODY_TYPES and root.disposition != "attachment"
 
 
-def _walk(part: Part, result: Sorted, *, in_report: bool) -> list[Block]:
+def _walk(part: Part, result: Sorted, *, in_report: bool) -> list[Block]:  # noqa: PLR0911 - a case each
     if not part.is_multipart:
         if _is_body(part):
             return [_read_body(part, result)]
+        if (within := _signed_within(part, result)) is not None:
+            return _walk(within, result, in_report=in_report)
         _set_aside(part, result, in_report=in_report)
         return []
     match part.content_type:
@@ -245,6 +251,21 @@ def _set_aside(part: Part, result: Sorted, *, in_report: bool) -> None:
     elif part.content_type == "text/calendar":
         result.calendars.append(part)
     result.attachments.append(part)
+
+
+def _signed_within(part: Part, result: Sorted) -> Part | None:
+    """The mail in an S/MIME envelope that is not encrypted, in the envelope's place; the envelope is kept with the signatures."""
+    if part.content_type not in _SMIME or result.envelopes >= MAX_ENVELOPES:
+        return None
+    content = signed_content(part.content()[0])
+    if content is None:
+        return None
+    result.envelopes += 1
+    result.is_signed = True
+    result.signatures.append(part)
+    within, defects = read_tree(content, read_block(content, 0, len(content)))
+    result.defects += defects
+    return within
 
 
 def _note_smime(part: Part, result: Sorted) -> None:

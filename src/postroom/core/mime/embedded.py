@@ -160,8 +160,10 @@ def unpack(attachments: tuple[Attachment, ...]) -> Unpacked:
                 result.defects = (Defect.BAD_TNEF,)
             continue
         result.text, result.html = result.text or found.text, result.html or found.html
-        if not found.is_whole:
+        gave_nothing = not found.text and not found.html and not any(file.content or file.name for file in found.files)
+        if gave_nothing or not found.is_whole:  # whole, and nothing in it that we can read: somebody else may
             result.attachments.append(one)
+        if not found.is_whole:
             result.defects = (Defect.BAD_TNEF,)
         for file in found.files:
             if not file.content and not file.name:

@@ -93,7 +93,8 @@ def _described(block: HeaderBlock, content: tuple[str, dict[str, str]], contents
         key = name.lower()
         if key in _READ:
             values.setdefault(key, []).append(value)
-        decoded = decode_words(value) if "=?" in value else value
+        # RFC 2047 5: no encoded words where structure is read, and a peer chooses its own name in Received
+        decoded = decode_words(value) if "=?" in value and key != "received" else value
         headers.append((name, decoded))
         if key == "subject" and subject is None:
             subject = decoded.strip(" ")

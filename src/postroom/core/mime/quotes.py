@@ -65,7 +65,7 @@ def separate_reply(text: str) -> SeparatedReply:
         elif end - start == 1 and not lines[start]:
             reply.append("")
         else:
-            tail = start_of_signature(lines, start, end)
+            tail = start_of_signature(lines, start, end, is_above_quotation=end < len(lines))
             reply += lines[start:tail]
             signature += lines[tail:end]
         start = end

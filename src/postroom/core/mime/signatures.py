@@ -22,6 +22,7 @@ from postroom.core.mime.quote_words import (
 )
 
 MOST_SIGNATURE_LINES = 15
+MOST_LINES_IN_DOUBT = 2  # between dashes and a quotation
 
 
 def _either(words: Iterable[str]) -> str:
@@ -38,8 +39,11 @@ _SIGNATURE_MARKS = ("--", "__")
 _LIST_FOOTER = re.compile(r"mailing.list|listinfo|unsubscribe|googlegroups", re.IGNORECASE)
 
 
-def start_of_signature(lines: list[str], start: int, end: int) -> int:
-    """Where the signature of the fresh lines ``start:end`` begins; ``end`` without one."""
+def start_of_signature(lines: list[str], start: int, end: int, *, is_above_quotation: bool = False) -> int:
+    """Where the signature of the fresh lines ``start:end`` begins; ``end`` without one.
+
+    Few lines between dashes and a quotation are in doubt: a name, or a last word below a divider. They belong to the words.
+    """
     cut = end
     for number in range(end - 1, max(start, end - 3 * MOST_SIGNATURE_LINES) - 1, -1):
         line = lines[number]
@@ -47,7 +51,10 @@ def start_of_signature(lines: list[str], start: int, end: int) -> int:
             continue
         line = line.rstrip()
         if line == "--" or (not line.strip("_") and _is_list_footer(lines, number, end)):
-            if sum(1 for one in lines[number + 1 : cut] if one.strip()) <= MOST_SIGNATURE_LINES:
+            below = sum(1 for one in lines[number + 1 : cut] if one.strip())
+            if is_above_quotation and line == "--" and below <= MOST_LINES_IN_DOUBT:
+                return end
+            if below <= MOST_SIGNATURE_LINES:
                 cut = number
             break
     while (above := _start_of_last_piece(lines, start, cut)) is not None:

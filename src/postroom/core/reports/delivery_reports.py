@@ -69,3 +69,4 @@ class DeliveryReport:
     reporting_mta: str = ""
     text: str = ""  # the part for people, at most 2,000 characters
     original_mail_from: str = ""  # the envelope sender of the mail reported on, normalised
+    queue_ids: tuple[str, ...] = ()  # under which the reporting server had the mail, as it says

@@ -56,7 +56,14 @@ def read_status_report(mail: ParsedMail, _is_null: bool) -> DeliveryReport | Non
         reporting_mta=bare_value(first(about_mail, "reporting-mta")),
         text=mail.text.strip()[:MAX_TEXT],
         original_mail_from=quoted_return_path(mail),
+        queue_ids=_queue_ids(about_mail),
     )
+
+
+def _queue_ids(about_mail: Group) -> tuple[str, ...]:
+    """``X-Postfix-Queue-ID`` and its kin."""
+    values = (value for name, values in about_mail.items() if name.endswith("-queue-id") for value in values)
+    return tuple(dict.fromkeys(value.strip()[:100] for value in values))[:5]
 
 
 def _whole(groups: list[Group]) -> list[Group]:

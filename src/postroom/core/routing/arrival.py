@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from postroom.core.routing.authenticity import Path
+from postroom.core.routing.submission import Network
 from postroom.core.terms.states import Door
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 SIGNS = frozenset(("dkim-signature", "authentication-results", "arc-seal"))  # fields that say something about a sender
 
@@ -76,7 +75,15 @@ def _is_home(door: Door, peer: str) -> bool:
 
 
 def comes_from_home(door: Door, peer: str, field_names: Iterable[str]) -> bool:
-    """Whether nothing need be asked: handed over at home, and nothing in it speaks of a sender. For the doors, which have no time."""
+    """Whether nothing need be asked: handed over at home, and nothing in it speaks of a sender, or of a way before our door's own
+    Received. For the doors, which have no time."""
     if not _is_home(door, peer):
         return False
-    return not any(name.lower() in SIGNS for name in field_names)
+    names = [name.lower() for name in field_names]
+    return names.count("received") <= 1 and SIGNS.isdisjoint(names)
+
+
+AT_HOME: tuple[Network, ...] = tuple(
+    ipaddress.ip_network(one)
+    for one in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "::1", "fc00::/7", "fe80::/10")
+)  # fmt: skip

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from postroom.core.routing.submission import UNKNOWN_ENTRANCE, Submission
 from postroom.core.senders.results import Method, MethodResult, Policy, Result
 from postroom.core.terms.reasons import Reason, because, catalogue, reasons_as_json, reasons_from_json
 
@@ -34,6 +36,10 @@ catalogue(
         "sender.not_aligned": "What is proven in it speaks for {domains}, not for {domain}.",
         "sender.nothing": "Nothing in it proves that {author} wrote it.",
         "sender.elsewhere": "It came through another server first, and whom that one took it from is not known here: name that server's Authentication-Results to have its findings.",
+        "sender.name_it": "{server} took it from its sender: name {server} among the servers whose word on senders counts, and answers to personal reply addresses prove themselves.",
+        "sender.not_signed_in": "{server} took it from somebody who had not signed in there.",
+        "claim.in_person": "{author} answers from the address that was written to, at a reply address that was given to nobody else, and {server} took it from somebody who had signed in: so it is {author}.",
+        "claim.not_in_person": "The reply address was given to {author} alone, and may have been passed on: it proves who writes only together with a sign-in at a server of ours.",
         "claim.colleague": "{author} would be one of us, but nothing proves it: so the name counts for nothing.",
         "claim.spoofed": "{author} is claimed, not proven: so the name counts for nothing.",
     }
@@ -66,6 +72,7 @@ class Authenticity:
     findings: tuple[MethodResult, ...] = ()
     reasons: tuple[Reason, ...] = ()
     return_path_denied: bool = False  # SPF says that the envelope sender is a lie: it is not answered
+    submission: Submission = UNKNOWN_ENTRANCE  # where it entered the house, and whether its sender had signed in there
 
     @property
     def is_spoofed(self) -> bool:
@@ -110,6 +117,16 @@ class ArrivedMail:
     servers: frozenset[str] = frozenset()
     sealers: frozenset[str] = frozenset()
     received_at: int = 0
+    submission: Submission = UNKNOWN_ENTRANCE
+    due_at: datetime | None = None  # when it was due to be routed: given back with what is found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What was found out about a mail that was taken, and when that one was due."""
+
+    found: Authenticity
+    due_at: datetime | None = None
 
 
 UNASKED = Authenticity()
@@ -126,6 +143,7 @@ class Observed:
     findings: tuple[MethodResult, ...] = ()
     organisation_policy: Policy | None = None
     chain_vouches: bool = False
+    submission: Submission = UNKNOWN_ENTRANCE
 
 
 def judge(seen: Observed) -> Authenticity:
@@ -140,6 +158,7 @@ def judge(seen: Observed) -> Authenticity:
         findings=seen.findings,
         reasons=reasons,
         return_path_denied=any(f.method is Method.SPF and f.result is Result.FAIL for f in seen.findings),
+        submission=seen.submission,
     )
 
 
@@ -210,13 +229,22 @@ def not_asked(code: str = "sender.here") -> Authenticity:
 
 
 def authenticity_as_json(found: Authenticity) -> dict[str, Any]:
-    return {
+    row: dict[str, Any] = {
         "proof": found.proof.value,
         "author_domain": found.author_domain,
         "return_path_denied": found.return_path_denied,
         "findings": [_finding_as_json(one) for one in found.findings],
         "reasons": reasons_as_json(found.reasons),
     }
+    if found.submission.server:
+        entered = found.submission
+        row["entered"] = {
+            "at": entered.server,
+            "signed_in": entered.is_signed_in,
+            "counts": entered.is_named,
+            "written_there": entered.is_born_here,
+        }
+    return row
 
 
 def _finding_as_json(one: MethodResult) -> dict[str, Any]:
@@ -242,6 +270,18 @@ def authenticity_from_json(stored: Mapping[str, Any] | None) -> Authenticity:
         findings=tuple(one for one in findings if one is not None),
         reasons=reasons_from_json(_rows(stored, "reasons")),
         return_path_denied=bool(stored.get("return_path_denied")),
+        submission=_submission_from_json(stored.get("entered")),
+    )
+
+
+def _submission_from_json(stored: object) -> Submission:
+    if not isinstance(stored, Mapping):
+        return Submission()
+    return Submission(
+        server=str(stored.get("at", "")),
+        is_signed_in=stored.get("signed_in") is True,
+        is_named=stored.get("counts") is True,
+        is_born_here=stored.get("written_there") is True,
     )
 
 

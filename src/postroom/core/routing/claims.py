@@ -21,7 +21,33 @@ def believed(evidence: Evidence, facts: Facts) -> Facts:
 
 def is_mistrusted(evidence: Evidence, facts: Facts) -> bool:
     proof = evidence.authenticity.proof
-    return proof is Proof.SPOOFED or (proof is Proof.UNPROVEN and claims_to_be_ours(evidence, facts))
+    if proof is Proof.SPOOFED:
+        return True
+    return proof is Proof.UNPROVEN and not answers_in_person(evidence) and claims_to_be_ours(evidence, facts)
+
+
+def answers_in_person(evidence: Evidence) -> bool:
+    """Whether he who was written to answers, as far as a house without checks of senders can know: at a reply address that he alone was
+    given, under the very address that it was given to, and handed in by somebody who had signed in at a server of ours. Each of the
+    three can be had by others (addresses are copied, Froms are invented, colleagues sign in too); all three together only by one
+    of us whom he showed the address. A mail that is forged for certain is not believed on any of them."""
+    found = evidence.authenticity
+    return evidence.is_personal and found.proof is Proof.UNPROVEN and found.submission.is_ours
+
+
+def why_in_person(evidence: Evidence) -> tuple[Reason, ...]:
+    """What to tell of a mail to a personal reply address whose author nothing else proves."""
+    found = evidence.authenticity
+    if not evidence.is_personal or found.proof is not Proof.UNPROVEN:
+        return ()
+    author, server = evidence.author_normal, found.submission.server
+    if answers_in_person(evidence):
+        return (because("claim.in_person", author=author, server=server),)
+    doubt = because("claim.not_in_person", author=author)
+    if not server:
+        return (doubt,)
+    code = "sender.name_it" if found.submission.is_signed_in else "sender.not_signed_in"
+    return (doubt, because(code, server=server))
 
 
 def claims_to_be_ours(evidence: Evidence, facts: Facts) -> bool:
@@ -48,4 +74,4 @@ def why_mistrusted(evidence: Evidence, facts: Facts) -> tuple[Reason, ...]:
         return ()
     author = evidence.author_normal or "The sender"
     code = "claim.spoofed" if evidence.authenticity.is_spoofed else "claim.colleague"
-    return (*evidence.authenticity.reasons, because(code, author=author))
+    return (*evidence.authenticity.reasons, *why_in_person(evidence), because(code, author=author))

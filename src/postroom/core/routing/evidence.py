@@ -24,7 +24,7 @@ from postroom.core.terms.addresses import Address, normalize
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.message_ids import MAX_REFERENCES
 from postroom.core.terms.states import Door
-from postroom.core.tokens.addresses import AddressToken
+from postroom.core.tokens.addresses import AddressToken, is_sealed_for
 
 MARK_HEADERS = ("X-Postroom-Objects", "X-Odoo-Objects")
 # In Message-IDs of our refusals (make them with ``unique="….notice"``), and of those sent before a migration (I-21).
@@ -85,6 +85,7 @@ def collect(
         has_our_mark=_has_our_mark(mail, our_mark) or (is_automatic and _answers_our_notice(mail)),
         is_bounce_addressed=any(r.token is not None and r.token.purpose == "b" for r in recipients),
         authenticity=authenticity,
+        is_personal=_is_personal(recipients, mail, keys),
         subject_is_reply=bool(_REPLY_PREFIX.match(mail.subject)),
         trace=read_trace(mail.all_headers(MARK_HEADERS[0])),
     )
@@ -151,6 +152,12 @@ def _report_token(report: DeliveryReport | None, keys: Sequence[bytes]) -> Addre
         return None
     token = read_recipient(report.original_mail_from, keys).token
     return token if token is not None and token.purpose == "b" else None
+
+
+def _is_personal(recipients: Iterable[Recipient], mail: ParsedMail, keys: Sequence[bytes]) -> bool:
+    """Whether the author, and he alone, was given one of these reply addresses. Two authors are nobody."""
+    author = mail.author.normal if mail.author and len(mail.header_from) == 1 else ""
+    return any(one.token is not None and is_sealed_for(keys, one.token, author) for one in recipients)
 
 
 def _has_our_mark(mail: ParsedMail, our_mark: str) -> bool:

@@ -17,6 +17,7 @@ import hashlib
 import re
 from binascii import crc32
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import islice
 
 MAX_WORDS = 150
@@ -25,6 +26,7 @@ SHORT = 5  # different words; below, equal words prove nothing: people say "ok" 
 NEAR = 0.6  # share of common words
 LEAD_NEAR = 0.5
 _LEAD_WORDS = 12
+_LONGEST_WORD = 64  # characters by which words are told apart in a sketch
 
 _EXACT, _COUNTS, _BODY_BUCKETS, _LEAD_BUCKETS = 12, 4, 16, 8
 _BODY = slice(_EXACT + _COUNTS, _EXACT + _COUNTS + 2 * _BODY_BUCKETS)
@@ -45,11 +47,11 @@ _GREETING_WORDS = 5
 def signature(subject: str, text: str, attachments: Iterable[str] = ()) -> str:
     """64 hex characters. ``subject`` without reply marks; ``attachments``: their SHA-256."""
     text = text[:MAX_TEXT]
-    found = _WORD.findall(text.casefold())
-    everything = sorted({*_WORD.findall(subject.casefold()), *found})
+    found = _all_words(text)
+    everything = sorted({*_all_words(subject), *found})
     exact = hashlib.sha256(" ".join([*everything, *sorted(attachments)]).encode("utf-8", "replace")).hexdigest()
     words = _words(found, MAX_WORDS)
-    lead = _words(_WORD.findall(_lead(text).casefold()), _LEAD_WORDS)
+    lead = _words(_all_words(_lead(text)), _LEAD_WORDS)
     return (
         f"{exact[:_EXACT]}{min(len(words), 255):02x}{min(len(lead), 255):02x}"
         f"{_sketch(words, _BODY_BUCKETS)}{_sketch(lead, _LEAD_BUCKETS)}"
@@ -98,6 +100,14 @@ def _is_greeting(line: str) -> bool:
     )
 
 
+def _all_words(text: str) -> list[str]:
+    """Runs of letters and digits, without case."""
+    return text.translate(_PLAIN_WORDS).split() if text.isascii() else _WORD.findall(text.casefold())
+
+
+_PLAIN_WORDS = {code: chr(code).lower() if chr(code).isalnum() else " " for code in range(128)}
+
+
 def _words(found: Sequence[str], most: int) -> set[str]:
     """Of the first ``most``; of scripts without spaces, pairs of characters."""
     first = found[:most]
@@ -119,11 +129,17 @@ def _sketch(words: Iterable[str], buckets: int) -> str:
     """Two hex characters for each bucket; ``00``: no word fell into it."""
     least = [0] * buckets
     for word in words:
-        value = crc32(word.encode("utf-8", "replace")) * 2_654_435_761 >> 16  # CRC alone hardly mixes its high bits
+        value = _value(word[:_LONGEST_WORD])
         bucket, rank = value % buckets, (value // buckets) % 255 + 1
         if not least[bucket] or rank < least[bucket]:
             least[bucket] = rank
     return bytes(least).hex()
+
+
+@lru_cache(maxsize=8192)
+def _value(word: str) -> int:
+    """A number for a word; people and robots use the same few thousand."""
+    return crc32(word.encode("utf-8", "replace")) * 2_654_435_761 >> 16  # CRC alone hardly mixes its high bits
 
 
 def _likeness(one: str, other: str) -> float:

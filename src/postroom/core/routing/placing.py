@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from postroom.core.routing.aliases import Admission, check_author
-from postroom.core.routing.claims import has_no_part, is_mistrusted, why_mistrusted
+from postroom.core.routing.claims import answers_in_person, has_no_part, is_mistrusted, why_in_person, why_mistrusted
 from postroom.core.routing.recipients import Meaning, address_of, is_accepted, is_catchall, meaning
 from postroom.core.routing.threads import (
     aliases_named,
@@ -181,6 +181,8 @@ def _replies_by_token(evidence: Evidence, facts: Facts) -> tuple[Decision, ...]:
         unverified = is_unverified_by_token(message, evidence, facts)
         if unverified:
             reasons += _why_unverified(message, evidence, facts)
+        elif answers_in_person(evidence):
+            reasons += why_in_person(evidence)
         if message.is_note:
             reasons.append(because("reply.note"))
         if message.is_note and is_mistrusted(evidence, facts):

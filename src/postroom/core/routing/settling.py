@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from postroom.core.reports.delivery_reports import DeliveryReport, ReportKind
 from postroom.core.routing.recipients import Meaning, meaning
+from postroom.core.routing.reporters import why_believed
 from postroom.core.routing.verdicts import (
     Decision,
     DeliveryFact,
@@ -31,14 +34,11 @@ def report(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
     spoken_of = _spoken_of(given, facts.deliveries)
     if evidence.authenticity.is_spoofed and not any(delivery.by_token for delivery in spoken_of):
         refuted = (_what_it_reports(given), *evidence.authenticity.reasons, because("report.spoofed"))
-        return (RecordReport(report=given, reasons=refuted),)
+        return (RecordReport(report=given, claimed_ids=_numbers(spoken_of), reasons=refuted),)
     reasons: tuple[Reason, ...] = (_what_it_reports(given), _how_proven(given, spoken_of))
-    ids = tuple(dict.fromkeys(delivery.delivery_id for delivery in spoken_of))
-    readers = {delivery.address for delivery in facts.deliveries}
-    is_hearsay = len(readers) > 1 and not any(delivery.by_token for delivery in spoken_of)
-    if spoken_of and is_hearsay:
-        reasons = (*reasons, because("report.hearsay", count=len(readers)))
-    return (RecordReport(report=given, delivery_ids=ids, is_hearsay=is_hearsay, reasons=reasons),)
+    if not spoken_of or spoken_of[0].by_token:
+        return (RecordReport(report=given, delivery_ids=_numbers(spoken_of), reasons=reasons),)
+    return (_weighed(given, spoken_of, evidence, facts, reasons),)
 
 
 def bounce_address(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
@@ -63,6 +63,39 @@ def our_own(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
     if facts.known_message is not None and facts.known_message_is_ours:
         return (Discard(reasons=(because("own.message_id", message_id=evidence.message_id),)),)
     return None
+
+
+def _weighed(
+    given: DeliveryReport,
+    spoken_of: Sequence[DeliveryFact],
+    evidence: Evidence,
+    facts: Facts,
+    reasons: tuple[Reason, ...],
+) -> RecordReport:
+    """By a Message-ID, which many know: what is believed of it changes something, what is not is a claim."""
+    why = [(delivery, why_believed(given, delivery, evidence, facts)) for delivery in spoken_of]
+    believed = [delivery for delivery, reason in why if reason is not None]
+    claimed = [delivery for delivery, reason in why if reason is None]
+    grounds = [reason for _, reason in why if reason is not None]
+    reasons = (*reasons, *(one for place, one in enumerate(grounds) if one not in grounds[:place]))
+    readers = {delivery.address for delivery in facts.deliveries}
+    is_hearsay = len(readers) > 1 and any(reason.code == "report.from_home" for reason in grounds)
+    if is_hearsay:
+        reasons = (*reasons, because("report.hearsay", count=len(readers)))
+    if claimed:
+        author = evidence.author_normal or "Somebody"
+        reasons = (*reasons, because("report.claim", author=author, deliveries=", ".join(map(str, _numbers(claimed)))))
+    return RecordReport(
+        report=given,
+        delivery_ids=_numbers(believed),
+        claimed_ids=_numbers(claimed),
+        is_hearsay=is_hearsay,
+        reasons=reasons,
+    )
+
+
+def _numbers(deliveries: Iterable[DeliveryFact]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(delivery.delivery_id for delivery in deliveries))
 
 
 def _spoken_of(report: DeliveryReport, deliveries: tuple[DeliveryFact, ...]) -> tuple[DeliveryFact, ...]:

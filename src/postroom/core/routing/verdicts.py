@@ -62,6 +62,7 @@ class Evidence:
     report_token: AddressToken | None = None  # a genuine bounce token in the return path that the report quotes
     trace: tuple[str, ...] = ()  # marks of the installations that relayed it, nearest first
     authenticity: Authenticity = UNASKED  # what is known about the author beyond his own words
+    is_personal: bool = False  # to a signed reply address that the From was given, and nobody else
 
     @property
     def bounce_numbers(self) -> tuple[int, ...]:
@@ -117,6 +118,8 @@ class DeliveryFact:
     address: str
     company_id: int
     by_token: bool
+    takers: frozenset[str] = frozenset()  # who had the mail: the recipient's provider, and the server it was handed to
+    replies: tuple[str, ...] = ()  # with which it was taken, verbatim
     message: MessageFact | None = None  # what was delivered: an auto-reply to the return path answers it
 
 
@@ -186,6 +189,7 @@ class Facts:
     token_messages: Mapping[int, MessageFact] = field(default_factory=dict)  # message row of a reply token -> fact
     deliveries: tuple[DeliveryFact, ...] = ()
     author: AuthorFact = AuthorFact()
+    reporter: str = ""  # the provider of the author's domain, named as in `DeliveryFact.takers`
     duplicate_of: int | None = None  # an inbound mail that was routed with the same fingerprint
     known_message: MessageFact | None = None  # a stored message that bears this very Message-ID
     known_message_is_ours: bool = False  # ... and we sent it
@@ -227,11 +231,12 @@ class CreateRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordReport:
-    """The mail is a report; ``delivery_ids`` are the deliveries of ours that it proves to speak of. ``is_hearsay``: by a
-    Message-ID that others know as well, each recipient of the mail."""
+    """The mail is a report; ``delivery_ids`` are the deliveries of ours that it proves to speak of, ``claimed_ids`` those that it
+    merely says it speaks of. ``is_hearsay``: by a Message-ID that others know as well, each recipient of the mail."""
 
     report: DeliveryReport
     delivery_ids: tuple[int, ...] = ()
+    claimed_ids: tuple[int, ...] = ()
     is_hearsay: bool = False
     reasons: tuple[Reason, ...] = ()
 

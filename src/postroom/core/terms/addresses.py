@@ -55,6 +55,14 @@ def normalize_domain(domain: str) -> str:
     return encoded if len(encoded) <= 253 and all(map(_is_label, encoded.split("."))) else ""
 
 
+def is_mail_domain(domain: str) -> bool:
+    """Whether people have addresses there: a host's name (RFC 1123 2.1). Names with underscores (``_dmarc.example``) hold records."""
+    normal = normalize_domain(domain)
+    return (
+        "." in normal and "_" not in normal and not normal.startswith("[") and not normal.rpartition(".")[2].isdigit()
+    )
+
+
 _PLAIN = re.compile(r"([A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64})@([A-Za-z0-9.-]{1,253})")  # nearly all there are
 
 

@@ -49,6 +49,18 @@ class Configuration:
     allowed_hosts: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     dns_servers: tuple[str, ...] = ()
+    # signing in
+    sign_in_failures: int = 8
+    sign_in_pause: int = 15
+    session_idle: int = 4320
+    session_life: int = 43200
+    oidc_name: str = ""
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: Secret = Secret("")
+    oidc_new_people: bool = False
+    oidc_role: str = "agent"
+    oidc_domains: tuple[str, ...] = ()
     debug: bool = False
     log_level: str = "INFO"
     log_format: str = "text"
@@ -100,6 +112,17 @@ HELP: Mapping[str, str] = {
     "allowed_hosts": "Host names under which the pages may be asked for, separated by commas; loopback is always allowed.",
     "trusted_proxies": "Addresses of reverse proxies whose X-Forwarded-* headers are believed, separated by commas.",
     "dns_servers": "Name servers asked about senders of incoming mail, as address or address:port, separated by commas; empty: as the machine is set up.",
+    "sign_in_failures": "Wrong passwords for one account from one address, after which both together are kept out for sign_in_pause.",
+    "sign_in_pause": "Minutes for which they are kept out.",
+    "session_idle": "Minutes without a request, after which a session ends.",
+    "session_life": "Minutes after which a session ends in any case.",
+    "oidc_name": "What the button of the identity provider says; empty: the host of oidc_issuer.",
+    "oidc_issuer": "https://… address of an OpenID Connect provider to sign in with; empty: there is none.",
+    "oidc_client_id": "Client id that the provider gave to Postroom.",
+    "oidc_client_secret": "Client secret that the provider gave to Postroom.",
+    "oidc_new_people": "Whether somebody whom the provider knows, and we do not, becomes a member.",
+    "oidc_role": "Role of such a new member: manager, agent or read_only.",
+    "oidc_domains": "Domains whose verified addresses may become members, separated by commas; needed for oidc_new_people.",
     "debug": "Show details of errors on pages. Never where others can reach it.",
     "log_level": "DEBUG, INFO, WARNING or ERROR.",
     "log_format": "text for people, json for programs.",
@@ -115,6 +138,7 @@ HELP: Mapping[str, str] = {
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "server_encryption": ("none", "starttls", "tls"),
     "log_format": ("text", "json"),
+    "oidc_role": ("manager", "agent", "read_only"),
     "log_level": ("DEBUG", "INFO", "WARNING", "ERROR"),
 }
 
@@ -133,7 +157,26 @@ def read_configuration(file_values: Mapping[str, object], environ: Mapping[str, 
         elif name in file_values:
             values[name] = _read(f"postroom.toml: {name}", file_values[name], default, name)
     read_name_servers(values.get("dns_servers", ()))
-    return Configuration(**values)
+    found = Configuration(**values)
+    _check_sign_in(found)
+    return found
+
+
+def _check_sign_in(found: Configuration) -> None:
+    """Raises `ConfigurationError` for an identity provider that could not be used, or that anybody could use."""
+    for name in ("sign_in_failures", "sign_in_pause", "session_idle", "session_life"):
+        if not getattr(found, name):
+            raise ConfigurationError(f"{name}: a number of 1 or more is needed.")
+    if not found.oidc_issuer:
+        return
+    if not found.oidc_issuer.startswith(("https://", "http://localhost", "http://127.0.0.1")):
+        raise ConfigurationError("oidc_issuer: an address that begins with https:// is needed.")
+    if not (found.oidc_client_id and found.oidc_client_secret):
+        raise ConfigurationError("oidc_issuer needs oidc_client_id and oidc_client_secret, too.")
+    if found.oidc_new_people and not found.oidc_domains:
+        raise ConfigurationError(
+            "oidc_new_people needs oidc_domains: else everybody whom the provider knows could come in."
+        )
 
 
 def read_name_servers(words: Iterable[str]) -> tuple[tuple[str, int], ...]:

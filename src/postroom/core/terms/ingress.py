@@ -25,6 +25,9 @@ class InboundReading:
 
     mails: tuple[HandedIn, ...] = ()
     confirm_at: str = ""
+    nonce: str = ""  # signed, of this request alone: it is believed once
+    signed_at: int = 0  # seconds since 1970, signed; 0: the provider does not say
+    topic: str = ""  # Amazon's name of what is subscribed: one address belongs to one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

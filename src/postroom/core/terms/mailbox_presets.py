@@ -73,8 +73,8 @@ _TABLE = (
         host="outlook.office365.com",
         pop3_host="outlook.office365.com",
         needs=(
-            "Microsoft takes no passwords for IMAP and POP3: it wants OAuth2. Register an application in Microsoft Entra with the delegated "
-            "permission IMAP.AccessAsUser.All and offline_access, and enter client and refresh token as the grant.",
+            "Microsoft takes no passwords for IMAP and POP3: save the mailbox, then press Connect with Microsoft (OAuth2). The application that is "
+            "registered there has the delegated permissions IMAP.AccessAsUser.All and offline_access.",
             "IMAP must be on for the mailbox: Microsoft 365 admin center, Users, Active users, the mailbox, Mail, Manage email apps, IMAP.",
             "A shared mailbox is read with the login of somebody who has full access to it.",
         ),

@@ -85,7 +85,7 @@ def _domain_or_empty(value: str) -> str:
     if not value.strip():
         return ""
     domain = normalize_domain(value)
-    if not domain:
+    if not domain or "_" in domain or "[" in domain:  # records stand below such names, mail does not
         raise ParameterError(f"{value!r} is no domain name.")
     return domain
 
@@ -246,6 +246,18 @@ _TABLE = (
         "Days that links to attachments work which were too large for the mail; 0: such mail fails instead.",
     ),
     (
+        "mail.upload.files",
+        "20",
+        _number,
+        "How many files one message written on a page may have.",
+    ),
+    (
+        "mail.upload.size",
+        "25",
+        _number,
+        "How large, in MB, the files of one message written on a page may be together.",
+    ),
+    (
         "mail.server.order",
         "documented",
         _choice("documented", "odoo18"),
@@ -342,7 +354,14 @@ _TABLE = (
         _number,
         "Days that bounces and complaints are kept as evidence, and suppressions after their end; never under 35.",
     ),
+    ("retention.draft_days", "60", _number, "Days that what somebody began to write and never sent is kept."),
     ("retention.log_days", "90", _number, "Days that logs and histories are kept."),
+    (
+        "mail.images.private_networks",
+        "",
+        _networks,
+        "Networks of your own from which pictures in mails may be fetched, such as 10.1.2.0/24. Empty: only public addresses are asked.",
+    ),
     (
         "web.base.url",
         "",

@@ -67,6 +67,31 @@ class MessageKind(StrEnum):
     SYSTEM = "system"  # written by Postroom
 
 
+class Turn(StrEnum):
+    """What a message does to a conversation: somebody outside waits for an answer, or has got one."""
+
+    ASKS = "asks"
+    ANSWERS = "answers"
+
+
+class ActivityKind(StrEnum):
+    """What is to be done."""
+
+    TODO = "todo"
+    CALL = "call"
+    MEETING = "meeting"
+    EMAIL = "email"  # write to somebody
+    DOCUMENT = "document"  # read, sign or file something
+
+
+class ActivityState(StrEnum):
+    """What became of an activity."""
+
+    PLANNED = "planned"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
 class AliasPolicy(StrEnum):
     """Who may write to an alias."""
 

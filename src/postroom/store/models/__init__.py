@@ -2,7 +2,9 @@
 bodies and raw mail out of the hot tables, a partial index for every queue, nothing in ``save()``, no signals."""
 
 from postroom.store.models.access import ApiKey, Company, Member, Parameter, SettingChange
+from postroom.store.models.activities import Activity, Star, TrustedPictures
 from postroom.store.models.alarms import Alarm
+from postroom.store.models.audit import AuditEvent, SealedText
 from postroom.store.models.contacts import Contact
 from postroom.store.models.conversations import (
     Attachment,
@@ -15,6 +17,8 @@ from postroom.store.models.conversations import (
     RecordKind,
 )
 from postroom.store.models.drafts import (
+    Draft,
+    DraftFile,
     MailTemplate,
     MailTemplateFile,
     MailTemplateVariant,
@@ -24,6 +28,7 @@ from postroom.store.models.drafts import (
 from postroom.store.models.incoming import (
     Alias,
     AliasFollower,
+    HookReceipt,
     InboundHook,
     InboundMessage,
     IngressReceipt,
@@ -49,12 +54,15 @@ from postroom.store.models.outgoing import (
     Resolution,
     SendingGate,
 )
-from postroom.store.models.pulse import QueueChange, QueueSample, Star, TrafficHour, TrafficTally
+from postroom.store.models.pulse import QueueChange, QueueSample, TrafficHour, TrafficTally
 from postroom.store.models.schedule import Installation, ScheduledAction, ScheduledRun
+from postroom.store.models.search import SavedView, SearchEntry, SearchProgress
+from postroom.store.models.setting_up import OAuthClient, Trial
 from postroom.store.models.suppression import AddressHealth, BounceEvent, Suppression
 from postroom.store.models.tracking import DeliveryEvent, ProviderHook
 
 __all__ = [
+    "Activity",
     "AddressHealth",
     "Alarm",
     "Alias",
@@ -63,6 +71,7 @@ __all__ = [
     "ApiKey",
     "Attachment",
     "Attempt",
+    "AuditEvent",
     "BounceEvent",
     "Company",
     "Contact",
@@ -71,7 +80,10 @@ __all__ = [
     "Destination",
     "DestinationDomain",
     "DkimKey",
+    "Draft",
+    "DraftFile",
     "Follower",
+    "HookReceipt",
     "InboundHook",
     "InboundMessage",
     "IngressReceipt",
@@ -88,6 +100,7 @@ __all__ = [
     "MessageBody",
     "MessageIdentifier",
     "Notification",
+    "OAuthClient",
     "OutgoingContent",
     "OutgoingMail",
     "OutgoingServer",
@@ -101,10 +114,14 @@ __all__ = [
     "RefusalNotice",
     "ReportedRecipient",
     "Resolution",
+    "SavedView",
     "ScheduledAction",
     "ScheduledFile",
     "ScheduledMessage",
     "ScheduledRun",
+    "SealedText",
+    "SearchEntry",
+    "SearchProgress",
     "SeenMail",
     "SendingGate",
     "SettingChange",
@@ -113,4 +130,6 @@ __all__ = [
     "TakenMail",
     "TrafficHour",
     "TrafficTally",
+    "Trial",
+    "TrustedPictures",
 ]

@@ -42,6 +42,12 @@ class Member(models.Model):
     channel = models.CharField(max_length=8, default=Channel.MAIL, choices=[(way.value, way.value) for way in Channel])
     time_zone = models.CharField(max_length=64, default="UTC")
     signature = models.TextField(blank=True)
+    uses_keys = models.BooleanField(
+        default=True, db_default=True, help_text="Single keys do something on pages (j, k, e …)."
+    )
+    signed_out_at = models.DateTimeField(
+        null=True, blank=True, help_text="Sessions that began before are over, wherever they are."
+    )
 
     class Meta:
         constraints = [

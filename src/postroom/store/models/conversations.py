@@ -20,6 +20,11 @@ class RecordKind(models.Model):
     icon = models.CharField(max_length=40, default="folder")
     stages = models.JSONField(default=list, help_text="Names of the stages in order.")
     value_names = models.JSONField(default=list, help_text="Names of the extra values a record of this kind has.")
+    value_types = models.JSONField(
+        default=dict,
+        db_default=models.Value({}, models.JSONField()),
+        help_text="Of those that are no text: number, date, switch, or a list of choices.",
+    )
     position = models.PositiveSmallIntegerField(default=100)
     is_active = models.BooleanField(default=True)
 
@@ -64,14 +69,25 @@ class Record(models.Model):
     )
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField(help_text="When something was last written on it.")
+    is_done = models.BooleanField(
+        default=False, db_default=False, help_text="Nothing is left to do: not in the list of what is open."
+    )
+    unanswered_since = models.DateTimeField(
+        null=True, blank=True, help_text="Since then somebody outside waits for an answer."
+    )
 
     class Meta:
         indexes = [
-            models.Index(fields=["company", "kind", "-updated_at", "-id"], name="record_list"),
+            models.Index(fields=["company", "kind", "is_done", "-updated_at", "-id"], name="record_list"),
             models.Index(
-                fields=["responsible", "-updated_at", "-id"],
+                fields=["responsible", "is_done", "-updated_at", "-id"],
                 name="record_mine",
                 condition=Q(responsible__isnull=False),
+            ),
+            models.Index(
+                fields=["company", "-updated_at", "-id"],
+                name="record_unanswered",
+                condition=Q(unanswered_since__isnull=False, is_done=False),
             ),
             models.Index(fields=["contact_address", "created_at"], name="record_address"),
             models.Index(fields=["alias", "created_at"], name="record_alias_recent", condition=Q(alias__isnull=False)),
@@ -93,6 +109,7 @@ class Follower(models.Model):
     comments = models.BooleanField(default=True)
     notes = models.BooleanField(default=False)
     changes = models.BooleanField(default=False)
+    activities = models.BooleanField(default=False, db_default=False, help_text="Activities that are done.")
     came_with = models.ForeignKey(
         "postroom.Message",
         null=True,
@@ -173,7 +190,9 @@ class MessageBody(models.Model):
         default=dict, help_text="To and Cc of an incoming mail: {'to': [[name, address]], 'cc': …}."
     )
     particulars = models.JSONField(
-        null=True, blank=True, help_text="Of an incoming mail: invitations, what it forwards, signed, encrypted."
+        null=True,
+        blank=True,
+        help_text="Of an incoming mail: invitations, what it forwards, signed, encrypted. Of ours: activity, edited_at, removed_at.",
     )
     changes = models.JSONField(default=list, help_text="Tracked changes of a system message: [[what, before, after]].")
 

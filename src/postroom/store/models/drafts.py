@@ -1,4 +1,4 @@
-"""What is written ahead: mail templates with their languages and files, and messages that wait for their date."""
+"""What is written ahead: mail templates with their languages and files, messages that wait for their date, and those half written."""
 
 from __future__ import annotations
 
@@ -97,6 +97,8 @@ class ScheduledMessage(models.Model):
     subject = models.CharField(max_length=1000, blank=True)
     html = models.TextField(blank=True, help_text="Sanitised.")
     extra_contact_ids = models.JSONField(default=list)
+    mentioned_contact_ids = models.JSONField(default=list)
+    addresses = models.JSONField(default=list, help_text="Whom it also goes to, contacts or not: Name <address>.")
     to_customer = models.BooleanField(default=False)
     template = models.ForeignKey(
         MailTemplate, null=True, on_delete=models.SET_NULL, related_name="+", help_text="Gives sender and server."
@@ -120,6 +122,48 @@ class ScheduledFile(models.Model):
     """A file of a scheduled message. Its bytes are the blob ``sha256``."""
 
     scheduled = models.ForeignKey(ScheduledMessage, on_delete=models.CASCADE, related_name="files")
+    name = models.CharField(max_length=255)
+    content_type = models.CharField(max_length=255, default="application/octet-stream")
+    size = models.PositiveBigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    content_id = models.CharField(max_length=255, blank=True)
+    is_inline = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Draft(models.Model):
+    """What a member has begun to write on a record, and not sent. ``version`` grows with each change of its words; 0: only files yet."""
+
+    company = models.ForeignKey("postroom.Company", on_delete=models.CASCADE, related_name="+")
+    member = models.ForeignKey("postroom.Member", on_delete=models.CASCADE, related_name="drafts")
+    record = models.ForeignKey("postroom.Record", on_delete=models.CASCADE, related_name="drafts")
+    kind = models.CharField(max_length=10, default=MessageKind.COMMENT)
+    subject = models.CharField(max_length=1000, blank=True)
+    html = models.TextField(blank=True, help_text="Sanitised; its pictures are files, named by cid.")
+    extra_contact_ids = models.JSONField(default=list)
+    template = models.ForeignKey(MailTemplate, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    version = models.PositiveIntegerField(default=0)
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["member", "record"], name="draft_once"),
+            check_states("draft_kind", "kind", MessageKind),
+        ]
+
+    def __str__(self) -> str:
+        return f"draft of {self.member_id} on {self.record_id}"
+
+
+class DraftFile(models.Model):
+    """A file of a draft, there before it is sent. Its bytes are the blob ``sha256``."""
+
+    draft = models.ForeignKey(Draft, on_delete=models.CASCADE, related_name="files")
     name = models.CharField(max_length=255)
     content_type = models.CharField(max_length=255, default="application/octet-stream")
     size = models.PositiveBigIntegerField()

@@ -117,12 +117,41 @@ class InboundHook(models.Model):
     created_at = models.DateTimeField()
     last_mail_at = models.DateTimeField(null=True, blank=True)
     last_trouble = models.CharField(max_length=200, blank=True, help_text="Why the last request was not believed.")
+    fallback_kind = models.ForeignKey(
+        "postroom.RecordKind",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="What is made of its mails that no alias takes.",
+    )
+    topic = models.CharField(
+        max_length=300,
+        blank=True,
+        db_default="",
+        help_text="Amazon's topic that it belongs to, once one was confirmed.",
+    )
 
     class Meta:
         ordering = ["name"]
 
     def __str__(self) -> str:
         return self.name
+
+
+class HookReceipt(models.Model):
+    """A signed request that was believed: its signature opens nothing a second time."""
+
+    hook = models.ForeignKey(InboundHook, on_delete=models.CASCADE, related_name="+", db_index=False)
+    key = models.CharField(max_length=64, help_text="SHA-256 of what the provider made for this request alone.")
+    digest = models.CharField(max_length=64, help_text="SHA-256 of its mails.")
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["hook", "key"], name="hook_receipt_once")]
+
+    def __str__(self) -> str:
+        return self.key
 
 
 class IngressReceipt(models.Model):
@@ -208,6 +237,16 @@ class InboundMessage(models.Model):
     )
     door = models.CharField(max_length=4)
     mailbox = models.ForeignKey(Mailbox, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
+    hook = models.ForeignKey(
+        InboundHook,
+        null=True,
+        blank=True,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+        help_text="The address at which a provider handed it in; it may be gone.",
+    )
     peer = models.CharField(max_length=300, blank=True, help_text="Who handed it to us.")
     mail_from = models.CharField(max_length=320, blank=True)
     rcpt_to = ArrayField(models.CharField(max_length=320), default=list)
@@ -291,6 +330,9 @@ class ReportedRecipient(models.Model):
     reply = models.TextField(blank=True)
     blame = models.CharField(max_length=10, blank=True)
     reason = models.CharField(max_length=24, blank=True, db_default="")  # of the taxonomy in core.reports
+    is_claim = models.BooleanField(
+        default=False, db_default=False, help_text="Somebody says so, and nothing proves it: it changed nothing."
+    )
 
     def __str__(self) -> str:
         return f"{self.address}: {self.action} {self.status}"

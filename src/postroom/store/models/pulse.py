@@ -1,4 +1,4 @@
-"""How much mail moved, how old the queue was, what people changed in bulk, and what they marked with a star.
+"""How much mail moved, how old the queue was, and what people changed in bulk.
 
 Counts are appended beside what they count, in its own statement and transaction, and folded into hours now and then: nobody waits
 for a shared row, and no page counts deliveries.
@@ -85,17 +85,3 @@ class QueueChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action}: {self.seen} of {self.total}"
-
-
-class Star(models.Model):
-    """A message that a member wants to find again."""
-
-    member = models.ForeignKey("postroom.Member", on_delete=models.CASCADE, related_name="+", db_index=False)
-    message = models.ForeignKey("postroom.Message", on_delete=models.CASCADE, related_name="+")
-    starred_at = models.DateTimeField()
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["member", "message"], name="star_once")]
-
-    def __str__(self) -> str:
-        return f"{self.member_id}: {self.message_id}"

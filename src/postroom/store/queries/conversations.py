@@ -15,7 +15,7 @@ from postroom.store.statements import ask
 
 _FOLLOWERS = """
 SELECT record_id, follower.contact_id, contact.name, address, normal, language, contact.is_active, member.channel,
-       comments, notes, changes
+       comments, notes, changes, activities
   FROM postroom_follower follower
   JOIN postroom_contact contact ON contact.id = follower.contact_id
   LEFT JOIN postroom_member member ON member.contact_id = contact.id
@@ -46,6 +46,7 @@ def _follower(
     comments: bool,
     notes: bool,
     changes: bool,
+    activities: bool,
 ) -> Candidate:
     return Candidate(
         contact_id=contact_id,
@@ -59,6 +60,7 @@ def _follower(
         follows_comments=comments,
         follows_notes=notes,
         follows_changes=changes,
+        follows_activities=activities,
     )
 
 

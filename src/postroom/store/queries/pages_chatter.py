@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Value, When
 
 from postroom.core.mime.particulars import Particulars, read_particulars
 from postroom.core.terms.reasons import Reason, reasons_from_json
-from postroom.core.terms.states import MessageKind, NotificationState
+from postroom.core.terms.states import ActivityState, MessageKind, NotificationState
 from postroom.store.models import (
     AliasDomain,
     Attachment,
@@ -24,10 +24,13 @@ from postroom.store.models import (
     MessageBody,
     Notification,
     Record,
+    Star,
 )
 from postroom.store.queries.pages import Page, page_of, read_id
 
 THREAD_ROWS = 20
+NEWER_ABOVE = 5  # messages shown above one that was asked for
+SHOWS = ("messages", "notes", "starred")
 FAILED = (NotificationState.BOUNCE.value, NotificationState.EXCEPTION.value)
 
 
@@ -78,6 +81,17 @@ def our_addresses() -> OurAddresses:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ActivityEntry:
+    """What a system message says of an activity: that it was done, or that somebody was asked to do it."""
+
+    kind: str
+    summary: str
+    is_done: bool
+    who: str
+    due_on: date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageFact:
     """A message of the conversation. ``changes`` are (what, before, after) of a system message."""
 
@@ -101,6 +115,15 @@ class MessageFact:
     door: str
     reasons: tuple[Reason, ...]
     particulars: Particulars
+    is_starred: bool = False
+    activity: ActivityEntry | None = None
+    edited_at: datetime | None = None
+    removed_at: datetime | None = None
+
+    @property
+    def can_be_edited(self) -> bool:
+        """By its author, while it is one of ours and still there."""
+        return self.kind is MessageKind.NOTE and self.inbound_id is None and self.removed_at is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,29 +136,61 @@ class BodyFact:
     inline: Mapping[str, int]
 
 
-def thread(record_id: int, *, before: str = "", size: int = THREAD_ROWS) -> Page[MessageFact]:
-    """A page of a conversation, newest first. Four queries."""
-    rows = Message.objects.filter(record_id=record_id)
+def thread(
+    record_id: int, *, before: str = "", size: int = THREAD_ROWS, show: str = "", reader: int = 0
+) -> Page[MessageFact]:
+    """A page of a conversation, newest first. ``reader``: the member whose stars are shown. Four queries."""
+    rows = _shown(Message.objects.filter(record_id=record_id), show, reader)
     if (number := read_id(before)) is not None:
         rows = rows.filter(pk__lt=number)
-    return _facts(rows.order_by("-id"), size)
+    return _facts(rows.order_by("-id"), size, reader)
 
 
-def newer(record_id: int, *, after: int, size: int = THREAD_ROWS) -> tuple[MessageFact, ...]:
+def place_of(record_id: int, message_id: int, *, show: str = "", reader: int = 0) -> str:
+    """The cursor (``before``) of a page that has this message and a few newer ones; ``""``: the first page has it. One query."""
+    rows = _shown(Message.objects.filter(record_id=record_id, pk__gt=message_id), show, reader)
+    following = list(rows.order_by("id").values_list("id", flat=True)[: NEWER_ABOVE + 1])
+    return str(following[-1]) if len(following) > NEWER_ABOVE else ""
+
+
+def newest_number(record_id: int) -> int:
+    """Of the last message of a record; 0 without any. One query."""
+    return Message.objects.filter(record_id=record_id).order_by("-id").values_list("id", flat=True).first() or 0
+
+
+def newer(
+    record_id: int, *, after: int, size: int = THREAD_ROWS, show: str = "", reader: int = 0
+) -> tuple[MessageFact, ...]:
     """What was written since the message ``after``, newest first; at most ``size``, the newest."""
-    return _facts(Message.objects.filter(record_id=record_id, pk__gt=after).order_by("-id"), size).rows
+    rows = _shown(Message.objects.filter(record_id=record_id, pk__gt=after), show, reader)
+    return _facts(rows.order_by("-id"), size, reader).rows
 
 
-def message(visible: QuerySet[Record], message_id: int) -> MessageFact | None:
+def message(visible: QuerySet[Record], message_id: int, *, reader: int = 0) -> MessageFact | None:
     """One message of a visible record."""
     rows = Message.objects.filter(pk=message_id, record__in=visible)
-    found = _facts(rows, 1).rows
+    found = _facts(rows, 1, reader).rows
     return found[0] if found else None
 
 
-def _facts(rows: QuerySet[Message], size: int) -> Page[MessageFact]:
+def _shown(rows: QuerySet[Message], show: str, reader: int) -> QuerySet[Message]:
+    """``messages``, ``notes`` or ``starred``; anything else is everything."""
+    match show:
+        case "messages":
+            return rows.filter(kind=MessageKind.COMMENT)
+        case "notes":
+            return rows.filter(kind=MessageKind.NOTE)
+        case "starred":
+            return rows.filter(stars__member_id=reader)
+        case _:
+            return rows
+
+
+def _facts(rows: QuerySet[Message], size: int, reader: int = 0) -> Page[MessageFact]:
+    kept = Star.objects.filter(message=OuterRef("pk"), member_id=reader)
     found = list(
-        rows.values(
+        rows.annotate(is_starred=Exists(kept) if reader else Value(False)).values(
+            "is_starred",
             "id",
             "kind",
             "author_name",
@@ -152,6 +207,7 @@ def _facts(rows: QuerySet[Message], size: int) -> Page[MessageFact]:
             colleague=F("author__member__id"),
             addressed=F("body__addressed"),
             changes=F("body__changes"),
+            said=Case(When(kind=MessageKind.SYSTEM, then=F("body__text"))),
             particulars=F("body__particulars"),
             door=F("inbound__door"),
             verdict=F("inbound__verdict"),
@@ -159,14 +215,11 @@ def _facts(rows: QuerySet[Message], size: int) -> Page[MessageFact]:
     )
     files = _attachments([row["id"] for row in found if row["attachment_count"]])
     icons = _envelopes([row["id"] for row in found])
-    said = _system_texts([row["id"] for row in found if row["kind"] == MessageKind.SYSTEM])
     ours = our_addresses() if any(row["addressed"] for row in found) else OurAddresses()
     return page_of(
         found,
         size,
-        lambda row: _message(
-            row, files[row["id"]], icons.get(row["id"], EnvelopeFact()), said.get(row["id"], ""), ours
-        ),
+        lambda row: _message(row, files[row["id"]], icons.get(row["id"], EnvelopeFact()), row["said"] or "", ours),
         lambda row: str(row["id"]),
     )
 
@@ -214,16 +267,11 @@ def _envelopes(message_ids: list[int]) -> dict[int, EnvelopeFact]:
     }
 
 
-def _system_texts(message_ids: list[int]) -> dict[int, str]:
-    if not message_ids:
-        return {}
-    return dict(MessageBody.objects.filter(pk__in=message_ids).values_list("pk", "text"))
-
-
 def _message(
     row: Mapping[str, Any], files: list[AttachmentFact], envelope: EnvelopeFact, text: str, ours: OurAddresses
 ) -> MessageFact:
     addressed = row["addressed"] if isinstance(row["addressed"], dict) else {}
+    marks = row["particulars"] if isinstance(row["particulars"], dict) else {}
     return MessageFact(
         id=row["id"],
         kind=MessageKind(row["kind"]),
@@ -245,7 +293,35 @@ def _message(
         door=row["door"] or "",
         reasons=verdict_reasons(row["verdict"] or ()),
         particulars=read_particulars(row["particulars"]),
+        is_starred=row["is_starred"],
+        activity=_activity(marks.get("activity")),
+        edited_at=_moment(marks.get("edited_at")),
+        removed_at=_moment(marks.get("removed_at")),
     )
+
+
+def _activity(stored: object) -> ActivityEntry | None:
+    if not isinstance(stored, Mapping):
+        return None
+    try:
+        due_on = date.fromisoformat(str(stored.get("due_on", "")))
+    except ValueError:
+        due_on = None
+    return ActivityEntry(
+        kind=str(stored.get("kind", "")),
+        summary=str(stored.get("summary", "")),
+        is_done=stored.get("state") == ActivityState.DONE,
+        who=str(stored.get("who", "")),
+        due_on=due_on,
+    )
+
+
+def _moment(stored: object) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(str(stored)) if stored else None
+    except ValueError:
+        return None
+    return found if found is not None and found.tzinfo is not None else None
 
 
 def _people(rows: Iterable[Any], ours: OurAddresses) -> tuple[tuple[str, str], ...]:

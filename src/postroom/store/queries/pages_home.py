@@ -148,7 +148,7 @@ class MineFact:
 
 def my_records(visible: QuerySet[Record], member_id: int, most: int = 6) -> tuple[MineFact, ...]:
     """Those on which something was written last. One query, along the index of what is mine."""
-    rows = visible.filter(responsible_id=member_id).order_by("-updated_at", "-id")
+    rows = visible.filter(responsible_id=member_id, is_done=False).order_by("-updated_at", "-id")
     names = ("id", "title", "stage", "updated_at", "contact_address", "contact_name")
     return tuple(
         MineFact(

@@ -75,6 +75,7 @@ class ReportedFact:
     blame: str
     reason: str  # of the taxonomy, "" in what was kept before there was one
     delivery_id: int | None
+    is_claim: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,6 +278,7 @@ def _reported(inbound_id: int) -> tuple[ReportedFact, ...]:
             blame=row.blame,
             reason=row.reason,
             delivery_id=row.delivery_id,
+            is_claim=row.is_claim,
         )
         for row in ReportedRecipient.objects.filter(inbound_id=inbound_id).order_by("id")[:200]
     )

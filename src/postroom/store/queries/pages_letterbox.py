@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import Count, F, Max, Q, QuerySet
 
-from postroom.store.models import LetterboxMail
+from postroom.store.models import Alias, LetterboxMail
 from postroom.store.queries.pages import Page, page_of, read_id
 
 LETTERBOX_ROWS = 40
@@ -70,6 +70,12 @@ def letters(
     if (number := read_id(cursor)) is not None:
         rows = rows.filter(pk__lt=number)
     return page_of(_rows(rows.order_by("-id"))[: size + 1], size, _row, lambda row: str(row["id"]))
+
+
+def addresses_to_write_to(aliases: QuerySet[Alias], most: int = 50) -> tuple[str, ...]:
+    """The addresses of these aliases that are in use, by name."""
+    rows = aliases.filter(retired_at=None).order_by("name", "domain__name").values_list("name", "domain__name")
+    return tuple(f"{name}@{domain}" for name, domain in rows[:most])
 
 
 def letter(visible: QuerySet[LetterboxMail], letter_id: int) -> Letter | None:

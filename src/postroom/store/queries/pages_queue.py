@@ -75,6 +75,7 @@ class ReportFact:
     reason: str  # of the taxonomy, "" in what was kept before there was one
     inbound_id: int
     received_at: datetime
+    is_claim: bool = False  # nothing proves it: it changed nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,6 +307,7 @@ def _reports(delivery_id: int) -> tuple[ReportFact, ...]:
             reason=row.reason,
             inbound_id=row.inbound_id,
             received_at=row.inbound.received_at,
+            is_claim=row.is_claim,
         )
         for row in rows
     )

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from html import unescape
 from itertools import product
 from typing import Any
 
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Left
 from django.utils.html import strip_tags
 
+from postroom.core.terms.record_values import ValueField, fields_of
 from postroom.core.terms.states import MessageKind
-from postroom.store.models import Contact, Follower, Member, Message, MessageBody, Notification, Record, RecordKind
+from postroom.store.models import (
+    Alias,
+    Contact,
+    Follower,
+    Member,
+    Message,
+    MessageBody,
+    Notification,
+    Record,
+    RecordKind,
+)
 from postroom.store.models.words import Words, all_words
+from postroom.store.queries.newest_first import newest, newest_with_words
 from postroom.store.queries.pages import PAGE_ROWS, Page, cursor_of, older, page_of
 from postroom.store.queries.pages_chatter import FAILED
 
 SNIPPET = 160
-MOST_CUTS = 100  # companies times kinds that one question is made of
+MOST_CUTS = 200  # companies times kinds (twice, for open and done) that one question is made of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +48,16 @@ class KindFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordWish:
-    """What a list shall show. ``responsible``: a member's id, 0 for nobody's, None for all."""
+    """What a list shall show. ``responsible``: a member's id, 0 for nobody's, None for all; ``is_done``: None for open and done ones."""
 
     kind: str = ""
     search: str = ""
     stage: str = ""
     responsible: int | None = None
     contact: int | None = None
+    is_done: bool | None = None
+    is_unanswered: bool = False  # somebody outside waits for an answer
+    follower: int | None = None  # a contact: records that it follows
     failed_author: int | None = None  # a contact: records on which somebody did not get what they wrote
     cursor: str = ""
     size: int = PAGE_ROWS
@@ -62,6 +77,8 @@ class RecordRow:
     responsible: str
     company: str
     updated_at: datetime
+    is_done: bool = False
+    unanswered_since: datetime | None = None
     last_kind: str = ""
     last_author: str = ""
     last_words: str = ""
@@ -77,6 +94,8 @@ class FollowerFact:
     is_colleague: bool
     comments: bool
     notes: bool
+    changes: bool = False
+    activities: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,10 +115,13 @@ class RecordFact:
     responsible_id: int | None
     responsible: str
     values: Mapping[str, Any]
+    fields: tuple[ValueField, ...]
     alias: str
     created_at: datetime
     updated_at: datetime
     merged_into: int | None
+    is_done: bool = False
+    unanswered_since: datetime | None = None
     followers: tuple[FollowerFact, ...] = field(default=())
 
 
@@ -119,12 +141,55 @@ def kinds() -> tuple[KindFact, ...]:
 
 
 def record_list(visible: QuerySet[Record], wish: RecordWish, company_ids: Sequence[int]) -> Page[RecordRow]:
-    """Records of these companies, last written on first. Four queries."""
-    newest = Message.objects.filter(record=OuterRef("pk")).exclude(kind=MessageKind.SYSTEM).order_by("-id")
-    found = list(
-        Record.objects.filter(pk__in=_newest(visible, wish, company_ids))
+    """Records of these companies, last written on first. Four queries, two more when words are searched."""
+    found = _found(_newest(visible, wish, company_ids))
+    return _page(found, wish.size)
+
+
+def record_rows(visible: QuerySet[Record], record_ids: Sequence[int]) -> tuple[RecordRow, ...]:
+    """These records, as far as they are visible, last written on first. Two queries."""
+    ids = list(visible.filter(pk__in=record_ids).values_list("pk", flat=True))
+    return _page(_found(ids), len(ids)).rows
+
+
+def written_since(
+    visible: QuerySet[Record], wish: RecordWish, company_ids: Sequence[int], since: datetime, most: int = PAGE_ROWS
+) -> tuple[RecordRow, ...]:
+    """The rows of the list on which something was written at ``since`` or later, newest first. Four queries."""
+    recent = replace(wish, cursor="", size=most)
+    return record_list(visible.filter(updated_at__gte=since), recent, company_ids).rows
+
+
+def how_many(visible: QuerySet[Record], wish: RecordWish, company_ids: Sequence[int], most: int) -> int:
+    """How many fit, at most one more than ``most``. Two queries at most."""
+    return len(_newest(visible, replace(wish, size=most), company_ids))
+
+
+def aliases_of(kind: str, company_ids: Sequence[int], most: int = 5) -> tuple[str, ...]:
+    """The addresses to which somebody may write to make records of this kind (``""``: of any). One query."""
+    rows = Alias.objects.filter(company_id__in=company_ids, forced_record=None, owner_record=None, retired_at=None)
+    if kind:
+        rows = rows.filter(kind_id=kind)
+    return tuple(str(row) for row in rows.select_related("domain").order_by("name", "id")[:most])
+
+
+def record_ids_of(visible: QuerySet[Record], wish: RecordWish, record_ids: Collection[int]) -> frozenset[int]:
+    """Which of these the wish lets in; what it searches for is not asked."""
+    wanted = _asked(visible, replace(wish, search="", cursor=""))
+    return frozenset(wanted.filter(pk__in=list(record_ids)).values_list("pk", flat=True))
+
+
+def _page(found: list[dict[str, Any]], size: int) -> Page[RecordRow]:
+    last = _last_words([row["last"] for row in found if row["last"]])
+    return page_of(found, size, lambda row: _record_row(row, last), lambda row: cursor_of(row["updated_at"], row["id"]))
+
+
+def _found(record_ids: Sequence[int] | QuerySet[Record, Any]) -> list[dict[str, Any]]:
+    last = Message.objects.filter(record=OuterRef("pk")).exclude(kind=MessageKind.SYSTEM).order_by("-id")
+    return list(
+        Record.objects.filter(pk__in=record_ids)
         .order_by("-updated_at", "-id")
-        .annotate(last=Subquery(newest.values("id")[:1]))
+        .annotate(last=Subquery(last.values("id")[:1]))
         .values(
             "id",
             "kind_id",
@@ -134,33 +199,46 @@ def record_list(visible: QuerySet[Record], wish: RecordWish, company_ids: Sequen
             "stage",
             "responsible_id",
             "updated_at",
+            "is_done",
+            "unanswered_since",
             "last",
             contact_known=F("contact__name"),
             person=F("responsible__contact__name"),
             company_name=F("company__name"),
         )
     )
-    last = _last_words([row["last"] for row in found if row["last"]])
-    return page_of(
-        found, wish.size, lambda row: _record_row(row, last), lambda row: cursor_of(row["updated_at"], row["id"])
-    )
 
 
-def _newest(visible: QuerySet[Record], wish: RecordWish, company_ids: Sequence[int]) -> list[int]:
-    """The rows of the page and one more. Each company and kind is read along its own piece of the index, then merged:
-    an index can be walked in the order of time only within one of them."""
-    asked = _asked(visible, wish)
-    pieces = [asked]
-    if not wish.responsible and wish.contact is None and wish.failed_author is None:  # those have an index of their own
-        kinds = [wish.kind] if wish.kind else list(RecordKind.objects.order_by().values_list("key", flat=True))
-        cuts = list(product(company_ids, kinds))
-        if 0 < len(cuts) <= MOST_CUTS:
-            pieces = [asked.filter(company_id=company_id, kind_id=kind) for company_id, kind in cuts]
-    first, *others = [
-        piece.order_by("-updated_at", "-id").values_list("updated_at", "id")[: wish.size + 1] for piece in pieces
-    ]
-    merged = first.union(*others, all=True).order_by("-updated_at", "-id")[: wish.size + 1] if others else first
-    return [pk for _, pk in merged]
+def _newest(
+    visible: QuerySet[Record], wish: RecordWish, company_ids: Sequence[int]
+) -> list[int] | QuerySet[Record, Any]:
+    """The rows of the page and one more, each piece read along its own part of an index, then merged; where there is one
+    piece, the question for it."""
+    asked, (columns, cuts) = _asked(visible, wish), _cuts(wish, company_ids)
+    question = all_words(wish.search)
+    if question is None and not cuts:
+        return asked.order_by("-updated_at", "-id").values("pk")[: wish.size + 1]
+    if question is None:
+        found = newest(asked, columns, cuts, wish.size + 1)
+    else:
+        with_words = visible.alias(words=Words("title", "contact_name", "contact_address")).filter(words=question)
+        found = newest_with_words(asked, with_words, columns, cuts, wish.size + 1)
+    return [pk for _, pk in found]
+
+
+def _cuts(wish: RecordWish, company_ids: Sequence[int]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """The columns before the time in the index that serves this wish, and the values of each piece. None where another index
+    serves it: an index can be walked in the order of time only within one value of each column."""
+    if wish.contact is not None or wish.failed_author is not None or wish.follower is not None:
+        return (), []
+    halves = [False, True] if wish.is_done is None else [wish.is_done]
+    if wish.responsible:
+        return ("is_done",), [(half,) for half in halves]
+    if wish.is_unanswered:
+        return ("company_id",), [(company_id,) for company_id in company_ids[:MOST_CUTS]]
+    kinds = [wish.kind] if wish.kind else list(RecordKind.objects.order_by().values_list("key", flat=True))
+    cuts = list(product(company_ids, kinds, halves))
+    return ("company_id", "kind_id", "is_done"), cuts if len(cuts) <= MOST_CUTS else []
 
 
 def _asked(visible: QuerySet[Record], wish: RecordWish) -> QuerySet[Record]:
@@ -173,11 +251,15 @@ def _asked(visible: QuerySet[Record], wish: RecordWish) -> QuerySet[Record]:
         rows = rows.filter(responsible_id=wish.responsible or None)
     if wish.contact is not None:
         rows = rows.filter(contact_id=wish.contact)
+    if wish.is_done is not None:
+        rows = rows.filter(is_done=wish.is_done)
+    if wish.is_unanswered:
+        rows = rows.filter(unanswered_since__isnull=False, is_done=False)
+    if wish.follower is not None:
+        rows = rows.filter(pk__in=Follower.objects.filter(contact_id=wish.follower).values("record_id"))
     if wish.failed_author is not None:
         failures = Notification.objects.filter(author_id=wish.failed_author, state__in=FAILED)
         rows = rows.filter(pk__in=failures.values("message__record_id"))
-    if (question := all_words(wish.search)) is not None:
-        rows = rows.alias(words=Words("title", "contact_name", "contact_address")).filter(words=question)
     return rows
 
 
@@ -209,6 +291,8 @@ def _record_row(row: Mapping[str, Any], last: Mapping[int, Mapping[str, Any]]) -
         responsible=row["person"] or "",
         company=row["company_name"],
         updated_at=row["updated_at"],
+        is_done=row["is_done"],
+        unanswered_since=row["unanswered_since"],
         last_kind=words.get("kind", ""),
         last_author=words.get("author", ""),
         last_words=_first_words(words.get("said", ""), words.get("html_said", "")),
@@ -247,10 +331,13 @@ def record_head(visible: QuerySet[Record], record_id: int) -> RecordFact | None:
         responsible_id=found.responsible_id,
         responsible=found.responsible.contact.name if found.responsible else "",
         values=found.values,
+        fields=fields_of(found.kind.value_names, found.kind.value_types, found.values),
         alias=str(found.alias) if found.alias else "",
         created_at=found.created_at,
         updated_at=found.updated_at,
         merged_into=found.merged_into_id,
+        is_done=found.is_done,
+        unanswered_since=found.unanswered_since,
         followers=followers(record_id),
     )
 
@@ -264,6 +351,8 @@ def followers(record_id: int, most: int = 200) -> tuple[FollowerFact, ...]:
             "contact_id",
             "comments",
             "notes",
+            "changes",
+            "activities",
             name=F("contact__name"),
             address=F("contact__address"),
             member=F("contact__member__id"),
@@ -277,6 +366,8 @@ def followers(record_id: int, most: int = 200) -> tuple[FollowerFact, ...]:
             is_colleague=row["member"] is not None,
             comments=row["comments"],
             notes=row["notes"],
+            changes=row["changes"],
+            activities=row["activities"],
         )
         for row in rows
     )
@@ -309,10 +400,15 @@ def people(contact_ids: list[int], company_ids: list[int]) -> tuple[PersonFact, 
     return tuple(_person(row) for row in rows)
 
 
+_listed = Member.companies.through.objects.filter(member_id=OuterRef("pk"))
+
+
 def colleagues(company_ids: list[int], most: int = 200) -> tuple[PersonFact, ...]:
-    """The members of these companies, by name; ``id`` is the member's."""
+    """Who works for these companies, by name; ``id`` is the member's."""
     rows = (
-        Member.objects.filter(company_id__in=company_ids, user__is_active=True)
+        Member.objects.filter(
+            Q(company_id__in=company_ids) | Exists(_listed.filter(company_id__in=company_ids)), user__is_active=True
+        )
         .order_by("contact__name", "id")
         .values("id", name=F("contact__name"), address=F("contact__address"))[:most]
     )

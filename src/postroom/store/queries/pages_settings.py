@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 
 from postroom.core.delivery.providers import PROVIDERS
 from postroom.core.terms.parameters import PARAMETERS, Parameters
@@ -16,6 +16,7 @@ from postroom.store.models import (
     AliasDomain,
     ApiKey,
     Company,
+    Mailbox,
     OutgoingServer,
     Parameter,
     ScheduledAction,
@@ -200,12 +201,22 @@ def parameters() -> tuple[ParameterFact, ...]:
 
 
 def changes(
-    visible: QuerySet[SettingChange], *, subject: str = "", cursor: str = "", size: int = PAGE_ROWS
+    visible: QuerySet[SettingChange],
+    *,
+    subject: str = "",
+    start: str = "",
+    who: str = "",
+    cursor: str = "",
+    size: int = PAGE_ROWS,
 ) -> Page[ChangeFact]:
-    """Changed settings, newest first."""
+    """Changed settings, newest first: of one thing, of things whose subject begins so, by people who are called so."""
     rows = visible.order_by("-id")
     if subject:
         rows = rows.filter(subject=subject)
+    if start:
+        rows = rows.filter(subject__startswith=start)
+    if who:
+        rows = rows.filter(Q(user__username__icontains=who) | Q(user__postroom_member__contact__name__icontains=who))
     if (number := read_id(cursor)) is not None:
         rows = rows.filter(pk__lt=number)
     found = rows.values(
@@ -288,3 +299,33 @@ def keys(member_id: int) -> tuple[KeyFact, ...]:
 def companies(company_ids: list[int]) -> tuple[tuple[int, str], ...]:
     """Number and name of these companies, by name."""
     return tuple(Company.objects.filter(pk__in=company_ids).order_by("name").values_list("pk", "name")[:MOST])
+
+
+def company_rows() -> tuple[SettingRow, ...]:
+    """Companies by name, with how many people they have. One query."""
+    rows = Company.objects.select_related("alias_domain").annotate(people=Count("members"))
+    return tuple(
+        SettingRow(
+            id=row.pk,
+            name=row.name,
+            about=" · ".join(filter(None, (row.alias_domain.name if row.alias_domain else "", str(row.people)))),
+            is_active=row.is_active,
+            tone="ok" if row.is_active else "quiet",
+            word="in_use" if row.is_active else "off",
+        )
+        for row in rows[:MOST]
+    )
+
+
+def mailbox_names(company_ids: list[int]) -> tuple[SettingRow, ...]:
+    """Mailboxes, for finding them."""
+    rows = Mailbox.objects.filter(company_id__in=company_ids).only("id", "name", "username", "host")
+    return tuple(SettingRow(id=row.pk, name=row.name, about=f"{row.username} · {row.host}") for row in rows[:MOST])
+
+
+def names_of_numbers() -> dict[str, dict[str, str]]:
+    """What the numbers in recorded changes stand for, by the name of the field. Two queries."""
+    return {
+        "company": {str(pk): name for pk, name in Company.objects.values_list("pk", "name")[:MOST]},
+        "domain": {str(pk): name for pk, name in AliasDomain.objects.values_list("pk", "name")[:MOST]},
+    }

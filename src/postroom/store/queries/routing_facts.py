@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q
-
 from postroom.core.routing.loops import is_allowed
 from postroom.core.routing.recipients import KnownAddresses
 from postroom.core.routing.verdicts import (
@@ -29,8 +27,8 @@ from postroom.core.routing.verdicts import (
 from postroom.core.terms.parameters import Parameters
 from postroom.core.terms.states import AliasPolicy, MessageKind
 from postroom.store.models import (
-    Delivery,
     Follower,
+    InboundHook,
     Mailbox,
     Message,
     Notification,
@@ -38,18 +36,23 @@ from postroom.store.models import (
 from postroom.store.queries.authors import authors_by_address, contacts_of
 from postroom.store.queries.loop_counts import Tally, recent_creations, recent_of_kinds
 from postroom.store.queries.loop_signs import SignBook, look_up_signs
+from postroom.store.queries.reported_deliveries import MESSAGE_FIELDS, message_fact, provider_of, reported_deliveries
 from postroom.store.statements import ask
-
-_MOST_DELIVERIES = 200  # of one mail that a report may speak of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One mail of the batch: its number, what it shows, and the mailbox it was fetched from."""
+    """One mail of the batch: its number, what it shows, and the mailbox it was fetched from or the address it was handed in at."""
 
     inbound_id: int
     evidence: Evidence
     mailbox_id: int | None = None
+    hook_id: int | None = None
+
+    @property
+    def source(self) -> tuple[str, int]:
+        """By which its fallback is found."""
+        return ("mailbox", self.mailbox_id) if self.mailbox_id else ("hook", self.hook_id or 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +72,7 @@ class Book:
     duplicates: Mapping[str, int]
     creations: Mapping[int, int]
     fallback_recent: Mapping[tuple[str, str], int]
-    fallbacks: Mapping[int, tuple[str, int]]
+    fallbacks: Mapping[tuple[str, int], tuple[str, int]]
     signs: SignBook
     parameters: Parameters
 
@@ -79,7 +82,7 @@ class Book:
         author = evidence.author_normal
         messages = self._messages(evidence.thread_ids, evidence)
         known = self.by_identifier.get(evidence.message_id, ()) if evidence.message_id else ()
-        kind, company_id = self.fallbacks.get(case.mailbox_id or 0, ("", 0))
+        kind, company_id = self.fallbacks.get(case.source, ("", 0))
         aliases = tuple(self._alias(alias, tally) for alias in self._aliases_of(evidence))
         return Facts(
             domains=self.domains,
@@ -91,6 +94,7 @@ class Book:
                 if number in self.by_number
             },
             deliveries=self._deliveries_of(evidence),
+            reporter=provider_of(author.rpartition("@")[2]) if evidence.report is not None else "",
             author=self._author(author),
             duplicate_of=self._duplicate_of(case),
             known_message=known[0] if known else None,
@@ -158,13 +162,13 @@ def look_up(cases: Sequence[Case], parameters: Parameters, now: datetime) -> Boo
     aliases = _aliases(_locals(evidences))
     by_identifier, ours = _by_identifier(_identifiers(evidences))
     by_number = _by_number({number for evidence in evidences for number in evidence.reply_numbers})
-    deliveries, deliveries_by_id = _deliveries(evidences)
+    deliveries, deliveries_by_id = reported_deliveries(evidences)
     facts = [*(fact for some in by_identifier.values() for fact in some), *by_number.values()]
     facts += [one.message for one in deliveries.values() if one.message]
     records = {fact.record_id for fact in facts if fact.record_id is not None}
     records |= {one for alias in aliases for one in (alias.owner_record_id, alias.forced_record_id) if one}
     people = authors_by_address(authors, _own_addresses(authors, domains, aliases))
-    fallbacks = _fallbacks({case.mailbox_id for case in cases if case.mailbox_id})
+    fallbacks = _fallbacks(cases)
     return Book(
         domains=domains,
         aliases=aliases,
@@ -303,32 +307,6 @@ def _identifiers(evidences: Iterable[Evidence]) -> set[str]:
     return found
 
 
-_MESSAGE_FIELDS = (
-    "id",
-    "kind",
-    "company_id",
-    "record_id",
-    "record__merged_into_id",
-    "record__kind_id",
-    "record__alias_id",
-    "record__contact_address",
-)
-
-
-def _message_fact(row: Mapping[str, Any], identifier: str, prefix: str = "") -> MessageFact:
-    """A record that was merged into another counts as that one."""
-    return MessageFact(
-        message_id=row[f"{prefix}id"],
-        identifier=identifier,
-        record_id=row[f"{prefix}record__merged_into_id"] or row[f"{prefix}record_id"],
-        kind=row[f"{prefix}record__kind_id"] or "",
-        company_id=row[f"{prefix}company_id"],
-        is_note=row[f"{prefix}kind"] == MessageKind.NOTE,
-        record_alias_id=row[f"{prefix}record__alias_id"],
-        record_address=row[f"{prefix}record__contact_address"] or "",
-    )
-
-
 _BY_IDENTIFIER = """
 SELECT known.identifier, message.message_id, inbound_id, message.id, message.kind, message.company_id, record_id, merged_into_id,
        record.kind_id, record.alias_id, record.contact_address
@@ -365,38 +343,8 @@ def _by_identifier(identifiers: Collection[str]) -> tuple[Mapping[str, tuple[Mes
 def _by_number(numbers: Collection[int]) -> Mapping[int, MessageFact]:
     if not numbers:
         return {}
-    rows = Message.objects.filter(pk__in=numbers).values(*_MESSAGE_FIELDS)
-    return {row["id"]: _message_fact(row, "") for row in rows}
-
-
-def _deliveries(
-    evidences: Sequence[Evidence],
-) -> tuple[Mapping[int, DeliveryFact], Mapping[str, tuple[DeliveryFact, ...]]]:
-    """By signed return path, and by the Message-ID that a report quotes."""
-    numbers = {number for evidence in evidences for number in evidence.bounce_numbers}
-    quoted = {e.report.original_message_id for e in evidences if e.report and e.report.original_message_id}
-    if not numbers and not quoted:
-        return {}, {}
-    names = [f"mail__message__{name}" for name in _MESSAGE_FIELDS]
-    wanted = Q(pk__in=numbers) | Q(mail__header_message_id__in=quoted)
-    rows = Delivery.objects.filter(wanted).order_by("-id")
-    by_number: dict[int, DeliveryFact] = {}
-    by_id: dict[str, list[DeliveryFact]] = defaultdict(list)
-    limit = len(numbers) + _MOST_DELIVERIES * len(quoted)
-    for row in rows.values("id", "to_address", "company_id", "mail__header_message_id", *names)[:limit]:
-        message = _message_fact(row, "", "mail__message__") if row["mail__message__id"] else None
-        fact = DeliveryFact(
-            delivery_id=row["id"],
-            address=row["to_address"].lower(),
-            company_id=row["company_id"],
-            by_token=row["id"] in numbers,
-            message=message,
-        )
-        if fact.by_token:
-            by_number[fact.delivery_id] = fact
-        if row["mail__header_message_id"] in quoted:
-            by_id[row["mail__header_message_id"]].append(replace(fact, by_token=False))
-    return by_number, {one: tuple(facts) for one, facts in by_id.items()}
+    rows = Message.objects.filter(pk__in=numbers).values(*MESSAGE_FIELDS)
+    return {row["id"]: message_fact(row, "") for row in rows}
 
 
 _OWN_ALIASES = """
@@ -444,8 +392,13 @@ def _duplicates(fingerprints: Iterable[str]) -> Mapping[str, int]:
     return dict(ask("SELECT key, inbound_id FROM postroom_seenmail WHERE key = ANY(%s::text[])", [list(fingerprints)]))
 
 
-def _fallbacks(mailbox_ids: Collection[int]) -> Mapping[int, tuple[str, int]]:
-    if not mailbox_ids:
-        return {}
-    rows = Mailbox.objects.filter(pk__in=mailbox_ids).values_list("pk", "fallback_kind_id", "company_id")
-    return {pk: (kind or "", company_id) for pk, kind, company_id in rows}
+def _fallbacks(cases: Sequence[Case]) -> Mapping[tuple[str, int], tuple[str, int]]:
+    """The kind and the company, by the way in."""
+    found: dict[tuple[str, int], tuple[str, int]] = {}
+    ways: tuple[tuple[str, type[Mailbox] | type[InboundHook]], ...] = (("mailbox", Mailbox), ("hook", InboundHook))
+    for way, model in ways:
+        numbers = {number for kind, number in (case.source for case in cases) if kind == way and number}
+        if numbers:
+            rows = model.objects.filter(pk__in=numbers).values_list("pk", "fallback_kind_id", "company_id")
+            found |= {(way, pk): (kind or "", company_id) for pk, kind, company_id in rows}
+    return found

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from postroom.flows import access
 from postroom.flows.read_inbox import mark_read
-from postroom.flows.star_message import star_message
-from postroom.store.models import Message
 from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_reading import starred, unread
 from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
@@ -43,16 +41,3 @@ def read(request: MemberRequest) -> HttpResponse:
         answer["HX-Trigger"] = "postroom:changed"
         return answer
     return go(request, back(request, reverse("admin:index")))
-
-
-@for_members("POST")
-def star(request: MemberRequest, message_id: int) -> HttpResponse:
-    """Sets or takes my star."""
-    is_on = request.POST.get("on") == "1"
-    try:
-        star_message(ports(), message_id, member=request.member, is_on=is_on)
-    except Message.DoesNotExist as error:
-        raise Http404 from error
-    if is_fragment(request):
-        return fragment(request, "postroom/home/_star.html", {"message_id": message_id, "is_on": is_on})
-    return go(request, back(request, reverse("web:for_me")))

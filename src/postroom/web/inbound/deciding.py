@@ -30,6 +30,7 @@ from postroom.store.queries.pages import read_id
 from postroom.web.inbound.views import DECISIONS, read_wish
 from postroom.web.members import MemberRequest, for_members, text_of
 from postroom.web.shell import back, fragment, go, page
+from postroom.web.templatetags.postroom import door_choices
 from postroom.wiring import ports
 
 LARGEST_TRIAL = 10_000_000  # bytes of a mail that is tried out
@@ -154,7 +155,7 @@ def try_mail(request: MemberRequest) -> HttpResponse:
             _("A mail is tried against the rules of all companies: that is for those who see all of them.")
         )
     context: dict[str, object] = {
-        "doors": [(door.value, door.value.upper()) for door in Door],
+        "doors": door_choices(),
         "typed": {name: text_of(request.POST, name, 2_000) for name in ("rcpt", "mail_from", "door")},
         "pasted": str(request.POST.get("mail", ""))[:LARGEST_TRIAL] if request.method == "POST" else "",
     }

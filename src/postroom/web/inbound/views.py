@@ -17,7 +17,7 @@ from postroom.core.mime.parsed import ParsedMail
 from postroom.core.mime.parsing import parse
 from postroom.core.mime.particulars import particulars_of
 from postroom.core.terms.states import Door, InboundState
-from postroom.flows import access
+from postroom.flows import access, audit
 from postroom.flows.access import NotAllowed
 from postroom.flows.allow_sender import what_it_means
 from postroom.flows.settle_inbound import (
@@ -35,6 +35,7 @@ from postroom.web.frames import download, framed
 from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
 from postroom.web.navigation import kinds_of
 from postroom.web.shell import fragment, go, page
+from postroom.web.templatetags.postroom import door_choices
 from postroom.wiring import ports
 
 STATES = (
@@ -114,7 +115,7 @@ def _choices(request: MemberRequest) -> dict[str, object]:
     boxes = Mailbox.objects.filter(company_id__in=ids).order_by("name").values_list("pk", "name")[:100]
     aliases = Alias.objects.filter(company_id__in=ids, retired_at=None).order_by("name", "domain__name")
     return {
-        "doors": [(door.value, door.value.upper()) for door in Door],
+        "doors": door_choices(),
         "ages": AGES,
         "mailboxes": list(boxes),
         "aliases": [f"{name}@{domain}" for name, domain in aliases.values_list("name", "domain__name")[:200]],
@@ -198,7 +199,8 @@ def mail_body(request: MemberRequest, inbound_id: int) -> HttpResponse:
 
 @for_members("GET")
 def source(request: MemberRequest, inbound_id: int) -> HttpResponse:
-    """The bytes as they came."""
+    """The bytes as they came. That they were had is noted."""
+    audit.note(ports(), "source_read", member=request.member, subject=f"incoming mail {inbound_id}")
     return download(_raw(request, inbound_id), f"inbound-{inbound_id}.eml", "message/rfc822")
 
 

@@ -9,7 +9,8 @@ Standards: WHATWG HTML 9.2 (server-sent events).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -35,11 +36,15 @@ TOPICS = {
     "inbound": "inbound",
     "letterbox": "view",
     "suppression": "view",
+    "records": "view",
 }  # what a member must be allowed
 
 
 async def stream(request: HttpRequest, topic: str, record_id: int | None = None) -> HttpResponseBase:
-    """``/live/record/12/``, ``/live/queue/`` or ``/live/author/`` (what I wrote): events named ``changed``, without contents."""
+    """``/live/record/12/``, ``/live/queue/`` or ``/live/author/`` (what I wrote): events named ``changed``, without contents.
+
+    ``/live/records/`` tells of any record, by events named ``listed``; ``/live/records/12/`` of both: a browser opens few streams.
+    """
     if request.method != "GET":
         return HttpResponseNotAllowed(["GET"])
     named, parameters = await sync_to_async(_ask)(request, topic, record_id)
@@ -47,7 +52,10 @@ async def stream(request: HttpRequest, topic: str, record_id: int | None = None)
         return HttpResponse(status=401)
     if not named:
         raise Http404
-    answer = StreamingHttpResponse(_events(hub(parameters), named), content_type="text/event-stream")
+    topics = {"listed": "records", "changed": named} if topic == "records" else {"changed": named}
+    if named == "records":
+        topics = {"listed": named}
+    answer = StreamingHttpResponse(_events(hub(parameters), topics), content_type="text/event-stream")
     answer["Cache-Control"] = "no-store"
     answer["X-Accel-Buffering"] = "no"  # nginx passes it on as it comes
     return answer
@@ -66,7 +74,7 @@ def _ask(request: HttpRequest, topic: str, record_id: int | None) -> tuple[str |
 
 def _topic(member: Member, topic: str, record_id: int | None) -> str:
     if record_id is not None:
-        is_visible = topic == "record" and access.visible_records(member).filter(pk=record_id).exists()
+        is_visible = topic in ("record", "records") and access.visible_records(member).filter(pk=record_id).exists()
         return f"record:{record_id}" if is_visible else ""
     if topic == "author":  # one's own messages, whatever the role
         return f"author:{member.contact_id}"
@@ -79,16 +87,22 @@ def _parameters() -> dict[str, Any]:
     return {key: value for key, value in found.items() if key not in ("cursor_factory", "context", "prepare_threshold")}
 
 
-async def _events(source: Hub, topic: str) -> AsyncIterator[str]:
+async def _events(source: Hub, topics: Mapping[str, str]) -> AsyncIterator[str]:
+    """``topics``: the events' names and what each tells of."""
     loop = asyncio.get_running_loop()
     ends = loop.time() + LIFETIME
-    with source.ear(topic) as changed:
+    with ExitStack() as stack:
+        ears = {name: stack.enter_context(source.ear(topic)) for name, topic in topics.items()}
+        waits = {name: asyncio.ensure_future(ear.wait()) for name, ear in ears.items()}
+        stack.callback(lambda: [wait.cancel() for wait in waits.values()])
         yield "retry: 2000\n\n"
         while (left := ends - loop.time()) > 0:
-            try:
-                await asyncio.wait_for(changed.wait(), min(HEARTBEAT, left))
-            except TimeoutError:
+            done, _ = await asyncio.wait(
+                waits.values(), timeout=min(HEARTBEAT, left), return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done:
                 yield ": still here\n\n"
-                continue
-            changed.clear()
-            yield "event: changed\ndata: .\n\n"
+            for name in [name for name, wait in waits.items() if wait in done]:
+                ears[name].clear()
+                waits[name] = asyncio.ensure_future(ears[name].wait())
+                yield f"event: {name}\ndata: .\n\n"

@@ -2,50 +2,69 @@
 
 from __future__ import annotations
 
-from django.core.exceptions import ValidationError
+from typing import Any
+
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from postroom.core.terms.languages import offered_with
+from postroom.core.terms.record_values import ValueTrouble
 from postroom.flows import access
 from postroom.flows.change_people import change_contact_language
 from postroom.flows.mail_templates import zone_of
-from postroom.flows.records import change_record, follow, unfollow
+from postroom.flows.records import change_record, choose_subtypes, follow, unfollow
 from postroom.flows.warn_about import warnings_about
 from postroom.store.models import Contact, ScheduledMessage
 from postroom.store.queries.pages import read_id
-from postroom.store.queries.pages_chatter import thread
+from postroom.store.queries.pages_chatter import SHOWS, newest_number, place_of, thread
 from postroom.store.queries.pages_records import RecordFact, colleagues, followers, record_head
 from postroom.store.queries.pages_scheduled import scheduled_rows
-from postroom.web.members import MemberRequest, for_members, text_of
-from postroom.web.records.undo import given_back
+from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
+from postroom.web.records.activities import activities_context
+from postroom.web.records.composer import composer_context
 from postroom.web.shell import fragment, go, page
 from postroom.wiring import ports
 
 
 @for_members("GET")
 def record(request: MemberRequest, record_id: int) -> HttpResponse:
-    """A record with its conversation."""
+    """A record with its conversation: from its newest message on, or from the one that ``at`` names."""
     head = head_of(request, record_id)
-    messages = thread(record_id)
+    show, reader = shown_of(request), request.member.pk
+    at = read_id(request.GET.get("at", ""))
+    before = place_of(record_id, at, show=show, reader=reader) if at is not None else ""
+    messages = thread(record_id, before=before, show=show, reader=reader)
+    first = messages.rows[0].id if messages.rows else 0
     context = {
         "record": head,
         "messages_page": messages,
-        "newest": messages.rows[0].id if messages.rows else 0,
+        "show": show,
+        "at": at,
+        "is_past": bool(before),
+        "newest": newest_number(record_id) if before or show else first,
         "oldest": messages.rows[-1].id if messages.rows else 0,
-        "colleagues": colleagues([head.company_id]),
         "may_write": access.may(request.member, "write"),
         "may_post": access.may(request.member, "post"),
         "scheduled": scheduled_rows(ScheduledMessage.objects.filter(record_id=record_id)),
         "is_administrator": access.may(request.member, "settings"),
         "zone": zone_of(request.member),
-        "draft": given_back(request, record_id),
+        **(composer_context(request, head) if access.may(request.member, "post") else {}),
         "troubles": warnings_about(ports(), head.company_id, [head.contact_address]),
         "languages": offered_with(head.contact_language) if head.contact_id else (),
         "follows": any(one.contact_id == request.member.contact_id for one in head.followers),
+        **activities_context(request, record_id, colleagues([head.company_id])),
     }
+    if is_fragment(request):  # into the pane beside the list
+        return fragment(request, "postroom/records/record.html", {**context, "shell": "postroom/records/_pane.html"})
     return page(request, "postroom/records/record.html", head.kind.label_plural, context)
+
+
+def shown_of(request: MemberRequest) -> str:
+    """Which part of the conversation is wanted; ``""``: all of it."""
+    asked = request.GET.get("show", "")
+    return asked if asked in SHOWS else ""
 
 
 def head_of(request: MemberRequest, record_id: int) -> RecordFact:
@@ -58,18 +77,28 @@ def head_of(request: MemberRequest, record_id: int) -> RecordFact:
 
 @for_members("POST")
 def change(request: MemberRequest, record_id: int) -> HttpResponse:
-    """Title, stage or responsible person: whatever the form names."""
-    head_of(request, record_id)
-    responsible = request.POST.get("responsible")
-    change_record(
-        ports(),
-        record_id=record_id,
-        by=request.member,
-        title=text_of(request.POST, "title") or None,
-        stage=text_of(request.POST, "stage", 80) if "stage" in request.POST else None,
-        **({"responsible_id": read_id(responsible)} if responsible is not None else {}),
-    )
-    return go(request, reverse("web:record", args=[record_id]))
+    """Title, stage, responsible person, contact or values: whatever the form names."""
+    head = head_of(request, record_id)
+    wanted: dict[str, Any] = {"title": text_of(request.POST, "title") or None}
+    if "stage" in request.POST:
+        wanted["stage"] = text_of(request.POST, "stage", 80)
+    for name in ("responsible", "contact"):
+        if name in request.POST:
+            wanted[f"{name}_id"] = read_id(request.POST[name])
+    if "values" in request.POST:  # the form of the values: their names may be anything, so they are counted
+        wanted["values"] = {
+            one.name: text_of(request.POST, f"value-{number}", 3000)
+            for number, one in enumerate(head.fields)
+            if f"value-{number}" in request.POST
+        }
+    here = reverse("web:record", args=[record_id])
+    try:
+        change_record(ports(), record_id=record_id, by=request.member, **wanted)
+    except ValueTrouble as trouble:
+        return go(request, here, trouble=str(trouble))
+    except ObjectDoesNotExist:
+        raise Http404 from None
+    return go(request, here)
 
 
 @for_members("POST")
@@ -94,7 +123,10 @@ def add_follower(request: MemberRequest, record_id: int) -> HttpResponse:
     head_of(request, record_id)
     contact_id = read_id(request.POST.get("contact", ""))
     if contact_id is not None:
-        follow(ports(), record_id=record_id, contact_id=contact_id, by=request.member)
+        try:
+            follow(ports(), record_id=record_id, contact_id=contact_id, by=request.member)
+        except ObjectDoesNotExist:
+            raise Http404 from None
     return _followers(request, record_id)
 
 
@@ -105,6 +137,21 @@ def remove_follower(request: MemberRequest, record_id: int) -> HttpResponse:
     contact_id = read_id(request.POST.get("contact", ""))
     if contact_id is not None:
         unfollow(ports(), record_id=record_id, contact_id=contact_id, by=request.member)
+    return _followers(request, record_id)
+
+
+@for_members("POST")
+def subtypes(request: MemberRequest, record_id: int) -> HttpResponse:
+    """Of what a follower hears."""
+    head_of(request, record_id)
+    contact_id = read_id(request.POST.get("contact", ""))
+    if contact_id is None:
+        raise Http404
+    chosen = {name: request.POST.get(name) == "1" for name in ("comments", "notes", "changes", "activities")}
+    try:
+        choose_subtypes(ports(), record_id=record_id, contact_id=contact_id, by=request.member, **chosen)
+    except ObjectDoesNotExist:
+        raise Http404 from None
     return _followers(request, record_id)
 
 

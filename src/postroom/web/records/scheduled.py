@@ -30,7 +30,6 @@ from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_scheduled import ScheduledFact, scheduled_file, scheduled_rows
 from postroom.web.frames import SHOWN_INLINE, download
 from postroom.web.members import MemberRequest, for_members, text_of
-from postroom.web.records.places import head_of
 from postroom.web.records.uploads import files_of, trouble_with
 from postroom.web.shell import fragment, go, page
 from postroom.wiring import ports
@@ -39,7 +38,8 @@ from postroom.wiring import ports
 @for_members("GET")
 def of_record(request: MemberRequest, record_id: int) -> HttpResponse:
     """What waits for its date on this record."""
-    head_of(request, record_id)
+    if not access.visible_records(request.member).filter(pk=record_id).exists():
+        raise Http404
     return fragment(request, "postroom/scheduled/_of_record.html", scheduled_context(request.member, record_id))
 
 
@@ -186,7 +186,10 @@ def schedule(
     *,
     html: str,
     kind: MessageKind,
-    extra: Sequence[int],
+    extra_contact_ids: Sequence[int],
+    mentioned_contact_ids: Sequence[int],
+    addresses: Sequence[str],
+    to_customer: bool,
     template_id: int | None,
     files: Sequence[NewFile],
 ) -> None:
@@ -199,12 +202,15 @@ def schedule(
             html=html,
             kind=kind,
             subject=text_of(request.POST, "subject", 1000),
-            extra_contact_ids=extra,
-            to_customer=request.POST.get("to_customer") == "1",
+            extra_contact_ids=extra_contact_ids,
+            mentioned_contact_ids=mentioned_contact_ids,
+            addresses=addresses,
+            to_customer=to_customer,
             template_id=template_id,
         ),
         at=moment_of(request),
         files=files,
+        ends_draft=True,
     )
 
 
@@ -215,9 +221,15 @@ def html_of(request: MemberRequest) -> str:
     return html or (text_to_html(text) if text else "")
 
 
+def is_for_later(request: MemberRequest) -> bool:
+    """Whether a button was pressed that schedules: the one with the date, or one that names a date itself."""
+    return bool(request.POST.get("later"))
+
+
 def moment_of(request: MemberRequest) -> datetime:
-    """The date of the form, in the form's time zone, as UTC. Raises `ScheduleError`."""
-    typed = text_of(request.POST, "scheduled_at", 40)
+    """The date of the form (or of the button), in the form's time zone, as UTC. Raises `ScheduleError`."""
+    named = text_of(request.POST, "later", 40)
+    typed = text_of(request.POST, "scheduled_at", 40) if named in ("", "1") else named
     try:
         local = datetime.fromisoformat(typed)
     except ValueError:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from django import forms
@@ -14,15 +16,18 @@ from django.utils.translation import gettext_lazy
 
 from postroom.core.terms.mailboxes import MailboxTrouble
 from postroom.flows import access
+from postroom.flows.connect_account import provider_of
 from postroom.flows.fetch_mailbox import request_fetch
 from postroom.flows.mailbox_facts import MailboxState, preset, preset_of_host, presets, standing_of, state_of
 from postroom.flows.reconcile_mailbox import request_reconciliation
 from postroom.flows.reset_mailbox import ResetTo, reset_mailbox
+from postroom.flows.settings import save_mailbox
 from postroom.flows.test_mailbox import read_mailbox_test, test_mailbox
 from postroom.store.models import Mailbox
 from postroom.store.queries import pages_settings as read
 from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
 from postroom.web.settings.forms import UNCHANGED, SettingForm
+from postroom.web.settings.server_form import Group
 from postroom.web.shell import fragment, go, page
 from postroom.wiring import ports
 
@@ -36,6 +41,25 @@ _TONES = {
 }
 
 
+LOCKED = (
+    "protocol",
+    "host",
+    "port",
+    "encryption",
+    "verify_certificate",
+    "username",
+    "authentication",
+    "token_source",
+    "folder",
+)
+AFTERWARDS = [
+    ("mark_seen", gettext_lazy("Mark it as read")),
+    ("nothing", gettext_lazy("Leave it as it is")),
+    ("move", gettext_lazy("Move it to a folder")),
+    ("delete", gettext_lazy("Delete it there")),
+]
+
+
 class MailboxForm(SettingForm):
     password = forms.CharField(
         label=gettext_lazy("Password (or grant of the token)"),
@@ -44,11 +68,29 @@ class MailboxForm(SettingForm):
         help_text=UNCHANGED,
         widget=forms.PasswordInput({"autocomplete": "new-password"}),
     )
+    after_fetch = forms.ChoiceField(
+        label=gettext_lazy("After fetching"),
+        choices=AFTERWARDS,
+        help_text=gettext_lazy("Done once the mail is safe here."),
+    )
+    move_to = forms.CharField(
+        label=gettext_lazy("Folder to move to"),
+        required=False,
+        max_length=190,
+        help_text=gettext_lazy("With IMAP, where mail is moved."),
+        widget=forms.TextInput({"spellcheck": "false"}),
+    )
     field_order = (
         "preset", "name", "protocol", "host", "port", "encryption", "username", "password", "authentication",
-        "token_source", "verify_certificate",
+        "token_source", "verify_certificate", "company", "folder", "after_fetch", "move_to",
     )  # fmt: skip
     wide = ("name", "verify_certificate", "is_active")
+    sections = (
+        (gettext_lazy("Connection"), ("name", "company", "protocol", "host", "port", "encryption", "verify_certificate"), True),
+        (gettext_lazy("Login"), ("username", "password", "authentication", "token_source"), True),
+        (gettext_lazy("What is fetched"), ("folder", "after_fetch", "move_to", "interval_seconds", "is_active"), True),
+        (gettext_lazy("More"), ("fallback_kind", "priority", "authserv_ids"), False),
+    )  # fmt: skip
 
     class Meta:
         model = Mailbox
@@ -65,7 +107,6 @@ class MailboxForm(SettingForm):
             "authentication",
             "token_source",
             "folder",
-            "after_fetch",
             "fallback_kind",
             "authserv_ids",
             "priority",
@@ -76,7 +117,6 @@ class MailboxForm(SettingForm):
             "verify_certificate": gettext_lazy("Verify the certificate"),
             "authentication": gettext_lazy("Login by"),
             "token_source": gettext_lazy("Token source"),
-            "after_fetch": gettext_lazy("After fetching"),
             "fallback_kind": gettext_lazy("Otherwise it becomes"),
             "authserv_ids": gettext_lazy("Servers whose word on senders counts"),
             "interval_seconds": gettext_lazy("Fetch every (seconds)"),
@@ -97,8 +137,34 @@ class MailboxForm(SettingForm):
         super().__init__(*args, company_ids=company_ids, **kwargs)
         for name in ("preset", "authentication", "token_source"):
             self.fields[name].required = False
+        word, _colon, folder = str(self.instance.after_fetch).partition(":")
+        self.initial.update({"after_fetch": word, "move_to": folder})
         if self.instance.pk is None:
             self.fields["password"].help_text = ""
+        if self.instance.is_confirmed:
+            for name in LOCKED:
+                self.fields[name].disabled = True
+
+    def groups(self) -> list[Group]:
+        """Every visible field once."""
+        return [
+            Group(
+                title=title,
+                fields=[self[name] for name in names if name in self.fields],
+                is_open=is_open or any(self[name].errors for name in names if name in self.fields),
+            )
+            for title, names, is_open in self.sections
+        ]
+
+    def changes(self, row_id: int | None) -> dict[str, Any]:
+        """The two fields of what happens afterwards are one column."""
+        found = super().changes(row_id)
+        if {"after_fetch", "move_to"} & found.keys():
+            found.pop("move_to", None)
+            found["after_fetch"] = self.cleaned_data["after_fetch"]
+            if found["after_fetch"] == "move":
+                found["after_fetch"] = f"move:{self.cleaned_data['move_to']}"
+        return found
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
@@ -109,16 +175,13 @@ class MailboxForm(SettingForm):
             self.add_error(
                 "token_source", _("Say who gives the tokens: google, microsoft, microsoft/TENANT or an https address.")
             )
-        if values.get("protocol") == "pop3" and str(values.get("after_fetch", "")).startswith("move"):
-            self.add_error("after_fetch", _("POP3 has no folders to move to: choose nothing or delete."))
+        after, folder = values.get("after_fetch"), str(values.get("move_to") or "").strip()
+        if values.get("protocol") == "pop3" and after in ("move", "mark_seen"):
+            self.add_error("after_fetch", _("POP3 has no folders and no marks: leave the mail there, or delete it."))
+        elif after == "move" and not folder:
+            self.add_error("move_to", _("Into which folder?"))
+        values["move_to"] = folder
         return values
-
-    def clean_after_fetch(self) -> str:
-        value = str(self.cleaned_data["after_fetch"]).strip()
-        word, _colon, folder = value.partition(":")
-        if word not in ("mark_seen", "nothing", "delete", "move") or (word == "move") != bool(folder.strip()):
-            raise forms.ValidationError(_("mark_seen, nothing, delete, or move:FOLDER."))
-        return value
 
 
 def rows(company_ids: list[int]) -> tuple[read.SettingRow, ...]:
@@ -161,6 +224,8 @@ def more(request: MemberRequest, row: models.Model, form: SettingForm) -> Mappin
         chosen = preset_of_host(str(form["host"].value() or ""))
     is_stored = bool(row.pk)
     standing = standing_of(ports(), row) if is_stored else None
+    tested = read_mailbox_test(row.test_result)
+    told = tested.reply if tested is not None and not tested.is_ok else ""
     tone, word = _TONES[standing.state] if standing else ("quiet", "")
     return {
         "presets": presets(),
@@ -170,8 +235,29 @@ def more(request: MemberRequest, row: models.Model, form: SettingForm) -> Mappin
         "tone": tone,
         "word": word,
         "is_unverified": is_stored and row.encryption != "none" and not row.verify_certificate,
-        "tested": read_mailbox_test(row.test_result),
+        "tested": tested,
+        "is_told_below": bool(standing and standing.last_error and standing.last_error == told),
+        "connects": provider_of(row) if is_stored else None,
+        "pipe": _pipe_command(),
     }
+
+
+def _pipe_command() -> str:
+    """How a mail server on this machine hands in mail by itself."""
+    program = Path(sys.argv[0]).resolve().with_name("postroom")
+    found = program if program.exists() else Path(sys.executable).with_name("postroom")
+    return f"{found} receive --mail-from ${{sender}} --rcpt ${{recipient}}"
+
+
+@for_members("POST")
+def unconfirm(request: MemberRequest, row_id: int) -> HttpResponse:
+    """Reset Confirmation: its fields open again, and it is not read before the next test."""
+    found = Mailbox.objects.filter(pk=row_id, company_id__in=access.company_ids(request.member)).first()
+    if found is None:
+        raise Http404
+    save_mailbox(ports(), {"id": row_id, "is_confirmed": False, "confirmed_at": None}, member=request.member)
+    said = _("It is not fetched from until the next Test & Confirm. Its fields can be changed now.")
+    return go(request, _page_of(row_id), said=said)
 
 
 @for_members("POST")

@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
+from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.urls import reverse
@@ -14,7 +15,8 @@ from django.utils.translation import gettext_lazy
 
 from postroom.core.terms.languages import offered_with
 from postroom.core.terms.states import Channel
-from postroom.flows.change_people import MOST_SIGNATURE, OwnSettings, change_own_settings
+from postroom.flows.change_people import MOST_NAME, MOST_SIGNATURE, OwnSettings, change_own_settings
+from postroom.flows.manage_people import is_placeholder, sessions_of
 from postroom.store.models import Member
 from postroom.web.forms import style
 from postroom.web.members import MemberRequest, for_members
@@ -25,6 +27,13 @@ from postroom.wiring import ports
 class MineForm(forms.Form):
     """As it stands, or as it was typed."""
 
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=MOST_NAME,
+        required=False,
+        help_text=gettext_lazy("As others see it, and as it stands in your mails."),
+        widget=forms.TextInput({"autocomplete": "name"}),
+    )
     time_zone = forms.CharField(
         label=gettext_lazy("Time zone"),
         max_length=64,
@@ -37,7 +46,11 @@ class MineForm(forms.Form):
     )
     channel = forms.ChoiceField(
         label=gettext_lazy("I hear of messages"),
-        choices=[(Channel.MAIL.value, gettext_lazy("by mail")), (Channel.INBOX.value, gettext_lazy("in the app"))],
+        choices=[
+            (Channel.MAIL.value, gettext_lazy("Handle by emails")),
+            (Channel.INBOX.value, gettext_lazy("Handle in Postroom")),
+        ],
+        help_text=gettext_lazy("By mail to your address, or in the inbox here."),
     )
     signature = forms.CharField(
         label=gettext_lazy("Signature"),
@@ -46,16 +59,23 @@ class MineForm(forms.Form):
         help_text=gettext_lazy("Stands under what you send by mail. HTML is understood."),
         widget=forms.Textarea({"rows": 4}),
     )
-    wide = ("signature",)
+    uses_keys = forms.BooleanField(
+        label=gettext_lazy("Keyboard shortcuts"),
+        required=False,
+        help_text=gettext_lazy("Single keys do something on pages: j and k move, e is done, ? shows them all."),
+    )
+    wide = ("signature", "uses_keys")
 
     def __init__(self, data: Any, *, member: Member) -> None:
         super().__init__(
             data,
             initial={
+                "name": member.contact.name,
                 "time_zone": member.time_zone,
                 "language": member.contact.language,
                 "channel": member.channel,
                 "signature": member.signature,
+                "uses_keys": member.uses_keys,
             },
         )
         language = self.fields["language"]
@@ -75,5 +95,32 @@ def mine(request: MemberRequest) -> HttpResponse:
             form.add_error(None, error)
         else:
             return go(request, reverse("web:mine"), said=_("Saved."))
-    context = {"form": form, "wide_fields": form.wide, "time_zones": sorted(available_timezones())}
+    context = {
+        "form": form,
+        "wide_fields": form.wide,
+        "time_zones": sorted(available_timezones()),
+        "address": request.member.contact.address,
+        "is_placeholder": is_placeholder(request.member.contact.address),
+        "sessions": _sessions(request),
+    }
     return page(request, "postroom/settings/mine.html", _("My settings"), context, status=422 if form.errors else 200)
+
+
+def _sessions(request: MemberRequest) -> list[dict[str, Any]]:
+    """Where I am signed in: until when, and which one this is."""
+    return [
+        {"until": one.expire_date, "is_this": one.session_key == request.session.session_key}
+        for one in sessions_of(request.member)
+    ]
+
+
+@for_members("POST")
+def end_sessions(request: MemberRequest) -> HttpResponse:
+    """Everywhere but here."""
+    here = request.session.session_key
+    others = [one.pk for one in sessions_of(request.member) if one.session_key != here]
+    end = Session.objects.filter(pk__in=others).delete()[0]
+    said = (
+        _("Signed out in one other place.") if end == 1 else _("Signed out in {count} other places.").format(count=end)
+    )
+    return go(request, reverse("web:mine"), said=said)

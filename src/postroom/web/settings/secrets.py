@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 from postroom.flows.rotate_secrets import RotationTrouble, check_secrets, forget_former_keys, rotate_secrets
 from postroom.web.members import MemberRequest, for_members
 from postroom.web.shell import go, page
+from postroom.web.signing.fresh import when_fresh
 from postroom.wiring import ports
 
 
@@ -29,6 +30,7 @@ def secrets(request: MemberRequest) -> HttpResponse:
 
 
 @for_members("POST")
+@when_fresh("web:secrets")
 def rotate(request: MemberRequest) -> HttpResponse:
     """A new key, and everything sealed with it; or the rest of an earlier rotation."""
     try:
@@ -42,6 +44,7 @@ def rotate(request: MemberRequest) -> HttpResponse:
 
 
 @for_members("POST")
+@when_fresh("web:secrets")
 def forget(request: MemberRequest) -> HttpResponse:
     """The present key alone stays."""
     try:

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from postroom.core.terms.addresses import normalize
+from postroom.flows.connect_account import provider_of
 from postroom.flows.explain_trouble import explain_trouble
 from postroom.flows.provider_hooks import (
     list_providers,
@@ -100,6 +101,7 @@ def more(request: MemberRequest, row: models.Model, form: SettingForm) -> Mappin
         "is_unverified": is_smtp and row.encryption != "none" and not row.verify_certificate,
         "can_test": is_smtp,
         "tested": read_test(row.test_result),
+        "connects": provider_of(row) if is_smtp else None,
     }
 
 

@@ -22,15 +22,19 @@ from postroom.core.terms.parameters import PARAMETERS, ParameterError
 from postroom.flows import access, api_keys, guard_installation
 from postroom.flows import settings as flow
 from postroom.flows.change_scheduled_action import change_action
+from postroom.flows.manage_people import save_company
 from postroom.flows.run_scheduled_action import ACTIONS, run_now
-from postroom.store.models import Alias, AliasDomain, Mailbox, OutgoingServer
+from postroom.store.models import Alias, AliasDomain, Company, Mailbox, OutgoingServer
 from postroom.store.queries import pages_settings as read
 from postroom.store.queries.pages import read_id
 from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
-from postroom.web.settings import mailboxes, servers
+from postroom.web.navigation import kinds_of
+from postroom.web.settings import aliases, change_words, mailboxes, servers
 from postroom.web.settings.forms import ActionForm, AliasForm, DomainForm, SettingForm
+from postroom.web.settings.people import CompanyForm
 from postroom.web.settings.server_form import ServerForm
 from postroom.web.shell import fragment, go, page
+from postroom.web.signing.fresh import when_fresh
 from postroom.wiring import ports
 
 
@@ -108,6 +112,20 @@ ALIASES = Section(
     form=AliasForm,
     rows=read.aliases,
     save=flow.save_alias,
+    template="postroom/settings/alias.html",
+    more=aliases.more,
+)
+COMPANIES = Section(
+    key="companies",
+    one="company",
+    title=gettext_lazy("Companies"),
+    new=gettext_lazy("New company"),
+    icon="apartment",
+    empty=gettext_lazy("Companies share the installation; each sees its own records, and has its own mail domain."),
+    model=Company,
+    form=CompanyForm,
+    rows=lambda _company_ids: read.company_rows(),
+    save=save_company,
 )
 
 
@@ -220,10 +238,28 @@ def parameters(request: MemberRequest) -> HttpResponse:
     access.require_house(request.member)
     search = text_of(request.GET, "q", 100).lower()
     facts = [one for one in read.parameters() if search in one.key or search in one.help.lower()]
-    context = {"parameters": facts, "search": search}
+    context = {"groups": _grouped(facts), "search": search}
     if is_fragment(request):
         return fragment(request, "postroom/settings/_parameters.html", context)
     return page(request, "postroom/settings/parameters.html", _("Parameters"), context)
+
+
+_GROUPS = (  # how keys begin; the first that fits
+    (("mail.catchall.", "mail.bounce.alias", "mail.default.", "mail.reply."), gettext_lazy("Addresses")),
+    (("mail.gateway.", "mail.authentication.", "mail.mailbox.", "mail.session."), gettext_lazy("Coming in")),
+    (("mail.suppression.",), gettext_lazy("Bounces and blacklist")),
+    (("mail.forget.", "forget.", "keep."), gettext_lazy("How long things are kept")),
+    (("mail.",), gettext_lazy("Going out")),
+    (("",), gettext_lazy("Others")),
+)
+
+
+def _grouped(facts: list[read.ParameterFact]) -> list[tuple[str, list[read.ParameterFact]]]:
+    """By topic, in the order of the table."""
+    found: dict[str, list[read.ParameterFact]] = {str(title): [] for _starts, title in _GROUPS}
+    for fact in facts:
+        found[next(str(title) for starts, title in _GROUPS if fact.key.startswith(starts))].append(fact)
+    return [(title, rows) for title, rows in found.items() if rows]
 
 
 @for_members("POST")
@@ -273,7 +309,13 @@ def action(request: MemberRequest, key: str) -> HttpResponse:
             member=request.member,
         )
         return go(request, reverse("web:action", args=[key]), said=_("Saved."))
-    context = {"action": fact, "runs": runs, "form": form}
+    asked_at = read_id(text_of(request.GET, "asked", 12))
+    newest = runs[0].started_at.timestamp() if runs else 0.0
+    is_awaited = asked_at is not None and newest < asked_at and ports().clock.now().timestamp() < asked_at + 90
+    context = {"action": fact, "runs": runs, "form": form, "help": ACTIONS[key].help if key in ACTIONS else ""}
+    context |= {"is_going_on": fact.running_since is not None or is_awaited, "asked": asked_at or ""}
+    if is_fragment(request):
+        return fragment(request, "postroom/settings/_runs.html", context)
     return page(request, "postroom/settings/action.html", fact.name, context, status=422 if form.errors else 200)
 
 
@@ -284,7 +326,8 @@ def run(request: MemberRequest, key: str) -> HttpResponse:
         raise Http404
     was_deferred = run_now(ports(), key, member=request.member)
     said = _("It starts in a moment.") if was_deferred else _("It waits to be run already.")
-    return go(request, reverse("web:action", args=[key]), said=said)
+    asked = int(ports().clock.now().timestamp())
+    return go(request, f"{reverse('web:action', args=[key])}?asked={asked}", said=said)
 
 
 @for_members("GET")
@@ -292,14 +335,43 @@ def changes(request: MemberRequest) -> HttpResponse:
     """Who changed which setting when."""
     access.require(request.member, "settings")
     visible = access.visible_changes(request.member)
-    rows = read.changes(visible, subject=text_of(request.GET, "of", 200), cursor=text_of(request.GET, "after", 20))
-    context = {"rows": rows, "of": request.GET.get("of", ""), "cursor": request.GET.get("after", "")}
+    subject, kind, who = (text_of(request.GET, name, 200) for name in ("of", "kind", "who"))
+    start = next((start for start, _words in change_words.SUBJECTS if start.strip() == kind), "")
+    rows = read.changes(visible, subject=subject, start=start, who=who, cursor=text_of(request.GET, "after", 20))
+    known = read.names_of_numbers() | {"kind": {kind.key: kind.label for kind in kinds_of(request)}}
+    context = {
+        "rows": rows,
+        "told": [_in_words(one, known) for one in rows.rows],
+        "of": subject,
+        "of_words": change_words.subject_words(subject),
+        "kind": kind,
+        "who": who,
+        "kinds": [(start.strip(), words) for start, words in change_words.SUBJECTS],
+        "cursor": request.GET.get("after", ""),
+    }
     if is_fragment(request):
         return fragment(request, "postroom/settings/_changes.html", context)
     return page(request, "postroom/settings/changes.html", _("Changes"), context)
 
 
+def _in_words(change: read.ChangeFact, known: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    words = change_words
+    return {
+        "change": change,
+        "subject": words.subject_words(change.subject),
+        "rows": [
+            (
+                words.field_words(name) if name else "",
+                words.value_words(name, before, known),
+                words.value_words(name, after, known),
+            )
+            for name, before, after in change.rows
+        ],
+    }
+
+
 @for_members("GET", "POST")
+@when_fresh("web:keys")
 def keys(request: MemberRequest) -> HttpResponse:
     """My keys for programs. A new one is shown once."""
     fresh = ""

@@ -1,10 +1,8 @@
-/* What pages do beyond htmx: frames that fit their mail, the composer, live changes, small comforts. No build, no inline code. */
+/* What pages do beyond htmx: frames that fit their mail, live changes, small comforts. No build, no inline code. */
 (() => {
   "use strict";
 
   const each = (root, what, act) => root.querySelectorAll(what).forEach(act);
-  const PICTURE = /^image\/(png|jpeg|gif|webp)$/;
-  const BLOCKS = "p, div, ul, ol, table, blockquote, h1, h2, h3, h4, h5, h6, pre, hr";
   const once = (element, name) => !element.dataset[name] && (element.dataset[name] = "1");
 
   /* ---------- frames: as high as what they show, in the page's colours ---------- */
@@ -38,253 +36,18 @@
     attributeFilter: ["class"],
   });
 
-  /* ---------- composer ---------- */
-
-  function composers(root) {
-    each(root, "form.pr-composer", (form) => {
-      if (once(form, "wired")) composer(form);
-    });
-  }
-
-  function composer(form) {
-    const plain = form.querySelector("textarea[name=text]");
-    const html = form.querySelector("input[name=html]");
-    const editor = form.querySelector(".pr-editor");
-    const draft = "postroom-draft-" + form.dataset.record;
-    plain.hidden = true;
-    plain.required = false;
-    editor.hidden = false;
-    each(form, ".pr-tools .rich", (tool) => (tool.hidden = false));
-    try {
-      document.execCommand("defaultParagraphSeparator", false, "p");
-    } catch { /* an old browser writes divs: the server understands both */ }
-
-    const kind = () => {
-      form.dataset.kind = form.elements.kind.value;
-      editor.dataset.placeholder = editor.getAttribute("data-" + form.dataset.kind);
-    };
-    each(form, "[name=kind]", (choice) => choice.addEventListener("change", kind));
-    kind();
-
-    editor.addEventListener("paste", (event) => {
-      const text = event.clipboardData.getData("text/plain");
-      event.preventDefault();
-      const files = [...event.clipboardData.files];
-      if (files.length) {
-        files.filter((file) => PICTURE.test(file.type)).forEach(picture);
-        return add(files.filter((file) => !PICTURE.test(file.type)));
-      }
-      document.execCommand("insertText", false, text);
-    });
-    editor.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-        event.preventDefault();
-        form.requestSubmit();
-      }
-    });
-    each(form, "[data-edit]", (button) => {
-      button.addEventListener("mousedown", (event) => event.preventDefault());
-      button.addEventListener("click", () => edit(button.dataset.edit, button.dataset.ask));
-    });
-
-    function edit(what, question) {
-      editor.focus();
-      if (what !== "createLink") return document.execCommand(what);
-      const address = (window.prompt(question, "https://") || "").trim();
-      if (/^(https?:|mailto:)/i.test(address)) document.execCommand("createLink", false, address);
-    }
-
-    /* Pictures stand in the text; the server makes parts of them. */
-    const picture = (file) => {
-      const reader = new FileReader();
-      reader.addEventListener("load", () => {
-        editor.focus();
-        const image = document.createElement("img");
-        image.src = reader.result;
-        image.alt = file.name;
-        document.execCommand("insertHTML", false, image.outerHTML);
-      });
-      reader.readAsDataURL(file);
-    };
-    each(form, "[data-picture]", (field) =>
-      field.addEventListener("change", () => {
-        [...field.files].forEach(picture);
-        field.value = "";
-      })
-    );
-    each(form, "label.pr-btn[tabindex]", (label) =>
-      label.addEventListener("keydown", (event) => {
-        if (event.key !== "Enter" && event.key !== " ") return;
-        event.preventDefault(); /* or the space bar scrolls the page away as well */
-        label.querySelector("input").click();
-      })
-    );
-
-    /* Templates: the server fills them, the editor shows what came of it, and it can be changed before it leaves. */
-    const tag = form.querySelector(".pr-from-template");
-    form.addEventListener("click", async (event) => {
-      const choice = event.target.closest("[data-fill]");
-      if (choice) await fill(choice);
-      if (event.target.closest("[data-untemplate]")) untemplate();
-    });
-
-    async function fill(choice) {
-      const answer = await fetch(choice.dataset.fill, { headers: { Accept: "application/json" } });
-      const said = answer.status === 200 || answer.status === 422 ? await answer.json() : {};
-      choice.closest("details").open = false;
-      if (!said.id) return window.alert(said.trouble || answer.statusText);
-      if (editor.innerText.trim()) editor.insertAdjacentHTML("beforeend", said.html);
-      else editor.innerHTML = said.html;
-      form.elements.subject.value = said.subject;
-      form.elements.template.value = said.id;
-      tag.querySelector(".pr-cut").textContent = choice.dataset.name;
-      tag.querySelector("[data-template-files]").textContent = said.files.join(", ");
-      tag.hidden = false;
-      editor.focus();
-    }
-
-    function untemplate() {
-      if (!tag) return;
-      form.elements.template.value = "";
-      tag.hidden = true;
-    }
-
-    /* Whoever never said where he lives lives where his browser does. */
-    const zone = form.elements.zone;
-    const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
-    if (zone && zone.value === "UTC" && here && form.querySelector("[data-zone]")) {
-      zone.value = here;
-      form.querySelector("[data-zone]").textContent = here;
-    }
-
-    /* Files: kept in a DataTransfer, so that each can be taken away again. */
-    const chosen = form.querySelector("input[type=file][name=files]");
-    const shown = form.querySelector(".pr-files[data-chosen]");
-    let kept = new DataTransfer();
-    let sent = null; /* the files of the last message, should it be taken back */
-    chosen.addEventListener("change", () => add([...chosen.files]));
-    form.addEventListener("dragover", (event) => event.preventDefault());
-    form.addEventListener("drop", (event) => {
-      if (!event.dataTransfer.files.length) return;
-      event.preventDefault();
-      add([...event.dataTransfer.files]);
-    });
-
-    function add(files) {
-      files.forEach((file) => kept.items.add(file));
-      list();
-    }
-
-    function list() {
-      chosen.files = kept.files;
-      shown.replaceChildren(...[...kept.files].map((file, place) => chip(file, place)));
-    }
-
-    function chip(file, place) {
-      const box = document.createElement("span");
-      const name = document.createElement("span");
-      const remove = document.createElement("button");
-      const cross = document.createElement("span");
-      box.className = "pr-file";
-      name.className = "pr-cut";
-      name.textContent = `${file.name} (${size(file.size)})`;
-      remove.type = "button";
-      remove.setAttribute("aria-label", `${shown.dataset.remove} ${file.name}`);
-      cross.className = "pr-icon";
-      cross.textContent = "close";
-      remove.append(cross);
-      remove.addEventListener("click", () => {
-        kept.items.remove(place);
-        list();
-      });
-      box.append(name, remove);
-      return box;
-    }
-
-    /* What was typed survives a reload and a failed send; what was taken back stands here again. */
-    const initial = form.querySelector("template.pr-initial");
-    editor.innerHTML = initial ? initial.innerHTML : "";
-    const before = plain.value || sessionStorage.getItem(draft);
-    if (before && !initial) editor.innerText = before;
-    editor.addEventListener("input", () => !initial && sessionStorage.setItem(draft, editor.innerText.trim()));
-
-    form.addEventListener("submit", sync, true);
-    form.addEventListener("htmx:beforeRequest", (event) => {
-      if (event.target !== form) return;
-      if (!editor.innerText.trim() && !editor.querySelector("img") && !kept.files.length) editor.focus(); // the server says what is missing
-    });
-    form.addEventListener("htmx:afterRequest", (event) => {
-      if (event.target !== form || !event.detail.successful) return;
-      editor.innerHTML = "";
-      html.value = plain.value = "";
-      each(form, "[name=subject], [name=scheduled_at]", (field) => (field.value = ""));
-      each(form, "details.pr-pop[open]", (open) => (open.open = false));
-      untemplate();
-      sessionStorage.removeItem(draft);
-      sent = kept;
-      kept = new DataTransfer();
-      list();
-      each(form, "#pr-extra [data-dropped]", (person) => person.remove());
-      each(form, "[name=to_customer]", (box) => (box.checked = false));
-      htmx.trigger(document.body, "postroom:people");
-    });
-
-    document.getElementById("pr-trouble")?.addEventListener("htmx:afterSwap", (event) => {
-      const back = event.target.querySelector("template[data-draft]");
-      if (back) give(back, event.target.querySelector("[data-files]"));
-    });
-
-    /* Taken back: the words go to where they were typed, above what was begun since. */
-    function give(back, aboutFiles) {
-      editor.prepend(back.content.cloneNode(true));
-      each(form, `[name=kind][value="${back.dataset.kind}"]`, (choice) => (choice.checked = true));
-      kind();
-      if (sent && aboutFiles) {
-        aboutFiles.remove();
-        add([...sent.files]);
-      }
-      sent = null;
-      sessionStorage.setItem(draft, editor.innerText.trim());
-      editor.focus();
-    }
-
-    function sync() {
-      html.value = editor.innerText.trim() || editor.querySelector("img") ? paragraphs(editor) : "";
-    }
-  }
-
-  /* Browsers leave the first line bare and may write divs: all of it becomes paragraphs. */
-  function paragraphs(editor) {
-    const made = document.createElement("div");
-    let open = null;
-    [...editor.cloneNode(true).childNodes].forEach((node) => {
-      if (/^(P|UL|OL|BLOCKQUOTE|H[1-6]|PRE|TABLE|HR)$/.test(node.nodeName) || (node.nodeName === "DIV" && (node.hasAttribute("style") || node.querySelector(BLOCKS)))) {
-        made.append(node);
-        open = null;
-      } else if (node.nodeName === "DIV") {
-        made.append(document.createElement("p"));
-        made.lastChild.append(...node.childNodes);
-        open = null;
-      } else {
-        if (!open) made.append((open = document.createElement("p")));
-        open.append(node);
-      }
-    });
-    return made.innerHTML;
-  }
-
-  function size(bytes) {
-    const units = ["B", "kB", "MB", "GB"];
-    const step = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(bytes, 1)) / 3));
-    return `${(bytes / 1000 ** step).toFixed(step && bytes < 10 * 1000 ** step ? 1 : 0)} ${units[step]}`;
-  }
-
   /* ---------- live: one stream a page, its events are triggers for htmx ---------- */
 
+  let stream = null;
+  let heard = "";
+
   function live() {
-    const place = document.querySelector("[data-live]");
-    if (!place || !window.EventSource) return;
-    const stream = new EventSource(place.dataset.live);
+    const address = heardBy([...document.querySelectorAll("[data-live]")].map((place) => place.dataset.live));
+    if (address === heard || !window.EventSource) return;
+    if (stream) stream.close();
+    heard = address;
+    stream = address ? new EventSource(address) : null;
+    if (!stream) return;
     const lamp = (on) => each(document, ".pr-live", (element) => (element.dataset.on = on));
     let due = null;
     const changed = () => {
@@ -297,8 +60,22 @@
     stream.addEventListener("open", () => lamp(true));
     stream.addEventListener("error", () => lamp(false));
     stream.addEventListener("changed", changed);
-    window.addEventListener("pagehide", () => stream.close());
+    stream.addEventListener("listed", () => document.body.dispatchEvent(new Event("postroom:listed")));
   }
+
+  /* A list with a conversation beside it: both are heard of by one stream, as browsers open few. */
+  function heardBy(places) {
+    const list = places.find((place) => place.endsWith("/live/records/"));
+    const record = places.find((place) => place.includes("/live/record/"));
+    return list && record ? record.replace("/live/record/", "/live/records/") : list || places[0] || "";
+  }
+
+  window.addEventListener("pagehide", () => stream && stream.close());
+  window.addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    heard = "";
+    live();
+  });
 
   /* What a page shows and the record has no more was taken back. */
   document.addEventListener("htmx:afterSwap", (event) => {
@@ -438,7 +215,6 @@
   function wire(root) {
     each(root, "input[type=file]", (field) => (field.hasChangeListener = true)); /* or unfold looks for its own widget around it, and fails */
     frames(root);
-    composers(root);
     bulk(root);
     undo(root);
   }
@@ -454,5 +230,8 @@
     clocks();
     setInterval(clocks, 30e3);
   });
-  document.addEventListener("htmx:load", (event) => wire(event.detail.elt));
+  document.addEventListener("htmx:load", (event) => {
+    wire(event.detail.elt);
+    live();
+  });
 })();

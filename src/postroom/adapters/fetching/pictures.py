@@ -1,0 +1,154 @@
+"""Fetches a picture from an address that a stranger wrote, for a reader who must stay unseen.
+
+Duty: `PictureFetcher`, the pipe of the port `Pictures`. Laws: only where `targets.aim` allows, asked anew for every redirect; at most
+`MOST_BYTES`, within `SECONDS` in all, whatever the other side does (a watchman cuts the line); TLS is verified; no cookies, no referrer, no
+word of who asks; what comes is believed by its first bytes, never by its name: PNG, JPEG, GIF and WebP, nothing else. Never raises. No
+more than `AT_ONCE` at the same time, so that a slow server cannot take all hands of the pages.
+Standards: RFC 9110, RFC 9112.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from urllib.parse import urljoin
+
+import dns.exception
+import dns.resolver
+
+from postroom.adapters.fetching.targets import Network, NotThere, Resolve, Target, aim, read_networks
+from postroom.core.terms.pictures import NoPicture, Picture
+
+MOST_BYTES = 5_000_000
+SECONDS = 10.0
+AT_ONCE = 4
+MOST_REDIRECTS = 3
+_PATIENCE_IN_LINE = 5.0  # seconds to wait for one of the few places
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_HEADERS = {
+    "User-Agent": "Mozilla/5.0 (compatible; picture proxy)",
+    "Accept": "image/webp,image/png,image/jpeg,image/gif",
+    "Accept-Encoding": "identity",
+    "Connection": "close",
+}
+
+
+class PictureFetcher:
+    """``resolve`` gives the network addresses of a name; by default DNS is asked, within a few seconds. Safe for threads."""
+
+    def __init__(
+        self, *, resolve: Resolve | None = None, ssl_context: ssl.SSLContext | None = None, seconds: float = SECONDS
+    ) -> None:
+        self._resolve = resolve or look_up
+        self._seconds = seconds
+        self._ssl_context = ssl_context
+        self._places = threading.BoundedSemaphore(AT_ONCE)
+
+    def fetch(self, url: str, *, allowed: Sequence[str] = ()) -> Picture | NoPicture:
+        """``allowed``: networks that may be asked although they are not public, as an operator wrote them."""
+        if not self._places.acquire(timeout=_PATIENCE_IN_LINE):
+            return NoPicture(reason="Too many pictures are being fetched.")
+        try:
+            return self._follow(url, read_networks(allowed), time.monotonic() + self._seconds)
+        except NotThere as words:
+            return NoPicture(reason=str(words))
+        except (OSError, http.client.HTTPException, ValueError):
+            return NoPicture(reason="The server could not be asked, or answered nonsense.")
+        finally:
+            self._places.release()
+
+    def _follow(self, url: str, allowed: Sequence[Network], until: float) -> Picture | NoPicture:
+        for _ in range(MOST_REDIRECTS + 1):
+            answer = self._ask(aim(url, self._resolve, allowed), until)
+            if not isinstance(answer, str):
+                return answer
+            url = urljoin(url, answer)
+        return NoPicture(reason="It is led on too often.")
+
+    def _ask(self, target: Target, until: float) -> Picture | NoPicture | str:
+        """The picture, or the address to which it is led on."""
+        left = until - time.monotonic()
+        if left <= 0:
+            return NoPicture(reason="It takes too long.")
+        line = _Line(socket.create_connection((target.address, target.port), timeout=left))
+        watchman = threading.Timer(left, line.cut)
+        watchman.daemon = True
+        watchman.start()
+        connection = http.client.HTTPConnection(target.host, target.port)
+        try:
+            if target.is_tls:
+                self._secure(line, target)
+            connection.sock = line.socket
+            connection.request("GET", target.path, headers={"Host": target.authority, **_HEADERS})
+            return _read(connection.getresponse())
+        finally:
+            watchman.cancel()
+            connection.close()
+            line.socket.close()
+
+    def _secure(self, line: _Line, target: Target) -> None:
+        if self._ssl_context is None:
+            self._ssl_context = ssl.create_default_context()
+        secured = self._ssl_context.wrap_socket(line.socket, server_hostname=target.host, do_handshake_on_connect=False)
+        line.socket = secured
+        secured.do_handshake()
+
+
+@dataclass(slots=True)
+class _Line:
+    """A connection that a watchman may cut, before and after it was secured (which makes another socket of it)."""
+
+    socket: socket.socket
+
+    def cut(self) -> None:
+        """Whoever waits on it is told that it ended."""
+        with suppress(OSError):
+            socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
+
+
+def _read(response: http.client.HTTPResponse) -> Picture | NoPicture | str:
+    if response.status in _REDIRECTS:
+        return response.headers.get("Location") or NoPicture(reason="It is led on to nowhere.")
+    if response.status != 200:
+        return NoPicture(reason=f"The server answered {response.status}.")
+    if (response.length or 0) > MOST_BYTES:
+        return NoPicture(reason="It is larger than 5 MB.")
+    content = response.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        return NoPicture(reason="It is larger than 5 MB.")
+    kind = sniffed(content)
+    return Picture(content=content, content_type=kind) if kind else NoPicture(reason="It is no PNG, JPEG, GIF or WebP.")
+
+
+def sniffed(content: bytes) -> str:
+    """What its first bytes say that it is; ``""`` for anything else."""
+    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if content.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if content.startswith((b"GIF87a", b"GIF89a")):
+        return "image/gif"
+    return "image/webp" if content.startswith(b"RIFF") and content[8:12] == b"WEBP" else ""
+
+
+def look_up(host: str) -> list[str]:
+    """A and AAAA records, IPv4 first. Raises OSError when nobody could tell."""
+    found: list[str] = []
+    resolver = dns.resolver.Resolver()
+    for kind in ("A", "AAAA"):
+        try:
+            answer = resolver.resolve(host, kind, search=False, lifetime=3.0)
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            continue
+        except (dns.exception.DNSException, ValueError) as error:
+            if not found:
+                raise OSError(f"{host} could not be looked up") from error
+            continue
+        found += [str(one) for one in answer]
+    return found

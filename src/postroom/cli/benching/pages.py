@@ -1,0 +1,212 @@
+"""The table of addresses: every list and record page, as `bench web` measures it and as the tests of query budgets walk it.
+
+Law: a page that is not here must be named in `NOT_MEASURED` with its reason; a test compares both with the addresses of the house.
+``{names}`` in an address are landmarks: numbers and texts of the house at hand (see `benching.landmarks`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+BUDGET = 15  # queries of a page, session and sign-in included
+MEDIAN_MS, P95_MS = 100.0, 250.0  # what must hold with a million messages
+GOAL_MEDIAN_MS, GOAL_P95_MS = 50.0, 150.0  # where we want to be
+
+
+class Reader(StrEnum):
+    """Who looks: at all companies, or at one small one among large ones (whose rows are thinly strewn)."""
+
+    ADMINISTRATOR = "administrator"
+    MANAGER = "manager"
+    AGENT = "agent"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A page: its name in the table, its address, who may see it, and whether htmx asks for it (a piece of a page)."""
+
+    name: str
+    path: str
+    readers: tuple[Reader, ...]
+    is_piece: bool = False
+
+
+_EVERYBODY = (Reader.ADMINISTRATOR, Reader.AGENT)
+_MAIL = (Reader.ADMINISTRATOR, Reader.MANAGER)
+_HOUSE = (Reader.ADMINISTRATOR,)
+
+
+def _all(rows: str, readers: tuple[Reader, ...]) -> tuple[Place, ...]:
+    """``name | address`` on each line; ``+`` before an address: a piece."""
+    found = []
+    for line in rows.strip().splitlines():
+        name, _, path = (part.strip() for part in line.partition("|"))
+        found.append(Place(name, path.removeprefix("+"), readers, is_piece=path.startswith("+")))
+    return tuple(found)
+
+
+PLACES: tuple[Place, ...] = (
+    *_all(
+        """
+        home | /
+        home: attention | +/attention/
+        records: all | /records/
+        records: mine | /records/?who=mine
+        records: unassigned | /records/?who=unassigned
+        records: with failures | /records/?who=failed
+        records: deep page | /records/?after={deep_record}
+        records: deep piece | +/records/?after={deep_record}
+        records: tickets | /records/ticket/
+        records: leads | /records/lead/
+        records: invoices | /records/invoice/
+        records: orders | /records/sales_order/
+        records: contacts (few) | /records/contact/
+        records: stage | /records/ticket/?stage={stage}
+        records: rare stage of mine | /records/applicant/?stage={rare_stage}&who=mine
+        records: tickets unassigned | /records/ticket/?who=unassigned
+        records: search rare | /records/?q={rare_word}
+        records: search common | /records/?q={common_word}
+        records: search common in kind | /records/ticket/?q={common_word}
+        records: search two words | /records/?q={common_word}+{other_word}
+        records: search address | /records/?q={address_text}
+        records: search great customer | /records/?q={great_text}
+        records: search one letter | /records/?q=a
+        records: search nothing found | /records/?q=qqqzzz
+        records: new | /records/ticket/new/
+        people: find | +/people/find/?who={other_word}
+        people: find a letter | +/people/find/?who=a
+        record: 1 message | /records/{record_short}/
+        record: 100 messages | /records/{record_middle}/
+        record: longest | /records/{record_long}/
+        record: longest, older | +/records/{record_long}/messages/?before={middle_message}
+        record: live | +/records/{record_long}/live/?after={middle_message}
+        record: audience | +/records/{record_long}/audience/?kind=comment
+        record: scheduled | +/records/{record_long}/scheduled/
+        record: templates | +/records/{record_long}/templates/
+        message: body | /message/{message}/body/
+        message: many recipients | +/message/{crowded_message}/recipients/
+        scheduled | /scheduled/
+        letterbox | /letterbox/
+        letterbox: a person | /letterbox/?to={letter_person}
+        letterbox: a letter | /letterbox/{letter}/
+        blacklist | /suppression/
+        blacklist: bouncing | /suppression/?view=bouncing
+        blacklist: complained | /suppression/?view=complained
+        blacklist: released | /suppression/?view=released
+        blacklist: search | /suppression/?q=post.example
+        blacklist: worst | +/suppression/worst/
+        blacklist: an address | /suppression/{health}/
+        settings: mine | /settings/mine/
+        settings: my keys | /settings/keys/
+        api: records | /api/v1/records
+        api: records search | /api/v1/records?q={common_word}
+        api: record | /api/v1/records/{record_long}
+        api: followers | /api/v1/records/{record_long}/followers
+        api: messages | /api/v1/records/{record_long}/messages
+        api: suppressions | /api/v1/suppressions
+        """,
+        _EVERYBODY,
+    ),
+    *_all(
+        """
+        queue: outgoing | /queue/
+        queue: sent | /queue/?state=sent
+        queue: sent, deep | /queue/?state=sent&after={deep_delivery}
+        queue: failed | /queue/?state=failed
+        queue: bounced | /queue/?state=bounced
+        queue: unknown | /queue/?state=unknown
+        queue: complained | /queue/?state=complained
+        queue: cancelled | /queue/?state=cancelled
+        queue: all | /queue/?state=all
+        queue: to an address | /queue/?state=all&to={recipient}
+        queue: to a part | /queue/?state=all&to={recipient_part}
+        queue: sent to a part | /queue/?state=sent&to={recipient_part}
+        queue: to nobody | /queue/?state=all&to=qqqzzz
+        queue: server | /queue/?server={server}
+        queue: sent by server | /queue/?state=sent&server={server}
+        queue: lane | /queue/?lane=urgent
+        queue: sent by lane | /queue/?state=sent&lane=campaign
+        queue: gate paused | /queue/?gate=paused
+        queue: gate retry | /queue/?gate=retry
+        queue: gate limit | /queue/?gate=limit
+        queue: gate not due | /queue/?gate=not_due
+        delivery: failed | /queue/{failed_delivery}/
+        delivery: bounced | /queue/{bounced_delivery}/
+        inbound: all | /inbound/
+        inbound: deep | /inbound/?after={deep_inbound}
+        inbound: routed | /inbound/?state=routed
+        inbound: held | /inbound/?state=held
+        inbound: refused | /inbound/?state=refused
+        inbound: discarded | /inbound/?state=discarded
+        inbound: failed | /inbound/?state=failed
+        inbound: received | /inbound/?state=received
+        inbound: by mailbox | /inbound/?door=imap
+        inbound: sender | /inbound/?sender={sender}
+        inbound: text | /inbound/?q={common_word}&age=month
+        inbound: text not found | /inbound/?q=qqqzzz
+        inbound: alias | /inbound/?alias={alias}
+        inbound: a mail | /inbound/{inbound}/
+        inbound: its body | /inbound/{inbound}/body/
+        inbound: its source | /inbound/{inbound}/source/
+        inbound: why | +/inbound/{inbound}/why/
+        inbound: find a record | +/inbound/{held}/find/?q={common_word}
+        inbound: loops | /inbound/loops/
+        held | /held/
+        held: a mail | /inbound/{held}/
+        api: deliveries | /api/v1/deliveries
+        api: deliveries sent | /api/v1/deliveries?state=sent
+        api: delivery | /api/v1/deliveries/{failed_delivery}
+        api: inbound | /api/v1/inbound
+        api: an inbound mail | /api/v1/inbound/{inbound}
+        """,
+        _MAIL,
+    ),
+    *_all(
+        """
+        inbound: try | /inbound/try/
+        settings: servers | /settings/servers/
+        settings: a server | /settings/servers/{server_id}/
+        settings: limits | /settings/limits/
+        settings: mailboxes | /settings/mailboxes/
+        settings: a mailbox | /settings/mailboxes/{mailbox}/
+        settings: ingress | /settings/ingress/
+        settings: domains | /settings/domains/
+        settings: a domain | /settings/domains/{domain}/
+        settings: dkim | /settings/dkim/
+        settings: aliases | /settings/aliases/
+        settings: an alias | /settings/aliases/{alias_id}/
+        settings: templates | /settings/templates/
+        settings: a template | /settings/templates/{template}/
+        settings: parameters | /settings/parameters/
+        settings: actions | /settings/actions/
+        settings: an action | /settings/actions/{action}/
+        settings: secrets | /settings/secrets/
+        settings: changes | /settings/changes/
+        """,
+        _HOUSE,
+    ),
+)
+
+NOT_MEASURED: dict[str, str] = {
+    # name of the address: why no list and no record page
+    "web:chosen": "one contact by its number",
+    "web:live": "a stream: see bench live",
+    "web:attachment": "a file",
+    "web:linked_file": "a file",
+    "web:scheduled_file": "a file",
+    "web:template_file": "a file",
+    "web:letter_body": "one letter's frame",
+    "web:letter_source": "one letter's bytes",
+    "web:letter_act": "what a person does",
+    "web:scheduled_one": "one row",
+    "web:filled_template": "one template, filled",
+    "web:inbound_attach": "a form",
+    "web:inbound_create": "a form",
+    "web:mailbox_reset": "a form",
+    "web:template_new": "an empty form",
+    "web:server_new": "an empty form",
+    "web:mailbox_new": "an empty form",
+    "web:domain_new": "an empty form",
+    "web:alias_new": "an empty form",
+}  # fmt: skip

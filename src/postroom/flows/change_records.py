@@ -1,0 +1,235 @@
+"""Many records changed at once: done or open, stage, responsible, followed; each change in its record's history, and undoable.
+
+*Done* means: nothing is left to do. A done record leaves the lists of open ones, keeps its stage, and is open again when
+somebody outside writes (`write_messages`), or when a person says so.
+Laws: what is not visible or not allowed stays as it is and is counted, never touched. Nobody files away what he has not
+seen: a record on which something was written later than his page showed (``seen``) stays open. Undo gives back only what is still as this change left it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from django.db import connection, transaction
+from django.db.models import Q
+
+from postroom.core.terms.states import MessageKind
+from postroom.flows.access import may, require, visible_records
+from postroom.flows.ports import Ports
+from postroom.store.bulk import insert
+from postroom.store.models import Follower, Member, Message, MessageBody, Record
+
+MOST = 200  # records at once
+
+Value = bool | str | int | None
+
+
+class What(StrEnum):
+    """What is changed. ``done``: True or False; ``stage``: its name; ``responsible``: a member's number or None; ``follow``: True or
+    False, for oneself."""
+
+    DONE = "done"
+    STAGE = "stage"
+    RESPONSIBLE = "responsible"
+    FOLLOW = "follow"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """``before``: what each changed record had. ``fresh`` stayed, because something new was written on them; ``unfit`` were
+    as wanted already, or cannot have that value."""
+
+    what: What
+    after: Value
+    before: Mapping[int, Value]
+    fresh: int = 0
+    unfit: int = 0
+
+
+@transaction.atomic
+def change_records(
+    ports: Ports,
+    *,
+    record_ids: Sequence[int],
+    what: What | str,
+    value: Value,
+    by: Member,
+    seen: Mapping[int, datetime] | None = None,
+) -> Changed:
+    """Change the first `MOST` of these, as far as they are visible. ``seen``: up to when each was read. Raises `NotAllowed`."""
+    what = What(what)
+    require(by, "view" if what is What.FOLLOW else "write")
+    rows = _locked(by, record_ids)
+    filed = what is What.DONE and value is True
+    fresh = [row for row in rows if filed and seen and row.pk in seen and row.updated_at > seen[row.pk]]
+    rows = [row for row in rows if row not in fresh]
+    known = _values(rows, what, by)
+    wanted = [row for row in rows if known[row.pk] != value and _fits(row, what, value, by)]
+    _apply(ports, wanted, what, dict.fromkeys([row.pk for row in wanted], value), known, by)
+    return Changed(
+        what=what,
+        after=value,
+        before={row.pk: known[row.pk] for row in wanted},
+        fresh=len(fresh),
+        unfit=len(rows) - len(wanted),
+    )
+
+
+@transaction.atomic
+def undo_change(ports: Ports, *, what: What | str, after: Value, before: Mapping[int, Value], by: Member) -> int:
+    """Give back what each had, where it is still ``after``; how many. Raises `NotAllowed`."""
+    what = What(what)
+    require(by, "view" if what is What.FOLLOW else "write")
+    rows = _locked(by, list(before))
+    known = _values(rows, what, by)
+    mine = [row for row in rows if known[row.pk] == after and _fits(row, what, before[row.pk], by)]
+    _apply(ports, mine, what, {row.pk: before[row.pk] for row in mine}, known, by)
+    return len(mine)
+
+
+def note_returned(brought_back: Mapping[int, int]) -> None:
+    """These records were done and are open again, because of these messages (record -> message): said in their conversations."""
+    if not brought_back:
+        return
+    causes = Message.objects.in_bulk(brought_back.values())
+    notes = [
+        Message(
+            company_id=cause.company_id,
+            record_id=record_id,
+            kind=MessageKind.SYSTEM,
+            author_id=cause.author_id,
+            author_name=cause.author_name or cause.author_address,
+            author_address=cause.author_address,
+            posted_at=cause.posted_at,
+        )
+        for record_id, message_id in brought_back.items()
+        for cause in (causes[message_id],)
+    ]
+    _write(notes, [[["State", "Done", "Open"]]] * len(notes))
+
+
+def _locked(by: Member, record_ids: Sequence[int]) -> list[Record]:
+    """In the order of their numbers: two who change the same wait for each other."""
+    rows = visible_records(by).filter(pk__in=list(dict.fromkeys(record_ids))[:MOST], merged_into=None)
+    return list(rows.select_for_update(of=("self",)).select_related("kind").order_by("pk"))
+
+
+def _values(rows: Sequence[Record], what: What, by: Member) -> dict[int, Value]:
+    match what:
+        case What.DONE:
+            return {row.pk: row.is_done for row in rows}
+        case What.STAGE:
+            return {row.pk: row.stage for row in rows}
+        case What.RESPONSIBLE:
+            return {row.pk: row.responsible_id for row in rows}
+        case What.FOLLOW:
+            ids = [row.pk for row in rows]
+            mine = set(
+                Follower.objects.filter(record_id__in=ids, contact_id=by.contact_id).values_list("record_id", flat=True)
+            )
+            return {row.pk: row.pk in mine for row in rows}
+
+
+def _fits(row: Record, what: What, value: Value, by: Member) -> bool:
+    """Whether this record may have it."""
+    if not may(by, "view" if what is What.FOLLOW else "write", row):
+        return False
+    if what is What.STAGE:
+        return value in row.kind.stages
+    if what is What.RESPONSIBLE and value is not None:
+        own = Q(company_id=row.company_id) | Q(companies=row.company_id) | Q(user__is_superuser=True)
+        return Member.objects.filter(own, pk=value, user__is_active=True).exists()
+    return True
+
+
+def _apply(
+    ports: Ports,
+    rows: Sequence[Record],
+    what: What,
+    values: Mapping[int, Value],
+    known: Mapping[int, Value],
+    by: Member,
+) -> None:
+    if not rows:
+        return
+    if what is What.FOLLOW:
+        _follow(values, by)
+    else:
+        now = ports.clock.now()
+        column = {What.DONE: "is_done", What.STAGE: "stage", What.RESPONSIBLE: "responsible_id"}[what]
+        moved = {} if what is What.DONE else {"updated_at": now}  # filed away, nothing was written on it
+        for value in dict.fromkeys(values.values()):
+            ids = [pk for pk, one in values.items() if one == value]
+            Record.objects.filter(pk__in=ids).update(**{column: value}, **moved)
+        if what is What.RESPONSIBLE:
+            _responsible_follow(values)
+        _note(rows, what, values, known, by, now)
+    _tell([row.pk for row in rows])
+
+
+def _follow(values: Mapping[int, Value], by: Member) -> None:
+    fresh = [Follower(record_id=pk, contact_id=by.contact_id, notes=True) for pk, follows in values.items() if follows]
+    Follower.objects.bulk_create(fresh, ignore_conflicts=True)
+    gone = [pk for pk, follows in values.items() if not follows]
+    Follower.objects.filter(record_id__in=gone, contact_id=by.contact_id).delete()
+
+
+def _responsible_follow(values: Mapping[int, Value]) -> None:
+    people = dict(Member.objects.filter(pk__in={one for one in values.values() if one}).values_list("pk", "contact_id"))
+    rows = [
+        Follower(record_id=pk, contact_id=people[one], notes=True)
+        for pk, one in values.items()
+        if isinstance(one, int) and one
+    ]
+    Follower.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def _note(
+    rows: Sequence[Record],
+    what: What,
+    values: Mapping[int, Value],
+    known: Mapping[int, Value],
+    by: Member,
+    now: datetime,
+) -> None:
+    """Only on the page: nobody is written to because of it."""
+    word = {What.DONE: "State", What.STAGE: "Stage", What.RESPONSIBLE: "Responsible"}[what]
+    names = _names(what, {*values.values(), *known.values()})
+    notes = [
+        Message(
+            company_id=row.company_id,
+            record=row,
+            kind=MessageKind.SYSTEM,
+            author_id=by.contact_id,
+            author_name=by.contact.name,
+            author_address=by.contact.normal,
+            posted_at=now,
+        )
+        for row in rows
+    ]
+    _write(notes, [[[word, names[known[row.pk]], names[values[row.pk]]]] for row in rows])
+
+
+def _names(what: What, values: set[Value]) -> Mapping[Value, str]:
+    if what is What.DONE:
+        return {True: "Done", False: "Open"}
+    if what is What.STAGE:
+        return {value: str(value) for value in values}
+    people = Member.objects.filter(pk__in={value for value in values if value}).values_list("pk", "contact__name")
+    return {None: "", **dict(people)}
+
+
+def _write(notes: Sequence[Message], changes: Sequence[list[list[str]]]) -> None:
+    insert(notes)
+    insert(
+        [MessageBody(message=note, changes=change) for note, change in zip(notes, changes, strict=True)],
+    )
+
+
+def _tell(record_ids: Sequence[int]) -> None:
+    words = ["records", *(f"record:{pk}" for pk in record_ids)]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify('postroom_live', word) FROM unnest(%s::text[]) AS word", [words])

@@ -1,0 +1,57 @@
+"""The records that belong into the DNS of a mail domain, as they follow from the servers and keys that are set up here.
+
+Laws: nobody is asked: this says what should be there, not what is. One SPF record for a domain (RFC 7208 3.2); a DMARC record that only
+watches (RFC 9989, ``p=none``) is a start that breaks nothing. MX names our door only where mail comes that way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db.models import Q
+
+from postroom.core.delivery.dkim import record_of
+from postroom.core.delivery.presets import preset_named, recognise
+from postroom.flows.ports import Ports
+from postroom.store.models import DkimKey, OutgoingServer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedRecord:
+    """``why``: what it is good for, a key that the page translates."""
+
+    kind: str  # spf, dkim, dmarc, mx
+    type: str
+    name: str
+    value: str
+
+
+def records_to_publish(ports: Ports, domain: str) -> tuple[WantedRecord, ...]:
+    """For one domain. Two queries."""
+    found = [_spf(domain)]
+    keys = DkimKey.objects.filter(domain=domain).filter(Q(state="active") | Q(state="prepared")).order_by("id")
+    for key in keys:
+        wanted = record_of(key.domain, key.selector, key.algorithm, key.public_key)
+        found.append(WantedRecord(kind="dkim", type="TXT", name=wanted.name, value=wanted.value))
+    found.append(
+        WantedRecord(
+            kind="dmarc", type="TXT", name=f"_dmarc.{domain}", value=f"v=DMARC1; p=none; rua=mailto:dmarc@{domain}"
+        )
+    )
+    host = ports.configuration.hostname
+    if "." in host:
+        found.append(WantedRecord(kind="mx", type="MX", name=domain, value=f"10 {host}."))
+    return tuple(found)
+
+
+def _spf(domain: str) -> WantedRecord:
+    includes: list[str] = []
+    is_own = False
+    for server in OutgoingServer.objects.filter(is_active=True, transport__in=("smtp", "api")).order_by("priority"):
+        preset = preset_named(server.preset)
+        include = (preset if preset.key != "custom" else recognise(server.host)).spf_include
+        is_own = is_own or not include
+        if include and include not in includes:
+            includes.append(include)
+    parts = ["v=spf1", *(f"include:{one}" for one in includes), *(["mx"] if is_own or not includes else []), "~all"]
+    return WantedRecord(kind="spf", type="TXT", name=domain, value=" ".join(parts))

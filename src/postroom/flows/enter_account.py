@@ -1,0 +1,113 @@
+"""From an address and a password to a server and a mailbox: what a preset knows is filled in, what is entered is tried before it is used.
+
+Laws: an outgoing server that was entered stays out of use until `use_server`; a mailbox is not read before its test went well. A second
+try changes the first, it makes no other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+
+from postroom.flows import guard_installation, mailbox_facts, server_presets
+from postroom.flows.access import is_house_administrator, require
+from postroom.flows.ports import Ports
+from postroom.flows.settings import save_domain, save_mailbox, save_server
+from postroom.store.models import AliasDomain, Mailbox, Member, OutgoingServer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What a person entered. ``username`` empty: the address. ``password`` empty: the one that is stored, if any."""
+
+    preset: str
+    address: str
+    username: str
+    password: str
+    host: str
+    port: int
+    encryption: str
+    verify_certificate: bool = True
+
+    def __repr__(self) -> str:
+        return f"Account({self.address!r} at {self.host!r})"
+
+
+def draft_server(server_id: int | None) -> OutgoingServer | None:
+    """One that was entered and is not used yet."""
+    return OutgoingServer.objects.filter(pk=server_id or 0, is_active=False).first()
+
+
+def save_draft_server(ports: Ports, account: Account, *, draft_id: int | None, member: Member) -> OutgoingServer:
+    """Out of use. Raises as `save_server`."""
+    preset = server_presets.preset(account.preset)
+    values: dict[str, Any] = preset.values() | {
+        "id": draft_id,
+        "name": preset.label if preset.key != "custom" else account.host,
+        "transport": "smtp",
+        "host": account.host,
+        "port": account.port,
+        "encryption": account.encryption,
+        "verify_certificate": account.verify_certificate,
+        "username": account.username or preset.username or (account.address if account.password or draft_id else ""),
+        "authentication": "password",
+        "from_filter": account.address if preset.envelope_sender == "login" else "",
+        "is_active": False,
+        "company_id": None if is_house_administrator(member) else member.company_id,
+    }
+    if account.password:
+        values["password"] = account.password
+    return save_server(ports, values, member=member)
+
+
+@transaction.atomic
+def use_server(ports: Ports, server_id: int, *, member: Member) -> OutgoingServer:
+    """Mail leaves through it from now on; capture mode ends. Where it sends as its own address alone, our notices get that address."""
+    server = save_server(ports, {"id": server_id, "is_active": True}, member=member)
+    domain = member.company.alias_domain
+    if server.envelope_sender == "login" and domain is not None and "@" in server.from_filter:
+        save_domain(ports, {"id": domain.pk, "default_from": server.from_filter}, member=member)
+    if guard_installation.is_capturing() and is_house_administrator(member):
+        guard_installation.set_capturing(ports, False, member=member)
+    return server
+
+
+def default_from_of(member: Member) -> str:
+    """As whom notices of the member's company are written; ``""`` without a domain."""
+    domain: AliasDomain | None = member.company.alias_domain
+    if domain is None:
+        return ""
+    return domain.default_from if "@" in domain.default_from else f"{domain.default_from}@{domain.name}"
+
+
+def save_draft_mailbox(
+    ports: Ports, account: Account, *, draft_id: int | None, same_as: int | None, member: Member
+) -> Mailbox:
+    """Not read before its test. ``same_as``: the server whose password it has, too. Raises as `save_mailbox`, and `NotAllowed`."""
+    preset = mailbox_facts.preset(account.preset)
+    values: dict[str, Any] = {
+        **preset.values(),
+        "id": draft_id,
+        "name": account.address,
+        "company_id": member.company_id,
+        "host": account.host,
+        "port": account.port,
+        "encryption": account.encryption,
+        "verify_certificate": account.verify_certificate,
+        "username": account.username or account.address,
+    }
+    password = account.password or (_password_of(ports, same_as, member) if same_as else "")
+    if password:
+        values["password"] = password
+    return save_mailbox(ports, values, member=member)
+
+
+def _password_of(ports: Ports, server_id: int, member: Member) -> str:
+    server = OutgoingServer.objects.get(pk=server_id)
+    require(member, "settings", server)
+    try:
+        return ports.vault.open(bytes(server.secret)).reveal() if server.secret else ""
+    except ValueError:
+        return ""

@@ -1,0 +1,92 @@
+"""What there is to decide about sessions and passwords: who was signed out everywhere, and how somebody gets a new password by mail.
+
+Laws: whoever asks for a new password learns nothing about who is known here, by words or by status. The link works once and for an hour: its token
+is made of the password's digest and the last sign-in, so both end it. It goes to the address that we know, never to one that was typed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from html import escape
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.tokens import default_token_generator
+from django.db import transaction
+from django.db.models import Q
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
+
+from postroom.core.terms.addresses import Address
+from postroom.core.terms.message_ids import make_message_id
+from postroom.flows import audit
+from postroom.flows.enqueue_mail import DraftRecipient, MailDraft, enqueue_mail
+from postroom.flows.ports import Ports
+from postroom.flows.prepare_html import base_url
+from postroom.store.models import AuditEvent, Member
+
+MOST_AN_HOUR = 3  # links for one account
+
+
+def is_signed_out(member: Member, began: datetime | None) -> bool:
+    """Whether a session that began then was ended from elsewhere."""
+    return member.signed_out_at is not None and (began is None or began <= member.signed_out_at)
+
+
+@transaction.atomic
+def sign_out_everywhere(ports: Ports, *, member: Member) -> datetime:
+    """All sessions that began until now are over; when that was."""
+    now = ports.clock.now()
+    Member.objects.filter(pk=member.pk).update(signed_out_at=now)
+    audit.note(ports, "sign_out_everywhere", member=member)
+    return now
+
+
+def ask_for_new_password(ports: Ports, typed: str, place: str) -> None:
+    """Sends a link to everybody whose name or address this is. ``place``: the path of the page, with ``{uid}`` and ``{token}``.
+    Nothing tells whether anybody was found."""
+    users = get_user_model()._default_manager.filter(Q(username=typed) | Q(email__iexact=typed), is_active=True)
+    for user in users[:5]:
+        if user.has_usable_password():  # type: ignore[attr-defined]
+            _send(ports, user, place)
+
+
+@transaction.atomic
+def _send(ports: Ports, user: AbstractBaseUser, place: str) -> None:
+    member = Member.objects.select_related("company__alias_domain", "contact").filter(user_id=user.pk).first()
+    address = str(getattr(user, "email", ""))
+    if member is None or not address or _asked_often(ports, user):
+        return
+    path = place.format(uid=urlsafe_base64_encode(force_bytes(user.pk)), token=default_token_generator.make_token(user))
+    link = f"{base_url(ports)}{path}"
+    domain = member.company.alias_domain.name if member.company.alias_domain else ports.configuration.hostname
+    enqueue_mail(
+        ports,
+        MailDraft(
+            company_id=member.company_id,
+            header_from=Address("Postroom", "notifications", domain),
+            recipients=[DraftRecipient(name=member.contact.name, address=address)],
+            subject="A new password for Postroom",
+            html=_words(member.contact.name, user.get_username(), link),
+            header_message_id=make_message_id(unique=f"{ports.ids.hex(12)}.password", domain=domain),
+            alias_domain_id=member.company.alias_domain_id,
+            null_return_path=True,
+            extra_headers=[("Auto-Submitted", "auto-generated"), ("X-Auto-Response-Suppress", "All")],
+        ),
+    )
+    audit.note(ports, "password_reset_asked", member=member)
+
+
+def _asked_often(ports: Ports, user: AbstractBaseUser) -> bool:
+    """Whether a stranger is filling somebody's mailbox by it."""
+    since = ports.clock.now().timestamp() - 3600
+    recent = AuditEvent.objects.filter(user_id=user.pk, what="password_reset_asked").order_by("-id")[:MOST_AN_HOUR]
+    return sum(one.at.timestamp() > since for one in recent) >= MOST_AN_HOUR
+
+
+def _words(name: str, login: str, link: str) -> str:
+    return (
+        f"<p>Dear {escape(name)},</p><p>somebody, hopefully you, asked for a new password for the account "
+        f'<b>{escape(login)}</b>.</p><p><a href="{escape(link)}">Choose a new password</a></p>'
+        "<p>The link works once, within an hour. If it was not you, do nothing: your password stays as it is.</p>"
+    )

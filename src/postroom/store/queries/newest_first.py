@@ -1,0 +1,73 @@
+"""The newest rows of a list that no single index has in its order: read along many pieces of an index, merged by the database.
+
+Laws: an index on (company, kind, …, time) can be walked in the order of time only within one value of each column before the time. The
+question is built once and asked for each piece (a lateral join): a union of as many questions cost a third of a page's time in Python.
+What is searched for by words is looked for in the newest rows first, where common words are, and in the index of words only when the
+newest do not fill the page, because then they are rare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db import connection
+from django.db.models import ExpressionWrapper, F, QuerySet
+from django.db.models.expressions import RawSQL
+from django.db.models.fields import DateTimeField
+
+from postroom.store.models import Record
+
+WINDOW = 400  # of the newest rows: words that fill a page out of these are common
+Key = tuple[datetime, int]
+
+_MERGED = """
+SELECT piece.updated_at, piece.id FROM (VALUES {rows}) AS cuts({names}) CROSS JOIN LATERAL ({piece}) AS piece
+ORDER BY piece.updated_at DESC, piece.id DESC LIMIT %s
+"""
+
+
+def newest(asked: QuerySet[Record], columns: Sequence[str], cuts: Sequence[Sequence[object]], most: int) -> list[Key]:
+    """Time and number of the newest ``most`` rows of ``asked`` among all pieces. ``cuts``: the values of ``columns`` (as the database
+    calls them) of each piece; without any, ``asked`` is read as one. One query."""
+    if not cuts:
+        return list(asked.order_by("-updated_at", "-id").values_list("updated_at", "id")[:most])
+    names = {column: f"cut{place}" for place, column in enumerate(columns)}
+    piece = asked.filter(**{column: RawSQL(f"cuts.{name}", []) for column, name in names.items()})  # noqa: S611 (our own names)
+    piece_sql, piece_values = _compiled(piece.order_by("-updated_at", "-id").values_list("updated_at", "id")[:most])
+    row = f"({', '.join(_typed(columns))})"
+    rows = ", ".join(row for _ in cuts)
+    statement = _MERGED.format(rows=rows, names=", ".join(names.values()), piece=piece_sql)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [*(value for cut in cuts for value in cut), *piece_values, most])
+        return cursor.fetchall()
+
+
+def newest_with_words(
+    asked: QuerySet[Record],
+    words: QuerySet[Record],
+    columns: Sequence[str],
+    cuts: Sequence[Sequence[object]],
+    most: int,
+) -> list[Key]:
+    """The same for rows that are in ``words`` too (a question for an index of words). Three queries at most."""
+    near = newest(asked, columns, cuts, WINDOW)
+    fitting = frozenset(words.filter(pk__in=[pk for _, pk in near]).order_by().values_list("pk", flat=True))
+    found = [key for key in near if key[1] in fitting]
+    if len(found) >= most or len(near) < WINDOW:
+        return found[:most]
+    by_words = asked & words
+    unindexed = ExpressionWrapper(
+        F("updated_at") + timedelta(0), output_field=DateTimeField()
+    )  # keeps the planner off a walk by time
+    return list(by_words.order_by(unindexed.desc(), "-id").values_list("updated_at", "id")[:most])
+
+
+def _typed(columns: Sequence[str]) -> list[str]:
+    types = {field.column: str(field.rel_db_type(connection)) for field in Record._meta.concrete_fields}
+    return [f"%s::{types[column]}" for column in columns]
+
+
+def _compiled(rows: QuerySet[Record, Key]) -> tuple[str, tuple[object, ...]]:
+    statement, values = rows.query.sql_with_params()
+    return statement, tuple(values)

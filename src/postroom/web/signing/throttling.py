@@ -1,0 +1,44 @@
+"""Tries at the sign-in: by what they are counted, and whether somebody has to wait.
+
+Law: what people type as a name may be their password, so a name that nobody has is counted by a digest and written down nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+
+from axes.handlers.proxy import AxesProxyHandler
+from axes.models import AccessAttempt
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.http import HttpRequest
+
+
+def counted_name(request: HttpRequest, credentials: Mapping[str, object] | None = None) -> str:
+    """The account that is tried, as it is written to the counter."""
+    return known_name(str((credentials or request.POST).get("username") or ""))
+
+
+def known_name(typed: str) -> str:
+    """The name when somebody has it, else a digest of it."""
+    if get_user_model().objects.filter(username=typed[:150]).exists():
+        return typed[:150]
+    return f"?{sha256(typed.encode('utf-8', 'replace')).hexdigest()[:24]}"
+
+
+def must_wait(request: HttpRequest) -> bool:
+    """Whether this address has to wait before it tries this account again."""
+    return not AxesProxyHandler.is_allowed(request, {"username": str(request.POST.get("username") or "")})
+
+
+def tries_left(request: HttpRequest, login: str) -> int:
+    """How many wrong passwords are left before it has to wait."""
+    failures = AxesProxyHandler.get_failures(request, {"username": login})
+    return max(0, int(settings.AXES_FAILURE_LIMIT) - int(failures))
+
+
+def locked() -> list[tuple[str, str, int]]:
+    """Accounts and addresses that are kept out: name, address, tries."""
+    rows = AccessAttempt.objects.filter(failures_since_start__gte=settings.AXES_FAILURE_LIMIT).order_by("username")
+    return [(one.username, one.ip_address or "", one.failures_since_start) for one in rows[:500]]

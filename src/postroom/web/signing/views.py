@@ -1,0 +1,217 @@
+"""The pages of signing in: password, second factor, a new password by mail, and what each person sees of his own security.
+
+allauth's views do the work of the second factor; here they get our shell and our words. A second factor and recovery codes are changed only
+after the password (or a code) was given again within ten minutes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.internal.flows.login import perform_password_login
+from allauth.account.models import Login
+from allauth.account.views import ReauthenticateView
+from allauth.mfa.base import views as second
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes import views as codes
+from allauth.mfa.totp import views as totp
+from django import forms
+from django.conf import settings
+from django.contrib.auth import logout
+from django.contrib.auth.views import LoginView, PasswordResetConfirmView, redirect_to_login
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse, reverse_lazy
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.generic.edit import FormView
+
+from postroom.flows import access, audit
+from postroom.flows.sign_in import ask_for_new_password, sign_out_everywhere
+from postroom.store.queries.pages_home import installation
+from postroom.web.forms import style
+from postroom.web.members import MemberRequest, for_members, text_of
+from postroom.web.sessions import BEGAN
+from postroom.web.shell import go, page
+from postroom.web.site import member_of, site
+from postroom.wiring import ports
+
+
+@method_decorator(never_cache, name="dispatch")
+class SignIn(LoginView):
+    """The password is right: what else has to be shown (a code) is allauth's business."""
+
+    template_name = "postroom/signing/sign_in.html"
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        login = Login(user=form.get_user(), redirect_url=self.get_success_url())
+        answer: HttpResponse = perform_password_login(self.request, {"username": form.cleaned_data["username"]}, login)
+        return answer
+
+    def get_context_data(self, **more: Any) -> dict[str, Any]:
+        provider = settings.SOCIALACCOUNT_PROVIDERS.get("openid_connect")
+        name = provider["APPS"][0]["name"] if provider else ""
+        return {**super().get_context_data(**more), "provider": name}
+
+
+class _Alone:
+    """A page before the sign-in: the shell without navigation."""
+
+    def get_context_data(self, **more: Any) -> dict[str, Any]:
+        shell = site.each_context(self.request)  # type: ignore[attr-defined]
+        return {**shell, **super().get_context_data(**more)}  # type: ignore[misc]
+
+
+class _InShell:
+    """A page of a member in our shell."""
+
+    title = ""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if member_of(request) is None:
+            return redirect_to_login(request.get_full_path(), reverse("admin:login"))
+        answer: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+
+    def get_context_data(self, **more: Any) -> dict[str, Any]:
+        request: Any = self.request  # type: ignore[attr-defined]
+        context = {**site.each_context(request), **super().get_context_data(**more)}  # type: ignore[misc]
+        if "form" in context:
+            style(context["form"])
+        return context | {
+            "title": self.title,
+            "member": request.member,
+            "installation": installation(),
+            "may_settle": access.is_house_administrator(request.member),
+            "is_fullwidth": "1",
+        }
+
+
+class SecondStep(_Alone, second.AuthenticateView):  # type: ignore[misc]
+    template_name = "postroom/signing/second_step.html"
+
+
+class Again(_InShell, ReauthenticateView):  # type: ignore[misc]
+    template_name = "postroom/signing/again.html"
+    title = gettext_lazy("Is it you?")
+
+
+class AgainByCode(_InShell, second.ReauthenticateView):  # type: ignore[misc]
+    template_name = "postroom/signing/again.html"
+    title = gettext_lazy("Is it you?")
+
+
+class SwitchOn(_InShell, totp.ActivateTOTPView):  # type: ignore[misc]
+    template_name = "postroom/signing/switch_on.html"
+    title = gettext_lazy("Two-factor sign-in")
+
+    @transaction.atomic
+    def form_valid(self, form: Any) -> HttpResponse:
+        answer: HttpResponse = super().form_valid(form)
+        audit.note(ports(), "totp_on", user=self.request.user)
+        return answer
+
+
+class SwitchOff(_InShell, totp.DeactivateTOTPView):  # type: ignore[misc]
+    template_name = "postroom/signing/switch_off.html"
+    title = gettext_lazy("Two-factor sign-in")
+
+    @transaction.atomic
+    def form_valid(self, form: Any) -> HttpResponse:
+        answer: HttpResponse = super().form_valid(form)
+        audit.note(ports(), "totp_off", user=self.request.user)
+        return answer
+
+
+class Codes(_InShell, codes.ViewRecoveryCodesView):  # type: ignore[misc]
+    template_name = "postroom/signing/codes.html"
+    title = gettext_lazy("Recovery codes")
+
+
+class NewCodes(_InShell, codes.GenerateRecoveryCodesView):  # type: ignore[misc]
+    template_name = "postroom/signing/new_codes.html"
+    title = gettext_lazy("Recovery codes")
+
+    @transaction.atomic
+    def form_valid(self, form: Any) -> HttpResponse:
+        answer: HttpResponse = super().form_valid(form)
+        audit.note(ports(), "recovery_codes", user=self.request.user)
+        return answer
+
+
+@for_members("GET")
+def security(request: MemberRequest) -> HttpResponse:
+    """What protects my account, and what it did of late."""
+    factors = {one.type: one for one in Authenticator.objects.filter(user_id=request.member.user_id)}
+    mine = audit.AuditEvent.objects.filter(user_id=request.member.user_id).order_by("-id")[:12]
+    context = {
+        "totp": factors.get("totp"),
+        "codes_left": len(factors["recovery_codes"].wrap().get_unused_codes()) if "recovery_codes" in factors else 0,
+        "has_password": request.member.user.has_usable_password(),
+        "events": [(one.at, audit.EVENTS.get(one.what, one.what), one.address or "") for one in mine],
+    }
+    return page(request, "postroom/signing/security.html", _("Security"), context)
+
+
+def refused(request: HttpRequest) -> HttpResponse:
+    """The identity provider said no, or the person changed his mind."""
+    why = _("The identity provider did not vouch for you, or you stopped there. Nothing was changed.")
+    return render(request, "postroom/signing/refused.html", {"why": why}, status=403)
+
+
+@for_members("POST")
+def everywhere(request: MemberRequest) -> HttpResponse:
+    """All my sessions end but this one."""
+    at = sign_out_everywhere(ports(), member=request.member)
+    request.session.cycle_key()
+    request.session[BEGAN] = at.timestamp() + 0.001
+    return go(request, reverse("mfa_index"), said=_("All other sessions are over."))
+
+
+class ForgottenForm(forms.Form):
+    who = forms.CharField(
+        label=gettext_lazy("Your name here, or your mail address"),
+        max_length=320,
+        widget=forms.TextInput({"autocomplete": "username", "autofocus": True}),
+    )
+
+
+class Forgotten(_Alone, FormView):  # type: ignore[type-arg]
+    """The answer is the same for everybody, known or not."""
+
+    template_name = "postroom/signing/forgotten.html"
+    form_class = ForgottenForm
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        place = reverse("new_password", args=["uid", "token"]).replace("uid/token", "{uid}/{token}")
+        ask_for_new_password(ports(), text_of(form.cleaned_data, "who", 320), place)
+        return self.render_to_response(self.get_context_data(is_sent=True))
+
+    def get_context_data(self, **more: Any) -> dict[str, Any]:
+        context = super().get_context_data(**more)
+        style(context["form"])
+        return {**context, "title": _("A new password")}
+
+
+class NewPassword(_Alone, PasswordResetConfirmView):
+    """Set by the link of the mail; Django's token ends with it. Then one signs in, with the second factor if there is one."""
+
+    template_name = "postroom/signing/new_password.html"
+    success_url = reverse_lazy("admin:login")
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        answer = super().form_valid(form)
+        audit.note(ports(), "password_reset", user=form.user)
+        if self.request.user.is_authenticated:
+            logout(self.request)
+        return answer
+
+    def get_context_data(self, **more: Any) -> dict[str, Any]:
+        context = super().get_context_data(**more)
+        if context.get("form") is not None:
+            style(context["form"])
+        return {**context, "title": _("A new password")}

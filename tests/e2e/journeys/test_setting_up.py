@@ -1,0 +1,205 @@
+"""From nothing to the first answered ticket, in a browser, against a real Postfix and a real Dovecot.
+
+The real command starts on an empty folder and prints a link. Whoever follows it names himself and the company, enters the outgoing account
+(with a wrong password first), the mailbox, the first address; a customer's mail becomes a ticket, and the answer reaches the customer.
+Laws: no page complains in the console, answers with a server error, or asks another host; axe finds nothing serious on any of them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.e2e.test_demo_in_a_browser import listen, processes_of
+from tests.laboratory.availability import requires_chromium, requires_dovecot, requires_postfix
+from tests.laboratory.dovecot import Dovecot
+from tests.laboratory.mail_client import compose_new, send
+from tests.laboratory.ports import Port
+from tests.laboratory.postfix import Postfix
+from tests.laboratory.waiting import wait_until
+from tests.web.browser import a_browser, a_window
+
+pytestmark = [pytest.mark.slow, requires_chromium, requires_postfix, requires_dovecot]
+
+SOURCE = Path(__file__).parents[3] / "src"
+SUPPORT, CARLA, ALICE = "support@box.test", "carla@box.test", "alice@box.test"
+USERS = {SUPPORT: "open sesame", CARLA: "wonder land", ALICE: "looking glass"}
+PASSWORD = "lighthouse-keeper-7"
+PATIENCE = 40_000  # milliseconds
+SHOTS = os.environ.get("POSTROOM_SHOTS", "")
+
+
+@pytest.fixture
+def dovecot() -> Iterator[Dovecot]:
+    with Dovecot(USERS) as dovecot:
+        yield dovecot
+
+
+@pytest.fixture
+def postfix(dovecot: Dovecot) -> Iterator[Postfix]:
+    with Postfix({"box.test": dovecot.lmtp_transport}, auth_socket=dovecot.auth_socket) as postfix:
+        yield postfix
+
+
+class Installation:
+    """``postroom up`` on an empty folder, told to believe the laboratory's authorities."""
+
+    def __init__(self, run_folder: Path, authorities: bytes, stack: ExitStack) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="fresh-", dir=run_folder))
+        self.ports = {name: Port() for name in ("WEB", "SMTP", "LMTP")}
+        for port in self.ports.values():
+            stack.callback(port.release)
+        bundle = self.folder.with_suffix(".pem")
+        bundle.write_bytes(authorities)
+        self._log = self.folder.with_suffix(".log")
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("POSTROOM_", "DJANGO_", "PYTEST_"))
+        }
+        ports = {f"POSTROOM_{name}_PORT": str(port) for name, port in self.ports.items()}
+        ours = {"POSTROOM_DATA_DIR": str(self.folder), "PYTHONPATH": str(SOURCE), "SSL_CERT_FILE": str(bundle)}
+        with self._log.open("wb") as console:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "postroom", "up"],
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                env={**inherited, **ports, **ours},
+            )
+        stack.callback(self.end)
+
+    def words(self) -> str:
+        return self._log.read_text()
+
+    def first_link(self) -> str:
+        """What it prints for whoever comes first, once its pages answer."""
+        wait_until(lambda: "Ready" in self.words() or self._process.poll() is not None, "it is ready", 150)
+        found = re.search(r"http://\S+/welcome/begin/\S+/", self.words())
+        assert found, self.words()
+        return found.group()
+
+    def end(self) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(40)
+        for process in (self._process.pid, *processes_of(self.folder)):
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        self._process.wait()
+
+
+def looked_at(page: Page, name: str) -> None:
+    """A picture, where somebody wants to look at it; and what axe says."""
+    if SHOTS:
+        page.screenshot(path=str(Path(SHOTS) / f"setting_up_{name}.png"), full_page=True)
+    found = Axe().run(page).response["violations"]
+    serious = [(one["id"], one["nodes"][0]["html"][:200]) for one in found if one["impact"] in ("serious", "critical")]
+    assert not serious, (name, serious)
+
+
+def test_from_nothing_to_the_first_answered_ticket(run_folder: Path, postfix: Postfix, dovecot: Dovecot) -> None:
+    assert postfix.ca_file is not None
+    authorities = postfix.ca_file.read_bytes() + b"\n" + dovecot.ca_file.read_bytes()
+    with ExitStack() as stack:
+        house = Installation(run_folder, authorities, stack)
+        browser = stack.enter_context(a_browser())
+        window = stack.enter_context(a_window(browser))
+        link = house.first_link()
+        base = f"http://127.0.0.1:{house.ports['WEB']}"
+        faults = listen(window, base)
+        page = window.new_page()
+        page.set_default_timeout(PATIENCE)
+        expect.set_options(timeout=PATIENCE)
+        began = time.monotonic()
+
+        page.goto(link.replace("localhost", "127.0.0.1"))
+        looked_at(page, "1_person")
+        page.get_by_label("Your name").fill("Alice Arnold")
+        page.get_by_label("Your own mail address").fill(ALICE)
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Begin").click()
+
+        expect(page.get_by_role("heading", name="Whose mail is it?")).to_be_visible()
+        page.get_by_label("Company").fill("Arnold Lamps")
+        page.get_by_label("Mail domain").fill("box.test")
+        looked_at(page, "2_company")
+        page.get_by_role("button", name="Save and go on").click()
+
+        # the way out: a wrong password first
+        page.get_by_role("link", name="Another server").click()
+        page.get_by_label("Mail address").fill(SUPPORT)
+        page.locator("#id_host").click()  # the provider is looked for
+        expect(page.locator("#id_host")).to_have_value("smtp.box.test")
+        page.locator("#id_host").fill("localhost")
+        page.get_by_label("Port").fill(str(postfix.submission_port))
+        page.locator("#id_password").fill("open barley")
+        page.get_by_role("button", name="Try it").click()
+        outcome = page.locator("#tested .pr-notice")
+        expect(outcome).to_contain_text("does not accept this user name and password")
+        expect(page.locator("#tested .pr-steps")).to_contain_text("535")
+        looked_at(page, "3_wrong_password")
+
+        page.locator("#id_password").fill(USERS[SUPPORT])
+        page.get_by_role("button", name="Try it").click()
+        expect(page.get_by_text("The server takes mail.")).to_be_visible()
+        looked_at(page, "4_right_password")
+        page.get_by_role("button", name="Use it and go on").click()
+
+        # the way in: by the same account
+        expect(page.get_by_role("heading", name="Where do mails to you arrive?")).to_be_visible()
+        expect(page.get_by_label("Mail address")).to_have_value(SUPPORT)
+        page.locator("#id_host").fill("localhost")
+        page.get_by_label("Port").fill(str(dovecot.imaps_port))
+        page.get_by_label("Encryption").select_option("tls")
+        page.get_by_role("button", name="Try it").click()
+        expect(page.get_by_text("The mailbox can be read.")).to_be_visible()
+        looked_at(page, "5_mailbox")
+        page.get_by_role("link", name="Go on", exact=True).click()
+
+        expect(page.locator("#id_name")).to_have_value("support")
+        looked_at(page, "6_alias")
+        page.get_by_role("button", name="Save and go on").click()
+        expect(page.get_by_text("v=spf1", exact=False)).to_be_visible()
+        looked_at(page, "7_done")
+
+        # a customer writes; the ticket appears and is answered
+        page.get_by_role("link", name="Watch it arrive").click()
+        question = compose_new(author=CARLA, to=SUPPORT, subject="The lamp flickers", body="What can I do?")
+        send(postfix.submission_port, question, login=(CARLA, USERS[CARLA]), ca_file=postfix.ca_file)
+
+        def arrived() -> bool:
+            page.goto(f"{base}/records/")
+            return page.get_by_text("The lamp flickers").count() > 0
+
+        wait_until(arrived, "the mail becomes a ticket", 60)
+        page.get_by_text("The lamp flickers").first.click()
+        expect(page.locator("#pr-heading")).to_have_text("The lamp flickers")
+        page.locator(".pr-composer-tabs label").filter(has_text="Send message").click()
+        if page.get_by_label("Also to the customer").count():
+            page.get_by_label("Also to the customer").check()
+        page.locator(".pr-editor").fill("Please tighten the bulb.")
+        page.get_by_role("button", name="Send", exact=True).click()
+        answers = dovecot.wait_for_mail(CARLA, deadline=90)
+        assert any(b"tighten the bulb" in mail for mail in answers)
+        looked_at(page, "8_answered")
+        print(f"from the link to the answer in the customer's mailbox: {time.monotonic() - began:.0f} s")
+
+        # the link counts once
+        gone = window.new_page()
+        assert not faults, faults
+        answer = gone.goto(link.replace("localhost", "127.0.0.1"))
+        assert answer is not None
+        assert answer.status == 410

@@ -1,0 +1,208 @@
+"""The first run: a link that counts once, steps that store something whole or nothing, and are come back to."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.core import signing
+from django.test import Client
+
+from postroom.core.terms.states import Role
+from postroom.flows import find_servers, welcome
+from postroom.store.models import Alias, AliasDomain, Installation, Mailbox, Member, OutgoingServer, Parameter
+from postroom.wiring import ports
+from tests.web.conftest import SignedIn
+
+pytestmark = pytest.mark.django_db
+
+ALICE = {
+    "name": "Alice Arnold",
+    "address": "Alice@Arnold.test",
+    "password": "lighthouse-keeper-7",
+    "time_zone": "Europe/Berlin",
+}
+ACCOUNT = {
+    "preset": "custom", "address": "support@box.test", "username": "", "password": "open sesame", "host": "mail.box.test",
+    "port": "587", "encryption": "starttls", "verify_certificate": "on",
+}  # fmt: skip
+
+
+def link() -> str:
+    return "/" + welcome.first_link(ports()).split("/", 3)[3]
+
+
+@pytest.fixture
+def window(signed_in: SignedIn, ada: Member) -> Client:
+    Installation.objects.create(identity="here", is_capturing=True, confirmed_at=ports().clock.now())
+    return signed_in(ada)
+
+
+def test_the_first_person_is_administrator_of_everything_and_signed_in(client: Client) -> None:
+    place = link()
+    assert client.get(place).status_code == 200
+    assert not Member.objects.exists(), "a GET changes nothing"
+    assert client.post(place, ALICE)["Location"] == "/welcome/company/"
+    alice = Member.objects.select_related("user").get()
+    assert (alice.role, alice.user.username, alice.user.is_superuser) == (Role.ADMINISTRATOR, "alice@arnold.test", True)
+    assert alice.time_zone == "Europe/Berlin"
+    assert client.get("/welcome/", follow=True).status_code == 200
+    assert Client().get(place).status_code == 410
+    assert Client().post(place, {**ALICE, "address": "mallory@else.test"}).status_code == 410
+    assert Member.objects.count() == 1
+    assert welcome.first_link(ports()) == ""
+
+
+@pytest.mark.parametrize("token", ["first", "x", "first:1:2", "fïrst:AAAA:BBBB"])
+def test_a_link_that_nobody_signed_opens_nothing(client: Client, token: str) -> None:
+    assert client.get(f"/welcome/begin/{token}/").status_code == 410
+    assert client.post(f"/welcome/begin/{token}/", ALICE).status_code == 410
+    assert not Member.objects.exists()
+
+
+def test_an_old_link_opens_nothing(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = link()
+    monkeypatch.setattr(welcome, "LINK_LASTS", timedelta(seconds=-1))
+    assert client.get(place).status_code == 410
+    with pytest.raises(signing.BadSignature):
+        signing.TimestampSigner(salt="another").unsign(place.split("/")[3])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"address": "admin@example.com"}, "placeholder"),
+        ({"address": "alice"}, "no mail address"),
+        ({"password": "12345678"}, "too common"),
+    ],
+)
+def test_what_cannot_be_is_said_and_makes_nobody(client: Client, change: dict[str, str], words: str) -> None:
+    answer = client.post(link(), {**ALICE, **change})
+    assert answer.status_code == 422
+    assert words in answer.content.decode()
+    assert not Member.objects.exists()
+
+
+def test_company_and_domain_are_named(window: Client, ada: Member) -> None:
+    answer = window.post("/welcome/company/", {"company": "Arnold Lamps", "domain": "help@Arnold.test"})
+    assert answer["Location"] == "/welcome/outgoing/"
+    ada.company.refresh_from_db()
+    assert (ada.company.name, str(ada.company.alias_domain)) == ("Arnold Lamps", "arnold.test")
+    assert Parameter.objects.get(key="mail.catchall.domain").value == "arnold.test"
+    window.post("/welcome/company/", {"company": "Arnold Lamps", "domain": "arnold.test"})
+    assert AliasDomain.objects.count() == 1
+
+
+@pytest.mark.parametrize("domain", ["_dmarc.example", "127.0.0.1", "[127.0.0.1]", "nothing at all"])
+def test_what_is_no_mail_domain_is_refused(window: Client, domain: str) -> None:
+    answer = window.post("/welcome/company/", {"company": "Arnold", "domain": domain})
+    assert answer.status_code == 422
+    assert not AliasDomain.objects.exists()
+    assert window.post("/settings/domains/new/", {"name": domain, "priority": "10"}).status_code == 422
+
+
+def test_an_outgoing_server_is_out_of_use_until_a_person_says_so(window: Client, ada: Member) -> None:
+    answer = window.post("/welcome/outgoing/", ACCOUNT)
+    server = OutgoingServer.objects.get()
+    assert answer["Location"] == f"/welcome/outgoing/?test={server.pk}"
+    assert not server.is_active
+    assert f"/settings/servers/{server.pk}/try/" in window.get(answer["Location"]).content.decode()
+    window.post("/welcome/outgoing/", {**ACCOUNT, "password": "", "host": "smtp.box.test"})
+    server.refresh_from_db()
+    assert OutgoingServer.objects.count() == 1, "a second try changes the first"
+    assert server.host == "smtp.box.test"
+    assert ports().vault.open(bytes(server.secret)).reveal() == "open sesame"
+    assert window.post("/welcome/outgoing/use/")["Location"] == "/welcome/incoming/"
+    server.refresh_from_db()
+    assert server.is_active
+    assert not Installation.objects.get().is_capturing
+    assert window.post("/welcome/outgoing/use/").status_code == 404
+
+
+def test_gmail_sends_as_its_login_and_so_do_our_notices(window: Client, ada: Member) -> None:
+    window.post("/welcome/company/", {"company": "Arnold", "domain": "arnold.test"})
+    page = window.get("/welcome/outgoing/?preset=gmail&address=me@gmail.com").content.decode()
+    assert "smtp.gmail.com" in page
+    assert "App password" in page
+    window.post(
+        "/welcome/outgoing/", {**ACCOUNT, "preset": "gmail", "address": "me@gmail.com", "host": "smtp.gmail.com"}
+    )
+    window.post("/welcome/outgoing/use/")
+    server = OutgoingServer.objects.get()
+    assert (server.username, server.from_filter, server.envelope_sender) == ("me@gmail.com", "me@gmail.com", "login")
+    assert AliasDomain.objects.get().default_from == "me@gmail.com"
+
+
+def test_a_mailbox_takes_the_password_of_the_server_and_is_not_read_before_its_test(window: Client) -> None:
+    window.post("/welcome/outgoing/", ACCOUNT)
+    window.post("/welcome/outgoing/use/")
+    page = window.get("/welcome/incoming/").content.decode()
+    assert 'value="support@box.test"' in page
+    answer = window.post(
+        "/welcome/incoming/", {**ACCOUNT, "password": "", "same_password": "1", "port": "993", "encryption": "tls"}
+    )
+    mailbox = Mailbox.objects.get()
+    assert answer["Location"] == f"/welcome/incoming/?test={mailbox.pk}"
+    assert not mailbox.is_confirmed
+    assert ports().vault.open(bytes(mailbox.secret)).reveal() == "open sesame"
+    window.post("/welcome/incoming/", {**ACCOUNT, "port": "143"})
+    assert Mailbox.objects.get().port == 143
+
+
+def test_the_first_address_becomes_an_alias_and_the_records_for_the_dns_are_shown(window: Client) -> None:
+    assert "It needs a domain first" in window.get("/welcome/alias/").content.decode()
+    assert window.post("/welcome/alias/", {"name": "support", "kind": "ticket"}).status_code == 422
+    window.post("/welcome/company/", {"company": "Arnold", "domain": "arnold.test"})
+    window.post("/welcome/alias/", {"name": "support@arnold.test", "kind": "ticket"})
+    assert str(Alias.objects.get()) == "support@arnold.test"
+    text = window.get("/welcome/done/").content.decode()
+    assert "v=spf1 mx ~all" in text
+    assert "_dmarc.arnold.test" in text
+
+
+def test_one_comes_back_to_the_first_step_that_is_open(window: Client) -> None:
+    Installation.objects.update(is_capturing=False)
+    for expected, act in (
+        ("company", lambda: window.post("/welcome/company/", {"company": "Arnold", "domain": "arnold.test"})),
+        ("outgoing", lambda: window.post("/welcome/outgoing/capture/")),
+        ("incoming", lambda: Mailbox.objects.create(company_id=Member.objects.get().company_id, name="x", host="x", username="x", is_confirmed=True)),
+        ("alias", lambda: window.post("/welcome/alias/", {"name": "support", "kind": "ticket"})),
+        ("done", lambda: None),
+    ):  # fmt: skip
+        assert window.get("/welcome/")["Location"] == f"/welcome/{expected}/"
+        act()
+    assert window.get("/welcome/nowhere/").status_code == 404
+
+
+def test_others_may_not(signed_in: SignedIn, bob: Member) -> None:
+    for place in (
+        "/welcome/",
+        "/welcome/company/",
+        "/welcome/outgoing/",
+        "/welcome/incoming/",
+        "/welcome/alias/",
+        "/welcome/done/",
+    ):
+        assert signed_in(bob).get(place).status_code == 403, place
+    assert signed_in(bob).post("/welcome/outgoing/use/").status_code == 403
+    assert signed_in(bob).post("/welcome/outgoing/capture/").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("hosts", "key"),
+    [
+        (("aspmx.l.google.com",), "gmail"),
+        (("arnold-test.mail.protection.outlook.com",), "microsoft365"),
+        (("mx00.kundenserver.de",), "ionos"),
+        (("evilgoogle.com",), ""),
+        ((), ""),
+        (None, ""),
+    ],
+)
+def test_the_provider_is_found_by_who_takes_the_mail(hosts: tuple[str, ...] | None, key: str) -> None:
+    import dataclasses
+
+    asking = dataclasses.replace(ports(), mail_hosts=lambda _domain: hosts)
+    assert find_servers.find_provider(asking, "alice@arnold.test").key == key
+    assert find_servers.find_provider(asking, "alice@gmail.com").key == "gmail"
+    assert find_servers.find_provider(asking, "no address").key == ""
