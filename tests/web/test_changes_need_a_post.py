@@ -22,7 +22,10 @@ CHANGING = [
     "/message/1/resend/",
     "/message/1/ignore/",
     "/message/1/undo/",
+    "/guide/close/",
+    "/failures/ignore/",
     "/queue/act/",
+    "/queue/change/1/undo/",
     "/queue/server/1/pause/",
     "/alarm/1/dismiss/",
     "/inbound/1/again/",
@@ -120,6 +123,7 @@ def test_every_place_is_asked_for_in_some_test_of_pages() -> None:
         "/settings/connect/N/N/",
         "/welcome/begin/N/",  # for who is nobody yet: see test_welcome_pages.py
         "/join/N/N/",  # see test_people_pages.py
+        "/queue/change/N/",  # who asked for it looks at it: see test_queue_pages
         "/files/N/",
         "/files/N/N",
         "/letterbox/N/file/N/",  # see test_letterbox_pages

@@ -11,8 +11,7 @@ from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from postroom.flows import access
-from postroom.store.queries.pages_failures import my_failed
-from postroom.store.queries.pages_home import installation
+from postroom.store.queries.pages_home import of_every_page
 from postroom.web.members import MemberRequest
 from postroom.web.navigation import crumbs
 from postroom.web.site import site
@@ -47,13 +46,11 @@ def page(
 
 
 def _everywhere(request: MemberRequest, known: Mapping[str, Any]) -> dict[str, Any]:
-    """What stands on every page, unless the page has read it already: two queries."""
-    found: dict[str, Any] = {}
-    if "installation" not in known:
-        found["installation"] = installation()
-    if "my_failed" not in known:
-        found["my_failed"] = my_failed(request.member.contact_id, access.company_ids(request.member))
-    return found
+    """What stands on every page, unless the page has read it already: one query."""
+    if "installation" in known and "my_failed" in known:
+        return {}
+    home, failed = of_every_page(request.member.contact_id, access.company_ids(request.member))
+    return {"installation": home, "my_failed": failed}
 
 
 def fragment(request: MemberRequest, template: str, context: Mapping[str, Any], *, status: int = 200) -> HttpResponse:

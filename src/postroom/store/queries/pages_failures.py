@@ -17,10 +17,10 @@ from postroom.store.models import Notification, Record
 from postroom.store.queries.pages_chatter import FAILED
 
 MANY = 99
-_LOOKED_AT = 4 * MANY  # notifications
+LOOKED_AT = 4 * MANY  # notifications
 _SHOWN = 3  # messages of a kind
 
-_COUNT = """
+COUNT = """
 SELECT count(DISTINCT message_id) FROM (
     SELECT message_id FROM postroom_notification
     WHERE author_id = %s AND state IN ('bounce', 'exception') AND company_id = ANY(%s) LIMIT %s
@@ -64,7 +64,7 @@ class FailuresFact:
 def my_failed(contact_id: int, companies: list[int]) -> int:
     """How many of my messages did not reach everybody, at most ``MANY + 1``: the badge of every page. One query."""
     with connection.cursor() as cursor:
-        cursor.execute(_COUNT, [contact_id, companies, _LOOKED_AT])
+        cursor.execute(COUNT, [contact_id, companies, LOOKED_AT])
         return min(int(cursor.fetchone()[0]), MANY + 1)
 
 
@@ -85,7 +85,7 @@ def my_failures(contact_id: int, visible: QuerySet[Record], most: int = _SHOWN) 
             icon=F("message__record__kind__icon"),
             who=F("contact__name"),
             address=F("contact__address"),
-        )[:_LOOKED_AT]
+        )[:LOOKED_AT]
     )
     kinds: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:

@@ -102,7 +102,7 @@ def failures(request: MemberRequest) -> HttpResponse:
     """The failures of my own messages: the menu in the corner of every page, and a page of its own."""
     if request.GET.get("badge") == "1":
         count = my_failed(request.member.contact_id, access.company_ids(request.member))
-        return fragment(request, "postroom/chatter/_menu.html", {"my_failed": count})
+        return fragment(request, "postroom/chatter/_badge.html", {"my_failed": count})
     fits = is_fragment(request)
     found = my_failures(request.member.contact_id, access.visible_records(request.member), most=3 if fits else 50)
     if fits:
