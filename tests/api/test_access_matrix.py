@@ -58,22 +58,22 @@ RULES: dict[str, tuple[frozenset[str], dict[str, Any] | None]] = {
     "DELETE /records/{record_id}/followers/{contact_id}": (WRITERS, None),
     "GET /records/{record_id}/messages": (OWN, None),
     "POST /records/{record_id}/messages": (WRITERS, {"kind": "note", "text": "x"}),
-    "POST /records/{record_id}/merge": (WRITERS, {"into": "{other_record}", "into_id": "{other_record}"}),
+    "POST /records/{record_id}/merge": (WRITERS, {"into_id": "{other_record}"}),
     "GET /records/{record_id}/templates": (OWN, None),
     "GET /records/{record_id}/templates/{template_id}": (WRITERS, None),
     "GET /records/{record_id}/scheduled": (OWN, None),
     "POST /records/{record_id}/scheduled": (WRITERS, {"text": "x", "scheduled_at": "2099-01-01T00:00:00Z"}),
-    "PATCH /scheduled/{scheduled_id}": (WRITERS, {"subject": "x"}),
+    "PATCH /scheduled/{scheduled_id}": (frozenset({"owner"}), {"subject": "x"}),
     "DELETE /scheduled/{scheduled_id}": (WRITERS, None),
     "POST /scheduled/{scheduled_id}/send-now": (MANAGERS, {}),
-    "GET /deliveries": (OWN | OTHER, None),
-    "GET /deliveries/{delivery_id}": (OWN, None),
+    "GET /deliveries": (MANAGERS | OTHER, None),
+    "GET /deliveries/{delivery_id}": (MANAGERS, None),
     "POST /deliveries/{delivery_id}/{action}": (MANAGERS, {}),
     "GET /inbound": (MANAGERS | OTHER, None),
     "POST /inbound": (OWN | OTHER | {"ingress"}, {}),
     "GET /inbound/{inbound_id}": (MANAGERS, None),
     "GET /suppressions": (OWN | OTHER, None),
-    "POST /suppressions": (MANAGERS | OTHER, {"address": "x@y.example"}),
+    "POST /suppressions": (MANAGERS | OTHER, {"address": "x@y.example", "why": "x"}),
     "POST /suppressions/check": (OWN | OTHER, {"addresses": ["x@y.example"]}),
     "GET /suppressions/{address_id}": (OWN, None),
     "POST /suppressions/{address_id}/release": (MANAGERS, {}),
@@ -175,6 +175,8 @@ def judged(answer: Any, login: str, allowed: frozenset[str]) -> list[str]:
     if login in allowed:
         if status in (401, 403, 404, 405) or status >= 500:
             found.append(f"{status}, though this caller may: {answer.content[:200]!r}")
+    elif status == 422 and login == "other" and b"not yours" in answer.content:
+        pass  # refused in words, for a company that was named
     elif status not in ((401,) if login in ("stranger", "nobody", "ingress") else (403, 404)):
         found.append(f"{status}, though this caller may not: {answer.content[:200]!r}")
     if login in ("other", "stranger", "nobody"):

@@ -69,6 +69,7 @@ def test_an_unreachable_api_fails_with_cause_and_cure(postroom: Command, closed_
 
 
 def test_a_server_without_a_key_is_told_so(postroom: Command) -> None:
-    postroom("provider", "add", "Empty", "brevo", stdin=b"\n")
+    postroom("provider", "add", "Empty", "brevo", stdin=b"a key\n")
+    OutgoingServer.objects.filter(name="Empty").update(secret=b"")
     tested = postroom("provider", "test", "Empty", "--json")
     assert (tested.code, tested.data["code"]) == (1, "api_secret")

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import connection, models
 from django.db.models import Count, F, Q
-from pytest_django.fixtures import SettingsWrapper
+from django.test import override_settings
 
 from postroom.core.mime.parsing import parse
 from postroom.core.terms.states import Role
 from postroom.flows import seed_house as seeding
 from postroom.flows.guard_installation import set_capturing
 from postroom.flows.seed_house import NotSeeded, Seeded, seed_house
-from postroom.flows.seed_mail import COLUMNS
 from postroom.flows.seed_plan import SeedWish, make_plan
+from postroom.flows.seed_rows import COLUMNS
 from postroom.store.models import (
     AddressHealth,
     Company,
@@ -39,8 +41,9 @@ FINISHED = {"after__finished": True}
 
 
 @pytest.fixture(autouse=True)
-def _quick_passwords(settings: SettingsWrapper) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+def _quick_passwords() -> Iterator[None]:
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
 
 
 def seeded(wish: SeedWish = WISH, *, into_any: bool = False) -> Seeded:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from django.db import DatabaseError, transaction
@@ -50,7 +50,7 @@ def test_a_line_is_never_changed_and_never_deleted(ada: Member, deed: str) -> No
 
 def test_retention_alone_deletes_and_only_what_is_old(ada: Member) -> None:
     audit.note(ports(), "sign_in", member=ada)
-    now = datetime.now(UTC)  # noqa: TID251
+    now = ports().clock.now()
     assert audit.forget_events(now - timedelta(days=1), 10) == 0
     assert audit.forget_events(now + timedelta(days=1), 10) == 1
     audit.note(ports(), "sign_in", member=ada)

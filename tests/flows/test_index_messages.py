@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from postroom.core.conversations.words import SHIFTS, question_of
+from postroom.core.conversations.words import SHIFTS
 from postroom.flows import index_messages
 from postroom.flows.access import company_ids, visible_records
 from postroom.flows.index_messages import index_new, index_old, index_some, search_is_complete
@@ -48,7 +48,7 @@ def titles(typed: str, company: seeding.Company, wish: RecordWish = EVERYTHING) 
 
 
 def search(typed: str, company: seeding.Company, wish: RecordWish = EVERYTHING, after: str = "") -> Page[HitRow]:
-    return search_messages(wish, question_of(typed), [company.pk], after)
+    return search_messages(wish, typed, [company.pk], after)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_nothing_of_another_company_is_found_even_when_asked_for_both_words(
     written(seeding.a_record(other, "Theirs"), stranger, "the secret word")
     assert titles("secret", company) == ["Ours"]
     assert titles("secret", other) == ["Theirs"]
-    assert search_messages(EVERYTHING, question_of("secret"), []).rows == ()
+    assert search_messages(EVERYTHING, "secret", []).rows == ()
     SearchEntry.objects.update(
         words=SearchEntry.objects.order_by("pk").values("words")[:1]
     )  # were the marks ever wrong
@@ -220,7 +220,7 @@ def test_a_message_that_was_committed_late_is_not_missed(company: seeding.Compan
     index_new(ports())
     record = seeding.a_record(company, "R")
     late, first = (
-        seeding.a_message(record, carla, f"<p>{word}</p>", posted_at=seeding.NOW) for word in ("late", "first")
+        seeding.a_message(record, carla, f"<p>{word}</p>", posted_at=ports().clock.now()) for word in ("late", "first")
     )
     index_new(ports())
     SearchEntry.objects.filter(pk=late.pk).delete()  # as if it had not been there

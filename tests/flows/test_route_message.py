@@ -72,7 +72,7 @@ def test_all_recipients_of_a_message_share_one_message_id_of_ours(house: House) 
     mail = OutgoingMail.objects.get()
     assert mail.header_message_id.endswith(".postroom@in.test>")
     assert mail.references.split() == ["<first@customer.example>", mail.header_message_id]
-    assert mail.reply_to_address.startswith("catchall+r")
+    assert mail.reply_to_address.startswith("catchall+p")
 
 
 def test_an_answer_to_the_signed_reply_address_lands_on_the_record_without_references(house: House) -> None:

@@ -100,7 +100,9 @@ def test_the_core_neither_opens_files_nor_asks_for_input() -> None:
 def test_what_is_imported_is_declared() -> None:
     declared = {re.split(r"[\[<>=!~; ]", each, maxsplit=1)[0] for each in CONFIGURATION["project"]["dependencies"]}
     distributions = {
+        "allauth": "django-allauth",
         "anymail": "django-anymail",
+        "axes": "django-axes",
         "botocore": "boto3",  # the same in two packages
         "css_inline": "css-inline",
         "dns": "dnspython",

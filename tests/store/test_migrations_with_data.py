@@ -112,6 +112,7 @@ def _later_columns_have_values() -> None:
     assert models.ApiKey.objects.get().scope == "all"
     assert models.OutgoingServer.objects.get().learned_per_minute == 0
     assert set(models.InboundMessage.objects.values_list("authentication", flat=True)) == {None}
+    assert not models.Record.objects.exclude(is_done=False, unanswered_since=None).exists()
 
 
 def _what_waited_is_routed_once() -> None:

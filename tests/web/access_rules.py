@@ -134,7 +134,7 @@ RULES: dict[str, Rule] = {
     "web:server": Rule(see=HOUSE, do=HOUSE, args={"row_id": "{server}"}),
     "web:server_configured_test": Rule(do=HOUSE),
     "web:server_test": Rule(do=HOUSE, args={"row_id": "{server}"}),
-    "web:server_hook": Rule(do=HOUSE, args={"row_id": "{api_server}"}),
+    "web:server_hook": Rule(do=HOUSE, args={"row_id": "{api_server}"}, data={"step": "forget"}),
     "web:server_release": Rule(do=HOUSE, args={"row_id": "{server}"}),
     "web:mailboxes": Rule(see=ADMINS | OTHER),
     "web:mailbox_new": Rule(see=ADMINS | OTHER, do=ADMINS | OTHER),

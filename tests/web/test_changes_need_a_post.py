@@ -24,6 +24,11 @@ CHANGING = [
     "/message/1/undo/",
     "/guide/close/",
     "/failures/ignore/",
+    "/records/1/draft/",
+    "/records/1/draft/discard/",
+    "/records/1/draft/files/",
+    "/records/1/draft/files/1/remove/",
+    "/records/1/templates/save/",
     "/queue/act/",
     "/queue/change/1/undo/",
     "/queue/server/1/pause/",
@@ -74,6 +79,7 @@ CHANGING = [
     "/settings/installation/confirm/",
     "/settings/installation/capture/",
     "/logout/",
+    "/security/everywhere/",
 ]
 
 
@@ -116,11 +122,25 @@ def test_every_place_is_asked_for_in_some_test_of_pages() -> None:
         "/message/N/",  # leads to its record: see test_timeline_pages
         "/message/N/edit/",  # its author's alone: see test_timeline_pages
         "/message/N/picture/",  # its address is signed: see test_remote_pictures
+        "/draft/file/N/",  # only one's own: see test_composer_pages.py
+        "/login/code/",  # signing in: see tests/web/test_door.py, and all in tests/web/test_access_matrix.py
+        "/login/forgotten/",
+        "/login/new-password/N/N/",
+        "/security/",
+        "/security/again/",
+        "/security/again/code/",
+        "/security/code/on/",
+        "/security/code/off/",
+        "/security/recovery/",
+        "/security/recovery/new/",
+        "/security/recovery/download/",
         "/hooks/N/N",  # for providers' programs: see tests/api/test_hooks.py
         "/ingress/N/N/mime",  # for providers' programs: see tests/api/test_ingress.py
         "/settings/trials/N/",  # of its starter alone: see test_trial_pages.py
         "/settings/connect/back/",  # see test_consent_pages.py
         "/settings/connect/N/N/",
+        "/welcome/N/",  # the steps are in test_every_page, by their names
+        "/welcome/",  # leads on to a step: see test_welcome_pages.py
         "/welcome/begin/N/",  # for who is nobody yet: see test_welcome_pages.py
         "/join/N/N/",  # see test_people_pages.py
         "/queue/change/N/",  # who asked for it looks at it: see test_queue_pages

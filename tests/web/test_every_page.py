@@ -54,6 +54,9 @@ EVERYBODY = [
     "/records/{record}/",
     "/records/{record}/messages/",
     "/records/{record}/audience/?kind=comment",
+    "/records/{record}/composer/",
+    "/records/{record}/mentionable/?q=bo&kind=note",
+    "/message/{message}/quote/",
     "/records/{record}/live/?after=0",
     "/records/{record}/?show=notes",
     "/records/{record}/?show=starred&at={message}",
@@ -85,6 +88,7 @@ EVERYBODY = [
     "/suppression/worst/",
     "/settings/",
     "/settings/?q=password",
+    "/settings/?q=support",
     "/settings/keys/",
     "/settings/mine/",
     "/password/",
@@ -143,7 +147,6 @@ ADMINISTRATORS = [
     "/settings/actions/queue_manager/",
     "/settings/changes/",
     "/settings/changes/?kind=parameter&who=alice",
-    "/settings/?q=support",
     "/settings/people/",
     "/settings/people/?q=alice",
     "/settings/people/new/",
@@ -157,9 +160,12 @@ ADMINISTRATORS = [
     "/welcome/find/?way=in&address=ada@gmail.com",
     "/welcome/alias/",
     "/welcome/done/",
+    "/settings/audit/",
+    "/settings/audit/?what=sign_in&login=ada",
 ]
 EVERYTHING = EVERYBODY + MANAGERS + ADMINISTRATORS
-OF_A_COMPANY = [place for place in EVERYTHING if "{" in place and "{domain}" not in place and "{server}" not in place]
+OF_THE_HOUSE = ("{domain}", "{server}", "{company}")
+OF_A_COMPANY = [place for place in EVERYTHING if "{" in place and not any(one in place for one in OF_THE_HOUSE)]
 
 
 @pytest.fixture

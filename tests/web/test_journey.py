@@ -67,7 +67,7 @@ def test_from_the_sign_in_to_an_answer_a_bounce_and_a_note(base: str, window: Br
     page.goto(f"{base}/records/ticket/")
     page.get_by_role("searchbox").fill("folded")
     page.get_by_text("Poster with a folded corner").click()
-    expect(page.locator("#pr-thread > li")).to_have_count(1)
+    expect(page.locator("#pr-thread > li.pr-msg")).to_have_count(1)
     frame = page.frame_locator("iframe.pr-frame").first
     expect(frame.locator("b")).to_have_text("folded")
     expect(frame.locator(".quoted")).to_be_hidden()
@@ -78,7 +78,7 @@ def test_from_the_sign_in_to_an_answer_a_bounce_and_a_note(base: str, window: Br
     page.keyboard.press("Enter")
     page.keyboard.type("a new one leaves today.")
     page.get_by_role("button", name="Send", exact=True).click()
-    expect(page.locator("#pr-thread > li")).to_have_count(2)
+    expect(page.locator("#pr-thread > li.pr-msg")).to_have_count(2)
     expect(page.locator(".pr-editor")).to_have_text("")
 
     letterbox = window.new_page()
@@ -93,8 +93,8 @@ def test_from_the_sign_in_to_an_answer_a_bounce_and_a_note(base: str, window: Br
     expect(letterbox.get_by_text("The answer is on its way")).to_be_visible(timeout=PATIENCE)
 
     page.bring_to_front()
-    expect(page.locator("#pr-thread > li")).to_have_count(3, timeout=PATIENCE)
-    newest = page.locator("#pr-thread > li").first
+    expect(page.locator("#pr-thread > li.pr-msg")).to_have_count(3, timeout=PATIENCE)
+    newest = page.locator("#pr-thread > li.pr-msg").first
     expect(newest.frame_locator("iframe").locator("body")).to_contain_text("Wonderful, thank you!")
     newest.get_by_label("Why is this here?").click()
     expect(newest.locator(".pr-reasons")).to_be_visible()

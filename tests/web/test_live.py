@@ -90,6 +90,29 @@ def test_a_page_hears_of_its_record_and_of_no_other(record: Record, bob: Member)
     run(work)
 
 
+def test_a_list_and_the_record_beside_it_are_heard_of_by_one_stream(
+    record: Record, bob: Member, mallory: Member
+) -> None:
+    listed, changed = "event: listed\ndata: .\n\n", "event: changed\ndata: .\n\n"
+
+    async def work() -> None:
+        both, alone = await opened(bob, f"/live/records/{record.pk}/"), await opened(bob, "/live/records/")
+        assert {await both.next(), await both.next()} == {listed, changed}  # listening began
+        assert await alone.next() == listed
+        await sync_to_async(say)(f"record:{record.pk}")
+        assert await both.next() == changed
+        await sync_to_async(say)("records")
+        assert await both.next() == await alone.next() == listed
+        assert both.events.empty()
+        await both.close()
+        await alone.close()
+        stranger = AsyncClient()
+        await stranger.aforce_login(mallory.user)
+        assert (await stranger.get(f"/live/records/{record.pk}/")).status_code == 404
+
+    run(work)
+
+
 def test_an_author_hears_of_what_he_wrote_and_of_nobody_elses(bob: Member, mallory: Member) -> None:
     async def work() -> None:
         page, other = await opened(bob, "/live/author/"), await opened(mallory, "/live/author/")

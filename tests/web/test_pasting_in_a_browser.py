@@ -49,7 +49,7 @@ MEANT = {
     "<p class=MsoListParagraph style='mso-list:l0 level1 lfo1'><span style='mso-list:Ignore'>·</span>two</p>": "<ul><li>one</li><li>two</li></ul>",
     "<b style='font-weight:normal' id='docs-internal-guid-1'><p><span style='font-weight:700'>bold</span> <span style='font-style:italic'>slanted</span></p></b>": "<p><b>bold</b> <i>slanted</i></p>",
     "<div dir=ltr>first</div><div>second <s>gone</s></div>": "<p>first</p><p>second <s>gone</s></p>",
-    "<h2 style='color:red'>Title</h2><blockquote class=gmail_quote>said</blockquote>": "<p><b>Title</b></p><blockquote><p>said</p></blockquote>",
+    "<h2 style='color:red'>Title</h2><blockquote class=gmail_quote><div>said</div></blockquote>": "<p><b>Title</b></p><blockquote><p>said</p></blockquote>",
     "<p>see <a href='https://x.example/' style='color:red' onclick='x()'>here</a></p>": '<p>see <a href="https://x.example/">here</a></p>',
 }  # fmt: skip
 PASTE = """html => {
@@ -57,8 +57,9 @@ PASTE = """html => {
   const carried = new DataTransfer();
   carried.setData('text/html', html);
   carried.setData('text/plain', 'plain');
+  editor.innerHTML = '<p><br></p>';
   editor.focus();
-  document.getSelection().selectAllChildren(editor);
+  document.getSelection().collapse(editor.firstChild, 0);
   editor.dispatchEvent(new ClipboardEvent('paste', {bubbles: true, cancelable: true, clipboardData: carried}));
   return editor.innerHTML;
 }"""

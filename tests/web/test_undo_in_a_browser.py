@@ -83,14 +83,14 @@ def test_undo_takes_it_from_every_open_page_and_gives_the_words_back(
     alice, bob = (opened(browser, base, login, record) for login in ("alice", "bob"))
     write(alice, "Dear Carla, you are wrong")
     for page in (alice, bob):
-        expect(page.locator("#pr-thread > li")).to_have_count(2, timeout=PATIENCE)
+        expect(page.locator("#pr-thread > li.pr-msg")).to_have_count(2, timeout=PATIENCE)
     expect(bob.get_by_role("button", name="Undo")).to_have_count(0)
     button = alice.get_by_role("button", name="Undo")
     before = int(button.locator("[data-seconds]").inner_text())
     wait_until(lambda: int(button.locator("[data-seconds]").inner_text()) < before, "the seconds run down", 30)
     button.click()
     for page in (alice, bob):
-        expect(page.locator("#pr-thread > li")).to_have_count(1, timeout=PATIENCE)
+        expect(page.locator("#pr-thread > li.pr-msg")).to_have_count(1, timeout=PATIENCE)
     expect(alice.locator(".pr-editor")).to_have_text("Dear Carla, you are wrong")
     assert not Delivery.objects.exists()
     assert Message.objects.count() == 1
@@ -102,7 +102,7 @@ def test_when_the_seconds_are_over_the_button_goes_and_the_mail_leaves(
     Parameter.objects.create(key="mail.undo.seconds", value="3")
     alice = opened(browser, base, "alice", record)
     write(alice, "Dear Carla, a new one leaves today")
-    expect(alice.locator("#pr-thread > li")).to_have_count(2, timeout=PATIENCE)
+    expect(alice.locator("#pr-thread > li.pr-msg")).to_have_count(2, timeout=PATIENCE)
     expect(alice.locator("form.pr-undo")).to_have_count(0, timeout=PATIENCE)
     wait_until(LetterboxMail.objects.exists, "the mail left", 60)
     row = Delivery.objects.get()
@@ -120,7 +120,7 @@ def test_what_comes_while_the_page_is_fetching_is_not_lost(base: str, browser: B
     said(record, "second")
     page.wait_for_timeout(600)  # the page's own gathering of events; there is nothing to wait for
     held[0].continue_()
-    expect(page.locator("#pr-thread > li")).to_have_count(3, timeout=PATIENCE)
+    expect(page.locator("#pr-thread > li.pr-msg")).to_have_count(3, timeout=PATIENCE)
     assert page.locator("#pr-newer").count() == 1
 
 

@@ -9,7 +9,8 @@ from django.core import signing
 from django.test import Client
 
 from postroom.core.terms.states import Role
-from postroom.flows import find_servers, welcome
+from postroom.flows import enter_account, find_servers, welcome
+from postroom.flows.access import NotAllowed
 from postroom.store.models import Alias, AliasDomain, Installation, Mailbox, Member, OutgoingServer, Parameter
 from postroom.wiring import ports
 from tests.web.conftest import SignedIn
@@ -147,6 +148,36 @@ def test_a_mailbox_takes_the_password_of_the_server_and_is_not_read_before_its_t
     assert ports().vault.open(bytes(mailbox.secret)).reveal() == "open sesame"
     window.post("/welcome/incoming/", {**ACCOUNT, "port": "143"})
     assert Mailbox.objects.get().port == 143
+
+
+def test_the_password_of_the_house_goes_to_no_mailbox_of_one_company(
+    signed_in: SignedIn, ada: Member, mallory: Member
+) -> None:
+    sealed = ports().vault.seal("open sesame")
+    shared = OutgoingServer.objects.create(name="Shared", host="x", username="support@box.test", secret=sealed)
+    window = signed_in(ada)
+    assert "support@box.test" not in window.get("/welcome/incoming/").content.decode()
+    window.post("/welcome/incoming/", {**ACCOUNT, "password": "", "same_password": "1", "host": "evil.test"})
+    assert not Mailbox.objects.exclude(secret=b"").exists()
+    with pytest.raises(NotAllowed):
+        enter_account.save_draft_mailbox(ports(), an_account(), draft_id=None, same_as=shared.pk, member=ada)
+
+
+def an_account(**changes: object) -> enter_account.Account:
+    values: dict[str, object] = {
+        "preset": "custom", "address": "support@box.test", "username": "", "password": "", "host": "evil.test", "port": 993,
+        "encryption": "tls",
+    }  # fmt: skip
+    return enter_account.Account(**(values | changes))  # type: ignore[arg-type]
+
+
+def test_a_password_is_copied_for_the_same_login_alone(ada: Member) -> None:
+    sealed = ports().vault.seal("open sesame")
+    own = OutgoingServer.objects.create(
+        name="Own", host="x", username="other@box.test", secret=sealed, company=ada.company
+    )
+    made = enter_account.save_draft_mailbox(ports(), an_account(), draft_id=None, same_as=own.pk, member=ada)
+    assert not made.secret
 
 
 def test_the_first_address_becomes_an_alias_and_the_records_for_the_dns_are_shown(window: Client) -> None:

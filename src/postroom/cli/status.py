@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from postroom.cli.entering import configured, require_tables, running
+from postroom.cli import entering
 from postroom.cli.telling import DONE, FAILED, AsJson, say, say_json, show_table
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ def status(as_json: AsJson = False) -> int:
 
     Example: postroom status --json
     """
-    configuration = configured()
+    configuration = entering.configured()
     here = _processes(configuration)  # before a database is started for this question
-    with running(configuration):
-        require_tables()
+    with entering.running(configuration):
+        entering.require_tables()
         from postroom.flows.how_is_it import how_is_it
         from postroom.wiring import ports
 

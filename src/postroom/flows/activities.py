@@ -36,7 +36,7 @@ class Plan:
 
 
 _WORDS = {
-    ActivityKind.TODO: "To do",
+    ActivityKind.TO_DO: "To do",
     ActivityKind.CALL: "Call",
     ActivityKind.MEETING: "Meeting",
     ActivityKind.EMAIL: "Email",

@@ -12,7 +12,7 @@ from typing import Any
 from django.db import transaction
 
 from postroom.flows import guard_installation, mailbox_facts, server_presets
-from postroom.flows.access import is_house_administrator, require
+from postroom.flows.access import is_house_administrator, require, require_house
 from postroom.flows.ports import Ports
 from postroom.flows.settings import save_domain, save_mailbox, save_server
 from postroom.store.models import AliasDomain, Mailbox, Member, OutgoingServer
@@ -98,15 +98,20 @@ def save_draft_mailbox(
         "verify_certificate": account.verify_certificate,
         "username": account.username or account.address,
     }
-    password = account.password or (_password_of(ports, same_as, member) if same_as else "")
+    password = account.password or (_password_of(ports, same_as, str(values["username"]), member) if same_as else "")
     if password:
         values["password"] = password
     return save_mailbox(ports, values, member=member)
 
 
-def _password_of(ports: Ports, server_id: int, member: Member) -> str:
+def _password_of(ports: Ports, server_id: int, username: str, member: Member) -> str:
+    """For the same login alone, and to those who may settle that server: a password goes where its new owner says."""
     server = OutgoingServer.objects.get(pk=server_id)
     require(member, "settings", server)
+    if server.company_id is None:
+        require_house(member)
+    if server.username.strip().lower() != username.strip().lower():
+        return ""
     try:
         return ports.vault.open(bytes(server.secret)).reveal() if server.secret else ""
     except ValueError:

@@ -12,6 +12,7 @@ from postroom.core.delivery.identity import DomainFact, default_from
 from postroom.core.delivery.servers import Choice, MailFact, Wait, choose
 from postroom.core.delivery.throttle import day_of
 from postroom.core.terms.addresses import normalize
+from postroom.core.terms.parameters import Parameters
 from postroom.core.terms.reasons import Reason, because, catalogue
 from postroom.flows.ports import Ports
 from postroom.flows.ways_out import WaysOut, load_ways_out
@@ -26,13 +27,19 @@ catalogue(
 
 
 def foresee_delivery(
-    ports: Ports, *, record: Record, author: Member, mails: int, template: MailTemplate | None = None
+    ports: Ports,
+    *,
+    record: Record,
+    author: Member,
+    mails: int,
+    template: MailTemplate | None = None,
+    values: Parameters | None = None,
 ) -> Reason | None:
     """What ``mails`` from this author on this record would wait for; None when nothing holds them up. One query where no server is
     limited, paused or in trouble, else eight."""
     if not mails or not _may_wait(ports):
         return None
-    ways, now = load_ways_out(ports), ports.clock.now()
+    ways, now = load_ways_out(ports, values=values), ports.clock.now()
     fact = MailFact(
         header_from=normalize(template.from_address if template and template.from_address else author.contact.address),
         default_from=default_from(_domain(ways, record), ports.configuration.email_from),

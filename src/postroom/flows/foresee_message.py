@@ -15,6 +15,7 @@ from postroom.flows.access import require, usable_templates, visible_records
 from postroom.flows.foresee_delivery import foresee_delivery
 from postroom.flows.ports import Ports
 from postroom.flows.post_message import foresee_audience
+from postroom.flows.settings import parameters
 from postroom.flows.suggest_recipients import Suggestion, suggest_recipients
 from postroom.flows.warn_about import Warned, warnings_about
 from postroom.store.models import Member
@@ -63,8 +64,10 @@ def foresee_message(
     require(author, "post", record)
     suggested = suggest_recipients(ports, record=record, member=author) if kind is MessageKind.COMMENT else ()
     to_customer = to_customer or (with_suggested and any(one.is_customer for one in suggested))
+    values = parameters(ports)
     audience = foresee_audience(
         ports,
+        values=values,
         record=record,
         author=author,
         kind=kind,
@@ -83,7 +86,9 @@ def foresee_message(
             for one in suggested
         ),
         troubles=warnings_about(ports, record.company_id, [one.address for one in by_mail]),
-        hindrance=foresee_delivery(ports, record=record, author=author, mails=len(by_mail), template=template),
+        hindrance=foresee_delivery(
+            ports, record=record, author=author, mails=len(by_mail), template=template, values=values
+        ),
         by_mail=len(by_mail),
         in_app=sum(one.channel is Channel.INBOX for one in audience.members),
     )

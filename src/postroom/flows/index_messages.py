@@ -118,7 +118,8 @@ def _move_on(mark: SearchProgress, now: datetime) -> None:
 def _missing(question: str, **places: int) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(question, {**places, "most": MOST_TEXT, "batch": BATCH})
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
 
 
 def _write(rows: Sequence[tuple[Any, ...]]) -> None:

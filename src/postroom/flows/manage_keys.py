@@ -186,8 +186,9 @@ def forget_retired_keys(ports: Ports) -> int:
 
 def _prepared(domain: str, algorithm: DkimAlgorithm, company_id: int | None) -> DkimKey | None:
     """One that was made and never signed."""
-    rows = DkimKey.objects.filter(domain=domain, company_id=company_id, algorithm=algorithm.value, state=PREPARED)
-    return rows.filter(activated_at=None).order_by("-id").first()
+    rows = DkimKey.objects.filter(domain=domain, algorithm=algorithm.value, state=PREPARED, activated_at=None)
+    rows = rows.filter(company=None) if company_id is None else rows.filter(company_id=company_id)
+    return rows.order_by("-id").first()
 
 
 def _create(

@@ -80,7 +80,8 @@ def person(member_id: int, *, by: Member) -> Member | None:
 
 
 def offered_companies(member: Member) -> tuple[tuple[int, str], ...]:
-    """Those that the member may give."""
+    """Those that the member may give. Raises `NotAllowed`."""
+    require(member, "settings")
     rows = Company.objects.order_by("name")
     if not is_house_administrator(member):
         rows = rows.filter(pk__in=company_ids(member))

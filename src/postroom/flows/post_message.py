@@ -17,6 +17,7 @@ from django.db.models import F, Q
 
 from postroom.core.conversations.audience import Audience, AudienceMember, Candidate
 from postroom.core.terms.addresses import normalize, parse_one
+from postroom.core.terms.parameters import Parameters
 from postroom.core.terms.states import MessageKind, Turn
 from postroom.flows.access import require, usable_templates, visible_records
 from postroom.flows.new_files import NewFile as NewFile  # noqa: PLC0414 - known from here, too
@@ -136,6 +137,7 @@ def foresee_audience(
     mentioned_contact_ids: Sequence[int] = (),
     addresses: Sequence[str] = (),
     to_customer: bool = False,
+    values: Parameters | None = None,
 ) -> Audience:
     """Exactly who would hear of it and how, and who would not, before it is sent: the decision of `post_message`, without its effects.
 
@@ -155,7 +157,7 @@ def foresee_audience(
             for place, one in enumerate(strangers, start=1)
         ],
     )
-    return audiences_of([posting], parameters(ports))[0]
+    return audiences_of([posting], values or parameters(ports))[0]
 
 
 def preview_audience(

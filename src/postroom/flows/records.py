@@ -62,6 +62,7 @@ def create_record(
         [Follower(record=record, contact_id=one, notes=True) for one in dict.fromkeys(people)]
         + ([Follower(record=record, contact_id=contact_id)] if contact_id and contact_id not in people else [])
     )
+    _tell(record.pk)
     return record
 
 
@@ -230,4 +231,7 @@ def _name(member_id: int | None) -> str:
 
 def _tell(record_id: int) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify('postroom_live', %s)", [f"record:{record_id}"])
+        cursor.execute(
+            "SELECT pg_notify('postroom_live', word) FROM unnest(%s::text[]) AS word",
+            [["records", f"record:{record_id}"]],
+        )

@@ -37,15 +37,18 @@ def name_of(uid: int | str) -> str:
 
 
 def recognise(mailbox_id: int, validity: int, mails: Sequence[tuple[int | str, bytes]]) -> set[str]:
-    """The UIDs (as texts) of those that are here already. One that comes under a new UIDVALIDITY gets its new number."""
+    """The UIDs (as texts) of those that are here already. One that comes under a new UIDVALIDITY gets its new number; so does one by POP3
+    (it has no such thing: 0) that comes under a new UIDL, for servers name all their mails anew when they were moved or mended."""
     digests = {str(uid): _digest(raw) for uid, raw in mails}
     if not digests:
         return set()
     is_same_number = Q(uid_validity=validity, uid__in=[name_of(uid) for uid in digests])
-    is_elsewhere = ~Q(uid_validity=validity) & Q(digest__in=set(digests.values()))
+    is_elsewhere = Q(digest__in=set(digests.values()))
+    if validity:
+        is_elsewhere &= ~Q(uid_validity=validity)
     rows = list(TakenMail.objects.filter(is_same_number | is_elsewhere, mailbox_id=mailbox_id))
     here = {row.uid: row.digest for row in rows if row.uid_validity == validity}
-    before = {row.digest: row for row in rows if row.uid_validity != validity}
+    before = {row.digest: row for row in rows if row.uid_validity != validity or not validity}
     known = {uid for uid, digest in digests.items() if here.get(name_of(uid)) == digest}
     moved = [(uid, before[digest]) for uid, digest in digests.items() if uid not in known and digest in before]
     again = [_renumbered(row, validity, uid) for uid, row in moved]

@@ -21,9 +21,10 @@ from django.db import connection, transaction
 from postroom.flows.guard_installation import check_home
 from postroom.flows.ports import Ports
 from postroom.flows.seed_demo import DOMAIN as DEMO_DOMAIN
-from postroom.flows.seed_mail import COLUMNS, Stage, write_batch
+from postroom.flows.seed_mail import write_batch
 from postroom.flows.seed_people import found, houses, login_of, stored_files
 from postroom.flows.seed_plan import Plan, SeedWish, make_plan
+from postroom.flows.seed_rows import COLUMNS, Stage
 from postroom.flows.seed_words import Writer
 from postroom.store.bulk import reserve
 from postroom.store.models import (
@@ -82,12 +83,13 @@ def seed_house(
         )
     with _alone():
         row, plan = _begun(ports, wish)
-        stage = _stage(ports, plan, row.after)
-        done = set(row.after["done"])
+        known = _known(row)
+        stage = _stage(ports, plan, known)
+        done = set(known["done"])
         progress(sum(len(plan.places(batch)) for batch in done))
         rows = _write(stage, row, done, progress, writers)
         _finish(ports, row)
-    run = int(row.after["run"])
+    run = int(known["run"])
     return Seeded(
         rows=rows,
         messages=wish.messages,
@@ -100,12 +102,14 @@ def _is_real() -> bool:
     """Whether somebody who was not made up works here."""
     if not (Record.objects.exists() or InboundMessage.objects.exists() or Message.objects.exists()):
         return False
-    made_up = {
-        number
-        for after in SettingChange.objects.filter(subject=SUBJECT).values_list("after", flat=True)
-        for number in after["companies"]
-    }
+    made_up = {number for row in SettingChange.objects.filter(subject=SUBJECT) for number in _known(row)["companies"]}
     return Company.objects.exclude(pk__in=made_up).exclude(alias_domain__name=DEMO_DOMAIN).exists()
+
+
+def _known(row: SettingChange) -> dict[str, Any]:
+    """What a seeding noted about itself."""
+    known: dict[str, Any] = row.after or {}
+    return known
 
 
 class _alone:  # noqa: N801 - a context manager
@@ -126,7 +130,7 @@ def _begun(ports: Ports, wish: SeedWish) -> tuple[SettingChange, Plan]:
     """The unfinished seeding of this kind, or a new one."""
     open_one = SettingChange.objects.filter(subject=SUBJECT, after__finished=False).first()
     if open_one is not None:
-        known = open_one.after
+        known = _known(open_one)
         if known["wish"] != wish.as_json():
             said = " ".join(f"--{name} {known['wish'][name]}" for name in wish.as_json())
             raise NotSeeded(f"A seeding was interrupted here. End it first: postroom seed {said}")
@@ -294,12 +298,13 @@ WHERE company_id = ANY(%(companies)s) AND (complaint_count > 0 OR last_status = 
 def _finish(ports: Ports, row: SettingChange) -> None:
     """What follows from all batches together, and what the planner must know."""
     row.refresh_from_db()
-    if row.after["finished"]:
+    known = _known(row)
+    if known["finished"]:
         return
     with transaction.atomic(), connection.cursor() as cursor:
         for statement in (_HEALTH, _EVENTS, _SUPPRESSIONS):
-            cursor.execute(statement, {"companies": row.after["companies"]})
-        row.after = row.after | {"finished": True, "finished_at": ports.clock.now().isoformat()}
+            cursor.execute(statement, {"companies": known["companies"]})
+        row.after = known | {"finished": True, "finished_at": ports.clock.now().isoformat()}
         row.save(update_fields=["after"])
     _look_over()
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import lru_cache
 from hashlib import sha256
 from random import Random
 from typing import Any
@@ -21,9 +20,41 @@ from django.db import models
 
 from postroom.core.terms.reasons import because, reasons_as_json
 from postroom.core.terms.states import DeliveryState, Door, InboundState, MessageKind, NotificationState
-from postroom.flows.seed_people import Colleague, House, StoredFile
-from postroom.flows.seed_plan import BATCH, Plan
-from postroom.flows.seed_words import Writer, as_html
+from postroom.flows.seed_people import House
+from postroom.flows.seed_plan import BATCH
+from postroom.flows.seed_rows import (
+    BOUNCE,
+    COLUMNS,
+    FATE_OF,
+    FOLLOWS,
+    IN_APP,
+    MASS_EVERY,
+    MASS_MOST,
+    NUMBERED,
+    PROVEN,
+    READERS,
+    STILL_WAITING,
+    UNPROVEN,
+    UNREAD,
+    WHY_DISCARDED,
+    WHY_HELD,
+    Stage,
+    alias_of,
+    attempt,
+    audience_of,
+    colleague_of,
+    is_incoming,
+    kind_of_message,
+    mixed,
+    own_id_of,
+    raw_mail,
+    record_kind,
+    rendered,
+    responsible_of,
+    sending_reasons,
+    title_of,
+)
+from postroom.flows.seed_words import as_html
 from postroom.store.bulk import insert_rows, reserve
 from postroom.store.models import (
     Attachment,
@@ -42,106 +73,6 @@ from postroom.store.models import (
     Record,
     ReportedRecipient,
     SeenMail,
-)
-
-KINDS = (("ticket", 45), ("lead", 15), ("invoice", 14), ("sales_order", 12), ("task", 6), ("purchase_order", 4), ("applicant", 3), ("contact", 1))  # fmt: skip
-MAILED_IN = frozenset({"ticket", "lead", "applicant"})  # kinds that strangers' mails become
-READERS = (1, 1, 1, 2, 2, 2, 3, 3, 4, 6, 9, 14)  # of a message: how they compare, not how many
-MASS_EVERY = 8  # batches; one message of such a batch goes to very many
-MASS_MOST = 3_000
-STILL_WAITING = 0.004  # of all messages: the youngest, whose mails have not left yet
-UNREAD = 0.03
-WALL = b"=_seeded"
-
-COLUMNS: dict[type[models.Model], tuple[str, ...]] = {
-    Record: (
-        "company_id", "kind_id", "title", "contact_id", "contact_name", "contact_address", "responsible_id", "stage", "alias_id",
-        "created_at", "updated_at",
-    ),
-    Follower: ("record_id", "contact_id", "notes"),
-    InboundMessage: (
-        "company_id", "door", "mailbox_id", "peer", "mail_from", "rcpt_to", "size", "state", "due_at", "error", "subject",
-        "header_from", "message_id", "verdict", "received_at", "routed_at", "authentication",
-    ),
-    RawMail: ("inbound_id", "raw"),
-    SeenMail: ("key", "inbound_id", "seen_at"),
-    Message: (
-        "company_id", "record_id", "parent_id", "kind", "author_id", "author_name", "author_address", "subject", "message_id",
-        "inbound_id", "text_digest", "is_unverified", "attachment_count", "posted_at",
-    ),
-    MessageBody: ("message_id", "html", "quoted_html", "text", "addressed", "changes"),
-    MessageIdentifier: ("identifier", "message_id"),
-    Attachment: ("message_id", "name", "content_type", "size", "sha256"),
-    Notification: (
-        "company_id", "message_id", "contact_id", "author_id", "channel", "state", "failure_type", "failure_reason", "reasons", "is_read",
-    ),
-    OutgoingMail: (
-        "company_id", "message_id", "from_name", "from_address", "reply_to_name", "reply_to_address", "subject", "header_message_id",
-        "in_reply_to", "references", "alias_domain_id", "created_at",
-    ),
-    OutgoingContent: ("mail_id", "content_headers", "body"),
-    Delivery: (
-        "mail_id", "company_id", "notification_id", "to_name", "to_address", "state", "lane", "due_at", "waits_for", "deadline_at",
-        "attempt_count", "server_id", "reasons", "failure_type", "failure_reason", "blame", "created_at", "finished_at",
-    ),
-    Attempt: (
-        "delivery_id", "server_id", "tried_at", "duration_ms", "phase", "code", "enhanced", "text", "connection", "tls", "state",
-    ),
-    ReportedRecipient: ("inbound_id", "delivery_id", "address", "action", "status", "reply", "blame", "reason"),
-    LetterboxMail: ("company_id", "delivery_id", "return_path", "to_address", "from_display", "subject", "raw", "captured_at", "is_read"),
-}  # fmt: skip
-NUMBERED = (InboundMessage, OutgoingMail, Notification, Delivery)  # what rows of the same batch name
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """All that the batches share."""
-
-    plan: Plan
-    houses: Sequence[House]
-    writer: Writer
-    files: Sequence[StoredFile]
-    stages: dict[str, tuple[str, ...]]  # of each kind in use
-    first_record: int
-    first_message: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Fate:
-    """What became of a delivery, and how often that happens in ten thousand."""
-
-    often: int
-    state: DeliveryState
-    seen_as: NotificationState
-    failure: str = ""
-    said: tuple[int, str, str] = (250, "2.0.0", "OK queued")
-    blame: str = ""
-
-
-_FATES = (
-    _Fate(9_560, DeliveryState.SENT, NotificationState.SENT),
-    _Fate(150, DeliveryState.BOUNCED, NotificationState.BOUNCE, "mail_bounce", blame="mailbox"),
-    _Fate(120, DeliveryState.FAILED, NotificationState.EXCEPTION, "mail_email_invalid", (550, "5.1.1", "User unknown"), "address"),
-    _Fate(60, DeliveryState.FAILED, NotificationState.EXCEPTION, "mail_smtp", (554, "5.7.1", "Refused by policy"), "policy"),
-    _Fate(80, DeliveryState.CANCELLED, NotificationState.CANCELED),
-    _Fate(20, DeliveryState.COMPLAINED, NotificationState.SENT),
-    _Fate(10, DeliveryState.UNKNOWN, NotificationState.EXCEPTION, "unknown", (0, "", ""), "network"),
-)  # fmt: skip
-_FATE_OF = tuple(fate for fate in _FATES for _ in range(fate.often // 10))
-_BOUNCE = "552 5.2.2 The mailbox is full."
-_FOLLOWS = json.dumps(reasons_as_json([because("audience.follows", name="a follower"), because("audience.mail")]))
-_IN_APP = json.dumps(reasons_as_json([because("audience.follows", name="a colleague"), because("audience.inbox")]))
-_WHY_HELD = json.dumps([{"decision": "Hold", "reasons": reasons_as_json([because("nobody.known", recipients="info")])}])
-_WHY_DISCARDED = json.dumps([{"decision": "Discard", "reasons": reasons_as_json([because("auto_reply.of_nothing")])}])
-_PROVEN = json.dumps({"proof": "proven", "author_domain": "", "return_path_denied": False, "findings": [], "reasons": []})  # fmt: skip
-_UNPROVEN = json.dumps(
-    {
-        "proof": "unproven",
-        "author_domain": "post.example",
-        "return_path_denied": False,
-        "findings": [],
-        "reasons": reasons_as_json([because("sender.nothing", author="somebody@post.example", domain="post.example")]),
-    }
 )
 
 
@@ -173,7 +104,8 @@ class _Batch:
             self._message(place, readers)
         self._letters()
         for model, columns in COLUMNS.items():
-            rows, numbers = self.rows[model], None
+            rows = self.rows[model]
+            numbers: Sequence[int] | None = None
             if model is Record:
                 numbers = [self.stage.first_record + row[-1] for row in rows]
                 rows = [row[:-1] for row in rows]
@@ -185,7 +117,7 @@ class _Batch:
 
     def _readers(self, places: range, total: int) -> list[int]:
         """How many outside readers each message has; together ``total``, as far as somebody may hear of them."""
-        able = [place for place in places if _kind_of(self.stage, place) is MessageKind.COMMENT]
+        able = [place for place in places if kind_of_message(self.stage, place) is MessageKind.COMMENT]
         counts = dict.fromkeys(places, 0)
         if not able:
             return list(counts.values())
@@ -216,22 +148,22 @@ class _Batch:
         stage, plan, dice = self.stage, self.stage.plan, self.dice
         record = plan.record_of[place]
         house, at = self._house(record), plan.when(place)
-        kind, is_in = _kind_of(stage, place), _is_incoming(stage, place)
-        title = _title(stage, record)
+        kind, is_in = kind_of_message(stage, place), is_incoming(stage, place)
+        title = title_of(stage, record)
         if plan.before[place] < 0:
             self._record(record, house, title, is_in)
         contact = plan.contact_of[record]
         customer = house.customers[contact]
-        colleague = _colleague(house, record if place % 3 else place)
+        colleague = colleague_of(house, record if place % 3 else place)
         author = (house.first_contact + contact, customer.name, customer.address) if is_in else (
             (colleague.contact, colleague.name, colleague.address) if kind is not MessageKind.SYSTEM else (None, "Postroom", "")
         )  # fmt: skip
-        number, own_id = stage.first_message + place, _own_id(stage, house, place)
+        number, own_id = stage.first_message + place, own_id_of(stage, house, place)
         answered = plan.before[place]
-        parent_id = _own_id(stage, house, answered) if answered >= 0 else ""
+        parent_id = own_id_of(stage, house, answered) if answered >= 0 else ""
         text = stage.writer.text(dice, author[1]) if kind is not MessageKind.SYSTEM else ""
         subject = (f"Re: {title}" if answered >= 0 else title) if is_in else ""
-        alias = _alias(stage, record, house)
+        alias = alias_of(stage, record, house)
         files = 1 + (place % 3 == 0) if kind is not MessageKind.SYSTEM and dice.random() < 0.08 else 0
         inbound, sender_id = None, ""
         if is_in:
@@ -261,15 +193,15 @@ class _Batch:
         stage, plan = self.stage, self.stage.plan
         contact = plan.contact_of[record]
         customer = house.customers[contact]
-        colleague = _responsible(house, record)
-        kind = _record_kind(stage, record)
+        colleague = responsible_of(house, record)
+        kind = record_kind(stage, record)
         stages = stage.stages.get(kind, ())
         is_known = record % 10 != 3
         updated = plan.when(plan.last_of[record])
         row = (
             house.id, kind, title, house.first_contact + contact if is_known else None, customer.name, customer.address,
-            colleague.member if colleague else None, stages[_mixed(record, 5) % len(stages)] if stages else "",
-            _alias(stage, record, house)[0] if is_in else None, plan.when(plan.first_of[record]), updated, record,
+            colleague.member if colleague else None, stages[mixed(record, 5) % len(stages)] if stages else "",
+            alias_of(stage, record, house)[0] if is_in else None, plan.when(plan.first_of[record]), updated, record,
         )  # fmt: skip
         self.rows[Record].append(row)
         followers = {one.contact: True for one in house.staff[: 1 + record % 3]}
@@ -315,7 +247,7 @@ class _Batch:
             decision: dict[str, object] = {"decision": "AppendToRecord", "record_id": self.stage.first_record + record}
             reasons = [because("reply.token", message=message_id)]
         else:
-            decision = {"decision": "CreateRecord", "kind": _record_kind(self.stage, record), "alias_id": alias[0], "company_id": house.id}  # fmt: skip
+            decision = {"decision": "CreateRecord", "kind": record_kind(self.stage, record), "alias_id": alias[0], "company_id": house.id}  # fmt: skip
             reasons = [
                 because("alias.takes", recipient=alias[1], alias=alias[1], kind=decision["kind"]),
                 because("policy.everyone", alias=alias[1], author=author[1]),
@@ -340,14 +272,14 @@ class _Batch:
     ) -> int:
         number = self.first[InboundMessage] + len(self.rows[InboundMessage])
         name, address = author
-        raw = _raw(f"{name} <{address}>", to, subject, message_id, text, at)
+        raw = raw_mail(f"{name} <{address}>", to, subject, message_id, text, at)
         is_fetched = number % 4 == 0
         self.rows[InboundMessage].append(
             (
                 company, Door.IMAP.value if is_fetched else Door.SMTP.value, house.mailbox if is_fetched else None,
                 "198.51.100.7", address, [to], len(raw), state.value, at,
                 "ValueError: a made-up fault" if state is InboundState.FAILED else "", subject[:1000], f"{name} <{address}>"[:500],
-                message_id, verdict, at, at + timedelta(seconds=1), _UNPROVEN if number % 9 == 0 else _PROVEN,
+                message_id, verdict, at, at + timedelta(seconds=1), UNPROVEN if number % 9 == 0 else PROVEN,
             )
         )  # fmt: skip
         self.rows[RawMail].append((number, raw))
@@ -360,11 +292,11 @@ class _Batch:
         dice = self.dice
         customer = house.customers[dice.randrange(len(house.customers))]
         fate = dice.random()
-        state, verdict = InboundState.HELD, _WHY_HELD
+        state, verdict = InboundState.HELD, WHY_HELD
         if fate < 0.35:
-            state, verdict = InboundState.DISCARDED, _WHY_DISCARDED
+            state, verdict = InboundState.DISCARDED, WHY_DISCARDED
         elif fate < 0.68:
-            state, verdict = InboundState.REFUSED, _WHY_HELD.replace('"Hold"', '"Refuse"')
+            state, verdict = InboundState.REFUSED, WHY_HELD.replace('"Hold"', '"Refuse"')
         elif fate < 0.7:
             state = InboundState.FAILED
         company = None if state is InboundState.HELD and dice.random() < 0.5 else house.id
@@ -393,7 +325,7 @@ class _Batch:
                     NotificationState.SENT.value,
                     "",
                     "",
-                    _IN_APP,
+                    IN_APP,
                     is_read,
                 )
             )
@@ -417,10 +349,10 @@ class _Batch:
                 own_id, parent_id, f"{parent_id} {own_id}".strip(), house.domain_id, at,
             )
         )  # fmt: skip
-        self.rows[OutgoingContent].append((mail, *_content(text)))
+        self.rows[OutgoingContent].append((mail, *rendered(text)))
         lane = 2 if readers > 200 else 1 if readers > 20 else 0
         is_young = place >= stage.plan.wish.messages * (1 - STILL_WAITING)
-        for contact, name, address in _audience(house, stage.plan, place, readers, author[0]):
+        for contact, name, address in audience_of(house, stage.plan, place, readers, author[0]):
             self._deliver(
                 house, stage.first_message + place, mail, author[0], contact, name, address, lane, at, is_young
             )
@@ -444,31 +376,31 @@ class _Batch:
         if is_young:
             self._waiting(house, message, mail, author, contact, name, address, lane, at)
             return
-        fate = _FATE_OF[int(dice.random() * len(_FATE_OF))]
+        fate = FATE_OF[int(dice.random() * len(FATE_OF))]
         code, enhanced, said = fate.said
         is_ill = fate.failure != ""
         why = (
-            (_BOUNCE if fate.state is DeliveryState.BOUNCED else f"The server said: {code} {enhanced} {said}")
+            (BOUNCE if fate.state is DeliveryState.BOUNCED else f"The server said: {code} {enhanced} {said}")
             if is_ill
             else ""
         )
         rows[Notification].append(
-            (house.id, message, contact, author, "mail", fate.seen_as.value, fate.failure, why, _FOLLOWS, True)
+            (house.id, message, contact, author, "mail", fate.seen_as.value, fate.failure, why, FOLLOWS, True)
         )
         took = timedelta(seconds=1 + dice.random() * 4)
         tries = 0 if fate.state is DeliveryState.CANCELLED else 1
         if tries and dice.random() < 0.04:
             tries = 2
             took += timedelta(minutes=10)
-            rows[Attempt].append(_attempt(number, house, at, 451, "4.7.1", "Greylisted, come back later", "deferred"))
+            rows[Attempt].append(attempt(number, house, at, 451, "4.7.1", "Greylisted, come back later", "deferred"))
         if tries:
             rows[Attempt].append(
-                _attempt(number, house, at + took, code, enhanced, said, fate.state.value if code != 250 else "sent")
+                attempt(number, house, at + took, code, enhanced, said, fate.state.value if code != 250 else "sent")
             )
         rows[Delivery].append(
             (
                 mail, house.id, notification, name, address, fate.state.value, lane, at, None, at + timedelta(days=5), tries,
-                house.server, _reasons(house), fate.failure, why, fate.blame, at, at + took,
+                house.server, sending_reasons(house), fate.failure, why, fate.blame, at, at + took,
             )
         )  # fmt: skip
         if fate.state is DeliveryState.BOUNCED and number % 2:
@@ -482,13 +414,13 @@ class _Batch:
         notification = self.first[Notification] + len(rows[Notification])
         number = self.first[Delivery] + len(rows[Delivery])
         rows[Notification].append(
-            (house.id, message, contact, author, "mail", NotificationState.READY.value, "", "", _FOLLOWS, True)
+            (house.id, message, contact, author, "mail", NotificationState.READY.value, "", "", FOLLOWS, True)
         )
         luck = dice.random()
         state, wait, due, tries = DeliveryState.QUEUED, None, at, 0
         if luck < 0.2:
             state, wait, due, tries = DeliveryState.DEFERRED, because("wait.transient", reply="451 4.7.1 Greylisted"), at + timedelta(minutes=20), 1  # fmt: skip
-            rows[Attempt].append(_attempt(number, house, at, 451, "4.7.1", "Greylisted", "deferred"))
+            rows[Attempt].append(attempt(number, house, at, 451, "4.7.1", "Greylisted", "deferred"))
         elif luck < 0.4:
             wait = because("wait.paused", server=house.server_name)
         elif luck < 0.5:
@@ -507,14 +439,14 @@ class _Batch:
         reasons = [because("report.bounce", addresses=address), because("report.by_token", deliveries=delivery)]
         verdict = json.dumps([{"decision": "RecordReport", "reasons": reasons_as_json(reasons)}])
         author = ("Mail Delivery System", f"mailer-daemon@{address.partition('@')[2]}")
-        text = f"The mail to {address} could not be delivered.\n\n{_BOUNCE}"
+        text = f"The mail to {address} could not be delivered.\n\n{BOUNCE}"
         message_id = f"<report.{delivery}@{address.partition('@')[2]}>"
         to, subject = f"bounce@{house.domain}", "Undelivered Mail Returned to Sender"
         inbound = self._inbound(
             house.id, house, author, to, InboundState.ROUTED, subject, message_id, verdict, text, at
         )
         self.rows[ReportedRecipient].append(
-            (inbound, delivery, address, "failed", "5.2.2", _BOUNCE, "mailbox", "mailbox_full")
+            (inbound, delivery, address, "failed", "5.2.2", BOUNCE, "mailbox", "mailbox_full")
         )
 
     def _letters(self) -> None:
@@ -525,7 +457,7 @@ class _Batch:
                 continue
             mail = mails[row[0]]
             sender = f"{mail[2]} <{mail[3]}>"
-            raw = _raw(sender, row[4], mail[6], mail[7], "This mail was captured.", row[16])
+            raw = raw_mail(sender, row[4], mail[6], mail[7], "This mail was captured.", row[16])
             self.rows[LetterboxMail].append(
                 (
                     row[1],
@@ -539,127 +471,3 @@ class _Batch:
                     place % 3 > 0,
                 )
             )
-
-
-# -- what follows from a number
-
-
-def _mixed(number: int, salt: int) -> int:
-    """A number that looks thrown, always the same for the same."""
-    return ((number + 1) * 2_654_435_761 + salt * 40_503) % 4_294_967_291 >> 7
-
-
-def _record_kind(stage: Stage, record: int) -> str:
-    place = _mixed(record, 1) % 100
-    for kind, often in KINDS:
-        place -= often
-        if place < 0:
-            return kind if kind in stage.stages else next(iter(stage.stages))
-    return KINDS[0][0]
-
-
-def _kind_of(stage: Stage, place: int) -> MessageKind:
-    record, luck = stage.plan.record_of[place], _mixed(place, 2) % 100
-    if stage.plan.before[place] < 0:
-        return MessageKind.COMMENT if _record_kind(stage, record) in MAILED_IN else MessageKind.SYSTEM
-    return MessageKind.COMMENT if luck < 73 else MessageKind.NOTE if luck < 88 else MessageKind.SYSTEM
-
-
-def _is_incoming(stage: Stage, place: int) -> bool:
-    if _kind_of(stage, place) is not MessageKind.COMMENT:
-        return False
-    return stage.plan.before[place] < 0 or _mixed(place, 3) % 100 < 48
-
-
-def _responsible(house: House, record: int) -> Colleague | None:
-    """A few have most of the work, and some records are nobody's."""
-    luck = _mixed(record, 4) % 1000
-    if luck < 150:
-        return None
-    return house.staff[int(len(house.staff) * ((luck - 150) / 850) ** 2)]
-
-
-def _colleague(house: House, number: int) -> Colleague:
-    return house.staff[int(len(house.staff) * (_mixed(number, 6) % 1000 / 1000) ** 2)]
-
-
-def _alias(stage: Stage, record: int, house: House) -> tuple[int, str]:
-    own = house.aliases.get(_record_kind(stage, record)) or next(iter(house.aliases.values()))
-    return own[record % len(own)]
-
-
-@lru_cache(maxsize=100_000)
-def _title_of(writer: Writer, seed: int, kind: str, record: int) -> str:
-    return writer.subject(Random(seed * 1_000_003 + record), kind, record)  # noqa: S311
-
-
-def _title(stage: Stage, record: int) -> str:
-    return _title_of(stage.writer, stage.plan.wish.seed, _record_kind(stage, record), record)
-
-
-def _own_id(stage: Stage, house: House, place: int) -> str:
-    number = stage.first_message + place
-    return f"<{_mixed(number, 7):07x}{number:09x}.postroom@{house.domain}>"
-
-
-def _audience(house: House, plan: Plan, place: int, readers: int, author: int | None) -> Iterator[tuple[int, str, str]]:
-    """So many different people: the customer, colleagues, then others."""
-    record = plan.record_of[place]
-    contact = plan.contact_of[record]
-    seen = {author}
-    people = [(house.first_contact + contact, house.customers[contact].name, house.customers[contact].address)]
-    start, count = record % len(house.staff), len(house.staff)
-    for step in range(min(count, 4)):
-        one = house.staff[(start + step) % count]
-        if not one.in_app:
-            people.append((one.contact, one.name, one.address))
-    first = _mixed(record, 8) % len(house.customers)
-    step = 0
-    while readers:
-        if step < len(people):
-            one_of = people[step]
-        else:
-            at = (first + step - len(people)) % len(house.customers)
-            if step - len(people) >= len(house.customers):
-                return
-            one_of = (house.first_contact + at, house.customers[at].name, house.customers[at].address)
-        step += 1
-        if one_of[0] not in seen:
-            seen.add(one_of[0])
-            readers -= 1
-            yield one_of
-
-
-# -- what stands on the wire
-
-
-def _attempt(delivery: int, house: House, at: datetime, code: int, enhanced: str, said: str, state: str) -> tuple[object, ...]:  # fmt: skip
-    phase = "rcpt" if code >= 500 else "body"
-    return (delivery, house.server, at, 84, phase, code, enhanced, said, f"smtp.{house.domain}:587#1", "TLSv1.3", state)
-
-
-@lru_cache(maxsize=256)
-def _reasons(house: House) -> str:
-    facts = {"sender": f"info@{house.domain}", "domain": house.domain, "server": house.server_name}
-    return json.dumps(
-        reasons_as_json([because("server.domain_of_from", **facts), because("from.kept_filter", **facts)])
-    )
-
-
-def _raw(sender: str, to: str, subject: str, message_id: str, text: str, at: datetime) -> bytes:
-    return (
-        f"From: {sender}\r\nTo: {to}\r\nSubject: {subject}\r\nMessage-ID: {message_id}\r\nDate: {at:%d %b %Y %H:%M:%S +0000}\r\n"
-        "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
-        + text.replace("\n", "\r\n")
-        + "\r\n"
-    ).encode()
-
-
-def _content(text: str) -> tuple[bytes, bytes]:
-    plain = text.replace("\n", "\r\n").encode()
-    html = as_html(text).encode()
-    kind = b"; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
-    body = b"--%b\r\nContent-Type: text/plain%b%b\r\n--%b\r\nContent-Type: text/html%b%b\r\n--%b--\r\n" % (
-        WALL, kind, plain, WALL, kind, html, WALL,
-    )  # fmt: skip
-    return b'Content-Type: multipart/alternative;\r\n boundary="%b"\r\n' % WALL, body

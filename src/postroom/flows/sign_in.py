@@ -10,7 +10,7 @@ from datetime import datetime
 from html import escape
 
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.contrib.auth.tokens import default_token_generator
 from django.db import transaction
 from django.db.models import Q
@@ -47,14 +47,14 @@ def ask_for_new_password(ports: Ports, typed: str, place: str) -> None:
     Nothing tells whether anybody was found."""
     users = get_user_model()._default_manager.filter(Q(username=typed) | Q(email__iexact=typed), is_active=True)
     for user in users[:5]:
-        if user.has_usable_password():  # type: ignore[attr-defined]
+        if user.has_usable_password():
             _send(ports, user, place)
 
 
 @transaction.atomic
-def _send(ports: Ports, user: AbstractBaseUser, place: str) -> None:
+def _send(ports: Ports, user: User, place: str) -> None:
     member = Member.objects.select_related("company__alias_domain", "contact").filter(user_id=user.pk).first()
-    address = str(getattr(user, "email", ""))
+    address = user.email
     if member is None or not address or _asked_often(ports, user):
         return
     path = place.format(uid=urlsafe_base64_encode(force_bytes(user.pk)), token=default_token_generator.make_token(user))
@@ -77,7 +77,7 @@ def _send(ports: Ports, user: AbstractBaseUser, place: str) -> None:
     audit.note(ports, "password_reset_asked", member=member)
 
 
-def _asked_often(ports: Ports, user: AbstractBaseUser) -> bool:
+def _asked_often(ports: Ports, user: User) -> bool:
     """Whether a stranger is filling somebody's mailbox by it."""
     since = ports.clock.now().timestamp() - 3600
     recent = AuditEvent.objects.filter(user_id=user.pk, what="password_reset_asked").order_by("-id")[:MOST_AN_HOUR]

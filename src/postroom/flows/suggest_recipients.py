@@ -93,7 +93,8 @@ def _addressed(record: Record) -> list[Suggestion]:
     if not asked:
         return []
     known = _known(record.company_id, list(asked))
-    ours = set(AliasDomain.objects.values_list("name", flat=True))
+    is_known = set(asked) <= set(known)
+    ours = set() if is_known else set(AliasDomain.objects.values_list("name", flat=True))
     why = because("suggest.addressed")
     found = []
     for normal, name in asked.items():

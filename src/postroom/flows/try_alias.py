@@ -12,7 +12,7 @@ from html import escape
 from postroom.core.mime.composing import MailHeaders, render_body, render_headers, splice
 from postroom.core.terms.addresses import parse_one
 from postroom.core.terms.envelopes import Envelope
-from postroom.flows.access import require, visible_records
+from postroom.flows.access import company_ids, require, visible_records
 from postroom.flows.ports import Ports
 from postroom.store.models import Alias, InboundMessage, Member, MessageIdentifier
 
@@ -53,9 +53,10 @@ def try_alias(ports: Ports, alias_id: int, *, member: Member) -> str:
     return unique
 
 
-def tried_alias(ports: Ports, unique: str, *, member: Member) -> TriedAlias:  # noqa: ARG001 (every flow takes ports)
-    """How far it came. Three queries at most. Raises `NotAllowed`."""
+def tried_alias(ports: Ports, alias_id: int, unique: str, *, member: Member) -> TriedAlias:  # noqa: ARG001 (every flow takes ports)
+    """How far it came. Four queries at most. Raises `NotAllowed`, and Alias.DoesNotExist for one of a company that is not the member's."""
     require(member, "settings")
+    Alias.objects.only("pk").get(pk=alias_id, company_id__in=company_ids(member))
     if not unique.isalnum():
         return TriedAlias(state="")
     header_id = _message_id(unique, member)

@@ -72,14 +72,13 @@ def undo_message(ports: Ports, *, message_id: int, author: Member) -> TakenBack 
 
 def _ask_again(record_id: int) -> None:
     """Where the last word is somebody's outside, he waits for an answer again."""
-    last = (
-        Message.objects.filter(record_id=record_id, kind=MessageKind.COMMENT)
-        .order_by("-pk")
-        .values("posted_at", "inbound_id", "author__member")
-        .first()
-    )
-    if last is not None and last["inbound_id"] is not None and last["author__member"] is None:
-        Record.objects.filter(pk=record_id, unanswered_since=None).update(unanswered_since=last["posted_at"])
+    spoken = Message.objects.filter(record_id=record_id, kind=MessageKind.COMMENT).order_by("-pk")
+    last = spoken.first()
+    if last is None or last.inbound_id is None:
+        return
+    if last.author_id is not None and Member.objects.filter(contact_id=last.author_id).exists():
+        return
+    Record.objects.filter(pk=record_id, unanswered_since=None).update(unanswered_since=last.posted_at)
 
 
 def _tell(record_id: int) -> None:

@@ -73,9 +73,11 @@ class WaysOut:
         return self.parameters.number("mail.session.batch.size") or DEFAULT_SESSION
 
 
-def load_ways_out(ports: Ports, broken_until: datetime | None = None, trouble: str = "") -> WaysOut:
-    """Five queries. ``broken_until`` and ``trouble`` are the circuit of the configured server."""
-    values = parameters(ports)
+def load_ways_out(
+    ports: Ports, broken_until: datetime | None = None, trouble: str = "", values: Parameters | None = None
+) -> WaysOut:
+    """Five queries, four for who has the parameters (``values``) at hand. ``broken_until`` and ``trouble`` are the circuit of the configured server."""
+    values = values or parameters(ports)
     rows = list(OutgoingServer.objects.all())
     domains = list(AliasDomain.objects.filter(retired_at=None))
     return WaysOut(

@@ -129,7 +129,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=POSTROOM.sign_in_pause)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
 AXES_CLIENT_IP_CALLABLE = "postroom.web.whereabouts.network_of"
-AXES_USERNAME_CALLABLE = "postroom.web.signing.throttling.counted_name"
+AXES_USERNAME_CALLABLE = "postroom.web.sign_in.counted_name"
 AXES_ENABLE_ADMIN = AXES_VERBOSE = False
 AXES_DISABLE_ACCESS_LOG = True  # the audit log has it
 SILENCED_SYSTEM_CHECKS = ["axes.W002"]  # the form says it in words, so the middleware is not needed

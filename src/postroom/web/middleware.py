@@ -53,7 +53,7 @@ PERMISSIONS = ", ".join(
 Answer = HttpResponseBase | Awaitable[HttpResponseBase]
 
 
-class _BothWorlds:
+class BothWorlds:
     """A middleware that leaves synchronous and asynchronous answers as they are, so that streams stay asynchronous."""
 
     sync_capable = async_capable = True
@@ -64,8 +64,11 @@ class _BothWorlds:
         if self.is_async:
             markcoroutinefunction(self)
 
+    def __call__(self, request: HttpRequest) -> Answer:
+        return self.get_response(request)
 
-class Whereabouts(_BothWorlds):
+
+class Whereabouts(BothWorlds):
     """Notes from where a request comes, for the audit log and the counting of tries. Headers of proxies that we do not trust are gone after it."""
 
     def __call__(self, request: HttpRequest) -> Answer:
@@ -81,7 +84,7 @@ class Whereabouts(_BothWorlds):
             return await answer if isinstance(answer, Awaitable) else answer
 
 
-class Policies(_BothWorlds):
+class Policies(BothWorlds):
     """Sets the policies where a view has not set its own."""
 
     def __call__(self, request: HttpRequest) -> Answer:

@@ -25,7 +25,7 @@ from postroom.flows import access, audit
 from postroom.flows.sign_in import is_signed_out
 from postroom.store.models import Member
 from postroom.web.sessions import BEGAN
-from postroom.web.signing.throttling import must_wait
+from postroom.web.sign_in import SignIn, must_wait
 from postroom.wiring import ports
 
 
@@ -84,12 +84,10 @@ class PostroomSite(UnfoldAdminSite):  # type: ignore[misc]
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:  # noqa: ARG002 - Django's shape
         """The form, and what follows it."""
-        from postroom.web.signing.views import SignIn  # noqa: PLC0415 - it needs this module
-
         if request.method == "GET" and self.has_permission(request):
             return HttpResponseRedirect(reverse("web:home"))
         context = {**self.each_context(request), "title": _("Sign in"), "app_path": request.get_full_path()}
-        request.current_app = self.name  # type: ignore[attr-defined]
+        request.current_app = self.name
         return SignIn.as_view(authentication_form=self.login_form, extra_context=context)(request)
 
     def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:

@@ -19,7 +19,9 @@ ATTRIBUTES = frozenset(
 )
 ADDRESSES = frozenset(("href", "src", "cite"))
 SCHEMES = ("http://", "https://", "mailto:", "tel:", "cid:")
-_STYLE = re.compile(r"url|expression|image|import|behavior|binding|position|content|var\(|\\|@|[<>{}]", re.IGNORECASE)
+_STYLE = re.compile(
+    r"url|expression|image|import(?!ant)|behavior|binding|position|content|var\(|\\|@|[<>{}]", re.IGNORECASE
+)
 _CONTROLS = re.compile(r"[\x00-\x20\x7f-\x9f]")
 
 

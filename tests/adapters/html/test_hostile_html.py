@@ -15,6 +15,8 @@ from tests.adapters.html.strict_checker import dangers
 from tests.web.hostile.bodies import BODIES, armed
 from tests.web.hostile.words import WORDS
 
+pytestmark = pytest.mark.slow
+
 PIECES = sorted({piece for body in BODIES for piece in re.split(r"(?=<)|(?<=>)", body) if piece and len(piece) < 200})
 clean = Sanitizer().sanitize
 

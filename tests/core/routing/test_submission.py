@@ -22,7 +22,7 @@ LAST_STEP = "from mail.house.test by mail.house.test with LMTP id 4 (envelope-fr
 
 def test_at_the_lmtp_door_the_server_before_us_tells_who_signed_in() -> None:
     found = read_submission([OURS, SIGNED_IN], door=Door.LMTP)
-    assert found == Submission(server="mail.house.test", is_signed_in=True, is_named=True)
+    assert found == Submission(server="mail.house.test", is_signed_in=True, is_named=True, is_from_outside=True)
     assert found.is_ours
 
 

@@ -27,7 +27,7 @@ router = Router(tags=["activities"])
 
 
 class ActivityIn(In):
-    kind: ActivityKind = ActivityKind.TODO
+    kind: ActivityKind = ActivityKind.TO_DO
     due_on: date
     assignee_id: int | None = Field(None, description="A member; the caller when left out.")
     summary: str = Field("", max_length=200)

@@ -127,14 +127,14 @@ def _mail(member: Member) -> dict[str, Any]:
     often = deliveries.order_by().values("to_address").annotate(n=Count("id")).order_by("-n")
     recipient = often[0]["to_address"] if often else ""
     routed = inbound.filter(state=InboundState.ROUTED)
-    server = OutgoingServer.objects.filter(company=member.company).values("id", "name").first() or {}
+    server = OutgoingServer.objects.filter(company=member.company).values_list("name", flat=True).first()
     return {
         "deep_delivery": _middle(deliveries.filter(state=DeliveryState.SENT)),
         "failed_delivery": newest(deliveries.filter(state=DeliveryState.FAILED)),
         "bounced_delivery": newest(deliveries.filter(state=DeliveryState.BOUNCED)),
         "recipient": recipient,
         "recipient_part": recipient.partition("@")[0],
-        "server": server.get("name", ""),
+        "server": server or "",
         "deep_inbound": _middle(inbound),
         "inbound": newest(routed.filter(mail_from__contains="@")),
         "held": newest(inbound.filter(state=InboundState.HELD)),

@@ -158,7 +158,6 @@ PLACES: tuple[Place, ...] = (
         inbound: a mail | /inbound/{inbound}/
         inbound: its body | /inbound/{inbound}/body/
         inbound: its source | /inbound/{inbound}/source/
-        inbound: why | +/inbound/{inbound}/why/
         inbound: find a record | +/inbound/{held}/find/?q={common_word}
         inbound: loops | /inbound/loops/
         held | /held/
@@ -211,6 +210,7 @@ NOT_MEASURED: dict[str, str] = {
     "web:scheduled_one": "one row",
     "web:queue_change": "one row",
     "web:filled_template": "one template, filled",
+    "web:inbound_why": "routes the mail once more without effect, with all that routing asks",
     "web:inbound_attach": "a form",
     "web:inbound_create": "a form",
     "web:mailbox_reset": "a form",

@@ -143,14 +143,9 @@ def _is_sole_body(root: Part) -> bool:
     return root.content_type in _BODY_TYPES and root.disposition != "attachment"
 
 
-def _walk(part: Part, result: Sorted, *, in_report: bool) -> list[Block]:  # noqa: PLR0911 - a case each
+def _walk(part: Part, result: Sorted, *, in_report: bool) -> list[Block]:
     if not part.is_multipart:
-        if _is_body(part):
-            return [_read_body(part, result)]
-        if (within := _signed_within(part, result)) is not None:
-            return _walk(within, result, in_report=in_report)
-        _set_aside(part, result, in_report=in_report)
-        return []
+        return _leaf(part, result, in_report=in_report)
     match part.content_type:
         case "multipart/alternative":
             return _one_of(part, result, in_report=in_report)
@@ -165,6 +160,15 @@ def _walk(part: Part, result: Sorted, *, in_report: bool) -> list[Block]:  # noq
         case _:
             pass
     return [block for child in part.children for block in _walk(child, result, in_report=in_report)]
+
+
+def _leaf(part: Part, result: Sorted, *, in_report: bool) -> list[Block]:
+    if _is_body(part):
+        return [_read_body(part, result)]
+    if (within := _signed_within(part, result)) is not None:
+        return _walk(within, result, in_report=in_report)
+    _set_aside(part, result, in_report=in_report)
+    return []
 
 
 def _report(part: Part, result: Sorted) -> list[Block]:

@@ -77,7 +77,7 @@ class Turn(StrEnum):
 class ActivityKind(StrEnum):
     """What is to be done."""
 
-    TODO = "todo"
+    TO_DO = "todo"
     CALL = "call"
     MEETING = "meeting"
     EMAIL = "email"  # write to somebody

@@ -15,7 +15,7 @@ class Activity(models.Model):
 
     company = models.ForeignKey("postroom.Company", on_delete=models.CASCADE, related_name="+", db_index=False)
     record = models.ForeignKey("postroom.Record", on_delete=models.CASCADE, related_name="activities")
-    kind = models.CharField(max_length=10, default=ActivityKind.TODO)
+    kind = models.CharField(max_length=10, default=ActivityKind.TO_DO)
     summary = models.CharField(max_length=200)
     note = models.TextField(blank=True, help_text="Plain text.")
     due_on = models.DateField(help_text="A day in the life of whoever does it.")

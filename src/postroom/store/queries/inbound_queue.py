@@ -2,7 +2,8 @@
 
 Laws: nobody's mail holds up everybody's. A mail costs about as much time as it has bytes, and all of a batch are locked until the last of
 them is done. So a heavy one is routed alone, and of all routers only one at a time has such a one; a sender has a share of a batch, and
-what is beyond it goes to the end of the queue, behind the mails of others that were there before. What is claimed and not taken is free
+what is beyond it goes to the end of the queue, behind the mails of others that were there before. A clock that is put back delays no mail
+that was not tried yet. What is claimed and not taken is free
 for other routers at once.
 """
 
@@ -45,8 +46,8 @@ _COLUMNS = """
 SELECT mail.id, door, mailbox_id, mail_from, rcpt_to, attempt_count, raw, sha256, authentication, hook_id, size,
        coalesce(nullif(mail_from, ''), header_from)
   FROM postroom_inboundmessage mail JOIN postroom_rawmail ON inbound_id = mail.id
- WHERE state = 'received' AND authentication IS NOT NULL AND due_at <= %s::timestamptz
-"""
+ WHERE state = 'received' AND authentication IS NOT NULL AND (due_at <= %s::timestamptz OR attempt_count = 0)
+"""  # a mail that was never tried is due, whatever the clock says: it was put back
 _CLAIM = f"{_COLUMNS} ORDER BY due_at, mail.id LIMIT %s::int FOR UPDATE OF mail SKIP LOCKED"
 _CLAIM_THESE = f"{_COLUMNS} AND mail.id = ANY(%s::bigint[]) ORDER BY due_at, mail.id FOR UPDATE OF mail SKIP LOCKED"
 _TO_THE_END = """

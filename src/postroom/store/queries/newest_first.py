@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 from django.db.models import ExpressionWrapper, F, QuerySet
@@ -27,7 +28,9 @@ ORDER BY piece.updated_at DESC, piece.id DESC LIMIT %s
 """
 
 
-def newest(asked: QuerySet[Record], columns: Sequence[str], cuts: Sequence[Sequence[object]], most: int) -> list[Key]:
+def newest(
+    asked: QuerySet[Record], columns: Sequence[str], cuts: Sequence[Sequence[int | str]], most: int
+) -> list[Key]:
     """Time and number of the newest ``most`` rows of ``asked`` among all pieces. ``cuts``: the values of ``columns`` (as the database
     calls them) of each piece; without any, ``asked`` is read as one. One query."""
     if not cuts:
@@ -40,14 +43,15 @@ def newest(asked: QuerySet[Record], columns: Sequence[str], cuts: Sequence[Seque
     statement = _MERGED.format(rows=rows, names=", ".join(names.values()), piece=piece_sql)
     with connection.cursor() as cursor:
         cursor.execute(statement, [*(value for cut in cuts for value in cut), *piece_values, most])
-        return cursor.fetchall()
+        found: list[Key] = cursor.fetchall()
+        return found
 
 
 def newest_with_words(
     asked: QuerySet[Record],
     words: QuerySet[Record],
     columns: Sequence[str],
-    cuts: Sequence[Sequence[object]],
+    cuts: Sequence[Sequence[int | str]],
     most: int,
 ) -> list[Key]:
     """The same for rows that are in ``words`` too (a question for an index of words). Three queries at most."""
@@ -68,6 +72,6 @@ def _typed(columns: Sequence[str]) -> list[str]:
     return [f"%s::{types[column]}" for column in columns]
 
 
-def _compiled(rows: QuerySet[Record, Key]) -> tuple[str, tuple[object, ...]]:
+def _compiled(rows: QuerySet[Record, Key]) -> tuple[str, tuple[Any, ...]]:
     statement, values = rows.query.sql_with_params()
     return statement, tuple(values)

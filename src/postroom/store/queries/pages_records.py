@@ -179,17 +179,17 @@ def record_ids_of(visible: QuerySet[Record], wish: RecordWish, record_ids: Colle
     return frozenset(wanted.filter(pk__in=list(record_ids)).values_list("pk", flat=True))
 
 
-def _page(found: list[dict[str, Any]], size: int) -> Page[RecordRow]:
+def _page(found: Sequence[Mapping[str, Any]], size: int) -> Page[RecordRow]:
     last = _last_words([row["last"] for row in found if row["last"]])
     return page_of(found, size, lambda row: _record_row(row, last), lambda row: cursor_of(row["updated_at"], row["id"]))
 
 
-def _found(record_ids: Sequence[int] | QuerySet[Record, Any]) -> list[dict[str, Any]]:
-    last = Message.objects.filter(record=OuterRef("pk")).exclude(kind=MessageKind.SYSTEM).order_by("-id")
+def _found(record_ids: Sequence[int] | QuerySet[Record, Any]) -> list[Mapping[str, Any]]:
+    latest = Message.objects.filter(record=OuterRef("pk")).exclude(kind=MessageKind.SYSTEM).order_by("-id")
     return list(
         Record.objects.filter(pk__in=record_ids)
         .order_by("-updated_at", "-id")
-        .annotate(last=Subquery(last.values("id")[:1]))
+        .annotate(last=Subquery(latest.values("id")[:1]))
         .values(
             "id",
             "kind_id",

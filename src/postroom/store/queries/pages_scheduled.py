@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import F, OuterRef, QuerySet
+from django.db.models.functions import JSONObject
 
 from postroom.core.mime.markup import html_to_text
 from postroom.core.terms.states import MessageKind
@@ -51,7 +52,12 @@ class TemplateFact:
 
 
 def scheduled_rows(rows: QuerySet[ScheduledMessage]) -> tuple[ScheduledFact, ...]:
-    """Those due first come first. Two queries, one when there are none."""
+    """Those due first come first. One query."""
+    files = ArraySubquery(
+        ScheduledFile.objects.filter(scheduled=OuterRef("pk"))
+        .order_by("id")
+        .values(one=JSONObject(id="id", name="name", content_type="content_type", size="size", is_inline="is_inline"))
+    )
     found = list(
         rows.order_by("scheduled_at", "id").values(
             "id",
@@ -65,21 +71,10 @@ def scheduled_rows(rows: QuerySet[ScheduledMessage]) -> tuple[ScheduledFact, ...
             "trouble",
             title=F("record__title"),
             address=F("author__contact__address"),
+            listed=files,
         )[:MOST]
     )
-    files = _files([row["id"] for row in found]) if found else {}
-    return tuple(_fact(row, tuple(files.get(row["id"], ()))) for row in found)
-
-
-def _files(ids: list[int]) -> Mapping[int, list[AttachmentFact]]:
-    found: defaultdict[int, list[AttachmentFact]] = defaultdict(list)
-    for row in ScheduledFile.objects.filter(scheduled_id__in=ids):
-        found[row.scheduled_id].append(
-            AttachmentFact(
-                id=row.pk, name=row.name, content_type=row.content_type, size=row.size, is_inline=row.is_inline
-            )
-        )
-    return found
+    return tuple(_fact(row, tuple(AttachmentFact(**file) for file in row["listed"])) for row in found)
 
 
 def _fact(row: Mapping[str, Any], files: tuple[AttachmentFact, ...]) -> ScheduledFact:

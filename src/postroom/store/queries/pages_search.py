@@ -17,7 +17,7 @@ from django.db import connection
 from django.db.models import F, QuerySet
 from django.db.models.functions import Left
 
-from postroom.core.conversations.words import SHIFTS, Piece, Question, asked_as, block_mark, excerpt
+from postroom.core.conversations.words import SHIFTS, Piece, Question, asked_as, block_mark, excerpt, question_of
 from postroom.store.models import Message, MessageBody, MessageIdentifier, Record
 from postroom.store.queries.pages import Page, read_id
 from postroom.store.queries.pages_records import RecordWish
@@ -80,9 +80,10 @@ SELECT count(*) < %(seldom)s FROM (
 
 
 def search_messages(
-    wish: RecordWish, question: Question, company_ids: Sequence[int], after: str = "", most: int = PAGE_HITS
+    wish: RecordWish, typed: str, company_ids: Sequence[int], after: str = "", most: int = PAGE_HITS
 ) -> Page[HitRow]:
     """Records of these companies with a message that has all the words, as far as ``wish`` lets them in. A query a block, and three."""
+    question = question_of(typed)
     before = read_id(after) or _end()
     if question.is_empty or not company_ids:
         return Page(rows=())
@@ -120,7 +121,7 @@ def _is_seldom(question: Question, company_ids: Sequence[int], before: int, star
     if not question.words:
         return True
     beginning = asked_as(Question(words=(), beginning=question.beginning), company_ids)
-    values = {"beginning": beginning, "before": before, "start": start, "seldom": SELDOM}
+    values: dict[str, Any] = {"beginning": beginning, "before": before, "start": start, "seldom": SELDOM}
     with connection.cursor() as cursor:
         cursor.execute(_IS_SELDOM, values)
         return bool(cursor.fetchone()[0])
@@ -146,12 +147,13 @@ def _hits(
         "start": start,
         "most": MOST_AT_ONCE,
     }
-    rows = {_Way.INDEX: "", _Way.WALK: _WALKED, _Way.MIXED: _MIXED}[way]
-    block = f"block AS MATERIALIZED ({rows})," if rows else ""
-    statement = _HITS.format(block=block, hits=_BY_WALKING if rows else _BY_INDEX, narrowed=narrowed)
+    looked_at = {_Way.INDEX: "", _Way.WALK: _WALKED, _Way.MIXED: _MIXED}[way]
+    block = f"block AS MATERIALIZED ({looked_at})," if looked_at else ""
+    statement = _HITS.format(block=block, hits=_BY_WALKING if looked_at else _BY_INDEX, narrowed=narrowed)
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        return cursor.fetchall()
+        rows: list[tuple[int, int]] = cursor.fetchall()
+    return rows
 
 
 _FOLLOWED = (

@@ -1,6 +1,7 @@
 """What came in and whose sender was not looked at yet: taken to be checked, and noted when it is.
 
-Laws: who takes a mail has it for as long as the lease; when he dies, another takes it. What was noted is the router's. Few wait here at
+Laws: who takes a mail has it for as long as the lease; when he dies, another takes it. A lease that ends later than any lease may is of a
+clock that was put back, and holds nobody up. What was noted is the router's. Few wait here at
 any time: mail from home never does, and an index holds the rest alone.
 """
 
@@ -8,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
 from postroom.core.terms.states import Door
 from postroom.store.statements import ask
+
+LONGEST_LEASE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,14 +37,16 @@ class Unproven:
 
 _ANY = """
 SELECT 1 FROM postroom_inboundmessage
- WHERE state = 'received' AND authentication IS NULL AND due_at <= %s::timestamptz LIMIT 1
+ WHERE state = 'received' AND authentication IS NULL
+   AND (due_at <= %s::timestamptz OR due_at > %s::timestamptz AND attempt_count = 0) LIMIT 1
 """
 _TAKE = """
 SELECT mail.id, mail.door, mail.peer, mail.mail_from, mail.received_at, mail.due_at, mail.mailbox_id,
        coalesce(box.authserv_ids, ''), raw, sha256
   FROM postroom_inboundmessage mail JOIN postroom_rawmail ON inbound_id = mail.id
   LEFT JOIN postroom_mailbox box ON box.id = mail.mailbox_id
- WHERE mail.state = 'received' AND mail.authentication IS NULL AND mail.due_at <= %s::timestamptz
+ WHERE mail.state = 'received' AND mail.authentication IS NULL
+   AND (mail.due_at <= %s::timestamptz OR mail.due_at > %s::timestamptz AND mail.attempt_count = 0)
  ORDER BY mail.due_at, mail.id LIMIT %s::int FOR UPDATE OF mail SKIP LOCKED
 """
 _LEASE = """
@@ -61,7 +66,7 @@ UPDATE postroom_inboundmessage AS mail SET authentication = new.found::jsonb, du
 
 def any_unproven(now: datetime) -> bool:
     """Whether there are any: what is asked before each batch costs one look at an index that is nearly always empty."""
-    return bool(ask(_ANY, [now]))
+    return bool(ask(_ANY, [now, now + LONGEST_LEASE]))
 
 
 def take_unproven(now: datetime, until: datetime, limit: int) -> Sequence[Unproven]:
@@ -81,7 +86,7 @@ def take_unproven(now: datetime, until: datetime, limit: int) -> Sequence[Unprov
                 sha256=sha256,
             )
             for number, door, peer, mail_from, received_at, due_at, mailbox_id, servers, raw, sha256 in ask(
-                _TAKE, [now, limit]
+                _TAKE, [now, now + LONGEST_LEASE, limit]
             )
         ]
         if found:

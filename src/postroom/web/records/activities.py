@@ -23,7 +23,7 @@ from postroom.web.shell import fragment, go
 from postroom.wiring import ports
 
 KINDS = (
-    (ActivityKind.TODO.value, gettext_lazy("To do")),
+    (ActivityKind.TO_DO.value, gettext_lazy("To do")),
     (ActivityKind.CALL.value, gettext_lazy("Call")),
     (ActivityKind.MEETING.value, gettext_lazy("Meeting")),
     (ActivityKind.EMAIL.value, gettext_lazy("Email")),

@@ -18,7 +18,6 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from postroom.core.conversations.words import Question, question_of
 from postroom.flows import access
 from postroom.flows.index_messages import search_is_complete
 from postroom.flows.saved_views import ASKED, may_change, visible_views
@@ -67,7 +66,7 @@ class Asked:
     kind: KindFact | None
     kinds: Sequence[KindFact]
     wish: RecordWish
-    question: Question
+    typed: str  # as it was typed: a blank at the end ends the last word
     who: str
     state: str
 
@@ -114,7 +113,7 @@ def asked_of(request: MemberRequest, kind: str, query: QueryDict | None = None) 
         kind=chosen,
         kinds=known,
         wish=wish,
-        question=question_of(query.get("q", "").replace("\0", "")[:200]),
+        typed=query.get("q", "").replace("\0", "")[:200],
         who=who,
         state=state,
     )
@@ -160,7 +159,7 @@ def _rows(request: MemberRequest, asked: Asked) -> Page[RecordRow]:
 
 
 def _hits(request: MemberRequest, asked: Asked, below: str = "") -> Page[HitRow]:
-    return search_messages(asked.wish, asked.question, access.company_ids(request.member), below)
+    return search_messages(asked.wish, asked.typed, access.company_ids(request.member), below)
 
 
 def _words(request: MemberRequest, asked: Asked) -> dict[str, Any]:

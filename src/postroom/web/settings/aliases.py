@@ -49,7 +49,10 @@ def tested(request: MemberRequest, row_id: int) -> HttpResponse:
     """What became of it."""
     unique = text_of(request.GET, "mail", 40)
     looks = int(text_of(request.GET, "looks", 3)) if text_of(request.GET, "looks", 3).isdecimal() else 1
-    found = tried_alias(ports(), unique, member=request.member)
+    try:
+        found = tried_alias(ports(), row_id, unique, member=request.member)
+    except Alias.DoesNotExist:
+        raise Http404 from None
     context = {
         "alias_id": row_id,
         "unique": unique,

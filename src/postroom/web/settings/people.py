@@ -52,6 +52,10 @@ class PersonForm(forms.Form):
             field = self.fields[name]
             assert isinstance(field, forms.ChoiceField)  # noqa: S101 - for the type checker
             field.choices = list(companies)
+        if "name" in initial:
+            self.fields["address"].help_text = gettext_lazy(
+                "Messages go there. The name to sign in with stays as it is."
+            )
         if len(companies) < 2:
             self.fields["companies"].widget = forms.MultipleHiddenInput()
         style(self)
@@ -232,7 +236,7 @@ def join(request: HttpRequest, uid: str, token: str) -> HttpResponse:
             form.add_error("password", error)
         else:
             if joined is not None:
-                login(request, joined.user)
+                login(request, joined.user, backend="django.contrib.auth.backends.ModelBackend")
                 return redirect("web:home")
             found = None
     context = {**site.each_context(request), "form": form, "person": found, "hints": password_validators_help_texts()}

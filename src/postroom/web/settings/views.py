@@ -248,7 +248,7 @@ _GROUPS = (  # how keys begin; the first that fits
     (("mail.catchall.", "mail.bounce.alias", "mail.default.", "mail.reply."), gettext_lazy("Addresses")),
     (("mail.gateway.", "mail.authentication.", "mail.mailbox.", "mail.session."), gettext_lazy("Coming in")),
     (("mail.suppression.",), gettext_lazy("Bounces and blacklist")),
-    (("mail.forget.", "forget.", "keep."), gettext_lazy("How long things are kept")),
+    (("retention.",), gettext_lazy("How long things are kept")),
     (("mail.",), gettext_lazy("Going out")),
     (("",), gettext_lazy("Others")),
 )

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from postroom.flows import audit
 from postroom.web.sessions import BEGAN, SEEN
-from postroom.web.signing.throttling import known_name
+from postroom.web.sign_in import known_name
 from postroom.wiring import ports
 
 

@@ -1,4 +1,4 @@
-"""The pages of signing in: password, second factor, a new password by mail, and what each person sees of his own security.
+"""The pages around the sign-in: second factor, a new password by mail, and what each person sees of his own security.
 
 allauth's views do the work of the second factor; here they get our shell and our words. A second factor and recovery codes are changed only
 after the password (or a code) was given again within ten minutes.
@@ -8,29 +8,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from allauth.account.internal.flows.login import perform_password_login
-from allauth.account.models import Login
 from allauth.account.views import ReauthenticateView
 from allauth.mfa.base import views as second
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes import views as codes
 from allauth.mfa.totp import views as totp
 from django import forms
-from django.conf import settings
 from django.contrib.auth import logout
-from django.contrib.auth.views import LoginView, PasswordResetConfirmView, redirect_to_login
+from django.contrib.auth.views import PasswordResetConfirmView, redirect_to_login
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse, reverse_lazy
-from django.utils.decorators import method_decorator
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.cache import never_cache
 from django.views.generic.edit import FormView
 
 from postroom.flows import access, audit
 from postroom.flows.sign_in import ask_for_new_password, sign_out_everywhere
+from postroom.store.models import AuditEvent
 from postroom.store.queries.pages_home import installation
 from postroom.web.forms import style
 from postroom.web.members import MemberRequest, for_members, text_of
@@ -38,23 +35,6 @@ from postroom.web.sessions import BEGAN
 from postroom.web.shell import go, page
 from postroom.web.site import member_of, site
 from postroom.wiring import ports
-
-
-@method_decorator(never_cache, name="dispatch")
-class SignIn(LoginView):
-    """The password is right: what else has to be shown (a code) is allauth's business."""
-
-    template_name = "postroom/signing/sign_in.html"
-
-    def form_valid(self, form: Any) -> HttpResponse:
-        login = Login(user=form.get_user(), redirect_url=self.get_success_url())
-        answer: HttpResponse = perform_password_login(self.request, {"username": form.cleaned_data["username"]}, login)
-        return answer
-
-    def get_context_data(self, **more: Any) -> dict[str, Any]:
-        provider = settings.SOCIALACCOUNT_PROVIDERS.get("openid_connect")
-        name = provider["APPS"][0]["name"] if provider else ""
-        return {**super().get_context_data(**more), "provider": name}
 
 
 class _Alone:
@@ -68,7 +48,7 @@ class _Alone:
 class _InShell:
     """A page of a member in our shell."""
 
-    title = ""
+    title: str | Promise = ""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if member_of(request) is None:
@@ -147,7 +127,7 @@ class NewCodes(_InShell, codes.GenerateRecoveryCodesView):  # type: ignore[misc]
 def security(request: MemberRequest) -> HttpResponse:
     """What protects my account, and what it did of late."""
     factors = {one.type: one for one in Authenticator.objects.filter(user_id=request.member.user_id)}
-    mine = audit.AuditEvent.objects.filter(user_id=request.member.user_id).order_by("-id")[:12]
+    mine = AuditEvent.objects.filter(user_id=request.member.user_id).order_by("-id")[:12]
     context = {
         "totp": factors.get("totp"),
         "codes_left": len(factors["recovery_codes"].wrap().get_unused_codes()) if "recovery_codes" in factors else 0,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -76,7 +77,7 @@ def incoming(request: MemberRequest) -> HttpResponse:
     access.require(request.member, "settings")
     found = welcome.progress_of(request.member)
     draft = Mailbox.objects.filter(pk=found.draft_mailbox_id or 0).first()
-    server = OutgoingServer.objects.filter(is_active=True, transport="smtp").exclude(username="").first()
+    server = _server_to_copy(request)
     source = draft or server
     form = AccountForm(request.POST if request.method == "POST" else None, initial=_initial(request, "in", source))
     if form.is_valid():
@@ -106,6 +107,15 @@ def incoming(request: MemberRequest) -> HttpResponse:
         "door_name": configuration.hostname,
     }
     return step_page(request, "incoming", _("How mail comes in"), context, status=422 if form.errors else 200)
+
+
+def _server_to_copy(request: MemberRequest) -> OutgoingServer | None:
+    """Whose login the mailbox probably has, too: one that the member may settle."""
+    mine = Q(company_id__in=access.company_ids(request.member))
+    if access.is_house_administrator(request.member):
+        mine |= Q(company=None)
+    rows = OutgoingServer.objects.filter(mine, is_active=True, transport="smtp", authentication="password")
+    return rows.exclude(username="").order_by("-id").first()
 
 
 @for_members("GET")

@@ -8,9 +8,8 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from postroom.core.terms.addresses import normalize, normalize_domain
+from postroom.core.terms.addresses import is_mail_domain, normalize, normalize_domain
 from postroom.core.terms.alias_values import clean_alias_name
-from postroom.flows.keep_addresses import is_mail_domain
 from postroom.flows.manage_people import is_placeholder
 from postroom.web.forms import style
 

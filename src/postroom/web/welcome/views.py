@@ -26,6 +26,7 @@ from postroom.web.site import site
 from postroom.web.welcome.forms import AliasForm, CompanyForm, PersonForm
 from postroom.wiring import ports
 
+PASSWORDS = "django.contrib.auth.backends.ModelBackend"  # whoever just chose one is signed in by it
 STEPS = (
     ("company", gettext_lazy("Company")),
     ("outgoing", gettext_lazy("Mail goes out")),
@@ -50,7 +51,7 @@ def begin(request: HttpRequest, token: str) -> HttpResponse:
         except CannotAdd as trouble:
             form.add_error("password" if "password" in str(trouble).lower() else None, str(trouble))
         else:
-            login(request, member.user)
+            login(request, member.user, backend=PASSWORDS)
             return redirect("web:welcome_step", "company")
     context = {"form": form, "wide_fields": form.wide}
     return _alone(request, "postroom/welcome/person.html", context, status=422 if form.errors else 200)

@@ -471,6 +471,25 @@
       else isHeld = false;
     });
 
+    /* ---------- who receives it: an answer to an older question would take back ticks, so it is not shown ---------- */
+
+    const receivers = find("#pr-audience");
+    let isAsked = false;
+    let isStale = false;
+    if (receivers) {
+      const askedAgain = () => (isStale = isAsked);
+      receivers.addEventListener("htmx:beforeRequest", () => {
+        isAsked = true;
+        isStale = false;
+      });
+      receivers.addEventListener("htmx:beforeSwap", (event) => {
+        if (isStale) event.detail.shouldSwap = false;
+      });
+      receivers.addEventListener("htmx:afterRequest", () => (isAsked = false));
+      form.addEventListener("change", askedAgain, true);
+      document.body.addEventListener("postroom:people", askedAgain, true);
+    }
+
     /* ---------- sending ---------- */
 
     form.addEventListener("htmx:confirm", (event) => {
@@ -497,7 +516,8 @@
       each(form, "[name=subject], [name=scheduled_at]", (field) => (field.value = ""));
       each(form, "details.pr-pop[open]", (open) => (open.open = false));
       each(form, "#pr-extra [data-dropped], #pr-draft-files > *", (one) => one.remove());
-      each(form, "#pr-audience [name=asked], [name=extra_tick]:checked, [name=address]:checked", (one) => one.remove());
+      each(form, "#pr-audience [name=asked]", (one) => one.remove()); /* as at first: the customer is ticked, nobody else */
+      each(form, "[name=extra_tick], [name=address]", (one) => (one.checked = false));
       untemplate();
       changed();
       clearTimeout(timer);

@@ -293,9 +293,10 @@
   }
 
   async function write(kind) {
-    if (!find("form.pr-composer") && current() && desk()) {
-      if (!paneIsShown()) return current().click();
-      await open(current().href);
+    const here = desk() && current(); /* the row that the keyboard holds comes before what is open already */
+    if (here && recordAt(here.href) !== opened?.number) {
+      if (!paneIsShown()) return here.click();
+      await open(here.href);
     }
     const form = find("form.pr-composer");
     if (!form) return;
@@ -359,7 +360,10 @@
   document.addEventListener("keydown", (event) => {
     if (!usesKeys() || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (event.key === "Escape") {
-      if (event.target.id === "pr-q") return (current() || items()[0])?.focus();
+      if (event.target.id === "pr-q" && items().length) {
+        event.preventDefault(); /* or the browser empties the field, and with it the list */
+        return (current() || items()[0]).focus();
+      }
       if (!isTyping(event.target) && !find("details.pr-pop[open], dialog[open]")) leave();
       return;
     }

@@ -129,7 +129,6 @@
       const summary = document.getElementById(opens.dataset.open);
       if (summary?.matches("[data-dialog]")) summary.click();
       else if (summary) {
-        summary.parentElement.classList.add("asked");
         summary.parentElement.open = true;
         summary.focus();
       }

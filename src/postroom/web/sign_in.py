@@ -1,4 +1,4 @@
-"""Tries at the sign-in: by what they are counted, and whether somebody has to wait.
+"""The sign-in: its view, by what tries are counted, and whether somebody has to wait.
 
 Law: what people type as a name may be their password, so a name that nobody has is counted by a digest and written down nowhere.
 """
@@ -7,12 +7,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
+from typing import Any
 
+from allauth.account.internal.flows.login import perform_password_login
+from allauth.account.models import Login
 from axes.handlers.proxy import AxesProxyHandler
 from axes.models import AccessAttempt
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.http import HttpRequest
+from django.contrib.auth.views import LoginView
+from django.http import HttpRequest, HttpResponse
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+
+
+@method_decorator(never_cache, name="dispatch")
+class SignIn(LoginView):
+    """The password is right: what else has to be shown (a code) is allauth's business."""
+
+    template_name = "postroom/signing/sign_in.html"
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        login = Login(user=form.get_user(), redirect_url=self.get_success_url())
+        answer: HttpResponse = perform_password_login(self.request, {"username": form.cleaned_data["username"]}, login)
+        return answer
+
+    def get_context_data(self, **more: Any) -> dict[str, Any]:
+        provider = settings.SOCIALACCOUNT_PROVIDERS.get("openid_connect")
+        name = provider["APPS"][0]["name"] if provider else ""
+        return {**super().get_context_data(**more), "provider": name}
 
 
 def counted_name(request: HttpRequest, credentials: Mapping[str, object] | None = None) -> str:

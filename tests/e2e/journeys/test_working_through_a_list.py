@@ -1,0 +1,233 @@
+"""A morning at the desk, by keyboard alone: read, answer, file away, take back; new mail arrives on top meanwhile.
+
+Laws: no page complains in the console or asks another host; axe finds nothing serious; a picture of each station is kept where
+``POSTROOM_SHOTS`` says.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from postroom.core.terms.states import Role
+from postroom.flows.index_messages import index_new
+from postroom.flows.records import create_record
+from postroom.store.models import Company, Member, Message, Record
+from postroom.wiring import ports
+from tests.laboratory.availability import requires_chromium
+from tests.laboratory.waiting import wait_until
+from tests.web import seeding
+from tests.web.browser import a_browser, sign_in
+from tests.web.served import served
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), requires_chromium]
+
+PATIENCE = 40_000  # milliseconds
+SHOTS = os.environ.get("POSTROOM_SHOTS", "")
+WIDE = {"width": 1680, "height": 1000}
+SERIOUS = ("serious", "critical")
+TITLES = [
+    "Poster with a folded corner",
+    "Where is my parcel?",
+    "Invoice with the wrong address",
+    "Do you ship to Norway?",
+]
+
+
+@pytest.fixture
+def company(monkeypatch: pytest.MonkeyPatch) -> Company:
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright keeps an event loop in this thread
+    seeding.a_kind(stages=["New", "Solved"])
+    return seeding.a_company()
+
+
+@pytest.fixture
+def alice(company: Company) -> Member:
+    return seeding.a_member("alice", "Alice Archer", company, Role.MANAGER)
+
+
+@pytest.fixture
+def page(alice: Member) -> Iterator[Page]:
+    """A wide window in which Alice has signed in. Whatever a page complains about fails the test at its end."""
+    complaints: list[str] = []
+    with served() as base, a_browser() as browser:
+        window = browser.new_context(viewport=WIDE, base_url=base)
+        window.set_default_timeout(PATIENCE)
+        expect.set_options(timeout=PATIENCE)
+        page = window.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+        page.on(
+            "request",
+            lambda asked: complaints.append(asked.url) if not asked.url.startswith((base, "data:", "blob:")) else None,
+        )
+        sign_in(page, base, "alice", seeding.PASSWORD)
+        yield page
+        window.close()
+    expect.set_options(timeout=5000)
+    assert not complaints
+
+
+def look(page: Page, name: str) -> None:
+    """A picture, and what axe says."""
+    if SHOTS:
+        page.screenshot(path=str(Path(SHOTS) / f"{name}.png"))
+    found = [one for one in Axe().run(page).response["violations"] if one["impact"] in SERIOUS]
+    assert not found, [(one["id"], [node["html"][:160] for node in one["nodes"]]) for one in found]
+
+
+def in_pane(page: Page, title: str) -> None:
+    expect(page.locator("#pr-pane #pr-heading")).to_have_text(title)
+
+
+def focused(page: Page) -> str:
+    return str(
+        page.evaluate(
+            "document.activeElement.querySelector?.('.name')?.textContent ?? document.activeElement.outerHTML"
+        )
+    )
+
+
+def test_a_list_is_worked_through_by_keyboard(page: Page, company: Company, alice: Member) -> None:
+    carla = seeding.a_contact("Customer Carla", "carla@customer.example", company)
+    for number, title in enumerate(TITLES):
+        record = seeding.a_record(
+            company,
+            title,
+            contact=carla,
+            stage="New",
+            updated_at=seeding.ago(minutes=number),
+            unanswered_since=seeding.ago(hours=1),
+        )
+        seeding.a_message(record, carla, f"<p>Question {number}</p>")
+    rows = page.locator("#pr-rows .pr-line")
+    page.goto("/records/ticket/?state=open")
+    expect(rows).to_have_count(4)
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    page.keyboard.press("j")
+    assert focused(page) == TITLES[1]
+    page.keyboard.press("Enter")
+    in_pane(page, TITLES[1])
+    expect(page).to_have_url(re.compile(r"/records/\d+/$"))
+    look(page, "working-open")
+
+    # what is done leaves the list, the next one opens, undo brings it back
+    page.keyboard.press("e")
+    expect(rows).to_have_count(3)
+    in_pane(page, TITLES[2])
+    assert focused(page) == TITLES[2]
+    expect(page.locator("#pr-toast")).to_contain_text("1 record is done.")
+    look(page, "working-done")
+    assert Record.objects.filter(is_done=True).values_list("title", flat=True).get() == TITLES[1]
+    page.keyboard.press("z")
+    expect(rows).to_have_count(4)
+    assert rows.locator(".name").all_inner_texts() == TITLES
+
+    # several at once: x chooses, the bar tells how many
+    page.keyboard.press("x")
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    expect(page.locator("#pr-chosen [data-chosen]")).to_have_text("2")
+    page.locator("#pr-chosen summary", has_text="Stage").click()
+    page.locator("#pr-chosen").get_by_role("button", name="Solved").click()
+    expect(page.locator("#pr-toast")).to_contain_text("2 records have the new stage.")
+    assert set(Record.objects.filter(stage="Solved").values_list("title", flat=True)) == set(TITLES[2:])
+
+    # n and r write in the pane; while typing, keys are letters
+    page.locator("#pr-rows .pr-item").first.focus()
+    page.keyboard.press("n")
+    in_pane(page, page.locator("#pr-rows .name").first.inner_text())
+    page.wait_for_function("document.activeElement.isContentEditable")
+    assert page.locator("form.pr-composer [name=kind]:checked").get_attribute("value") == "note"
+    page.keyboard.type("je zk?")
+    expect(page.locator("#pr-keys")).not_to_be_visible()
+    page.locator("form.pr-composer .pr-editor, form.pr-composer [contenteditable=true]").first.fill("")
+    page.locator("#pr-pane").focus()
+
+    # a new record comes in on top, without a reload, and nothing else moves
+    page.evaluate("window.stays = 1")
+    create_record(ports(), company_id=company.pk, kind="ticket", title="Fresh from the door", author=alice)
+    expect(rows.first.locator(".name")).to_have_text("Fresh from the door")
+    expect(rows).to_have_count(5)
+    assert page.evaluate("window.stays") == 1
+
+    # help is a dialog that keeps the focus; Esc closes it, then the pane; the address is the list's again
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+    look(page, "working-keys")
+    for _ in range(4):
+        page.keyboard.press("Tab")
+        assert page.evaluate(
+            "Boolean(document.activeElement.closest('#pr-keys')) || document.activeElement === document.body"
+        )
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    page.locator("#pr-pane").focus()
+    page.keyboard.press("Escape")
+    expect(page.locator("#pr-pane .pr-pane-empty")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"/records/ticket/\?state=open$"))
+    page.go_back()
+    expect(page.locator("#pr-pane #pr-heading")).to_be_visible()
+
+    # g, then a place; and who does not want keys has none
+    page.locator("#pr-pane").focus()
+    page.keyboard.press("g")
+    page.keyboard.press("h")
+    expect(page).to_have_url(re.compile(r"/$"))
+    Member.objects.filter(pk=alice.pk).update(uses_keys=False)
+    page.goto("/records/ticket/")
+    expect(rows).to_have_count(5)
+    page.keyboard.press("j")
+    assert page.evaluate("document.activeElement === document.body")
+
+
+def test_an_old_message_is_found_by_its_words_and_read_beside_the_list(page: Page, company: Company) -> None:
+    index_new(ports())
+    carla = seeding.a_contact("Customer Carla", "carla@customer.example", company)
+    for number in range(60):
+        record = seeding.a_record(
+            company, f"Question {number}", contact=carla, updated_at=seeding.ago(days=60 - number)
+        )
+        for turn in range(3):
+            words = (
+                "the marmalade parcel &lt;b&gt;left&lt;/b&gt; Trieste"
+                if (number, turn) == (3, 0)
+                else f"nothing special {turn}"
+            )
+            seeding.a_message(record, carla, f"<p>{words}</p>", posted_at=seeding.ago(days=60 - number))
+    Record.objects.filter(title="Question 3").update(is_done=True)
+    wait_until(lambda: not index_new(ports()), "all words are written down", 20)
+    page.goto("/records/?state=open")
+    page.keyboard.press("/")
+    page.keyboard.type("trieste marm")
+    hits = page.locator("#pr-hits .pr-hit")
+    expect(hits).to_have_count(1)
+    expect(hits.locator("mark")).to_have_text(["marmalade", "Trieste"])
+    expect(hits).to_contain_text("<b>left</b>")
+    expect(hits).to_contain_text("Done")
+    expect(page).to_have_url(re.compile(r"/records/\?q=trieste"))
+    look(page, "found")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Enter")
+    in_pane(page, "Question 3")
+    expect(page.locator("#pr-q")).to_have_value("trieste marm")
+    expect(hits).to_have_count(1)
+    message = Message.objects.filter(body__text__contains="marmalade").get()
+    expect(page.locator(f"#pr-pane #message-{message.pk}")).to_be_in_viewport()
+    look(page, "found-open")
+    page.go_back()
+    expect(page).to_have_url(re.compile(r"/records/\?q=trieste"))
+    expect(page.locator("#pr-pane .pr-pane-empty")).to_be_visible()
+    page.locator("#pr-q").fill(f"#{message.record_id}")
+    expect(page.locator(".pr-named .name")).to_have_text("Question 3")
+    page.locator("#pr-q").fill("no such thing anywhere")
+    expect(page.get_by_text("Nothing fits")).to_be_visible()
+    look(page, "found-nothing")
