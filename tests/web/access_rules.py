@@ -43,7 +43,12 @@ RULES: dict[str, Rule] = {
     # home
     "web:home": Rule(see=ALL),
     "web:attention": Rule(see=ALL),
+    "web:pulse": Rule(see=ALL),
+    "web:guide_close": Rule(do=HOUSE),
+    "web:for_me": Rule(see=ALL),
     "web:read": Rule(do=ALL),
+    "web:failures": Rule(see=ALL),
+    "web:failures_ignore": Rule(do=WRITERS | OTHER, data={"kind": "ticket"}),
     "web:dismiss": Rule(do=MANAGERS),
     # records
     "web:records": Rule(see=ALL),
@@ -79,6 +84,10 @@ RULES: dict[str, Rule] = {
     # queue
     "web:queue": Rule(see=MANAGERS | OTHER),
     "web:queue_act": Rule(do=MANAGERS | OTHER, data={"action": "cancel", "id": "{delivery}"}),
+    "web:queue_failures": Rule(see=MANAGERS | OTHER),
+    "web:queue_find": Rule(see=MANAGERS | OTHER, query="q=zzzzzz"),
+    "web:queue_change": Rule(see=frozenset({"owner"})),  # who asked for it looks at it
+    "web:queue_undo": Rule(do=frozenset({"owner"})),
     "web:delivery": Rule(see=MANAGERS),
     "web:queue_pause": Rule(do=HOUSE, data={"pause": "1"}),
     # what came in
@@ -201,6 +210,7 @@ NUMBERS = {  # the row that an argument of this name means
     "scheduled_id": "scheduled",
     "attachment_id": "attachment",
     "delivery_id": "delivery",
+    "change_id": "change",
     "inbound_id": "held",
     "letter_id": "letter",
     "health_id": "address",

@@ -29,6 +29,7 @@ PLACES = {
     "home": "/", "records": "/records/", "tickets": "/records/ticket/", "nothing": "/records/ticket/?q=zzz", "new": "/records/ticket/new/",
     "record": "/records/{record}/", "queue": "/queue/", "failed": "/queue/?state=failed", "unknown": "/queue/?state=unknown",
     "lost": "/queue/{lost}/", "narrowed": "/queue/?gate=paused", "my_failures": "/records/?who=failed",
+    "groups": "/queue/failures/", "find": "/queue/find/", "for_me": "/for-me/", "failures": "/failures/",
     "delivery": "/queue/{delivery}/",
     "inbound": "/inbound/", "mail": "/inbound/{inbound}/", "held": "/held/", "held_mail": "/inbound/{held}/", "try": "/inbound/try/", "narrowed_log": "/inbound/?q=e&age=month", "loops": "/inbound/loops/", "letterbox": "/letterbox/",
     "letter": "/letterbox/{letter}/", "suppression": "/suppression/", "bouncing": "/suppression/?view=bouncing", "address": "/suppression/{address}/", "servers": "/settings/servers/", "server": "/settings/servers/{server}/", "new_server": "/settings/servers/new/?preset=gmail", "mailboxes": "/settings/mailboxes/",

@@ -37,6 +37,7 @@ from postroom.store.models import (
     Message,
     OutgoingServer,
     Parameter,
+    QueueChange,
     Record,
     ScheduledAction,
     ScheduledFile,
@@ -98,6 +99,9 @@ def numbers(db: None) -> dict[str, int]:
             message=message, name="Carla.pdf", content_type="x/y", size=12, sha256=digest
         ).pk,
         "delivery": Delivery.objects.get(state="bounced").pk,
+        "change": QueueChange.objects.create(
+            member=Member.objects.get(user__username="owner"), action="retry", ids=[], asked_at=seeding.NOW
+        ).pk,
         "held": held.pk,
         "letter": LetterboxMail.objects.filter(delivery__isnull=False)[0].pk,
         "address": AddressHealth.objects.get(address="carla@customer.example").pk,

@@ -22,12 +22,15 @@ CHANGING = [
     "/message/1/resend/",
     "/message/1/ignore/",
     "/message/1/undo/",
+    "/guide/close/",
+    "/failures/ignore/",
     "/records/1/draft/",
     "/records/1/draft/discard/",
     "/records/1/draft/files/",
     "/records/1/draft/files/1/remove/",
     "/records/1/templates/save/",
     "/queue/act/",
+    "/queue/change/1/undo/",
     "/queue/server/1/pause/",
     "/alarm/1/dismiss/",
     "/inbound/1/again/",
@@ -140,6 +143,7 @@ def test_every_place_is_asked_for_in_some_test_of_pages() -> None:
         "/welcome/",  # leads on to a step: see test_welcome_pages.py
         "/welcome/begin/N/",  # for who is nobody yet: see test_welcome_pages.py
         "/join/N/N/",  # see test_people_pages.py
+        "/queue/change/N/",  # who asked for it looks at it: see test_queue_pages
         "/files/N/",
         "/files/N/N",
         "/letterbox/N/file/N/",  # see test_letterbox_pages

@@ -164,7 +164,7 @@ def failed(record: Record, alice: Member, carla: Contact, bob: Member) -> Notifi
 
 def icon(window: Client, record: Record) -> str:
     page = window.get(f"/records/{record.pk}/").content.decode()
-    found = re.search(r'<summary id="envelope-\d+" class="(\w*)"', page)
+    found = re.search(r'<a id="envelope-\d+" class="(\w*)"', page)
     assert found is not None
     return found[1]
 

@@ -71,10 +71,14 @@ def test_troubles_of_servers_and_mailboxes_are_said_to_who_can_mend_them(
 ) -> None:
     seeding.a_server("Own relay", company=company, trouble="535 5.7.8 wrong password")
     seeding.a_server("Foreign relay", company=mallory.company, trouble="421 closing")
-    Mailbox.objects.create(company=company, name="Shop", host="x", username="x", last_error="AUTHENTICATIONFAILED")
+    Mailbox.objects.create(
+        company=company, name="Shop", host="x", username="x", is_confirmed=True, last_error="AUTHENTICATIONFAILED"
+    )
+    Mailbox.objects.create(company=company, name="Half set up", host="x", username="x", last_error="not yet confirmed")
     page = signed_in(ada).get("/").content.decode()
     assert "535 5.7.8 wrong password" in page
     assert "AUTHENTICATIONFAILED" in page
+    assert "not yet confirmed" not in page  # who sets it up sees it there
     assert "421 closing" not in page
     assert "535 5.7.8" not in window.get("/").content.decode()
 

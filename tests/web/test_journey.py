@@ -102,13 +102,13 @@ def test_from_the_sign_in_to_an_answer_a_bounce_and_a_note(base: str, window: Br
     expect(newest.locator(".pr-reasons")).to_be_hidden()
 
     letterbox.get_by_role("button", name="Bounce it").click()
-    envelope = page.locator("summary.red")
+    envelope = page.locator("a.red")
     expect(envelope).to_be_visible(timeout=PATIENCE)
     envelope.click()
     page.get_by_text("See error details").click()
     expect(page.locator(".pr-verbatim")).to_contain_text("does not exist")
     page.get_by_role("button", name="Ignore all").click()
-    expect(page.locator("summary.red")).to_have_count(0)
+    expect(page.locator("a.red")).to_have_count(0)
 
     page.get_by_text("Log note").first.click()
     expect(page.locator("#pr-audience")).to_contain_text("Stays here")
@@ -117,7 +117,7 @@ def test_from_the_sign_in_to_an_answer_a_bounce_and_a_note(base: str, window: Br
     page.locator("button.send.only-note").click()
     note = page.locator("#pr-thread > li.note")
     expect(note).to_have_count(1)
-    expect(note.locator("summary[id^=envelope]")).to_have_count(0)  # nobody was told
+    expect(note.locator("a[id^=envelope]")).to_have_count(0)  # nobody was told
     _nothing_sticks_out(page)
     assert complaints == []
 

@@ -10,8 +10,7 @@ from django.test import Client
 
 from postroom.core.terms.reasons import because
 from postroom.flows import change_queue
-from postroom.flows.access import NotAllowed
-from postroom.store.models import Company, Delivery, Member, OutgoingContent
+from postroom.store.models import Company, Delivery, Member, OutgoingContent, QueueChange
 from postroom.wiring import ports
 from tests.web import seeding
 from tests.web.conftest import SignedIn
@@ -121,9 +120,9 @@ def test_one_and_many_are_acted_on(window: Client, company: Company, action: str
     answer = window.post(
         "/queue/act/", {"action": action, "id": [row.pk for row in rows], "back": "/queue/?state=failed"}
     )
-    assert (answer.status_code, answer["Location"]) == (303, "/queue/?state=failed")
+    assert (answer.status_code, answer["Location"].partition("&change=")[0]) == (303, "/queue/?state=failed")
     assert {Delivery.objects.get(pk=row.pk).state for row in rows} == {after}
-    assert b"3 deliveries changed." in window.get("/queue/").content
+    assert b"3 deliveries changed." in window.get(answer["Location"]).content
 
 
 def test_what_cannot_be_done_is_left_alone_with_the_reason(window: Client, company: Company) -> None:
@@ -152,7 +151,7 @@ def test_the_way_back_leads_to_our_own_pages_alone(window: Client, company: Comp
     row = seeding.a_delivery(company, "x@x.example", "queued")
     for place in ("https://evil.example/", "//evil.example/", "javascript:alert(1)", "/\\evil.example"):
         answer = window.post("/queue/act/", {"action": "cancel", "id": row.pk, "back": place})
-        assert answer["Location"] == "/queue/", place
+        assert re.fullmatch(r"/queue/(\?change=\d+)?", answer["Location"]), place
 
 
 def test_an_action_that_there_is_not_is_404(window: Client, company: Company) -> None:
@@ -186,12 +185,12 @@ def test_all_that_match_are_acted_on_also_those_not_shown(window: Client, compan
         seeding.a_delivery(company, f"{number}@x.example", lane=number % 2)
     other = seeding.a_delivery(mallory.company, "1@x.example", lane=1)
     asked = {"action": "cancel", "every": "1", "state": "outgoing", "lane": "normal"}
-    window.post("/queue/act/", {**asked, "back": "/queue/"})
+    answer = window.post("/queue/act/", {**asked, "back": "/queue/"})
     assert set(Delivery.objects.filter(state="cancelled").values_list("lane", flat=True)) == {1}
     assert Delivery.objects.filter(state="cancelled").count() == 60
     other.refresh_from_db()
     assert other.state == "queued"
-    assert b"60 deliveries changed." in window.get("/queue/").content
+    assert b"60 deliveries changed." in window.get(answer["Location"]).content
 
 
 def test_the_buttons_follow_the_filter_that_is_shown(window: Client, company: Company) -> None:
@@ -205,27 +204,160 @@ def test_the_buttons_follow_the_filter_that_is_shown(window: Client, company: Co
     assert 'hx-get="/queue/?state=outgoing&amp;lane=normal&amp;to=a%40"' in page
 
 
-def test_very_many_are_changed_in_the_background_with_the_rights_of_who_asked(
-    window: Client, company: Company, alice: Member, mallory: Member, monkeypatch: pytest.MonkeyPatch
+def deferred_by(monkeypatch: pytest.MonkeyPatch, at_once: int) -> list[dict[str, object]]:
+    """What would be done in the background."""
+    found: list[dict[str, object]] = []
+    monkeypatch.setattr(change_queue, "AT_ONCE", at_once)
+    monkeypatch.setattr(change_queue, "defer_job", lambda name, **arguments: found.append({"name": name, **arguments}))
+    return found
+
+
+def test_very_many_are_changed_in_the_background_with_a_progress_bar_and_can_be_undone(
+    window: Client, company: Company, mallory: Member, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(change_queue, "AT_ONCE", 5)
-    deferred: list[dict[str, object]] = []
-    monkeypatch.setattr(
-        change_queue, "defer_job", lambda name, **arguments: deferred.append({"name": name, **arguments})
-    )
-    mine = [seeding.a_delivery(company, f"{number}@x.example") for number in range(9)]
+    deferred = deferred_by(monkeypatch, 5)
+    mine = [seeding.a_delivery(company, f"{number}@x.example") for number in range(45)]
     other = seeding.a_delivery(mallory.company, "1@x.example")
-    window.post("/queue/act/", {"action": "cancel", "every": "1", "state": "outgoing"})
+    place = window.post("/queue/act/", {"action": "cancel", "every": "1", "state": "outgoing"})["Location"]
+    later = seeding.a_delivery(company, "later@x.example")
     assert not Delivery.objects.filter(state="cancelled").exists()
-    assert b"changed in the background" in window.get("/queue/").content
+    assert "looking up what is meant" in window.get(place).content.decode()
+
     (job,) = deferred
-    assert job.pop("name") == "change_matching_deliveries"
-    assert change_queue.change_in_background(ports(), **job) == len(mine)  # type: ignore[arg-type]
-    other.refresh_from_db()
-    assert other.state == "queued"
+    assert job.pop("name") == "change_deliveries"
+    number = int(str(job["change_id"]))
+    asked = QueueChange.objects.get(pk=number)
+    asked.ids, asked.total, asked.seen = [row.pk for row in mine], 45, 20
+    asked.save()  # as after the first batch, when the job's process died
+    page = window.get(place).content.decode()
+    assert '<progress aria-label="Cancel" max="45" value="20">' in page
+    assert change_queue.change_in_background(ports(), number) == 25  # it goes on where it was
+    QueueChange.objects.filter(pk=number).update(seen=0, finished_at=None)
+    assert change_queue.change_in_background(ports(), number) == 45
+    assert Delivery.objects.filter(state="cancelled").count() == 45
+    for row in (other, later):
+        row.refresh_from_db()
+        assert row.state == "queued"
+    strip = window.get(f"/queue/change/{number}/", headers={"HX-Request": "true"}).content.decode()
+    assert "45 deliveries changed." in strip
+    assert "25 were left as they are" in strip
+    assert 'hx-trigger="every' not in strip
+
+    assert "Undo" in strip
+    window.post(f"/queue/change/{number}/undo/")
+    assert change_queue.change_in_background(ports(), int(str(deferred[-1]["change_id"]))) == 45
+    assert not Delivery.objects.filter(state="cancelled").exists()
+    window.post(f"/queue/change/{number}/undo/")  # twice is as good as once
+    assert len(deferred) == 2
+
+
+def test_the_background_asks_for_the_persons_rights_again(
+    window: Client, company: Company, alice: Member, signed_in: SignedIn, ada: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deferred = deferred_by(monkeypatch, 1)
+    rows = [seeding.a_delivery(company, f"{number}@x.example").pk for number in range(3)]
+    window.post("/queue/act/", {"action": "cancel", "id": rows})
+    number = int(str(deferred[0]["change_id"]))
+    assert signed_in(ada).get(f"/queue/change/{number}/").status_code == 404  # hers it is not
     Member.objects.filter(pk=alice.pk).update(role="agent")
-    with pytest.raises(NotAllowed):
-        change_queue.change_in_background(ports(), **job)  # type: ignore[arg-type]
+    assert change_queue.change_in_background(ports(), number) == 0
+    assert not Delivery.objects.filter(state="cancelled").exists()
+    assert "roles" in QueueChange.objects.get(pk=number).trouble
+
+
+def test_a_few_that_were_cancelled_can_be_put_back(window: Client, company: Company) -> None:
+    row = seeding.a_delivery(company, "x@x.example", waits_for=because("wait.paused", server="Own relay").as_json())
+    place = window.post("/queue/act/", {"action": "cancel", "id": row.pk})["Location"]
+    page = window.get(place).content.decode()
+    undo = re.search(r"/queue/change/\d+/undo/", page)
+    assert undo is not None
+    window.post(undo[0])
+    row.refresh_from_db()
+    assert row.state == "queued"
+    assert "It had to wait" in window.get(f"/queue/{row.pk}/").content.decode()  # the gate of before is told
+
+
+# -- narrowed by age and fault, grouped, found
+
+
+def test_what_waits_is_narrowed_by_its_age_and_failures_by_whose_fault_they_are(
+    window: Client, company: Company
+) -> None:
+    seeding.a_delivery(company, "a@x.example", subject="old", created_at=seeding.ago(hours=3))
+    seeding.a_delivery(company, "b@x.example", subject="young")
+    assert listed_with(window, age="hour") == ["old"]
+    assert listed_with(window, age="day") == []
+    for blame in ("address", "network"):
+        seeding.a_delivery(company, "c@x.example", "failed", subject=blame, blame=blame)
+    assert listed_with(window, state="failed", blame="network") == ["network"]
+    assert window.get("/queue/", {"age": "never"}).status_code == 404
+
+
+def test_failures_are_counted_by_reason_domain_and_server(window: Client, company: Company, mallory: Member) -> None:
+    relay = seeding.a_server("Own relay")
+    for number in range(3):
+        row = seeding.a_delivery(company, f"{number}@Gone.example", "failed", server=relay, blame="address")
+        seeding.an_attempt(row, "failed", 550, "5.1.1", "No such user here", server=relay)
+    full = seeding.a_delivery(company, "x@full.example", "bounced", blame="mailbox")
+    seeding.an_attempt(full, "failed", 552, "5.2.2", "Mailbox full")
+    seeding.a_delivery(mallory.company, "x@else.example", "failed")
+    page = window.get("/queue/failures/").content.decode()
+    assert "All 4 mails" in page
+    counts = dict(re.findall(r'<b class="pr-strong">([^<]+)</b>.*?<b class="num">(\d+)</b>', page, re.DOTALL))
+    assert counts == {"There is no such mailbox at this domain.": "3", "The mailbox is full.": "1"}
+    assert re.search(r"state=failed&amp;to=gone\.example", page)
+    assert re.search(r"state=failed&amp;server=Own%20relay", page)
+    assert "else.example" not in page
+
+
+def test_a_delivery_is_found_by_what_somebody_has_in_hand(window: Client, company: Company, mallory: Member) -> None:
+    row = seeding.a_delivery(company, "carla@customer.example", "sent", provider_message_id="pm-4711")
+    seeding.an_attempt(row, "sent", 250, "2.0.0", "Ok: queued as 4F3C2A10B7")
+    foreign = seeding.a_delivery(mallory.company, "x@else.example", "sent")
+    seeding.an_attempt(foreign, "sent", 250, "2.0.0", "Ok: queued as 99FFEE1122")
+    identifier = row.mail.header_message_id
+    for asked in (identifier, identifier.strip("<>"), "4F3C2A10B7", "pm-4711", str(row.pk)):
+        assert window.get("/queue/find/", {"q": asked})["Location"] == f"/queue/{row.pk}/", asked
+    address = window.get("/queue/find/", {"q": "carla@customer.example"})["Location"]
+    assert address == "/queue/?state=all&to=carla%40customer.example"
+    for asked in ("99FFEE1122", "nothing like it", str(foreign.pk)):
+        assert "Not found" in window.get("/queue/find/", {"q": asked}).content.decode(), asked
+    assert "What do you have in hand?" in window.get("/queue/find/").content.decode()
+
+
+def test_the_story_tells_who_wrote_why_by_mail_what_it_waited_for_and_what_was_answered(
+    window: Client, company: Company, alice: Member
+) -> None:
+    record = seeding.a_record(company, "Poster")
+    carla = seeding.a_contact("Carla Conti", "carla@customer.example", company)
+    message = seeding.a_message(record, alice.contact, "<p>x</p>", posted_at=seeding.ago(hours=4))
+    told = seeding.a_notification(message, carla, reasons=[because("They follow {record}.", record="Poster").as_json()])
+    gate = because("wait.paused", server="Own relay").as_json()
+    waited = gate | {"since": seeding.ago(hours=3).isoformat(), "until": seeding.ago(hours=2).isoformat()}
+    row = seeding.a_delivery(
+        company,
+        carla.normal,
+        "sent",
+        message=message,
+        notification=told,
+        waited=[waited],
+        created_at=seeding.ago(hours=4),
+    )
+    seeding.an_attempt(row, "sent", 250, "2.0.0", "Ok", tried_at=seeding.ago(hours=2))
+    away = because("auto_reply.attached", message=message.pk).as_json()
+    came = seeding.an_inbound(company, "Away", b"x", verdict=[{"decision": "AppendToRecord", "reasons": [away]}])
+    seeding.a_message(
+        record, carla, "<p>Back on Monday</p>", parent=message, inbound=came, posted_at=seeding.ago(hours=1)
+    )
+    seeding.a_message(record, carla, "<p>Lovely poster</p>", parent=message)
+    page = window.get(f"/queue/{row.pk}/").content.decode()
+    steps = ["The recipient answered", "An automatic answer came", "The server took it", "It had to wait", "Put into the queue", "Alice Archer wrote it"]  # fmt: skip
+    places = [page.index(step) for step in steps]
+    assert places == sorted(places)
+    assert "They follow Poster." in page
+    assert "1 h" in page[places[3] : places[4]]
+    assert f'href="/message/{message.pk}/recipients/"' in page
+    assert f'href="/inbound/{came.pk}/"' in page
 
 
 # -- servers

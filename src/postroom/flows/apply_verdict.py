@@ -326,15 +326,23 @@ def _follow_authors(appendings: Sequence[Appending], known: Mapping[int, RecordF
 
 
 _NOTE_STATES = """
+WITH new AS (
+    SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bigint[]) AS new(id, state, verdict, company_id)
+), counted AS (
+    INSERT INTO postroom_traffictally (company_number, hour, what, count)
+    SELECT coalesce(new.company_id, 0), date_trunc('hour', mail.received_at, 'UTC'), 'received', count(*)
+      FROM new JOIN postroom_inboundmessage AS mail ON mail.id = new.id
+     WHERE mail.routed_at IS NULL GROUP BY 1, 2
+)
 UPDATE postroom_inboundmessage AS mail
    SET state = new.state, verdict = new.verdict::jsonb, company_id = new.company_id, routed_at = %s::timestamptz, error = ''
-  FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bigint[]) AS new(id, state, verdict, company_id)
+  FROM new
  WHERE mail.id = new.id
 """
 
 
 def _note_states(batch: Sequence[Decided], lost: set[int], known: Mapping[int, RecordFact], now: datetime) -> None:
-    """One statement for the whole batch."""
+    """One statement for the whole batch; it counts what is routed for the first time, too."""
     states = [
         InboundState.HELD
         if any(isinstance(d, AppendToRecord) and d.record_id in lost for d in one.verdict.decisions)
@@ -344,7 +352,7 @@ def _note_states(batch: Sequence[Decided], lost: set[int], known: Mapping[int, R
     verdicts = [json.dumps(verdict_as_json(one.verdict)) for one in batch]
     owners = _domain_owners()
     companies = [_company(one, known, owners) for one in batch]
-    ask(_NOTE_STATES, [now, [one.row.id for one in batch], [s.value for s in states], verdicts, companies])
+    ask(_NOTE_STATES, [[one.row.id for one in batch], [s.value for s in states], verdicts, companies, now])
 
 
 def _company(one: Decided, known: Mapping[int, RecordFact], owners: Mapping[str, int]) -> int | None:

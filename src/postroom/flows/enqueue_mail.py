@@ -6,6 +6,7 @@ Runs inside the transaction of what causes the mail, and its NOTIFY leaves with 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from postroom.core.mime.composing import OutgoingAttachment, render_body
 from postroom.core.terms.addresses import Address, normalize, parse_one
 from postroom.core.terms.parameters import Parameters
 from postroom.core.terms.states import DeliveryState, FailureType, Lane, NotificationState
+from postroom.core.terms.traffic import Traffic
 from postroom.flows.ports import Ports
 from postroom.flows.prepare_html import travelling_html
 from postroom.flows.settings import parameters
@@ -24,6 +26,7 @@ from postroom.store.bulk import insert, insert_rows
 from postroom.store.claims import NotificationMark
 from postroom.store.models import Delivery, OutgoingContent, OutgoingMail
 from postroom.store.models.outgoing import LANE_RANK
+from postroom.store.pulse import tally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +81,7 @@ def enqueue_mails(ports: Ports, drafts: Sequence[MailDraft], values: Parameters 
         for recipient in draft.recipients
     ]
     insert_rows(Delivery, _DELIVERY, deliveries)
-    _fail_at_once(drafts)
+    _fail_at_once(drafts, now)
     _wake()
     return mails
 
@@ -200,8 +203,14 @@ def _fault(address: str) -> tuple[FailureType, str] | None:
     return FailureType.MAIL_EMAIL_INVALID, f"{address!r} is no mail address."
 
 
-def _fail_at_once(drafts: Sequence[MailDraft]) -> None:
-    """One query for all, and none where every address is one."""
+def _fail_at_once(drafts: Sequence[MailDraft], now: datetime) -> None:
+    """One query for all, one for each company, and none where every address is one."""
+    failed = [
+        (draft, recipient, fault)
+        for draft in drafts
+        for recipient in draft.recipients
+        if (fault := _fault(_bare(recipient.address))) is not None
+    ]
     claims.mark_notifications(
         [
             NotificationMark(
@@ -210,11 +219,12 @@ def _fail_at_once(drafts: Sequence[MailDraft]) -> None:
                 failure_type=fault[0].value,
                 failure_reason=fault[1],
             )
-            for draft in drafts
-            for recipient in draft.recipients
-            if recipient.notification_id is not None and (fault := _fault(_bare(recipient.address))) is not None
+            for _, recipient, fault in failed
+            if recipient.notification_id is not None
         ]
     )
+    for company_id, count in Counter(draft.company_id for draft, _, _ in failed).items():
+        tally(company_id, Traffic.FAILED, count, now)
 
 
 def _wake() -> None:

@@ -79,6 +79,12 @@ def set_capturing(ports: Ports, is_on: bool, *, member: Member | None) -> None:
     wake_queue(ports)  # what waits for servers may be captured now
 
 
+def close_first_steps(ports: Ports, *, member: Member | None) -> None:
+    """The guide to the first steps is shown no longer, to nobody. Raises `NotAllowed`."""
+    require_house(member)
+    Installation.objects.filter(guide_closed_at=None).update(guide_closed_at=ports.clock.now())
+
+
 def is_capturing() -> bool:
     """Whether everything goes to the Letterbox: by choice, or because this is an unconfirmed copy. One query."""
     return Installation.objects.filter(Q(is_capturing=True) | ~Q(found_elsewhere="")).exists()

@@ -7,14 +7,14 @@ from datetime import datetime
 
 import postroom.core.delivery.sentences  # noqa: F401 - what deliveries wait for, in words
 from postroom.core.terms.gates import Gate
-from postroom.core.terms.states import DeliveryState, Lane
+from postroom.core.terms.states import Blame, DeliveryState, Lane
 from postroom.flows.access import company_cut, require
 from postroom.flows.ports import Ports
 from postroom.store.models import Member, OutgoingServer
 from postroom.store.models.outgoing import LANE_RANK
 from postroom.store.queries.pages import Page
 from postroom.store.queries.pages_queue import DeliveryRow, deliveries
-from postroom.store.queries.queue_lists import QueueView, QueueWish, all_ids
+from postroom.store.queries.queue_lists import Age, QueueView, QueueWish, all_ids
 
 _ON_THE_WAY = (DeliveryState.QUEUED, DeliveryState.DEFERRED, DeliveryState.SENDING)
 
@@ -42,7 +42,7 @@ class ListedDelivery:
 class QueueFilter:
     """Which deliveries are meant, in words. ``state``: a state, ``outgoing``, or ``""`` for all; ``server``: its name.
 
-    ``recipient``: an address, or a part of one; ``lane`` and ``gate`` by their names.
+    ``recipient``: an address, or a part of one; ``lane``, ``gate``, ``age`` and ``blame`` by their names.
     """
 
     state: str = ""
@@ -50,6 +50,8 @@ class QueueFilter:
     server: str = ""
     lane: str = ""
     gate: str = ""
+    age: str = ""
+    blame: str = ""
 
 
 def read_filter(wanted: QueueFilter, *, member: Member | None, cursor: str = "") -> QueueWish:
@@ -64,6 +66,8 @@ def read_filter(wanted: QueueFilter, *, member: Member | None, cursor: str = "")
         server=_server(wanted.server) if wanted.server else None,
         lane=LANE_RANK[Lane(wanted.lane)] if wanted.lane else None,
         gate=Gate(wanted.gate) if wanted.gate else None,
+        age=Age(wanted.age) if wanted.age else None,
+        blame=Blame(wanted.blame) if wanted.blame else None,
         cursor=cursor,
     )
 

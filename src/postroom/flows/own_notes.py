@@ -1,4 +1,4 @@
-"""A note can be put right by who wrote it, and taken away: it never left for anybody outside. And messages can be kept in sight.
+"""A note can be put right by who wrote it, and taken away: it never left for anybody outside.
 
 Laws: only notes, only their author; that it was changed or taken away stays visible. What colleagues got by mail stays in their mailboxes.
 """
@@ -13,7 +13,7 @@ from postroom.core.terms.states import MessageKind
 from postroom.flows.access import NotAllowed, require, visible_messages
 from postroom.flows.ports import Ports
 from postroom.flows.prepare_html import prepare_html
-from postroom.store.models import Attachment, Member, Message, MessageBody, Star
+from postroom.store.models import Attachment, Member, Message, MessageBody
 
 LONGEST = 500_000
 
@@ -36,15 +36,6 @@ def remove_note(ports: Ports, *, message_id: int, by: Member) -> None:
     Attachment.objects.filter(message=message).delete()
     Message.objects.filter(pk=message.pk).update(attachment_count=0, subject="")
     _write(ports, message, "removed_at", html="", text="", quoted_html="")
-
-
-def star(ports: Ports, *, message_id: int, member: Member, is_on: bool) -> None:  # noqa: ARG001 (every flow takes ports)
-    """Everybody for himself. Raises Message.DoesNotExist."""
-    message = visible_messages(member).get(pk=message_id)
-    if is_on:
-        Star.objects.get_or_create(member=member, message=message)
-    else:
-        Star.objects.filter(member=member, message=message).delete()
 
 
 def _own_note(message_id: int, by: Member) -> Message:

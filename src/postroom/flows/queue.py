@@ -21,6 +21,7 @@ from postroom.flows.settings import parameters
 from postroom.flows.wake_queue import CHANNEL
 from postroom.store.models import Delivery, Member, Notification
 from postroom.store.models.outgoing import LANE_RANK
+from postroom.store.waited import with_gate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ def retry(ports: Ports, delivery_ids: Sequence[int], *, member: Member | None) -
             due_at=now,
             deadline_at=deadline,
             attempt_count=0,
+            waited=with_gate(now),
             waits_for=None,
             held_since=None,
             failure_type="",
@@ -65,7 +67,7 @@ def send_now(ports: Ports, delivery_ids: Sequence[int], *, member: Member | None
 
     def change(ids: list[int]) -> None:
         Delivery.objects.filter(pk__in=ids).update(
-            due_at=now, lane=LANE_RANK[Lane.URGENT], waits_for=None, held_since=None
+            due_at=now, lane=LANE_RANK[Lane.URGENT], waited=with_gate(now), waits_for=None, held_since=None
         )
 
     return _change(delivery_ids, member, _why_not_waiting, change)
@@ -77,7 +79,7 @@ def cancel(ports: Ports, delivery_ids: Sequence[int], *, member: Member | None) 
 
     def change(ids: list[int]) -> None:
         Delivery.objects.filter(pk__in=ids).update(
-            state=DeliveryState.CANCELLED, waits_for=None, finished_at=now, claimed_by=""
+            state=DeliveryState.CANCELLED, waited=with_gate(now), waits_for=None, finished_at=now, claimed_by=""
         )
         Notification.objects.filter(deliveries__in=ids, state=NotificationState.READY).update(
             state=NotificationState.CANCELED

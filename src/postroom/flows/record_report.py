@@ -139,11 +139,16 @@ def _note_complaints(deliveries: Sequence[Delivery]) -> None:
 
 
 _BOUNCED = """
+WITH changed AS (
 UPDATE postroom_delivery AS delivery
    SET state = 'bounced', failure_type = %s::text, failure_reason = new.reason, blame = new.blame,
        finished_at = %s::timestamptz, claimed_by = '', lease_until = NULL
   FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS new(id, reason, blame)
  WHERE delivery.id = new.id
+RETURNING delivery.company_id, delivery.finished_at
+)
+INSERT INTO postroom_traffictally (company_number, hour, what, count)
+SELECT company_id, date_trunc('hour', finished_at, 'UTC'), 'bounced', count(*) FROM changed GROUP BY 1, 2
 """
 _NOTIFIED = """
 UPDATE postroom_notification AS notification

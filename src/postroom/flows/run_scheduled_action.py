@@ -23,6 +23,7 @@ from postroom.flows.defer_job import defer_job
 from postroom.flows.fetch_mailbox import FETCH_ACTION, fetch_due, summary
 from postroom.flows.forget_old_mail import forget_old_mail
 from postroom.flows.index_messages import index_old
+from postroom.flows.keep_pulse import keep_pulse
 from postroom.flows.manage_keys import forget_retired_keys
 from postroom.flows.note_health import check_backlog, check_mailboxes
 from postroom.flows.ports import Ports
@@ -149,6 +150,13 @@ _TABLE = (
         help="Writes down the words of messages that were there before the search was, newest first, and of any that were missed; new "
         "ones are written down within a second or two.",
         run=index_old,
+    ),
+    Action(
+        key="pulse",
+        name="Mail: Pulse",
+        interval=timedelta(minutes=5),
+        help="Adds up what was sent, received and failed by the hour, and notes how late the queue is: the charts of Home and of the queue.",
+        run=keep_pulse,
     ),
     Action(
         key="auto_vacuum",

@@ -1,14 +1,18 @@
-"""The red envelope: try failed recipients again, or let them rest (PRODUCT B4, U-5)."""
+"""The red envelope: try failed recipients again, or let them rest (PRODUCT B4, U-5, U-6).
+
+Laws: whoever may post on the record settles its failures; the failures of a whole kind are settled by their author alone. A contact's
+address is corrected by who may write, and that of a colleague only by who may change settings: it decides where their mail goes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from django.db import connection, transaction
 
 from postroom.core.terms.addresses import normalize
 from postroom.core.terms.states import DeliveryState, FailureType, NotificationState
-from postroom.flows.access import require, visible_messages
+from postroom.flows.access import may, require, visible_messages, visible_records
 from postroom.flows.enqueue_mail import enqueue_again
 from postroom.flows.ports import Ports
 from postroom.store.models import Contact, Delivery, Member, Message, Notification
@@ -17,11 +21,19 @@ _FAILED = (NotificationState.EXCEPTION, NotificationState.BOUNCE)
 
 
 @transaction.atomic
-def resend_failed(ports: Ports, *, message_id: int, author: Member, retry: Mapping[int, str]) -> int:
+def resend_failed(
+    ports: Ports,
+    *,
+    message_id: int,
+    author: Member,
+    retry: Mapping[int, str],
+    this_time_only: Collection[int] = (),
+) -> int:
     """Send & close: ``retry`` maps notifications to (perhaps corrected) addresses; the other failures become cancelled.
 
-    Returns how many are tried again. Raises ValueError naming an address that is none; then nothing is changed.
-    A delivery whose outcome is unknown is not sent again from here: a person settles it in the queue.
+    A corrected address is kept with the contact, but for the notifications ``this_time_only``. Returns how many are tried again.
+    Raises ValueError naming an address that is none, and `NotAllowed` for a colleague's that the author may not correct; then
+    nothing is changed. A delivery whose outcome is unknown is not sent again from here: a person settles it in the queue.
     """
     message = _message(author, message_id)
     failed = list(Notification.objects.select_for_update().filter(message=message, state__in=_FAILED))
@@ -31,7 +43,7 @@ def resend_failed(ports: Ports, *, message_id: int, author: Member, retry: Mappi
     for row in again:
         if not normalize(retry[row.pk]):
             raise ValueError(f"{retry[row.pk]!r} is no mail address.")
-    _correct_contacts(again, retry)
+    _correct_contacts(author, again, retry, this_time_only)
     enqueue_again(ports, [last[row.pk] for row in again], [retry[row.pk].strip() for row in again])
     _settle([row.pk for row in again], NotificationState.READY)
     _settle([row.pk for row in failed if row.pk not in retry], NotificationState.CANCELED)
@@ -45,6 +57,23 @@ def ignore_failed(ports: Ports, *, message_id: int, author: Member) -> int:  # n
     message = _message(author, message_id)
     count = Notification.objects.filter(message=message, state__in=_FAILED).update(state=NotificationState.CANCELED)
     _tell(message)
+    return count
+
+
+@transaction.atomic
+def ignore_kind(ports: Ports, *, kind: str, author: Member) -> int:  # noqa: ARG001 (every flow takes ports)
+    """Cancels all failures of the author's own messages on records of one kind; how many there were. They stay on record."""
+    require(author, "post")
+    rows = Notification.objects.filter(
+        author_id=author.contact_id,
+        state__in=_FAILED,
+        message__record__in=visible_records(author).filter(kind_id=kind),
+    )
+    records = list(rows.order_by().values_list("message__record_id", flat=True).distinct())
+    count = Notification.objects.filter(pk__in=list(rows.values_list("pk", flat=True))).update(
+        state=NotificationState.CANCELED
+    )
+    _notify([*(f"record:{one}" for one in records), f"author:{author.contact_id}"])
     return count
 
 
@@ -63,11 +92,19 @@ def _last_deliveries(notification_ids: list[int]) -> Mapping[int, Delivery]:
     return {row.notification_id: row for row in rows if row.notification_id is not None}
 
 
-def _correct_contacts(rows: list[Notification], retry: Mapping[int, str]) -> None:
+def _correct_contacts(
+    author: Member, rows: list[Notification], retry: Mapping[int, str], this_time_only: Collection[int]
+) -> None:
     """An address that was corrected here is corrected on the contact too, as people expect."""
-    for contact in Contact.objects.filter(pk__in=[row.contact_id for row in rows]):
-        address = next(retry[row.pk] for row in rows if row.contact_id == contact.pk).strip()
-        if normalize(address) != contact.normal:
+    known = {contact.pk: contact for contact in Contact.objects.filter(pk__in=[row.contact_id for row in rows])}
+    colleagues = set(Member.objects.filter(contact__in=known).values_list("contact_id", flat=True))
+    for row in rows:
+        contact, address = known[row.contact_id], retry[row.pk].strip()
+        if normalize(address) == contact.normal:
+            continue
+        if contact.pk in colleagues:
+            require(author, "settings", contact)
+        if row.pk not in this_time_only and may(author, "write", contact):
             contact.address, contact.normal = address, normalize(address)
             contact.save(update_fields=["address", "normal"])
 
@@ -81,6 +118,9 @@ def _settle(notification_ids: list[int], state: NotificationState) -> None:
 
 def _tell(message: Message) -> None:
     """The page of the record, and the first page of the author, who has a failure less."""
-    words = [f"record:{message.record_id}", *([f"author:{message.author_id}"] if message.author_id else [])]
+    _notify([f"record:{message.record_id}", *([f"author:{message.author_id}"] if message.author_id else [])])
+
+
+def _notify(words: list[str]) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_notify('postroom_live', word) FROM unnest(%s::text[]) AS word", [words])

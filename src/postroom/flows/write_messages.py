@@ -141,7 +141,7 @@ def write_messages(ports: Ports, postings: Sequence[Posting], values: Parameters
     audiences = audiences_of(postings, values)
     notifications = _notify(messages, postings, audiences)
     _send(ports, messages, postings, audiences, notifications, places, own_ids, values)
-    _tell_pages({posting.record.id for posting in postings})
+    _tell_pages({posting.record.id for posting in postings}, audiences)
     return messages
 
 
@@ -470,10 +470,11 @@ def _reply_address(
     return reply_to(home.company_name, posting.record.title, local, domain)
 
 
-def _tell_pages(record_ids: set[int]) -> None:
-    """Open pages hear of it with the commit."""
+def _tell_pages(record_ids: set[int], audiences: Sequence[Audience]) -> None:
+    """Open pages hear of it with the commit: those of the records, and the first pages of who reads in the app."""
+    readers = {
+        one.candidate.contact_id for audience in audiences for one in audience.members if one.channel is Channel.INBOX
+    }
+    words = ["records", *(f"record:{one}" for one in sorted(record_ids)), *(f"author:{one}" for one in sorted(readers))]
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_notify('postroom_live', word) FROM unnest(%s::text[]) AS word",
-            [["records", *(f"record:{one}" for one in sorted(record_ids))]],
-        )
+        cursor.execute("SELECT pg_notify('postroom_live', word) FROM unnest(%s::text[]) AS word", [words])

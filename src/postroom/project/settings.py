@@ -234,6 +234,7 @@ STYLES = (
     "postroom/composer.css",
     "postroom/settings.css",
     "postroom/signing.css",
+    "postroom/pulse.css",
 )  # fmt: skip
 SCRIPTS = (
     "postroom/vendor/dompurify-3.4.18/purify.min.js",
@@ -244,6 +245,7 @@ SCRIPTS = (
     "postroom/pasting.js",
     "postroom/composer.js",
     "postroom/settings.js",
+    "postroom/pulse.js",
 )  # fmt: skip
 
 UNFOLD: dict[str, Any] = {

@@ -1,5 +1,7 @@
 """The queue at its two ends: taking deliveries out under a lease, and writing what became of them.
 
+What was sent and what failed is counted in the statement that marks it (`store.pulse` folds the counts).
+
 Laws: nobody waits for a row that another worker holds (SKIP LOCKED). The urgent lane first, in a lane the one that is due
 longest. What a worker writes counts only while the row is still its own (`claimed_by`): a worker that was given up changes
 nothing, except that it may still tell the outcome of what was booked as ``unknown`` in its absence. One statement a batch,
@@ -31,7 +33,12 @@ _CLAIM = """
 """
 
 _MARK = """
+    WITH changed AS (
     UPDATE postroom_delivery d SET
+        waited = CASE WHEN d.waits_for IS NULL OR d.waits_for->>'code' IS NOT DISTINCT FROM n.waits_for->>'code'
+                OR jsonb_array_length(coalesce(d.waited, '[]')) >= 20 THEN d.waited
+            ELSE coalesce(d.waited, '[]') || jsonb_build_array(d.waits_for || jsonb_build_object(
+                'since', coalesce(d.held_since, d.created_at), 'until', coalesce(n.held_at, n.finished_at, now()))) END,
         state = n.state, due_at = coalesce(n.due_at, d.due_at), waits_for = n.waits_for,
         held_since = CASE WHEN n.waits_for IS NULL THEN NULL
             WHEN d.waits_for->>'code' = n.waits_for->>'code' AND d.server_id IS NOT DISTINCT FROM coalesce(s.id, d.server_id)
@@ -47,7 +54,13 @@ _MARK = """
         keeps_claim bool, provider_message_id text)
     LEFT JOIN postroom_outgoingserver s ON s.id = n.server_id
     WHERE d.id = n.id AND d.claimed_by = %s AND d.state IN ('sending', 'unknown')
-    RETURNING d.id
+    RETURNING d.id, d.company_id, d.state, d.finished_at
+    ), counted AS (
+    INSERT INTO postroom_traffictally (company_number, hour, what, count)
+    SELECT company_id, date_trunc('hour', finished_at, 'UTC'), state, count(*) FROM changed
+    WHERE state IN ('sent', 'failed') AND finished_at IS NOT NULL GROUP BY 1, 2, 3
+    )
+    SELECT id FROM changed
 """
 
 _ATTEMPTS = """

@@ -30,6 +30,17 @@ _LOCK = """
 """
 
 _CHANGE = """
+    WITH n AS (
+        SELECT * FROM json_to_recordset(%s) AS n(
+            id bigint, state text, confirmed_at timestamptz, finished_at timestamptz, message_id text, failure_type text,
+            failure_reason text, blame text)
+    ), counted AS (
+        INSERT INTO postroom_traffictally (company_number, hour, what, count)
+        SELECT d.company_id, date_trunc('hour', n.finished_at, 'UTC'), n.state, count(*)
+        FROM n JOIN postroom_delivery d ON d.id = n.id
+        WHERE d.state <> n.state AND n.state IN ('sent', 'failed', 'bounced') AND n.finished_at IS NOT NULL
+        GROUP BY 1, 2, 3
+    )
     UPDATE postroom_delivery d SET
         state = n.state, confirmed_at = n.confirmed_at, server_id = coalesce(d.server_id, %s),
         provider_message_id = CASE WHEN d.provider_message_id = '' THEN n.message_id ELSE d.provider_message_id END,
@@ -40,10 +51,7 @@ _CHANGE = """
         waits_for = CASE WHEN n.state = d.state THEN d.waits_for END,
         claimed_by = CASE WHEN n.state = d.state THEN d.claimed_by ELSE '' END,
         lease_until = CASE WHEN n.state = d.state THEN d.lease_until END
-    FROM json_to_recordset(%s) AS n(
-        id bigint, state text, confirmed_at timestamptz, finished_at timestamptz, message_id text, failure_type text,
-        failure_reason text, blame text)
-    WHERE d.id = n.id
+    FROM n WHERE d.id = n.id
 """
 
 _NOTIFY = """
@@ -123,7 +131,7 @@ def write_tracked(
     """Inside the transaction that locked the rows."""
     with connection.cursor() as cursor:
         if changes:
-            cursor.execute(_CHANGE, [server_id, _as_json([asdict(one) for one in changes])])
+            cursor.execute(_CHANGE, [_as_json([asdict(one) for one in changes]), server_id])
         if notifications:
             cursor.execute(_NOTIFY, [_as_json([asdict(one) for one in notifications])])
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from django.urls import path
 
 from postroom.web import frames, pictures
+from postroom.web.envelope import views as envelope
+from postroom.web.home import for_me
 from postroom.web.home import views as home
 from postroom.web.inbound import deciding, loops
 from postroom.web.inbound import views as inbound
 from postroom.web.letterbox import views as letterbox
 from postroom.web.linked import views as linked
 from postroom.web.live import views as live
+from postroom.web.queue import changing, story
 from postroom.web.queue import views as queue
 from postroom.web.records import (
     acting,
@@ -55,7 +58,10 @@ app_name = "web"
 urlpatterns = [
     path("", home.home, name="home"),
     path("attention/", home.attention_piece, name="attention"),
-    path("read/", home.read, name="read"),
+    path("pulse/", home.pulse_piece, name="pulse"),
+    path("guide/close/", home.close_guide, name="guide_close"),
+    path("for-me/", for_me.for_me, name="for_me"),
+    path("read/", for_me.read, name="read"),
     path("alarm/<int:alarm_id>/dismiss/", home.dismiss, name="dismiss"),
     path("suppression/", suppression.addresses, name="suppression"),
     path("suppression/worst/", suppression.worst, name="worst"),
@@ -104,10 +110,12 @@ urlpatterns = [
     path("message/<int:message_id>/images/", pictures.show, name="images"),
     path("message/<int:message_id>/picture/", pictures.picture, name="picture"),
     path("message/<int:message_id>/body/", frames.message_body, name="body"),
-    path("message/<int:message_id>/recipients/", chatter.recipients, name="recipients"),
-    path("message/<int:message_id>/resend/", chatter.resend, name="resend"),
-    path("message/<int:message_id>/ignore/", chatter.ignore, name="ignore"),
+    path("message/<int:message_id>/recipients/", envelope.recipients, name="recipients"),
+    path("message/<int:message_id>/resend/", envelope.resend, name="resend"),
+    path("message/<int:message_id>/ignore/", envelope.ignore, name="ignore"),
     path("message/<int:message_id>/quote/", composer.quote, name="quote"),
+    path("failures/", envelope.failures, name="failures"),
+    path("failures/ignore/", envelope.ignore_of_kind, name="failures_ignore"),
     path("message/<int:message_id>/undo/", undo.undo, name="undo"),
     path("scheduled/", scheduled.mine, name="scheduled"),
     path("scheduled/<int:scheduled_id>/", scheduled.one, name="scheduled_one"),
@@ -118,8 +126,12 @@ urlpatterns = [
     path("files/<str:token>/<str:name>", linked.linked_file, name="linked_file"),
     path("attachment/<int:attachment_id>/", frames.file, name="attachment"),
     path("queue/", queue.queue, name="queue"),
-    path("queue/act/", queue.act, name="queue_act"),
-    path("queue/<int:delivery_id>/", queue.one, name="delivery"),
+    path("queue/act/", changing.act, name="queue_act"),
+    path("queue/change/<int:change_id>/", changing.progress, name="queue_change"),
+    path("queue/change/<int:change_id>/undo/", changing.undo, name="queue_undo"),
+    path("queue/failures/", queue.failures, name="queue_failures"),
+    path("queue/find/", queue.find, name="queue_find"),
+    path("queue/<int:delivery_id>/", story.one, name="delivery"),
     path("queue/server/<int:server_id>/pause/", queue.pause, name="queue_pause"),
     path("inbound/", inbound.log, name="inbound"),
     path("inbound/loops/", loops.loops, name="loops"),

@@ -64,11 +64,11 @@ def wake_queue(server_ids: str, codes: str, before: str) -> None:
     _with_own_connection(lambda: logger.info("woke %d deliveries", wake_rest(wired_ports(), server_ids, codes, before)))
 
 
-@app.task(name="change_matching_deliveries")
-def change_matching_deliveries(action: str, wanted: str, member_id: int) -> None:
-    """Retry, Send Now or Cancel for all that a filter names."""
+@app.task(name="change_deliveries")
+def change_deliveries(change_id: int) -> None:
+    """Retry, Send Now or Cancel for all that a person meant, from where the work stands."""
     _with_own_connection(
-        lambda: logger.info("%s: %d changed", action, change_in_background(wired_ports(), action, wanted, member_id))
+        lambda: logger.info("change %d: %d deliveries", change_id, change_in_background(wired_ports(), change_id))
     )
 
 

@@ -51,6 +51,12 @@ PLACES: tuple[Place, ...] = (
         """
         home | /
         home: attention | +/attention/
+        home: pulse | +/pulse/
+        for me | /for-me/
+        for me: starred | /for-me/?view=starred
+        my failures | /failures/
+        my failures: badge | +/failures/?badge=1
+        my failures: menu | +/failures/
         records: all | /records/
         records: mine | /records/?who=mine
         records: unassigned | /records/?who=unassigned
@@ -85,6 +91,7 @@ PLACES: tuple[Place, ...] = (
         record: scheduled | +/records/{record_long}/scheduled/
         record: templates | +/records/{record_long}/templates/
         message: body | /message/{message}/body/
+        message: recipients | /message/{crowded_message}/recipients/
         message: many recipients | +/message/{crowded_message}/recipients/
         scheduled | /scheduled/
         letterbox | /letterbox/
@@ -131,6 +138,8 @@ PLACES: tuple[Place, ...] = (
         queue: gate retry | /queue/?gate=retry
         queue: gate limit | /queue/?gate=limit
         queue: gate not due | /queue/?gate=not_due
+        queue: failures in groups | /queue/failures/
+        queue: find nothing | /queue/find/?q=qqqzzz
         delivery: failed | /queue/{failed_delivery}/
         delivery: bounced | /queue/{bounced_delivery}/
         inbound: all | /inbound/
@@ -199,6 +208,7 @@ NOT_MEASURED: dict[str, str] = {
     "web:letter_source": "one letter's bytes",
     "web:letter_act": "what a person does",
     "web:scheduled_one": "one row",
+    "web:queue_change": "one row",
     "web:filled_template": "one template, filled",
     "web:inbound_why": "routes the mail once more without effect, with all that routing asks",
     "web:inbound_attach": "a form",

@@ -54,6 +54,7 @@ from postroom.store.models.outgoing import (
     Resolution,
     SendingGate,
 )
+from postroom.store.models.pulse import QueueChange, QueueSample, TrafficHour, TrafficTally
 from postroom.store.models.schedule import Installation, ScheduledAction, ScheduledRun
 from postroom.store.models.search import SavedView, SearchEntry, SearchProgress
 from postroom.store.models.setting_up import OAuthClient, Trial
@@ -105,6 +106,8 @@ __all__ = [
     "OutgoingServer",
     "Parameter",
     "ProviderHook",
+    "QueueChange",
+    "QueueSample",
     "RawMail",
     "Record",
     "RecordKind",
@@ -125,6 +128,8 @@ __all__ = [
     "Star",
     "Suppression",
     "TakenMail",
+    "TrafficHour",
+    "TrafficTally",
     "Trial",
     "TrustedPictures",
 ]

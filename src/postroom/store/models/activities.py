@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from postroom.core.terms.states import ActivityKind, ActivityState
 from postroom.store.models.choices import check_states
@@ -44,6 +45,7 @@ class Star(models.Model):
 
     member = models.ForeignKey("postroom.Member", on_delete=models.CASCADE, related_name="stars", db_index=False)
     message = models.ForeignKey("postroom.Message", on_delete=models.CASCADE, related_name="stars")
+    starred_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["member", "message"], name="star_once")]

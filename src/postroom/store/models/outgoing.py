@@ -325,6 +325,9 @@ class Delivery(models.Model):
     waits_for = models.JSONField(null=True, blank=True, help_text="The reason why it waits.")
     deadline_at = models.DateTimeField(help_text="Given up after this.")
     held_since = models.DateTimeField(null=True, blank=True, help_text="Since when it waits for the same gate.")
+    waited = models.JSONField(
+        null=True, blank=True, help_text="The gates it waited at before: reasons with since and until."
+    )
     attempt_count = models.PositiveSmallIntegerField(default=0)
     claimed_by = models.CharField(max_length=80, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)

@@ -54,6 +54,9 @@ class Installation(models.Model):
         help_text="Where this database was found running without being confirmed: a copy, locked.",
     )
     confirmed_at = models.DateTimeField()
+    guide_closed_at = models.DateTimeField(
+        null=True, blank=True, help_text="An administrator wants the first steps shown no longer."
+    )
 
     def __str__(self) -> str:
         return self.identity

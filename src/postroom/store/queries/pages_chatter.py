@@ -12,16 +12,14 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Value, When
 
 from postroom.core.mime.particulars import Particulars, read_particulars
 from postroom.core.terms.reasons import Reason, reasons_from_json
-from postroom.core.terms.states import ActivityState, DeliveryState, MessageKind, NotificationState
+from postroom.core.terms.states import ActivityState, MessageKind, NotificationState
 from postroom.store.models import (
     AliasDomain,
     Attachment,
-    Attempt,
-    Delivery,
     Message,
     MessageBody,
     Notification,
@@ -126,35 +124,6 @@ class MessageFact:
     def can_be_edited(self) -> bool:
         """By its author, while it is one of ours and still there."""
         return self.kind is MessageKind.NOTE and self.inbound_id is None and self.removed_at is None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecipientFact:
-    """One person in an envelope's list: how they hear of the message, what became of it, and why."""
-
-    notification_id: int
-    contact_id: int
-    name: str
-    address: str
-    channel: str
-    state: NotificationState
-    failure_type: str
-    failure_reason: str
-    blame: str
-    reasons: tuple[Reason, ...]
-    delivery_id: int | None
-    delivery_state: str
-    waits_for: Reason | None
-    due_at: datetime | None
-    last_reply: str
-
-    @property
-    def is_failed(self) -> bool:
-        return self.state.value in FAILED
-
-    @property
-    def is_unknown(self) -> bool:
-        return self.delivery_state == DeliveryState.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -378,71 +347,6 @@ def verdict_reasons(verdict: Iterable[Any]) -> tuple[Reason, ...]:
             if reason not in found:
                 found.append(reason)
     return tuple(found)
-
-
-def envelope(visible: QuerySet[Record], message_id: int, most: int = 200) -> tuple[RecipientFact, ...]:
-    """Who hears of a message: failures first. Three queries."""
-    rows = list(
-        Notification.objects.filter(message_id=message_id, message__record__in=visible)
-        .annotate(
-            newest=Subquery(Delivery.objects.filter(notification=OuterRef("pk")).order_by("-id").values("id")[:1])
-        )
-        .order_by("id")
-        .values(
-            "id",
-            "contact_id",
-            "channel",
-            "state",
-            "failure_type",
-            "failure_reason",
-            "reasons",
-            "newest",
-            name=F("contact__name"),
-            address=F("contact__address"),
-        )[:most]
-    )
-    deliveries = _deliveries([row["newest"] for row in rows if row["newest"]])
-    facts = [_recipient(row, deliveries.get(row["newest"], {})) for row in rows]
-    return tuple(sorted(facts, key=lambda fact: not fact.is_failed))
-
-
-def _deliveries(delivery_ids: list[int]) -> Mapping[int, Mapping[str, Any]]:
-    if not delivery_ids:
-        return {}
-    last = Attempt.objects.filter(delivery=OuterRef("pk")).order_by("-id")
-    rows = Delivery.objects.filter(pk__in=delivery_ids).values(
-        "id",
-        "state",
-        "to_address",
-        "blame",
-        "waits_for",
-        "due_at",
-        code=Subquery(last.values("code")[:1]),
-        enhanced=Subquery(last.values("enhanced")[:1]),
-        said=Subquery(last.values("text")[:1]),
-    )
-    return {row["id"]: row for row in rows}
-
-
-def _recipient(row: Mapping[str, Any], delivery: Mapping[str, Any]) -> RecipientFact:
-    waits_for = delivery.get("waits_for")
-    return RecipientFact(
-        notification_id=row["id"],
-        contact_id=row["contact_id"],
-        name=row["name"],
-        address=delivery.get("to_address") or row["address"],
-        channel=row["channel"],
-        state=NotificationState(row["state"]),
-        failure_type=row["failure_type"],
-        failure_reason=row["failure_reason"],
-        blame=delivery.get("blame", ""),
-        reasons=reasons_from_json(row["reasons"]),
-        delivery_id=delivery.get("id"),
-        delivery_state=delivery.get("state", ""),
-        waits_for=next(iter(reasons_from_json([waits_for])), None) if isinstance(waits_for, dict) else None,
-        due_at=delivery.get("due_at"),
-        last_reply=reply_text(delivery.get("code"), delivery.get("enhanced"), delivery.get("said")),
-    )
 
 
 def reply_text(code: int | None, enhanced: str | None, text: str | None) -> str:

@@ -3,57 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import F, QuerySet, Value
+from django.db import connection
+from django.db.models import BigIntegerField, F, QuerySet, Value
 from django.db.models.expressions import RawSQL
+from django.db.models.functions import Cast, Extract
 
 from postroom.core.terms.parameters import PARAMETERS
 from postroom.core.terms.reasons import because, reasons_from_json
-from postroom.core.terms.states import Channel, DeliveryState, InboundState, NotificationState
+from postroom.core.terms.states import DeliveryState, InboundState
 from postroom.store.models import (
     Alarm,
     Delivery,
     InboundMessage,
     Installation,
     Mailbox,
-    Notification,
     OutgoingServer,
     Record,
 )
-from postroom.store.models.outgoing import SHOWN_APART
+from postroom.store.models.outgoing import SHOWN_APART, WAITING
 from postroom.store.queries.gates import full_servers
-from postroom.store.queries.pages_chatter import FAILED
-from postroom.store.queries.pages_queue import oldest_waiting
+from postroom.store.queries.pages_failures import COUNT, LOOKED_AT, FailuresFact, my_failures
+from postroom.store.queries.pages_reading import ReadingFact, unread
 
 MANY = 99
 WARNED_BEFORE = 7  # days before held mail is forgotten
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailureFact:
-    """A message of mine that somebody did not get."""
-
-    message_id: int
-    record_id: int | None
-    record_title: str
-    recipient: str
-    state: NotificationState
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InboxFact:
-    """A message that I hear of here instead of by mail."""
-
-    notification_id: int
-    message_id: int
-    record_id: int | None
-    record_title: str
-    author: str
-    kind: str
-    posted_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,16 +67,37 @@ class InstallationFact:
 class Attention:
     """What needs somebody's eyes. Numbers stop at ``MANY + 1``."""
 
-    failures: tuple[FailureFact, ...]
-    failed_messages: int  # of mine
-    unknown: int
+    failures: FailuresFact  # of my messages
     held: int
+    unknown: int
     soon_forgotten: int  # held mails that Auto-Vacuum takes within a week
-    inbox: tuple[InboxFact, ...]
+    inbox: tuple[ReadingFact, ...]
     stuck: int
     oldest_waiting: datetime | None
     troubles: tuple[TroubleFact, ...]
     alarms: tuple[AlarmFact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstSteps:
+    """What is set up already of what a house needs, in the order in which it is done."""
+
+    server: bool
+    mailbox: bool
+    domain: bool
+    alias: bool
+    record: bool
+
+    @property
+    def done(self) -> int:
+        return sum((self.server, self.mailbox, self.domain, self.alias, self.record))
+
+    @property
+    def is_complete(self) -> bool:
+        return self.done == TOTAL_STEPS
+
+
+TOTAL_STEPS = 5
 
 
 def installation() -> InstallationFact | None:
@@ -109,63 +106,76 @@ def installation() -> InstallationFact | None:
     return InstallationFact(**row) if row is not None else None
 
 
-def my_failures(contact_id: int, visible: QuerySet[Record], most: int = 8) -> tuple[tuple[FailureFact, ...], int]:
-    """Messages that I wrote and somebody did not get (D-32), newest first; and how many such messages there are, at most
-    ``MANY + 1``. One walk along the index of the few."""
-    rows = list(
-        Notification.objects.filter(author_id=contact_id, state__in=FAILED, message__record__in=visible)
-        .order_by("-id")
-        .values(
-            "message_id",
-            "state",
-            "failure_reason",
-            record=F("message__record_id"),
-            title=F("message__record__title"),
-            who=F("contact__name"),
-        )[: 4 * MANY]
-    )
-    facts = tuple(
-        FailureFact(
-            message_id=row["message_id"],
-            record_id=row["record"],
-            record_title=row["title"] or "",
-            recipient=row["who"],
-            state=NotificationState(row["state"]),
-            reason=row["failure_reason"],
-        )
-        for row in rows[:most]
-    )
-    return facts, min(len({row["message_id"] for row in rows}), MANY + 1)
+def of_every_page(contact_id: int, companies: list[int]) -> tuple[InstallationFact | None, int]:
+    """The installation, and how many of my messages did not reach everybody (see `my_failed`). One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_EVERY_PAGE, [contact_id, companies, LOOKED_AT])
+        identity, found_elsewhere, is_capturing, failed = cursor.fetchone()
+    known = None
+    if identity is not None:
+        known = InstallationFact(identity=identity, found_elsewhere=found_elsewhere, is_capturing=is_capturing)
+    return known, min(int(failed), MANY + 1)
 
 
-def my_inbox(contact_id: int, visible: QuerySet[Record], most: int = 12) -> tuple[InboxFact, ...]:
-    """What I have not read yet of what reaches me in the app."""
-    rows = (
-        Notification.objects.filter(
-            contact_id=contact_id, channel=Channel.INBOX, is_read=False, message__record__in=visible
-        )
-        .order_by("-id")
-        .values(
-            "id",
-            "message_id",
-            record=F("message__record_id"),
-            title=F("message__record__title"),
-            author_name=F("message__author_name"),
-            kind=F("message__kind"),
-            posted_at=F("message__posted_at"),
-        )[:most]
-    )
+_EVERY_PAGE = f"""
+SELECT i.identity, i.found_elsewhere, i.is_capturing, ({COUNT})
+FROM (SELECT 1) AS one LEFT JOIN postroom_installation i ON true LIMIT 1
+"""  # noqa: S608 (both are constants)
+
+_FIRST_STEPS = """
+SELECT i.identity, i.found_elsewhere, i.is_capturing, s.*
+FROM (SELECT 1) AS one LEFT JOIN postroom_installation i ON true
+LEFT JOIN LATERAL (
+    SELECT EXISTS (SELECT 1 FROM postroom_outgoingserver WHERE is_active AND transport <> 'letterbox'),
+        EXISTS (SELECT 1 FROM postroom_mailbox WHERE is_confirmed)
+            OR EXISTS (SELECT 1 FROM postroom_inboundmessage WHERE door IN ('smtp', 'lmtp', 'pipe', 'http')),
+        EXISTS (SELECT 1 FROM postroom_aliasdomain WHERE retired_at IS NULL),
+        EXISTS (SELECT 1 FROM postroom_alias), EXISTS (SELECT 1 FROM postroom_record)
+) AS s(server, mailbox, domain, alias, record) ON i.guide_closed_at IS NULL LIMIT 1
+"""
+
+
+def first_steps() -> tuple[InstallationFact | None, FirstSteps | None]:
+    """The installation, and what is set up of it; the latter None when nobody wants to see it any more. One query, which stops at the
+    first row of each table. Mail that is only captured leaves through no server; mail comes in through a mailbox, or by itself to a door."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FIRST_STEPS)
+        identity, found_elsewhere, is_capturing, *steps = cursor.fetchone()
+    known = None
+    if identity is not None:
+        known = InstallationFact(identity=identity, found_elsewhere=found_elsewhere, is_capturing=is_capturing)
+    if steps[0] is None:
+        return known, None
+    server, mailbox, domain, alias, record = steps
+    return known, FirstSteps(server=server, mailbox=mailbox, domain=domain, alias=alias, record=record)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MineFact:
+    """A record that I am responsible for."""
+
+    id: int
+    title: str
+    contact: str
+    contact_address: str
+    stage: str
+    updated_at: datetime
+
+
+def my_records(visible: QuerySet[Record], member_id: int, most: int = 6) -> tuple[MineFact, ...]:
+    """Those on which something was written last. One query, along the index of what is mine."""
+    rows = visible.filter(responsible_id=member_id, is_done=False).order_by("-updated_at", "-id")
+    names = ("id", "title", "stage", "updated_at", "contact_address", "contact_name")
     return tuple(
-        InboxFact(
-            notification_id=row["id"],
-            message_id=row["message_id"],
-            record_id=row["record"],
-            record_title=row["title"] or "",
-            author=row["author_name"],
-            kind=row["kind"],
-            posted_at=row["posted_at"],
+        MineFact(
+            id=row["id"],
+            title=row["title"],
+            contact=row["contact_name"] or row["contact_address"],
+            contact_address=row["contact_address"],
+            stage=row["stage"],
+            updated_at=row["updated_at"],
         )
-        for row in rows
+        for row in rows.values(*names)[:most]
     )
 
 
@@ -177,6 +187,7 @@ def few(visible: QuerySet[InboundMessage], state: InboundState) -> int:
 def attention(
     *,
     contact_id: int,
+    member_id: int,
     records: QuerySet[Record],
     inbound: QuerySet[InboundMessage] | None,
     deliveries: QuerySet[Delivery] | None,
@@ -186,17 +197,15 @@ def attention(
     now: datetime,
 ) -> Attention:
     """Everything for the first page; None where the reader may not look."""
-    failures, failed_messages = my_failures(contact_id, records)
-    held, stuck, unknown, soon_forgotten = _for_people(inbound, deliveries, now)
+    few_ones = _for_people(inbound, deliveries, now)
     return Attention(
-        failures=failures,
-        failed_messages=failed_messages,
-        unknown=unknown,
-        held=held,
-        soon_forgotten=soon_forgotten,
-        inbox=my_inbox(contact_id, records),
-        stuck=stuck,
-        oldest_waiting=oldest_waiting(deliveries, now) if deliveries is not None else None,
+        failures=my_failures(contact_id, records),
+        held=few_ones.held,
+        unknown=few_ones.unknown,
+        soon_forgotten=few_ones.forgotten,
+        inbox=unread(contact_id, member_id, records).rows,
+        stuck=few_ones.stuck,
+        oldest_waiting=few_ones.oldest,
         troubles=(*_troubles(servers, mailboxes), *_full(servers, now)),
         alarms=open_alarms(alarms) if alarms is not None else (),
     )
@@ -233,11 +242,19 @@ def _full(servers: QuerySet[OutgoingServer] | None, now: datetime) -> tuple[Trou
     )
 
 
-def _for_people(
-    inbound: QuerySet[InboundMessage] | None, deliveries: QuerySet[Delivery] | None, now: datetime
-) -> tuple[int, int, int, int]:
-    """How many mails are held, how many could not be routed, of how many nobody knows whether they arrived, and how many are held not much longer; each at
-    most ``MANY + 1``. One query."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Few:
+    """Numbers at most ``MANY + 1``; ``oldest``: since when the delivery is due that is due for longest."""
+
+    held: int = 0
+    stuck: int = 0
+    unknown: int = 0
+    forgotten: int = 0
+    oldest: datetime | None = None
+
+
+def _for_people(inbound: QuerySet[InboundMessage] | None, deliveries: QuerySet[Delivery] | None, now: datetime) -> _Few:
+    """What waits for a decision, and how late the queue is. One query, a few looks into indexes of the few."""
     pieces: list[QuerySet[Any, Any]] = []
     if inbound is not None:
         pieces.append(_first(inbound.filter(state=InboundState.HELD), "held"))
@@ -246,10 +263,29 @@ def _for_people(
     if deliveries is not None:
         unknown = deliveries.filter(state=DeliveryState.UNKNOWN, state__in=SHOWN_APART)
         pieces.append(_first(unknown, "unknown"))
+        pieces += [_late(deliveries, lane, now) for lane in (0, 1, 2)]
     if not pieces:
-        return 0, 0, 0, 0
-    found = [what for what, _ in pieces[0].union(*pieces[1:], all=True)]
-    return found.count("held"), found.count("stuck"), found.count("unknown"), found.count("forgotten")
+        return _Few()
+    rows = list(pieces[0].union(*pieces[1:], all=True))
+    found = [what for what, _ in rows]
+    late = [number for what, number in rows if what == "late"]
+    return _Few(
+        held=found.count("held"),
+        stuck=found.count("stuck"),
+        unknown=found.count("unknown"),
+        forgotten=found.count("forgotten"),
+        oldest=datetime.fromtimestamp(min(late), UTC) if late else None,
+    )
+
+
+def _late(deliveries: QuerySet[Delivery], lane: int, now: datetime) -> QuerySet[Any, Any]:
+    due: QuerySet[Any, Any] = (
+        deliveries.filter(state__in=WAITING, due_at__lte=now, lane=lane)
+        .order_by("due_at")
+        .annotate(what=Value("late"), since=Cast(Extract("due_at", "epoch"), BigIntegerField()))
+        .values_list("what", "since")[:1]
+    )
+    return due
 
 
 _HELD_SINCE = """%s::timestamptz - make_interval(days => greatest(0, coalesce(
@@ -271,9 +307,10 @@ def _first(rows: QuerySet[Any], what: str) -> QuerySet[Any, Any]:
 def _troubles(
     servers: QuerySet[OutgoingServer] | None, mailboxes: QuerySet[Mailbox] | None, most: int = 10
 ) -> tuple[TroubleFact, ...]:
-    """One query for both."""
+    """One query for both. A mailbox that nobody confirmed yet is being set up: its page says what is wrong, and nobody else needs to."""
     if servers is None or mailboxes is None:
         return ()
+    mailboxes = mailboxes.filter(is_confirmed=True)
     names = ("place", "pk", "name", "said")
     bad = [
         rows.filter(is_active=True)

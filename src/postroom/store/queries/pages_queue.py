@@ -5,7 +5,7 @@ Laws: see `store.queries.pages`; which rows a list has is decided in `queue_list
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -99,6 +99,15 @@ class EventFact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaitedFact:
+    """A gate that it waited at, and passed."""
+
+    reason: Reason
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryFact:
     """One delivery's whole story. ``confirmed_at``: the provider said that it was delivered; ``cures``: what helps it to leave."""
 
@@ -120,6 +129,7 @@ class DeliveryFact:
     cures: tuple[Reason, ...]
     confirmed_at: datetime | None
     provider_message_id: str
+    waited: tuple[WaitedFact, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +152,13 @@ def server_states(rows: QuerySet[OutgoingServer], most: int = 50) -> tuple[Serve
 def deliveries(wish: QueueWish, *, now: datetime) -> Page[DeliveryRow]:
     """A list of the queue. Four queries at most."""
     found = find(wish, now)
-    rows = {row["id"]: _row(row, now) for row in _rows(Delivery.objects.filter(pk__in=found.ids))}
-    return Page(rows=tuple(rows[number] for number in found.ids if number in rows), next=found.next)
+    return Page(rows=rows_of(found.ids, now=now), next=found.next)
+
+
+def rows_of(ids: Sequence[int], *, now: datetime) -> tuple[DeliveryRow, ...]:
+    """These deliveries, in this order. One query."""
+    rows = {row["id"]: _row(row, now) for row in _rows(Delivery.objects.filter(pk__in=ids))} if ids else {}
+    return tuple(rows[number] for number in ids if number in rows)
 
 
 def _rows(rows: QuerySet[Delivery]) -> QuerySet[Delivery, Any]:
@@ -215,6 +230,7 @@ def delivery(visible: QuerySet[Delivery], delivery_id: int, *, now: datetime) ->
         "claimed_by",
         "lease_until",
         "reasons",
+        "waited",
         "confirmed_at",
         "provider_message_id",
         from_name=F("mail__from_name"),
@@ -243,6 +259,18 @@ def delivery(visible: QuerySet[Delivery], delivery_id: int, *, now: datetime) ->
         cures=cures_of(row.gate, row.waits_for),
         confirmed_at=more["confirmed_at"],
         provider_message_id=more["provider_message_id"],
+        waited=_waited(more["waited"] or ()),
+    )
+
+
+def _waited(rows: Iterable[Mapping[str, Any]]) -> tuple[WaitedFact, ...]:
+    return tuple(
+        WaitedFact(
+            reason=reasons_from_json([row])[0],
+            since=datetime.fromisoformat(row["since"]),
+            until=datetime.fromisoformat(row["until"]),
+        )
+        for row in rows
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -19,7 +19,7 @@ from django.db.models.functions import Lower
 
 from postroom.core.terms.addresses import normalize
 from postroom.core.terms.gates import CODES, KNOWN_CODES, Gate
-from postroom.core.terms.states import DeliveryState
+from postroom.core.terms.states import Blame, DeliveryState
 from postroom.store.models import Company, Delivery
 from postroom.store.models.outgoing import ENDED, SHOWN_APART, WAITING
 from postroom.store.queries.pages import PAGE_ROWS, read_cursor, read_id
@@ -45,6 +45,23 @@ class QueueView(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Age(StrEnum):
+    """How old a delivery is at the least, since it was put into the queue."""
+
+    FIVE_MINUTES = "minutes"
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+
+
+AGES = {
+    Age.FIVE_MINUTES: timedelta(minutes=5),
+    Age.HOUR: timedelta(hours=1),
+    Age.DAY: timedelta(days=1),
+    Age.WEEK: timedelta(days=7),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueWish:
     """What a list shall show. ``companies``: only theirs, None for all. ``recipient``: an address, or a part of one.
@@ -59,12 +76,15 @@ class QueueWish:
     server: int | None = None
     lane: int | None = None
     gate: Gate | None = None
+    age: Age | None = None
+    blame: Blame | None = None
     cursor: str = ""
     size: int = PAGE_ROWS
 
     @property
     def is_narrowed(self) -> bool:
-        return bool(self.recipient or self.gate) or self.server is not None or self.lane is not None
+        chosen = (self.gate, self.age, self.blame, self.server, self.lane)
+        return bool(self.recipient) or any(one is not None for one in chosen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +107,8 @@ class _Plan:
 def find(wish: QueueWish, now: datetime) -> Found:
     """One page. Five queries at most."""
     plan = _plan(wish, now)
-    first = _on_the_way(wish) if plan.order == _QUEUE and not wish.cursor else []
+    plan = replace(plan, rest=plan.rest & _beside(wish, now))
+    first = _on_the_way(wish, now) if plan.order == _QUEUE and not wish.cursor else []
     room = wish.size + 1 - len(first)
     pieces = [_after(piece, plan.order, wish.cursor) for piece in plan.pieces]
     rows, kept, window = _looked_at(pieces, plan, room)
@@ -214,6 +235,16 @@ def _rest(wish: QueueWish) -> Q:
     return rest
 
 
+def _beside(wish: QueueWish, now: datetime) -> Q:
+    """What no order of a list has: how old it is at the least, and whose fault it was."""
+    found = Q()
+    if wish.age is not None:
+        found &= Q(created_at__lte=now - AGES[wish.age])
+    if wish.blame is not None:
+        found &= Q(blame=wish.blame.value)
+    return found
+
+
 def _company(wish: QueueWish) -> Q:
     return Q() if wish.companies is None else Q(company_id__in=list(wish.companies))
 
@@ -253,11 +284,12 @@ def _at_gate(wish: QueueWish, now: datetime) -> Q:
 # -- reading
 
 
-def _on_the_way(wish: QueueWish) -> list[int]:
+def _on_the_way(wish: QueueWish, now: datetime) -> list[int]:
     """What is on the wire at this moment stands above what waits: a handful."""
     if wish.gate is not None or wish.state is not None:
         return []
-    rows = Delivery.objects.filter(_of_server(wish) & _containing(wish) & _rest(wish), state=DeliveryState.SENDING)
+    rest = _of_server(wish) & _containing(wish) & _rest(wish) & _beside(wish, now)
+    rows = Delivery.objects.filter(rest, state=DeliveryState.SENDING)
     return list(rows.order_by("id").values_list("id", flat=True)[: wish.size // 2])
 
 

@@ -1,6 +1,8 @@
-"""The first page: what needs my eyes, and where everything is."""
+"""The first page: what needs my eyes, the pulse of the last day, and where everything is."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpResponse
@@ -10,33 +12,47 @@ from django.utils.translation import gettext as _
 
 from postroom.flows import access
 from postroom.flows.alarms import dismiss_alarm, visible_alarms
-from postroom.flows.read_inbox import mark_read
+from postroom.flows.explain_trouble import explain_trouble
+from postroom.flows.guard_installation import close_first_steps
+from postroom.flows.note_health import explain_mailbox_trouble
 from postroom.store.models import Alarm, Mailbox, Member, OutgoingServer, ScheduledMessage
-from postroom.store.queries.pages import read_id
-from postroom.store.queries.pages_home import Attention, attention
-from postroom.store.queries.pages_records import RecordWish, record_list
+from postroom.store.queries.pages_home import (
+    Attention,
+    TroubleFact,
+    attention,
+    first_steps,
+    installation,
+    my_records,
+)
+from postroom.store.queries.pages_pulse import day_of, my_day
 from postroom.store.queries.pages_scheduled import unposted
+from postroom.web.home.charts import charts
 from postroom.web.members import MemberRequest, for_members
 from postroom.web.navigation import kinds_of
 from postroom.web.shell import fragment, go, page
 from postroom.wiring import ports
 
+INBOX_ROWS = 8
 LATE_AFTER = 300  # seconds that a due delivery may wait before the first page speaks of it
 
 
 @for_members("GET")
 def home(request: MemberRequest) -> HttpResponse:
     member = request.member
-    wish = RecordWish(responsible=member.pk, is_done=False, size=6)
+    known, guide = first_steps() if access.is_house_administrator(member) else (installation(), None)
     return page(
         request,
         "postroom/home/home.html",
         _("Home"),
         {
             **_attention(request),
+            "installation": known,
+            "of_whom": _of_whom(member),
+            "chart_places": range(4 if access.may(member, "queue") else 2),
+            "guide": guide if guide is not None and not guide.is_complete else None,
             "greeting": _greeting(member.contact.name),
             "kinds": kinds_of(request),
-            "mine": record_list(access.visible_records(member), wish, access.company_ids(member)).rows,
+            "mine": my_records(access.visible_records(member), member.pk),
         },
     )
 
@@ -47,12 +63,36 @@ def attention_piece(request: MemberRequest) -> HttpResponse:
     return fragment(request, "postroom/home/_attention.html", _attention(request))
 
 
+@for_members("GET")
+def pulse_piece(request: MemberRequest) -> HttpResponse:
+    """The charts of the last day."""
+    return fragment(request, "postroom/home/_pulse.html", _pulse(request.member))
+
+
 @for_members("POST")
-def read(request: MemberRequest) -> HttpResponse:
-    """Marks what reached me in the app as read."""
-    chosen = [number for text in request.POST.getlist("id")[:200] if (number := read_id(text)) is not None]
-    mark_read(ports(), chosen, member=request.member)
+def close_guide(request: MemberRequest) -> HttpResponse:
+    """The first steps are shown no longer."""
+    close_first_steps(ports(), member=request.member)
     return go(request, reverse("admin:index"))
+
+
+def _pulse(member: Member) -> dict[str, object]:
+    """An administrator of all sees the house, a manager the own companies, everybody else what is on the own records."""
+    now = timezone.now()
+    if not access.may(member, "queue"):
+        mine = my_day(member.pk, member.contact_id, access.company_ids(member), now)
+        return {"charts": charts(mine)}
+    return {"charts": charts(day_of(_cut(member), now))}
+
+
+def _cut(member: Member) -> list[int] | None:
+    return None if access.is_house_administrator(member) else access.company_cut(member)
+
+
+def _of_whom(member: Member) -> str:
+    if not access.may(member, "queue"):
+        return _("on my records")
+    return _("of the house") if _cut(member) is None else _("of my companies")
 
 
 @for_members("POST")
@@ -69,6 +109,7 @@ def _attention(request: MemberRequest) -> dict[str, object]:
     member, now = request.member, timezone.now()
     found: Attention = attention(
         contact_id=member.contact_id,
+        member_id=member.pk,
         records=access.visible_records(member),
         inbound=access.visible_inbound(member) if access.may(member, "inbound") else None,
         deliveries=access.visible_deliveries(member) if access.may(member, "queue") else None,
@@ -78,14 +119,30 @@ def _attention(request: MemberRequest) -> dict[str, object]:
         now=now,
     )
     oldest = found.oldest_waiting
-    request.held = found.held  # type: ignore[attr-defined]  # the sidebar shows it too
+    request.held = found.held  # type: ignore[attr-defined]  # the sidebar asks no more
     return {
         "attention": found,
+        "troubles": _explained(found.troubles),
+        "inbox_goes_on": len(found.inbox) >= INBOX_ROWS,
         "late": oldest if oldest is not None and (now - oldest).total_seconds() > LATE_AFTER else None,
         "unposted": unposted(ScheduledMessage.objects.filter(author=member)),
         "held": found.held,
+        "my_failed": found.failures.messages,
         "may_see_mail": access.may(member, "inbound"),
     }
+
+
+def _explained(troubles: Sequence[TroubleFact]) -> list[dict[str, object]]:
+    """With cause and cure in plain words, where the words that were stored can be read. No query when all is well."""
+    servers = [one.id for one in troubles if one.place == "server"]
+    mailboxes = [one.id for one in troubles if one.place == "mailbox"]
+    known: dict[tuple[str, int], object] = {}
+    if servers:
+        known |= {("server", row.pk): explain_trouble(row) for row in OutgoingServer.objects.filter(pk__in=servers)}
+    if mailboxes:
+        rows = Mailbox.objects.filter(pk__in=mailboxes)
+        known |= {("mailbox", row.pk): explain_mailbox_trouble(row) for row in rows}
+    return [{"fact": one, "explained": known.get((one.place, one.id))} for one in troubles]
 
 
 def _servers(member: Member) -> QuerySet[OutgoingServer] | None:

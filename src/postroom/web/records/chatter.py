@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from django.http import Http404, HttpResponse
-from django.urls import reverse
-from django.utils.translation import gettext as _
+from django.http import HttpResponse
 
 from postroom.flows import access
-from postroom.flows.settle_failures import ignore_failed, resend_failed
-from postroom.store.models import Message
 from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_chatter import (
-    MessageFact,
-    envelope,
     envelopes,
-    message,
     newer,
     still_there,
     thread,
@@ -23,8 +16,7 @@ from postroom.store.queries.pages_records import followers
 from postroom.web.members import MemberRequest, for_members, text_of
 from postroom.web.records import composer
 from postroom.web.records.places import head_of, shown_of
-from postroom.web.shell import fragment, go
-from postroom.wiring import ports
+from postroom.web.shell import fragment
 
 LIVE_ENVELOPES = 100  # envelopes that a page keeps up to date
 
@@ -69,59 +61,3 @@ def live(request: MemberRequest, record_id: int) -> HttpResponse:
         "may_post": access.may(request.member, "post"),
     }
     return fragment(request, "postroom/chatter/_live.html", context)
-
-
-@for_members("GET")
-def recipients(request: MemberRequest, message_id: int) -> HttpResponse:
-    """What hangs on the envelope: everybody who hears of the message, failures first."""
-    return _panel(request, _message(request, message_id))
-
-
-@for_members("POST")
-def resend(request: MemberRequest, message_id: int) -> HttpResponse:
-    """Send & close: those toggled on are tried again (at another address, if one is given), the others are ignored."""
-    found = _message(request, message_id)
-    retry = {
-        number: text_of(request.POST, f"address-{number}", 320)
-        for text in request.POST.getlist("retry")[:200]
-        if (number := read_id(text)) is not None
-    }
-    try:
-        resend_failed(ports(), message_id=message_id, author=request.member, retry=retry)
-    except ValueError:
-        return _panel(request, found, trouble=_("One of the addresses is none. Nothing was sent."))
-    return _panel(request, found)
-
-
-@for_members("POST")
-def ignore(request: MemberRequest, message_id: int) -> HttpResponse:
-    """Ignore all: the envelope is no longer red."""
-    found = _message(request, message_id)
-    ignore_failed(ports(), message_id=message_id, author=request.member)
-    return _panel(request, found)
-
-
-def _message(request: MemberRequest, message_id: int) -> MessageFact:
-    found = message(access.visible_records(request.member), message_id)
-    if found is None:
-        raise Http404
-    return found
-
-
-def _panel(request: MemberRequest, found: MessageFact, trouble: str = "") -> HttpResponse:
-    if request.method == "POST" and request.headers.get("HX-Request") != "true":
-        record_id = Message.objects.values_list("record_id", flat=True).get(pk=found.id)
-        return go(request, reverse("web:record", args=[record_id]), trouble=trouble)
-    people = envelope(access.visible_records(request.member), found.id)
-    context = {
-        "message": found,
-        "people": people,
-        "has_failed": any(one.is_failed for one in people),
-        "may_post": access.may(request.member, "post"),
-        "may_queue": access.may(request.member, "queue"),
-        "trouble": trouble,
-    }
-    answer = fragment(request, "postroom/chatter/_recipients.html", context)
-    if request.method == "POST":
-        answer["HX-Trigger"] = "postroom:changed"
-    return answer

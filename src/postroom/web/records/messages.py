@@ -10,15 +10,16 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from postroom.flows import access
-from postroom.flows.own_notes import change_note, remove_note, star
+from postroom.flows.own_notes import change_note, remove_note
 from postroom.flows.show_source import Source, sources_of
+from postroom.flows.star_message import star_message
 from postroom.store.models import Message
 from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_chatter import MessageFact, body, message
 from postroom.web.frames import download
 from postroom.web.members import MemberRequest, for_members
 from postroom.web.records.scheduled import html_of
-from postroom.web.shell import SeeOther, fragment, go, page
+from postroom.web.shell import SeeOther, back, fragment, go, page
 from postroom.wiring import ports
 
 MOST_SHOWN = 200_000  # characters of a source on the page; all of it is in the download
@@ -71,12 +72,13 @@ def keep(request: MemberRequest, message_id: int) -> HttpResponse:
     """The star: on, or off."""
     is_on = request.POST.get("on") == "1"
     try:
-        star(ports(), message_id=message_id, member=request.member, is_on=is_on)
+        star_message(ports(), message_id, member=request.member, is_on=is_on)
     except ObjectDoesNotExist:
         raise Http404 from None
     if request.headers.get("HX-Request") != "true":
-        return go(request, _place(_record_of(request, message_id), message_id))
-    return fragment(request, "postroom/chatter/_star.html", {"message": _message(request, message_id)})
+        return go(request, back(request, _place(_record_of(request, message_id), message_id)))
+    context = {"message_id": message_id, "is_on": is_on, "back_to": back(request, "")}
+    return fragment(request, "postroom/chatter/_star.html", context)
 
 
 @for_members("GET", "POST")

@@ -18,8 +18,12 @@ from django.utils.translation import gettext as _
 
 from postroom.core.reports.taxonomy import TAXONOMY
 from postroom.core.terms.reasons import SENTENCES, Reason, sentence
+from postroom.core.terms.states import DeliveryState, FailureType, NotificationState
+from postroom.store.queries.pages_envelope import RecipientFact
+from postroom.store.queries.pages_failures import FailureFact
 from postroom.store.queries.pages_queue import DeliveryRow
 from postroom.store.queries.pages_suppression import WorstFact
+from postroom.web.home.charts import lateness
 
 register = template.Library()
 
@@ -123,6 +127,14 @@ def delivery_badge(state: str) -> SafeString:
 @register.filter
 def notification_badge(state: str) -> SafeString:
     return _badge(NOTIFICATION, state)
+
+
+@register.simple_tag
+def recipient_badge(fact: RecipientFact | FailureFact) -> SafeString:
+    """What became of a message for one person. What nobody knows is not called a failure."""
+    if fact.state == NotificationState.EXCEPTION and fact.failure_type == FailureType.UNKNOWN:
+        return _badge(DELIVERY, DeliveryState.UNKNOWN)
+    return _badge(NOTIFICATION, fact.state)
 
 
 @register.filter
@@ -272,6 +284,12 @@ _TIME = '<time datetime="%s" title="%s">%s</time>'  # a list has a hundred of th
 def name_of_sender(display: str) -> str:
     """``Alice Arnold`` of ``Alice Arnold <alice@lumen.example>``; the address where there is no name."""
     return display.partition(" <")[0].strip('" ') or display
+
+
+@register.filter
+def lasted(since: datetime, until: datetime) -> str:
+    """How long, in whole units: ``40 s``, ``12 min``, ``3 h 20 min``."""
+    return lateness(max(1, int((until - since).total_seconds())))
 
 
 @register.filter

@@ -127,7 +127,8 @@
     if (opens) {
       opens.closest("details").open = false;
       const summary = document.getElementById(opens.dataset.open);
-      if (summary) {
+      if (summary?.matches("[data-dialog]")) summary.click();
+      else if (summary) {
         summary.parentElement.open = true;
         summary.focus();
       }

@@ -1,0 +1,82 @@
+"""Two hundred failures are tried again at once: chosen by the filter, changed in the background, with a progress bar; then undone parts.
+
+The scheduler that runs background jobs is the real one, and so are the pages.
+"""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from postroom.core.terms.states import Role
+from postroom.store.models import Delivery
+from tests.e2e.journeys.looking import look
+from tests.laboratory.availability import requires_chromium
+from tests.laboratory.waiting import wait_until
+from tests.web import seeding
+from tests.web.browser import a_browser, a_window, sign_in
+from tests.web.served import served
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), requires_chromium]
+
+PATIENCE = 30_000  # milliseconds
+
+
+def test_two_hundred_are_tried_again_with_a_progress_bar_and_cancelling_is_undone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright keeps an event loop in this thread
+    company = seeding.a_company()
+    seeding.a_member("alice", "Alice Archer", company, Role.MANAGER)
+    relay = seeding.a_server("Own relay", paused_at=seeding.NOW)
+    for number in range(200):
+        row = seeding.a_delivery(
+            company, f"{number}@gone.example", "failed", blame="network", server=relay, failure_reason="451 later"
+        )
+        seeding.an_attempt(row, "failed", 451, "4.4.1", "later", server=relay)
+    other = seeding.a_delivery(company, "x@gone.example", "failed", blame="address")
+    complaints: list[str] = []
+    with served("scheduler") as base, a_browser() as browser:
+        window = a_window(browser)
+        window.set_default_timeout(PATIENCE)
+        page = window.new_page()
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        sign_in(page, base, "alice", seeding.PASSWORD)
+        page.goto(f"{base}/queue/failures/")
+        expect(page.get_by_text("All 201 mails that failed or bounced.")).to_be_visible()
+        look(page, "queue-groups")
+        page.get_by_role("link", name="gone.example").click()
+        page.get_by_label("Whose fault").select_option("network")
+        expect(page.locator("#pr-bulk input[name=blame]")).to_have_value("network")
+        page.locator("#pr-rows input[name=id]").first.check()
+        page.get_by_label("all that match the filter").check()
+        look(page, "queue-chosen")
+        page.once("dialog", lambda dialog: dialog.accept())
+        page.locator("#pr-bulk").get_by_role("button", name="Retry").click()
+        strip = page.locator("#pr-change")
+        expect(strip.get_by_role("progressbar")).to_be_visible()
+        look(page, "queue-progress")
+        expect(strip).to_contain_text("200 deliveries changed.")
+        other.refresh_from_db()
+        assert other.state == "failed"
+        assert Delivery.objects.filter(state="queued").count() == 200
+
+        page.goto(f"{base}/queue/")
+        expect(page.locator("#pr-rows .pr-item")).to_have_count(50)
+        look(page, "queue-waiting")
+        page.locator("[data-all]").evaluate("box => box.closest('form').hidden = false")
+        page.locator("[data-all]").check()
+        page.locator("#pr-bulk").get_by_role("button", name="Cancel").click()
+        expect(strip).to_contain_text("50 deliveries changed.")
+        assert Delivery.objects.filter(state="cancelled").count() == 50
+        strip.get_by_role("button", name="Undo").click()
+        wait_until(lambda: not Delivery.objects.filter(state="cancelled").exists(), "they are back in the queue", 30)
+        page.get_by_label("Find a delivery").fill("199@gone.example")
+        page.keyboard.press("Enter")
+        expect(page.locator("#pr-rows .pr-item")).to_have_count(1)
+        page.locator("#pr-rows a").first.click()
+        expect(page.get_by_text("The whole story")).to_be_visible()
+        look(page, "queue-story")
+        window.close()
+    assert complaints == []
