@@ -66,7 +66,7 @@ def test_from_the_sign_in_to_an_answer_a_bounce_and_a_note(base: str, window: Br
     sign_in(page, base, "admin", seeding.PASSWORD)
     page.goto(f"{base}/records/ticket/")
     page.get_by_role("searchbox").fill("folded")
-    page.get_by_text("Poster with a folded corner").click()
+    page.get_by_role("link", name="Poster with a folded corner").first.click()
     expect(page.locator("#pr-thread > li.pr-msg")).to_have_count(1)
     frame = page.frame_locator("iframe.pr-frame").first
     expect(frame.locator("b")).to_have_text("folded")
