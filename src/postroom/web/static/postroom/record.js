@@ -95,7 +95,7 @@
   /* ---------- small comforts ---------- */
 
   async function link(button) {
-    const address = new URL(button.dataset.link, location.href).href;
+    const address = new URL(button.dataset.copy, location.href).href;
     const label = button.querySelector("[data-label]");
     const before = label.textContent;
     try {
@@ -121,7 +121,7 @@
       box.classList.remove("folded");
       unfold.hidden = true;
     }
-    const copies = event.target.closest("[data-link]");
+    const copies = event.target.closest("[data-copy]");
     if (copies) link(copies);
     const opens = event.target.closest("[data-open]");
     if (opens) {
