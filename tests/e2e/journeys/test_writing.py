@@ -236,7 +236,7 @@ def looks_right(mail: Any) -> None:
 def test_an_answer_on_a_phone(opened: Opened, record: Record) -> None:
     Parameter.objects.create(key="mail.undo.seconds", value="0")
     page, faults = opened("narrow")
-    page.get_by_role("button", name="Reply, quoting this").first.click()
+    page.locator(".pr-quote").first.click()
     expect(page.locator(".pr-editor blockquote")).to_contain_text("One corner is folded.")
     page.keyboard.type("A new one leaves today.")
     send = page.get_by_role("button", name="Send", exact=True)
