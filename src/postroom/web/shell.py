@@ -11,9 +11,8 @@ from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from postroom.flows import access
-from postroom.store.queries.pages_home import installation
 from postroom.web.members import MemberRequest
-from postroom.web.navigation import crumbs
+from postroom.web.navigation import around, crumbs
 from postroom.web.site import site
 
 
@@ -36,7 +35,7 @@ def page(
             "title": title,
             "is_fullwidth": "1",
             "member": request.member,
-            "installation": installation(),
+            "installation": around(request, request.member).installation,
             "crumbs": crumbs(request),
             "may_settle": access.is_house_administrator(request.member),
             **(context or {}),

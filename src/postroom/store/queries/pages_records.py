@@ -10,7 +10,7 @@ from itertools import product
 from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Left
+from django.db.models.functions import JSONObject, Left
 from django.utils.html import strip_tags
 
 from postroom.core.terms.record_values import ValueField, fields_of
@@ -21,7 +21,6 @@ from postroom.store.models import (
     Follower,
     Member,
     Message,
-    MessageBody,
     Notification,
     Record,
     RecordKind,
@@ -51,6 +50,7 @@ class RecordWish:
     """What a list shall show. ``responsible``: a member's id, 0 for nobody's, None for all; ``is_done``: None for open and done ones."""
 
     kind: str = ""
+    kinds: Sequence[str] = ()  # without ``kind``: the keys of all kinds, where they are known; else they are asked for
     search: str = ""
     stage: str = ""
     responsible: int | None = None
@@ -141,21 +141,20 @@ def kinds() -> tuple[KindFact, ...]:
 
 
 def record_list(visible: QuerySet[Record], wish: RecordWish, company_ids: Sequence[int]) -> Page[RecordRow]:
-    """Records of these companies, last written on first. Four queries, two more when words are searched."""
+    """Records of these companies, last written on first. Two queries, another for rare words; one more where ``wish`` names no kinds."""
     found = _found(_newest(visible, wish, company_ids))
     return _page(found, wish.size)
 
 
 def record_rows(visible: QuerySet[Record], record_ids: Sequence[int]) -> tuple[RecordRow, ...]:
-    """These records, as far as they are visible, last written on first. Two queries."""
-    ids = list(visible.filter(pk__in=record_ids).values_list("pk", flat=True))
-    return _page(_found(ids), len(ids)).rows
+    """These records, as far as they are visible, last written on first. One query."""
+    return _page(_found(visible.filter(pk__in=record_ids).order_by().values("pk")), len(record_ids)).rows
 
 
 def written_since(
     visible: QuerySet[Record], wish: RecordWish, company_ids: Sequence[int], since: datetime, most: int = PAGE_ROWS
 ) -> tuple[RecordRow, ...]:
-    """The rows of the list on which something was written at ``since`` or later, newest first. Four queries."""
+    """The rows of the list on which something was written at ``since`` or later, newest first. As `record_list`."""
     recent = replace(wish, cursor="", size=most)
     return record_list(visible.filter(updated_at__gte=since), recent, company_ids).rows
 
@@ -180,16 +179,27 @@ def record_ids_of(visible: QuerySet[Record], wish: RecordWish, record_ids: Colle
 
 
 def _page(found: Sequence[Mapping[str, Any]], size: int) -> Page[RecordRow]:
-    last = _last_words([row["last"] for row in found if row["last"]])
-    return page_of(found, size, lambda row: _record_row(row, last), lambda row: cursor_of(row["updated_at"], row["id"]))
+    return page_of(found, size, _record_row, lambda row: cursor_of(row["updated_at"], row["id"]))
 
 
 def _found(record_ids: Sequence[int] | QuerySet[Record, Any]) -> list[Mapping[str, Any]]:
-    latest = Message.objects.filter(record=OuterRef("pk")).exclude(kind=MessageKind.SYSTEM).order_by("-id")
+    latest = (
+        Message.objects.filter(record=OuterRef("pk"))
+        .exclude(kind=MessageKind.SYSTEM)
+        .order_by("-id")
+        .values(
+            one=JSONObject(
+                kind="kind",
+                author="author_name",
+                said=Left("body__text", SNIPPET),
+                html_said=Left("body__html", 6 * SNIPPET),
+            )
+        )
+    )
     return list(
         Record.objects.filter(pk__in=record_ids)
         .order_by("-updated_at", "-id")
-        .annotate(last=Subquery(latest.values("id")[:1]))
+        .annotate(last=Subquery(latest[:1]))
         .values(
             "id",
             "kind_id",
@@ -236,7 +246,7 @@ def _cuts(wish: RecordWish, company_ids: Sequence[int]) -> tuple[tuple[str, ...]
         return ("is_done",), [(half,) for half in halves]
     if wish.is_unanswered:
         return ("company_id",), [(company_id,) for company_id in company_ids[:MOST_CUTS]]
-    kinds = [wish.kind] if wish.kind else list(RecordKind.objects.order_by().values_list("key", flat=True))
+    kinds = [wish.kind] if wish.kind else wish.kinds or list(RecordKind.objects.order_by().values_list("key", flat=True))
     cuts = list(product(company_ids, kinds, halves))
     return ("company_id", "kind_id", "is_done"), cuts if len(cuts) <= MOST_CUTS else []
 
@@ -263,23 +273,8 @@ def _asked(visible: QuerySet[Record], wish: RecordWish) -> QuerySet[Record]:
     return rows
 
 
-def _last_words(message_ids: list[int]) -> Mapping[int, Mapping[str, Any]]:
-    rows = (
-        MessageBody.objects.filter(message_id__in=message_ids)
-        .values(
-            "message_id",
-            kind=F("message__kind"),
-            author=F("message__author_name"),
-            said=Left("text", SNIPPET),
-            html_said=Left("html", 6 * SNIPPET),
-        )
-        .order_by()
-    )
-    return {row["message_id"]: row for row in rows}
-
-
-def _record_row(row: Mapping[str, Any], last: Mapping[int, Mapping[str, Any]]) -> RecordRow:
-    words = last.get(row["last"], {})
+def _record_row(row: Mapping[str, Any]) -> RecordRow:
+    words = row["last"] or {}
     return RecordRow(
         id=row["id"],
         kind=row["kind_id"],
@@ -295,7 +290,7 @@ def _record_row(row: Mapping[str, Any], last: Mapping[int, Mapping[str, Any]]) -
         unanswered_since=row["unanswered_since"],
         last_kind=words.get("kind", ""),
         last_author=words.get("author", ""),
-        last_words=_first_words(words.get("said", ""), words.get("html_said", "")),
+        last_words=_first_words(words.get("said") or "", words.get("html_said") or ""),
     )
 
 
