@@ -38,10 +38,8 @@ def foresee_delivery(
 ) -> Reason | None:
     """What ``mails`` from this author on this record would wait for; None when nothing holds them up. One query where no server is
     limited, paused or in trouble, else five, and one more for who has no parameters at hand."""
-    if not mails:
-        return None
-    rows, now = list(OutgoingServer.objects.all()), ports.clock.now()
-    if not _may_wait(rows, now):
+    rows, now = list(OutgoingServer.objects.all()) if mails else [], ports.clock.now()
+    if not mails or not _may_wait(rows, now):
         return None
     ways = load_ways_out(ports, values=values, rows=rows)
     fact = MailFact(

@@ -5,7 +5,7 @@ Laws: see `store.queries.pages`. Which gate holds a mail is not decided here but
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 

@@ -9,6 +9,7 @@ from html import unescape
 from itertools import product
 from typing import Any
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import JSONObject, Left
 from django.utils.html import strip_tags
@@ -31,6 +32,7 @@ from postroom.store.queries.pages import PAGE_ROWS, Page, cursor_of, older, page
 from postroom.store.queries.pages_chatter import FAILED
 
 SNIPPET = 160
+MOST_FOLLOWERS = 200  # of one record that a page shows
 MOST_CUTS = 200  # companies times kinds (twice, for open and done) that one question is made of
 
 
@@ -246,7 +248,9 @@ def _cuts(wish: RecordWish, company_ids: Sequence[int]) -> tuple[tuple[str, ...]
         return ("is_done",), [(half,) for half in halves]
     if wish.is_unanswered:
         return ("company_id",), [(company_id,) for company_id in company_ids[:MOST_CUTS]]
-    kinds = [wish.kind] if wish.kind else wish.kinds or list(RecordKind.objects.order_by().values_list("key", flat=True))
+    kinds = (
+        [wish.kind] if wish.kind else wish.kinds or list(RecordKind.objects.order_by().values_list("key", flat=True))
+    )
     cuts = list(product(company_ids, kinds, halves))
     return ("company_id", "kind_id", "is_done"), cuts if len(cuts) <= MOST_CUTS else []
 
@@ -303,10 +307,13 @@ def _first_words(text: str, html: str) -> str:
 
 
 def record_head(visible: QuerySet[Record], record_id: int) -> RecordFact | None:
-    """One record with its followers; None when it is not there or not visible. Two queries."""
+    """One record with its followers; None when it is not there or not visible. One query."""
     found = (
         visible.filter(pk=record_id)
         .select_related("kind", "company", "contact", "responsible__contact", "alias__domain")
+        .annotate(
+            following=ArraySubquery(_following(Follower.objects.filter(record=OuterRef("pk"))).values(one=_FOLLOWER))
+        )
         .first()
     )
     if found is None:
@@ -333,39 +340,30 @@ def record_head(visible: QuerySet[Record], record_id: int) -> RecordFact | None:
         merged_into=found.merged_into_id,
         is_done=found.is_done,
         unanswered_since=found.unanswered_since,
-        followers=followers(record_id),
+        followers=tuple(FollowerFact(**one) for one in found.following),
     )
 
 
-def followers(record_id: int, most: int = 200) -> tuple[FollowerFact, ...]:
+def followers(record_id: int, most: int = MOST_FOLLOWERS) -> tuple[FollowerFact, ...]:
     """Colleagues first, then by name; at most ``most``."""
-    rows = (
-        Follower.objects.filter(record_id=record_id)
-        .order_by(F("contact__member__id").asc(nulls_last=True), "contact__name", "id")
-        .values(
-            "contact_id",
-            "comments",
-            "notes",
-            "changes",
-            "activities",
-            name=F("contact__name"),
-            address=F("contact__address"),
-            member=F("contact__member__id"),
-        )[:most]
-    )
-    return tuple(
-        FollowerFact(
-            contact_id=row["contact_id"],
-            name=row["name"],
-            address=row["address"],
-            is_colleague=row["member"] is not None,
-            comments=row["comments"],
-            notes=row["notes"],
-            changes=row["changes"],
-            activities=row["activities"],
-        )
-        for row in rows
-    )
+    rows = _following(Follower.objects.filter(record_id=record_id), most)
+    return tuple(FollowerFact(**one) for one in rows.values_list(_FOLLOWER, flat=True))
+
+
+_FOLLOWER = JSONObject(
+    contact_id="contact_id",
+    name="contact__name",
+    address="contact__address",
+    is_colleague=Q(contact__member__isnull=False),
+    comments="comments",
+    notes="notes",
+    changes="changes",
+    activities="activities",
+)
+
+
+def _following(rows: QuerySet[Follower], most: int = MOST_FOLLOWERS) -> QuerySet[Follower]:
+    return rows.order_by(F("contact__member__id").asc(nulls_last=True), "contact__name", "id")[:most]
 
 
 def find_people(company_ids: list[int], search: str, most: int = 8) -> tuple[PersonFact, ...]:

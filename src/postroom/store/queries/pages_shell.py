@@ -60,6 +60,6 @@ def shell_facts(member: Member, inbound: QuerySet[InboundMessage]) -> ShellFacts
             if row["is_active"]
         ),
         kind_keys=tuple(row["key"] for row in rows),
-        held=len(found["held"]),
+        held=len(found["held"] or ()),
         installation=InstallationFact(**found["lives"]) if found["lives"] else None,
     )
