@@ -89,6 +89,6 @@ def _typed(columns: Sequence[str]) -> list[str]:
     return [f"%s::{types[column]}" for column in columns]
 
 
-def _compiled(rows: QuerySet[Record, Key]) -> tuple[str, tuple[Any, ...]]:
+def _compiled(rows: QuerySet[Record, Any]) -> tuple[str, tuple[Any, ...]]:
     statement, values = rows.query.sql_with_params()
     return statement, tuple(values)

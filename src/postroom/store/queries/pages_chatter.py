@@ -184,12 +184,12 @@ def place_of(record_id: int, message_id: int | None, *, show: str = "", reader: 
     rows = _shown(Message.objects.filter(record_id=OuterRef("pk"), pk__gt=message_id or 0), show, reader)
     following = rows.order_by("id").values("id")[: NEWER_ABOVE + 1]
     last = Message.objects.filter(record_id=OuterRef("pk")).order_by("-id").values("id")[:1]
-    ids, newest = (
-        Record.objects.filter(pk=record_id)
-        .values_list(ArraySubquery(following) if message_id is not None else Value(None), Subquery(last))
-        .first()
-    ) or (None, None)
-    return str(ids[-1]) if ids and len(ids) > NEWER_ABOVE else "", newest or 0
+    found = (
+        Record.objects.filter(pk=record_id).values(following=ArraySubquery(following), newest=Subquery(last)).first()
+    )
+    ids = found["following"] if found and message_id is not None else ()
+    newest: int | None = found["newest"] if found else None
+    return str(ids[-1]) if len(ids) > NEWER_ABOVE else "", newest or 0
 
 
 def newer(
@@ -225,17 +225,13 @@ _FILES = ArraySubquery(
     .order_by("id")
     .values(one=JSONObject(id="id", name="name", content_type="content_type", size="size", is_inline="is_inline"))
 )
-_COUNTS = {
-    "total": Count("id"),
-    "failed": Count("id", filter=Q(state__in=FAILED)),
-    "waiting": Count("id", filter=Q(state=NotificationState.READY)),
-}
+_TOTAL, _FAILED = Count("id"), Count("id", filter=Q(state__in=FAILED))
+_WAITING = Count("id", filter=Q(state=NotificationState.READY))
 _ENVELOPE = Subquery(
     Notification.objects.filter(message=OuterRef("pk"))
     .order_by()
     .values("message_id")
-    .annotate(**_COUNTS)
-    .values(one=JSONObject(total="total", failed="failed", waiting="waiting"))
+    .values(one=JSONObject(total=_TOTAL, failed=_FAILED, waiting=_WAITING))
 )
 
 
@@ -292,7 +288,12 @@ def still_there(record_id: int, *, start: int, end: int, most: int) -> tuple[int
 
 def _envelopes(message_ids: list[int]) -> dict[int, EnvelopeFact]:
     """One row per message, whoever many hear of it."""
-    rows = Notification.objects.filter(message_id__in=message_ids).order_by().values("message_id").annotate(**_COUNTS)
+    rows = (
+        Notification.objects.filter(message_id__in=message_ids)
+        .order_by()
+        .values("message_id")
+        .annotate(total=_TOTAL, failed=_FAILED, waiting=_WAITING)
+    )
     return {
         row["message_id"]: EnvelopeFact(total=row["total"], failed=row["failed"], waiting=row["waiting"])
         for row in rows

@@ -99,7 +99,7 @@ def search_messages(
     before = read_id(after) or end
     search = _Search(wish=wish, question=question, company_ids=company_ids)
     found: dict[int, int] = {}  # record -> message
-    way, last, hits = _Way.INDEX, before, []
+    way, last = _Way.INDEX, before
     if question.beginning and before > 0:
         hits, way = search.begun(before)
         before = _behind(hits, max(0, before - WALKED))
@@ -190,7 +190,8 @@ class _Search:
     def hits(self, way: _Way, spans: Sequence[_Span]) -> list[tuple[int, int]]:
         """Messages and their records, newest first, at most `MOST_AT_ONCE`: the database reads one span after the other until it has
         so many. A union of questions with their values in them, because only those tell the planner how rare a word is."""
-        pieces, values = [], {}
+        pieces: list[str] = []
+        values: dict[str, Any] = {}
         for place, span in enumerate(spans):
             piece, its_values = self._piece(way, span, f"s{place}_")
             pieces.append(f"({piece})")
