@@ -8,12 +8,14 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from postroom.core.conversations.words import SHIFTS
 from postroom.flows import index_messages
 from postroom.flows.access import company_ids, visible_records
 from postroom.flows.index_messages import index_new, index_old, index_some
 from postroom.store.models import Attachment, Message, MessageIdentifier, Record, SearchEntry, SearchProgress
+from postroom.store.queries import pages_search
 from postroom.store.queries.pages_records import RecordWish
 from postroom.store.queries.pages_search import HitPage, exactly, search_messages
 from postroom.wiring import ports
@@ -265,3 +267,18 @@ def test_the_question_is_answered_from_the_index_of_words(company: seeding.Compa
         )
         plan = json.dumps(cursor.fetchone()[0])
     assert "search_words" in plan
+
+
+def test_many_messages_of_one_record_do_not_hide_the_record_behind_them(
+    company: seeding.Company, carla: seeding.Contact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages_search, "MOST_AT_ONCE", 4)
+    seeding.a_message(seeding.a_record(company, "Behind"), carla, "<p>walnut</p>")
+    long = seeding.a_record(company, "Long")
+    for _ in range(6):
+        seeding.a_message(long, carla, "<p>walnut</p>")
+    index_some(ports())
+    with CaptureQueriesContext(connection) as seen:
+        found = search("walnut ", company)
+    assert [hit.title for hit in found.rows] == ["Long", "Behind"]
+    assert len(seen) <= 5

@@ -187,7 +187,7 @@ def place_of(record_id: int, message_id: int | None, *, show: str = "", reader: 
     found = (
         Record.objects.filter(pk=record_id).values(following=ArraySubquery(following), newest=Subquery(last)).first()
     )
-    ids = found["following"] if found and message_id is not None else ()
+    ids: list[int] = found["following"] if found and message_id is not None else []
     newest: int | None = found["newest"] if found else None
     return str(ids[-1]) if len(ids) > NEWER_ABOVE else "", newest or 0
 
