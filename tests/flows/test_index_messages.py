@@ -8,15 +8,16 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from postroom.core.conversations.words import SHIFTS
 from postroom.flows import index_messages
 from postroom.flows.access import company_ids, visible_records
-from postroom.flows.index_messages import index_new, index_old, index_some, search_is_complete
+from postroom.flows.index_messages import index_new, index_old, index_some
 from postroom.store.models import Attachment, Message, MessageIdentifier, Record, SearchEntry, SearchProgress
-from postroom.store.queries.pages import Page
+from postroom.store.queries import pages_search
 from postroom.store.queries.pages_records import RecordWish
-from postroom.store.queries.pages_search import HitRow, exactly, search_messages
+from postroom.store.queries.pages_search import HitPage, exactly, search_messages
 from postroom.wiring import ports
 from tests.web import seeding
 
@@ -47,7 +48,7 @@ def titles(typed: str, company: seeding.Company, wish: RecordWish = EVERYTHING) 
     return [hit.title for hit in search(typed, company, wish).rows]
 
 
-def search(typed: str, company: seeding.Company, wish: RecordWish = EVERYTHING, after: str = "") -> Page[HitRow]:
+def search(typed: str, company: seeding.Company, wish: RecordWish = EVERYTHING, after: str = "") -> HitPage:
     return search_messages(wish, typed, [company.pk], after)
 
 
@@ -194,12 +195,12 @@ def test_what_was_there_before_is_written_down_newest_first_and_goes_on_where_it
     SearchProgress.objects.all().delete()
     assert index_some(ports()) == 2
     assert set(SearchEntry.objects.values_list("pk", flat=True)) == set(old[3:])
-    assert not search_is_complete()
+    assert not search("old4", company).is_complete
     looks = iter([False, True, True])
     assert "come next" in index_old(ports(), lambda: next(looks))
     assert set(SearchEntry.objects.values_list("pk", flat=True)) == set(old[1:])
     assert "1 old messages" in index_old(ports(), lambda: False)
-    assert search_is_complete()
+    assert search("old4", company).is_complete
     assert titles("old0", company) == ["R"]
 
 
@@ -266,3 +267,18 @@ def test_the_question_is_answered_from_the_index_of_words(company: seeding.Compa
         )
         plan = json.dumps(cursor.fetchone()[0])
     assert "search_words" in plan
+
+
+def test_many_messages_of_one_record_do_not_hide_the_record_behind_them(
+    company: seeding.Company, carla: seeding.Contact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages_search, "MOST_AT_ONCE", 4)
+    seeding.a_message(seeding.a_record(company, "Behind"), carla, "<p>walnut</p>")
+    long = seeding.a_record(company, "Long")
+    for _ in range(6):
+        seeding.a_message(long, carla, "<p>walnut</p>")
+    index_some(ports())
+    with CaptureQueriesContext(connection) as seen:
+        found = search("walnut ", company)
+    assert [hit.title for hit in found.rows] == ["Long", "Behind"]
+    assert len(seen) <= 5

@@ -201,11 +201,13 @@ def test_the_log_is_narrowed_by_each_of_its_filters(house: House) -> None:
     assert subjects(house, InboundWish(mailbox_id=1)) == []
 
 
-def test_a_rare_wish_costs_two_queries_and_says_where_to_search_further(
-    house: House, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("glance", "most"), [(1, 4), (2, 2)])
+def test_a_rare_wish_costs_a_glance_and_a_window_and_says_where_to_search_further(
+    house: House, monkeypatch: pytest.MonkeyPatch, glance: int, most: int
 ) -> None:
     from postroom.store.queries import pages_inbound
 
+    monkeypatch.setattr(pages_inbound, "GLANCE", glance)
     monkeypatch.setattr(pages_inbound, "WINDOW", 2)
     for number in range(5):
         stray(f"mail {number}")
@@ -213,7 +215,7 @@ def test_a_rare_wish_costs_two_queries_and_says_where_to_search_further(
     while True:
         with CaptureQueriesContext(connection) as seen:
             page = inbound_list(InboundMessage.objects.all(), InboundWish(text="mail 0"), cursor=cursor)
-        assert len(seen) <= 2
+        assert len(seen) <= most
         found += [row.subject for row in page.rows]
         pages += 1
         if not page.next:
@@ -221,6 +223,18 @@ def test_a_rare_wish_costs_two_queries_and_says_where_to_search_further(
         assert page.is_cut
         cursor = page.next
     assert (found, pages) == (["mail 0"], 3)
+
+
+def test_what_is_often_costs_a_glance_alone(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    from postroom.store.queries import pages_inbound
+
+    monkeypatch.setattr(pages_inbound, "GLANCE", 3)
+    for number in range(5):
+        stray(f"mail {number}")
+    with CaptureQueriesContext(connection) as seen:
+        page = inbound_list(InboundMessage.objects.all(), InboundWish(text="mail"), size=2)
+    assert [row.subject for row in page.rows] == ["mail 4", "mail 3"]
+    assert len(seen) == 2
 
 
 # ---- kept, and forgotten only after a warning

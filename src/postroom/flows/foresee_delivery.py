@@ -5,6 +5,7 @@ Law: it says what holds at this moment; others may take the last places meanwhil
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -17,7 +18,7 @@ from postroom.core.terms.reasons import Reason, because, catalogue
 from postroom.flows.ports import Ports
 from postroom.flows.ways_out import WaysOut, load_ways_out
 from postroom.store.models import MailTemplate, Member, OutgoingServer, Record
-from postroom.store.queries.gates import ServerLimitFact, limited_servers
+from postroom.store.queries.gates import ServerLimitFact, limits_of
 
 catalogue(
     {
@@ -36,10 +37,11 @@ def foresee_delivery(
     values: Parameters | None = None,
 ) -> Reason | None:
     """What ``mails`` from this author on this record would wait for; None when nothing holds them up. One query where no server is
-    limited, paused or in trouble, else eight."""
-    if not mails or not _may_wait(ports):
+    limited, paused or in trouble, else five, and one more for who has no parameters at hand."""
+    rows, now = list(OutgoingServer.objects.all()) if mails else [], ports.clock.now()
+    if not mails or not _may_wait(rows, now):
         return None
-    ways, now = load_ways_out(ports, values=values), ports.clock.now()
+    ways = load_ways_out(ports, values=values, rows=rows)
     fact = MailFact(
         header_from=normalize(template.from_address if template and template.from_address else author.contact.address),
         default_from=default_from(_domain(ways, record), ports.configuration.email_from),
@@ -49,7 +51,8 @@ def foresee_delivery(
     found = _choose(ways, fact, now, frozenset())
     if isinstance(found, Wait):
         return found.reason
-    limits = {one.id: one for one in limited_servers(OutgoingServer.objects.all(), now) if one.day_limit is not None}
+    in_use = [row for row in rows if row.is_active]
+    limits = {one.id: one for one in limits_of(in_use, now) if one.day_limit is not None}
     limit = limits.get(found.server.id)
     if limit is None or found.server.is_letterbox or _left(limit) >= mails:
         return None
@@ -62,17 +65,15 @@ def foresee_delivery(
     return because("wait.daily_limit", limit=limit.day_limit, **facts)
 
 
-def _may_wait(ports: Ports) -> bool:
+def _may_wait(rows: Sequence[OutgoingServer], now: datetime) -> bool:
     """Whether any server could make anybody wait."""
-    now = ports.clock.now()
-    rows = list(
-        OutgoingServer.objects.filter(is_active=True).values_list(
-            "daily_limit", "warm_up_started_on", "paused_at", "broken_until", "company_id"
-        )
-    )
-    if not rows or all(company is not None for *_, company in rows):
+    in_use = [row for row in rows if row.is_active]
+    if all(row.company_id is not None for row in in_use):
         return True
-    return any(limit or warm_up or paused or (broken and broken > now) for limit, warm_up, paused, broken, _ in rows)
+    return any(
+        row.daily_limit or row.warm_up_started_on or row.paused_at or (row.broken_until and row.broken_until > now)
+        for row in in_use
+    )
 
 
 def _choose(ways: WaysOut, fact: MailFact, now: datetime, full: frozenset[int]) -> Choice | Wait:

@@ -19,6 +19,7 @@ from postroom.flows.settings import parameters
 from postroom.flows.suggest_recipients import Suggestion, suggest_recipients
 from postroom.flows.warn_about import Warned, warnings_about
 from postroom.store.models import Member
+from postroom.store.queries.conversations import followers_of
 
 QUIET = ("audience.author",)  # nobody needs to be told that he is not told
 
@@ -62,7 +63,10 @@ def foresee_message(
         visible_records(author).select_related("kind", "company", "contact", "responsible__contact").get(pk=record_id)
     )
     require(author, "post", record)
-    suggested = suggest_recipients(ports, record=record, member=author) if kind is MessageKind.COMMENT else ()
+    followers = followers_of([record.pk])
+    suggested: tuple[Suggestion, ...] = ()
+    if kind is MessageKind.COMMENT:
+        suggested = suggest_recipients(ports, record=record, member=author, followers=followers.get(record.pk, ()))
     to_customer = to_customer or (with_suggested and any(one.is_customer for one in suggested))
     values = parameters(ports)
     audience = foresee_audience(
@@ -75,6 +79,7 @@ def foresee_message(
         mentioned_contact_ids=mentioned_contact_ids,
         addresses=addresses,
         to_customer=to_customer,
+        followers=followers,
     )
     by_mail = [one for one in audience.members if one.needs_mail]
     template = usable_templates(author, record).filter(pk=template_id).first() if template_id else None

@@ -84,11 +84,6 @@ def _some_old(mark: SearchProgress) -> int:
     return len(rows)
 
 
-def search_is_complete() -> bool:
-    """Whether old messages are found too."""
-    return not SearchProgress.objects.filter(oldest__gt=0).exists()
-
-
 def _mark() -> SearchProgress:
     """Made at the first use: what is there by then is old."""
     known = SearchProgress.objects.order_by("pk").first()

@@ -6,7 +6,7 @@ no followers. What the page promises is what is done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import wraps
@@ -138,10 +138,12 @@ def foresee_audience(
     addresses: Sequence[str] = (),
     to_customer: bool = False,
     values: Parameters | None = None,
+    followers: Mapping[int, list[Candidate]] | None = None,
 ) -> Audience:
     """Exactly who would hear of it and how, and who would not, before it is sent: the decision of `post_message`, without its effects.
 
-    The record is one that the author may see, its kind loaded. Strangers have contact ids below zero.
+    The record is one that the author may see, its kind loaded. Strangers have contact ids below zero. ``followers``: what
+    `followers_of` says of the record, where it was asked already.
     """
     kind = MessageKind(kind)
     added, strangers = _people(record, kind, addresses, to_customer=to_customer)
@@ -157,7 +159,7 @@ def foresee_audience(
             for place, one in enumerate(strangers, start=1)
         ],
     )
-    return audiences_of([posting], values or parameters(ports))[0]
+    return audiences_of([posting], values or parameters(ports), followers)[0]
 
 
 def preview_audience(

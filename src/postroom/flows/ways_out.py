@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -74,11 +74,16 @@ class WaysOut:
 
 
 def load_ways_out(
-    ports: Ports, broken_until: datetime | None = None, trouble: str = "", values: Parameters | None = None
+    ports: Ports,
+    broken_until: datetime | None = None,
+    trouble: str = "",
+    values: Parameters | None = None,
+    rows: Sequence[OutgoingServer] | None = None,
 ) -> WaysOut:
-    """Five queries, four for who has the parameters (``values``) at hand. ``broken_until`` and ``trouble`` are the circuit of the configured server."""
+    """Five queries; one less each for who has the parameters (``values``) or the servers in their order (``rows``) at hand.
+    ``broken_until`` and ``trouble`` are the circuit of the configured server."""
     values = values or parameters(ports)
-    rows = list(OutgoingServer.objects.all())
+    rows = list(OutgoingServer.objects.all()) if rows is None else rows
     domains = list(AliasDomain.objects.filter(retired_at=None))
     return WaysOut(
         ports=ports,

@@ -244,11 +244,13 @@ def _attach(ports: Ports, messages: Sequence[int], postings: Sequence[Posting]) 
     )
 
 
-def audiences_of(postings: Sequence[Posting], values: Parameters) -> list[Audience]:
-    """Who hears of each, and how: what a preview shows and what is done. Two queries."""
+def audiences_of(
+    postings: Sequence[Posting], values: Parameters, followers: Mapping[int, list[Candidate]] | None = None
+) -> list[Audience]:
+    """Who hears of each, and how: what a preview shows and what is done. Two queries, one for who has the ``followers`` at hand."""
     asking = [posting for posting in postings if posting.notifies]
     notes_by_mail = values.is_on("mail.note.by_mail")
-    following = followers_of({posting.record.id for posting in asking})
+    following = followers_of({posting.record.id for posting in asking}) if followers is None else followers
     named = {one for posting in asking for one in (*posting.explicit_contact_ids, *posting.mentioned_contact_ids)}
     known = candidates(named) if named else {}
     found = []

@@ -10,11 +10,11 @@ from django.utils.html import escape
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from postroom.core.terms.states import InboundState
 from postroom.flows import access
-from postroom.store.models import Member
-from postroom.store.queries.pages_home import MANY, few
-from postroom.store.queries.pages_records import KindFact, kinds
+from postroom.store.models import InboundMessage, Member
+from postroom.store.queries.pages_home import MANY
+from postroom.store.queries.pages_records import KindFact
+from postroom.store.queries.pages_shell import ShellFacts, shell_facts
 from postroom.web.site import member_of
 
 SETTINGS = (  # groups: title, and in each the address, title, sign and a sentence
@@ -92,7 +92,7 @@ def crumbs(request: HttpRequest) -> list[tuple[str, str]]:
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """Unfold's structure: groups of items. Two queries."""
+    """Unfold's structure: groups of items. One query."""
     member = member_of(request)
     if member is None:
         return []
@@ -106,18 +106,18 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def kinds_of(request: HttpRequest) -> tuple[KindFact, ...]:
-    """The kinds in use, read once for the sidebar and the page."""
-    if not hasattr(request, "kinds"):
-        request.kinds = kinds()  # type: ignore[attr-defined]
-    found: tuple[KindFact, ...] = request.kinds  # type: ignore[attr-defined]
-    return found
+    """The kinds in use."""
+    member = member_of(request)
+    return around(request, member).kinds if member is not None else ()
 
 
-def held_of(request: HttpRequest, member: Member) -> int:
-    """How many mails are held, read once for the sidebar and the page."""
-    if not hasattr(request, "held"):
-        request.held = few(access.visible_inbound(member), InboundState.HELD)  # type: ignore[attr-defined]
-    found: int = request.held  # type: ignore[attr-defined]
+def around(request: HttpRequest, member: Member) -> ShellFacts:
+    """What stands around the page, read once for the sidebar, the header and the page itself."""
+    if not hasattr(request, "around"):
+        may_look = access.may(member, "inbound")
+        inbound = access.visible_inbound(member) if may_look else InboundMessage.objects.none()
+        request.around = shell_facts(member, inbound, access.company_ids(member))  # type: ignore[attr-defined]
+    found: ShellFacts = request.around  # type: ignore[attr-defined]
     return found
 
 
@@ -135,7 +135,7 @@ def _mail(request: HttpRequest, member: Member) -> list[dict[str, Any]]:
     if access.may(member, "queue"):
         items.append(_item(request, _("Queue"), "outbox", reverse("web:queue")))
     if access.may(member, "inbound"):
-        held = held_of(request, member)
+        held = around(request, member).held
         waiting = {"badge": f"{MANY}+" if held > MANY else str(held), "badge_variant": "warning"} if held else {}
         items.append(_item(request, _("Inbound log"), "move_to_inbox", reverse("web:inbound")))
         items.append(_item(request, _("Held mail"), "front_hand", reverse("web:held")) | waiting)

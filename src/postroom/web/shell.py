@@ -11,9 +11,8 @@ from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from postroom.flows import access
-from postroom.store.queries.pages_home import of_every_page
 from postroom.web.members import MemberRequest
-from postroom.web.navigation import crumbs
+from postroom.web.navigation import around, crumbs
 from postroom.web.site import site
 
 
@@ -36,21 +35,14 @@ def page(
             "title": title,
             "is_fullwidth": "1",
             "member": request.member,
-            **_everywhere(request, context or {}),
+            "installation": around(request, request.member).installation,
+            "my_failed": around(request, request.member).my_failed,
             "crumbs": crumbs(request),
             "may_settle": access.is_house_administrator(request.member),
             **(context or {}),
         },
         status=status,
     )
-
-
-def _everywhere(request: MemberRequest, known: Mapping[str, Any]) -> dict[str, Any]:
-    """What stands on every page, unless the page has read it already: one query."""
-    if "installation" in known and "my_failed" in known:
-        return {}
-    home, failed = of_every_page(request.member.contact_id, access.company_ids(request.member))
-    return {"installation": home, "my_failed": failed}
 
 
 def fragment(request: MemberRequest, template: str, context: Mapping[str, Any], *, status: int = 200) -> HttpResponse:

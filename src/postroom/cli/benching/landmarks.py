@@ -20,6 +20,7 @@ from postroom.store.models import (
     AddressHealth,
     Alias,
     AliasDomain,
+    Company,
     LetterboxMail,
     Mailbox,
     MailTemplate,
@@ -77,6 +78,7 @@ def _records(records: QuerySet[Record]) -> dict[str, Any]:
     deep = records.order_by("-updated_at", "-id").values_list("updated_at", "id")[records.count() // 2]
     busiest = records.exclude(contact=None).order_by().values("contact_address").annotate(n=Count("id")).order_by("-n")
     great = busiest[0]["contact_address"] if busiest else ""
+    writer = records.exclude(contact=None).order_by("-id").values_list("contact_id", flat=True).first()
     rare = next((word for word in RARE_WORDS if records.filter(title__icontains=word).exists()), "order")
     return {
         "record_short": ordered[0],
@@ -89,6 +91,7 @@ def _records(records: QuerySet[Record]) -> dict[str, Any]:
         "common_word": "lamp",
         "other_word": "order",
         "address_text": great,
+        "contact": writer,
         "great_text": great.partition("@")[0],
     }
 
@@ -156,5 +159,7 @@ def _settings() -> dict[str, Any]:
         "alias_id": Alias.objects.all(),
         "template": MailTemplate.objects.all(),
         "action": ScheduledAction.objects.all(),
+        "member": Member.objects.all(),
+        "company": Company.objects.all(),
     }
     return {name: query.order_by("pk").values_list("pk", flat=True).first() for name, query in rows.items()}

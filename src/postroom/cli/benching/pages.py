@@ -79,6 +79,14 @@ PLACES: tuple[Place, ...] = (
         records: search great customer | /records/?q={great_text}
         records: search one letter | /records/?q=a
         records: search nothing found | /records/?q=qqqzzz
+        records: search a number | /records/?q={record_long}
+        records: search in done | /records/?q={common_word}&state=done
+        records: search, further | +/records/?q={common_word}&below={middle_message}
+        records: unanswered | /records/?who=waiting
+        records: I follow | /records/?who=followed
+        records: done | /records/?state=done
+        records: of a contact | /records/?contact={contact}
+        records: written since | +/records/?since=2026-01-01T00:00:00Z
         records: new | /records/ticket/new/
         people: find | +/people/find/?who={other_word}
         people: find a letter | +/people/find/?who=a
@@ -87,15 +95,26 @@ PLACES: tuple[Place, ...] = (
         record: longest | /records/{record_long}/
         record: longest, older | +/records/{record_long}/messages/?before={middle_message}
         record: live | +/records/{record_long}/live/?after={middle_message}
+        record: at a message | /records/{record_long}/?at={middle_message}
+        record: notes alone | /records/{record_long}/?show=notes
+        record: in the pane | +/records/{record_long}/
         record: audience | +/records/{record_long}/audience/?kind=comment
         record: scheduled | +/records/{record_long}/scheduled/
+        record: activities | +/records/{record_long}/activities/
+        record: composer | +/records/{record_long}/composer/
+        record: mention | /records/{record_long}/mentionable/?q=a
+        record: print | /records/{record_long}/print/
+        record: merge | +/records/{record_long}/merge/
         record: templates | +/records/{record_long}/templates/
+        contact | /people/{contact}/
+        message: again | +/message/{message}/again/
         message: body | /message/{message}/body/
         message: recipients | /message/{crowded_message}/recipients/
         message: many recipients | +/message/{crowded_message}/recipients/
         scheduled | /scheduled/
         letterbox | /letterbox/
         letterbox: a person | /letterbox/?to={letter_person}
+        letterbox: write | /letterbox/write/
         letterbox: a letter | /letterbox/{letter}/
         blacklist | /suppression/
         blacklist: bouncing | /suppression/?view=bouncing
@@ -104,6 +123,7 @@ PLACES: tuple[Place, ...] = (
         blacklist: search | /suppression/?q=post.example
         blacklist: worst | +/suppression/worst/
         blacklist: an address | /suppression/{health}/
+        settings | /settings/
         settings: mine | /settings/mine/
         settings: my keys | /settings/keys/
         api: records | /api/v1/records
@@ -189,6 +209,11 @@ PLACES: tuple[Place, ...] = (
         settings: parameters | /settings/parameters/
         settings: actions | /settings/actions/
         settings: an action | /settings/actions/{action}/
+        settings: people | /settings/people/
+        settings: a person | /settings/people/{member}/
+        settings: companies | /settings/companies/
+        settings: a company | /settings/companies/{company}/
+        settings: audit | /settings/audit/
         settings: secrets | /settings/secrets/
         settings: changes | /settings/changes/
         """,
@@ -201,6 +226,13 @@ NOT_MEASURED: dict[str, str] = {
     "web:chosen": "one contact by its number",
     "web:live": "a stream: see bench live",
     "web:attachment": "a file",
+    "web:draft_file": "a file",
+    "web:letter_file": "a file",
+    "web:picture": "a file",
+    "web:source": "one mail's bytes",
+    "web:message": "leads to its record",
+    "web:quote": "one message as a quotation",
+    "web:edit_note": "one note's form",
     "web:linked_file": "a file",
     "web:scheduled_file": "a file",
     "web:template_file": "a file",
@@ -219,4 +251,15 @@ NOT_MEASURED: dict[str, str] = {
     "web:mailbox_new": "an empty form",
     "web:domain_new": "an empty form",
     "web:alias_new": "an empty form",
+    "web:company_new": "an empty form",
+    "web:person_new": "an empty form",
+    "web:alias_tested": "one test's standing",
+    "web:trial": "one trial's standing",
+    "web:consent": "a form",
+    "web:consent_back": "where a provider leads back to",
+    "web:join": "a form, before sign-in",
+    "web:welcome": "leads to a step",
+    "web:welcome_begin": "before sign-in",
+    "web:welcome_find": "one form, filled",
+    "web:welcome_step": "a form",
 }  # fmt: skip

@@ -22,6 +22,12 @@ from postroom.store.models import Record
 WINDOW = 400  # of the newest rows: words that fill a page out of these are common
 Key = tuple[datetime, int]
 
+# a scalar question, not EXISTS: that could be answered by gathering every row that has a common word
+_FITTING = """
+WITH near(updated_at, id) AS MATERIALIZED ({near})
+SELECT near.updated_at, near.id, ({fits}) IS NOT NULL FROM near ORDER BY near.updated_at DESC, near.id DESC
+"""
+
 _MERGED = """
 SELECT piece.updated_at, piece.id FROM (VALUES {rows}) AS cuts({names}) CROSS JOIN LATERAL ({piece}) AS piece
 ORDER BY piece.updated_at DESC, piece.id DESC LIMIT %s
@@ -33,18 +39,26 @@ def newest(
 ) -> list[Key]:
     """Time and number of the newest ``most`` rows of ``asked`` among all pieces. ``cuts``: the values of ``columns`` (as the database
     calls them) of each piece; without any, ``asked`` is read as one. One query."""
+    statement, values = _newest(asked, columns, cuts, most)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        found: list[Key] = cursor.fetchall()
+        return found
+
+
+def _newest(
+    asked: QuerySet[Record], columns: Sequence[str], cuts: Sequence[Sequence[int | str]], most: int
+) -> tuple[str, list[Any]]:
     if not cuts:
-        return list(asked.order_by("-updated_at", "-id").values_list("updated_at", "id")[:most])
+        whole, whole_values = _compiled(asked.order_by("-updated_at", "-id").values_list("updated_at", "id")[:most])
+        return whole, list(whole_values)
     names = {column: f"cut{place}" for place, column in enumerate(columns)}
     piece = asked.filter(**{column: RawSQL(f"cuts.{name}", []) for column, name in names.items()})  # noqa: S611 (our own names)
     piece_sql, piece_values = _compiled(piece.order_by("-updated_at", "-id").values_list("updated_at", "id")[:most])
     row = f"({', '.join(_typed(columns))})"
     rows = ", ".join(row for _ in cuts)
     statement = _MERGED.format(rows=rows, names=", ".join(names.values()), piece=piece_sql)
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [*(value for cut in cuts for value in cut), *piece_values, most])
-        found: list[Key] = cursor.fetchall()
-        return found
+    return statement, [*(value for cut in cuts for value in cut), *piece_values, most]
 
 
 def newest_with_words(
@@ -54,11 +68,14 @@ def newest_with_words(
     cuts: Sequence[Sequence[int | str]],
     most: int,
 ) -> list[Key]:
-    """The same for rows that are in ``words`` too (a question for an index of words). Three queries at most."""
-    near = newest(asked, columns, cuts, WINDOW)
-    fitting = frozenset(words.filter(pk__in=[pk for _, pk in near]).order_by().values_list("pk", flat=True))
-    found = [key for key in near if key[1] in fitting]
-    if len(found) >= most or len(near) < WINDOW:
+    """The same for rows that are in ``words`` too (a question for an index of words). Two queries at most."""
+    near, values = _newest(asked, columns, cuts, WINDOW)
+    fits, fit_values = _compiled(words.filter(pk=RawSQL("near.id", [])).order_by().values_list("pk"))
+    with connection.cursor() as cursor:
+        cursor.execute(_FITTING.format(near=near, fits=fits), [*values, *fit_values])
+        rows: list[tuple[datetime, int, bool]] = cursor.fetchall()
+    found = [(at, pk) for at, pk, is_fitting in rows if is_fitting]
+    if len(found) >= most or len(rows) < WINDOW:
         return found[:most]
     by_words = asked & words
     unindexed = ExpressionWrapper(
@@ -72,6 +89,6 @@ def _typed(columns: Sequence[str]) -> list[str]:
     return [f"%s::{types[column]}" for column in columns]
 
 
-def _compiled(rows: QuerySet[Record, Key]) -> tuple[str, tuple[Any, ...]]:
+def _compiled(rows: QuerySet[Record, Any]) -> tuple[str, tuple[Any, ...]]:
     statement, values = rows.query.sql_with_params()
     return statement, tuple(values)

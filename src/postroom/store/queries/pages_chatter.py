@@ -6,13 +6,14 @@ the notifications alone (D-32): red while at least one of them is a failure.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models.functions import JSONObject
 
 from postroom.core.mime.particulars import Particulars, read_particulars
 from postroom.core.terms.reasons import Reason, reasons_from_json
@@ -139,23 +140,25 @@ class BodyFact:
 def thread(
     record_id: int, *, before: str = "", size: int = THREAD_ROWS, show: str = "", reader: int = 0
 ) -> Page[MessageFact]:
-    """A page of a conversation, newest first. ``reader``: the member whose stars are shown. Four queries."""
+    """A page of a conversation, newest first. ``reader``: the member whose stars are shown. Two queries."""
     rows = _shown(Message.objects.filter(record_id=record_id), show, reader)
     if (number := read_id(before)) is not None:
         rows = rows.filter(pk__lt=number)
     return _facts(rows.order_by("-id"), size, reader)
 
 
-def place_of(record_id: int, message_id: int, *, show: str = "", reader: int = 0) -> str:
-    """The cursor (``before``) of a page that has this message and a few newer ones; ``""``: the first page has it. One query."""
-    rows = _shown(Message.objects.filter(record_id=record_id, pk__gt=message_id), show, reader)
-    following = list(rows.order_by("id").values_list("id", flat=True)[: NEWER_ABOVE + 1])
-    return str(following[-1]) if len(following) > NEWER_ABOVE else ""
-
-
-def newest_number(record_id: int) -> int:
-    """Of the last message of a record; 0 without any. One query."""
-    return Message.objects.filter(record_id=record_id).order_by("-id").values_list("id", flat=True).first() or 0
+def place_of(record_id: int, message_id: int | None, *, show: str = "", reader: int = 0) -> tuple[str, int]:
+    """The cursor (``before``) of a page that has this message and a few newer ones (``""``: the first page has it, or none is named);
+    and the number of the record's last message, 0 without any. One query."""
+    rows = _shown(Message.objects.filter(record_id=OuterRef("pk"), pk__gt=message_id or 0), show, reader)
+    following = rows.order_by("id").values("id")[: NEWER_ABOVE + 1]
+    last = Message.objects.filter(record_id=OuterRef("pk")).order_by("-id").values("id")[:1]
+    found = (
+        Record.objects.filter(pk=record_id).values(following=ArraySubquery(following), newest=Subquery(last)).first()
+    )
+    ids: list[int] = found["following"] if found and message_id is not None else []
+    newest: int | None = found["newest"] if found else None
+    return str(ids[-1]) if len(ids) > NEWER_ABOVE else "", newest or 0
 
 
 def newer(
@@ -186,6 +189,21 @@ def _shown(rows: QuerySet[Message], show: str, reader: int) -> QuerySet[Message]
             return rows
 
 
+_FILES = ArraySubquery(
+    Attachment.objects.filter(message=OuterRef("pk"))
+    .order_by("id")
+    .values(one=JSONObject(id="id", name="name", content_type="content_type", size="size", is_inline="is_inline"))
+)
+_TOTAL, _FAILED = Count("id"), Count("id", filter=Q(state__in=FAILED))
+_WAITING = Count("id", filter=Q(state=NotificationState.READY))
+_ENVELOPE = Subquery(
+    Notification.objects.filter(message=OuterRef("pk"))
+    .order_by()
+    .values("message_id")
+    .values(one=JSONObject(total=_TOTAL, failed=_FAILED, waiting=_WAITING))
+)
+
+
 def _facts(rows: QuerySet[Message], size: int, reader: int = 0) -> Page[MessageFact]:
     kept = Star.objects.filter(message=OuterRef("pk"), member_id=reader)
     found = list(
@@ -211,29 +229,17 @@ def _facts(rows: QuerySet[Message], size: int, reader: int = 0) -> Page[MessageF
             particulars=F("body__particulars"),
             door=F("inbound__door"),
             verdict=F("inbound__verdict"),
+            files=Case(When(attachment_count__gt=0, then=_FILES)),
+            envelope=_ENVELOPE,
         )[: size + 1]
     )
-    files = _attachments([row["id"] for row in found if row["attachment_count"]])
-    icons = _envelopes([row["id"] for row in found])
     ours = our_addresses() if any(row["addressed"] for row in found) else OurAddresses()
     return page_of(
         found,
         size,
-        lambda row: _message(row, files[row["id"]], icons.get(row["id"], EnvelopeFact()), row["said"] or "", ours),
+        lambda row: _message(row, row["said"] or "", ours),
         lambda row: str(row["id"]),
     )
-
-
-def _attachments(message_ids: list[int]) -> defaultdict[int, list[AttachmentFact]]:
-    found: defaultdict[int, list[AttachmentFact]] = defaultdict(list)
-    if message_ids:
-        for row in Attachment.objects.filter(message_id__in=message_ids).order_by("id"):
-            found[row.message_id].append(
-                AttachmentFact(
-                    id=row.pk, name=row.name, content_type=row.content_type, size=row.size, is_inline=row.is_inline
-                )
-            )
-    return found
 
 
 def envelopes(record_id: int, *, start: int, end: int, most: int) -> Mapping[int, EnvelopeFact]:
@@ -255,11 +261,7 @@ def _envelopes(message_ids: list[int]) -> dict[int, EnvelopeFact]:
         Notification.objects.filter(message_id__in=message_ids)
         .order_by()
         .values("message_id")
-        .annotate(
-            total=Count("id"),
-            failed=Count("id", filter=Q(state__in=FAILED)),
-            waiting=Count("id", filter=Q(state=NotificationState.READY)),
-        )
+        .annotate(total=_TOTAL, failed=_FAILED, waiting=_WAITING)
     )
     return {
         row["message_id"]: EnvelopeFact(total=row["total"], failed=row["failed"], waiting=row["waiting"])
@@ -267,9 +269,7 @@ def _envelopes(message_ids: list[int]) -> dict[int, EnvelopeFact]:
     }
 
 
-def _message(
-    row: Mapping[str, Any], files: list[AttachmentFact], envelope: EnvelopeFact, text: str, ours: OurAddresses
-) -> MessageFact:
+def _message(row: Mapping[str, Any], text: str, ours: OurAddresses) -> MessageFact:
     addressed = row["addressed"] if isinstance(row["addressed"], dict) else {}
     marks = row["particulars"] if isinstance(row["particulars"], dict) else {}
     return MessageFact(
@@ -287,8 +287,8 @@ def _message(
         cc=_people(addressed.get("cc", ()), ours),
         changes=_changes(row["changes"] or ()),
         text=text,
-        attachments=tuple(files),
-        envelope=envelope,
+        attachments=tuple(AttachmentFact(**one) for one in row["files"] or ()),
+        envelope=EnvelopeFact(**(row["envelope"] or {})),
         inbound_id=row["inbound_id"],
         door=row["door"] or "",
         reasons=verdict_reasons(row["verdict"] or ()),

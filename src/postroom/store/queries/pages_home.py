@@ -25,7 +25,7 @@ from postroom.store.models import (
 )
 from postroom.store.models.outgoing import SHOWN_APART, WAITING
 from postroom.store.queries.gates import full_servers
-from postroom.store.queries.pages_failures import COUNT, LOOKED_AT, FailuresFact, my_failures
+from postroom.store.queries.pages_failures import FailuresFact, my_failures
 from postroom.store.queries.pages_reading import ReadingFact, unread
 
 MANY = 99
@@ -105,22 +105,6 @@ def installation() -> InstallationFact | None:
     row = Installation.objects.values("identity", "found_elsewhere", "is_capturing").first()
     return InstallationFact(**row) if row is not None else None
 
-
-def of_every_page(contact_id: int, companies: list[int]) -> tuple[InstallationFact | None, int]:
-    """The installation, and how many of my messages did not reach everybody (see `my_failed`). One query."""
-    with connection.cursor() as cursor:
-        cursor.execute(_EVERY_PAGE, [contact_id, companies, LOOKED_AT])
-        identity, found_elsewhere, is_capturing, failed = cursor.fetchone()
-    known = None
-    if identity is not None:
-        known = InstallationFact(identity=identity, found_elsewhere=found_elsewhere, is_capturing=is_capturing)
-    return known, min(int(failed), MANY + 1)
-
-
-_EVERY_PAGE = f"""
-SELECT i.identity, i.found_elsewhere, i.is_capturing, ({COUNT})
-FROM (SELECT 1) AS one LEFT JOIN postroom_installation i ON true LIMIT 1
-"""  # noqa: S608 (both are constants)
 
 _FIRST_STEPS = """
 SELECT i.identity, i.found_elsewhere, i.is_capturing, s.*

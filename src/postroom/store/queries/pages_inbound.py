@@ -138,7 +138,7 @@ def inbound_list(
     if not wish.is_narrow and wish.since is None:
         found = page_of(_rows(rows.order_by("-id"))[: size + 1], size, _row, lambda row: str(row["id"]))
         return InboundPage(rows=found.rows, next=found.next)
-    for window in (min(GLANCE, WINDOW), WINDOW):
+    for window in (GLANCE, WINDOW) if GLANCE < WINDOW else (WINDOW,):
         looked_at, is_cut = _window(rows.order_by("-id"), wish.since, window)
         fit = _narrowed(visible.filter(pk__in=looked_at), wish).order_by("-id")
         found = page_of(_rows(fit)[: size + 1], size, _row, lambda row: str(row["id"]))

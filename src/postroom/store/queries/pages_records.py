@@ -9,8 +9,9 @@ from html import unescape
 from itertools import product
 from typing import Any
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Left
+from django.db.models.functions import JSONObject, Left
 from django.utils.html import strip_tags
 
 from postroom.core.terms.record_values import ValueField, fields_of
@@ -21,7 +22,6 @@ from postroom.store.models import (
     Follower,
     Member,
     Message,
-    MessageBody,
     Notification,
     Record,
     RecordKind,
@@ -32,6 +32,7 @@ from postroom.store.queries.pages import PAGE_ROWS, Page, cursor_of, older, page
 from postroom.store.queries.pages_chatter import FAILED
 
 SNIPPET = 160
+MOST_FOLLOWERS = 200  # of one record that a page shows
 MOST_CUTS = 200  # companies times kinds (twice, for open and done) that one question is made of
 
 
@@ -51,6 +52,7 @@ class RecordWish:
     """What a list shall show. ``responsible``: a member's id, 0 for nobody's, None for all; ``is_done``: None for open and done ones."""
 
     kind: str = ""
+    kinds: Sequence[str] = ()  # without ``kind``: the keys of all kinds, where they are known; else they are asked for
     search: str = ""
     stage: str = ""
     responsible: int | None = None
@@ -141,21 +143,20 @@ def kinds() -> tuple[KindFact, ...]:
 
 
 def record_list(visible: QuerySet[Record], wish: RecordWish, company_ids: Sequence[int]) -> Page[RecordRow]:
-    """Records of these companies, last written on first. Four queries, two more when words are searched."""
+    """Records of these companies, last written on first. Two queries, another for rare words; one more where ``wish`` names no kinds."""
     found = _found(_newest(visible, wish, company_ids))
     return _page(found, wish.size)
 
 
 def record_rows(visible: QuerySet[Record], record_ids: Sequence[int]) -> tuple[RecordRow, ...]:
-    """These records, as far as they are visible, last written on first. Two queries."""
-    ids = list(visible.filter(pk__in=record_ids).values_list("pk", flat=True))
-    return _page(_found(ids), len(ids)).rows
+    """These records, as far as they are visible, last written on first. One query."""
+    return _page(_found(visible.filter(pk__in=record_ids).order_by().values("pk")), len(record_ids)).rows
 
 
 def written_since(
     visible: QuerySet[Record], wish: RecordWish, company_ids: Sequence[int], since: datetime, most: int = PAGE_ROWS
 ) -> tuple[RecordRow, ...]:
-    """The rows of the list on which something was written at ``since`` or later, newest first. Four queries."""
+    """The rows of the list on which something was written at ``since`` or later, newest first. As `record_list`."""
     recent = replace(wish, cursor="", size=most)
     return record_list(visible.filter(updated_at__gte=since), recent, company_ids).rows
 
@@ -180,16 +181,27 @@ def record_ids_of(visible: QuerySet[Record], wish: RecordWish, record_ids: Colle
 
 
 def _page(found: Sequence[Mapping[str, Any]], size: int) -> Page[RecordRow]:
-    last = _last_words([row["last"] for row in found if row["last"]])
-    return page_of(found, size, lambda row: _record_row(row, last), lambda row: cursor_of(row["updated_at"], row["id"]))
+    return page_of(found, size, _record_row, lambda row: cursor_of(row["updated_at"], row["id"]))
 
 
 def _found(record_ids: Sequence[int] | QuerySet[Record, Any]) -> list[Mapping[str, Any]]:
-    latest = Message.objects.filter(record=OuterRef("pk")).exclude(kind=MessageKind.SYSTEM).order_by("-id")
+    latest = (
+        Message.objects.filter(record=OuterRef("pk"))
+        .exclude(kind=MessageKind.SYSTEM)
+        .order_by("-id")
+        .values(
+            one=JSONObject(
+                kind="kind",
+                author="author_name",
+                said=Left("body__text", SNIPPET),
+                html_said=Left("body__html", 6 * SNIPPET),
+            )
+        )
+    )
     return list(
         Record.objects.filter(pk__in=record_ids)
         .order_by("-updated_at", "-id")
-        .annotate(last=Subquery(latest.values("id")[:1]))
+        .annotate(last=Subquery(latest[:1]))
         .values(
             "id",
             "kind_id",
@@ -236,7 +248,9 @@ def _cuts(wish: RecordWish, company_ids: Sequence[int]) -> tuple[tuple[str, ...]
         return ("is_done",), [(half,) for half in halves]
     if wish.is_unanswered:
         return ("company_id",), [(company_id,) for company_id in company_ids[:MOST_CUTS]]
-    kinds = [wish.kind] if wish.kind else list(RecordKind.objects.order_by().values_list("key", flat=True))
+    kinds = (
+        [wish.kind] if wish.kind else wish.kinds or list(RecordKind.objects.order_by().values_list("key", flat=True))
+    )
     cuts = list(product(company_ids, kinds, halves))
     return ("company_id", "kind_id", "is_done"), cuts if len(cuts) <= MOST_CUTS else []
 
@@ -263,23 +277,8 @@ def _asked(visible: QuerySet[Record], wish: RecordWish) -> QuerySet[Record]:
     return rows
 
 
-def _last_words(message_ids: list[int]) -> Mapping[int, Mapping[str, Any]]:
-    rows = (
-        MessageBody.objects.filter(message_id__in=message_ids)
-        .values(
-            "message_id",
-            kind=F("message__kind"),
-            author=F("message__author_name"),
-            said=Left("text", SNIPPET),
-            html_said=Left("html", 6 * SNIPPET),
-        )
-        .order_by()
-    )
-    return {row["message_id"]: row for row in rows}
-
-
-def _record_row(row: Mapping[str, Any], last: Mapping[int, Mapping[str, Any]]) -> RecordRow:
-    words = last.get(row["last"], {})
+def _record_row(row: Mapping[str, Any]) -> RecordRow:
+    words = row["last"] or {}
     return RecordRow(
         id=row["id"],
         kind=row["kind_id"],
@@ -295,7 +294,7 @@ def _record_row(row: Mapping[str, Any], last: Mapping[int, Mapping[str, Any]]) -
         unanswered_since=row["unanswered_since"],
         last_kind=words.get("kind", ""),
         last_author=words.get("author", ""),
-        last_words=_first_words(words.get("said", ""), words.get("html_said", "")),
+        last_words=_first_words(words.get("said") or "", words.get("html_said") or ""),
     )
 
 
@@ -308,10 +307,13 @@ def _first_words(text: str, html: str) -> str:
 
 
 def record_head(visible: QuerySet[Record], record_id: int) -> RecordFact | None:
-    """One record with its followers; None when it is not there or not visible. Two queries."""
+    """One record with its followers; None when it is not there or not visible. One query."""
     found = (
         visible.filter(pk=record_id)
         .select_related("kind", "company", "contact", "responsible__contact", "alias__domain")
+        .annotate(
+            following=ArraySubquery(_following(Follower.objects.filter(record=OuterRef("pk"))).values(one=_FOLLOWER))
+        )
         .first()
     )
     if found is None:
@@ -338,39 +340,30 @@ def record_head(visible: QuerySet[Record], record_id: int) -> RecordFact | None:
         merged_into=found.merged_into_id,
         is_done=found.is_done,
         unanswered_since=found.unanswered_since,
-        followers=followers(record_id),
+        followers=tuple(FollowerFact(**one) for one in found.following),
     )
 
 
-def followers(record_id: int, most: int = 200) -> tuple[FollowerFact, ...]:
+def followers(record_id: int, most: int = MOST_FOLLOWERS) -> tuple[FollowerFact, ...]:
     """Colleagues first, then by name; at most ``most``."""
-    rows = (
-        Follower.objects.filter(record_id=record_id)
-        .order_by(F("contact__member__id").asc(nulls_last=True), "contact__name", "id")
-        .values(
-            "contact_id",
-            "comments",
-            "notes",
-            "changes",
-            "activities",
-            name=F("contact__name"),
-            address=F("contact__address"),
-            member=F("contact__member__id"),
-        )[:most]
-    )
-    return tuple(
-        FollowerFact(
-            contact_id=row["contact_id"],
-            name=row["name"],
-            address=row["address"],
-            is_colleague=row["member"] is not None,
-            comments=row["comments"],
-            notes=row["notes"],
-            changes=row["changes"],
-            activities=row["activities"],
-        )
-        for row in rows
-    )
+    rows = _following(Follower.objects.filter(record_id=record_id), most)
+    return tuple(FollowerFact(**one) for one in rows.values_list(_FOLLOWER, flat=True))
+
+
+_FOLLOWER = JSONObject(
+    contact_id="contact_id",
+    name="contact__name",
+    address="contact__address",
+    is_colleague=Q(contact__member__isnull=False),
+    comments="comments",
+    notes="notes",
+    changes="changes",
+    activities="activities",
+)
+
+
+def _following(rows: QuerySet[Follower], most: int = MOST_FOLLOWERS) -> QuerySet[Follower]:
+    return rows.order_by(F("contact__member__id").asc(nulls_last=True), "contact__name", "id")[:most]
 
 
 def find_people(company_ids: list[int], search: str, most: int = 8) -> tuple[PersonFact, ...]:

@@ -19,7 +19,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from postroom.flows import access
-from postroom.flows.index_messages import search_is_complete
 from postroom.flows.saved_views import ASKED, may_change, visible_views
 from postroom.store.models import SavedView
 from postroom.store.queries.pages import Page, read_id
@@ -35,9 +34,9 @@ from postroom.store.queries.pages_records import (
     record_rows,
     written_since,
 )
-from postroom.store.queries.pages_search import HitRow, exactly, search_messages
+from postroom.store.queries.pages_search import HitPage, exactly, search_messages
 from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
-from postroom.web.navigation import kinds_of
+from postroom.web.navigation import around
 from postroom.web.shell import SeeOther, fragment, page
 from postroom.wiring import ports
 
@@ -87,7 +86,8 @@ def records(request: MemberRequest, kind: str = "") -> HttpResponse:
 def asked_of(request: MemberRequest, kind: str, query: QueryDict | None = None) -> Asked:
     """What the address, or this ``query`` of one, asks for. 404 for a kind that there is not. Who searches, searches everywhere, unless open or done ones are named."""
     query = request.GET if query is None else query
-    known = kinds_of(request)
+    facts = around(request, request.member)
+    known = facts.kinds
     chosen = next((one for one in known if one.key == kind), None)
     if kind and chosen is None:
         raise Http404
@@ -99,6 +99,7 @@ def asked_of(request: MemberRequest, kind: str, query: QueryDict | None = None) 
         state = "all" if search or who == "failed" else "open"
     wish = RecordWish(
         kind=kind,
+        kinds=facts.kind_keys,
         search=search,
         stage=text_of(query, "stage", 80),
         responsible={"mine": request.member.pk, "unassigned": 0}.get(who),
@@ -158,7 +159,7 @@ def _rows(request: MemberRequest, asked: Asked) -> Page[RecordRow]:
     return record_list(visible, asked.wish, companies)
 
 
-def _hits(request: MemberRequest, asked: Asked, below: str = "") -> Page[HitRow]:
+def _hits(request: MemberRequest, asked: Asked, below: str = "") -> HitPage:
     return search_messages(asked.wish, asked.typed, access.company_ids(request.member), below)
 
 
@@ -180,7 +181,7 @@ def _found(request: MemberRequest, asked: Asked) -> dict[str, Any]:
     rows = _rows(request, asked)
     visible = access.visible_records(request.member)
     named = record_rows(visible, ids) if wish.search and (ids := exactly(visible, wish.search)) else ()
-    hits: Page[HitRow] = _hits(request, asked, request.GET.get("below", "")) if wish.search else Page(rows=())
+    hits = _hits(request, asked, request.GET.get("below", "")) if wish.search else HitPage(rows=())
     is_filtered = bool(wish.search or wish.stage or asked.who or wish.contact is not None or asked.state == "done")
     is_empty = not (rows.rows or hits.rows or hits.next or named)
     return {
@@ -189,21 +190,22 @@ def _found(request: MemberRequest, asked: Asked) -> dict[str, Any]:
         "named": named,
         "hits": hits,
         "is_searching": bool(wish.search),
-        "is_complete": search_is_complete() if wish.search else True,
+        "is_complete": hits.is_complete,
         "is_filtered": is_filtered,
         "is_empty": is_empty,
         "aliases": aliases_of(wish.kind, access.company_ids(request.member)) if is_empty and not is_filtered else (),
         "whose": [(key, word, place_of(wish.kind) + _link(request, who=key)) for key, word in WHOSE],
-        "waiting_count": how_many(
-            visible,
-            RecordWish(kind=wish.kind, is_done=False, is_unanswered=True),
-            access.company_ids(request.member),
-            MANY,
-        ),
+        "waiting_count": 0 if wish.search else _waiting(request, wish.kind),
         "who": asked.who,
         "state": asked.state,
         "now": ports().clock.now().isoformat(),
     }
+
+
+def _waiting(request: MemberRequest, kind: str) -> int:
+    """How many records wait for an answer; who searches is not told, it would be of what he does not look at."""
+    visible, companies = access.visible_records(request.member), access.company_ids(request.member)
+    return how_many(visible, RecordWish(kind=kind, is_done=False, is_unanswered=True), companies, MANY)
 
 
 def _around(request: MemberRequest, asked: Asked) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from postroom.flows.records import change_record, choose_subtypes, follow, unfol
 from postroom.flows.warn_about import warnings_about
 from postroom.store.models import Contact, ScheduledMessage
 from postroom.store.queries.pages import read_id
-from postroom.store.queries.pages_chatter import SHOWS, newest_number, place_of, thread
+from postroom.store.queries.pages_chatter import SHOWS, place_of, thread
 from postroom.store.queries.pages_records import RecordFact, colleagues, followers, record_head
 from postroom.store.queries.pages_scheduled import scheduled_rows
 from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
@@ -34,7 +34,7 @@ def record(request: MemberRequest, record_id: int) -> HttpResponse:
     head = head_of(request, record_id)
     show, reader = shown_of(request), request.member.pk
     at = read_id(request.GET.get("at", ""))
-    before = place_of(record_id, at, show=show, reader=reader) if at is not None else ""
+    before, newest = place_of(record_id, at, show=show, reader=reader) if at is not None or show else ("", 0)
     messages = thread(record_id, before=before, show=show, reader=reader)
     first = messages.rows[0].id if messages.rows else 0
     context = {
@@ -43,7 +43,7 @@ def record(request: MemberRequest, record_id: int) -> HttpResponse:
         "show": show,
         "at": at,
         "is_past": bool(before),
-        "newest": newest_number(record_id) if before or show else first,
+        "newest": newest if before or show else first,
         "oldest": messages.rows[-1].id if messages.rows else 0,
         "may_write": access.may(request.member, "write"),
         "may_post": access.may(request.member, "post"),
