@@ -247,3 +247,34 @@ def test_a_bounce_says_why(window: Client, letter: LetterboxMail, monkeypatch: p
     with door(monkeypatch) as handed_in:
         window.post(f"/letterbox/{letter.pk}/act/", {"action": "bounce", "status": "5.2.2"})
     assert b"Status: 5.2.2" in handed_in[0][1]
+
+
+def test_nobody_answers_for_a_colleague_but_who_looks_after_the_house(
+    signed_in: SignedIn, bob: Member, ada: Member, letter: LetterboxMail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    LetterboxMail.objects.update(to_address=ada.contact.address)
+    with door(monkeypatch) as handed_in:
+        page = signed_in(bob).post(
+            f"/letterbox/{letter.pk}/act/", {"action": "reply", "text": "I approve."}, follow=True
+        )
+        assert "nobody answers for a colleague" in page.content.decode()
+        assert not handed_in
+        LetterboxMail.objects.update(to_address=bob.contact.address)
+        signed_in(bob).post(f"/letterbox/{letter.pk}/act/", {"action": "reply", "text": "It is me."})
+        assert len(handed_in) == 1
+
+
+def test_mails_that_open_accounts_are_for_who_looks_after_the_house(
+    signed_in: SignedIn, bob: Member, ada: Member, company: Company
+) -> None:
+    mail = seeding.a_delivery(company, ada.contact.address, "sent")
+    letter = LetterboxMail.objects.create(
+        company=company, to_address=ada.contact.address, from_display="Postroom", subject="A new password", raw=b"Subject: x\r\n\r\nlink",
+        captured_at=seeding.NOW, delivery=mail,
+    )  # fmt: skip
+    assert mail.mail.message_id is None
+    window = signed_in(bob)
+    for place in ("", "body/", "source/"):
+        assert window.get(f"/letterbox/{letter.pk}/{place}").status_code == 404
+    assert "A new password" not in window.get("/letterbox/").content.decode()
+    assert "A new password" in signed_in(ada).get("/letterbox/").content.decode()

@@ -5,9 +5,14 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.contrib.auth.tokens import default_token_generator
 from django.test import Client
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
 
+from postroom.flows.manage_people import invitation_link
 from postroom.store.models import Company, Member
+from postroom.wiring import ports
 from tests.web.conftest import SignedIn
 
 pytestmark = pytest.mark.django_db
@@ -119,3 +124,27 @@ def test_changes_are_told_in_words_and_filtered(window: Client, ada: Member) -> 
     text = window.get("/settings/changes/?kind=parameter").content.decode()
     assert "Company: Second" not in text
     assert "No such change" in window.get("/settings/changes/?who=zoe").content.decode()
+
+
+def test_a_link_for_a_new_password_joins_nobody(client: Client, bob: Member) -> None:
+    uid, token = urlsafe_base64_encode(force_bytes(bob.user_id)), default_token_generator.make_token(bob.user)
+    assert client.get(f"/join/{uid}/{token}/").status_code == 410
+    assert (
+        client.post(
+            f"/join/{uid}/{token}/", {"password": "a new and long one", "again": "a new and long one"}
+        ).status_code
+        == 410
+    )
+
+
+def test_a_link_for_somebody_who_signed_in_before_does_not_sign_in_past_the_second_factor(
+    client: Client, ada: Member, bob: Member
+) -> None:
+    bob.user.last_login = ports().clock.now()
+    bob.user.save()
+    link = invitation_link(ports(), bob.pk, by=ada)
+    password = "a new and rather long one"
+    answer = client.post(link[link.index("/join/") :], {"password": password, "again": password})
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/login/")
+    assert "_auth_user_id" not in client.session

@@ -138,7 +138,11 @@ def visible_addresses(member: Member | None) -> QuerySet[AddressHealth]:
 
 
 def visible_letterbox(member: Member | None) -> QuerySet[LetterboxMail]:
-    return _cut(LetterboxMail.objects.all(), member)
+    """What no message stands behind may open an account (a new password, an invitation): it is for who could give these anyway."""
+    rows = _cut(LetterboxMail.objects.all(), member)
+    if is_house_administrator(member):
+        return rows
+    return rows.filter(Q(delivery=None) | Q(delivery__mail__message__isnull=False))
 
 
 def visible_aliases(member: Member | None) -> QuerySet[Alias]:

@@ -18,7 +18,7 @@ from postroom.core.reports.writing import write_delivery_report, write_feedback_
 from postroom.core.terms.addresses import Address, normalize, parse_one
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.smtp_replies import SmtpReply
-from postroom.flows.access import require, visible_letterbox
+from postroom.flows.access import is_house_administrator, require, visible_letterbox
 from postroom.flows.new_files import NewFile
 from postroom.flows.ports import Ports
 from postroom.store.models import AliasDomain, Installation, LetterboxMail, Member
@@ -135,7 +135,17 @@ def complain(ports: Ports, letterbox_id: int, *, member: Member | None) -> None:
 def _open(letterbox_id: int, member: Member | None) -> tuple[LetterboxMail, ParsedMail]:
     letter = visible_letterbox(member).get(pk=letterbox_id)
     require(member, "letterbox", letter)
+    _require_no_other_colleague(member, letter.to_address)
     return letter, parse(bytes(letter.raw))
+
+
+def _require_no_other_colleague(member: Member | None, address: str) -> None:
+    """Whoever looks after the whole house may play everybody; others themselves, and people outside."""
+    normal = normalize(address)
+    if is_house_administrator(member) or (member is not None and member.contact.normal == normal):
+        return
+    if Member.objects.filter(contact__normal=normal).exists():
+        raise ValueError(f"{address} is a colleague's address: nobody answers for a colleague.")
 
 
 def _return_path(letter: LetterboxMail) -> Address:

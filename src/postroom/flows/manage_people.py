@@ -16,7 +16,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.auth.password_validation import validate_password
-from django.contrib.auth.tokens import default_token_generator
+from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
@@ -27,6 +27,7 @@ from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 from postroom.core.terms.addresses import Address, normalize
 from postroom.core.terms.message_ids import make_message_id
 from postroom.core.terms.states import Lane, Role
+from postroom.flows import audit
 from postroom.flows.access import company_ids, is_house_administrator, require, require_house
 from postroom.flows.enqueue_mail import DraftRecipient, MailDraft, enqueue_mail
 from postroom.flows.ports import Ports
@@ -168,7 +169,7 @@ def invitation_link(ports: Ports, member_id: int, *, by: Member) -> str:
     if not row.user.is_active:
         raise ValidationError("This person is switched off.")
     uid = urlsafe_base64_encode(str(row.user_id).encode())
-    token = default_token_generator.make_token(row.user)
+    token = _INVITATIONS.make_token(row.user)
     return f"{ports.configuration.public_url.rstrip('/')}/join/{uid}/{token}/"
 
 
@@ -203,6 +204,20 @@ def send_invitation(ports: Ports, member_id: int, *, by: Member) -> bool:
     return True
 
 
+class _Invitations(PasswordResetTokenGenerator):
+    """Links by which somebody joins: no link for a new password is one, for that does not sign in."""
+
+    key_salt = "postroom.flows.manage_people.invitation"
+
+
+_INVITATIONS = _Invitations()
+
+
+def is_first_time(row: Member) -> bool:
+    """Whether this person never chose a password and never signed in: then there is no second factor to ask for either."""
+    return row.user.last_login is None and not row.user.has_usable_password()
+
+
 def invited(uid: str, token: str) -> Member | None:
     """Whose link that is; None for one that was used, is too old, or is none of ours."""
     try:
@@ -216,7 +231,7 @@ def invited(uid: str, token: str) -> Member | None:
         .filter(user_id=user_id, user__is_active=True)
         .first()
     )
-    return row if row is not None and default_token_generator.check_token(row.user, token) else None
+    return row if row is not None and _INVITATIONS.check_token(row.user, token) else None
 
 
 @transaction.atomic
@@ -226,7 +241,7 @@ def join(ports: Ports, uid: str, token: str, password: str) -> Member | None:
     if found is None:
         return None
     user = get_user_model().objects.select_for_update().get(pk=found.user_id)
-    if not default_token_generator.check_token(user, token):  # somebody was quicker
+    if not _INVITATIONS.check_token(user, token):  # somebody was quicker
         return None
     validate_password(password, user)
     user.set_password(password)
@@ -236,6 +251,7 @@ def join(ports: Ports, uid: str, token: str, password: str) -> Member | None:
         changed_at=ports.clock.now(), user=user, company=found.company, subject=f"user {user.get_username()}"[:200],
         before={"password": "********"}, after={"password": "chosen by the person"},
     )  # fmt: skip
+    audit.note(ports, "password_reset", member=found)
     return found
 
 

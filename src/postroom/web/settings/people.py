@@ -228,6 +228,7 @@ class JoinForm(forms.Form):
 def join(request: HttpRequest, uid: str, token: str) -> HttpResponse:
     """The invited person chooses a password. GET changes nothing: mail programs look at links, too."""
     found = flow.invited(uid, token)
+    is_first = found is not None and flow.is_first_time(found)
     form = JoinForm(request.POST if request.method == "POST" else None)
     if found is not None and form.is_valid():
         try:
@@ -235,6 +236,8 @@ def join(request: HttpRequest, uid: str, token: str) -> HttpResponse:
         except ValidationError as error:
             form.add_error("password", error)
         else:
+            if joined is not None and not is_first:
+                return redirect("admin:login")  # by all its steps: a second factor may be on
             if joined is not None:
                 login(request, joined.user, backend="django.contrib.auth.backends.ModelBackend")
                 return redirect("web:home")
