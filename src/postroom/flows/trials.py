@@ -89,7 +89,8 @@ def require_triable(kind: str, target_id: int, *, member: Member) -> None:
 
 
 def trial_of(ports: Ports, trial_id: int, *, member: Member) -> TrialFact | None:
-    """One that this member began; None for none. One query."""
+    """One that this member began; None for none. One query. Raises `NotAllowed` for who was an administrator when it began."""
+    require(member, "settings")
     row = Trial.objects.filter(pk=trial_id, member=member).first()
     return _fact(row, ports.clock.now()) if row is not None else None
 
@@ -119,7 +120,8 @@ def finish_trial(ports: Ports, trial_id: int, trouble: str = "") -> None:
 
 
 def cancel_trial(ports: Ports, trial_id: int, *, member: Member) -> TrialFact | None:
-    """Call it off: what it still finds is thrown away. None when the member began no such one."""
+    """Call it off: what it still finds is thrown away. None when the member began no such one. Raises `NotAllowed`."""
+    require(member, "settings")
     now = ports.clock.now()
     Trial.objects.filter(pk=trial_id, member=member, finished_at=None, cancelled_at=None).update(cancelled_at=now)
     return trial_of(ports, trial_id, member=member)
