@@ -104,7 +104,9 @@ def show(window: BrowserContext, base: str, frames: Iterable[str], what: str) ->
 def look(window: BrowserContext, url: str) -> None:
     """A page of ours in a tab of its own, in which nothing leads away."""
     page = window.new_page()
-    page.goto(url)
+    answer = page.goto(url)
+    assert answer is not None
+    assert answer.ok, f"{url}: {answer.status}"
     assert page.url == url
     touch(page)
     page.close()

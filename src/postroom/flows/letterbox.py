@@ -65,7 +65,7 @@ def write_as_outsider(
 def _may_write_to(target: Address, member: Member | None) -> bool:
     """Nobody plays outsiders who write to another company."""
     name = target.local.partition("+")[0].lower()
-    there = Alias.objects.filter(name=name, domain__name=target.domain, retired_at=None)
+    there = Alias.objects.filter(name=name, domain__name=target.domain.lower(), retired_at=None)
     return not there.exists() or visible_aliases(member).filter(pk__in=there).exists()
 
 

@@ -23,4 +23,4 @@ def reachable(company_ids: Sequence[int]) -> Q:
         .exclude(company_id__in=ids)
         .exclude(Exists(_listed.filter(company_id__in=ids)))
     )
-    return Q(company_id__in=ids) | (Q(company=None) & ~Exists(elsewhere))
+    return Q(company_id__in=ids) | Q(~Exists(elsewhere), company=None)
