@@ -16,6 +16,7 @@ from postroom.api.v1.api import api
 from postroom.core.terms.states import Role
 from postroom.flows.api_keys import make_key
 from postroom.store.models import (
+    Activity,
     AddressHealth,
     Company,
     Delivery,
@@ -59,6 +60,12 @@ RULES: dict[str, tuple[frozenset[str], dict[str, Any] | None]] = {
     "GET /records/{record_id}/messages": (OWN, None),
     "POST /records/{record_id}/messages": (WRITERS, {"kind": "note", "text": "x"}),
     "POST /records/{record_id}/merge": (WRITERS, {"into_id": "{other_record}"}),
+    "PUT /records/{record_id}/followers/{contact_id}/subtypes": (WRITERS, {"comments": True}),
+    "GET /activities": (OWN | OTHER, None),
+    "GET /records/{record_id}/activities": (OWN, None),
+    "POST /records/{record_id}/activities": (WRITERS, {"due_on": "2030-01-02"}),
+    "POST /activities/{activity_id}/done": (WRITERS, {}),
+    "DELETE /activities/{activity_id}": (WRITERS, None),
     "GET /records/{record_id}/templates": (OWN, None),
     "GET /records/{record_id}/templates/{template_id}": (WRITERS, None),
     "GET /records/{record_id}/scheduled": (OWN, None),
@@ -108,6 +115,14 @@ def numbers(db: None) -> dict[str, str]:
         "record_id": record.pk,
         "contact_id": Follower.objects.filter(record=record, contact__name__startswith="Carla").get().contact_id,
         "other_record": Record.objects.exclude(pk=record.pk)[0].pk,
+        "activity_id": Activity.objects.create(
+            company=company,
+            record=record,
+            summary="Call Carla",
+            due_on=seeding.NOW.date(),
+            assignee=Member.objects.get(user__username="owner"),
+            planned_at=seeding.NOW,
+        ).pk,
         "template_id": MailTemplate.objects.get().pk,
         "scheduled_id": ScheduledMessage.objects.get(trouble="").pk,
         "delivery_id": Delivery.objects.get(state="bounced").pk,
@@ -186,6 +201,6 @@ def judged(answer: Any, login: str, allowed: frozenset[str]) -> list[str]:
 
 def what_is_theirs() -> list[list[str]]:
     elsewhere = Company.objects.get(name="Elsewhere").pk
-    models = (Record, Message, Delivery, InboundMessage, ScheduledMessage, MailTemplate, AddressHealth)
+    models = (Record, Message, Delivery, InboundMessage, ScheduledMessage, MailTemplate, AddressHealth, Activity)
     rows = [model._default_manager.exclude(company=elsewhere) for model in models]
     return [sorted(map(str, one.values_list())) for one in (*rows, Follower.objects.all())]

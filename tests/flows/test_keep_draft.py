@@ -101,6 +101,9 @@ def test_a_draft_is_its_members_alone(ports: Ports, record: Record, alice: Membe
     remove_draft_file(ports, record_id=record.pk, file_id=file.pk, member=bob)
     discard_draft(ports, record_id=record.pk, member=bob)
     assert DraftFile.objects.filter(pk=file.pk).exists()
+    alice.companies.clear()
+    Member.objects.filter(pk=alice.pk).update(company=mallory.company)
+    assert draft_file(file.pk, Member.objects.get(pk=alice.pk)) is None, "of a record that she sees no more"
     with pytest.raises(NotAllowed):
         save(ports, record, rita, "<p>x</p>", 0)
     with pytest.raises(Record.DoesNotExist):

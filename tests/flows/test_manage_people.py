@@ -11,7 +11,16 @@ from postroom.core.terms.states import Role
 from postroom.flows import manage_people as flow
 from postroom.flows.access import NotAllowed
 from postroom.flows.api_keys import make_key, member_of_key
-from postroom.store.models import AliasDomain, ApiKey, Company, Delivery, Member, OutgoingContent, SettingChange
+from postroom.store.models import (
+    AliasDomain,
+    ApiKey,
+    AuditEvent,
+    Company,
+    Delivery,
+    Member,
+    OutgoingContent,
+    SettingChange,
+)
 from postroom.wiring import ports
 from tests.web import seeding
 
@@ -165,3 +174,41 @@ def test_who_founds_a_company_sees_it_and_one_has_to_stay(ada: Member, company: 
 )
 def test_a_placeholder_is_recognised(address: str, expected: bool) -> None:
     assert flow.is_placeholder(address) is expected
+
+
+def told(what: str) -> list[tuple[str, str, dict[str, object]]]:
+    return list(AuditEvent.objects.filter(what=what).order_by("pk").values_list("login", "subject", "detail"))
+
+
+def test_who_changed_whom_stands_in_the_audit_log_and_no_link_does(ada: Member, bob: Member, company: Company) -> None:
+    flow.change_person(ports(), bob.pk, wish(bob, role=Role.MANAGER), by=ada)
+    flow.change_person(ports(), bob.pk, wish(Member.objects.get(pk=bob.pk), name="Bobby Brandt"), by=ada)
+    flow.change_person(ports(), bob.pk, wish(Member.objects.get(pk=bob.pk), is_active=False), by=ada)
+    assert told("member_changed") == [
+        ("ada", "bob", {"role": "agent → manager"}),
+        ("ada", "bob", {"is_active": "True → False"}),
+    ]
+    charlie = flow.invite_person(ports(), newcomer(company), by=ada)
+    uid, token = pieces(flow.invitation_link(ports(), charlie.pk, by=ada))
+    assert flow.join(ports(), uid, token, STRONG) is not None
+    assert told("member_created") == [("ada", "charlie@postroom.test", {"role": "agent"})]
+    assert told("member_invited") == [("ada", "charlie@postroom.test", {})]
+    assert told("member_joined") == [("charlie@postroom.test", "", {})]
+    assert token not in str(list(AuditEvent.objects.values()))
+
+
+def test_what_was_refused_is_not_told_as_done(ada: Member, bob: Member) -> None:
+    with pytest.raises(ValidationError):
+        flow.change_person(ports(), ada.pk, wish(ada, role=Role.AGENT), by=ada)
+    with pytest.raises(NotAllowed):
+        flow.change_person(ports(), ada.pk, wish(ada, role=Role.AGENT), by=bob)
+    assert told("member_changed") == []
+
+
+def test_a_company_that_is_founded_or_closed_stands_in_the_audit_log(ada: Member) -> None:
+    made = flow.save_company(ports(), {"name": "Second"}, member=ada)
+    flow.save_company(ports(), {"id": made.pk, "is_active": False}, member=ada)
+    assert told("company_changed") == [
+        ("ada", "Second", {"is_new": True, "is_active": True}),
+        ("ada", "Second", {"is_new": False, "is_active": False}),
+    ]

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.message import EmailMessage
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.core import signing
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 from django.db.models import Model
 from django.http import HttpResponseBase
 from django.test import Client
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
 
+from postroom.adapters.fetching.pictures import PictureFetcher
+from postroom.core.terms.pictures import Picture
 from postroom.core.terms.reasons import because
 from postroom.core.terms.states import Role
 from postroom.flows.guard_installation import check_home
+from postroom.flows.manage_people import invitation_link
 from postroom.store.models import (
+    Activity,
     AddressHealth,
     Alarm,
     Alias,
@@ -26,6 +33,8 @@ from postroom.store.models import (
     Company,
     Delivery,
     DkimKey,
+    Draft,
+    DraftFile,
     InboundHook,
     InboundMessage,
     Installation,
@@ -39,10 +48,14 @@ from postroom.store.models import (
     Parameter,
     QueueChange,
     Record,
+    SavedView,
     ScheduledAction,
     ScheduledFile,
     ScheduledMessage,
+    Trial,
 )
+from postroom.web.pictures import way_to
+from postroom.web.records.acting import SALT
 from postroom.wiring import ports
 from tests.web import seeding
 from tests.web.access_rules import NUMBERS, RULES, Rule
@@ -60,7 +73,7 @@ FOREIGN = (
     "folded corner",
     "Shop mailbox",
 )
-REFUSALS = {403, 404}
+REFUSALS = {403, 404, 410}
 FRAGMENT = {"HX-Request": "true"}
 
 
@@ -75,7 +88,8 @@ def test_every_address_has_its_line_in_the_table() -> None:
 
 
 @pytest.fixture
-def numbers(db: None) -> dict[str, int]:
+def numbers(db: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, int | str]:
+    monkeypatch.setattr(PictureFetcher, "fetch", a_picture)
     company = seeding.a_house()
     people(company)
     check_home(ports())
@@ -88,7 +102,8 @@ def numbers(db: None) -> dict[str, int]:
         "held",
     )
     digest = ports().blobs.put(b"Carla's plan")
-    return {
+    owner, house = (Member.objects.get(user__username=login) for login in ("owner", "house"))
+    return their_own(record, message, owner, house) | {
         "record": record.pk,
         "message": message.pk,
         "template": MailTemplate.objects.get().pk,
@@ -107,6 +122,9 @@ def numbers(db: None) -> dict[str, int]:
         "address": AddressHealth.objects.get(address="carla@customer.example").pk,
         "alarm": _an_alarm(company),
         "contact": record.contact_id or 0,
+        "other_record": Record.objects.exclude(pk=record.pk).filter(kind=record.kind)[0].pk,
+        "company": company.pk,
+        "person": Member.objects.get(user__username="colleague").pk,
         "server": OutgoingServer.objects.all()[0].pk,
         "api_server": seeding.a_server("Provider", transport="mailgun").pk,
         "mailbox": Mailbox.objects.all()[0].pk,
@@ -116,6 +134,54 @@ def numbers(db: None) -> dict[str, int]:
         "hook": _a_hook(company),
         "foreign_key": ApiKey.objects.create(member=Member.objects.get(user__username="other"), name="x", hash="x").pk,
     }
+
+
+def their_own(record: Record, message: Message, owner: Member, house: Member) -> dict[str, int | str]:
+    """What one person has for himself: a note, a draft with a file, a view, a test that goes on, an undo; and what was signed for somebody."""
+    draft = Draft.objects.create(
+        company=record.company, member=owner, record=record, html="<p>Carla</p>", version=1, updated_at=seeding.NOW
+    )
+    file = DraftFile.objects.create(
+        draft=draft, name="Carla.txt", size=5, sha256=ports().blobs.put(b"Carla"), content_type="text/plain"
+    )
+    undo = {"member": owner.pk, "what": "done", "after": True, "before": [[record.pk, False]]}
+    invited = seeding.a_member("invited", "Ivy Invited", record.company)
+    uid, token = invitation_link(ports(), invited.pk, by=house).rstrip("/").split("/")[-2:]
+    letter = LetterboxMail.objects.create(
+        company=record.company, to_address="carla@customer.example", raw=a_mail_with_a_file(), captured_at=seeding.NOW
+    )
+    trial = Trial.objects.create(
+        member=house, kind="server", target_id=OutgoingServer.objects.all()[0].pk, started_at=seeding.NOW
+    )
+    return {
+        "note": seeding.a_message(record, owner.contact, "<p>Carla is kind</p>", kind="note").pk,
+        "draft_file": file.pk,
+        "view": SavedView.objects.create(member=owner, name="Carla", asked={"q": "Carla"}).pk,
+        "activity": Activity.objects.create(
+            company=record.company, record=record, summary="Call Carla", due_on=seeding.NOW.date(), assignee=owner,
+            planned_at=seeding.NOW,
+        ).pk,
+        "trial": trial.pk,
+        "undo": signing.dumps(undo, salt=SALT, compress=True),
+        "picture": way_to(message.pk, "https://pictures.example/Carla.png").partition("at=")[2],
+        "letter_with_file": letter.pk,
+        "join_uid": uid,
+        "join_token": token,
+        "first_link": signing.TimestampSigner(salt="postroom.welcome").sign("first"),
+    }  # fmt: skip
+
+
+def a_mail_with_a_file() -> bytes:
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "alice@postroom.test", "carla@customer.example", "Poster arrived"
+    mail.set_content("Carla")
+    mail.add_attachment(b"Carla", maintype="application", subtype="pdf", filename="Carla.pdf")
+    return mail.as_bytes()
+
+
+def a_picture(*_: object, **__: object) -> Picture:
+    """What comes from elsewhere, without asking the network."""
+    return Picture(content=b"GIF89a", content_type="image/gif")
 
 
 def people(company: Company) -> None:
@@ -156,7 +222,7 @@ def _a_hook(company: Company) -> int:
 OUTSIDERS = ("other", "stranger", "nobody")
 OWNED: dict[type[Model], bool] = {  # whether its rows have a company
     Record: True, Message: True, Delivery: True, InboundMessage: True, LetterboxMail: True, ScheduledMessage: True, MailTemplate: True,
-    Mailbox: True, Alias: True, InboundHook: True, Alarm: True, AddressHealth: True, OutgoingServer: False, AliasDomain: False,
+    Draft: True, Activity: True, Mailbox: True, Alias: True, InboundHook: True, Alarm: True, AddressHealth: True, OutgoingServer: False, AliasDomain: False,
     DkimKey: False, Parameter: False, Installation: False, ScheduledAction: False,
 }  # fmt: skip
 FEW = ("house", "nobody")  # where nobody may, it is the method that is refused
@@ -170,7 +236,7 @@ def window(login: str, *, checks: bool = False) -> Client:
     return client
 
 
-def test_pages_are_shown_to_whom_they_are_for_and_say_nothing_to_others(numbers: dict[str, int]) -> None:
+def test_pages_are_shown_to_whom_they_are_for_and_say_nothing_to_others(numbers: dict[str, int | str]) -> None:
     troubles, windows = [], {login: window(login) for login in EVERYBODY}
     for name, rule in RULES.items():
         place = address(name, rule, numbers)
@@ -181,7 +247,7 @@ def test_pages_are_shown_to_whom_they_are_for_and_say_nothing_to_others(numbers:
     assert troubles == [], "\n".join(troubles)
 
 
-def test_changes_are_made_by_those_who_may_and_by_nobody_else(numbers: dict[str, int]) -> None:
+def test_changes_are_made_by_those_who_may_and_by_nobody_else(numbers: dict[str, int | str]) -> None:
     troubles, before, windows = [], what_is_theirs(), {login: window(login) for login in EVERYBODY}
     for name, rule in RULES.items():
         place = address(name, rule, numbers)
@@ -197,7 +263,7 @@ def test_changes_are_made_by_those_who_may_and_by_nobody_else(numbers: dict[str,
     assert troubles == [], "\n".join(troubles)
 
 
-def test_nothing_is_changed_without_the_token_of_a_page(numbers: dict[str, int]) -> None:
+def test_nothing_is_changed_without_the_token_of_a_page(numbers: dict[str, int | str]) -> None:
     for name, rule in RULES.items():
         if rule.do:
             place = address(name, rule, numbers)
@@ -247,11 +313,12 @@ def body(answer: HttpResponseBase) -> bytes:
     return b"" if getattr(answer, "streaming", False) else bytes(answer.content)  # type: ignore[attr-defined]
 
 
-def filled(rule: Rule, numbers: dict[str, int]) -> dict[str, str]:
-    return {key: value.format(**numbers) for key, value in rule.data.items()}
+def filled(rule: Rule, numbers: dict[str, int | str]) -> dict[str, str | SimpleUploadedFile]:
+    files = {name: SimpleUploadedFile("x.txt", b"x") for name in rule.files}
+    return {key: value.format(**numbers) for key, value in rule.data.items()} | files
 
 
-def address(name: str, rule: Rule, numbers: dict[str, int]) -> str:
+def address(name: str, rule: Rule, numbers: dict[str, int | str]) -> str:
     """By the longest of its patterns whose arguments are known."""
     for pattern in sorted(patterns()[name], key=lambda one: -len(one.pattern.converters)):
         arguments = pattern.pattern.converters
@@ -264,7 +331,7 @@ def address(name: str, rule: Rule, numbers: dict[str, int]) -> str:
         try:
             return reverse(
                 name, kwargs={**known, **{key: pattern.default_args[key] for key in pattern.default_args}}
-            ) + (f"?{rule.query}" if rule.query else "")
+            ) + (f"?{rule.query.format(**numbers)}" if rule.query else "")
         except NoReverseMatch:
             continue
     raise AssertionError(f"{name}: which numbers stand in its address? Say so by args= in RULES, or in NUMBERS.")

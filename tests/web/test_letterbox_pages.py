@@ -12,7 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from postroom.core.terms.envelopes import Envelope
-from postroom.store.models import Company, Installation, LetterboxMail, Member
+from postroom.store.models import Alias, AliasDomain, Company, Installation, LetterboxMail, Member
 from postroom.web.letterbox import views
 from postroom.wiring import ports
 from tests.web import seeding
@@ -207,6 +207,22 @@ def test_what_stands_against_a_new_mail_is_said_and_nothing_that_was_written_is_
     assert said in page
     if "text" not in change:
         assert "It flickers." in page
+
+
+def test_nobody_plays_outsiders_who_write_to_another_company(
+    window: Client, mallory: Member, captured: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeding.a_kind()
+    domain = AliasDomain.objects.create(name="elsewhere.test")
+    alias = Alias.objects.create(company=mallory.company, name="sales", domain=domain, kind_id="ticket")
+    with door(monkeypatch) as handed_in:
+        for recipient in ("sales@elsewhere.test", "Sales+x@Elsewhere.test"):
+            page = window.post("/letterbox/write/", NEW | {"recipient": recipient}).content.decode()
+            assert "belongs to another company" in page, recipient
+        assert not handed_in
+        Alias.objects.filter(pk=alias.pk).update(retired_at=seeding.NOW)
+        window.post("/letterbox/write/", NEW | {"recipient": "sales@elsewhere.test"})
+        assert len(handed_in) == 1
 
 
 def test_nobody_is_played_while_mail_leaves(window: Client, captured: None, monkeypatch: pytest.MonkeyPatch) -> None:

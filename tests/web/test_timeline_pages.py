@@ -13,6 +13,7 @@ from postroom.core.terms.states import Role
 from postroom.store.models import (
     Activity,
     Attachment,
+    AuditEvent,
     Company,
     Contact,
     Follower,
@@ -348,6 +349,8 @@ def test_paper_has_everything_and_nothing_active(window: Client, record: Record,
     for words in ("&lt;b&gt;Poster", "&lt;i&gt;a", "plan.pdf", "piet@customer.example", "Carla Conti"):
         assert words in page, words
     assert "logo.png" not in page
+    noted = AuditEvent.objects.values_list("what", "subject", "detail")
+    assert list(noted.filter(what="exported")) == [("exported", f"record {record.pk}", {"way": "print"})]
     assert "<script" not in page
 
 

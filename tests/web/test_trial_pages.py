@@ -102,3 +102,18 @@ def test_nobody_else_sees_it(signed_in: SignedIn, server: OutgoingServer, ada: M
         assert signed_in(member).post(f"/settings/trials/{trial.id}/cancel/").status_code == 404
     answer = signed_in(ada).post(f"/settings/servers/{server.pk}/try/", {"to": "nobody"}, headers=HTMX)
     assert "no mail address" in answer.content.decode()
+
+
+def test_who_is_no_administrator_any_more_sees_no_outcome_of_his_own_test(
+    window: Client,
+    server: OutgoingServer,
+    ada: Member,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    trial = begun(window, f"/settings/servers/{server.pk}/try/", django_capture_on_commit_callbacks)
+    assert window.get(f"/settings/trials/{trial.pk}/").status_code == 200
+    Member.objects.filter(pk=ada.pk).update(role="agent")
+    assert window.get(f"/settings/trials/{trial.pk}/").status_code == 404
+    assert window.post(f"/settings/trials/{trial.pk}/cancel/").status_code == 404
+    trial.refresh_from_db()
+    assert trial.cancelled_at is None

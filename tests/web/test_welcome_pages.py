@@ -163,6 +163,25 @@ def test_the_password_of_the_house_goes_to_no_mailbox_of_one_company(
         enter_account.save_draft_mailbox(ports(), an_account(), draft_id=None, same_as=shared.pk, member=ada)
 
 
+def test_a_draft_of_the_house_is_gone_on_with_by_administrators_of_the_house_alone(
+    signed_in: SignedIn, ada: Member, mallory: Member
+) -> None:
+    draft = OutgoingServer.objects.create(
+        name="Shared", host="smtp.house.test", username="x@house.test", is_active=False
+    )
+    window = signed_in(ada)  # of one company of two
+    assert "house.test" not in window.get("/welcome/outgoing/").content.decode()
+    assert window.post("/welcome/outgoing/use/").status_code == 404
+    window.post("/welcome/outgoing/", {**ACCOUNT, "password": "open sesame"})
+    own = OutgoingServer.objects.exclude(pk=draft.pk).get()
+    assert own.company_id == ada.company_id
+    draft.refresh_from_db()
+    assert (draft.host, draft.is_active) == ("smtp.house.test", False)
+    ada.companies.add(mallory.company_id)
+    own.delete()
+    assert "smtp.house.test" in signed_in(ada).get("/welcome/outgoing/").content.decode()
+
+
 def an_account(**changes: object) -> enter_account.Account:
     values: dict[str, object] = {
         "preset": "custom", "address": "support@box.test", "username": "", "password": "", "host": "evil.test", "port": 993,

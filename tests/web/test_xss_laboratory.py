@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from html import escape
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
@@ -16,15 +17,22 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from postroom.core.mime.parsing import parse
 from postroom.core.terms.reasons import because
 from postroom.core.terms.states import Role
+from postroom.flows import audit
 from postroom.store.models import (
+    Activity,
     AliasDomain,
     Attachment,
     Company,
+    Draft,
+    DraftFile,
     Follower,
     LetterboxMail,
+    Mailbox,
+    MailTemplate,
     Member,
     Record,
     RecordKind,
+    SavedView,
     ScheduledMessage,
     SettingChange,
 )
@@ -53,11 +61,19 @@ WORD_PLACES = (  # one line for each place that shows what strangers wrote; {nam
     "/records/?who=failed", "/scheduled/", "/scheduled/{scheduled}/", "/queue/?state=all", "/queue/?state=failed", "/queue/{delivery}/",
     "/inbound/", "/inbound/?q=script", "/inbound/{inbound}/", "/held/", "/letterbox/", "/letterbox/{letter}/", "/suppression/",
     "/settings/servers/", "/settings/servers/{server}/", "/settings/domains/", "/settings/changes/", "/api/v1/docs",
+    "/people/{contact}/", "/records/{record}/print/", "/records/{record}/merge/", "/records/{record}/merge/?into={other}",
+    "/message/{message}/source/", "/message/{note}/edit/", "/records/{record}/?show=notes", "/letterbox/write/?to={hostile}",
+    "/letterbox/write/?person={hostile}&subject={hostile}", "/records/?q={hostile}", "/settings/?q=script", "/settings/?q={hostile}",
+    "/settings/people/", "/settings/people/?q=script", "/settings/people/{person}/", "/settings/companies/",
+    "/settings/companies/{company}/", "/settings/audit/", "/settings/mailboxes/", "/settings/mailboxes/{mailbox}/",
+    "/settings/templates/", "/settings/templates/{template}/", "/inbound/loops/",
 )  # fmt: skip
 PIECES = (  # parts of pages, and answers for programs: shown by themselves, as a browser would that was led there
     "/attention/", "/records/{record}/live/?after=0", "/records/{record}/audience/?kind=comment", "/records/{record}/templates/",
     "/people/find/?who=script", "/message/{message}/recipients/", "/inbound/{inbound}/find/?q=script", "/api/v1/records",
-    "/api/v1/records/{record}", "/api/v1/records/{record}/messages", "/api/v1/deliveries", "/api/v1/inbound", "/api/v1/openapi.json",
+    "/records/{record}/composer/", "/records/{record}/activities/", "/records/{record}/mentionable/?q=script&kind=comment",
+    "/records/{record}/templates/{template}/", "/message/{message}/again/", "/message/{message}/quote/",
+    "/api/v1/activities", "/api/v1/records/{record}/activities", "/api/v1/records/{record}", "/api/v1/records/{record}/messages", "/api/v1/deliveries", "/api/v1/inbound", "/api/v1/openapi.json",
 )  # fmt: skip
 
 
@@ -88,7 +104,9 @@ def show(window: BrowserContext, base: str, frames: Iterable[str], what: str) ->
 def look(window: BrowserContext, url: str) -> None:
     """A page of ours in a tab of its own, in which nothing leads away."""
     page = window.new_page()
-    page.goto(url)
+    answer = page.goto(url)
+    assert answer is not None
+    assert answer.ok, f"{url}: {answer.status}"
     assert page.url == url
     touch(page)
     page.close()
@@ -255,20 +273,37 @@ def hostile_mails(company: Company) -> tuple[list[int], list[int]]:
     return mails, letters
 
 
-def hostile_house() -> dict[str, int]:
+def hostile_house() -> dict[str, int | str]:
     """Every hostile word in every field that a stranger, or a careless import, can fill."""
     company = seeding.a_company("Hostile house")
     ada = seeding.a_member("ada", "Ada Admin", company, Role.ADMINISTRATOR)
     seeding.a_kind(stages=["New"])
     RecordKind.objects.filter(key="ticket").update(label=armed(WORDS[1], 1)[:80], stages=[armed(WORDS[2], 2)[:80]])
-    numbers: dict[str, int] = {}
+    numbers: dict[str, int | str] = {}
     for number, pattern in enumerate(WORDS):
         word = armed(pattern, 1000 + number).replace("\0", "")
-        numbers = _hostile_record(company, ada, word, number)
-    return numbers
+        before = numbers
+        numbers = _hostile_record(company, ada, word, number) | _hostile_colleague(company, word, number)
+        numbers |= {"other": before.get("record", 0), "hostile": quote(armed(WORDS[1], 7))}
+    Company.objects.filter(pk=company.pk).update(name=armed(WORDS[0], 3)[:200])
+    return numbers | {"company": company.pk}
 
 
-def _hostile_record(company: Company, ada: Member, word: str, number: int) -> dict[str, int]:
+def _hostile_colleague(company: Company, word: str, number: int) -> dict[str, int | str]:
+    """What people of the house and their settings are called."""
+    person = seeding.a_member(f"colleague{number}", "Some Body", company)
+    type(person.contact).objects.filter(pk=person.contact_id).update(name=word[:200])
+    audit.note(ports(), "sign_in_failed", login=word, subject=word, company_id=company.pk, why=word)
+    mailbox = Mailbox.objects.create(
+        company=company, name=f"{number} {word}"[:100], host="x", username=word[:200], last_error=word
+    )
+    template = MailTemplate.objects.create(
+        company=company, name=f"{number} {word}"[:100], subject=escape(word)[:200], html=f"<p>{escape(word)}</p>"
+    )
+    return {"person": person.pk, "mailbox": mailbox.pk, "template": template.pk}
+
+
+def _hostile_record(company: Company, ada: Member, word: str, number: int) -> dict[str, int | str]:
     short = word[:80]
     carla = seeding.a_contact(word[:200], f"carla{number}@customer.example", company)
     record: Record = seeding.a_record(company, word[:250], contact=carla, stage=short, values={word: word})
@@ -294,6 +329,17 @@ def _hostile_record(company: Company, ada: Member, word: str, number: int) -> di
         message=message, name=word[:200], content_type="text/html", size=len(word), sha256=digest, content_id=short
     )
     seeding.a_message(record, ada.contact, "<p>mine</p>", subject=word[:200])
+    note = seeding.a_message(record, ada.contact, f"<p>{escape(word)}</p>", kind="note", subject=word[:200])
+    Activity.objects.create(
+        company=company, record=record, summary=word[:200], note=word, due_on=seeding.NOW.date(), assignee=ada, planned_at=seeding.NOW
+    )  # fmt: skip
+    draft = Draft.objects.create(
+        company=company, member=ada, record=record, html=f"<p>{escape(word)}</p>", subject=word, version=1, updated_at=seeding.NOW
+    )  # fmt: skip
+    DraftFile.objects.create(
+        draft=draft, name=word[:200], size=len(word), sha256=digest, content_type="text/html", content_id=short
+    )
+    SavedView.objects.create(member=ada, name=short[:60], asked={"q": word[:200]}, position=number)
     told = seeding.a_notification(message, carla, "bounce", failure_reason=word)
     server = seeding.a_server(f"{number} {short}"[:90], trouble=word, from_filter=word[:200])
     delivery = seeding.a_delivery(
@@ -319,5 +365,5 @@ def _hostile_record(company: Company, ada: Member, word: str, number: int) -> di
     )
     return {
         "record": record.pk, "message": message.pk, "inbound": came.pk, "delivery": delivery.pk, "letter": letter.pk, "server": server.pk,
-        "scheduled": scheduled.pk,
+        "scheduled": scheduled.pk, "contact": carla.pk, "note": note.pk,
     }  # fmt: skip

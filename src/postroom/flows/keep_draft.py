@@ -218,8 +218,9 @@ def remove_draft_file(_ports: Ports, *, record_id: int, file_id: int, member: Me
 
 
 def draft_file(file_id: int, member: Member) -> DraftFile | None:
-    """Of the member's own drafts."""
-    return DraftFile.objects.filter(pk=file_id, draft__member=member).first()
+    """Of the member's own drafts, on records that he still sees."""
+    rows = DraftFile.objects.filter(draft__member=member, draft__record__in=visible_records(member))
+    return rows.filter(pk=file_id).first()
 
 
 def files_to_send(ports: Ports, *, record_id: int, member: Member, file_ids: Sequence[int], html: str) -> list[NewFile]:

@@ -18,10 +18,10 @@ from postroom.core.reports.writing import write_delivery_report, write_feedback_
 from postroom.core.terms.addresses import Address, normalize, parse_one
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.smtp_replies import SmtpReply
-from postroom.flows.access import is_house_administrator, require, visible_letterbox
+from postroom.flows.access import is_house_administrator, require, visible_aliases, visible_letterbox
 from postroom.flows.new_files import NewFile
 from postroom.flows.ports import Ports
-from postroom.store.models import AliasDomain, Installation, LetterboxMail, Member
+from postroom.store.models import Alias, AliasDomain, Installation, LetterboxMail, Member
 
 _SAID = {
     "5.1.1": SmtpReply(550, "5.1.1", "The email account that you tried to reach does not exist."),
@@ -49,6 +49,8 @@ def write_as_outsider(
         raise ValueError(
             f"{me.spec} belongs to the house. Here write people outside; colleagues write on the record's page."
         )
+    if not _may_write_to(target, member):
+        raise ValueError(f"{target.spec} belongs to another company.")
     headers = MailHeaders(
         header_from=me,
         to=(target,),
@@ -58,6 +60,13 @@ def write_as_outsider(
     )
     body = render_body(text=text, html=text_to_html(text), attachments=_outgoing(files))
     ports.submit(Envelope(mail_from=me.spec, rcpt_to=(target.spec,)), b"".join(splice(render_headers(headers), body)))
+
+
+def _may_write_to(target: Address, member: Member | None) -> bool:
+    """Nobody plays outsiders who write to another company."""
+    name = target.local.partition("+")[0].lower()
+    there = Alias.objects.filter(name=name, domain__name=target.domain.lower(), retired_at=None)
+    return not there.exists() or visible_aliases(member).filter(pk__in=there).exists()
 
 
 def is_captured() -> bool:

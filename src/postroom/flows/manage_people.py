@@ -2,7 +2,7 @@
 
 Laws: an administrator changes people of the own companies alone, and gives no company that is not the own; nobody takes the last active
 administrator away. Whoever is switched off is out at once: sessions and API keys are gone, and stay gone. An invitation is a link that
-works once, for three days; it is a new password's link as well. Every change is recorded, no link ever.
+works once, for three days; it is a new password's link as well. Every change is recorded, and noted in the audit log; no link ever.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from postroom.flows.ports import Ports
 from postroom.store.models import ApiKey, Company, Contact, Member, SettingChange
 
 MOST = 500
+AUDITED = ("role", "company", "companies", "is_active", "address")
 PLACEHOLDERS = ("example.com", "example.org", "example.net", "localhost", "yourcompany.com", "mycompany.com")
 
 
@@ -111,6 +112,7 @@ def invite_person(ports: Ports, wish: PersonWish, *, by: Member) -> Member:
     member = Member.objects.create(user=user, contact=contact, company_id=wish.companies[0], role=wish.role)
     member.companies.set(wish.companies)
     _record(ports, by, member, None, _shown(member))
+    audit.note(ports, "member_created", member=by, subject=normal, role=wish.role.value)
     return member
 
 
@@ -144,7 +146,13 @@ def change_person(ports: Ports, member_id: int, wish: PersonWish, *, by: Member)
     if is_off:
         shut_out(row)
     row.refresh_from_db()
-    _record(ports, by, row, before, _shown(row))
+    after = _shown(row)
+    _record(ports, by, row, before, after)
+    changed: dict[str, Any] = {
+        name: f"{before[name]} → {after[name]}" for name in AUDITED if before[name] != after[name]
+    }
+    if changed:
+        audit.note(ports, "member_changed", member=by, subject=user.get_username(), **changed)
     return row
 
 
@@ -168,6 +176,7 @@ def invitation_link(ports: Ports, member_id: int, *, by: Member) -> str:
     row = _manageable(by).select_related("user").get(pk=member_id)
     if not row.user.is_active:
         raise ValidationError("This person is switched off.")
+    audit.note(ports, "member_invited", member=by, subject=row.user.get_username())
     uid = urlsafe_base64_encode(str(row.user_id).encode())
     token = _INVITATIONS.make_token(row.user)
     return f"{ports.configuration.public_url.rstrip('/')}/join/{uid}/{token}/"
@@ -251,7 +260,7 @@ def join(ports: Ports, uid: str, token: str, password: str) -> Member | None:
         changed_at=ports.clock.now(), user=user, company=found.company, subject=f"user {user.get_username()}"[:200],
         before={"password": "********"}, after={"password": "chosen by the person"},
     )  # fmt: skip
-    audit.note(ports, "password_reset", member=found)
+    audit.note(ports, "member_joined", member=found)
     return found
 
 
@@ -277,6 +286,7 @@ def save_company(ports: Ports, values: Mapping[str, Any], *, member: Member) -> 
         changed_at=ports.clock.now(), user=member.user, company=member.company,
         subject=f"company {row.name}"[:200], before=before, after=after,
     )  # fmt: skip
+    audit.note(ports, "company_changed", member=member, subject=row.name, is_new=not pk, is_active=row.is_active)
     return row
 
 

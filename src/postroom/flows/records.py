@@ -16,6 +16,7 @@ from postroom.flows.new_followers import stay_following
 from postroom.flows.note_changes import note_changes
 from postroom.flows.ports import Ports
 from postroom.store.models import Contact, Follower, Member, Record, RecordKind
+from postroom.store.queries.reachable import reachable
 
 _UNCHANGED: Any = object()
 
@@ -120,7 +121,7 @@ def _change_contact(record: Record, contact_id: int | None) -> Change:
     before = record.contact_name or record.contact_address
     contact = None
     if contact_id is not None:
-        known = Contact.objects.filter(Q(company=None) | Q(company_id=record.company_id), is_active=True)
+        known = Contact.objects.filter(reachable([record.company_id]), is_active=True)
         contact = known.get(pk=contact_id)
     record.contact = contact
     record.contact_name = contact.name if contact else ""
@@ -155,13 +156,12 @@ def follow(
     contact_id: int,
     by: Member,
 ) -> Follower:
-    """A contact of the record's company follows; a colleague hears of notes too. Raises `NotAllowed`,
+    """A contact that the record's company knows follows; a colleague hears of notes too. Raises `NotAllowed`,
     Record or Contact.DoesNotExist."""
     record = visible_records(by).get(pk=record_id)
     require(by, "write", record)
-    contact = Contact.objects.select_related("member").get(pk=contact_id, is_active=True)
-    if contact.company_id not in (None, record.company_id):
-        raise Contact.DoesNotExist
+    known = Contact.objects.filter(reachable([record.company_id]), is_active=True)
+    contact = known.select_related("member").get(pk=contact_id)
     is_colleague = getattr(contact, "member", None) is not None
     follower, _ = Follower.objects.get_or_create(record=record, contact=contact, defaults={"notes": is_colleague})
     stay_following(follower)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from postroom.core.mime.composing import MailHeaders, render_headers, splice
 from postroom.core.terms.addresses import Address
+from postroom.flows import audit
 from postroom.flows.access import visible_messages
 from postroom.flows.ports import Ports
 from postroom.store.models import Delivery, Member, Message, OutgoingMail, RawMail
@@ -28,10 +29,13 @@ class Source:
 
 
 def sources_of(ports: Ports, *, message_id: int, member: Member) -> tuple[Source, ...]:
-    """None for what never was a mail. Raises Message.DoesNotExist. Four queries."""
+    """None for what never was a mail. That they were had is noted. Raises Message.DoesNotExist. Five queries."""
     message = visible_messages(member).get(pk=message_id)
     came = (_came_in(ports, message.inbound_id),) if message.inbound_id is not None else ()
-    return (*came, *_left(message))
+    found = (*came, *_left(message))
+    if any(one.content is not None for one in found):
+        audit.note(ports, "source_read", member=member, subject=f"message {message_id}")
+    return found
 
 
 def _came_in(ports: Ports, inbound_id: int) -> Source:

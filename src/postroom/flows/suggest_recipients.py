@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import F, Q
+from django.db.models import F
 
 from postroom.core.conversations.audience import Candidate
 from postroom.core.terms.addresses import format_address, normalize
@@ -18,6 +18,7 @@ from postroom.core.terms.reasons import Reason, because, catalogue
 from postroom.flows.ports import Ports
 from postroom.store.models import AliasDomain, Contact, Member, MessageBody, Record
 from postroom.store.queries.conversations import followers_of
+from postroom.store.queries.reachable import reachable
 
 MOST = 12
 
@@ -112,7 +113,7 @@ def _addressed(record: Record) -> list[Suggestion]:
 
 
 def _known(company_id: int, normals: list[str]) -> dict[str, Contact]:
-    rows = Contact.objects.filter(Q(company=None) | Q(company_id=company_id), normal__in=normals, is_active=True)
+    rows = Contact.objects.filter(reachable([company_id]), normal__in=normals, is_active=True)
     found: dict[str, Contact] = {}
     for contact in rows.order_by(F("company_id").asc(nulls_last=True), "id"):
         found.setdefault(contact.normal, contact)

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from django.db import transaction
 
-from postroom.flows.access import require, require_house
+from postroom.flows.access import may, require, require_house
 from postroom.flows.ports import Ports
 from postroom.store.models import Mailbox, Member, OutgoingServer, Trial
 
@@ -89,7 +89,9 @@ def require_triable(kind: str, target_id: int, *, member: Member) -> None:
 
 
 def trial_of(ports: Ports, trial_id: int, *, member: Member) -> TrialFact | None:
-    """One that this member began; None for none. One query."""
+    """One that this member began; None for none. None, too, for who is no administrator any more. One query."""
+    if not may(member, "settings"):
+        return None
     row = Trial.objects.filter(pk=trial_id, member=member).first()
     return _fact(row, ports.clock.now()) if row is not None else None
 
@@ -119,7 +121,9 @@ def finish_trial(ports: Ports, trial_id: int, trouble: str = "") -> None:
 
 
 def cancel_trial(ports: Ports, trial_id: int, *, member: Member) -> TrialFact | None:
-    """Call it off: what it still finds is thrown away. None when the member began no such one."""
+    """Call it off: what it still finds is thrown away. None when the member began no such one, or may no more."""
+    if not may(member, "settings"):
+        return None
     now = ports.clock.now()
     Trial.objects.filter(pk=trial_id, member=member, finished_at=None, cancelled_at=None).update(cancelled_at=now)
     return trial_of(ports, trial_id, member=member)

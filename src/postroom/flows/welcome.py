@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 
 from postroom.core.terms.states import Role
-from postroom.flows.access import company_ids, require, require_house
+from postroom.flows.access import company_ids, is_house_administrator, require, require_house
 from postroom.flows.add_member import CannotAdd, add_member
 from postroom.flows.ports import Ports
 from postroom.flows.settings import save_alias, save_domain, set_parameter
@@ -122,14 +122,15 @@ def first_alias(ports: Ports, *, name: str, kind: str, member: Member) -> Alias:
 
 
 def progress_of(member: Member) -> Progress:
-    """From what is stored: nothing remembers the steps themselves. Five queries."""
+    """From what is stored: nothing remembers the steps themselves. A draft is one that the member may go on with. Five queries."""
     require(member, "settings")
     mine = company_ids(member)
     company = Company.objects.select_related("alias_domain").get(pk=member.company_id)
     domain = company.alias_domain
     servers = OutgoingServer.objects.filter(Q(company=None) | Q(company_id__in=mine)).exclude(transport="letterbox")
     used = servers.filter(is_active=True).first()
-    draft = servers.filter(is_active=False, trouble="").order_by("-id").first() if used is None else None
+    drafts = servers if is_house_administrator(member) else servers.filter(company_id__in=mine)
+    draft = drafts.filter(is_active=False, trouble="").order_by("-id").first() if used is None else None
     mailboxes = Mailbox.objects.filter(company_id__in=mine, is_active=True).order_by("-is_confirmed", "-id")
     mailbox = mailboxes.first()
     alias = Alias.objects.select_related("domain").filter(company_id__in=mine, retired_at=None).order_by("-id").first()

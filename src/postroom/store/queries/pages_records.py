@@ -30,6 +30,7 @@ from postroom.store.models.words import Words, all_words
 from postroom.store.queries.newest_first import newest, newest_with_words
 from postroom.store.queries.pages import PAGE_ROWS, Page, cursor_of, older, page_of
 from postroom.store.queries.pages_chatter import FAILED
+from postroom.store.queries.reachable import reachable
 
 SNIPPET = 160
 MOST_FOLLOWERS = 200  # of one record that a page shows
@@ -372,8 +373,7 @@ def find_people(company_ids: list[int], search: str, most: int = 8) -> tuple[Per
     if question is None:
         return ()
     rows = (
-        (Contact.objects.filter(company_id__in=company_ids) | Contact.objects.filter(company=None))
-        .filter(is_active=True)
+        Contact.objects.filter(reachable(company_ids), is_active=True)
         .annotate(words=Words("name", "address"))
         .filter(words=question)
         .order_by(F("member__id").asc(nulls_last=True), "name", "id")
@@ -383,10 +383,9 @@ def find_people(company_ids: list[int], search: str, most: int = 8) -> tuple[Per
 
 
 def people(contact_ids: list[int], company_ids: list[int]) -> tuple[PersonFact, ...]:
-    """These contacts, as far as they belong to one of the companies or to all."""
+    """These contacts, as far as these companies know them."""
     rows = (
-        (Contact.objects.filter(company_id__in=company_ids) | Contact.objects.filter(company=None))
-        .filter(pk__in=contact_ids)
+        Contact.objects.filter(reachable(company_ids), pk__in=contact_ids)
         .order_by("name", "id")
         .values("id", "name", "address", colleague=F("member__id"))
     )

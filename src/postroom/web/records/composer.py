@@ -241,8 +241,9 @@ def audience(request: MemberRequest, record_id: int) -> HttpResponse:
 
 @for_members("GET")
 def mentionable(request: MemberRequest, record_id: int) -> JsonResponse:
-    """People whose name or address begins like this: colleagues; for messages other contacts, too."""
+    """People whose name or address begins like this: colleagues; for messages other contacts, too. For those who may write."""
     record = _visible(request, record_id)
+    access.require(request.member, "post", record)
     found = find_people([record.company_id], text_of(request.GET, "q", 80), 20)
     if request.GET.get("kind") != MessageKind.COMMENT:
         found = tuple(one for one in found if one.is_colleague)

@@ -15,11 +15,13 @@ from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
 from postroom.core.mime.remote_images import without_remote_images
+from postroom.flows import audit
 from postroom.store.models import Attachment
 from postroom.store.queries.pages_chatter import MessageFact, bodies, thread
 from postroom.web.frames import with_inline
 from postroom.web.members import MemberRequest, for_members
 from postroom.web.records.places import head_of, shown_of
+from postroom.wiring import ports
 
 MOST = 500  # messages on paper: the newest
 PRINT_POLICY = (
@@ -30,7 +32,7 @@ PRINT_POLICY = (
 
 @for_members("GET")
 def printed(request: MemberRequest, record_id: int) -> HttpResponse:
-    """Oldest first, as people read on paper."""
+    """Oldest first, as people read on paper. That it was had is noted."""
     head = head_of(request, record_id)
     found = thread(record_id, size=MOST, show=shown_of(request), reader=request.member.pk)
     context = {
@@ -40,6 +42,7 @@ def printed(request: MemberRequest, record_id: int) -> HttpResponse:
         "most": MOST,
         "member": request.member,
     }
+    audit.note(ports(), "exported", member=request.member, subject=f"record {record_id}", way="print")
     answer = render(request, "postroom/records/print.html", context)
     answer["Content-Security-Policy"] = PRINT_POLICY
     answer["Referrer-Policy"] = "no-referrer"
