@@ -200,7 +200,7 @@ class Desk:
     def write(self, page: Page, text: str, *, note: bool = False, to: str = "") -> str:
         """Post it; returns the id of its message, once it is in the thread."""
         page.locator(".pr-composer-tabs label").filter(has_text="Log note" if note else "Send message").click()
-        if to and not page.locator("#pr-audience").get_by_text(to).is_visible():
+        if to and not page.locator("#pr-audience").get_by_text(to).first.is_visible():
             page.get_by_label("Also to the customer").check()
             expect(page.locator("#pr-audience")).to_contain_text(to)
         page.locator(".pr-editor").fill(text)

@@ -181,3 +181,14 @@ def test_a_colleagues_language_is_his_own_matter(signed_in: SignedIn, bob: Membe
     record = seeding.a_record(bob.company, "A poster", contact=alice.contact)
     signed_in(bob).post(f"/records/{record.pk}/language/", {"language": "de"})
     assert Contact.objects.get(pk=alice.contact_id).language == "en"
+
+
+def test_the_pages_speak_the_language_of_my_settings(signed_in: SignedIn, bob: Member) -> None:
+    window = signed_in(bob)
+    assert '<html lang="en"' in window.get("/settings/mine/").content.decode()
+    Contact.objects.filter(pk=bob.contact_id).update(language="de")
+    page = window.get("/settings/mine/").content.decode()
+    assert '<html lang="de"' in page
+    assert "Speichern" in page
+    Contact.objects.filter(pk=bob.contact_id).update(language="ja")
+    assert '<html lang="de"' in window.get("/settings/mine/", headers={"accept-language": "de"}).content.decode()

@@ -15,7 +15,8 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import get_language, get_supported_language_variant
 
 from postroom.flows.mail_templates import zone_of
 from postroom.store.models import Member
@@ -47,12 +48,26 @@ def for_members(*methods: str) -> Callable[[View[P]], AnyView[P]]:
                 return HttpResponseNotAllowed(allowed)
             if member_of(request) is None:
                 return _turn_away(request)
-            with timezone.override(zone_of(request.member)):  # type: ignore[attr-defined]  # it has its member now
+            member: Member = request.member  # type: ignore[attr-defined]  # it has one now
+            with timezone.override(zone_of(member)), translation.override(language_of(member)):
                 return view(request, *args, **kwargs)  # type: ignore[arg-type]
 
         return guarded
 
     return decorate
+
+
+def language_of(member: Member) -> str:
+    """The one of the member's settings if the pages speak it, else what the browser asked for. Everybody's is English until it is chosen,
+    so English leaves the choice to the browser."""
+    asked = get_language() or "en"
+    chosen = member.contact.language
+    if chosen in ("", "en"):
+        return asked
+    try:
+        return get_supported_language_variant(chosen)
+    except LookupError:
+        return asked
 
 
 def _turn_away(request: HttpRequest) -> HttpResponse:

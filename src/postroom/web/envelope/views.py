@@ -104,7 +104,8 @@ def failures(request: MemberRequest) -> HttpResponse:
         count = my_failed(request.member.contact_id, access.company_ids(request.member))
         return fragment(request, "postroom/chatter/_badge.html", {"my_failed": count})
     fits = is_fragment(request)
-    found = my_failures(request.member.contact_id, access.visible_records(request.member), most=3 if fits else 50)
+    is_menu = fits and request.GET.get("whole") != "1"
+    found = my_failures(request.member.contact_id, access.visible_records(request.member), most=3 if is_menu else 50)
     if fits:
         return fragment(request, "postroom/chatter/_failures.html", {"failures": found})
     return page(request, "postroom/chatter/failures.html", _("My failed messages"), {"failures": found})

@@ -713,6 +713,13 @@
       event.stopPropagation();
     }
 
+    /* the space behind a name is there already: the one that people type by habit is swallowed */
+    let isSpaced = false;
+    box.addEventListener("keydown", (event) => {
+      if (isSpaced && event.key === " ") event.preventDefault();
+      isSpaced = false;
+    }, true);
+
     function choose(one) {
       const at = typed();
       if (!one || !at) return hide();
@@ -724,6 +731,7 @@
       hide();
       editor.setSelection(range);
       put(() => editor.insertHTML(`${made.outerHTML}\u00a0`));
+      isSpaced = true;
       changed();
       later();
       return null;
