@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
 from postroom.core.terms.reasons import SENTENCES
-from postroom.store.models import Company, Mailbox, Member, Notification, SendingGate
+from postroom.store.models import Activity, Company, Mailbox, Member, Notification, SendingGate
 from postroom.web.templatetags.postroom import initials, seconds_spoken, spoken
 from tests.web import seeding
 from tests.web.conftest import SignedIn
@@ -133,3 +133,23 @@ def test_the_pages_know_the_sentences_of_all_rooms(db: None) -> None:
     rooms = {re.split(r"[._]", code)[0] for code in known}
     assert {"audience", "queue", "person"} <= rooms
     assert set(SENTENCES) - {code for code in SENTENCES if " " in code} <= known
+
+
+def test_what_i_have_to_do_stands_on_my_first_page_and_nobody_elses(
+    signed_in: SignedIn, bob: Member, ada: Member, company: Company
+) -> None:
+    record = seeding.a_record(company, "Lamp")
+    Activity.objects.create(
+        record=record,
+        company=company,
+        kind="call",
+        summary="Call Carla back",
+        due_on=date(2020, 1, 2),
+        assignee=bob,
+        planned_by=ada,
+        planned_at=seeding.NOW,
+    )
+    page = signed_in(bob).get("/").content.decode()
+    assert "Call Carla back" in page
+    assert "pr-bad" in page
+    assert "Call Carla back" not in signed_in(ada).get("/").content.decode()

@@ -16,6 +16,7 @@ from postroom.flows.explain_trouble import explain_trouble
 from postroom.flows.guard_installation import close_first_steps
 from postroom.flows.note_health import explain_mailbox_trouble
 from postroom.store.models import Alarm, Mailbox, Member, OutgoingServer, ScheduledMessage
+from postroom.store.queries.pages_activities import activities_of
 from postroom.store.queries.pages_home import (
     Attention,
     TroubleFact,
@@ -127,6 +128,7 @@ def _attention(request: MemberRequest) -> dict[str, object]:
         "late": oldest if oldest is not None and (now - oldest).total_seconds() > LATE_AFTER else None,
         "unposted": unposted(ScheduledMessage.objects.filter(author=member)),
         "held": found.held,
+        "todo": activities_of(member, access.visible_records(member), timezone.localdate()),
         "my_failed": found.failures.messages,
         "may_see_mail": access.may(member, "inbound"),
     }
