@@ -16,6 +16,7 @@ from postroom.store.models import (
     ApiKey,
     AuditEvent,
     Company,
+    Contact,
     Delivery,
     Member,
     OutgoingContent,
@@ -212,3 +213,15 @@ def test_a_company_that_is_founded_or_closed_stands_in_the_audit_log(ada: Member
         ("ada", "Second", {"is_new": True, "is_active": True}),
         ("ada", "Second", {"is_new": False, "is_active": False}),
     ]
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_whoever_is_a_contact_already_joins_as_that_contact(ada: Member, company: Company, is_shared: bool) -> None:
+    known = Contact.objects.create(
+        name="Charlie",
+        address="charlie@postroom.test",
+        normal="charlie@postroom.test",
+        company=None if is_shared else company,
+    )
+    invited = flow.invite_person(ports(), newcomer(company), by=ada)
+    assert invited.contact_id == known.pk

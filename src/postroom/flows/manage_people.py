@@ -20,7 +20,7 @@ from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils.encoding import force_str
 from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 
@@ -101,7 +101,12 @@ def invite_person(ports: Ports, wish: PersonWish, *, by: Member) -> Member:
     users = get_user_model().objects
     if users.filter(Q(username__iexact=normal) | Q(email__iexact=normal)).exists():
         raise ValidationError({"address": "Somebody signs in with this address already."})
-    contact = Contact.objects.filter(normal=normal, company_id__in=[None, *wish.companies], member=None).first()
+    theirs = Q(company=None) | Q(company_id__in=wish.companies)
+    contact = (
+        Contact.objects.filter(theirs, normal=normal, member=None)
+        .order_by(F("company_id").asc(nulls_last=True))
+        .first()
+    )
     if contact is None:
         contact = Contact.objects.create(name=wish.name, address=address, normal=normal)
     user = users.model(username=normal, email=address)
