@@ -99,9 +99,10 @@ def invite_person(ports: Ports, wish: PersonWish, *, by: Member) -> Member:
     users = get_user_model().objects
     if users.filter(Q(username__iexact=normal) | Q(email__iexact=normal)).exists():
         raise ValidationError({"address": "Somebody signs in with this address already."})
-    contact = Contact.objects.filter(normal=normal, company_id__in=[None, *wish.companies], member=None).first()
+    contact = Contact.objects.filter(normal=normal, company_id__in=wish.companies, member=None).first()
     if contact is None:
-        contact = Contact.objects.create(name=wish.name, address=address, normal=normal)
+        home = _contacts_company(wish)
+        contact = Contact.objects.create(company_id=home, name=wish.name, address=address, normal=normal)
     user = users.model(username=normal, email=address)
     _name(user, wish.name)
     user.set_unusable_password()
@@ -136,7 +137,8 @@ def change_person(ports: Ports, member_id: int, wish: PersonWish, *, by: Member)
     user.email, user.is_active = wish.address.strip(), wish.is_active
     user.save(update_fields=["first_name", "last_name", "email", "is_active"])
     row.contact.name, row.contact.address, row.contact.normal = wish.name, wish.address.strip(), normal
-    row.contact.save(update_fields=["name", "address", "normal"])
+    row.contact.company_id = _contacts_company(wish)
+    row.contact.save(update_fields=["name", "address", "normal", "company"])
     row.role, row.company_id = wish.role, wish.companies[0]
     row.save(update_fields=["role", "company"])
     row.companies.set(wish.companies)
@@ -145,6 +147,11 @@ def change_person(ports: Ports, member_id: int, wish: PersonWish, *, by: Member)
     row.refresh_from_db()
     _record(ports, by, row, before, _shown(row))
     return row
+
+
+def _contacts_company(wish: PersonWish) -> int | None:
+    """The contact of who sees several companies belongs to none of them (`store.queries.colleagues` says who knows it)."""
+    return wish.companies[0] if len(wish.companies) == 1 else None
 
 
 def shut_out(member: Member) -> int:

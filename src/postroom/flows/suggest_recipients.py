@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import F, Q
+from django.db.models import F
 
 from postroom.core.conversations.audience import Candidate
 from postroom.core.terms.addresses import format_address, normalize
 from postroom.core.terms.reasons import Reason, because, catalogue
 from postroom.flows.ports import Ports
 from postroom.store.models import AliasDomain, Contact, Member, MessageBody, Record
+from postroom.store.queries.colleagues import known_to
 from postroom.store.queries.conversations import followers_of
 
 MOST = 12
@@ -112,7 +113,7 @@ def _addressed(record: Record) -> list[Suggestion]:
 
 
 def _known(company_id: int, normals: list[str]) -> dict[str, Contact]:
-    rows = Contact.objects.filter(Q(company=None) | Q(company_id=company_id), normal__in=normals, is_active=True)
+    rows = Contact.objects.filter(known_to([company_id]), normal__in=normals, is_active=True)
     found: dict[str, Contact] = {}
     for contact in rows.order_by(F("company_id").asc(nulls_last=True), "id"):
         found.setdefault(contact.normal, contact)

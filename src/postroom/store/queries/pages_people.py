@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 
 from postroom.store.models import Contact, Record
+from postroom.store.queries.colleagues import known_to
 from postroom.store.queries.pages import PAGE_ROWS, Page, cursor_of, older, page_of
 
 
@@ -41,9 +42,9 @@ class ConversationRow:
 
 
 def contact_fact(contact_id: int, company_ids: list[int]) -> ContactFact | None:
-    """A contact of these companies, or of all. One query."""
+    """A contact that these companies know. One query."""
     row = (
-        Contact.objects.filter(Q(company=None) | Q(company_id__in=company_ids), pk=contact_id)
+        Contact.objects.filter(known_to(company_ids), pk=contact_id)
         .values(
             "id", "name", "address", "language", "is_active", "company_id", of=F("company__name"), at=F("member__id")
         )
