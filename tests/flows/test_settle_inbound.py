@@ -258,6 +258,7 @@ def test_held_mail_is_warned_about_a_week_before_it_goes(house: House) -> None:
     def warned() -> int:
         return attention(
             contact_id=house.alice.contact_id,
+            member_id=house.alice.pk,
             records=Record.objects.all(),
             inbound=InboundMessage.objects.all(),
             deliveries=None,

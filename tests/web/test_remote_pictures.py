@@ -13,7 +13,7 @@ from django.test import Client
 from postroom import wiring
 from postroom.adapters.fetching.pictures import PictureFetcher
 from postroom.core.mime.remote_images import MOST, has_remote_images, with_remote_images, without_remote_images
-from postroom.store.models import Company, Contact, Member, Message, Parameter, Record, TrustedPictures
+from postroom.store.models import Company, Contact, InboundMessage, Member, Message, Parameter, Record, TrustedPictures
 from tests.laboratory.pictures import PNG, PictureServer, says
 from tests.web import seeding
 from tests.web.conftest import SignedIn
@@ -38,10 +38,18 @@ def record(company: Company, carla: Contact) -> Record:
 
 
 @pytest.fixture
-def message(record: Record, carla: Contact, server: PictureServer) -> Message:
+def message(record: Record, carla: Contact, server: PictureServer, company: Company) -> Message:
     address = server.url("/a.png?to=carla&amp;n=1")
     said = f'<p>Look: <img src="{address}" alt="colours"></p>'
-    return seeding.a_message(record, carla, said, quoted=f'<img src="{server.url("/page")}">')
+    quoted = f'<img src="{server.url("/page")}">'
+    return seeding.a_message(record, carla, said, quoted=quoted, inbound=came_in(company, "proven"))
+
+
+def came_in(company: Company, proof: str | None) -> InboundMessage:
+    """A mail, with what was found of its author."""
+    return seeding.an_inbound(
+        company, "Poster", b"From: carla@customer.example", authentication=proof and {"proof": proof}
+    )
 
 
 @pytest.fixture
@@ -123,10 +131,10 @@ def test_no_other_address_is_fetched_and_no_other_message_shown(
 
 
 def test_always_for_this_sender_is_for_one_reader_and_can_be_taken_back(
-    window: Client, message: Message, record: Record, carla: Contact, bob: Member, signed_in: SignedIn
+    window: Client, message: Message, record: Record, carla: Contact, bob: Member, signed_in: SignedIn, company: Company
 ) -> None:
     assert ask(window, message, always="1").startswith("?images=")
-    later = seeding.a_message(record, carla, '<img src="https://a.example/x.png">')
+    later = seeding.a_message(record, carla, '<img src="https://a.example/x.png">', inbound=came_in(company, "proven"))
     assert "/picture/" in body(window, later)
     assert "/picture/" not in body(signed_in(bob), later)
     assert TrustedPictures.objects.get().address == "carla@customer.example"
@@ -143,6 +151,28 @@ def test_who_only_claims_to_be_that_sender_is_not_trusted(
     ask(window, forged, always="1")
     assert TrustedPictures.objects.count() == 1
     assert "/picture/" not in body(window, forged)
+
+
+@pytest.mark.parametrize("proof", ["unproven", "spoofed", "not_applicable", "", None])
+def test_that_nothing_speaks_against_a_sender_is_no_proof(
+    window: Client, message: Message, record: Record, carla: Contact, company: Company, proof: str | None
+) -> None:
+    picture = '<img src="https://a.example/x.png">'
+    forged = seeding.a_message(record, carla, picture, inbound=came_in(company, proof))
+    ask(window, forged, always="1")
+    assert not TrustedPictures.objects.exists()
+    ask(window, message, always="1")
+    assert "/picture/" not in body(window, forged)
+    assert "/picture/" in body(window, forged, ask(window, forged)), "once, where the reader asks"
+    gone = seeding.a_message(record, carla, picture, addressed={"to": [["", "help@northwind.example"]]})
+    assert "/picture/" not in body(window, gone), "a mail of which nothing is kept proves nothing"
+
+
+def test_what_a_colleague_posted_is_proven(window: Client, record: Record, bob: Member) -> None:
+    posted = seeding.a_message(record, bob.contact, '<img src="https://a.example/x.png">')
+    ask(window, posted, always="1")
+    assert TrustedPictures.objects.get().address == bob.contact.normal
+    assert "/picture/" in body(window, posted)
 
 
 def test_the_flow_asks_the_port_with_the_networks_that_are_named(

@@ -52,7 +52,7 @@ def add_member(
         raise NotUsable(" ".join(error.messages)) from error
     user.save()
     home = _company(company)
-    contact = Contact.objects.create(name=name, address=address, normal=normal)
+    contact = Contact.objects.create(company=home, name=name, address=address, normal=normal)
     member = Member.objects.create(user=user, contact=contact, company=home, role=role)
     member.companies.add(home)
     audit.note(ports, "member_created", member=member, subject=login, role=role.value)

@@ -20,6 +20,7 @@ from postroom.flows.route_message import raw_of, read_mail, waiting_of
 from postroom.flows.settings import parameters, set_parameter
 from postroom.flows.settle_inbound import AlreadySettled, route_again
 from postroom.store.models import Contact, Follower, InboundMessage, Member
+from postroom.store.queries.colleagues import known_to
 
 
 class Permission(StrEnum):
@@ -94,8 +95,8 @@ def allow_sender(ports: Ports, inbound_id: int, *, member: Member | None) -> All
 def _contact(row: InboundMessage, name: str, normal: str, member: Member | None) -> Contact:
     """The contact of the mail's company with this address; one that was archived comes back."""
     company_id = row.company_id or (member.company_id if member else None)
-    mine = Contact.objects.filter(normal=normal, company_id__in=[company_id] if company_id else [])
-    found = (mine | Contact.objects.filter(normal=normal, company=None)).order_by("-is_active", "id").first()
+    known = Contact.objects.filter(known_to([company_id] if company_id else []), normal=normal)
+    found = known.order_by("-is_active", "id").first()
     if found is None:
         return Contact.objects.create(
             company_id=company_id, name=(name or normal)[:200], address=normal, normal=normalize(normal)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import postroom.core.diagnosis.errors  # noqa: F401 - its sentences are known wherever pages are
 from postroom.core.delivery.wire import Authentication
 from postroom.core.diagnosis.server_errors import Explanation, Fault, explain
 from postroom.core.terms.encryption import Encryption

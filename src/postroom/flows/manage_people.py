@@ -108,7 +108,8 @@ def invite_person(ports: Ports, wish: PersonWish, *, by: Member) -> Member:
         .first()
     )
     if contact is None:
-        contact = Contact.objects.create(name=wish.name, address=address, normal=normal)
+        home = _contacts_company(wish)
+        contact = Contact.objects.create(company_id=home, name=wish.name, address=address, normal=normal)
     user = users.model(username=normal, email=address)
     _name(user, wish.name)
     user.set_unusable_password()
@@ -144,7 +145,8 @@ def change_person(ports: Ports, member_id: int, wish: PersonWish, *, by: Member)
     user.email, user.is_active = wish.address.strip(), wish.is_active
     user.save(update_fields=["first_name", "last_name", "email", "is_active"])
     row.contact.name, row.contact.address, row.contact.normal = wish.name, wish.address.strip(), normal
-    row.contact.save(update_fields=["name", "address", "normal"])
+    row.contact.company_id = _contacts_company(wish)
+    row.contact.save(update_fields=["name", "address", "normal", "company"])
     row.role, row.company_id = wish.role, wish.companies[0]
     row.save(update_fields=["role", "company"])
     row.companies.set(wish.companies)
@@ -159,6 +161,11 @@ def change_person(ports: Ports, member_id: int, wish: PersonWish, *, by: Member)
     if changed:
         audit.note(ports, "member_changed", member=by, subject=user.get_username(), **changed)
     return row
+
+
+def _contacts_company(wish: PersonWish) -> int | None:
+    """The contact of who sees several companies belongs to none of them (`store.queries.colleagues` says who knows it)."""
+    return wish.companies[0] if len(wish.companies) == 1 else None
 
 
 def shut_out(member: Member) -> int:

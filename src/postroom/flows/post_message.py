@@ -28,7 +28,7 @@ from postroom.flows.prepare_html import prepare_html
 from postroom.flows.settings import parameters
 from postroom.flows.write_messages import Author, Posting, RecordFact, audiences_of, write_messages
 from postroom.store.models import Contact, Draft, Member, Message, Record
-from postroom.store.queries.reachable import reachable
+from postroom.store.queries.colleagues import known_to
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -191,7 +191,7 @@ def _known_contacts(record: Record, contact_ids: Sequence[int]) -> list[int]:
     """Of these, the contacts that the record's company knows, in their order: nobody writes to another company's people."""
     if not contact_ids:
         return []
-    known = Contact.objects.filter(reachable([record.company_id]), pk__in=list(contact_ids))
+    known = Contact.objects.filter(known_to([record.company_id]), pk__in=list(contact_ids))
     there = set(known.values_list("pk", flat=True))
     return [one for one in dict.fromkeys(contact_ids) if one in there]
 
@@ -228,7 +228,7 @@ def _stranger(text: str, name: str = "") -> Stranger | None:
 
 def _contacts_at(company_id: int, normals: Collection[str]) -> dict[str, int]:
     """The company's contacts with these addresses, else those that all share; of several the oldest."""
-    rows = Contact.objects.filter(reachable([company_id]), normal__in=list(normals), is_active=True)
+    rows = Contact.objects.filter(known_to([company_id]), normal__in=list(normals), is_active=True)
     found: dict[str, int] = {}
     if not normals:
         return found

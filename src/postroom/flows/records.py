@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Q
 
 from postroom.core.conversations.changes import Change
 from postroom.core.terms.addresses import normalize
@@ -16,7 +15,7 @@ from postroom.flows.new_followers import stay_following
 from postroom.flows.note_changes import note_changes
 from postroom.flows.ports import Ports
 from postroom.store.models import Contact, Follower, Member, Record, RecordKind
-from postroom.store.queries.reachable import reachable
+from postroom.store.queries.colleagues import is_colleague, known_to, works_for
 
 _UNCHANGED: Any = object()
 
@@ -36,7 +35,10 @@ def create_record(
     responsible_id: int | None = None,
     values: dict[str, object] | None = None,
 ) -> Record:
-    """A new record. Its author and its responsible follow it (notes too), its contact follows the comments."""
+    """A new record. Its author and its responsible follow it (notes too), its contact follows the comments.
+
+    Raises `NotAllowed`, RecordKind, Member or Contact.DoesNotExist (whoever is of another company is not there).
+    """
     now = ports.clock.now()
     record = Record(
         company_id=company_id,
@@ -53,12 +55,12 @@ def create_record(
     require(author, "write", record)
     record.stage = stage or _first_stage(record.kind)
     if contact_id is not None:
-        contact = Contact.objects.get(pk=contact_id)
+        contact = Contact.objects.filter(known_to([company_id])).get(pk=contact_id)
         record.contact_name, record.contact_address = contact.name, contact.normal
     record.save()
     people = [author.contact_id] if author else []
     if responsible_id is not None:
-        people.append(Member.objects.values_list("contact_id", flat=True).get(pk=responsible_id))
+        people.append(colleague(company_id, responsible_id).contact_id)
     Follower.objects.bulk_create(
         [Follower(record=record, contact_id=one, notes=True) for one in dict.fromkeys(people)]
         + ([Follower(record=record, contact_id=contact_id)] if contact_id and contact_id not in people else [])
@@ -113,16 +115,15 @@ def change_record(
 
 def colleague(company_id: int, member_id: int) -> Member:
     """Somebody who works for this company. Raises Member.DoesNotExist."""
-    rows = Member.objects.filter(Q(company_id=company_id) | Q(companies=company_id), user__is_active=True)
-    return rows.select_related("contact").distinct().get(pk=member_id)
+    rows = Member.objects.filter(works_for([company_id]), user__is_active=True)
+    return rows.select_related("contact").get(pk=member_id)
 
 
 def _change_contact(record: Record, contact_id: int | None) -> Change:
     before = record.contact_name or record.contact_address
     contact = None
     if contact_id is not None:
-        known = Contact.objects.filter(reachable([record.company_id]), is_active=True)
-        contact = known.get(pk=contact_id)
+        contact = Contact.objects.filter(known_to([record.company_id]), is_active=True).get(pk=contact_id)
     record.contact = contact
     record.contact_name = contact.name if contact else ""
     record.contact_address = contact.normal if contact else ""
@@ -160,10 +161,9 @@ def follow(
     Record or Contact.DoesNotExist."""
     record = visible_records(by).get(pk=record_id)
     require(by, "write", record)
-    known = Contact.objects.filter(reachable([record.company_id]), is_active=True)
-    contact = known.select_related("member").get(pk=contact_id)
-    is_colleague = getattr(contact, "member", None) is not None
-    follower, _ = Follower.objects.get_or_create(record=record, contact=contact, defaults={"notes": is_colleague})
+    known = Contact.objects.filter(known_to([record.company_id]), is_active=True)
+    contact = known.annotate(inside=is_colleague([record.company_id])).get(pk=contact_id)
+    follower, _ = Follower.objects.get_or_create(record=record, contact=contact, defaults={"notes": contact.inside})
     stay_following(follower)
     _tell(record.pk)
     return follower
@@ -204,8 +204,8 @@ def choose_subtypes(
     record = visible_records(by).get(pk=record_id)
     if contact_id != by.contact_id:
         require(by, "write", record)
-    row = Follower.objects.select_related("contact__member").get(record=record, contact_id=contact_id)
-    inside = getattr(row.contact, "member", None) is not None
+    row = Follower.objects.get(record=record, contact_id=contact_id)
+    inside = Contact.objects.filter(is_colleague([record.company_id]), pk=contact_id).exists()
     row.comments = comments
     row.notes, row.changes, row.activities = inside and notes, inside and changes, inside and activities
     row.save(update_fields=["comments", "notes", "changes", "activities"])

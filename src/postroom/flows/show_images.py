@@ -6,6 +6,7 @@ to a picture is signed for a message and an address: this is no door to the rest
 
 from __future__ import annotations
 
+from postroom.core.routing.authenticity import Proof, authenticity_from_json
 from postroom.core.terms.addresses import normalize
 from postroom.core.terms.pictures import NoPicture, Picture
 from postroom.flows.access import visible_messages
@@ -16,18 +17,18 @@ from postroom.store.models import Member, Message, TrustedPictures
 
 def shows_always(message_id: int, *, member: Member) -> bool:
     """Whether the reader sees the pictures of this message's author without asking. Two queries at most."""
-    row = Message.objects.filter(pk=message_id).values("author_address", "author__normal", "is_unverified").first()
-    if row is None or row["is_unverified"]:
+    message = Message.objects.filter(pk=message_id).select_related("author__member", "inbound", "body").first()
+    if message is None or not _is_proven(message):
         return False
-    address = normalize(row["author_address"]) or row["author__normal"] or ""
+    address = _address_of(message)
     return bool(address) and TrustedPictures.objects.filter(member=member, address=address).exists()
 
 
 def show_always(ports: Ports, *, message_id: int, member: Member) -> str:  # noqa: ARG001 (every flow takes ports)
     """From now on: the address whose pictures are shown; ``""`` where nobody knows who wrote. Raises Message.DoesNotExist."""
-    message = visible_messages(member).select_related("author").get(pk=message_id)
-    address = normalize(message.author_address) or (message.author.normal if message.author else "")
-    if not address or message.is_unverified:
+    message = visible_messages(member).select_related("author__member", "inbound", "body").get(pk=message_id)
+    address = _address_of(message)
+    if not address or not _is_proven(message):
         return ""
     TrustedPictures.objects.get_or_create(member=member, address=address)
     return address
@@ -36,9 +37,23 @@ def show_always(ports: Ports, *, message_id: int, member: Member) -> str:  # noq
 def ask_again(ports: Ports, *, message_id: int, member: Member) -> str:  # noqa: ARG001 (every flow takes ports)
     """No more. Raises Message.DoesNotExist."""
     message = visible_messages(member).select_related("author").get(pk=message_id)
-    address = normalize(message.author_address) or (message.author.normal if message.author else "")
+    address = _address_of(message)
     TrustedPictures.objects.filter(member=member, address=address).delete()
     return address
+
+
+def _address_of(message: Message) -> str:
+    return normalize(message.author_address) or (message.author.normal if message.author else "")
+
+
+def _is_proven(message: Message) -> bool:
+    """What a member posted is; of what came in it must have been found (that nothing speaks against it is no proof), and be still
+    on record."""
+    if message.is_unverified:
+        return False
+    if message.inbound is None:
+        return hasattr(message.author, "member") and not message.body.addressed
+    return authenticity_from_json(message.inbound.authentication).proof is Proof.PROVEN
 
 
 def fetch_image(ports: Ports, *, message_id: int, url: str, member: Member) -> Picture | NoPicture:

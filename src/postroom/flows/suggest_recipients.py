@@ -17,8 +17,8 @@ from postroom.core.terms.addresses import format_address, normalize
 from postroom.core.terms.reasons import Reason, because, catalogue
 from postroom.flows.ports import Ports
 from postroom.store.models import AliasDomain, Contact, Member, MessageBody, Record
+from postroom.store.queries.colleagues import known_to
 from postroom.store.queries.conversations import followers_of
-from postroom.store.queries.reachable import reachable
 
 MOST = 12
 
@@ -113,7 +113,7 @@ def _addressed(record: Record) -> list[Suggestion]:
 
 
 def _known(company_id: int, normals: list[str]) -> dict[str, Contact]:
-    rows = Contact.objects.filter(reachable([company_id]), normal__in=normals, is_active=True)
+    rows = Contact.objects.filter(known_to([company_id]), normal__in=normals, is_active=True)
     found: dict[str, Contact] = {}
     for contact in rows.order_by(F("company_id").asc(nulls_last=True), "id"):
         found.setdefault(contact.normal, contact)

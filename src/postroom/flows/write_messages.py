@@ -252,7 +252,7 @@ def audiences_of(
     notes_by_mail = values.is_on("mail.note.by_mail")
     following = followers_of({posting.record.id for posting in asking}) if followers is None else followers
     named = {one for posting in asking for one in (*posting.explicit_contact_ids, *posting.mentioned_contact_ids)}
-    known = candidates(named) if named else {}
+    known = candidates(named, {posting.record.company_id for posting in asking}) if named else {}
     found = []
     for posting in postings:
         if not posting.notifies:
@@ -272,12 +272,12 @@ def audiences_of(
     return found
 
 
-def _named(posting: Posting, known: Mapping[int, Candidate]) -> Iterable[Candidate]:
+def _named(posting: Posting, known: Mapping[tuple[int, int], Candidate]) -> Iterable[Candidate]:
     """Those whom the author named, each once, whether added or mentioned."""
     added, mentioned = set(posting.explicit_contact_ids), set(posting.mentioned_contact_ids)
     for one in dict.fromkeys((*posting.explicit_contact_ids, *posting.mentioned_contact_ids)):
-        if one in known:
-            yield replace(known[one], is_explicit=one in added, is_mentioned=one in mentioned)
+        if candidate := known.get((posting.record.company_id, one)):
+            yield replace(candidate, is_explicit=one in added, is_mentioned=one in mentioned)
 
 
 _NOTIFICATION = (

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from django.db.models import Min
+from django.db.models import F, Min
 
 from postroom.core.conversations.audience import Candidate
 from postroom.core.terms.states import Channel
 from postroom.store.models import Alias, AliasDomain, Company, Contact, Message, MessageIdentifier
+from postroom.store.queries.colleagues import colleague_in_sql, is_colleague
 from postroom.store.statements import ask
 
 _FOLLOWERS = """
-SELECT record_id, follower.contact_id, contact.name, address, normal, language, contact.is_active, member.channel,
-       comments, notes, changes, activities
+SELECT record_id, follower.contact_id, contact.name, address, normal, language, contact.is_active,
+       {is_colleague}, member.channel, comments, notes, changes, activities
   FROM postroom_follower follower
+  JOIN postroom_record record ON record.id = follower.record_id
   JOIN postroom_contact contact ON contact.id = follower.contact_id
   LEFT JOIN postroom_member member ON member.contact_id = contact.id
  WHERE record_id = ANY(%s::bigint[]) ORDER BY follower.id
@@ -29,7 +31,7 @@ def followers_of(record_ids: Collection[int]) -> Mapping[int, list[Candidate]]:
         return {}
     found: dict[int, list[Candidate]] = defaultdict(list)
     known: dict[tuple[object, ...], Candidate] = {}  # a batch of records has the same few followers
-    for record_id, *facts in ask(_FOLLOWERS, [list(record_ids)]):
+    for record_id, *facts in ask(_FOLLOWERS.format(is_colleague=colleague_in_sql()), [list(record_ids)]):
         key = tuple(facts)
         found[record_id].append(known.get(key) or known.setdefault(key, _follower(*facts)))
     return found
@@ -42,6 +44,7 @@ def _follower(
     normal: str,
     language: str,
     is_active: bool,
+    is_colleague: bool,
     channel: str | None,
     comments: bool,
     notes: bool,
@@ -55,8 +58,8 @@ def _follower(
         normal=normal,
         language=language,
         is_active=is_active,
-        is_colleague=channel is not None,
-        channel=Channel(channel) if channel is not None else Channel.MAIL,
+        is_colleague=is_colleague,
+        channel=Channel(channel) if is_colleague and channel is not None else Channel.MAIL,
         follows_comments=comments,
         follows_notes=notes,
         follows_changes=changes,
@@ -64,26 +67,24 @@ def _follower(
     )
 
 
-def candidates(contact_ids: Iterable[int]) -> Mapping[int, Candidate]:
-    """Contacts that were named explicitly. One query."""
-    rows = Contact.objects.filter(pk__in=list(contact_ids)).select_related("member")
-    return {row.pk: candidate_of(row, is_explicit=True) for row in rows}
+def candidates(contact_ids: Collection[int], company_ids: Collection[int]) -> Mapping[tuple[int, int], Candidate]:
+    """Contacts that were named explicitly, as each of these companies knows them: by company and contact. One query a company."""
+    found = {}
+    for company_id in company_ids:
+        rows = Contact.objects.filter(pk__in=list(contact_ids)).annotate(of_ours=is_colleague([company_id]))
+        for row in rows.values(*_NAMED, contact=F("id"), inside=F("of_ours"), how=F("member__channel")):
+            number, inside, channel = row.pop("contact"), row.pop("inside"), row.pop("how")
+            found[company_id, number] = Candidate(
+                contact_id=number,
+                is_colleague=inside,
+                channel=Channel(channel) if inside else Channel.MAIL,
+                is_explicit=True,
+                **row,
+            )
+    return found
 
 
-def candidate_of(contact: Contact, **flags: bool) -> Candidate:
-    """A contact (with its member loaded) as the audience sees it."""
-    member = getattr(contact, "member", None)
-    return Candidate(
-        contact_id=contact.pk,
-        name=contact.name,
-        address=contact.address,
-        normal=contact.normal,
-        language=contact.language,
-        is_active=contact.is_active,
-        is_colleague=member is not None,
-        channel=Channel(member.channel) if member is not None else Channel.MAIL,
-        **flags,
-    )
+_NAMED = ("name", "address", "normal", "language", "is_active")
 
 
 def first_messages(record_ids: Collection[int]) -> Mapping[int, int]:

@@ -8,8 +8,8 @@ from datetime import datetime
 from django.db.models import F, QuerySet
 
 from postroom.store.models import Contact, Record
+from postroom.store.queries.colleagues import known_to
 from postroom.store.queries.pages import PAGE_ROWS, Page, cursor_of, older, page_of
-from postroom.store.queries.reachable import reachable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class ConversationRow:
 def contact_fact(contact_id: int, company_ids: list[int]) -> ContactFact | None:
     """A contact that these companies know. One query."""
     row = (
-        Contact.objects.filter(reachable(company_ids), pk=contact_id)
+        Contact.objects.filter(known_to(company_ids), pk=contact_id)
         .values(
             "id", "name", "address", "language", "is_active", "company_id", of=F("company__name"), at=F("member__id")
         )

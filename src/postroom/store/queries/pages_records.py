@@ -10,7 +10,7 @@ from itertools import product
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import JSONObject, Left
 from django.utils.html import strip_tags
 
@@ -27,10 +27,10 @@ from postroom.store.models import (
     RecordKind,
 )
 from postroom.store.models.words import Words, all_words
+from postroom.store.queries.colleagues import follows_as_colleague, known_to, works_for
 from postroom.store.queries.newest_first import newest, newest_with_words
 from postroom.store.queries.pages import PAGE_ROWS, Page, cursor_of, older, page_of
 from postroom.store.queries.pages_chatter import FAILED
-from postroom.store.queries.reachable import reachable
 
 SNIPPET = 160
 MOST_FOLLOWERS = 200  # of one record that a page shows
@@ -355,7 +355,7 @@ _FOLLOWER = JSONObject(
     contact_id="contact_id",
     name="contact__name",
     address="contact__address",
-    is_colleague=Q(contact__member__isnull=False),
+    is_colleague=follows_as_colleague(),
     comments="comments",
     notes="notes",
     changes="changes",
@@ -373,7 +373,7 @@ def find_people(company_ids: list[int], search: str, most: int = 8) -> tuple[Per
     if question is None:
         return ()
     rows = (
-        Contact.objects.filter(reachable(company_ids), is_active=True)
+        Contact.objects.filter(known_to(company_ids), is_active=True)
         .annotate(words=Words("name", "address"))
         .filter(words=question)
         .order_by(F("member__id").asc(nulls_last=True), "name", "id")
@@ -383,24 +383,19 @@ def find_people(company_ids: list[int], search: str, most: int = 8) -> tuple[Per
 
 
 def people(contact_ids: list[int], company_ids: list[int]) -> tuple[PersonFact, ...]:
-    """These contacts, as far as these companies know them."""
+    """These contacts, as far as one of the companies knows them."""
     rows = (
-        Contact.objects.filter(reachable(company_ids), pk__in=contact_ids)
+        Contact.objects.filter(known_to(company_ids), pk__in=contact_ids)
         .order_by("name", "id")
         .values("id", "name", "address", colleague=F("member__id"))
     )
     return tuple(_person(row) for row in rows)
 
 
-_listed = Member.companies.through.objects.filter(member_id=OuterRef("pk"))
-
-
 def colleagues(company_ids: list[int], most: int = 200) -> tuple[PersonFact, ...]:
     """Who works for these companies, by name; ``id`` is the member's."""
     rows = (
-        Member.objects.filter(
-            Q(company_id__in=company_ids) | Exists(_listed.filter(company_id__in=company_ids)), user__is_active=True
-        )
+        Member.objects.filter(works_for(company_ids), user__is_active=True)
         .order_by("contact__name", "id")
         .values("id", name=F("contact__name"), address=F("contact__address"))[:most]
     )

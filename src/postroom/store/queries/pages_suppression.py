@@ -19,6 +19,7 @@ from postroom.core.terms.addresses import normalize
 from postroom.core.terms.reasons import Reason, reasons_from_json
 from postroom.store.models import AddressHealth, BounceEvent, Contact, Delivery, InboundMessage, Suppression
 from postroom.store.models.words import Words, all_words
+from postroom.store.queries.colleagues import known_to
 from postroom.store.queries.pages import PAGE_ROWS, Page, cursor_of, older, page_of, read_id
 
 MOST_COUNTED = 20_000
@@ -178,8 +179,7 @@ def address(visible: QuerySet[AddressHealth], health_id: int) -> AddressFact | N
     if found is None:
         return None
     history = tuple(_suppression(row) for row in Suppression.objects.filter(health=found).order_by("-id")[:MOST_EVENTS])
-    is_known = Q(company=None) | Q(company_id=found.company_id)
-    names = Contact.objects.filter(is_known, normal=found.address, is_active=True).order_by("id")
+    names = Contact.objects.filter(known_to([found.company_id]), normal=found.address, is_active=True).order_by("id")
     return AddressFact(
         row=_row(found, next((one for one in history if one.released_at is None), None)),
         events=_events(found.pk),

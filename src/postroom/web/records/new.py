@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 from django.http import Http404, HttpResponse
 from django.urls import reverse
@@ -51,6 +53,15 @@ class RecordForm(forms.Form):
         assert isinstance(found, forms.ChoiceField)  # noqa: S101 (for the type checker)
         return found
 
+    def clean(self) -> dict[str, Any]:
+        """Nobody is responsible for what another company's people write on."""
+        values = super().clean() or self.cleaned_data
+        responsible, company = values.get("responsible"), values.get("company")
+        if responsible and company and responsible not in {one.id for one in colleagues([company])}:
+            words = self.field("responsible").error_messages["invalid_choice"]
+            self.add_error("responsible", words % {"value": responsible})
+        return values
+
     def clean_contact_address(self) -> str:
         text = self.cleaned_data["contact_address"]
         if text and parse_one(text) is None:
@@ -70,6 +81,7 @@ def new(request: MemberRequest, kind: str) -> HttpResponse:
     found = people([contact_id], access.company_ids(request.member)) if contact_id is not None else ()
     if form.is_valid():
         values = form.cleaned_data
+        found = people([contact_id], [values["company"]]) if contact_id is not None else ()
         record = create_record(
             ports(),
             company_id=values["company"],
