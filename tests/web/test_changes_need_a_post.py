@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from django.test import Client
-from django.urls import URLPattern, get_resolver
 
 from postroom.store.models import Member
 from tests.web.conftest import SignedIn
@@ -110,70 +109,3 @@ def test_a_post_without_the_token_of_a_page_is_refused(ada: Member, place: str) 
     answer = window.post(place, {"title": "x"})
     assert answer.status_code == 403
     assert b"This form has expired" in answer.content
-
-
-def test_every_place_is_asked_for_in_some_test_of_pages() -> None:
-    """A new address must be put into one of the lists (here or in test_every_page), or this fails."""
-    from tests.web import test_every_page
-
-    known = {_shape(place) for place in [*CHANGING, *test_every_page.EVERYTHING]}
-    known |= {
-        "/attachment/N/",
-        "/message/N/",  # leads to its record: see test_timeline_pages
-        "/message/N/edit/",  # its author's alone: see test_timeline_pages
-        "/message/N/picture/",  # its address is signed: see test_remote_pictures
-        "/draft/file/N/",  # only one's own: see test_composer_pages.py
-        "/login/code/",  # signing in: see tests/web/test_door.py, and all in tests/web/test_access_matrix.py
-        "/login/forgotten/",
-        "/login/new-password/N/N/",
-        "/security/",
-        "/security/again/",
-        "/security/again/code/",
-        "/security/code/on/",
-        "/security/code/off/",
-        "/security/recovery/",
-        "/security/recovery/new/",
-        "/security/recovery/download/",
-        "/hooks/N/N",  # for providers' programs: see tests/api/test_hooks.py
-        "/ingress/N/N/mime",  # for providers' programs: see tests/api/test_ingress.py
-        "/settings/trials/N/",  # of its starter alone: see test_trial_pages.py
-        "/settings/connect/back/",  # see test_consent_pages.py
-        "/settings/connect/N/N/",
-        "/welcome/N/",  # the steps are in test_every_page, by their names
-        "/welcome/",  # leads on to a step: see test_welcome_pages.py
-        "/welcome/begin/N/",  # for who is nobody yet: see test_welcome_pages.py
-        "/join/N/N/",  # see test_people_pages.py
-        "/queue/change/N/",  # who asked for it looks at it: see test_queue_pages
-        "/files/N/",
-        "/files/N/N",
-        "/letterbox/N/file/N/",  # see test_letterbox_pages
-        "/live/N/",
-        "/live/N/N/",
-        "/people/chosen/",
-        "/login/",
-        "/jsi18n/",
-        "/password/done/",
-        "/search/",
-    }
-    for route in _routes(get_resolver().url_patterns):
-        assert _shape(route) in known, route
-
-
-def _routes(patterns: list[object], before: str = "/") -> list[str]:
-    found = []
-    for pattern in patterns:
-        route = before + str(pattern.pattern)  # type: ignore[attr-defined]
-        if route.startswith("/api/"):
-            continue
-        if isinstance(pattern, URLPattern):
-            found.append(route)
-        else:
-            found += _routes(pattern.url_patterns, route)  # type: ignore[attr-defined]
-    return found
-
-
-def _shape(place: str) -> str:
-    """``/records/12/`` and ``/records/<int:record_id>/`` have one shape."""
-    parts = place.split("?", maxsplit=1)[0].split("/")
-    names = {"ticket", "mail.retry.days", "queue_manager"}
-    return "/".join("N" if part.isdigit() or part[:1] in ("<", "{") or part in names else part for part in parts)

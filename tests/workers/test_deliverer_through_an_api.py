@@ -70,7 +70,7 @@ def envelope_on(record: Record, house: House) -> str:
     window = Client()
     window.force_login(house.alice.user)
     page = window.get(f"/records/{record.pk}/").content.decode()
-    found = re.search(r'<summary id="envelope-\d+" class="(\w*)"', page)
+    found = re.search(r'<a id="envelope-\d+" class="(\w*)"', page)
     assert found is not None
     return found[1]
 

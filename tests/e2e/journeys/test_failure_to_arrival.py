@@ -86,7 +86,7 @@ def test_a_failure_is_understood_mended_and_arrives(size: str, monkeypatch: pyte
         expect(page.get_by_text("was not delivered")).to_have_count(0)
         wait_until(LetterboxMail.objects.filter(to_address=RIGHT).exists, "it arrives", 30)
         page.goto(f"{base}/records/ticket/")
-        page.get_by_text("Poster with a folded corner").first.click()
+        page.get_by_role("link", name="Poster with a folded corner").first.click()
         envelope = page.locator("a[id^=envelope-]")
         expect(envelope).not_to_have_class("red")
         envelope.focus()
