@@ -200,10 +200,10 @@ class Desk:
     def write(self, page: Page, text: str, *, note: bool = False, to: str = "") -> str:
         """Post it; returns the id of its message, once it is in the thread."""
         page.locator(".pr-composer-tabs label").filter(has_text="Log note" if note else "Send message").click()
-        if to and not page.locator("#pr-audience").get_by_text(to).first.is_visible():
-            page.get_by_label("Also to the customer").check()
-            expect(page.locator("#pr-audience")).to_contain_text(to)
         page.locator(".pr-editor").fill(text)
+        if to:
+            expect(page.locator("#pr-audience .pr-who-gets-it").get_by_text("Goes to:")).to_be_visible(timeout=PATIENCE * 1000)
+            expect(page.locator("#pr-audience .pr-who-gets-it")).to_contain_text(to, timeout=PATIENCE * 1000)
         page.get_by_role("button", name="Log note" if note else "Send", exact=True).click()
         return spoken(page, text)
 

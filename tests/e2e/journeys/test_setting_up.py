@@ -185,7 +185,7 @@ def test_from_nothing_to_the_first_answered_ticket(run_folder: Path, postfix: Po
             return page.get_by_text("The lamp flickers").count() > 0
 
         wait_until(arrived, "the mail becomes a ticket", 60)
-        page.get_by_text("The lamp flickers").first.click()
+        page.get_by_role("link", name="The lamp flickers").first.click()
         expect(page.locator("#pr-heading")).to_have_text("The lamp flickers")
         page.locator(".pr-composer-tabs label").filter(has_text="Send message").click()
         if page.get_by_label("Also to the customer").count():

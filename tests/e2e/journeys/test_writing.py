@@ -194,7 +194,7 @@ def test_a_whole_message_is_written_taken_back_and_sent_again(opened: Opened, re
     shot(page, "toast")
     expect(page.locator(".pr-editor")).to_have_text("")
     toast.get_by_role("button").click()
-    expect(page.locator(".pr-editor")).to_contain_text("We are sorry, Carla.")
+    expect(page.locator(".pr-editor")).to_contain_text("We are sorry, Carla.", timeout=60_000)
     expect(page.locator("#pr-draft-files")).to_contain_text("label.pdf")
     assert not LetterboxMail.objects.exists()
 
