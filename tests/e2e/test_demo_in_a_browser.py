@@ -202,7 +202,9 @@ class Desk:
         page.locator(".pr-composer-tabs label").filter(has_text="Log note" if note else "Send message").click()
         page.locator(".pr-editor").fill(text)
         if to:
-            expect(page.locator("#pr-audience .pr-who-gets-it").get_by_text("Goes to:")).to_be_visible(timeout=PATIENCE * 1000)
+            expect(page.locator("#pr-audience .pr-who-gets-it").get_by_text("Goes to:")).to_be_visible(
+                timeout=PATIENCE * 1000
+            )
             expect(page.locator("#pr-audience .pr-who-gets-it")).to_contain_text(to, timeout=PATIENCE * 1000)
         page.get_by_role("button", name="Log note" if note else "Send", exact=True).click()
         return spoken(page, text)

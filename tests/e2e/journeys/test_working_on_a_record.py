@@ -85,7 +85,9 @@ def record(db: None, pictures: PictureServer) -> Record:
         addressed={"to": [["", "support@postroom.test"]], "cc": [["Piet Conti", "piet@customer.example"]]},
         attachment_count=2,
         posted_at=seeding.ago(minutes=5),
-        inbound=seeding.an_inbound(company, "Poster", b"From: carla@customer.example", authentication={"proof": "proven"}),
+        inbound=seeding.an_inbound(
+            company, "Poster", b"From: carla@customer.example", authentication={"proof": "proven"}
+        ),
     )
     for name, kind, content in (("corner.png", "image/png", PNG), ("terms.pdf", "application/pdf", b"%PDF-1.4 x")):
         Attachment.objects.create(
