@@ -30,9 +30,9 @@ from pytest_django import DjangoDbBlocker
 
 from postroom.workers.database import Connection, DatabaseTrouble, EmbeddedDatabase, running_database
 from tests import loopback
+from tests.corpus.shared import SHARED
 
 PROJECT = Path(__file__).parents[1]
-SHARED = PROJECT.parent / "shared"
 
 PLACES = [Path("/dev/shm"), Path("/tmp")]  # memory if there is enough; both short, because paths of sockets are
 ENOUGH_MEMORY = 2 << 30  # bytes
@@ -157,12 +157,6 @@ def django_db_setup(
         connection.close()
 
 
-@pytest.fixture(scope="session")
-def shared_dir() -> Path:
-    """The mail corpora beside the project; for tests with the mark `shared`."""
-    return SHARED
-
-
 # -- nothing left the machine, and nothing was skipped that could have run
 
 
@@ -192,7 +186,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     excused = item.get_closest_marker("shared") is not None and not SHARED.is_dir()
-    if report.skipped and not hasattr(report, "wasxfail") and not excused and _nothing_may_be_skipped():
+    if report.skipped and not excused and _nothing_may_be_skipped():
         report.outcome = "failed"
         report.longrepr = f"skipped where nothing may be: {report.longrepr}"
     return report

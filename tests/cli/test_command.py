@@ -17,6 +17,7 @@ from postroom.cli.benching.ground import free_port
 from postroom.cli.main import main
 from tests.cli.conftest import Command
 from tests.cli.mails import HELLO
+from tests.laboratory.availability import requires_smtp_sink
 from tests.laboratory.waiting import wait_until
 
 PROJECT = Path(__file__).parents[2]
@@ -152,11 +153,10 @@ def test_the_demo_shows_the_way_in_and_ends_when_asked_to(short_dir: Path) -> No
     assert (short_dir / "data" / "demo").is_dir()
 
 
+@requires_smtp_sink
 @pytest.mark.slow
 @pytest.mark.parametrize("direction", ["in", "out"])
 def test_the_bench_measures_us_and_the_yardstick_in_the_same_run(short_dir: Path, direction: str) -> None:
-    if shutil.which("smtp-source", path="/usr/sbin:/usr/bin") is None:
-        pytest.skip("Postfix is not installed")
     answer = run("bench", direction, "-n", "30", "--workers", "1", "--json", data=short_dir / "b")
     assert answer.returncode == 0, answer.stderr.decode()
     found = json.loads(answer.stdout)
@@ -176,10 +176,9 @@ def test_the_bench_compares_a_claim_from_a_short_and_from_a_long_queue(short_dir
     assert min(found["small_ms"], found["large_ms"], found["ratio"]) > 0
 
 
+@requires_smtp_sink
 @pytest.mark.slow
 def test_the_bench_times_urgent_mail_while_bulk_waits(short_dir: Path) -> None:
-    if shutil.which("smtp-sink", path="/usr/sbin:/usr/bin") is None:
-        pytest.skip("Postfix is not installed")
     answer = run("bench", "urgent", "-n", "3", "--waiting", "500", "--workers", "1", "--json", data=short_dir / "b")
     assert answer.returncode == 0, answer.stderr.decode()
     found = json.loads(answer.stdout)

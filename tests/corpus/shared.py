@@ -1,4 +1,5 @@
-"""Where the mail corpora lie that are too large, and too much others', to be part of the project."""
+"""Where the mail corpora lie that are too large, and too much others', to be part of the project. Tests of them bear the mark `shared`, and
+`tests/conftest.py` leaves them out where there are none."""
 
 from __future__ import annotations
 
@@ -8,12 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 PROJECT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("POSTROOM_SHARED") or PROJECT.parent / "shared") / "corpora"
-
-needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason=f"the shared corpora are not at {SHARED}")
 
 
 def labels(name: str) -> Iterator[dict[str, Any]]:

@@ -14,10 +14,10 @@ import pytest
 
 from postroom.core.mime.parsed import ParsedMail
 from postroom.core.mime.parsing import parse, parse_headers
-from tests.corpus.shared import content, labels, needs_shared
+from tests.corpus.shared import content, labels
 from tests.corpus.wholeness import assert_whole
 
-pytestmark = [pytest.mark.shared, needs_shared]
+pytestmark = pytest.mark.shared
 
 
 def test_every_mail_is_read_without_a_fault() -> None:

@@ -9,9 +9,9 @@ import pytest
 from postroom.core.mime.html_quotes import separate_html_reply
 from postroom.core.mime.markup import html_to_text
 from postroom.core.mime.quotes import separate_reply
-from tests.corpus.shared import content, labels, needs_shared
+from tests.corpus.shared import content, labels
 
-pytestmark = [pytest.mark.shared, needs_shared]
+pytestmark = pytest.mark.shared
 
 
 def folded(text: str) -> str:

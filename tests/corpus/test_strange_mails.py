@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.corpus.fuzz import read_all_the_way, seeds, strange
-from tests.corpus.shared import needs_shared
 from tests.corpus.strange_mails import strange_mail
 
 
@@ -19,7 +18,6 @@ def test_a_strange_mail_goes_all_the_way(seed: int) -> None:
 
 
 @pytest.mark.shared
-@needs_shared
 @pytest.mark.slow
 def test_damaged_mails_of_the_corpora_go_all_the_way() -> None:
     others = seeds()

@@ -38,11 +38,12 @@ WAYS_TO_SKIP = (
     "@pytest.mark.skip(reason='not today')\ndef test_it(): pass",
     "def test_it(): pytest.skip('not today')",
     "@pytest.fixture\ndef tool(): pytest.skip('not today')\ndef test_it(tool): pass",
+    "@pytest.mark.xfail(reason='not today')\ndef test_it(): assert False",
     "pytest.skip('not today', allow_module_level=True)",
 )
 
 
-@pytest.mark.parametrize(("strict", "summary"), [(True, "1 failed, 3 errors"), (False, "4 skipped")])
+@pytest.mark.parametrize(("strict", "summary"), [(True, "2 failed, 3 errors"), (False, "4 skipped, 1 xfailed")])
 @pytest.mark.slow
 def test_where_nothing_may_be_skipped_a_skip_is_a_failure(tmp_path: Path, strict: bool, summary: str) -> None:
     (tmp_path / "pytest.ini").write_text("[pytest]\n")

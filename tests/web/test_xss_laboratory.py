@@ -37,7 +37,7 @@ from postroom.store.models import (
     SettingChange,
 )
 from postroom.wiring import ports
-from tests.corpus.shared import content, labels, needs_shared
+from tests.corpus.shared import content, labels
 from tests.laboratory.availability import requires_chromium
 from tests.web import seeding
 from tests.web.browser import a_browser, a_window, sign_in
@@ -224,7 +224,6 @@ def test_hostile_mails_do_nothing_in_the_log_and_in_the_letterbox(monkeypatch: p
     assert watch.happened == []
 
 
-@needs_shared
 @pytest.mark.shared
 def test_the_html_mails_of_the_world_do_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every HTML mail of the collected corpora, by both walls together; the sanitiser alone for all of them, too."""

@@ -10,16 +10,13 @@ import pytest
 
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.states import Door
-from tests.laboratory.availability import missing_for_postfix
+from tests.laboratory.availability import requires_postfix
 from tests.laboratory.ports import LOOPBACK
 from tests.laboratory.postfix import Postfix
 from tests.laboratory.waiting import wait_until
 from tests.workers.open_door import OpenDoor, Storeroom, open_door
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(bool(missing_for_postfix()), reason=missing_for_postfix()),
-]
+pytestmark = [pytest.mark.slow, requires_postfix]
 
 MAIL = b"From: carla@customer.example\r\nSubject: A question\r\n\r\n.dots\r\n..\r\nHow are you?\r\n"
 

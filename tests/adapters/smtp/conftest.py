@@ -11,7 +11,8 @@ from . import posting
 def every_loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The test runs in each event loop that the product runs in; they differ where connections break."""
     if request.param == "uvloop":
-        uvloop = pytest.importorskip("uvloop")
+        import uvloop
+
         monkeypatch.setattr(posting, "new_event_loop", uvloop.new_event_loop)
     else:
         monkeypatch.setattr(posting, "new_event_loop", asyncio.new_event_loop)

@@ -9,17 +9,18 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 import pytest
 
 from postroom.adapters.smtp.pool import SmtpPool
 from postroom.core.delivery.wire import Phase, WireOutcome
+from tests.laboratory.availability import requires_smtp_sink
+from tests.laboratory.daemon import find_program
 
 from .posting import MemoryJournal, endpoint, mail, mails, post, run
 from .scripted_peer import Answer, Connection, Does, ScriptedPeer, polite, wait_for
 
-SINK = Path("/usr/sbin/smtp-sink")
+SINK = find_program("smtp-sink")
 PLAIN = ("SIZE",)
 PIPELINED = ("SIZE", "PIPELINING")
 both_ways = pytest.mark.parametrize("extensions", [PLAIN, PIPELINED], ids=["singly", "pipelined"])
@@ -31,7 +32,7 @@ def smtp_sink(*options: str) -> Iterator[int]:
     for _ in range(5):
         with socket.create_server(("127.0.0.1", 0)) as holder:
             port = holder.getsockname()[1]
-        arguments = [str(SINK), "-u", "nobody", *options, f"127.0.0.1:{port}", "1000"]
+        arguments = [SINK, "-u", "nobody", *options, f"127.0.0.1:{port}", "1000"]
         process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             wait_for(partial(has_begun, process, port))
@@ -52,7 +53,7 @@ def has_begun(process: subprocess.Popen[bytes], port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-@pytest.mark.skipif(not SINK.exists(), reason="Postfix is not installed")
+@requires_smtp_sink
 @pytest.mark.parametrize("options", [(), ("-p",)], ids=["pipelined", "singly"])
 def test_2000_mails_are_taken_by_the_sink(options: tuple[str, ...]) -> None:
     journal = MemoryJournal()

@@ -11,7 +11,6 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,23 +18,19 @@ import pytest
 from postroom.core.mime.parsing import parse
 from postroom.core.reports.reading import read_report
 from postroom.flows.read_report import read_mail_as_report
+from tests.corpus.shared import SHARED
 
-CORPORA = Path(__file__).parents[4] / "shared" / "corpora"
-pytestmark = [
-    pytest.mark.shared,
-    pytest.mark.slow,
-    pytest.mark.skipif(not (CORPORA / "reports.jsonl").exists(), reason="the mail corpora are not beside the project"),
-]
+pytestmark = [pytest.mark.shared, pytest.mark.slow]
 
 
 def rows(name: str) -> Iterator[dict[str, Any]]:
-    yield from map(json.loads, (CORPORA / name).read_text().splitlines())
+    yield from map(json.loads, (SHARED / name).read_text().splitlines())
 
 
 def test_nearly_all_known_reports_are_read_and_their_recipients_named() -> None:
     n: Counter[str] = Counter()
     for row in rows("reports.jsonl"):
-        found = read_mail_as_report((CORPORA / row["file"]).read_bytes())
+        found = read_mail_as_report((SHARED / row["file"]).read_bytes())
         is_bounce = found.kind in ("bounce", "delayed")
         if row["kind"] != "bounce":
             assert not is_bounce, row["file"]
@@ -63,14 +58,14 @@ def test_no_ordinary_mail_is_taken_for_a_report() -> None:
     """A mail that both collections hold may be a bounce that is malformed as well."""
     known = {row["file"].partition("/")[2] for row in rows("reports.jsonl") if row["kind"] in ("bounce", "complaint")}
     for row in rows("mail.jsonl"):
-        found = read_mail_as_report((CORPORA / row["file"]).read_bytes())
+        found = read_mail_as_report((SHARED / row["file"]).read_bytes())
         if row["category"] not in ("bounce", "complaint") and row["file"].partition("/")[2] not in known:
             assert found.kind in ("ordinary", "autoreply", "mdn"), row["file"]
 
 
 @pytest.mark.parametrize("name", ["mail.jsonl", "reports.jsonl"])
 def test_how_long_reading_takes(name: str) -> None:
-    mails = [parse((CORPORA / row["file"]).read_bytes()) for row in rows(name)]
+    mails = [parse((SHARED / row["file"]).read_bytes()) for row in rows(name)]
     taken = []
     for mail in mails:
         begun = time.perf_counter()
