@@ -39,6 +39,7 @@ ENOUGH_MEMORY = 2 << 30  # bytes
 OWN_FOLDER = "POSTROOM_TESTS_FOLDER"
 
 IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+OWN_NAME = os.environ.get("PYTEST_XDIST_WORKER", "alone")
 
 hypothesis.settings.register_profile("quick", max_examples=60, deadline=None)
 hypothesis.settings.register_profile("fuzz", max_examples=5000, deadline=None)
@@ -59,10 +60,15 @@ def _open_run() -> int:
     lock = os.open(draft / "run.lock", os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
     folder = draft.rename(draft.with_name(draft.name.replace("pr-new-", "pr-run-")))
-    (folder / "data").mkdir()
     os.environ[OWN_FOLDER] = str(folder)
-    os.environ["POSTROOM_DATA_DIR"] = str(folder / "data")
     return lock
+
+
+def _open_own() -> None:
+    """A data directory for this worker: the vacuum of one would take the blobs of another, whose rows it cannot see."""
+    own = Path(os.environ[OWN_FOLDER]) / OWN_NAME
+    own.mkdir(exist_ok=True)
+    os.environ["POSTROOM_DATA_DIR"] = str(own)
 
 
 def _sweep() -> None:
@@ -82,6 +88,7 @@ def _remove(folder: Path) -> None:
 if not IS_WORKER:
     _sweep()
     RUN_LOCK = _open_run()
+_open_own()
 
 loopback.guard()
 
@@ -122,9 +129,9 @@ def short_dir(run_folder: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def embedded_postgresql() -> Iterator[Connection]:
-    """The server of this run; tests with the mark `django_db` have it without asking."""
-    with running_database(Path(os.environ["POSTROOM_DATA_DIR"])) as database:
+def embedded_postgresql(run_folder: Path) -> Iterator[Connection]:
+    """The server of this run, for all workers; tests with the mark `django_db` have it without asking."""
+    with running_database(run_folder / "data") as database:
         yield database.connection
 
 
@@ -138,7 +145,9 @@ def django_db_setup(
     """A database for this worker. The first worker migrates, all of them copy what it made: seconds against 0.1 s."""
     from django.db import connection
 
-    own_name = f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
+    own_name = f"test_{OWN_NAME}"
+    server_of_run = {"HOST": str(embedded_postgresql.socket_dir), "PORT": embedded_postgresql.port}
+    connection.settings_dict.update(server_of_run)
     with django_db_blocker.unblock():
         with (run_folder / "migrated").open("a+") as note:
             fcntl.flock(note, fcntl.LOCK_EX)

@@ -31,7 +31,7 @@ def test_an_address_outside_is_refused_and_the_attempt_is_remembered() -> None:
 def test_the_environment_of_whoever_runs_the_tests_is_forgotten(run_folder: Path) -> None:
     names = {name for name in os.environ if name.startswith("POSTROOM_")}
     assert names == {"POSTROOM_DATA_DIR", "POSTROOM_TESTS_FOLDER"}
-    assert Path(os.environ["POSTROOM_DATA_DIR"]) == run_folder / "data"
+    assert Path(os.environ["POSTROOM_DATA_DIR"]) == run_folder / os.environ.get("PYTEST_XDIST_WORKER", "alone")
 
 
 WAYS_TO_SKIP = (
