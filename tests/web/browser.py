@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+from django.db import connections
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.laboratory.availability import chromium_path
@@ -44,13 +46,19 @@ SIZES = {"wide": (1280, 900), "narrow": (390, 844)}
 
 @contextmanager
 def a_browser() -> Iterator[Browser]:
-    """Chromium, closed at the end."""
-    with sync_playwright() as playwright:
+    """Chromium, closed at the end. Beside it the tables may be asked as usual.
+
+    Playwright keeps an event loop in this thread, so Django opens a connection of its own for what runs beside it. That one ends here, too:
+    left alone, it would meet the next browser in this process, dead by then if a test in between had cut all connections.
+    """
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
         try:
             yield browser
         finally:
             browser.close()
+            connections.close_all()
 
 
 def a_window(browser: Browser, size: str = "wide", theme: str = "light") -> BrowserContext:
