@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+import pytest
+from django.db import connections
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.laboratory.availability import chromium_path
 
@@ -39,18 +41,27 @@ PLACES = {
     "action": "/settings/actions/queue_manager/", "changes": "/settings/changes/", "audit": "/settings/audit/", "security": "/security/", "keys": "/settings/keys/", "mine": "/settings/mine/",
     "limits": "/settings/limits/", "secrets": "/settings/secrets/", "new_api_server": "/settings/servers/new/?provider=mailgun",
 }  # fmt: skip
+PATIENCE = 60_000  # milliseconds, for what takes a few hundred on an idle machine
 SIZES = {"wide": (1280, 900), "narrow": (390, 844)}
 
 
 @contextmanager
 def a_browser() -> Iterator[Browser]:
-    """Chromium, closed at the end."""
-    with sync_playwright() as playwright:
+    """Chromium, closed at the end. While it is open, what is expected of its pages has `PATIENCE`, and the tables may be asked as usual.
+
+    Playwright keeps an event loop in this thread, so Django opens a connection of its own for what runs beside it. That one ends here, too:
+    left alone, it would meet the next browser in this process, dead by then if a test in between had cut all connections.
+    """
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        expect.set_options(timeout=PATIENCE)
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
         try:
             yield browser
         finally:
             browser.close()
+            connections.close_all()
+            expect.set_options(timeout=None)
 
 
 def a_window(browser: Browser, size: str = "wide", theme: str = "light") -> BrowserContext:
@@ -58,6 +69,7 @@ def a_window(browser: Browser, size: str = "wide", theme: str = "light") -> Brow
     width, height = SIZES[size]
     window = browser.new_context(viewport={"width": width, "height": height}, color_scheme="light")
     keep = f"localStorage.setItem('adminTheme', JSON.stringify('{theme}'))"
+    window.set_default_timeout(PATIENCE)
     window.add_init_script(f"try {{ {keep} }} catch {{ /* an empty page has no storage */ }}")
     return window
 

@@ -69,15 +69,13 @@ ALLOWED = ("A href=http", "IMG alt=", "IMG src=/draft/file/", "SPAN data-mention
 
 
 @pytest.fixture
-def page(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+def page(db: None) -> Iterator[Page]:
     company = seeding.a_company()
     seeding.a_kind()
     seeding.a_member("alice", "Alice Archer", company, Role.AGENT)
     record = seeding.a_record(company, "Poster")
     with served() as base, a_browser() as browser:
         page = a_window(browser).new_page()
-        page.set_default_timeout(60_000)
         sign_in(page, base, "alice", seeding.PASSWORD)
         page.goto(f"{base}/records/{record.pk}/")
         page.locator(".pr-who-gets-it").wait_for()

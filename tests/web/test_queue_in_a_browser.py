@@ -19,11 +19,8 @@ pytestmark = [
     requires_chromium,
 ]
 
-PATIENCE = 30_000  # milliseconds
 
-
-def test_all_that_match_are_cancelled_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright keeps an event loop in this thread
+def test_all_that_match_are_cancelled_and_no_others() -> None:
     company = seeding.a_company()
     seeding.a_member("alice", "Alice Archer", company, Role.MANAGER)
     for number in range(120):
@@ -31,7 +28,6 @@ def test_all_that_match_are_cancelled_and_no_others(monkeypatch: pytest.MonkeyPa
     complaints: list[str] = []
     with served() as base, a_browser() as browser:
         window = a_window(browser)
-        window.set_default_timeout(PATIENCE)
         page = window.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         sign_in(page, base, "alice", seeding.PASSWORD)

@@ -53,7 +53,6 @@ pytestmark = [
     requires_chromium,
 ]
 
-PATIENCE = 60_000  # milliseconds
 AT_ONCE = 120  # frames in one page
 SANDBOX = "allow-same-origin allow-popups allow-popups-to-escape-sandbox"
 WORD_PLACES = (  # one line for each place that shows what strangers wrote; {names} are numbers of rows
@@ -81,7 +80,6 @@ PIECES = (  # parts of pages, and answers for programs: shown by themselves, as 
 def laboratory(browser: Browser, base: str, *, pictures: bool = False) -> Iterator[tuple[BrowserContext, Watch]]:
     watch = Watch(base=base, pictures=pictures)
     window = a_window(browser)
-    window.set_default_timeout(PATIENCE)
     watch.over(window)
     try:
         yield window, watch
@@ -167,9 +165,8 @@ def test_the_sanitiser_alone_leaves_nothing_that_runs() -> None:
     assert watch.happened == []
 
 
-def test_the_frame_alone_lets_nothing_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_frame_alone_lets_nothing_run() -> None:
     """Bodies as they came, though nobody sanitised them."""
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright keeps an event loop in this thread
     company = seeding.a_company()
     seeding.a_member("alice", "Alice Archer", company, Role.MANAGER)
     record = seeding.a_record(company, "Hostile", contact=seeding.a_contact("Mallory", "mallory@evil.example"))
@@ -194,8 +191,7 @@ def test_the_frame_alone_lets_nothing_run(monkeypatch: pytest.MonkeyPatch) -> No
     assert watch.happened == []
 
 
-def test_hostile_words_do_nothing_on_any_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+def test_hostile_words_do_nothing_on_any_page() -> None:
     numbers = hostile_house()
     with served() as base, a_browser() as browser, laboratory(browser, base) as (window, watch):
         page = window.new_page()
@@ -208,8 +204,7 @@ def test_hostile_words_do_nothing_on_any_page(monkeypatch: pytest.MonkeyPatch) -
     assert watch.happened == []
 
 
-def test_hostile_mails_do_nothing_in_the_log_and_in_the_letterbox(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+def test_hostile_mails_do_nothing_in_the_log_and_in_the_letterbox() -> None:
     company = seeding.a_company("Hostile house")
     seeding.a_member("ada", "Ada Admin", company, Role.ADMINISTRATOR)
     mails, letters = hostile_mails(company)
@@ -225,7 +220,7 @@ def test_hostile_mails_do_nothing_in_the_log_and_in_the_letterbox(monkeypatch: p
 
 
 @pytest.mark.shared
-def test_the_html_mails_of_the_world_do_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_html_mails_of_the_world_do_nothing() -> None:
     """Every HTML mail of the collected corpora, by both walls together; the sanitiser alone for all of them, too."""
     bodies = []
     for label in labels("mail"):

@@ -20,7 +20,6 @@ from tests.web.served import served
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), requires_chromium]
 
-PATIENCE = 30_000  # milliseconds
 RIGHT = "carla.conti@customer.example"
 
 
@@ -48,13 +47,11 @@ def a_failure() -> None:
 
 
 @pytest.mark.parametrize("size", ["wide", "narrow"])
-def test_a_failure_is_understood_mended_and_arrives(size: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright keeps an event loop in this thread
+def test_a_failure_is_understood_mended_and_arrives(size: str) -> None:
     a_failure()
     complaints: list[str] = []
     with served("deliverer") as base, a_browser() as browser:
         window = a_window(browser, size)
-        window.set_default_timeout(PATIENCE)
         page = window.new_page()
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -19,13 +19,8 @@ from tests.web.served import served
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), requires_chromium]
 
-PATIENCE = 30_000  # milliseconds
 
-
-def test_two_hundred_are_tried_again_with_a_progress_bar_and_cancelling_is_undone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright keeps an event loop in this thread
+def test_two_hundred_are_tried_again_with_a_progress_bar_and_cancelling_is_undone() -> None:
     company = seeding.a_company()
     seeding.a_member("alice", "Alice Archer", company, Role.MANAGER)
     relay = seeding.a_server("Own relay", paused_at=seeding.NOW)
@@ -38,7 +33,6 @@ def test_two_hundred_are_tried_again_with_a_progress_bar_and_cancelling_is_undon
     complaints: list[str] = []
     with served("scheduler") as base, a_browser() as browser:
         window = a_window(browser)
-        window.set_default_timeout(PATIENCE)
         page = window.new_page()
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -37,7 +37,6 @@ SOURCE = Path(__file__).parents[3] / "src"
 SUPPORT, CARLA, ALICE = "support@box.test", "carla@box.test", "alice@box.test"
 USERS = {SUPPORT: "open sesame", CARLA: "wonder land", ALICE: "looking glass"}
 PASSWORD = "lighthouse-keeper-7"
-PATIENCE = 40_000  # milliseconds
 SHOTS = os.environ.get("POSTROOM_SHOTS", "")
 
 
@@ -121,8 +120,6 @@ def test_from_nothing_to_the_first_answered_ticket(run_folder: Path, postfix: Po
         base = f"http://127.0.0.1:{house.ports['WEB']}"
         faults = listen(window, base)
         page = window.new_page()
-        page.set_default_timeout(PATIENCE)
-        expect.set_options(timeout=PATIENCE)
         began = time.monotonic()
 
         page.goto(link.replace("localhost", "127.0.0.1"))

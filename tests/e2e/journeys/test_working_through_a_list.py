@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from postroom.core.terms.states import Role
 from postroom.flows.index_messages import index_new
@@ -23,12 +23,11 @@ from postroom.wiring import ports
 from tests.laboratory.availability import requires_chromium
 from tests.laboratory.waiting import wait_until
 from tests.web import seeding
-from tests.web.browser import a_browser, sign_in
+from tests.web.browser import PATIENCE, a_browser, sign_in
 from tests.web.served import served
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), requires_chromium]
 
-PATIENCE = 40_000  # milliseconds
 SHOTS = os.environ.get("POSTROOM_SHOTS", "")
 WIDE = {"width": 1680, "height": 1000}
 SERIOUS = ("serious", "critical")
@@ -41,8 +40,7 @@ TITLES = [
 
 
 @pytest.fixture
-def company(monkeypatch: pytest.MonkeyPatch) -> Company:
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright keeps an event loop in this thread
+def company() -> Company:
     seeding.a_kind(stages=["New", "Solved"])
     return seeding.a_company()
 
@@ -59,7 +57,6 @@ def page(alice: Member) -> Iterator[Page]:
     with served() as base, a_browser() as browser:
         window = browser.new_context(viewport=WIDE, base_url=base)
         window.set_default_timeout(PATIENCE)
-        expect.set_options(timeout=PATIENCE)
         page = window.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
@@ -70,7 +67,6 @@ def page(alice: Member) -> Iterator[Page]:
         sign_in(page, base, "alice", seeding.PASSWORD)
         yield page
         window.close()
-    expect.set_options(timeout=5000)
     assert not complaints
 
 
@@ -86,12 +82,9 @@ def in_pane(page: Page, title: str) -> None:
     expect(page.locator("#pr-pane #pr-heading")).to_have_text(title)
 
 
-def focused(page: Page) -> str:
-    return str(
-        page.evaluate(
-            "document.activeElement.querySelector?.('.name')?.textContent ?? document.activeElement.outerHTML"
-        )
-    )
+def row(page: Page, title: str) -> Locator:
+    """The line of this title, which takes the focus."""
+    return page.locator("#pr-rows .pr-item", has=page.get_by_text(title, exact=True))
 
 
 def test_a_list_is_worked_through_by_keyboard(page: Page, company: Company, alice: Member) -> None:
@@ -113,7 +106,7 @@ def test_a_list_is_worked_through_by_keyboard(page: Page, company: Company, alic
     page.keyboard.press("j")
     page.keyboard.press("k")
     page.keyboard.press("j")
-    assert focused(page) == TITLES[1]
+    expect(row(page, TITLES[1])).to_be_focused()
     page.keyboard.press("Enter")
     in_pane(page, TITLES[1])
     expect(page).to_have_url(re.compile(r"/records/\d+/$"))
@@ -123,17 +116,19 @@ def test_a_list_is_worked_through_by_keyboard(page: Page, company: Company, alic
     page.keyboard.press("e")
     expect(rows).to_have_count(3)
     in_pane(page, TITLES[2])
-    assert focused(page) == TITLES[2]
+    expect(row(page, TITLES[2])).to_be_focused()
     expect(page.locator("#pr-toast")).to_contain_text("1 record is done.")
     look(page, "working-done")
     assert Record.objects.filter(is_done=True).values_list("title", flat=True).get() == TITLES[1]
     page.keyboard.press("z")
     expect(rows).to_have_count(4)
-    assert rows.locator(".name").all_inner_texts() == TITLES
+    expect(rows.locator(".name")).to_have_text(TITLES)
 
     # several at once: x chooses, the bar tells how many
+    expect(row(page, TITLES[2])).to_be_focused()
     page.keyboard.press("x")
     page.keyboard.press("j")
+    expect(row(page, TITLES[3])).to_be_focused()
     page.keyboard.press("x")
     expect(page.locator("#pr-chosen [data-chosen]")).to_have_text("2")
     page.locator("#pr-chosen summary", has_text="Stage").click()
@@ -142,11 +137,11 @@ def test_a_list_is_worked_through_by_keyboard(page: Page, company: Company, alic
     assert set(Record.objects.filter(stage="Solved").values_list("title", flat=True)) == set(TITLES[2:])
 
     # n and r write in the pane; while typing, keys are letters
-    page.locator("#pr-rows .pr-item").first.focus()
+    row(page, TITLES[0]).focus()
     page.keyboard.press("n")
-    in_pane(page, page.locator("#pr-rows .name").first.inner_text())
+    in_pane(page, TITLES[0])
     page.wait_for_function("document.activeElement.isContentEditable")
-    assert page.locator("form.pr-composer [name=kind]:checked").get_attribute("value") == "note"
+    expect(page.locator("form.pr-composer [name=kind]:checked")).to_have_value("note")
     page.keyboard.type("je zk?")
     expect(page.locator("#pr-keys")).not_to_be_visible()
     page.locator("form.pr-composer .pr-editor, form.pr-composer [contenteditable=true]").first.fill("")
@@ -165,7 +160,7 @@ def test_a_list_is_worked_through_by_keyboard(page: Page, company: Company, alic
     look(page, "working-keys")
     for _ in range(4):
         page.keyboard.press("Tab")
-        assert page.evaluate(
+        page.wait_for_function(
             "Boolean(document.activeElement.closest('#pr-keys')) || document.activeElement === document.body"
         )
     page.keyboard.press("Escape")
@@ -231,3 +226,20 @@ def test_an_old_message_is_found_by_its_words_and_read_beside_the_list(page: Pag
     page.locator("#pr-q").fill("no such thing anywhere")
     expect(page.get_by_text("Nothing fits")).to_be_visible()
     look(page, "found-nothing")
+
+
+def test_a_record_that_comes_while_the_list_looks_for_others_is_not_lost(
+    page: Page, company: Company, alice: Member
+) -> None:
+    page.add_init_script("window.heard = 0; document.addEventListener('postroom:listed', () => window.heard++, true)")
+    held: list[Route] = []
+    page.route(re.compile(r"since="), lambda route: route.fallback() if held else held.append(route))
+    page.goto("/records/ticket/?state=open")
+    create_record(ports(), company_id=company.pk, kind="ticket", title="In time", author=alice)
+    wait_until(lambda: page.evaluate("1") and held, "the list looks", 60)
+    answer = held[0].fetch()
+    heard = page.evaluate("window.heard")
+    create_record(ports(), company_id=company.pk, kind="ticket", title="Just too late", author=alice)
+    page.wait_for_function("heard => window.heard > heard", arg=heard)
+    held[0].fulfill(response=answer)
+    expect(page.locator("#pr-rows .pr-line .name")).to_have_text(["Just too late", "In time"])

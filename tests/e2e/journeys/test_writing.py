@@ -36,7 +36,6 @@ from tests.web.test_composer_in_a_browser import DOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), requires_chromium]
 
-PATIENCE = 60_000  # milliseconds
 DROP = """([where, name, type, data]) => {
   const bytes = Uint8Array.from(atob(data), char => char.charCodeAt(0));
   const carried = new DataTransfer();
@@ -44,12 +43,6 @@ DROP = """([where, name, type, data]) => {
   const target = document.querySelector(where);
   for (const kind of ['dragover', 'drop']) target.dispatchEvent(new DragEvent(kind, {bubbles: true, cancelable: true, dataTransfer: carried}));
 }"""
-
-
-@pytest.fixture(autouse=True)
-def _tables_beside_the_browser(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Playwright keeps an event loop in this thread, in which nothing else runs."""
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
 
 @pytest.fixture
@@ -96,14 +89,13 @@ Opened = Callable[[str], tuple[Page, list[str]]]
 def opened(browser: Browser, base: str, record: Record) -> Opened:
     def open_record(size: str) -> tuple[Page, list[str]]:
         window = a_window(browser, size)
-        window.set_default_timeout(PATIENCE)
         page = window.new_page()
         faults: list[str] = []
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
         sign_in(page, base, "alice", seeding.PASSWORD)
         page.goto(f"{base}/records/{record.pk}/")
-        expect(page.locator(".pr-live")).to_have_attribute("data-on", "true", timeout=PATIENCE)
+        expect(page.locator(".pr-live")).to_have_attribute("data-on", "true")
         page.locator(".pr-who-gets-it").wait_for()
         return page, faults
 
@@ -173,7 +165,7 @@ def compose(page: Page) -> None:
 def test_a_whole_message_is_written_taken_back_and_sent_again(opened: Opened, record: Record, base: str) -> None:
     Parameter.objects.create(key="mail.undo.seconds", value="120")  # time enough on a busy machine
     page, faults = opened("wide")
-    assert receivers(page) == {"Carla Conti"}, "the customer is ticked at first"
+    goes_to(page, {"Carla Conti"})  # the customer is ticked at first
     compose(page)
     page.get_by_label("Dora Dunn").check()
     wanted = {"Carla Conti", "Dora Dunn", "Bob Brandt"}
@@ -194,7 +186,7 @@ def test_a_whole_message_is_written_taken_back_and_sent_again(opened: Opened, re
     shot(page, "toast")
     expect(page.locator(".pr-editor")).to_have_text("")
     toast.get_by_role("button").click()
-    expect(page.locator(".pr-editor")).to_contain_text("We are sorry, Carla.", timeout=60_000)
+    expect(page.locator(".pr-editor")).to_contain_text("We are sorry, Carla.")
     expect(page.locator("#pr-draft-files")).to_contain_text("label.pdf")
     assert not LetterboxMail.objects.exists()
 
@@ -206,7 +198,7 @@ def test_a_whole_message_is_written_taken_back_and_sent_again(opened: Opened, re
         Notification.objects.filter(message=Message.objects.latest("id")).values_list("contact__name", flat=True)
     )
     assert told == wanted, "what the page said is what was done"
-    assert not Draft.objects.exists()
+    wait_until(lambda: not Draft.objects.exists(), "the draft is gone")
     looks_right(parse(bytes(LetterboxMail.objects.get(to_address="carla@customer.example").raw)))
     letter = LetterboxMail.objects.get(to_address="dora@customer.example")
     page.goto(f"{base}/letterbox/{letter.pk}/")
@@ -244,7 +236,7 @@ def test_an_answer_on_a_phone(opened: Opened, record: Record) -> None:
     expect(send).to_be_in_viewport()
     toolbar = page.locator(".pr-toolbar")
     assert toolbar.evaluate("bar => bar.scrollWidth > bar.clientWidth"), "the tools scroll"
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page does not"
+    page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")  # the page does not
     no_barriers(page)
     shot(page, "phone")
     page.get_by_role("button", name="Full width").click()

@@ -146,16 +146,24 @@
   /* ---------- new rows come in on top ---------- */
 
   let looks = null;
+  let wasHeard = false;
 
-  document.addEventListener("DOMContentLoaded", () => {
-    document.body.addEventListener("postroom:listed", () => {
-      if (!desk() || looks) return;
-      looks = setTimeout(async () => {
+  document.addEventListener("DOMContentLoaded", () => document.body.addEventListener("postroom:listed", soon));
+
+  /* What is heard of while a look is under way may have come too late for it: then another one follows, also after one that failed. */
+  function soon() {
+    wasHeard = true;
+    if (!desk() || looks) return;
+    looks = setTimeout(async () => {
+      wasHeard = false;
+      try {
         await look();
+      } finally {
         looks = null;
-      }, document.hidden ? 10 * LISTEN_PAUSE : LISTEN_PAUSE);
-    });
-  });
+        if (wasHeard) soon();
+      }
+    }, document.hidden ? 10 * LISTEN_PAUSE : LISTEN_PAUSE);
+  }
 
   async function look() {
     const rows = find("#pr-rows");
