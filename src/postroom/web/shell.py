@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from postroom.flows import access
-from postroom.web.members import MemberRequest
+from postroom.web.members import MemberRequest, is_fragment
 from postroom.web.navigation import around, crumbs
 from postroom.web.site import site
 
@@ -46,8 +46,11 @@ def page(
 
 
 def fragment(request: MemberRequest, template: str, context: Mapping[str, Any], *, status: int = 200) -> HttpResponse:
-    """A piece of a page, for htmx."""
-    return render(request, template, {"member": request.member, **context}, status=status)
+    """A piece of a page, for htmx; also one that says why something was refused, which the page's script shows by its header."""
+    answer = render(request, template, {"member": request.member, **context}, status=status)
+    if status >= 400:
+        answer["X-Postroom-Piece"] = "1"
+    return answer
 
 
 def go(request: MemberRequest, url: str, *, said: str = "", trouble: str = "") -> HttpResponse:
@@ -56,7 +59,7 @@ def go(request: MemberRequest, url: str, *, said: str = "", trouble: str = "") -
         messages.success(request, said)
     if trouble:
         messages.error(request, trouble)
-    if request.headers.get("HX-Request") == "true":
+    if is_fragment(request):
         return HttpResponse(status=204, headers={"HX-Redirect": url})
     return SeeOther(url)
 

@@ -70,7 +70,8 @@ PROOFS = {  # word, tone, icon
 MAY_STILL_DECIDE = (InboundState.HELD, InboundState.FAILED, InboundState.REFUSED)
 
 
-def _need(request: MemberRequest) -> None:
+def need_inbound(request: MemberRequest) -> None:
+    """Raises `NotAllowed` for who may not see incoming mail."""
     if not access.may(request.member, "inbound"):
         raise NotAllowed(_("Incoming mail is shown to managers and administrators."))
 
@@ -88,7 +89,7 @@ def held(request: MemberRequest) -> HttpResponse:
 
 
 def _list(request: MemberRequest, state: str, title: str) -> HttpResponse:
-    _need(request)
+    need_inbound(request)
     wish = read_wish(request.GET, state)
     rows = inbound_list(access.visible_inbound(request.member), wish, cursor=text_of(request.GET, "after", 20))
     asked = {name: text_of(request.GET, name, 320) for name in FILTERS}
@@ -164,7 +165,7 @@ def one(request: MemberRequest, inbound_id: int) -> HttpResponse:
 
 
 def _found(request: MemberRequest, inbound_id: int) -> InboundFact:
-    _need(request)
+    need_inbound(request)
     found = inbound(access.visible_inbound(request.member), inbound_id)
     if found is None:
         raise Http404
@@ -172,7 +173,7 @@ def _found(request: MemberRequest, inbound_id: int) -> InboundFact:
 
 
 def _raw(request: MemberRequest, inbound_id: int) -> bytes:
-    _need(request)
+    need_inbound(request)
     found = raw_mail(access.visible_inbound(request.member), inbound_id)
     if found is None:
         raise Http404
@@ -200,8 +201,9 @@ def mail_body(request: MemberRequest, inbound_id: int) -> HttpResponse:
 @for_members("GET")
 def source(request: MemberRequest, inbound_id: int) -> HttpResponse:
     """The bytes as they came. That they were had is noted."""
+    raw = _raw(request, inbound_id)
     audit.note(ports(), "source_read", member=request.member, subject=f"incoming mail {inbound_id}")
-    return download(_raw(request, inbound_id), f"inbound-{inbound_id}.eml", "message/rfc822")
+    return download(raw, f"inbound-{inbound_id}.eml", "message/rfc822")
 
 
 @for_members("GET")
@@ -221,11 +223,11 @@ def again(request: MemberRequest, inbound_id: int) -> HttpResponse:
     try:
         route_again(ports(), inbound_id, member=request.member)
     except AlreadySettled:
-        return _settled(request, inbound_id)
+        return settled(request, inbound_id)
     return go(request, reverse("web:inbound_mail", args=[inbound_id]), said=_("It is routed again in a moment."))
 
 
-def _settled(request: MemberRequest, inbound_id: int) -> HttpResponse:
+def settled(request: MemberRequest, inbound_id: int) -> HttpResponse:
     """Somebody, or the router, was faster."""
     place = reverse("web:inbound_mail", args=[inbound_id])
     return go(request, place, trouble=_("This mail is on a record already; nothing was changed."))
@@ -241,7 +243,7 @@ def attach(request: MemberRequest, inbound_id: int) -> HttpResponse:
     try:
         attach_to_record(ports(), inbound_id, record_id, member=request.member)
     except AlreadySettled:
-        return _settled(request, inbound_id)
+        return settled(request, inbound_id)
     return go(request, reverse("web:record", args=[record_id]), said=_("The mail is on this record now."))
 
 
@@ -255,7 +257,7 @@ def create(request: MemberRequest, inbound_id: int) -> HttpResponse:
     try:
         record_id = create_record_from(ports(), inbound_id, kind, member=request.member)
     except AlreadySettled:
-        return _settled(request, inbound_id)
+        return settled(request, inbound_id)
     return go(request, reverse("web:record", args=[record_id]), said=_("A record was made of the mail."))
 
 
@@ -266,5 +268,5 @@ def refuse(request: MemberRequest, inbound_id: int) -> HttpResponse:
     try:
         refuse_held(ports(), inbound_id, member=request.member)
     except AlreadySettled:
-        return _settled(request, inbound_id)
+        return settled(request, inbound_id)
     return go(request, reverse("web:held"), said=_("The mail was refused."))
