@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.utils.functional import Promise
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from postroom.flows import access
@@ -26,23 +27,22 @@ def page(
     request: MemberRequest, template: str, title: str, context: Mapping[str, Any] | None = None, *, status: int = 200
 ) -> HttpResponse:
     """A whole page. ``title`` stands in the header and in the window."""
-    shell = site.each_context(request)
-    return render(
-        request,
-        template,
-        {
-            **shell,
-            "title": title,
-            "is_fullwidth": "1",
-            "member": request.member,
-            "installation": around(request, request.member).installation,
-            "my_failed": around(request, request.member).my_failed,
-            "crumbs": crumbs(request),
-            "may_settle": access.is_house_administrator(request.member),
-            **(context or {}),
-        },
-        status=status,
-    )
+    return render(request, template, around_page(request, title) | dict(context or {}), status=status)
+
+
+def around_page(request: MemberRequest, title: str | Promise) -> dict[str, Any]:
+    """What the shell of a page shows."""
+    facts = around(request, request.member)
+    return {
+        **site.each_context(request),
+        "title": title,
+        "is_fullwidth": "1",
+        "member": request.member,
+        "installation": facts.installation,
+        "my_failed": facts.my_failed,
+        "crumbs": crumbs(request),
+        "may_settle": access.is_house_administrator(request.member),
+    }
 
 
 def fragment(request: MemberRequest, template: str, context: Mapping[str, Any], *, status: int = 200) -> HttpResponse:

@@ -31,7 +31,7 @@ from postroom.store.models import Alias, Mailbox
 from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_inbound import InboundFact, InboundWish, inbound, inbound_list, raw_mail
 from postroom.store.queries.pages_records import RecordWish, record_list
-from postroom.web.frames import download, framed
+from postroom.web.frames import download, framed, stored
 from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
 from postroom.web.navigation import kinds_of
 from postroom.web.shell import fragment, go, page
@@ -177,10 +177,7 @@ def _raw(request: MemberRequest, inbound_id: int) -> bytes:
     found = raw_mail(access.visible_inbound(request.member), inbound_id)
     if found is None:
         raise Http404
-    try:
-        return bytes(found.raw) if found.raw is not None else ports().blobs.get(found.sha256)
-    except KeyError:
-        raise Http404 from None  # the disk has lost it
+    return bytes(found.raw) if found.raw is not None else stored(found.sha256)
 
 
 def _parsed(request: MemberRequest, inbound_id: int) -> ParsedMail | None:

@@ -28,7 +28,7 @@ from postroom.flows.new_files import NewFile
 from postroom.flows.settings import parameters
 from postroom.store.models import DraftFile, Member, Record
 from postroom.store.queries.pages import read_id
-from postroom.web.frames import SHOWN_INLINE, download
+from postroom.web.frames import SHOWN_INLINE, written_file
 from postroom.web.members import MemberRequest, for_members, is_fragment, numbers_of, text_of
 from postroom.web.records.uploads import files_of
 from postroom.web.shell import fragment, go
@@ -156,5 +156,4 @@ def file(request: MemberRequest, file_id: int) -> HttpResponse:
     found = draft_file(file_id, request.member)
     if found is None:
         raise Http404
-    shown = found.is_inline and found.content_type.lower() in SHOWN_INLINE
-    return download(ports().blobs.get(found.sha256), found.name, found.content_type if shown else "", shown=shown)
+    return written_file(found)

@@ -27,7 +27,7 @@ from postroom.flows.scheduled_messages import (
 )
 from postroom.store.models import Member, Record, ScheduledMessage
 from postroom.store.queries.pages_scheduled import ScheduledFact, scheduled_file, scheduled_rows
-from postroom.web.frames import SHOWN_INLINE, download
+from postroom.web.frames import written_file
 from postroom.web.members import MemberRequest, for_members, numbers_of, text_of
 from postroom.web.records.uploads import files_of, trouble_with
 from postroom.web.shell import fragment, go, page
@@ -157,8 +157,7 @@ def file(request: MemberRequest, file_id: int) -> HttpResponse:
     found = scheduled_file(visible_scheduled(request.member), file_id)
     if found is None:
         raise Http404
-    shown = found.is_inline and found.content_type.lower() in SHOWN_INLINE
-    return download(ports().blobs.get(found.sha256), found.name, found.content_type if shown else "", shown=shown)
+    return written_file(found)
 
 
 def _fact(request: MemberRequest, scheduled_id: int) -> ScheduledFact:

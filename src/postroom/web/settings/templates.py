@@ -21,7 +21,7 @@ from postroom.store.models import Company, MailTemplate, Record
 from postroom.store.queries import pages_scheduled as read
 from postroom.store.queries.pages import read_id
 from postroom.web.forms import tell
-from postroom.web.frames import download, framed
+from postroom.web.frames import download, framed, stored
 from postroom.web.members import MemberRequest, for_members, numbers_of, text_of
 from postroom.web.records.uploads import files_of, trouble_with
 from postroom.web.settings.forms import TemplateForm
@@ -212,7 +212,7 @@ def file(request: MemberRequest, template_id: int, file_id: int) -> HttpResponse
     found = _template(request, template_id).files.filter(pk=file_id).first()
     if found is None:
         raise Http404
-    return download(ports().blobs.get(found.sha256), found.name)
+    return download(stored(found.sha256), found.name)
 
 
 NAMES = (
