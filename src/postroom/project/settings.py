@@ -228,6 +228,7 @@ def _served(path: str) -> Callable[[object], str]:
 
 STYLES = (
     "postroom/postroom.css",
+    "postroom/shell.css",
     "postroom/letterbox.css",
     "postroom/inbox.css",
     "postroom/record.css",

@@ -41,6 +41,7 @@ SETTINGS = (  # groups: title, and in each the address, title, sign and a senten
             ("people", gettext_lazy("People"), "group", gettext_lazy("Who signs in, with which role; invite, switch off")),
             ("companies", gettext_lazy("Companies"), "apartment", gettext_lazy("Those who share this Postroom, each with its mail domain")),
             ("mine", gettext_lazy("My settings"), "person", gettext_lazy("My name, language, time zone, notifications, signature, password")),
+            ("security", gettext_lazy("My security"), "shield_lock", gettext_lazy("Second step at the sign-in, recovery codes, where I am signed in")),
             ("keys", gettext_lazy("API keys"), "key", gettext_lazy("Keys by which programs act for me")),
         ),
     ),
@@ -58,7 +59,7 @@ SETTINGS = (  # groups: title, and in each the address, title, sign and a senten
     ),
 )  # fmt: skip
 OF_THE_HOUSE = ("domains", "parameters", "actions", "limits", "secrets", "companies")  # no single company's
-OF_EVERYBODY = ("mine", "keys")
+OF_EVERYBODY = ("mine", "security", "keys")
 
 
 def settings_of(member: Member) -> list[tuple[str, list[tuple[str, str, str, str]]]]:
@@ -77,18 +78,39 @@ def settings_of(member: Member) -> list[tuple[str, list[tuple[str, str, str, str
     return found
 
 
+def place_of(name: str) -> str:
+    """The address of a page of the settings."""
+    return reverse("mfa_index" if name == "security" else f"web:{name}")
+
+
 def crumbs(request: HttpRequest) -> list[tuple[str, str]]:
     """Above a page of the settings: title and address of the pages that lead there."""
     index = reverse("web:settings")
-    if not request.path.startswith(index) or request.path == index:
+    if request.path == index or not request.path.startswith((index, place_of("security"))):
         return []
     found = [(_("Settings"), index)]
     for _title, items in SETTINGS:
         for name, label, _sign, _about in items:
-            place = reverse(f"web:{name}")
+            place = place_of(name)
             if request.path.startswith(place) and request.path != place:
                 found.append((str(label), place))
     return found
+
+
+def settings_menu(request: HttpRequest, member: Member) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Beside a page of the settings: all of them by group, the present one marked. No queries."""
+    if not crumbs(request):
+        return []
+    return [
+        (
+            title,
+            [
+                {"title": label, "link": place, "about": about, "is_here": request.path.startswith(place), "is_exact": request.path == place}
+                for label, place, about in ((label, place_of(name), about) for name, label, _sign, about in items)
+            ],
+        )
+        for title, items in settings_of(member)
+    ]  # fmt: skip
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
@@ -101,7 +123,6 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         {"title": _("Conversations"), "items": _records(request)},
         {"title": _("Mail"), "items": _mail(request, member)},
     ]
-    groups.append({"items": [_item(request, _("Settings"), "settings", reverse("web:settings"))]})
     return groups
 
 

@@ -10,7 +10,7 @@ from postroom.flows import access
 from postroom.store.models import Member
 from postroom.store.queries import pages_settings as read
 from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
-from postroom.web.navigation import settings_of
+from postroom.web.navigation import place_of, settings_of
 from postroom.web.shell import fragment, page
 
 MOST_FOUND = 8
@@ -34,7 +34,7 @@ def _groups(member: Member, search: str) -> list[tuple[str, list[Item]]]:
     found: list[tuple[str, list[Item]]] = []
     for title, items in settings_of(member):
         fitting = [
-            {"title": label, "icon": sign, "about": about, "link": reverse(f"web:{name}")}
+            {"title": label, "icon": sign, "about": about, "link": place_of(name)}
             for name, label, sign, about in items
             if all(word in f"{title} {label} {about}".lower() for word in words)
         ]

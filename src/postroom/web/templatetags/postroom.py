@@ -19,6 +19,8 @@ from django.utils.translation import gettext as _
 from postroom.core.reports.taxonomy import TAXONOMY
 from postroom.core.terms.reasons import SENTENCES, Reason, sentence
 from postroom.core.terms.states import DeliveryState, FailureType, NotificationState
+from postroom.flows.test_mailbox import TestedMailboxStep
+from postroom.flows.test_server import TestedStep
 from postroom.store.queries.pages_envelope import RecipientFact
 from postroom.store.queries.pages_failures import FailureFact
 from postroom.store.queries.pages_queue import DeliveryRow
@@ -117,6 +119,12 @@ EVENT = {  # what a provider told: (tone, words)
 def icon(name: str, extra: str = "") -> SafeString:
     """A sign of the Material Symbols font; decoration, so silent for screen readers."""
     return format_html('<span class="pr-icon {}" aria-hidden="true">{}</span>', extra, name)
+
+
+@register.filter
+def any_failed(steps: Sequence[TestedStep | TestedMailboxStep]) -> bool:
+    """Whether one of the steps of a test tells by itself what is wrong."""
+    return any(not step.is_ok for step in steps)
 
 
 @register.filter
