@@ -121,6 +121,21 @@ def first_alias(ports: Ports, *, name: str, kind: str, member: Member) -> Alias:
     return save_alias(ports, values | {"company_id": member.company_id}, member=member)
 
 
+def first_address(member: Member, alias_id: int | None = None) -> Alias | None:
+    """The one with this number, else the oldest that mail makes new records by. Raises `NotAllowed`."""
+    require(member, "settings")
+    there = Alias.objects.select_related("domain", "kind").filter(company_id__in=company_ids(member), retired_at=None)
+    chosen = there.filter(pk=alias_id).first() if alias_id is not None else None
+    return chosen or there.order_by("id").first()
+
+
+def kinds_with_address(member: Member) -> frozenset[str]:
+    """Kinds that some address of the member's companies makes records of. Raises `NotAllowed`."""
+    require(member, "settings")
+    there = Alias.objects.filter(company_id__in=company_ids(member), retired_at=None)
+    return frozenset(there.values_list("kind_id", flat=True))
+
+
 def progress_of(member: Member) -> Progress:
     """From what is stored: nothing remembers the steps themselves. A draft is one that the member may go on with. Five queries."""
     require(member, "settings")
@@ -133,7 +148,7 @@ def progress_of(member: Member) -> Progress:
     draft = drafts.filter(is_active=False, trouble="").order_by("-id").first() if used is None else None
     mailboxes = Mailbox.objects.filter(company_id__in=mine, is_active=True).order_by("-is_confirmed", "-id")
     mailbox = mailboxes.first()
-    alias = Alias.objects.select_related("domain").filter(company_id__in=mine, retired_at=None).order_by("-id").first()
+    alias = first_address(member)
     return Progress(
         company=company.name,
         domain=domain.name if domain else "",

@@ -41,7 +41,7 @@ SETTINGS = (  # groups: title, and in each the address, title, sign and a senten
             ("people", gettext_lazy("People"), "group", gettext_lazy("Who signs in, with which role; invite, switch off")),
             ("companies", gettext_lazy("Companies"), "apartment", gettext_lazy("Those who share this Postroom, each with its mail domain")),
             ("mine", gettext_lazy("My settings"), "person", gettext_lazy("My name, language, time zone, notifications, signature, password")),
-            ("security", gettext_lazy("My security"), "shield_lock", gettext_lazy("Second step at the sign-in, recovery codes, where I am signed in")),
+            ("security", gettext_lazy("Security"), "shield_lock", gettext_lazy("Second step at the sign-in, recovery codes, where I am signed in")),
             ("keys", gettext_lazy("API keys"), "key", gettext_lazy("Keys by which programs act for me")),
         ),
     ),

@@ -206,10 +206,11 @@ def changes(
     subject: str = "",
     start: str = "",
     who: str = "",
+    since: datetime | None = None,
     cursor: str = "",
     size: int = PAGE_ROWS,
 ) -> Page[ChangeFact]:
-    """Changed settings, newest first: of one thing, of things whose subject begins so, by people who are called so."""
+    """Changed settings, newest first: of one thing, of things whose subject begins so, by people who are called so, from then on."""
     rows = visible.order_by("-id")
     if subject:
         rows = rows.filter(subject=subject)
@@ -217,6 +218,8 @@ def changes(
         rows = rows.filter(subject__startswith=start)
     if who:
         rows = rows.filter(Q(user__username__icontains=who) | Q(user__postroom_member__contact__name__icontains=who))
+    if since is not None:
+        rows = rows.filter(changed_at__gte=since)
     if (number := read_id(cursor)) is not None:
         rows = rows.filter(pk__lt=number)
     found = rows.values(

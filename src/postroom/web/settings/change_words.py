@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os.path import commonprefix
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -59,6 +60,39 @@ FIELDS: Mapping[str, str | Promise] = {
 }  # fmt: skip
 
 
+AGES: tuple[tuple[str, str | Promise, int], ...] = (  # as the page's filter calls them, and their days
+    ("", gettext_lazy("Any time"), 0),
+    ("day", gettext_lazy("Of the last day"), 1),
+    ("week", gettext_lazy("Of the last week"), 7),
+    ("month", gettext_lazy("Of the last month"), 31),
+)
+MOST_SHOWN = 300  # characters of a value
+AROUND = 40  # characters that are the same, before and after what differs in a longer text
+
+
+def days_of(age: str) -> int:
+    """0: no limit."""
+    return next((days for key, _words, days in AGES if key == age), 0)
+
+
+def what_differs(before: str, after: str) -> tuple[str, str]:
+    """Two texts, cut to where they differ and a little around it. Linear in their size."""
+    if min(len(before), len(after)) <= 2 * AROUND:
+        return _cut(before), _cut(after)
+    start = len(commonprefix((before, after)))
+    end = len(commonprefix((before[start:][::-1], after[start:][::-1])))
+    return _cut(_window(before, start, end)), _cut(_window(after, start, end))
+
+
+def _window(text: str, start: int, end: int) -> str:
+    first, last = max(0, start - AROUND), min(len(text), len(text) - end + AROUND)
+    return f"{'…' if first else ''}{text[first:last]}{'…' if last < len(text) else ''}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
+
+
 def subject_words(subject: str) -> str:
     """``outgoing server Gmail`` becomes ``Outgoing server: Gmail``, in the reader's language."""
     for start, words in SUBJECTS:
@@ -75,11 +109,11 @@ def field_words(name: str) -> str:
 
 
 def value_words(name: str, value: str, known: Mapping[str, Mapping[str, str]]) -> str:
-    """Yes and no instead of True and False; names instead of numbers, where ``known`` has them by field; long texts cut."""
+    """Yes and no instead of True and False; names instead of numbers, where ``known`` has them by field."""
     if value in known.get(name.removesuffix("_id"), {}):
         return known[name.removesuffix("_id")][value]
     if value in ("True", "False"):
         return _("yes") if value == "True" else _("no")
     if value in ("", "None", "[]", "{}"):
         return ""
-    return value if len(value) <= 300 else f"{value[:300]}…"
+    return value

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -232,8 +233,13 @@ def parameters(request: MemberRequest) -> HttpResponse:
     """All system parameters, with their defaults."""
     access.require_house(request.member)
     search = text_of(request.GET, "q", 100).lower()
-    facts = [one for one in read.parameters() if search in one.key or search in one.help.lower()]
-    context = {"groups": _grouped(facts), "search": search}
+    is_changed = request.GET.get("changed") == "1"
+    facts = [
+        one
+        for one in read.parameters()
+        if (search in one.key or search in one.help.lower()) and (one.is_changed or not is_changed)
+    ]
+    context = {"groups": _grouped(facts), "search": search, "is_changed": is_changed}
     if is_fragment(request):
         return fragment(request, "postroom/settings/_parameters.html", context)
     return page(request, "postroom/settings/parameters.html", _("Parameters"), context)
@@ -328,9 +334,12 @@ def changes(request: MemberRequest) -> HttpResponse:
     """Who changed which setting when."""
     access.require(request.member, "settings")
     visible = access.visible_changes(request.member)
-    subject, kind, who = (text_of(request.GET, name, 200) for name in ("of", "kind", "who"))
+    subject, kind, who, age = (text_of(request.GET, name, 200) for name in ("of", "kind", "who", "since"))
     start = next((start for start, _words in change_words.SUBJECTS if start.strip() == kind), "")
-    rows = read.changes(visible, subject=subject, start=start, who=who, cursor=text_of(request.GET, "after", 20))
+    days = change_words.days_of(age)
+    since = ports().clock.now() - timedelta(days=days) if days else None
+    cursor = text_of(request.GET, "after", 20)
+    rows = read.changes(visible, subject=subject, start=start, who=who, since=since, cursor=cursor)
     known = read.names_of_numbers() | {"kind": {kind.key: kind.label for kind in kinds_of(request)}}
     context = {
         "rows": rows,
@@ -339,8 +348,10 @@ def changes(request: MemberRequest) -> HttpResponse:
         "of_words": change_words.subject_words(subject),
         "kind": kind,
         "who": who,
+        "since": age,
+        "ages": [(key, words) for key, words, _days in change_words.AGES],
         "kinds": [(start.strip(), words) for start, words in change_words.SUBJECTS],
-        "cursor": request.GET.get("after", ""),
+        "cursor": cursor,
     }
     if is_fragment(request):
         return fragment(request, "postroom/settings/_changes.html", context)
@@ -355,8 +366,7 @@ def _in_words(change: read.ChangeFact, known: Mapping[str, Mapping[str, str]]) -
         "rows": [
             (
                 words.field_words(name) if name else "",
-                words.value_words(name, before, known),
-                words.value_words(name, after, known),
+                *words.what_differs(words.value_words(name, before, known), words.value_words(name, after, known)),
             )
             for name, before, after in change.rows
         ],

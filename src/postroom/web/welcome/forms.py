@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django import forms
@@ -119,6 +120,23 @@ class AccountForm(StepForm):
         return address
 
 
+SUGGESTED = {  # kind -> what stands before the @ of an address for it
+    "ticket": "support",
+    "lead": "sales",
+    "task": "tasks",
+    "applicant": "jobs",
+    "sales_order": "orders",
+    "purchase_order": "purchasing",
+    "invoice": "invoices",
+    "contact": "office",
+}
+
+
+def suggested_name(kind: str) -> str:
+    """An address that people would guess; for kinds of one's own their key."""
+    return SUGGESTED.get(kind, kind.replace("_", "-"))
+
+
 class AliasForm(StepForm):
     name = forms.CharField(
         label=gettext_lazy("Address"),
@@ -132,6 +150,7 @@ class AliasForm(StepForm):
         kind = self.fields["kind"]
         assert isinstance(kind, forms.ChoiceField)  # noqa: S101 - for the type checker
         kind.choices = kinds
+        kind.widget.attrs["data-suggests"] = json.dumps({key: suggested_name(key) for key, _label in kinds})
 
     def clean_name(self) -> str:
         name = clean_alias_name(str(self.cleaned_data["name"]).partition("@")[0])

@@ -19,12 +19,13 @@ from postroom.core.terms.parameters import ParameterError
 from postroom.flows import access, guard_installation, welcome
 from postroom.flows.add_member import CannotAdd
 from postroom.flows.dns_to_publish import records_to_publish
+from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_records import kinds
 from postroom.web.forms import tell
 from postroom.web.members import MemberRequest, for_members, text_of
 from postroom.web.shell import go, page
 from postroom.web.site import site
-from postroom.web.welcome.forms import AliasForm, CompanyForm, PersonForm
+from postroom.web.welcome.forms import AliasForm, CompanyForm, PersonForm, suggested_name
 from postroom.wiring import ports
 
 PASSWORDS = "django.contrib.auth.backends.ModelBackend"  # whoever just chose one is signed in by it
@@ -141,20 +142,22 @@ def alias(request: MemberRequest) -> HttpResponse:
     access.require(request.member, "settings")
     found = welcome.progress_of(request.member)
     choices = [(kind.key, kind.label_plural) for kind in kinds()]
+    taken = welcome.kinds_with_address(request.member)
+    wanted = next((key for key in ("ticket", *dict(choices)) if key not in taken), "ticket")
     form = AliasForm(
         request.POST if request.method == "POST" else None,
-        initial={"name": "support", "kind": "ticket"},
+        initial={"name": suggested_name(wanted), "kind": wanted},
         kinds=choices,
     )
     if form.is_valid():
         try:
-            welcome.first_alias(ports(), **form.cleaned_data, member=request.member)
+            made = welcome.first_alias(ports(), **form.cleaned_data, member=request.member)
         except ValidationError as error:
             tell(form, error)
         except CannotAdd as trouble:
             form.add_error(None, str(trouble))
         else:
-            return go(request, reverse("web:welcome_step", args=["done"]))
+            return go(request, f"{reverse('web:welcome_step', args=['done'])}?alias={made.pk}")
     context = {"form": form, "progress": found}
     return step_page(request, "alias", _("The first address"), context, status=422 if form.errors else 200)
 
@@ -168,6 +171,6 @@ def done(request: MemberRequest) -> HttpResponse:
         "progress": found,
         "is_capturing": _is_capturing(),
         "records": records_to_publish(ports(), found.domain) if found.domain else (),
-        "alias_kind": text_of(request.GET, "kind", 40) or "ticket",
+        "alias": welcome.first_address(request.member, read_id(text_of(request.GET, "alias", 20))),
     }
     return step_page(request, "done", _("Ready"), context)

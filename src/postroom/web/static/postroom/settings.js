@@ -2,10 +2,22 @@
 (() => {
   "use strict";
 
+  /* Another kind, another address: what somebody typed himself is left alone. */
+  function suggest(kind) {
+    const names = JSON.parse(kind.dataset.suggests);
+    const field = kind.form.elements.name;
+    let last = names[kind.value];
+    kind.addEventListener("change", () => {
+      if (!field.value || field.value === last) field.value = names[kind.value];
+      last = names[kind.value];
+    });
+  }
+
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll("[data-time-zone]").forEach((field) => {
       if (!field.value) field.value = Intl.DateTimeFormat().resolvedOptions().timeZone || "";
     });
+    document.querySelectorAll("select[data-suggests]").forEach(suggest);
     const follow = document.querySelector("a[data-follow]");
     if (follow) location.replace(follow.href);
   });
