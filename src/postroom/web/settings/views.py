@@ -359,16 +359,19 @@ def changes(request: MemberRequest) -> HttpResponse:
 
 
 def _in_words(change: read.ChangeFact, known: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    """What was empty and still is, is left out: a new thing would be told at length."""
     words = change_words
+    told = (
+        (name, words.value_words(name, before, known), words.value_words(name, after, known))
+        for name, before, after in change.rows
+    )
     return {
         "change": change,
         "subject": words.subject_words(change.subject),
         "rows": [
-            (
-                words.field_words(name) if name else "",
-                *words.what_differs(words.value_words(name, before, known), words.value_words(name, after, known)),
-            )
-            for name, before, after in change.rows
+            (words.field_words(name) if name else "", *words.what_differs(before, after))
+            for name, before, after in told
+            if before or after
         ],
     }
 
