@@ -83,34 +83,41 @@ def place_of(name: str) -> str:
     return reverse("mfa_index" if name == "security" else f"web:{name}")
 
 
+def _is_under(request: HttpRequest, name: str) -> bool:
+    """Whether the page that is asked for belongs to that one."""
+    is_password = name == "security" and request.path.startswith(reverse("admin:password_change"))
+    return is_password or request.path.startswith(place_of(name))
+
+
 def crumbs(request: HttpRequest) -> list[tuple[str, str]]:
     """Above a page of the settings: title and address of the pages that lead there."""
     index = reverse("web:settings")
-    if request.path == index or not request.path.startswith((index, place_of("security"))):
+    if request.path == index or not (request.path.startswith(index) or _is_under(request, "security")):
         return []
     found = [(_("Settings"), index)]
     for _title, items in SETTINGS:
         for name, label, _sign, _about in items:
             place = place_of(name)
-            if request.path.startswith(place) and request.path != place:
+            if _is_under(request, name) and request.path != place:
                 found.append((str(label), place))
     return found
 
 
-def settings_menu(request: HttpRequest, member: Member) -> list[tuple[str, list[dict[str, Any]]]]:
+def settings_menu(request: HttpRequest) -> list[tuple[str, list[dict[str, Any]]]]:
     """Beside a page of the settings: all of them by group, the present one marked. No queries."""
-    if not crumbs(request):
+    member = member_of(request)
+    if member is None or not crumbs(request):
         return []
     return [
-        (
-            title,
-            [
-                {"title": label, "link": place, "about": about, "is_here": request.path.startswith(place), "is_exact": request.path == place}
-                for label, place, about in ((label, place_of(name), about) for name, label, _sign, about in items)
-            ],
-        )
+        (title, [_in_menu(request, name, label, about) for name, label, _sign, about in items])
         for title, items in settings_of(member)
-    ]  # fmt: skip
+    ]
+
+
+def _in_menu(request: HttpRequest, name: str, label: str, about: str) -> dict[str, Any]:
+    place = place_of(name)
+    is_exact = request.path == place
+    return {"title": label, "link": place, "about": about, "is_here": _is_under(request, name), "is_exact": is_exact}
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:

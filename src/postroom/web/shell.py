@@ -13,7 +13,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from postroom.flows import access
 from postroom.web.members import MemberRequest, is_fragment
-from postroom.web.navigation import around, crumbs, settings_menu
+from postroom.web.navigation import around, crumbs
 from postroom.web.site import site
 
 
@@ -41,7 +41,6 @@ def around_page(request: MemberRequest, title: str | Promise) -> dict[str, Any]:
         "installation": facts.installation,
         "my_failed": facts.my_failed,
         "crumbs": crumbs(request),
-        "settings_menu": settings_menu(request, request.member),
         "may_settle": access.is_house_administrator(request.member),
     }
 

@@ -10,8 +10,10 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import logout
+from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.models import AnonymousUser
-from django.contrib.auth.views import LogoutView, redirect_to_login
+from django.contrib.auth.password_validation import password_validators_help_texts
+from django.contrib.auth.views import LogoutView, PasswordChangeView, redirect_to_login
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
@@ -23,6 +25,7 @@ from unfold.sites import UnfoldAdminSite
 from postroom.flows import access, audit
 from postroom.flows.sign_in import began_at, is_signed_out
 from postroom.store.models import Member
+from postroom.web.forms import style
 from postroom.web.sign_in import SignIn, must_wait
 from postroom.wiring import ports
 
@@ -53,6 +56,15 @@ class SignInForm(AuthenticationForm):  # type: ignore[misc]
             raise ValidationError(self.error_messages["inactive"], code="inactive")
         if not Member.objects.filter(user=user).exists():
             raise ValidationError(self.error_messages["no_member"], code="no_member")
+
+
+class OwnPasswordForm(PasswordChangeForm):
+    """The old password and a new one, in our look."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["new_password1"].help_text = " ".join(password_validators_help_texts())
+        style(self)
 
 
 class PostroomSite(UnfoldAdminSite):  # type: ignore[misc]
@@ -88,9 +100,14 @@ class PostroomSite(UnfoldAdminSite):  # type: ignore[misc]
         request.current_app = self.name
         return SignIn.as_view(authentication_form=self.login_form, extra_context=context)(request)
 
-    def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
+    def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:  # noqa: ARG002 - Django's shape
         """By the old password. Other sessions are over with it."""
-        answer: HttpResponseBase = super().password_change(request, extra_context)
+        change = PasswordChangeView.as_view(
+            form_class=OwnPasswordForm,
+            success_url=reverse("admin:password_change_done"),
+            extra_context={**self.each_context(request), "title": _("Change password"), "is_fullwidth": "1"},
+        )
+        answer = change(request)
         if request.method == "POST" and answer.status_code == 302:
             audit.note(ports(), "password_changed", user=request.user)  # type: ignore[arg-type]
         return answer

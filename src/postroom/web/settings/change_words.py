@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from os.path import commonprefix
+from itertools import takewhile
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -79,9 +79,14 @@ def what_differs(before: str, after: str) -> tuple[str, str]:
     """Two texts, cut to where they differ and a little around it. Linear in their size."""
     if min(len(before), len(after)) <= 2 * AROUND:
         return _cut(before), _cut(after)
-    start = len(commonprefix((before, after)))
-    end = len(commonprefix((before[start:][::-1], after[start:][::-1])))
+    start = _in_common(before, after)
+    end = _in_common(before[start:][::-1], after[start:][::-1])
     return _cut(_window(before, start, end)), _cut(_window(after, start, end))
+
+
+def _in_common(one: str, other: str) -> int:
+    """With how many equal characters they begin."""
+    return sum(1 for _pair in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def _window(text: str, start: int, end: int) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from math import ceil
+from typing import Any
 from zlib import crc32
 
 from django import template
@@ -26,6 +27,7 @@ from postroom.store.queries.pages_failures import FailureFact
 from postroom.store.queries.pages_queue import DeliveryRow
 from postroom.store.queries.pages_suppression import WorstFact
 from postroom.web.home.charts import lateness
+from postroom.web.navigation import settings_menu
 
 register = template.Library()
 
@@ -119,6 +121,12 @@ EVENT = {  # what a provider told: (tone, words)
 def icon(name: str, extra: str = "") -> SafeString:
     """A sign of the Material Symbols font; decoration, so silent for screen readers."""
     return format_html('<span class="pr-icon {}" aria-hidden="true">{}</span>', extra, name)
+
+
+@register.simple_tag(takes_context=True)
+def places_of_settings(context: template.RequestContext) -> list[tuple[str, list[dict[str, Any]]]]:
+    """What stands beside a page of the settings."""
+    return settings_menu(context["request"])
 
 
 @register.filter
