@@ -39,6 +39,8 @@ PLACES = {
     "domains": "/settings/domains/", "dkim": "/settings/dkim/", "aliases": "/settings/aliases/", "alias": "/settings/aliases/{alias}/", "templates": "/settings/templates/",
     "template": "/settings/templates/{template}/", "scheduled": "/scheduled/", "scheduled_one": "/scheduled/{scheduled}/", "parameters": "/settings/parameters/", "actions": "/settings/actions/",
     "action": "/settings/actions/queue_manager/", "changes": "/settings/changes/", "audit": "/settings/audit/", "security": "/security/", "keys": "/settings/keys/", "mine": "/settings/mine/",
+    "settings": "/settings/", "people": "/settings/people/", "person": "/settings/people/{person}/", "new_person": "/settings/people/new/", "new_alias": "/settings/aliases/new/", "companies": "/settings/companies/",
+    "new_dkim": "/settings/dkim/?new=1", "new_limit": "/settings/limits/?new=1", "new_hook": "/settings/ingress/?new=1", "new_key": "/settings/keys/?new=1", "password": "/password/", "welcome_alias": "/welcome/alias/", "welcome_done": "/welcome/done/",
     "limits": "/settings/limits/", "secrets": "/settings/secrets/", "new_api_server": "/settings/servers/new/?provider=mailgun",
 }  # fmt: skip
 PATIENCE = 60_000  # milliseconds, for what takes a few hundred on an idle machine
@@ -150,6 +152,7 @@ def some_numbers(page: Page, base: str) -> dict[str, str]:
         "scheduled": first("/scheduled/", r"^/scheduled/(\d+)/"),
         "address": first("/suppression/?q=carla@customer.example", r"^/suppression/(\d+)/"),
         "alias": first("/settings/aliases/", r"^/settings/aliases/(\d+)/"),
+        "person": first("/settings/people/", r"^/settings/people/(\d+)/"),
     }
 
 

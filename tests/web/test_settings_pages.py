@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 
@@ -19,6 +21,7 @@ from postroom.store.models import (
     ScheduledAction,
     SettingChange,
 )
+from postroom.web.settings.change_words import what_differs
 from postroom.wiring import ports
 from tests.web import seeding
 from tests.web.conftest import SignedIn
@@ -338,3 +341,39 @@ def test_an_alias_is_given_up_and_taken_back(window: Client, company: Company) -
     assert window.post(f"/settings/aliases/{alias.pk}/", {**form, "name": "work"}).status_code == 303
     assert "retired" in window.get("/settings/aliases/").content.decode().lower()
     assert set(Alias.objects.values_list("name", flat=True)) == {"jobs", "work"}
+
+
+def test_of_the_parameters_those_that_were_changed_can_be_seen_alone(window: Client) -> None:
+    place = "/settings/parameters/?changed=1"
+    assert "All of them have their defaults" in window.get(place, headers=HTMX).content.decode()
+    window.post("/settings/parameters/mail.retry.days/", {"value": "9"})
+    page = window.get(place, headers=HTMX).content.decode()
+    assert page.count('class="pr-param changed"') == 1
+    assert "mail.retry.days" in page
+    assert "Reset to default" in page
+    assert "No parameter fits" in window.get(f"{place}&q=catchall", headers=HTMX).content.decode()
+
+
+def test_changes_are_told_as_before_and_after_and_narrowed_by_when(window: Client) -> None:
+    window.post("/settings/parameters/mail.retry.days/", {"value": "9"})
+    page = window.get("/settings/changes/?since=day", headers=HTMX).content.decode()
+    assert "<ins>9</ins>" in page
+    SettingChange.objects.update(changed_at=ports().clock.now() - timedelta(days=8))
+    assert "No such change" in window.get("/settings/changes/?since=week", headers=HTMX).content.decode()
+    assert "<ins>9</ins>" in window.get("/settings/changes/?since=month", headers=HTMX).content.decode()
+    assert "<ins>9</ins>" in window.get("/settings/changes/?since=nonsense", headers=HTMX).content.decode()
+
+
+def test_of_two_long_texts_only_what_differs_is_shown() -> None:
+    start, end = "a" * 500, "z" * 500
+    before, after = what_differs(f"{start}Monday{end}", f"{start}Tuesday{end}")
+    assert (before, after) == (f"…{'a' * 40}Mon{'day' + 'z' * 37}…", f"…{'a' * 40}Tues{'day' + 'z' * 37}…")
+    assert what_differs("", "x" * 1000) == ("", "x" * 300 + "…")
+    assert what_differs(start, start + "b") == ("…" + "a" * 40, "…" + "a" * 40 + "b")
+
+
+def test_beside_each_page_of_the_settings_stand_the_others_and_the_present_one_is_marked(window: Client) -> None:
+    page = window.get("/settings/limits/").content.decode()
+    assert page.count('aria-current="page"') == 2, "in the sidebar and among the settings"
+    assert '<a href="/settings/limits/" aria-current="page">' in page
+    assert '<a href="/security/" aria-current="true">' in window.get("/password/").content.decode()

@@ -210,6 +210,26 @@ def test_the_first_address_becomes_an_alias_and_the_records_for_the_dns_are_show
     assert "_dmarc.arnold.test" in text
 
 
+def test_the_suggested_address_fits_the_kind_and_the_end_speaks_of_the_one_that_was_made(window: Client) -> None:
+    window.post("/welcome/company/", {"company": "Arnold", "domain": "arnold.test"})
+    page = window.get("/welcome/alias/").content.decode()
+    assert 'value="support"' in page
+    assert "&quot;invoice&quot;: &quot;invoices&quot;" in page
+    window.post("/welcome/alias/", {"name": "support", "kind": "ticket"})
+    again = window.get("/welcome/alias/").content.decode()
+    assert 'value="support"' not in again, (
+        "tickets have an address: another kind is suggested, with a name that fits it"
+    )
+    place = window.post("/welcome/alias/", {"name": "invoices", "kind": "invoice"})["Location"]
+    invoices = Alias.objects.get(name="invoices")
+    assert place == f"/welcome/done/?alias={invoices.pk}"
+    assert f"/settings/aliases/{invoices.pk}/test/" in window.get(place).content.decode()
+    for other in ("/welcome/done/", "/welcome/done/?alias=0", "/welcome/done/?alias=x"):
+        text = window.get(other).content.decode()
+        assert "Send a test mail to support@arnold.test" in text
+        assert "/settings/people/new/" in text
+
+
 def test_one_comes_back_to_the_first_step_that_is_open(window: Client) -> None:
     Installation.objects.update(is_capturing=False)
     for expected, act in (

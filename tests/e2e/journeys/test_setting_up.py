@@ -146,7 +146,7 @@ def test_from_nothing_to_the_first_answered_ticket(run_folder: Path, postfix: Po
         page.get_by_role("button", name="Try it").click()
         outcome = page.locator("#tested .pr-notice")
         expect(outcome).to_contain_text("does not accept this user name and password")
-        expect(page.locator("#tested .pr-steps")).to_contain_text("535")
+        expect(page.locator("#tested .pr-trial")).to_contain_text("535")
         looked_at(page, "3_wrong_password")
 
         page.locator("#id_password").fill(USERS[SUPPORT])
