@@ -188,9 +188,12 @@ class Deliverer:
         room = min(BATCH, CEILINGS[lanes[-1]][1] - len(self._held))
         known = list(self._held) if self._has_strays else None
         busy = self._shed_slow()
-        self._has_strays = True  # until we know what was claimed
-        batch = await self._database(lambda: self._claim_rows(room, lanes, known, busy))
-        self._has_strays = False
+        self._has_strays = False  # whoever suspects some while we wait is heard by the next claim
+        try:
+            batch = await self._database(lambda: self._claim_rows(room, lanes, known, busy))
+        except BaseException:
+            self._has_strays = True  # nobody knows what was claimed
+            raise
         for alarm in batch.alarms:
             logger.warning("%s", alarm)
         for ready in batch.ready:
@@ -313,15 +316,16 @@ class Deliverer:
                 await asyncio.sleep(pause)
 
     async def _record(self) -> None:
-        """One batch. What fails stays in its list."""
-        batch, unsent = self._outcomes[:BATCH], list(self._unsent)
-        recorded = await self._database(lambda: self._write(batch, unsent))
+        """One batch. Outcomes that cannot be written stay in their list."""
+        if self._unsent:
+            await self._put_back()
+        batch = self._outcomes[:BATCH]
+        recorded = await self._database(lambda: self._write(batch))
         self._database_works()
         del self._outcomes[: len(batch)]
-        del self._unsent[: len(unsent)]
         keys = [ticket.delivery_id for ticket, _ in batch]
         self._journal.forget_committed(keys)
-        for key in (*keys, *(ticket.delivery_id for ticket in unsent)):
+        for key in keys:
             self._held.drop(key)
         if recorded.slowed_domains:  # what is here for them asks anew
             for counter in self._counters.values():
@@ -332,11 +336,27 @@ class Deliverer:
             logger.warning("deliverer %s: %d outcomes came too late, others had given us up", self.worker, lost)
         self._called.set()  # there is room again
 
-    def _write(self, batch: list[tuple[Ticket, WireOutcome]], unsent: list[Ticket]) -> RecordedBatch:
+    async def _put_back(self) -> None:
+        """Once, and never again: what is back in the queue may be claimed by ourselves the next moment, and be on the wire. Where nobody
+        knows whether it was done they are strays, of which the next claim knows what to think."""
+        unsent, self._unsent = self._unsent, []
+        try:
+            await self._database(lambda: self._put_rows_back(unsent))
+        except BaseException:
+            self._has_strays = True
+            raise
+        finally:
+            for ticket in unsent:
+                self._held.drop(ticket.delivery_id)
+
+    def _put_rows_back(self, unsent: list[Ticket]) -> None:
         """In the database's thread."""
         close_old_connections()
-        if unsent:
-            put_back(self.worker, unsent)
+        put_back(self.worker, unsent)
+
+    def _write(self, batch: list[tuple[Ticket, WireOutcome]]) -> RecordedBatch:
+        """In the database's thread."""
+        close_old_connections()
         return record_outcomes(self._ports, self.worker, batch, shelf=self._shelf)
 
     # -- tending
@@ -425,11 +445,12 @@ class Deliverer:
             self._not_sent(counter.clear())
         await asyncio.gather(*(counter.pool.close(WIRE_GRACE) for counter in self._counters.values()))
         self._told.set()
-        with suppress(TimeoutError):
+        with suppress(TimeoutError, *OUTAGES):
             async with asyncio.timeout(RECORD_GRACE):
                 await recording
                 if self._has_strays:
                     await self._database(lambda: put_back_strays(self.worker, ()))
+                    self._has_strays = False
         if len(self._held):
             logger.error("deliverer %s: %d deliveries are left to its journal", self.worker, len(self._held))
             return  # the journal stays for whoever comes next
