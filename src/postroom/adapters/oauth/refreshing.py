@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from postroom.core.terms.secret import Secret
+from postroom.core.terms.web_addresses import keeps_secrets
 
 AHEAD = 300.0  # seconds before its end a token is renewed
 _USUAL_LIFE = 600.0  # where nothing is said of it
@@ -134,9 +135,7 @@ def endpoint_of(source: str) -> str:
         return ENDPOINTS["microsoft"].replace("/common/", f"/{tenant}/")
     if source in ENDPOINTS:
         return ENDPOINTS[source]
-    parts = urlsplit(source)
-    is_here = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
-    if parts.hostname and (parts.scheme == "https" or is_here):
+    if keeps_secrets(source):
         return source
     raise ValueError(
         f"{source} is no token source: google, microsoft, microsoft/TENANT or the https address of a token endpoint"
