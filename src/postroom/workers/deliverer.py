@@ -43,6 +43,7 @@ from postroom.flows.wake_queue import ServersNow, wake_parked
 from postroom.wiring import api_pool, journal_names, read_dead_journals, smtp_pool, wire_journal
 from postroom.wiring import ports as wired_ports
 from postroom.workers.counters import Counter, Held, slow_servers
+from postroom.workers.loops import fastest_loop
 from postroom.workers.outages import OUTAGES
 from postroom.workers.stopping import Stop
 from postroom.workers.wakeups import Wakeups
@@ -75,7 +76,7 @@ def run(worker_name: str) -> None:
     """Until SIGTERM or SIGINT. ``worker_name`` names machine and process; it is made unique."""
     ports = wired_ports()
     worker = f"{re.sub(r'[^A-Za-z0-9._-]', '_', worker_name)[:70]}-{ports.ids.hex(3)}"
-    with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
+    with asyncio.Runner(loop_factory=fastest_loop()) as runner:
         runner.run(_until_told(Deliverer(ports, worker)))
 
 
@@ -84,14 +85,6 @@ async def _until_told(deliverer: Deliverer) -> None:
     for which in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(which, deliverer.stop)
     await deliverer.run()
-
-
-def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop  # noqa: PLC0415 - there is none for Windows
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
 
 
 class Deliverer:
