@@ -249,7 +249,9 @@ def test_a_journal_that_moved_has_room_for_the_outcomes_of_all_that_is_on_the_wi
     for key in range(100):
         journal.started(key)
     journal._rewrite()
-    refused = tuple((f"reader{number}@{'x' * 200}.example", SmtpReply(550, "5.1.1", "\x7f" * 99)) for number in range(40))
+    refused = tuple(
+        (f"reader{number}@{'x' * 200}.example", SmtpReply(550, "5.1.1", "\x7f" * 99)) for number in range(40)
+    )
     largest = [WireOutcome(key=key, phase=Phase.BODY, reply=ACCEPTED, refusals=refused) for key in range(100)]
     room = journal.path.stat().st_size
     for one in largest:
