@@ -44,7 +44,7 @@ from postroom.wiring import api_pool, journal_names, read_dead_journals, smtp_po
 from postroom.wiring import ports as wired_ports
 from postroom.workers.counters import Counter, Held, slow_servers
 from postroom.workers.loops import fastest_loop
-from postroom.workers.outages import OUTAGES
+from postroom.workers.outages import OUTAGES, Outage
 from postroom.workers.stopping import Stop
 from postroom.workers.wakeups import Wakeups
 
@@ -108,7 +108,7 @@ class Deliverer:
         self._paused_until = 0.0
         self._renewed_at = 0.0
         self._has_strays = False
-        self._is_out = False
+        self._outage = Outage(f"deliverer {worker}")
 
     async def run(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -161,9 +161,9 @@ class Deliverer:
             try:
                 more = await self._claim()
                 pause = 0.0
-                self._database_works()
+                self._outage.is_over()
             except OUTAGES as error:
-                self._database_is_out(error)
+                self._outage.goes_on(error)
                 more, pause = False, min(max(FIRST_PAUSE, 2 * pause), LONGEST_PAUSE)
             except Exception:
                 logger.exception("deliverer %s: claiming failed", self.worker)
@@ -299,7 +299,7 @@ class Deliverer:
                 await self._record()
                 pause = 0.0
             except OUTAGES as error:
-                self._database_is_out(error)
+                self._outage.goes_on(error)
                 pause = min(max(FIRST_PAUSE, 2 * pause), LONGEST_PAUSE)
             except Exception:
                 logger.exception("deliverer %s: recording failed", self.worker)
@@ -314,7 +314,7 @@ class Deliverer:
             await self._put_back()
         batch = self._outcomes[:BATCH]
         recorded = await self._database(lambda: self._write(batch))
-        self._database_works()
+        self._outage.is_over()
         del self._outcomes[: len(batch)]
         keys = [ticket.delivery_id for ticket, _ in batch]
         self._journal.forget_committed(keys)
@@ -370,7 +370,7 @@ class Deliverer:
                 await self._loop.run_in_executor(None, self._journal.sync)
                 await self._close_idle_pools(now)
             except OUTAGES as error:
-                self._database_is_out(error)
+                self._outage.goes_on(error)
             except Exception:
                 logger.exception("deliverer %s: tending failed", self.worker)
             for counter in list(self._counters.values()):
@@ -449,22 +449,10 @@ class Deliverer:
             return  # the journal stays for whoever comes next
         self._journal.close()
 
-    # -- waiting, and what is told once
-
     async def _wait(self, event: asyncio.Event, seconds: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await event.wait()
-
-    def _database_is_out(self, error: BaseException) -> None:
-        if not self._is_out:
-            logger.error("deliverer %s: waits for the database: %s", self.worker, str(error).strip())
-        self._is_out = True
-
-    def _database_works(self) -> None:
-        if self._is_out:
-            logger.warning("deliverer %s: works again", self.worker)
-        self._is_out = False
 
 
 def _bare(outcome: WireOutcome) -> WireOutcome:

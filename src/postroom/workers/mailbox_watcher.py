@@ -34,7 +34,7 @@ from postroom.flows.note_health import note_trouble, pause_after
 from postroom.flows.ports import Ports
 from postroom.store.models import Mailbox
 from postroom.wiring import ports as wired_ports
-from postroom.workers.outages import OUTAGES
+from postroom.workers.outages import OUTAGES, Outage
 from postroom.workers.stopping import Stop
 from postroom.workers.wakeups import Wakeups
 
@@ -62,7 +62,7 @@ class MailboxWatcher:
         self._stop = stop
         self._watches: dict[int, _Watch] = {}
         self._wakeups = Wakeups(CHANNEL)
-        self._is_out = False
+        self._outage = Outage("mailbox watcher")
 
     def run(self) -> None:
         try:
@@ -82,11 +82,9 @@ class MailboxWatcher:
             close_old_connections()
             wanted = watched_mailboxes()
         except OUTAGES as error:
-            if not self._is_out:
-                logger.error("mailbox watcher: waits for the database: %s", str(error).strip())
-            self._is_out = True
+            self._outage.goes_on(error)
             return
-        self._is_out = False
+        self._outage.is_over()
         if len(wanted) > MOST_THREADS:
             logger.warning("%d mailboxes are too many to watch; %d are", len(wanted), MOST_THREADS)
         self._end([mailbox_id for mailbox_id in self._watches if mailbox_id not in wanted])
@@ -121,7 +119,7 @@ class _Watch(threading.Thread):
         self._session: MailboxSession | None = None
         self._bell = threading.Event()
         self._is_over = False
-        self._is_out = False
+        self._outage = Outage(f"mailbox {mailbox_id}")
 
     # From the watcher's thread
 
@@ -152,11 +150,9 @@ class _Watch(threading.Thread):
         while not self._is_over:
             try:
                 pause = self._watch()
-                self._is_out = False
+                self._outage.is_over()
             except OUTAGES as error:
-                if not self._is_out:
-                    logger.error("mailbox %d waits for the database: %s", self.mailbox_id, str(error).strip())
-                self._is_out = True
+                self._outage.goes_on(error)
                 pause = OUTAGE_PAUSE
             except Exception:
                 logger.exception("mailbox %d: failed", self.mailbox_id)
