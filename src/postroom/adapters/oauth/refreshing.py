@@ -96,7 +96,9 @@ class RefreshingTokens:
 
     def _rotate(self, source: str, kept: _Kept, fresh: Secret) -> None:
         former, kept.grant = kept.grant, fresh
-        with self._lock:
+        with self._lock:  # whoever still holds the former one is served; those before it are forgotten
+            for key in [key for key, one in self._kept.items() if one is kept and key[1] != former]:
+                del self._kept[key]
             self._kept[source, fresh] = kept
         self._on_rotation(source, former, fresh)
 
