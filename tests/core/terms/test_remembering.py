@@ -31,20 +31,22 @@ LONG = 100_000
 
 
 @pytest.mark.parametrize(
-    ("read", "text"),
+    ("read", "beginning", "filling"),
     [
-        (fold, "ä" * LONG),
-        (normalize_domain, "a" * LONG),
-        (read_parameters, f"text/plain; name={'a' * LONG}"),
-        (read_dmarc, f"v=DMARC1; p={'a' * LONG}"),
-        (read_record, f"v=spf1 x={'a' * LONG}"),
+        (fold, "", "ä"),
+        (normalize_domain, "", "a"),
+        (read_parameters, "text/plain; name=", "a"),
+        (read_dmarc, "v=DMARC1; p=", "a"),
+        (read_record, "v=spf1 x=", "a"),
     ],
 )
-def test_nothing_long_of_a_stranger_stays_in_memory(read: Callable[[str], object], text: str) -> None:
+def test_nothing_long_of_a_stranger_stays_in_memory(
+    read: Callable[[str], object], beginning: str, filling: str
+) -> None:
     tracemalloc.start()
     try:
         for number in range(50):
-            read(f"{text}{number}")
+            read(f"{beginning}{filling * LONG}{number}")
         kept, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
