@@ -6,6 +6,7 @@ is made of the password's digest and the last sign-in, so both end it. It goes t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from html import escape
 
@@ -30,7 +31,7 @@ BEGAN = "postroom_began"  # what a session calls it, in seconds since 1970
 MOST_AN_HOUR = 3  # links for one account
 
 
-def began_at(session: SessionBase) -> datetime | None:
+def began_at(session: SessionBase | Mapping[str, object]) -> datetime | None:
     """When somebody signed in with this session; None where it does not say."""
     found = session.get(BEGAN)
     return datetime.fromtimestamp(found, UTC) if isinstance(found, int | float) else None
