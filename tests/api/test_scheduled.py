@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from postroom.store.models import Company, MailTemplate, MailTemplateVariant, Member, Message, Record, ScheduledMessage
+from postroom.store.models import (
+    Company,
+    MailTemplate,
+    MailTemplateVariant,
+    Member,
+    Message,
+    Notification,
+    Record,
+    ScheduledMessage,
+)
 from postroom.wiring import ports
 
 TOMORROW = (ports().clock.now() + timedelta(days=1)).replace(microsecond=0)
@@ -36,6 +45,23 @@ def test_a_message_is_scheduled_changed_and_cancelled(program: Any, bob: Member,
     assert caller.send("delete", f"/scheduled/{row['id']}").status_code == 204
     assert not ScheduledMessage.objects.exists()
     assert not Message.objects.exists()
+
+
+def test_whom_it_also_goes_to_is_kept_until_its_date(program: Any, bob: Member, rita: Member, record: Record) -> None:
+    body = {
+        "text": "See you",
+        "scheduled_at": TOMORROW.isoformat(),
+        "mentioned_contact_ids": [rita.contact_id],
+        "addresses": ["Dora Duck <dora@printer.example>"],
+    }
+    caller = program(bob)
+    made = caller.send("post", f"/records/{record.pk}/scheduled", body).json()
+    row = ScheduledMessage.objects.get()
+    assert (row.mentioned_contact_ids, row.addresses) == ([rita.contact_id], ["Dora Duck <dora@printer.example>"])
+    caller.send("post", f"/scheduled/{made['id']}/send-now", {})
+    told = Notification.objects.values_list("contact__address", flat=True)
+    assert set(told) == {"dora@printer.example", rita.contact.address}
+    assert caller.send("post", f"/records/{record.pk}/scheduled", body | {"addresses": ["x"]}).status_code == 422
 
 
 def test_t_125_a_moment_with_any_offset_is_stored_in_utc(program: Any, bob: Member, record: Record) -> None:

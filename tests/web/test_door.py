@@ -16,6 +16,7 @@ from django.urls import reverse
 
 from postroom.core.mime.parsing import parse
 from postroom.flows.keep_secret import kept
+from postroom.flows.sign_in import BEGAN
 from postroom.flows.unlock_member import unlock_member
 from postroom.store.models import AuditEvent, Delivery, Member, OutgoingContent, SealedText
 from postroom.web import sessions
@@ -233,7 +234,7 @@ def test_signing_out_everywhere_leaves_this_session_alone(signed_in: SignedIn, a
     assert elsewhere.get("/").status_code == 302
 
 
-@pytest.mark.parametrize(("name", "minutes"), [(sessions.SEEN, "session_idle"), (sessions.BEGAN, "session_life")])
+@pytest.mark.parametrize(("name", "minutes"), [(sessions.SEEN, "session_idle"), (BEGAN, "session_life")])
 def test_a_session_ends_when_it_was_idle_or_is_old(signed_in: SignedIn, alice: Member, name: str, minutes: str) -> None:
     window = signed_in(alice)
     assert window.get("/").status_code == 200
@@ -256,7 +257,7 @@ def test_signing_in_gives_the_session_another_number(alice: Member) -> None:
 def test_keys_and_secrets_change_only_in_a_session_that_is_fresh(signed_in: SignedIn, ada: Member) -> None:
     window = signed_in(ada)
     session = window.session
-    session[sessions.BEGAN] = time.time() - 3600
+    session[BEGAN] = time.time() - 3600
     session.save()
     answer = window.post("/settings/keys/", {"name": "x"})
     assert answer["Location"].startswith(reverse("account_reauthenticate"))

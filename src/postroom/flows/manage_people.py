@@ -31,6 +31,7 @@ from postroom.flows import audit
 from postroom.flows.access import company_ids, is_house_administrator, require, require_house
 from postroom.flows.enqueue_mail import DraftRecipient, MailDraft, enqueue_mail
 from postroom.flows.ports import Ports
+from postroom.flows.sign_in import began_at, is_signed_out
 from postroom.store.models import ApiKey, Company, Contact, Member, SettingChange
 
 MOST = 500
@@ -176,10 +177,13 @@ def shut_out(member: Member) -> int:
 
 
 def sessions_of(member: Member) -> list[Session]:
-    """The open ones, the one that lasts longest first."""
+    """Those that were not ended from elsewhere, the one that lasts longest first."""
     mine = str(member.user_id)
     rows = Session.objects.order_by("-expire_date").iterator(chunk_size=200)
-    return [one for one in rows if one.get_decoded().get("_auth_user_id") == mine]
+    said = ((one, one.get_decoded()) for one in rows)
+    return [
+        one for one, kept in said if kept.get("_auth_user_id") == mine and not is_signed_out(member, began_at(kept))
+    ]
 
 
 def invitation_link(ports: Ports, member_id: int, *, by: Member) -> str:

@@ -6,12 +6,14 @@ is made of the password's digest and the last sign-in, so both end it. It goes t
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from html import escape
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.contrib.auth.tokens import default_token_generator
+from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
 from django.db.models import Q
 from django.utils.encoding import force_bytes
@@ -25,7 +27,14 @@ from postroom.flows.ports import Ports
 from postroom.flows.prepare_html import base_url
 from postroom.store.models import AuditEvent, Member
 
+BEGAN = "postroom_began"  # what a session calls it, in seconds since 1970
 MOST_AN_HOUR = 3  # links for one account
+
+
+def began_at(session: SessionBase | Mapping[str, object]) -> datetime | None:
+    """When somebody signed in with this session; None where it does not say."""
+    found = session.get(BEGAN)
+    return datetime.fromtimestamp(found, UTC) if isinstance(found, int | float) else None
 
 
 def is_signed_out(member: Member, began: datetime | None) -> bool:

@@ -13,10 +13,9 @@ from django.utils.translation import ngettext
 from postroom.flows import access
 from postroom.flows.settle_failures import ignore_failed, ignore_kind, resend_failed
 from postroom.store.models import Message
-from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_envelope import envelope
 from postroom.store.queries.pages_failures import my_failed, my_failures
-from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
+from postroom.web.members import MemberRequest, for_members, is_fragment, numbers_of, text_of
 from postroom.web.shell import back, fragment, go, page
 from postroom.wiring import ports
 
@@ -33,7 +32,7 @@ def recipients(request: MemberRequest, message_id: int) -> HttpResponse:
 def resend(request: MemberRequest, message_id: int) -> HttpResponse:
     """Send & close: those toggled on are tried again (at another address, if one is given), the others are ignored."""
     found = _message(request, message_id)
-    chosen = [number for text in request.POST.getlist("retry")[:MOST] if (number := read_id(text)) is not None]
+    chosen = numbers_of(request.POST, "retry", MOST)
     retry = {number: text_of(request.POST, f"address-{number}", 320) for number in chosen}
     once = [number for number in chosen if request.POST.get(f"keep-{number}") == "0"]
     try:
@@ -61,7 +60,7 @@ def _message(request: MemberRequest, message_id: int) -> Message:
 
 def _settled(request: MemberRequest, found: Message) -> HttpResponse:
     """The dialog closes, and the page looks again; a plain form goes back to the record."""
-    if request.headers.get("HX-Request") != "true":
+    if not is_fragment(request):
         return go(request, reverse("web:record", args=[found.record_id]))
     answer = _shown(request, found)
     answer["HX-Trigger"] = "postroom:changed, postroom:settled"
@@ -88,9 +87,7 @@ def _shown(
     }
     status = 422 if trouble else 200
     if is_fragment(request):
-        answer = fragment(request, "postroom/chatter/_recipients.html", context, status=status)
-        answer["X-Postroom-Piece"] = "1"
-        return answer
+        return fragment(request, "postroom/chatter/_recipients.html", context, status=status)
     return page(request, "postroom/chatter/recipients.html", _("Who hears of it"), context, status=status)
 
 

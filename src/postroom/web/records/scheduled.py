@@ -26,10 +26,9 @@ from postroom.flows.scheduled_messages import (
     visible_scheduled,
 )
 from postroom.store.models import Member, Record, ScheduledMessage
-from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_scheduled import ScheduledFact, scheduled_file, scheduled_rows
-from postroom.web.frames import SHOWN_INLINE, download
-from postroom.web.members import MemberRequest, for_members, text_of
+from postroom.web.frames import written_file
+from postroom.web.members import MemberRequest, for_members, numbers_of, text_of
 from postroom.web.records.uploads import files_of, trouble_with
 from postroom.web.shell import fragment, go, page
 from postroom.wiring import ports
@@ -107,7 +106,6 @@ def _change(request: MemberRequest, fact: ScheduledFact, pictures: dict[str, str
     html = html_of(request)
     for cid, place in pictures.items():
         html = html.replace(f'"{place}"', f'"cid:{cid}"')
-    removed = [number for text in request.POST.getlist("removed")[:100] if (number := read_id(text)) is not None]
     change_scheduled(
         ports(),
         fact.id,
@@ -116,7 +114,7 @@ def _change(request: MemberRequest, fact: ScheduledFact, pictures: dict[str, str
         subject=text_of(request.POST, "subject", 1000),
         at=moment_of(request),
         files=files_of(uploads),
-        removed_file_ids=removed,
+        removed_file_ids=numbers_of(request.POST, "removed"),
     )
 
 
@@ -159,8 +157,7 @@ def file(request: MemberRequest, file_id: int) -> HttpResponse:
     found = scheduled_file(visible_scheduled(request.member), file_id)
     if found is None:
         raise Http404
-    shown = found.is_inline and found.content_type.lower() in SHOWN_INLINE
-    return download(ports().blobs.get(found.sha256), found.name, found.content_type if shown else "", shown=shown)
+    return written_file(found)
 
 
 def _fact(request: MemberRequest, scheduled_id: int) -> ScheduledFact:

@@ -159,18 +159,25 @@
     });
   }
 
-  /* Without TLS a browser gives no clipboard: then the text is marked and copied in the old way. */
-  async function copy(button, shown) {
+  /* The text of the element that data-copy names, or the whole address of data-copy-link. Without TLS a browser gives no clipboard: then it is done in the old way. */
+  async function copy(button) {
+    const { copy: place, copyLink: address } = button.dataset;
+    const text = address ? new URL(address, location.href).href : document.getElementById(place).textContent;
     const label = button.querySelector("[data-label]");
-    const before = label.textContent;
     try {
-      await navigator.clipboard.writeText(shown.textContent);
+      await navigator.clipboard.writeText(text);
     } catch {
-      window.getSelection().selectAllChildren(shown);
-      if (!document.execCommand("copy")) return;
+      const field = Object.assign(document.createElement("textarea"), { value: text, className: "pr-hide" });
+      button.after(field);
+      field.select();
+      const done = document.execCommand("copy");
+      field.remove();
+      button.focus();
+      if (!done) return;
     }
+    label.dataset.before ||= label.textContent;
     label.textContent = button.dataset.done;
-    setTimeout(() => (label.textContent = before), 2000);
+    setTimeout(() => (label.textContent = label.dataset.before), 2000);
   }
 
   document.addEventListener("click", (event) => {
@@ -190,8 +197,8 @@
       drop.closest("[data-dropped]").remove();
       htmx.trigger(document.body, "postroom:people");
     }
-    const copies = event.target.closest("[data-copy]");
-    if (copies) copy(copies, document.getElementById(copies.dataset.copy));
+    const copies = event.target.closest("[data-copy], [data-copy-link]");
+    if (copies) copy(copies);
     const reveal = event.target.closest("[data-toggle]");
     if (reveal) document.getElementById(reveal.dataset.toggle).toggleAttribute("hidden");
   }, true);
