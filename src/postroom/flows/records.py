@@ -115,7 +115,7 @@ def change_record(
 
 def colleague(company_id: int, member_id: int) -> Member:
     """Somebody who works for this company. Raises Member.DoesNotExist."""
-    rows = Member.objects.filter(works_for([company_id]), user__is_active=True)
+    rows = Member.objects.filter(works_for([company_id]))
     return rows.select_related("contact").get(pk=member_id)
 
 

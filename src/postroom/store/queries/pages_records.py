@@ -395,7 +395,7 @@ def people(contact_ids: list[int], company_ids: list[int]) -> tuple[PersonFact, 
 def colleagues(company_ids: list[int], most: int = 200) -> tuple[PersonFact, ...]:
     """Who works for these companies, by name; ``id`` is the member's."""
     rows = (
-        Member.objects.filter(works_for(company_ids), user__is_active=True)
+        Member.objects.filter(works_for(company_ids))
         .order_by("contact__name", "id")
         .values("id", name=F("contact__name"), address=F("contact__address"))[:most]
     )
