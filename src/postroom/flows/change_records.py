@@ -141,14 +141,14 @@ def _fitting(rows: Sequence[Record], what: What, wanted: Mapping[int, Value], by
     if what is What.STAGE:
         return [row for row in rows if wanted[row.pk] in row.kind.stages]
     if what is What.RESPONSIBLE:
-        people = {one for one in wanted.values() if one is not None}
+        people: set[Value] = {one for one in wanted.values() if one is not None}
         fit = _colleagues({row.company_id for row in rows}, people) if people else set()
         return [row for row in rows if wanted[row.pk] is None or (row.company_id, wanted[row.pk]) in fit]
     return rows
 
 
 def _colleagues(company_ids: set[int], members: set[Value]) -> set[tuple[int, Value]]:
-    rows = Member.objects.filter(pk__in=members)
+    rows = Member.objects.filter(pk__in=[one for one in members if isinstance(one, int)])
     return {(one, pk) for one in company_ids for pk in rows.filter(works_for([one])).values_list("pk", flat=True)}
 
 
