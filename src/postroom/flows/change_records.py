@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from postroom.core.terms.states import MessageKind
 from postroom.flows.access import may, require, visible_records
 from postroom.flows.ports import Ports
+from postroom.flows.tell_pages import tell_pages
 from postroom.store.bulk import insert
 from postroom.store.models import Follower, Member, Message, MessageBody, Record
 from postroom.store.queries.colleagues import works_for
@@ -237,6 +238,4 @@ def _write(notes: Sequence[Message], changes: Sequence[list[list[str]]]) -> None
 
 
 def _tell(record_ids: Sequence[int]) -> None:
-    words = ["records", *(f"record:{pk}" for pk in record_ids)]
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify('postroom_live', word) FROM unnest(%s::text[]) AS word", [words])
+    tell_pages("records", *(f"record:{pk}" for pk in record_ids))

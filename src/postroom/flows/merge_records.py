@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from postroom.core.terms.states import MessageKind
 from postroom.flows.access import require, visible_records
 from postroom.flows.ports import Ports
+from postroom.flows.tell_pages import tell_pages
 from postroom.store.models import (
     Activity,
     Alias,
@@ -113,6 +114,4 @@ def _note(ports: Ports, old: Record, new: Record, by: Member) -> None:
         posted_at=ports.clock.now(),
     )
     MessageBody.objects.create(message=message, changes=[["Merged", old.title, new.title]])
-    with connection.cursor() as cursor:
-        words = [f"record:{old.pk}", f"record:{new.pk}"]
-        cursor.execute("SELECT pg_notify('postroom_live', word) FROM unnest(%s::text[]) AS word", [words])
+    tell_pages(f"record:{old.pk}", f"record:{new.pk}")

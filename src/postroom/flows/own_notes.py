@@ -7,7 +7,7 @@ alone. What colleagues got by mail stays in their mailboxes.
 from __future__ import annotations
 
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 
 from postroom.core.mime.mail_html import Pictured
@@ -18,6 +18,7 @@ from postroom.flows.index_messages import index_again
 from postroom.flows.new_files import attachment_row, inline_file
 from postroom.flows.ports import Ports
 from postroom.flows.prepare_html import prepare_html
+from postroom.flows.tell_pages import tell_pages
 from postroom.store.models import Attachment, Member, Message, MessageBody
 
 LONGEST = 500_000
@@ -74,5 +75,4 @@ def _write(ports: Ports, message: Message, mark: str, **words: str) -> None:
     particulars = {**(message.body.particulars or {}), mark: ports.clock.now().isoformat()}
     MessageBody.objects.filter(pk=message.pk).update(particulars=particulars, **words)
     index_again(message.pk)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify('postroom_live', %s)", [f"record:{message.record_id}"])
+    tell_pages(f"record:{message.record_id}")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q, QuerySet
 
 from postroom.core.terms.addresses import Address
@@ -28,6 +28,7 @@ from postroom.flows.new_files import FileLost, NewFile, inline_file, kept_file
 from postroom.flows.ports import Ports
 from postroom.flows.post_message import MOST_ADDRESSES, post_message
 from postroom.flows.prepare_html import base_url, prepare_html
+from postroom.flows.tell_pages import tell_pages
 from postroom.store.models import Contact, Draft, MailTemplate, Member, Message, Record, ScheduledFile, ScheduledMessage
 from postroom.store.queries.conversations import homes
 
@@ -303,5 +304,4 @@ def _keep_files(ports: Ports, row: ScheduledMessage, files: Sequence[NewFile]) -
 
 def _tell(row: ScheduledMessage) -> None:
     """With the commit: who posts, and the open page of the record."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, ''), pg_notify('postroom_live', %s)", [CHANNEL, f"record:{row.record_id}"])
+    tell_pages(f"record:{row.record_id}", calls=[CHANNEL])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from postroom.core.terms.addresses import normalize
 from postroom.core.terms.states import DeliveryState, FailureType, NotificationState
@@ -18,6 +18,7 @@ from postroom.flows.access import NotAllowed, may, require, visible_messages, vi
 from postroom.flows.enqueue_mail import enqueue_again
 from postroom.flows.manage_people import manageable_by
 from postroom.flows.ports import Ports
+from postroom.flows.tell_pages import tell_pages
 from postroom.store.models import Contact, Delivery, Member, Message, Notification
 
 _FAILED = (NotificationState.EXCEPTION, NotificationState.BOUNCE)
@@ -76,7 +77,7 @@ def ignore_kind(ports: Ports, *, kind: str, author: Member) -> int:  # noqa: ARG
     count = Notification.objects.filter(pk__in=list(rows.values_list("pk", flat=True))).update(
         state=NotificationState.CANCELED
     )
-    _notify([*(f"record:{one}" for one in records), f"author:{author.contact_id}"])
+    tell_pages(*(f"record:{one}" for one in records), f"author:{author.contact_id}")
     return count
 
 
@@ -132,9 +133,4 @@ def _settle(notification_ids: list[int], state: NotificationState) -> None:
 
 def _tell(message: Message) -> None:
     """The page of the record, and the first page of the author, who has a failure less."""
-    _notify([f"record:{message.record_id}", *([f"author:{message.author_id}"] if message.author_id else [])])
-
-
-def _notify(words: list[str]) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify('postroom_live', word) FROM unnest(%s::text[]) AS word", [words])
+    tell_pages(f"record:{message.record_id}", *([f"author:{message.author_id}"] if message.author_id else []))
