@@ -18,7 +18,6 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 Row = TypeVar("Row", bound=models.Model)
-_GAP = 10_000  # numbers that others may take while some are set aside: within one statement
 
 
 def insert_rows(
@@ -51,15 +50,15 @@ def insert_rows(
 def reserve(model: type[models.Model], count: int) -> int:
     """Set ``count`` numbers in a row aside, for rows that name each other before they are written; the first of them.
 
-    One at a time does so, of a sequence. Who inserts plain rows at that moment takes numbers out of the gap that is left before them.
+    One at a time does so, of a sequence.
     """
     _, _, sequence = _plan(model)
-    jump = sql.SQL("SELECT setval(%s, last_value + %s) FROM {}").format(sql.Identifier(sequence))
+    jump = sql.SQL("SELECT setval(%s, last_value + is_called::int + %s) FROM {}").format(sql.Identifier(sequence))
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(hashtext(%s))", [f"reserve {sequence}"])
         try:
-            cursor.execute(jump, [sequence, _GAP + count])
-            return int(cursor.fetchone()[0]) - count + 1
+            cursor.execute(jump, [sequence, count])
+            return int(cursor.fetchone()[0]) - count
         finally:
             cursor.execute("SELECT pg_advisory_unlock(hashtext(%s))", [f"reserve {sequence}"])
 
