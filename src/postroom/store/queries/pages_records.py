@@ -27,7 +27,7 @@ from postroom.store.models import (
     RecordKind,
 )
 from postroom.store.models.words import Words, all_words
-from postroom.store.queries.colleagues import follows_as_colleague, known_to, works_for
+from postroom.store.queries.colleagues import follows_as_colleague, is_colleague, known_to, works_for
 from postroom.store.queries.newest_first import newest, newest_among
 from postroom.store.queries.pages import PAGE_ROWS, Page, cursor_of, older, page_of
 from postroom.store.queries.pages_chatter import FAILED
@@ -384,10 +384,10 @@ def find_people(company_ids: list[int], search: str, most: int = 8) -> tuple[Per
         return ()
     rows = (
         Contact.objects.filter(known_to(company_ids), is_active=True)
-        .annotate(words=Words("name", "address"))
+        .annotate(words=Words("name", "address"), colleague=is_colleague(company_ids))
         .filter(words=question)
-        .order_by(F("member__id").asc(nulls_last=True), "name", "id")
-        .values("id", "name", "address", colleague=F("member__id"))[:most]
+        .order_by("-colleague", "name", "id")
+        .values("id", "name", "address", "colleague")[:most]
     )
     return tuple(_person(row) for row in rows)
 
@@ -396,8 +396,9 @@ def people(contact_ids: list[int], company_ids: list[int]) -> tuple[PersonFact, 
     """These contacts, as far as one of the companies knows them."""
     rows = (
         Contact.objects.filter(known_to(company_ids), pk__in=contact_ids)
+        .annotate(colleague=is_colleague(company_ids))
         .order_by("name", "id")
-        .values("id", "name", "address", colleague=F("member__id"))
+        .values("id", "name", "address", "colleague")
     )
     return tuple(_person(row) for row in rows)
 
@@ -405,7 +406,7 @@ def people(contact_ids: list[int], company_ids: list[int]) -> tuple[PersonFact, 
 def colleagues(company_ids: list[int], most: int = 200) -> tuple[PersonFact, ...]:
     """Who works for these companies, by name; ``id`` is the member's."""
     rows = (
-        Member.objects.filter(works_for(company_ids), user__is_active=True)
+        Member.objects.filter(works_for(company_ids))
         .order_by("contact__name", "id")
         .values("id", name=F("contact__name"), address=F("contact__address"))[:most]
     )
@@ -423,4 +424,4 @@ def _kind(kind: RecordKind) -> KindFact:
 
 
 def _person(row: Mapping[str, Any]) -> PersonFact:
-    return PersonFact(id=row["id"], name=row["name"], address=row["address"], is_colleague=row["colleague"] is not None)
+    return PersonFact(id=row["id"], name=row["name"], address=row["address"], is_colleague=row["colleague"])
