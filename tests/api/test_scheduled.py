@@ -15,6 +15,7 @@ from postroom.store.models import (
     Message,
     Notification,
     Record,
+    ScheduledFile,
     ScheduledMessage,
 )
 from postroom.wiring import ports
@@ -85,6 +86,19 @@ def test_it_is_sent_now_by_its_author(program: Any, bob: Member, record: Record)
     sent = caller.send("post", f"/scheduled/{row['id']}/send-now", {})
     assert sent.status_code == 200
     assert Message.objects.get().pk == sent.json()["message_id"]
+
+
+def test_a_file_that_the_disk_has_lost_is_a_clear_answer_and_it_waits_on(
+    program: Any, bob: Member, record: Record
+) -> None:
+    caller = program(bob)
+    asked = {"text": "x", "scheduled_at": TOMORROW.isoformat()}
+    row = caller.send("post", f"/records/{record.pk}/scheduled", asked).json()
+    ScheduledFile.objects.create(scheduled_id=row["id"], name="plan.txt", size=1, sha256="0" * 64)
+    answer = caller.send("post", f"/scheduled/{row['id']}/send-now", {})
+    assert answer.status_code == 422
+    assert "plan.txt is lost" in answer.content.decode()
+    assert ScheduledMessage.objects.filter(pk=row["id"]).exists()
 
 
 def test_others_neither_see_nor_touch_it(

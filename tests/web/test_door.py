@@ -15,8 +15,9 @@ from django.test import Client
 from django.urls import reverse
 
 from postroom.core.mime.parsing import parse
+from postroom.flows import audit
 from postroom.flows.keep_secret import kept
-from postroom.flows.sign_in import BEGAN
+from postroom.flows.sign_in import BEGAN, MOST_OF_ALL
 from postroom.flows.unlock_member import unlock_member
 from postroom.store.models import AuditEvent, Delivery, Member, OutgoingContent, SealedText
 from postroom.web import sessions
@@ -212,6 +213,19 @@ def test_a_stranger_cannot_fill_a_mailbox_by_asking_again_and_again(alice: Membe
     for _ in range(6):
         Client().post("/login/forgotten/", {"who": "alice"})
     assert Delivery.objects.count() == 3
+
+
+def test_a_stranger_who_asks_again_and_again_does_not_use_up_the_owners_links(alice: Member) -> None:
+    for number in range(6):
+        Client().post("/login/forgotten/", {"who": "alice"}, REMOTE_ADDR=f"2001:db8::{number + 1}")
+    assert Delivery.objects.count() == 3, "one network, whichever of its addresses"
+    Client().post("/login/forgotten/", {"who": "alice"}, REMOTE_ADDR="192.0.2.7")
+    assert Delivery.objects.count() == 4
+    with audit.from_where("192.0.2.99"):
+        for _ in range(MOST_OF_ALL):
+            audit.note(ports(), "password_reset_asked", user=alice.user)
+    Client().post("/login/forgotten/", {"who": "alice"}, REMOTE_ADDR="192.0.2.8")
+    assert Delivery.objects.count() == 4, "from everywhere together it has an end, too"
 
 
 # -- sessions

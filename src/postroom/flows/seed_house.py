@@ -19,6 +19,7 @@ from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 
 from postroom.flows.guard_installation import check_home
+from postroom.flows.index_messages import index_old
 from postroom.flows.ports import Ports
 from postroom.flows.seed_demo import DOMAIN as DEMO_DOMAIN
 from postroom.flows.seed_mail import write_batch
@@ -306,6 +307,7 @@ def _finish(ports: Ports, row: SettingChange) -> None:
             cursor.execute(statement, {"companies": known["companies"]})
         row.after = known | {"finished": True, "finished_at": ports.clock.now().isoformat()}
         row.save(update_fields=["after"])
+    index_old(ports, lambda: False)
     _look_over()
 
 

@@ -19,7 +19,15 @@ from typing import Any
 from django.db import models
 
 from postroom.core.terms.reasons import because, reasons_as_json
-from postroom.core.terms.states import DeliveryState, Door, InboundState, MessageKind, NotificationState
+from postroom.core.terms.states import (
+    ActivityKind,
+    ActivityState,
+    DeliveryState,
+    Door,
+    InboundState,
+    MessageKind,
+    NotificationState,
+)
 from postroom.flows.seed_people import House
 from postroom.flows.seed_plan import BATCH
 from postroom.flows.seed_rows import (
@@ -43,6 +51,7 @@ from postroom.flows.seed_rows import (
     attempt,
     audience_of,
     colleague_of,
+    is_done,
     is_incoming,
     kind_of_message,
     mixed,
@@ -57,6 +66,7 @@ from postroom.flows.seed_rows import (
 from postroom.flows.seed_words import as_html
 from postroom.store.bulk import insert_rows, reserve
 from postroom.store.models import (
+    Activity,
     Attachment,
     Attempt,
     Delivery,
@@ -197,13 +207,21 @@ class _Batch:
         kind = record_kind(stage, record)
         stages = stage.stages.get(kind, ())
         is_known = record % 10 != 3
-        updated = plan.when(plan.last_of[record])
+        updated, is_over = plan.when(plan.last_of[record]), is_done(stage, record)
         row = (
             house.id, kind, title, house.first_contact + contact if is_known else None, customer.name, customer.address,
             colleague.member if colleague else None, stages[mixed(record, 5) % len(stages)] if stages else "",
-            alias_of(stage, record, house)[0] if is_in else None, plan.when(plan.first_of[record]), updated, record,
+            alias_of(stage, record, house)[0] if is_in else None, plan.when(plan.first_of[record]), updated,
+            is_over, updated if is_incoming(stage, plan.last_of[record]) and not is_over else None, record,
         )  # fmt: skip
         self.rows[Record].append(row)
+        if colleague and not is_over and record % 3 == 0:
+            self.rows[Activity].append(
+                (
+                    house.id, stage.first_record + record, ActivityKind.CALL.value, f"Call {customer.name}"[:200], "",
+                    (updated + timedelta(days=record % 21 - 7)).date(), colleague.member, updated, ActivityState.PLANNED.value,
+                )
+            )  # fmt: skip
         followers = {one.contact: True for one in house.staff[: 1 + record % 3]}
         if colleague:
             followers[colleague.contact] = True

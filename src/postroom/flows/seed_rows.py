@@ -20,6 +20,7 @@ from postroom.flows.seed_people import Colleague, House, StoredFile
 from postroom.flows.seed_plan import Plan
 from postroom.flows.seed_words import Writer, as_html
 from postroom.store.models import (
+    Activity,
     Attachment,
     Attempt,
     Delivery,
@@ -50,9 +51,10 @@ WALL = b"=_seeded"
 COLUMNS: dict[type[models.Model], tuple[str, ...]] = {
     Record: (
         "company_id", "kind_id", "title", "contact_id", "contact_name", "contact_address", "responsible_id", "stage", "alias_id",
-        "created_at", "updated_at",
+        "created_at", "updated_at", "is_done", "unanswered_since",
     ),
     Follower: ("record_id", "contact_id", "notes"),
+    Activity: ("company_id", "record_id", "kind", "summary", "note", "due_on", "assignee_id", "planned_at", "state"),
     InboundMessage: (
         "company_id", "door", "mailbox_id", "peer", "mail_from", "rcpt_to", "size", "state", "due_at", "error", "subject",
         "header_from", "message_id", "verdict", "received_at", "routed_at", "authentication",
@@ -175,6 +177,11 @@ def responsible_of(house: House, record: int) -> Colleague | None:
     if luck < 150:
         return None
     return house.staff[int(len(house.staff) * ((luck - 150) / 850) ** 2)]
+
+
+def is_done(stage: Stage, record: int) -> bool:
+    """Most records are done, the older the likelier."""
+    return mixed(record, 8) % 100 < (90 if record < 0.9 * stage.plan.wish.records else 35)
 
 
 def colleague_of(house: House, number: int) -> Colleague:

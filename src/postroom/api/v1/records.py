@@ -43,7 +43,8 @@ from postroom.core.terms.templates import TemplateError
 from postroom.flows import access
 from postroom.flows.mail_templates import files_of_template, fill_template
 from postroom.flows.merge_records import CannotMerge, merge_records
-from postroom.flows.post_message import NewFile, post_message
+from postroom.flows.new_files import FileLost, NewFile
+from postroom.flows.post_message import post_message
 from postroom.flows.records import change_record, create_record, follow, unfollow
 from postroom.store.models import Contact, MailTemplate, Member, RecordKind
 from postroom.store.queries.pages_chatter import BodyFact, MessageFact, bodies, thread
@@ -219,6 +220,8 @@ def words_of(request: ApiRequest, record_id: int, body: MessageIn) -> SentWords:
             raise HttpError(422, "There is no such template for this record.") from None
         except TemplateError as error:
             raise HttpError(422, f"The template cannot be used on this record. {error}") from None
+        except FileLost as error:
+            raise HttpError(422, str(error)) from None
         if filled is not None:
             html, subject = filled.html, subject or filled.subject
     if not html and not files:

@@ -122,8 +122,8 @@ def send_now(request: ApiRequest, scheduled_id: int) -> Any:
     _fact(request, scheduled_id)
     try:
         return {"message_id": send_scheduled_now(ports(), scheduled_id, member=request.auth).pk}
-    except Record.DoesNotExist:
-        raise HttpError(403, "Its author may not see this record any more.") from None
+    except ScheduleError as error:
+        raise HttpError(422, str(error)) from None
 
 
 def _record(request: ApiRequest, record_id: int) -> Record:

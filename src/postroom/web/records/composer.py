@@ -20,7 +20,7 @@ from postroom.flows import access
 from postroom.flows.foresee_message import foresee_message
 from postroom.flows.keep_draft import MEGABYTE, draft_of, files_to_send
 from postroom.flows.mail_templates import files_of_template, fill_template, save_template, zone_of
-from postroom.flows.new_files import NewFile
+from postroom.flows.new_files import FileLost, NewFile
 from postroom.flows.post_message import post_message
 from postroom.flows.quote_message import quote_message
 from postroom.flows.scheduled_messages import ScheduleError
@@ -173,7 +173,7 @@ def _write(
             ends_draft=True,
             **_readers(request.POST),
         )
-    except ScheduleError as error:
+    except (FileLost, ScheduleError) as error:
         return str(error), None
     except MailTemplate.DoesNotExist:
         return _("This template is not in use any more. Take it out and send again."), None

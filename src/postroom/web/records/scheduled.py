@@ -13,7 +13,6 @@ from django.utils.translation import gettext as _
 from postroom.core.mime.markup import text_to_html
 from postroom.core.terms.states import MessageKind
 from postroom.flows import access
-from postroom.flows.access import NotAllowed
 from postroom.flows.mail_templates import zone_of
 from postroom.flows.post_message import NewFile
 from postroom.flows.scheduled_messages import (
@@ -25,7 +24,7 @@ from postroom.flows.scheduled_messages import (
     send_scheduled_now,
     visible_scheduled,
 )
-from postroom.store.models import Member, Record, ScheduledMessage
+from postroom.store.models import Member, ScheduledMessage
 from postroom.store.queries.pages_scheduled import ScheduledFact, scheduled_file, scheduled_rows
 from postroom.web.frames import written_file
 from postroom.web.members import MemberRequest, for_members, numbers_of, text_of
@@ -146,8 +145,8 @@ def send_now(request: MemberRequest, scheduled_id: int) -> HttpResponse:
     fact = _fact(request, scheduled_id)
     try:
         send_scheduled_now(ports(), scheduled_id, member=request.member)
-    except Record.DoesNotExist:
-        raise NotAllowed(_("Its author may not see this record any more.")) from None
+    except ScheduleError as error:
+        return go(request, _back(request, fact), trouble=str(error))
     return go(request, _back(request, fact), said=_("Sent."))
 
 

@@ -29,7 +29,7 @@ from postroom.flows.sign_in import BEGAN, ask_for_new_password, sign_out_everywh
 from postroom.store.models import AuditEvent
 from postroom.web.forms import style
 from postroom.web.members import MemberRequest, for_members, text_of
-from postroom.web.shell import around_page, go, page
+from postroom.web.shell import around_page, back, go, page
 from postroom.web.signing.adapters import NOT_VOUCHED, turned_away
 from postroom.web.site import member_of, site
 from postroom.wiring import ports
@@ -141,7 +141,7 @@ def everywhere(request: MemberRequest) -> HttpResponse:
     at = sign_out_everywhere(ports(), member=request.member)
     request.session.cycle_key()
     request.session[BEGAN] = at.timestamp() + 0.001
-    return go(request, reverse("mfa_index"), said=_("All other sessions are over."))
+    return go(request, back(request, reverse("mfa_index")), said=_("All other sessions are over."))
 
 
 class ForgottenForm(forms.Form):

@@ -63,6 +63,22 @@
     stream.addEventListener("listed", () => document.body.dispatchEvent(new Event("postroom:listed")));
   }
 
+  /* Lists that show much look once a second at most, and once more after the last change: nothing that came in between is missed. */
+  let rest = null;
+  let isDue = false;
+
+  function calm() {
+    if (rest) return (isDue = true);
+    isDue = false;
+    rest = setTimeout(() => {
+      rest = null;
+      if (isDue) calm();
+    }, 1000);
+    htmx.trigger(document.body, "postroom:calm");
+  }
+
+  document.addEventListener("postroom:changed", calm);
+
   /* A list with a conversation beside it: both are heard of by one stream, as browsers open few. */
   function heardBy(places) {
     const list = places.find((place) => place.endsWith("/live/records/"));
