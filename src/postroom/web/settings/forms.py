@@ -25,9 +25,10 @@ UNCHANGED = _("Leave empty to keep the one that is stored.")
 
 
 class SettingForm(AnyModelForm):
-    """A form whose values a flow stores. ``company_ids`` are the companies that the member may choose."""
+    """A form whose values a flow stores. ``company_ids`` are the companies that the member may choose; ``folded``: fields that few need."""
 
     wide: tuple[str, ...] = ()
+    folded: tuple[str, ...] = ()
 
     def __init__(self, *args: Any, company_ids: list[int], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -35,6 +36,18 @@ class SettingForm(AnyModelForm):
         if isinstance(company, forms.ModelChoiceField) and company.queryset is not None:
             company.queryset = company.queryset.filter(pk__in=company_ids)
         style(self)
+
+    def first_fields(self) -> list[forms.BoundField]:
+        """Those that everybody needs."""
+        return [field for field in self.visible_fields() if field.name not in self.folded]
+
+    def folded_fields(self) -> list[forms.BoundField]:
+        """Those that few need."""
+        return [field for field in self.visible_fields() if field.name in self.folded]
+
+    def is_unfolded(self) -> bool:
+        """Whether something in them matters: it is filled in, or wrong."""
+        return any(field.errors or field.value() not in (None, "", False) for field in self.folded_fields())
 
     def changes(self, row_id: int | None) -> dict[str, Any]:
         """What a flow stores: what was changed (of a new row everything), related rows by their ids."""
@@ -79,6 +92,7 @@ POLICIES = [
 
 class AliasForm(SettingForm):
     wide = ("defaults", "refusal_text", "matches_local_part", "is_given_up")
+    folded = ("forced_record", "owner_record", "defaults", "matches_local_part", "refusal_text", "is_given_up")
 
     defaults = forms.CharField(
         label=_("Its records begin with"),
