@@ -39,7 +39,8 @@ def test_a_list_costs_the_same_few_queries_whatever_its_length(
     for number in range(60):
         seeding.a_message(seeding.a_record(company, f"R{number}"), bob.contact, "<p>x</p>")
     caller = program(bob)
-    with django_assert_max_num_queries(8):
+    caller.get("/records", limit=1)  # the first use of a key on a day is written down
+    with django_assert_max_num_queries(5):
         assert len(caller.get("/records", limit=60).json()["rows"]) == 60
 
 

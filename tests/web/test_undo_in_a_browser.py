@@ -122,6 +122,23 @@ def test_what_comes_while_the_page_is_fetching_is_not_lost(base: str, browser: B
     expect(page.locator("#pr-newer")).to_have_count(1)
 
 
+def test_a_page_hears_again_after_a_restart_and_shows_what_was_said_meanwhile(
+    base: str, browser: Browser, record: Record
+) -> None:
+    page = opened(browser, base, "bob", record)
+    page.route("**/live/record/**", lambda route: route.fulfill(status=502))
+    page.evaluate(
+        "() => { window.dispatchEvent(new Event('pagehide')); window.dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true})); }"
+    )
+    expect(page.locator(".pr-live")).to_have_attribute("data-on", "false")
+    said(record, "while nobody heard it")
+    page.unroute("**/live/record/**")
+    expect(page.locator(".pr-live")).to_have_attribute("data-on", "true")
+    expect(page.locator("#pr-thread > li.pr-msg")).to_have_count(2)
+    said(record, "and now")
+    expect(page.locator("#pr-thread > li.pr-msg")).to_have_count(3)
+
+
 def said(record: Record, text: str) -> None:
     seeding.a_message(record, record.contact, f"<p>{text}</p>")
     with connection.cursor() as cursor:

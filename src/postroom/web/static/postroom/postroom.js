@@ -40,15 +40,23 @@
 
   let stream = null;
   let heard = "";
+  let again = null;
 
   function live() {
     const address = heardBy([...document.querySelectorAll("[data-live]")].map((place) => place.dataset.live));
     if (address === heard || !window.EventSource) return;
     if (stream) stream.close();
+    clearTimeout(again);
     heard = address;
-    stream = address ? new EventSource(address) : null;
-    if (!stream) return;
+    if (address) listen(address, performance.now() > 2000, 2000);
+  }
+
+  /* A browser comes back by itself after a stream that ended, but gives up after an error in words of HTTP, as while we restart; then we
+     come back, ever more slowly. What was said while nobody heard it is looked for: `isLate`. */
+  function listen(address, isLate, pause) {
+    stream = new EventSource(address);
     const lamp = (on) => each(document, ".pr-live", (element) => (element.dataset.on = on));
+    const listed = () => document.body.dispatchEvent(new Event("postroom:listed"));
     let due = null;
     const changed = () => {
       if (due) return;
@@ -57,10 +65,18 @@
         htmx.trigger(document.body, "postroom:changed");
       }, 150);
     };
-    stream.addEventListener("open", () => lamp(true));
-    stream.addEventListener("error", () => lamp(false));
+    stream.addEventListener("open", () => {
+      lamp(true);
+      if (isLate) changed(), listed();
+      [isLate, pause] = [true, 2000];
+    });
+    stream.addEventListener("error", () => {
+      lamp(false);
+      if (stream.readyState !== EventSource.CLOSED) return;
+      again = setTimeout(() => listen(address, true, Math.min(2 * pause, 60000)), pause * (1 + Math.random()));
+    });
     stream.addEventListener("changed", changed);
-    stream.addEventListener("listed", () => document.body.dispatchEvent(new Event("postroom:listed")));
+    stream.addEventListener("listed", listed);
   }
 
   /* Lists that show much look once a second at most, and once more after the last change: nothing that came in between is missed. */
