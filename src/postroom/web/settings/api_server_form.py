@@ -30,7 +30,6 @@ class ApiServerForm(Grouped):
         help_text=UNCHANGED,
         widget=forms.PasswordInput({"autocomplete": "new-password", "spellcheck": "false"}),
     )
-    wide = ("name", "from_filter", "is_active", "password")
 
     class Meta:
         model = OutgoingServer

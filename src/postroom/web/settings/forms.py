@@ -27,7 +27,6 @@ UNCHANGED = _("Leave empty to keep the one that is stored.")
 class SettingForm(AnyModelForm):
     """A form whose values a flow stores. ``company_ids`` are the companies that the member may choose; ``folded``: fields that few need."""
 
-    wide: tuple[str, ...] = ()
     folded: tuple[str, ...] = ()
 
     def __init__(self, *args: Any, company_ids: list[int], **kwargs: Any) -> None:
@@ -63,8 +62,6 @@ class SettingForm(AnyModelForm):
 
 
 class DomainForm(SettingForm):
-    wide = ("name",)
-
     class Meta:
         model = AliasDomain
         fields = ("name", "bounce_alias", "catchall_alias", "default_from", "priority")
@@ -91,7 +88,6 @@ POLICIES = [
 
 
 class AliasForm(SettingForm):
-    wide = ("defaults", "refusal_text", "matches_local_part", "is_given_up")
     folded = ("forced_record", "owner_record", "defaults", "matches_local_part", "refusal_text", "is_given_up")
 
     defaults = forms.CharField(
@@ -173,8 +169,6 @@ class AliasForm(SettingForm):
 
 
 class TemplateForm(SettingForm):
-    wide = ("name", "subject", "html", "is_active")
-
     class Meta:
         model = MailTemplate
         fields = (

@@ -84,7 +84,6 @@ class MailboxForm(SettingForm):
         "preset", "name", "protocol", "host", "port", "encryption", "username", "password", "authentication",
         "token_source", "verify_certificate", "company", "folder", "after_fetch", "move_to",
     )  # fmt: skip
-    wide = ("name", "verify_certificate", "is_active")
     sections = (
         (gettext_lazy("Connection"), ("name", "company", "protocol", "host", "port", "encryption", "verify_certificate"), True),
         (gettext_lazy("Login"), ("username", "password", "authentication", "token_source"), True),

@@ -63,7 +63,6 @@ class MineForm(forms.Form):
         required=False,
         help_text=gettext_lazy("Single keys do something on pages: j and k move, e is done, ? shows them all."),
     )
-    wide = ("signature", "uses_keys")
 
     def __init__(self, data: Any, *, member: Member) -> None:
         super().__init__(
@@ -96,7 +95,6 @@ def mine(request: MemberRequest) -> HttpResponse:
             return go(request, reverse("web:mine"), said=_("Saved."))
     context = {
         "form": form,
-        "wide_fields": form.wide,
         "time_zones": sorted(available_timezones()),
         "address": request.member.contact.address,
         "is_placeholder": is_placeholder(request.member.contact.address),

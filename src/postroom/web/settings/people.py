@@ -246,8 +246,6 @@ def join(request: HttpRequest, uid: str, token: str) -> HttpResponse:
 
 
 class CompanyForm(SettingForm):
-    wide = ("is_active",)
-
     class Meta:
         model = Company
         fields = ("name", "alias_domain", "is_active")

@@ -122,7 +122,6 @@ class ServerForm(Grouped):
         help_text=_("PEM. Its passphrase, if it has one, goes into the password."),
         widget=forms.Textarea({"rows": 3, "autocomplete": "off", "spellcheck": "false"}),
     )
-    wide = ("name", "from_filter", "verify_certificate", "client_certificate", "client_key", "signs_dkim", "is_active")
 
     class Meta:
         model = OutgoingServer

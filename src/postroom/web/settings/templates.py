@@ -76,7 +76,6 @@ def edit(request: MemberRequest, template_id: int | None = None) -> HttpResponse
         "template": template,
         "variants": variants,
         "files": template.files.all() if template_id is not None else (),
-        "wide_fields": TemplateForm.wide,
         "list_place": "web:templates",
         "trouble": trouble,
         "records": _records(request, template),

@@ -172,7 +172,6 @@ def section_edit(section: Section) -> Callable[..., Any]:
             "section": section,
             "form": form,
             "row": row,
-            "wide_fields": form_class.wide,
             "list_place": f"web:{section.key}",
             **section.more(request, row, form),
         }

@@ -171,7 +171,6 @@ def _context(request: MemberRequest, way: str, form: AccountForm, key: str = "")
     return {
         "way": way,
         "form": form,
-        "wide_fields": form.wide,
         "tiles": [by_key[one] for one in FIRST[way] if one in by_key],
         "chosen": chosen,
         "is_token": bool(getattr(chosen, "token_source", "")),

@@ -20,8 +20,6 @@ ENCRYPTIONS = [("starttls", "STARTTLS"), ("tls", "TLS"), ("none", gettext_lazy("
 class StepForm(forms.Form):
     """A form of ours with our look."""
 
-    wide: tuple[str, ...] = ()
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         style(self)
@@ -47,7 +45,6 @@ class PersonForm(StepForm):
         widget=forms.PasswordInput({"autocomplete": "new-password"}),
     )
     time_zone = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput({"data-time-zone": ""}))
-    wide = ("name", "address", "password")
 
     def clean_address(self) -> str:
         address = str(self.cleaned_data["address"]).strip()
@@ -67,7 +64,6 @@ class CompanyForm(StepForm):
         help_text=gettext_lazy("What stands behind the @ of its addresses, such as mycompany.com."),
         widget=forms.TextInput({"spellcheck": "false", "autocomplete": "off", "inputmode": "url"}),
     )
-    wide = ("company", "domain")
 
     def clean_domain(self) -> str:
         domain = normalize_domain(str(self.cleaned_data["domain"]).rpartition("@")[2])
@@ -111,7 +107,6 @@ class AccountForm(StepForm):
         required=False,
         help_text=gettext_lazy("Off only for a server of your own whose certificate nobody vouches for."),
     )
-    wide = ("verify_certificate",)
 
     def clean_address(self) -> str:
         address = normalize(str(self.cleaned_data["address"]).strip())

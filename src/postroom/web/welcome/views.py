@@ -55,7 +55,7 @@ def begin(request: HttpRequest, token: str) -> HttpResponse:
         else:
             login(request, member.user, backend=PASSWORDS)
             return redirect("web:welcome_step", "company")
-    context = {"form": form, "wide_fields": form.wide}
+    context = {"form": form}
     return _alone(request, "postroom/welcome/person.html", context, status=422 if form.errors else 200)
 
 
@@ -132,7 +132,7 @@ def company(request: MemberRequest) -> HttpResponse:
             form.add_error("domain", str(error))
         else:
             return go(request, reverse("web:welcome_step", args=["outgoing"]))
-    context = {"form": form, "wide_fields": form.wide, "progress": found}
+    context = {"form": form, "progress": found}
     return step_page(request, "company", _("Your company"), context, status=422 if form.errors else 200)
 
 
