@@ -157,6 +157,17 @@
     setTimeout(() => (label.textContent = before), 2000);
   }
 
+  /* The notice that nothing leaves folds to a sign in the bar above, which stays. The browser remembers it until it is closed. */
+  function strip(how) {
+    const isFolded = how === "folded";
+    document.cookie = `postroom_strip=${how}; path=/; SameSite=Lax${location.protocol === "https:" ? "; Secure" : ""}`;
+    document.getElementById("pr-capture-strip").hidden = isFolded;
+    const sign = document.querySelector(".pr-captured");
+    sign.hidden = !isFolded;
+    (isFolded ? sign : document.querySelector("#pr-capture-strip .fold")).focus();
+    window.dispatchEvent(new Event("resize")); /* what is as high as the window leaves it measures again */
+  }
+
   document.addEventListener("click", (event) => {
     each(document, "details.pr-pop[open]", (open) => {
       if (!open.contains(event.target)) open.open = false;
@@ -174,6 +185,8 @@
       drop.closest("[data-dropped]").remove();
       htmx.trigger(document.body, "postroom:people");
     }
+    const folds = event.target.closest("[data-strip]");
+    if (folds) strip(folds.dataset.strip);
     const copies = event.target.closest("[data-copy]");
     if (copies) copy(copies, document.getElementById(copies.dataset.copy));
     const reveal = event.target.closest("[data-toggle]");
