@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 
+from postroom.core.delivery.standing import Stand
 from postroom.core.reports.taxonomy import TAXONOMY
 from postroom.core.terms.reasons import SENTENCES, Reason, sentence
 from postroom.core.terms.states import DeliveryState, FailureType, NotificationState
@@ -53,6 +54,14 @@ INBOUND = {
     "refused": ("bad", gettext_lazy("Refused"), "block"),
     "discarded": ("quiet", gettext_lazy("Set aside"), "archive"),
     "failed": ("bad", gettext_lazy("Failed"), "error"),
+}
+# how the queue stands -> (tone, words)
+STAND = {
+    Stand.PAUSED: ("bad", gettext_lazy("Sending is paused")),
+    Stand.LATE: ("bad", gettext_lazy("Queue is late")),
+    Stand.IN_TROUBLE: ("bad", gettext_lazy("A server is in trouble")),
+    Stand.PARTLY_PAUSED: ("warn", gettext_lazy("A server is paused")),
+    Stand.MOVING: ("ok", gettext_lazy("Queue is moving")),
 }
 BLAME = {
     "address": gettext_lazy("the address"),
@@ -157,6 +166,16 @@ def share_of(count: int, facts: Sequence[WorstFact]) -> int:
 def _badge(words: Mapping[str, tuple[str, object, str]], state: str) -> SafeString:
     tone, word, sign = words.get(str(state), ("quiet", state, "help"))
     return format_html('<span class="pr-badge pr-{}">{}{}</span>', tone, icon(sign), word)
+
+
+@register.filter
+def stand_tone(stand: Stand) -> str:
+    return STAND[stand][0]
+
+
+@register.filter
+def stand_word(stand: Stand) -> str:
+    return str(STAND[stand][1])
 
 
 @register.filter
