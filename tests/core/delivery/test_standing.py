@@ -40,7 +40,7 @@ def test_a_circuit_that_has_closed_again_is_no_trouble() -> None:
 
 def test_the_sentence_names_the_servers_and_stops_at_three() -> None:
     two = how_it_stands([RELAY, PAUSED], oldest_due=None, now=NOW)
-    assert str(two.reason) == "Paused: Old relay. Its mail waits."
+    assert str(two.reason) == "Mail for Old relay waits."
     many = [RELAY, *(Sender(name=f"S{n}", is_paused=True) for n in range(5))]
     assert "S0, S1, S2, …" in str(how_it_stands(many, oldest_due=None, now=NOW).reason)
 

@@ -20,8 +20,8 @@ catalogue(
     {
         "queue.stands_paused": "Every server is paused: mail waits until one is resumed.",
         "queue.stands_late": "Mail is due and has not left.",
-        "queue.stands_in_trouble": "In trouble: {servers}. It is tried again by itself.",
-        "queue.stands_partly_paused": "Paused: {servers}. Its mail waits.",
+        "queue.stands_in_trouble": "It is tried again by itself: {servers}.",
+        "queue.stands_partly_paused": "Mail for {servers} waits.",
         "queue.stands_well": "Nothing is late.",
     }
 )

@@ -253,7 +253,9 @@ def because(reason: Reason | None) -> str:
 @register.simple_tag
 @lru_cache(maxsize=4096, typed=True)
 def avatar(name: str, address: str = "", size: str = "") -> SafeString:
-    """Initials on a colour that stays the same for the same person."""
+    """Initials on a colour that stays the same for the same person; of nobody a sign without a colour."""
+    if not name and not address:
+        return format_html('<span class="pr-avatar none {}" aria-hidden="true">{}</span>', size, icon("person"))
     hue = (crc32((address or name).lower().encode("utf-8", "replace")) >> 5) % 12 * 30
     return format_html(
         '<span class="pr-avatar {}" style="--hue:{}" aria-hidden="true">{}</span>', size, hue, initials(name or address)

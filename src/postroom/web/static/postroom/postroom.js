@@ -193,6 +193,12 @@
     if (reveal) document.getElementById(reveal.dataset.toggle).toggleAttribute("hidden");
   }, true);
 
+  /* What was chosen stands beside the button. */
+  document.addEventListener("change", (event) => {
+    if (!event.target.matches("input[data-names]")) return;
+    event.target.closest(".pr-files-field").querySelector("output").textContent = [...event.target.files].map((file) => file.name).join(", ");
+  });
+
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     each(document, "details.pr-pop[open]", (open) => {
