@@ -1,8 +1,8 @@
 """The floor that all tests stand on.
 
 Laws:
-- No developer's data is touched: the run has a data directory of its own, and POSTROOM_* of the environment
-  is gone.
+- No developer's data is touched: each worker of the run has a data directory of its own, and POSTROOM_* of the
+  environment is gone.
 - One PostgreSQL serves the whole run. It is started when the first test asks for a database (tests/core
   never does), shared by all workers, each with a database of its own, and stopped by the last one out. What
   a killed run left, the next one sweeps.

@@ -244,6 +244,23 @@ def test_the_living_are_not_recovered_and_the_dead_are_once(tmp_path: Path) -> N
     living.close()
 
 
+def test_a_journal_that_moved_has_room_for_the_outcomes_of_all_that_is_on_the_wire(tmp_path: Path) -> None:
+    journal = WireJournalFile(tmp_path / "one.journal")
+    for key in range(100):
+        journal.started(key)
+    journal._rewrite()
+    refused = tuple(
+        (f"reader{number}@{'x' * 200}.example", SmtpReply(550, "5.1.1", "\x7f" * 99)) for number in range(40)
+    )
+    largest = [WireOutcome(key=key, phase=Phase.BODY, reply=ACCEPTED, refusals=refused) for key in range(100)]
+    room = journal.path.stat().st_size
+    for one in largest:
+        journal.finished(one)
+    assert journal._end <= room, "nothing was written beyond what is reserved"
+    assert room >= 100 * 65_536
+    journal.close()
+
+
 def test_a_journal_that_moved_while_it_was_looked_at_is_not_taken_for_dead(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,8 +10,9 @@ import pytest
 from django.test import Client
 
 from postroom.flows.api_keys import make_key, member_of_key
-from postroom.store.models import ApiKey, Member, Record
+from postroom.store.models import ApiKey, AuditEvent, Member, Record
 from postroom.wiring import ports
+from tests.flows.outgoing_mails import HandClock
 
 
 @pytest.mark.parametrize(
@@ -68,6 +70,17 @@ def test_the_last_use_is_noted_once_a_minute(bob: Member) -> None:
     later = ApiKey.objects.get().last_used_at
     assert later is not None
     assert later >= first
+
+
+def test_the_first_use_of_a_day_is_told_once_also_when_it_is_used_around_midnight(bob: Member) -> None:
+    clock = HandClock()
+    here = replace(ports(), clock=clock)
+    key = make_key(here, member=bob, name="x")
+    midnight = (clock.now() + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    for seconds in (-20, -10, 10, 20, 30):
+        clock.time = midnight + timedelta(seconds=seconds)
+        assert member_of_key(here, key.text) == bob
+    assert AuditEvent.objects.filter(what="key_used").count() == 2
 
 
 def test_the_description_is_openapi_and_the_documentation_loads_nothing_from_elsewhere(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from postroom.store.models import Company, Follower, Member, Message, Record
+from postroom.store.models import Company, Contact, Follower, Member, Message, Notification, Record
 from postroom.wiring import ports
 from tests.web import seeding
 
@@ -126,6 +126,11 @@ def test_plain_text_becomes_paragraphs_and_a_note_stays_in(program: Any, bob: Me
         {"html": "", "text": ""},
         {"text": "x", "kind": "system"},
         {"text": "x", "extra_contact_ids": [999999]},
+        {"text": "x", "mentioned_contact_ids": [999999]},
+        {"text": "x", "addresses": ["carla at home"]},
+        {"text": "x", "addresses": [""]},
+        {"text": "x", "addresses": ["a\0@customer.example"]},
+        {"text": "x", "addresses": ["a@customer.example"] * 101},
         {"text": "x", "attachments": [{"name": "a", "content": "not base64!"}]},
         {"text": "x", "attachments": [{"name": "a", "content": "eA=="}] * 21},
     ],
@@ -136,6 +141,72 @@ def test_a_message_that_does_not_fit_is_not_sent(
     answer = program(bob).send("post", f"/records/{record.pk}/messages", body)
     assert answer.status_code == 422
     assert not Message.objects.exists()
+
+
+def test_a_comment_also_goes_to_addresses_and_to_who_is_mentioned(
+    program: Any, bob: Member, rita: Member, record: Record
+) -> None:
+    carla = record.contact
+    assert carla is not None
+    body = {
+        "text": "See you",
+        "mentioned_contact_ids": [rita.contact_id],
+        "addresses": ["Dora Duck <dora@printer.example>", carla.address],
+    }
+    answer = program(bob).send("post", f"/records/{record.pk}/messages", body)
+    assert answer.status_code == 201, answer.content
+    told = {one.contact.address: one for one in Notification.objects.select_related("contact")}
+    assert set(told) == {"dora@printer.example", carla.address, rita.contact.address}
+    assert Contact.objects.get(normal="dora@printer.example").name == "Dora Duck"
+
+
+def test_a_note_with_addresses_stays_among_colleagues(program: Any, bob: Member, rita: Member, record: Record) -> None:
+    body = {
+        "text": "Between us",
+        "kind": "note",
+        "mentioned_contact_ids": [rita.contact_id, record.contact_id],
+        "addresses": ["dora@printer.example"],
+    }
+    assert program(bob).send("post", f"/records/{record.pk}/messages", body).status_code == 201
+    assert [one.contact_id for one in Notification.objects.all()] == [rita.contact_id]
+    assert not Contact.objects.filter(normal="dora@printer.example").exists()
+
+
+def test_who_is_mentioned_is_no_stranger_to_the_company(
+    program: Any, bob: Member, mallory: Member, record: Record
+) -> None:
+    theirs = seeding.a_contact("Eve Else", "eve@else.example", mallory.company)
+    for name in ("mentioned_contact_ids", "extra_contact_ids"):
+        answer = program(bob).send("post", f"/records/{record.pk}/messages", {"text": "x", name: [theirs.pk]})
+        assert answer.status_code == 422
+    assert not Message.objects.exists()
+
+
+def test_an_archived_contact_does_not_begin_to_follow_and_the_answer_is_json(
+    program: Any, bob: Member, record: Record
+) -> None:
+    Contact.objects.filter(pk=record.contact_id).update(is_active=False)
+    answer = program(bob).send("post", f"/records/{record.pk}/followers", {"contact_id": record.contact_id})
+    assert (answer.status_code, answer.json()) == (422, {"detail": "There is no such contact in this company."})
+
+
+@pytest.mark.slow
+def test_in_a_large_company_everybody_can_be_responsible(
+    program: Any, bob: Member, company: Company, record: Record
+) -> None:
+    for number in range(200):
+        seeding.a_member(f"aa{number}", f"Aaron {number:03}", company)
+    zoe = seeding.a_member("zoe", "Zoe Zimmer", company)
+    changed = program(bob).send("patch", f"/records/{record.pk}", {"responsible_id": zoe.pk})
+    assert changed.status_code == 200, changed.content
+    assert changed.json()["responsible"] == "Zoe Zimmer"
+
+
+def test_a_nul_is_refused_wherever_it_stands(program: Any, bob: Member, record: Record) -> None:
+    for values in ({"colour": "r\0d"}, {"col\0our": "red"}):
+        answer = program(bob).send("patch", f"/records/{record.pk}", {"values": values})
+        assert answer.status_code == 422
+        assert "NUL" in str(answer.json()["detail"])
 
 
 def test_messages_are_read_page_by_page(program: Any, bob: Member, record: Record) -> None:

@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from postroom.store.models import Company, MailTemplate, MailTemplateVariant, Member, Message, Record, ScheduledMessage
+from postroom.store.models import (
+    Company,
+    MailTemplate,
+    MailTemplateVariant,
+    Member,
+    Message,
+    Notification,
+    Record,
+    ScheduledFile,
+    ScheduledMessage,
+)
 from postroom.wiring import ports
 
 TOMORROW = (ports().clock.now() + timedelta(days=1)).replace(microsecond=0)
@@ -38,6 +48,23 @@ def test_a_message_is_scheduled_changed_and_cancelled(program: Any, bob: Member,
     assert not Message.objects.exists()
 
 
+def test_whom_it_also_goes_to_is_kept_until_its_date(program: Any, bob: Member, rita: Member, record: Record) -> None:
+    body = {
+        "text": "See you",
+        "scheduled_at": TOMORROW.isoformat(),
+        "mentioned_contact_ids": [rita.contact_id],
+        "addresses": ["Dora Duck <dora@printer.example>"],
+    }
+    caller = program(bob)
+    made = caller.send("post", f"/records/{record.pk}/scheduled", body).json()
+    row = ScheduledMessage.objects.get()
+    assert (row.mentioned_contact_ids, row.addresses) == ([rita.contact_id], ["Dora Duck <dora@printer.example>"])
+    caller.send("post", f"/scheduled/{made['id']}/send-now", {})
+    told = Notification.objects.values_list("contact__address", flat=True)
+    assert set(told) == {"dora@printer.example", rita.contact.address}
+    assert caller.send("post", f"/records/{record.pk}/scheduled", body | {"addresses": ["x"]}).status_code == 422
+
+
 def test_t_125_a_moment_with_any_offset_is_stored_in_utc(program: Any, bob: Member, record: Record) -> None:
     written = TOMORROW.astimezone(UTC).replace(tzinfo=None).isoformat() + "-05:00"
     row = program(bob).send("post", f"/records/{record.pk}/scheduled", {"text": "x", "scheduled_at": written}).json()
@@ -59,6 +86,19 @@ def test_it_is_sent_now_by_its_author(program: Any, bob: Member, record: Record)
     sent = caller.send("post", f"/scheduled/{row['id']}/send-now", {})
     assert sent.status_code == 200
     assert Message.objects.get().pk == sent.json()["message_id"]
+
+
+def test_a_file_that_the_disk_has_lost_is_a_clear_answer_and_it_waits_on(
+    program: Any, bob: Member, record: Record
+) -> None:
+    caller = program(bob)
+    asked = {"text": "x", "scheduled_at": TOMORROW.isoformat()}
+    row = caller.send("post", f"/records/{record.pk}/scheduled", asked).json()
+    ScheduledFile.objects.create(scheduled_id=row["id"], name="plan.txt", size=1, sha256="0" * 64)
+    answer = caller.send("post", f"/scheduled/{row['id']}/send-now", {})
+    assert answer.status_code == 422
+    assert "plan.txt is lost" in answer.content.decode()
+    assert ScheduledMessage.objects.filter(pk=row["id"]).exists()
 
 
 def test_others_neither_see_nor_touch_it(

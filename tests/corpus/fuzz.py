@@ -13,7 +13,6 @@ from collections import Counter
 from random import Random
 from time import monotonic
 
-from postroom.core.mime.forwards import on_behalf_of
 from postroom.core.mime.html_quotes import separate_html_reply
 from postroom.core.mime.parsed import ParsedMail
 from postroom.core.mime.parsing import parse, parse_headers
@@ -46,7 +45,6 @@ def read_all_the_way(raw: bytes) -> ParsedMail:
     assert parse_headers(raw).headers == mail.headers
     stored = json.loads(json.dumps(particulars_as_json(mail)))
     assert read_particulars(stored) == particulars_of(mail)
-    on_behalf_of(mail)
     parts = separate_reply(mail.text)
     assert sorted("".join((parts.reply + parts.quoted + parts.signature).split())) == sorted("".join(mail.text.split()))
     fresh, quoted = separate_html_reply(mail.html)

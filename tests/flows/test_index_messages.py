@@ -282,3 +282,20 @@ def test_many_messages_of_one_record_do_not_hide_the_record_behind_them(
         found = search("walnut ", company)
     assert [hit.title for hit in found.rows] == ["Long", "Behind"]
     assert len(seen) <= 5
+
+
+def test_the_mark_follows_a_flood_so_that_it_is_not_looked_through_again_each_time(
+    company: seeding.Company, carla: seeding.Contact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_messages, "BATCH", 2)
+    monkeypatch.setattr(index_messages, "BATCHES", 2)
+    record = seeding.a_record(company, "R")
+    rows = [
+        seeding.a_message(record, carla, f"<p>lamp{number}</p>", posted_at=seeding.NOW - timedelta(hours=1))
+        for number in range(7)
+    ]
+    assert index_new(ports()) == 4
+    assert SearchProgress.objects.get().newest == rows[3].pk
+    index_new(ports())
+    assert SearchProgress.objects.get().newest == rows[6].pk
+    assert SearchEntry.objects.count() == 7

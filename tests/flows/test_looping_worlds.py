@@ -6,10 +6,15 @@ from datetime import timedelta
 
 import pytest
 
-from postroom.cli.benching.looping import STOPPED_BY_THEMSELVES, crowd, play, scenarios
+from postroom.cli.benching.looping import crowd, play, scenarios
 
 pytestmark = pytest.mark.django_db
 
+STOPPED_BY_THEMSELVES = (  # well-behaved programs end it, and our own mail is known by its mark: no breaker is needed
+    "well-behaved autoresponders",
+    "two Postrooms that follow each other",
+    "a customer's rule sends our mail back",
+)
 LOOPS = [name for name in scenarios() if name not in STOPPED_BY_THEMSELVES]
 
 

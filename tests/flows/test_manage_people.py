@@ -225,3 +225,14 @@ def test_whoever_is_a_contact_already_joins_as_that_contact(ada: Member, company
     )
     invited = flow.invite_person(ports(), newcomer(company), by=ada)
     assert invited.contact_id == known.pk
+
+
+def test_the_last_who_looks_after_all_companies_gives_none_of_them_away(ada: Member, company: Company) -> None:
+    other = Company.objects.create(name="Elsewhere")
+    ada.companies.set([company, other])
+    eve = seeding.a_member("eve", "Eve Elsewhere", other, Role.ADMINISTRATOR)
+    with pytest.raises(ValidationError, match="last administrator"):
+        flow.change_person(ports(), ada.pk, wish(ada, companies=(company.pk,)), by=ada)
+    eve.companies.set([company, other])
+    changed = flow.change_person(ports(), ada.pk, wish(ada, companies=(company.pk,)), by=ada)
+    assert list(changed.companies.all()) == [company]

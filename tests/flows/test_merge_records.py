@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from postroom.core.terms.states import InboundState
+from postroom.core.terms.states import InboundState, MessageKind
 from postroom.flows.access import NotAllowed
+from postroom.flows.keep_draft import DraftWords, add_draft_file, draft_of, save_draft
 from postroom.flows.merge_records import CannotMerge, merge_records
+from postroom.flows.new_files import NewFile
 from postroom.flows.settings import save_alias
 from postroom.store.models import Company, Message, Record
 from postroom.wiring import ports
@@ -86,3 +90,41 @@ def test_an_answer_to_a_deleted_record_is_held_and_one_to_its_alias_begins_anew(
     inbound = arrive(write_mail(subject="b", In_Reply_To=thread.message_id), "support@in.test")
     assert inbound.state == InboundState.ROUTED
     assert Record.objects.count() == 1
+
+
+def test_whoever_waits_for_an_answer_on_either_waits_on(house: House, thread: Thread) -> None:
+    kept = another("The same again")
+    asked_at = Record.objects.get(pk=kept.pk).unanswered_since
+    assert asked_at is not None
+    Record.objects.filter(pk=thread.record.pk).update(unanswered_since=asked_at - timedelta(hours=2))
+    Record.objects.filter(pk=kept.pk).update(unanswered_since=None, is_done=True)
+    merge(house, thread.record, kept)
+    kept.refresh_from_db()
+    assert (kept.unanswered_since, kept.is_done) == (asked_at - timedelta(hours=2), False)
+    settled = another("And again")
+    Record.objects.filter(pk=settled.pk).update(is_done=True)
+    merge(house, kept, last := another("The last one"))
+    last.refresh_from_db()
+    assert last.unanswered_since == asked_at - timedelta(hours=2)
+    merge(house, settled, last)
+    last.refresh_from_db()
+    assert last.unanswered_since == asked_at - timedelta(hours=2), "what was done asks nothing"
+
+
+def test_what_was_begun_on_either_is_not_lost_and_no_note_becomes_a_message(house: House, thread: Thread) -> None:
+    kept = another("The same again")
+    words = DraftWords(html="<p>Dear Carla</p>")
+    save_draft(ports(), record_id=kept.pk, member=house.alice, words=words, version=0)
+    for member in (house.alice, house.bob):
+        note = DraftWords(html="<p>Between us</p>", kind=MessageKind.NOTE)
+        save_draft(ports(), record_id=thread.record.pk, member=member, words=note, version=0)
+    file = NewFile(name="plan.txt", content_type="text/plain", content=b"a")
+    add_draft_file(ports(), record_id=thread.record.pk, member=house.alice, file=file)
+    merge(house, thread.record, kept)
+    mine, bobs = draft_of(kept.pk, house.alice), draft_of(kept.pk, house.bob)
+    assert mine is not None
+    assert (mine.html, mine.kind, mine.version) == ("<p>Dear Carla</p><p>Between us</p>", "note", 2)
+    assert [file.name for file in mine.files] == ["plan.txt"]
+    assert bobs is not None
+    assert bobs.html == "<p>Between us</p>"
+    assert not thread.record.drafts.exists()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.db import IntegrityError, transaction
 
+from postroom.adapters.blobs.disk import DiskBlobs
 from postroom.core.delivery.wire import Phase, WireOutcome
 from postroom.core.terms.smtp_replies import SmtpReply
 from postroom.core.terms.states import Channel, MessageKind
@@ -59,7 +62,9 @@ def told(message: Message) -> dict[str, tuple[str, str]]:
 
 
 @pytest.mark.case("T-181")
-def test_one_follower_gets_one_mail_and_what_stays_of_it_is_the_message(house: House, record: Record) -> None:
+def test_one_follower_gets_one_mail_and_what_stays_of_it_is_the_message(
+    house: House, record: Record, tmp_path: Path
+) -> None:
     add_server()
     message, clock = posted(record, house.alice), HandClock()
     clock.time = ports().clock.now()
@@ -69,7 +74,7 @@ def test_one_follower_gets_one_mail_and_what_stays_of_it_is_the_message(house: H
     assert told(message) == {"Customer Carla": ("mail", "sent")}
     assert OutgoingMail.objects.count() == 1  # kept for a while: what was sent can be looked at
     clock.time += timedelta(days=91)
-    forget_old_mail(ports_with(clock=clock))
+    forget_old_mail(dataclasses.replace(ports_with(clock=clock), blobs=DiskBlobs(tmp_path)))
     assert (OutgoingMail.objects.count(), Delivery.objects.count()) == (0, 0)
     assert told(message) == {"Customer Carla": ("mail", "sent")}
 

@@ -12,13 +12,24 @@ from django.db import connection
 from postroom.core.delivery.wire import Phase, WireOutcome
 from postroom.core.terms.smtp_replies import SmtpReply
 from postroom.core.terms.states import Role
+from postroom.flows.access import NotAllowed
 from postroom.flows.deliver_mail import Shelf, claim_and_compose
 from postroom.flows.ports import Ports
 from postroom.flows.post_message import post_message
 from postroom.flows.record_outcomes import record_outcomes
 from postroom.flows.records import create_record, follow
 from postroom.flows.settle_failures import ignore_failed, resend_failed
-from postroom.store.models import Contact, Delivery, Member, Message, Notification, OutgoingServer, Record
+from postroom.store.models import (
+    AuditEvent,
+    Company,
+    Contact,
+    Delivery,
+    Member,
+    Message,
+    Notification,
+    OutgoingServer,
+    Record,
+)
 from tests.flows.outgoing_mails import HandClock, a_company, a_server, ports_with
 from tests.people import add_contact, add_kind, add_member
 
@@ -155,3 +166,27 @@ def test_ignored_failures_turn_the_envelope_white_and_stay_on_record(
     carla = Notification.objects.get(message=message, contact__name="Carla")
     assert (carla.state, carla.failure_reason) == ("canceled", "The server said: 550 5.1.1 No such user")
     assert sent_round(ports) == set()
+
+
+def test_the_address_of_who_works_for_other_companies_too_is_corrected_by_no_administrator_of_one(
+    ports: Ports, record: Record, alice: Member
+) -> None:
+    bob = add_member(alice.company, "Bob", "bob@northwind.example")
+    bob.companies.set([alice.company, Company.objects.create(name="Elsewhere")])
+    Contact.objects.filter(pk=bob.contact_id).update(company=None)
+    follow(ports, record_id=record.pk, contact_id=bob.contact_id, by=alice)
+    message = post_message(ports, record_id=record.pk, author=alice, html="<p>x</p>")
+    sent_round(ports, "bob@northwind.example")
+    failed = Notification.objects.get(message=message, contact=bob.contact)
+    alice = Member.objects.get(pk=alice.pk)  # a member's companies are known for one request
+    retry = {failed.pk: "bob@attacker.example"}
+    for once in ((), (failed.pk,)):
+        with pytest.raises(NotAllowed):
+            resend_failed(ports, message_id=message.pk, author=alice, retry=retry, this_time_only=once)
+    assert Contact.objects.get(pk=bob.contact_id).normal == "bob@northwind.example"
+    bob.companies.set([alice.company])
+    resend_failed(ports, message_id=message.pk, author=alice, retry={failed.pk: "bob@new.example"})
+    assert Contact.objects.get(pk=bob.contact_id).normal == "bob@new.example"
+    assert AuditEvent.objects.get(what="member_changed").detail == {
+        "address": "bob@northwind.example → bob@new.example"
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from django.db import connection, connections
@@ -304,18 +305,40 @@ def test_a_fault_of_ours_is_shown_and_takes_nobody_along(
     row = scheduled(ports, record, house.alice, in_days(clock, 1), files=[file])
     scheduled(ports, record, house.bob, in_days(clock, 1))
 
-    class EmptyBlobs:
-        def put(self, content: bytes) -> str:
-            return ports.blobs.put(content)
-
-        def get(self, sha256: str) -> bytes:
-            raise KeyError(sha256)
-
     clock.pass_by(days=1)
-    assert post_due(replace(ports, blobs=EmptyBlobs())) == 2
+    assert post_due(replace(ports, blobs=Unreadable(ports.blobs, TypeError("a fault")))) == 2
     row.refresh_from_db()
     assert "bug of ours" in row.trouble
     assert Message.objects.get().author_name == "Bob"
+
+
+class Unreadable:
+    """Blobs that are written and not to be read again."""
+
+    def __init__(self, blobs: Any, error: Exception) -> None:
+        self.put, self.error = blobs.put, error
+
+    def get(self, sha256: str) -> bytes:
+        raise self.error
+
+
+def test_a_file_that_the_disk_has_lost_is_named_and_the_message_waits_on(
+    ports: Ports, house: House, record: Record, clock: HandClock
+) -> None:
+    file = NewFile(name="plan.txt", content_type="text/plain", content=b"a")
+    row = scheduled(ports, record, house.alice, in_days(clock, 1), files=[file])
+    lossy = replace(ports, blobs=Unreadable(ports.blobs, KeyError("gone")))
+    with pytest.raises(ScheduleError, match=r"plan\.txt is lost"):
+        send_scheduled_now(lossy, row.pk, member=house.alice)
+    row.refresh_from_db()
+    assert row.trouble == ""
+    clock.pass_by(days=1)
+    post_due(lossy)
+    row.refresh_from_db()
+    assert row.trouble.startswith("The file plan.txt is lost")
+    assert not Message.objects.exists()
+    send_scheduled_now(ports, row.pk, member=house.alice)
+    assert Message.objects.get().attachment_count == 1
 
 
 @pytest.mark.slow

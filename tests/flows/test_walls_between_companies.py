@@ -12,6 +12,8 @@ from postroom.flows.manage_people import PersonWish, change_person, invite_perso
 from postroom.flows.post_message import foresee_audience, post_message
 from postroom.flows.records import change_record, choose_subtypes, create_record, follow
 from postroom.store.models import Company, Contact, Follower, Member, Notification, Record, RecordKind
+from postroom.store.queries.authors import authors_by_address
+from postroom.store.queries.colleagues import follows_as_colleague, is_colleague
 from postroom.store.queries.pages_people import contact_fact
 from postroom.store.queries.pages_records import find_people, followers, people
 from postroom.wiring import ports
@@ -172,3 +174,32 @@ def test_the_contact_of_an_invited_person_belongs_to_the_one_company_he_sees(ali
     for companies, home in (((alice.company_id, second.pk), None), ((second.pk,), second.pk)):
         changed = change_person(ports(), bob.pk, wish(*companies), by=alice)
         assert Contact.objects.get(pk=changed.contact_id).company_id == home
+
+
+def test_whoever_is_switched_off_hears_of_no_notes_and_is_no_colleague_any_more(alice: Member, record: Record) -> None:
+    gone = member("Bob", "Northwind")
+    follow(ports(), record_id=record.pk, contact_id=gone.contact_id, by=alice)
+    gone.user.is_active = False
+    gone.user.save()
+    post_message(
+        ports(),
+        record_id=record.pk,
+        author=alice,
+        html="<p>Between us.</p>",
+        kind=MessageKind.NOTE,
+        mentioned_contact_ids=[gone.contact_id],
+    )
+    assert not Notification.objects.filter(contact=gone.contact_id).exists()
+    assert not Contact.objects.filter(is_colleague([record.company_id]), pk=gone.contact_id).exists()
+    (follower,) = Follower.objects.filter(follows_as_colleague(), record=record)
+    assert follower.contact_id == alice.contact_id
+    assert contact_fact(gone.contact_id, [record.company_id]) is not None, "still known to the company"
+
+
+def test_mail_of_whom_was_switched_off_is_no_colleagues(alice: Member) -> None:
+    gone = member("Bob", "Northwind")
+    assert authors_by_address([gone.contact.normal], ())[gone.contact.normal].is_colleague
+    gone.user.is_active = False
+    gone.user.save()
+    found = authors_by_address([gone.contact.normal], ())[gone.contact.normal]
+    assert (found.is_colleague, found.member_id) == (False, gone.pk)

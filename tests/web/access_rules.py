@@ -157,7 +157,6 @@ RULES: dict[str, Rule] = {
     # settings
     "web:settings": Rule(see=ALL),
     "web:mine": Rule(see=ALL, do=ALL),
-    "web:end_sessions": Rule(do=ALL),
     "web:keys": Rule(see=ALL, do=ALL, data={"name": "x"}),
     "web:remove_key": Rule(do=OTHER, data={"id": "{foreign_key}"}),
     "web:confirm_home": Rule(do=HOUSE),

@@ -59,7 +59,6 @@ CHANGING = [
     "/settings/aliases/1/test/",
     "/settings/mailboxes/1/unconfirm/",
     "/settings/people/1/act/",
-    "/settings/mine/sessions/end/",
     "/welcome/outgoing/use/",
     "/welcome/outgoing/capture/",
     "/settings/mailboxes/1/fetch/",

@@ -15,7 +15,9 @@ from django.test import Client
 from django.urls import reverse
 
 from postroom.core.mime.parsing import parse
+from postroom.flows import audit
 from postroom.flows.keep_secret import kept
+from postroom.flows.sign_in import BEGAN, MOST_OF_ALL
 from postroom.flows.unlock_member import unlock_member
 from postroom.store.models import AuditEvent, Delivery, Member, OutgoingContent, SealedText
 from postroom.web import sessions
@@ -213,6 +215,19 @@ def test_a_stranger_cannot_fill_a_mailbox_by_asking_again_and_again(alice: Membe
     assert Delivery.objects.count() == 3
 
 
+def test_a_stranger_who_asks_again_and_again_does_not_use_up_the_owners_links(alice: Member) -> None:
+    for number in range(6):
+        Client().post("/login/forgotten/", {"who": "alice"}, REMOTE_ADDR=f"2001:db8::{number + 1}")
+    assert Delivery.objects.count() == 3, "one network, whichever of its addresses"
+    Client().post("/login/forgotten/", {"who": "alice"}, REMOTE_ADDR="192.0.2.7")
+    assert Delivery.objects.count() == 4
+    with audit.from_where("192.0.2.99"):
+        for _ in range(MOST_OF_ALL):
+            audit.note(ports(), "password_reset_asked", user=alice.user)
+    Client().post("/login/forgotten/", {"who": "alice"}, REMOTE_ADDR="192.0.2.8")
+    assert Delivery.objects.count() == 4, "from everywhere together it has an end, too"
+
+
 # -- sessions
 
 
@@ -233,7 +248,7 @@ def test_signing_out_everywhere_leaves_this_session_alone(signed_in: SignedIn, a
     assert elsewhere.get("/").status_code == 302
 
 
-@pytest.mark.parametrize(("name", "minutes"), [(sessions.SEEN, "session_idle"), (sessions.BEGAN, "session_life")])
+@pytest.mark.parametrize(("name", "minutes"), [(sessions.SEEN, "session_idle"), (BEGAN, "session_life")])
 def test_a_session_ends_when_it_was_idle_or_is_old(signed_in: SignedIn, alice: Member, name: str, minutes: str) -> None:
     window = signed_in(alice)
     assert window.get("/").status_code == 200
@@ -256,7 +271,7 @@ def test_signing_in_gives_the_session_another_number(alice: Member) -> None:
 def test_keys_and_secrets_change_only_in_a_session_that_is_fresh(signed_in: SignedIn, ada: Member) -> None:
     window = signed_in(ada)
     session = window.session
-    session[sessions.BEGAN] = time.time() - 3600
+    session[BEGAN] = time.time() - 3600
     session.save()
     answer = window.post("/settings/keys/", {"name": "x"})
     assert answer["Location"].startswith(reverse("account_reauthenticate"))

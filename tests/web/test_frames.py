@@ -5,9 +5,10 @@ from __future__ import annotations
 from hashlib import sha256
 
 import pytest
+from django.utils.http import content_disposition_header
 
 from postroom.store.models import Attachment, Company, Member, Message, Record
-from postroom.web.frames import clean_name
+from postroom.web.frames import download
 from postroom.wiring import ports
 from tests.web import seeding
 from tests.web.conftest import SignedIn
@@ -111,11 +112,12 @@ def test_files_of_another_company_are_not_there(
     [
         ("../../etc/passwd", "passwd"),
         ("C:\\Users\\x\\plan.pdf", "plan.pdf"),
-        ("a\r\nSet-Cookie: x=1", "aSet-Cookie: x=1"),
+        ("a\r\nSet-Cookie: x=1", "a Set-Cookie_ x=1"),
+        ("plan\u202efdp.exe", "plan_fdp.exe"),
         ("...", "file"),
         ("", "file"),
         ("Rechnung für März.pdf", "Rechnung für März.pdf"),
     ],
 )
 def test_a_name_of_a_file_is_only_a_name(name: str, clean: str) -> None:
-    assert clean_name(name) == clean
+    assert download(b"x", name)["Content-Disposition"] == content_disposition_header(as_attachment=True, filename=clean)

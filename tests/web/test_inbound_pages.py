@@ -9,6 +9,7 @@ from django.test import Client
 from postroom.core.terms.reasons import because
 from postroom.store.models import (
     AliasDomain,
+    AuditEvent,
     Company,
     Contact,
     InboundMessage,
@@ -302,3 +303,12 @@ def test_the_source_of_a_large_mail_is_downloaded_byte_for_byte_whatever_its_sta
     RawMail.objects.filter(inbound=mail).update(sha256="0" * 64)
     assert window.get(f"/inbound/{mail.pk}/source/").status_code == 404
     assert window.get(f"/inbound/{mail.pk}/").status_code == 200
+
+
+def test_a_source_that_was_refused_is_not_noted_as_read(
+    signed_in: SignedIn, bob: Member, mallory: Member, held: InboundMessage, window: Client
+) -> None:
+    for who, code in ((bob, 403), (mallory, 404)):
+        assert signed_in(who).get(f"/inbound/{held.pk}/source/").status_code == code
+    assert not AuditEvent.objects.filter(what="source_read").exists()
+    assert window.get(f"/inbound/{held.pk}/source/").status_code in (200, 404)

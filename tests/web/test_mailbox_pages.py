@@ -192,6 +192,23 @@ def test_an_address_for_a_provider_is_made_and_removed(signed_in: SignedIn, ada:
     assert InboundHook.objects.count() == 0
 
 
+def test_what_no_alias_takes_becomes_what_the_page_says_until_it_says_otherwise(
+    signed_in: SignedIn, ada: Member, mailbox: Mailbox
+) -> None:
+    window, kind = signed_in(ada), seeding.a_kind()
+    place, wish = "/settings/ingress/", {"name": "Incoming", "provider": "postmark"}
+    for chosen, expected in (
+        (kind.pk, kind.pk), ("", kind.pk), ("-", None), ("", None), (kind.pk, kind.pk),
+    ):  # fmt: skip
+        assert window.post(place, wish | {"fallback_kind": chosen}).status_code == 303
+        assert InboundHook.objects.get().fallback_kind_id == expected
+    assert f"Otherwise it becomes: {kind.label}" in window.get(place).content.decode()
+    answer = window.post(place, wish | {"fallback_kind": "dragon"})
+    assert answer.status_code == 422
+    assert "dragon" in answer.content.decode()
+    assert InboundHook.objects.get().fallback_kind_id == kind.pk
+
+
 def test_another_companys_address_is_nobodys_business(signed_in: SignedIn, ada: Member) -> None:
     from postroom.flows.inbound_hooks import save_inbound_hook
 

@@ -101,8 +101,8 @@ def test_a_company_is_founded_and_seen_by_its_founder(window: Client, ada: Membe
 def test_i_sign_out_everywhere_else(signed_in: SignedIn, ada: Member) -> None:
     here, there = signed_in(ada), signed_in(ada)
     assert "Signed in in 2 places" in here.get("/settings/mine/").content.decode()
-    here.post("/settings/mine/sessions/end/")
-    assert here.get("/settings/mine/").status_code == 200
+    assert here.post("/security/everywhere/", {"back": "/settings/mine/"})["Location"] == "/settings/mine/"
+    assert "Signed in in 1 place" in here.get("/settings/mine/").content.decode()
     assert there.get("/settings/mine/").status_code == 302
 
 

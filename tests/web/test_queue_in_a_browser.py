@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
 from playwright.sync_api import expect
 
 from postroom.core.terms.states import Role
@@ -49,3 +50,21 @@ def test_all_that_match_are_cancelled_and_no_others() -> None:
     assert set(Delivery.objects.filter(state="cancelled").values_list("lane", flat=True)) == {2}
     assert Delivery.objects.filter(state="queued").count() == 80
     assert complaints == []
+
+
+def test_what_comes_a_moment_after_a_change_is_shown_too() -> None:
+    company = seeding.a_company()
+    seeding.a_member("alice", "Alice Archer", company, Role.MANAGER)
+    with served() as base, a_browser() as browser:
+        page = a_window(browser).new_page()
+        sign_in(page, base, "alice", seeding.PASSWORD)
+        page.add_init_script(
+            "document.addEventListener('postroom:changed', () => (window.heard = (window.heard || 0) + 1))"
+        )
+        page.goto(f"{base}/queue/")
+        page.wait_for_function("window.heard")  # as listening has begun
+        for number in (1, 2, 3):
+            seeding.a_delivery(company, f"{number}@x.example")
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_notify('postroom_live', 'queue')")
+            expect(page.locator("#pr-rows .pr-item")).to_have_count(number)

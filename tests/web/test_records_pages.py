@@ -118,6 +118,19 @@ def test_htmx_gets_the_rows_alone(window: Client, company: Company) -> None:
     assert "<html" not in piece
 
 
+def test_a_contact_of_another_company_is_not_lost_in_silence(
+    signed_in: SignedIn, company: Company, ada: Member
+) -> None:
+    second = seeding.a_company("Second")
+    ada.companies.add(second)
+    carla = seeding.a_contact("Carla Conti", "carla@customer.example", company)
+    values = {"title": "Poster", "company": second.pk, "contact": carla.pk, "stage": "New"}
+    answer = signed_in(ada).post("/records/ticket/new/", values)
+    assert answer.status_code == 422
+    assert "This contact belongs to another company." in answer.content.decode()
+    assert not Record.objects.exists()
+
+
 def test_a_new_record_begins_with_its_contact_following(window: Client, company: Company, bob: Member) -> None:
     carla = seeding.a_contact("Carla Conti", "carla@customer.example", company)
     values = {"title": "Poster", "company": company.pk, "contact": carla.pk, "stage": "New", "responsible": bob.pk}

@@ -228,3 +228,8 @@ def test_sending_nothing_at_once_says_so_too(window: Client, record: Record) -> 
     answer = window.post(f"/records/{record.pk}/messages/", {"kind": "comment"}, headers=HTMX)
     assert answer.status_code == 422
     assert b"Nothing is written yet" in answer.content
+
+
+def test_a_file_that_the_disk_has_lost_is_not_there(window: Client, record: Record, bob: Member) -> None:
+    lost = ScheduledFile.objects.create(scheduled=waiting(record, bob), name="plan.pdf", size=4, sha256="0" * 64)
+    assert window.get(f"/scheduled/file/{lost.pk}/").status_code == 404

@@ -6,17 +6,17 @@ import asyncio
 import errno
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from postroom.adapters.journal import WireJournalFile
 from postroom.core.delivery.wire import Phase, WireOutcome
 from postroom.core.terms.smtp_replies import SmtpReply
-from postroom.flows.deliver_mail import Shelf, claim_and_compose
+from postroom.flows.deliver_mail import ClaimedBatch, Shelf, Ticket, claim_and_compose
 from postroom.flows.ports import Ports
 from postroom.store.models import Attempt, Delivery, OutgoingServer
 from postroom.workers import deliverer
@@ -278,6 +278,56 @@ def test_an_outage_of_the_database_delays_and_loses_nothing(
             wait_until(lambda: states()["sent"] == 150, "all are sent", PATIENCE)
         arrived = Counter(mail.rcpt_to[0] for mail in sink.accepted())
     assert arrived == Counter(numbered(150))
+
+
+def test_what_went_back_while_the_connection_broke_is_sent_once(ports: Ports, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is claimed anew at once: to put it back a second time would take it from the wire into the queue."""
+    for name, seconds in (("JOURNAL_PAUSE", 0.0), ("SWEEP", 0.01)):
+        monkeypatch.setattr(deliverer, name, seconds)
+    real_start, real_put_back, asked = WireJournalFile.started, deliverer.put_back, list[int]()
+
+    def started(journal: WireJournalFile, key: int) -> None:
+        if not asked:
+            raise OSError(errno.ENOSPC, "the disk is full")
+        real_start(journal, key)
+
+    def put_back(worker: str, unsent: Sequence[Ticket]) -> int:
+        asked.append(real_put_back(worker, unsent))
+        if len(asked) == 1:
+            raise OperationalError("the connection broke, and whether it was committed nobody knows")
+        return asked[-1]
+
+    monkeypatch.setattr(WireJournalFile, "started", started)
+    monkeypatch.setattr(deliverer, "put_back", put_back)
+    with CountingSink(Behaviour(reply_delay=0.4)) as sink:
+        a_server(sink.smtp_port, max_connections=5)
+        some_mail(ports, *numbered(5))
+        with delivering(ports):
+            wait_until(lambda: states()["sent"] == 5, "all are sent", PATIENCE)
+        arrived = Counter(mail.rcpt_to[0] for mail in sink.accepted())
+    assert asked[0] == 5
+    assert arrived == Counter(numbered(5))
+
+
+def test_a_suspicion_that_comes_while_a_claim_is_under_way_is_heard_by_the_next(
+    ports: Ports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[bool] = []
+    worker = Deliverer(ports, "worker")
+
+    async def claim_twice() -> None:
+        worker._loop = asyncio.get_running_loop()
+        await worker._claim()
+        await worker._claim()
+
+    def claim_rows(_room: int, _lanes: list[int], known: object, _busy: object) -> ClaimedBatch:
+        looks.append(known is not None)
+        worker._has_strays = len(looks) == 1  # as `_tend_all` has it, once the leases are renewed
+        return ClaimedBatch(taken=0)
+
+    monkeypatch.setattr(worker, "_claim_rows", claim_rows)
+    asyncio.run(claim_twice())
+    assert looks == [False, True]
 
 
 def test_urgent_mail_overtakes_what_is_claimed_already(ports: Ports) -> None:

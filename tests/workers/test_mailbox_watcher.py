@@ -7,17 +7,18 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
 
 import pytest
 from django.db import connection
 
 from postroom.core.terms.mailboxes import MailboxTrouble, TroubleKind
-from postroom.flows.fetch_mailbox import Lease, call_watchers
+from postroom.flows.fetch_mailbox import Lease, call_watchers, take_lease
 from postroom.flows.ports import Ports
 from postroom.store.models import InboundMessage, Mailbox
 from postroom.wiring import ports as wired_ports
 from postroom.workers import mailbox_watcher
-from postroom.workers.mailbox_watcher import MailboxWatcher
+from postroom.workers.mailbox_watcher import MailboxWatcher, _Watch
 from postroom.workers.stopping import Stop
 from tests.flows.scripted_mailbox import ScriptedMailbox, kept_mails, make_mailbox, ports_with
 from tests.laboratory.dovecot import Dovecot
@@ -286,3 +287,35 @@ def test_two_processes_on_one_mailbox_take_nothing_twice_even_if_one_is_killed(d
     assert twice <= 7, "only the batch that the kill fell into may come again, and the router knows it"
     print(f"came again after the kill: {twice}")
     wait_until(lambda: all("\\Seen" in flags for flags in dovecot.flags(address)), "all are marked there")
+
+
+def test_threads_that_do_not_end_share_one_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody renews the leases of the other mailboxes meanwhile, and a supervisor waits no longer."""
+    clock, joined = [0.0], list[float]()
+
+    class Stuck:
+        mailbox_id = 1
+
+        def end(self) -> None: ...
+        def is_alive(self) -> bool:
+            return True
+
+        def join(self, seconds: float) -> None:
+            joined.append(seconds)
+            clock[0] += seconds
+
+    monkeypatch.setattr(mailbox_watcher, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    stop = Stop()
+    watcher = MailboxWatcher(wired_ports(), stop)
+    watcher._watches = {number: Stuck() for number in range(3)}  # type: ignore[misc]
+    watcher._end([0, 1, 2])
+    assert joined == [mailbox_watcher.END_PATIENCE, 0.0, 0.0]
+    stop.close()
+
+
+def test_a_thread_that_does_not_let_go_keeps_its_lease_from_its_successor() -> None:
+    ports = wired_ports()
+    mailbox = make_mailbox()
+    first, second = _Watch(ports, mailbox.pk), _Watch(ports, mailbox.pk)
+    assert take_lease(ports, mailbox.pk, first._holder) is not None
+    assert take_lease(ports, mailbox.pk, second._holder) is None

@@ -138,7 +138,7 @@ def test_an_outage_is_waited_for_and_told_once(caplog: pytest.LogCaptureFixture)
         pile.waiting = 5
         pile.trouble = None
         wait_until(lambda: pile.done == 5, "it went on")
-    assert [record.getMessage() for record in caplog.records if record.name == "postroom.workers.resident"] == [
+    assert [record.getMessage() for record in caplog.records if record.name == "postroom.workers.outages"] == [
         "test: waits for the database: connection refused",
         "test: works again",
     ]

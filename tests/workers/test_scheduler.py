@@ -118,6 +118,21 @@ def test_an_outage_is_waited_for_and_told_once(
     assert caplog.text.count("scheduler: waits for the database") == 1
 
 
+def test_a_bug_in_what_is_watched_keeps_no_action_from_running(
+    actions: Callable[..., None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stumble(_ports: object) -> None:
+        raise KeyError("a bug of ours")
+
+    actions(test=lambda: "done")
+    monkeypatch.setattr(scheduler, "WATCH_EVERY", 0.0)
+    monkeypatch.setattr(scheduler, "LOOK_EVERY", 0.02)
+    monkeypatch.setattr(scheduler, "watch_schedule", stumble)
+    with scheduling():
+        wait_until(lambda: results() or trigger_early("test", wired_ports().clock.now()), "it ran")
+    assert "scheduler: watching failed" in caplog.text
+
+
 # ---- jobs
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import smtplib
+from collections.abc import Sequence
 from email.message import EmailMessage
 
 import pytest
 
+from postroom.core.routing.verdicts import RecipientVerdict
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.states import Door
 from postroom.workers.limits import DoorLimits
+from postroom.workers.reception import LatelyAccepted
 from postroom.workers.smtp_listener import Address
 from tests.laboratory.waiting import wait_until
 from tests.workers.open_door import LOOPBACK, Peer, Storeroom, open_door
@@ -139,6 +142,26 @@ def test_a_peer_that_closes_its_half_still_gets_its_reply() -> None:
         assert peer.reply() == "250 2.0.0 Ok, kept as 1"
         assert peer.is_hung_up()
     assert storeroom.contents == [MAIL]
+
+
+def test_a_recipient_named_all_the_time_is_asked_about_once_a_second_all_the_same() -> None:
+    class Listening(Storeroom):
+        def check(self, addresses: Sequence[str]) -> dict[str, RecipientVerdict]:
+            asked.extend(addresses)
+            return super().check(addresses)
+
+    asked: list[str] = []
+    clock = [0.0]
+    with open_door(Listening()) as door, Peer(door.smtp_port, greet="EHLO") as peer:
+        reception = door.door._reception
+        assert reception is not None
+        reception.lately = LatelyAccepted(lambda: clock[0], seconds=1.0)
+        for moment in (0.0, 0.6, 1.2):
+            clock[0] = moment
+            assert peer.say("MAIL FROM:<a@customer.example>") == "250 2.1.0 Ok"
+            assert peer.say("RCPT TO:<bob@postroom.test>") == "250 2.1.5 Ok"
+            assert peer.say("RSET") == "250 2.0.0 Ok"
+    assert asked == ["bob@postroom.test"] * 2
 
 
 def test_rset_forgets_the_transaction() -> None:

@@ -230,6 +230,17 @@ def test_a_dead_database_is_started_again() -> None:
     one.stop.close()
 
 
+def test_a_place_that_begins_to_answer_while_we_look_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([False, True])
+    monkeypatch.setattr(supervisor, "answers", lambda _place: next(answers))
+    said: list[str] = []
+    one = Supervisor([], Stop(), say=said.append)
+    one._silent = [Place(label="SMTP", host="127.0.0.1", port=2525)]
+    looks = [bool(one._still_silent()), bool(one._still_silent())]
+    assert (looks, said) == ([True, False], ["SMTP: 127.0.0.1:2525"])
+    one.stop.close()
+
+
 def test_there_is_a_post_for_each_process_of_the_configuration() -> None:
     configuration = Configuration(deliverers=2, routers=3)
     names = [one.name for one in posts_of(configuration)]

@@ -148,7 +148,7 @@ class WireJournalFile:
         needed = self._end + more + _ROOM_FOR_AN_OUTCOME * len(self._in_flight)
         if needed <= self._reserved:
             return
-        room = -(-needed // _STEP) * _STEP
+        room = _whole_steps(needed)
         try:
             os.posix_fallocate(self._fd, 0, room)
         except OSError as error:
@@ -163,7 +163,7 @@ class WireJournalFile:
         """A new file under the old name, locked before anybody sees it. If that fails, the old one stays."""
         records = b"".join(self._pending.values())
         fd, draft = _locked_draft(self.path)
-        room = -(-(len(records) + _STEP) // _STEP) * _STEP
+        room = _whole_steps(len(records) + _STEP + _ROOM_FOR_AN_OUTCOME * len(self._in_flight))
         try:
             os.posix_fallocate(fd, 0, room)
             _write_all(fd, records)
@@ -261,6 +261,10 @@ def _lock(fd: int, path: Path) -> None:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise JournalInUseError(f"{path} is in use") from error
+
+
+def _whole_steps(size: int) -> int:
+    return -(-size // _STEP) * _STEP
 
 
 def _write_all(fd: int, data: bytes) -> None:

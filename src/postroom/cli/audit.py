@@ -21,7 +21,7 @@ def _log() -> None:
 def list_audit(
     what: Annotated[str, typer.Option("--what", help="One kind of event, such as sign_in_failed.")] = "",
     login: Annotated[str, typer.Option("--login", help="Who did it, or to whom it was done.")] = "",
-    most: Annotated[int, typer.Option("--most", help="How many lines, at most 200.")] = 50,
+    most: Annotated[int, typer.Option("--most", min=1, max=200, help="How many lines, at most 200.")] = 50,
     before: Annotated[int, typer.Option("--before", help="Older than the line of this number.")] = 0,
     as_json: AsJson = False,
 ) -> None:

@@ -78,6 +78,13 @@ def require_house(member: Member | None) -> None:
         raise NotAllowed("This concerns every company of the house: it needs an administrator of all of them.")
 
 
+def require_settings(member: Member | None, subject: object) -> None:
+    """Raises `NotAllowed` unless the member may settle this: what belongs to no company is the house's."""
+    require(member, "settings", subject)
+    if getattr(subject, "company_id", None) is None:
+        require_house(member)
+
+
 def company_ids(member: Member) -> list[int]:
     """The companies that the member sees."""
     return _companies(member)[0]

@@ -11,13 +11,14 @@ from datetime import date
 from html import escape
 
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
+from django.db import transaction
 
 from postroom.core.conversations.notices import done_html, planned
 from postroom.core.terms.states import ActivityKind, ActivityState, MessageKind
 from postroom.flows.access import require, visible_records
 from postroom.flows.ports import Ports
 from postroom.flows.records import colleague
+from postroom.flows.tell_pages import tell_pages
 from postroom.flows.write_messages import Author, Posting, RecordFact, write_messages
 from postroom.store.models import Activity, Follower, Member, MessageBody, Record
 
@@ -174,6 +175,4 @@ def _author(by: Member) -> Author:
 
 def _tell(row: Activity) -> None:
     """The page of the record, and the first page of whoever has it to do."""
-    words = [f"record:{row.record_id}", f"author:{row.assignee.contact_id}"]
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify('postroom_live', word) FROM unnest(%s::text[]) AS word", [words])
+    tell_pages(f"record:{row.record_id}", f"author:{row.assignee.contact_id}")

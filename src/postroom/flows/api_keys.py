@@ -63,12 +63,19 @@ def member_of_key(ports: Ports, text: str, *, scopes: tuple[str, ...] = ("all",)
     )
     if key is None:
         return None
-    now = ports.clock.now()
-    if key.last_used_at is None or key.last_used_at.date() != now.date():
-        audit.note(ports, "key_used", member=key.member, subject=key.name, scope=key.scope)
-    if key.last_used_at is None or now - key.last_used_at > USE_NOTED_EVERY:
-        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
+    now, last = ports.clock.now(), key.last_used_at
+    is_first_today = last is None or last.date() != now.date()
+    if is_first_today or last is None or now - last > USE_NOTED_EVERY:
+        _note_use(ports, key, is_first_today=is_first_today)
     return key.member
+
+
+@transaction.atomic
+def _note_use(ports: Ports, key: ApiKey, *, is_first_today: bool) -> None:
+    """By one of those who use it at the same moment."""
+    is_ours = ApiKey.objects.filter(pk=key.pk, last_used_at=key.last_used_at).update(last_used_at=ports.clock.now())
+    if is_ours and is_first_today:
+        audit.note(ports, "key_used", member=key.member, subject=key.name, scope=key.scope)
 
 
 def _hash(text: str) -> str:

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
-
 from postroom.core.mime.html_quotes import separate_html_reply
 from postroom.core.mime.markup import text_to_html
 from postroom.core.mime.parsed import ParsedMail
@@ -43,6 +41,7 @@ from postroom.flows.ports import Ports
 from postroom.flows.record_report import BookedReport, record_reports
 from postroom.flows.records import default_stages
 from postroom.flows.refuse_mail import Refused, answer_refusals
+from postroom.flows.tell_pages import tell_pages
 from postroom.flows.write_messages import Author, Posting, RecordFact, write_messages
 from postroom.store.bulk import insert_rows
 from postroom.store.models import Alias, AliasFollower, Company, Follower, Record, RecordKind
@@ -100,7 +99,7 @@ def apply_verdicts(ports: Ports, batch: Sequence[Decided], values: Parameters | 
     )
     lost = {d.record_id for _, d in appendings} - known.keys()
     _note_states(batch, lost, known, now)
-    _tell_pages()
+    tell_pages("inbound")
 
 
 def _brings_back(posting: Posting) -> bool:
@@ -386,8 +385,3 @@ def _domain_owners() -> Mapping[str, int]:
         if domain:
             users.setdefault(domain, set()).add(company_id)
     return {domain: next(iter(ids)) for domain, ids in users.items() if len(ids) == 1}
-
-
-def _tell_pages() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify('postroom_live', 'inbound')")

@@ -65,6 +65,11 @@ def from_where(address: str) -> Iterator[None]:
         _where.reset(token)
 
 
+def whence() -> str:
+    """The address from which it is done; ``""`` at the command line."""
+    return _where.get()
+
+
 def note(
     ports: Ports,
     what: str,
@@ -88,7 +93,7 @@ def note(
         user_id=person.pk if person is not None else None,
         login=(person.get_username() if person is not None else login)[:150],
         company_id=home,
-        address=_where.get() or None,
+        address=whence() or None,
         what=what,
         subject=subject[:200],
         detail=detail,

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Max
 
 from postroom.core.terms.reasons import Reason, reasons_from_json
@@ -27,6 +27,7 @@ from postroom.flows.defer_job import defer_job
 from postroom.flows.list_queue import QueueFilter, matching_ids, read_filter
 from postroom.flows.ports import Ports
 from postroom.flows.queue import ChangedDeliveries
+from postroom.flows.tell_pages import tell_pages
 from postroom.store.models import Delivery, Member, QueueChange
 
 BATCH = 1000
@@ -161,7 +162,7 @@ def _look_up(ports: Ports, asked: QueueChange) -> None:
     ids = [number for number in matching_ids(ports, wish) if number <= asked.newest]
     asked.ids, asked.total = ids, len(ids)
     asked.save(update_fields=["ids", "total"])
-    _tell()
+    tell_pages("queue")
 
 
 def _next_batch(ports: Ports, asked: QueueChange) -> bool:
@@ -178,14 +179,14 @@ def _next_batch(ports: Ports, asked: QueueChange) -> bool:
             asked.refused = _counted(row.refused, changed.refused.values())
         asked.finished_at = ports.clock.now() if asked.seen >= asked.total else None
         asked.save(update_fields=["seen", "done", "refused", "finished_at"])
-        _tell()
+        tell_pages("queue")
     return asked.finished_at is None
 
 
 def _end(ports: Ports, asked: QueueChange, *, trouble: str) -> None:
     asked.finished_at, asked.trouble = ports.clock.now(), trouble[:300]
     asked.save(update_fields=["finished_at", "trouble"])
-    _tell()
+    tell_pages("queue")
 
 
 def _counted(before: list[list[Any]], refused: Iterable[Reason]) -> list[list[Any]]:
@@ -198,8 +199,3 @@ def _counted(before: list[list[Any]], refused: Iterable[Reason]) -> list[list[An
 def refusals_of(asked: QueueChange) -> list[tuple[Reason, int]]:
     """What stays as it is, the most frequent reason first."""
     return [(reasons_from_json([reason])[0], int(count)) for reason, count in asked.refused]
-
-
-def _tell() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify('postroom_live', 'queue')")

@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from django.db import connection, transaction
-from django.db.models import Q
+from django.db import transaction
 
 from postroom.core.terms.states import MessageKind
 from postroom.flows.access import may, require, visible_records
 from postroom.flows.ports import Ports
+from postroom.flows.tell_pages import tell_pages
 from postroom.store.bulk import insert
 from postroom.store.models import Follower, Member, Message, MessageBody, Record
+from postroom.store.queries.colleagues import works_for
 
 MOST = 200  # records at once
 
@@ -67,7 +68,8 @@ def change_records(
     fresh = [row for row in rows if filed and seen and row.pk in seen and row.updated_at > seen[row.pk]]
     rows = [row for row in rows if row not in fresh]
     known = _values(rows, what, by)
-    wanted = [row for row in rows if known[row.pk] != value and _fits(row, what, value, by)]
+    others = {row.pk: value for row in rows if known[row.pk] != value}
+    wanted = _fitting(rows, what, others, by)
     _apply(ports, wanted, what, dict.fromkeys([row.pk for row in wanted], value), known, by)
     return Changed(
         what=what,
@@ -85,7 +87,7 @@ def undo_change(ports: Ports, *, what: What | str, after: Value, before: Mapping
     require(by, "view" if what is What.FOLLOW else "write")
     rows = _locked(by, list(before))
     known = _values(rows, what, by)
-    mine = [row for row in rows if known[row.pk] == after and _fits(row, what, before[row.pk], by)]
+    mine = _fitting(rows, what, {pk: value for pk, value in before.items() if known.get(pk) == after}, by)
     _apply(ports, mine, what, {row.pk: before[row.pk] for row in mine}, known, by)
     return len(mine)
 
@@ -133,16 +135,22 @@ def _values(rows: Sequence[Record], what: What, by: Member) -> dict[int, Value]:
             return {row.pk: row.pk in mine for row in rows}
 
 
-def _fits(row: Record, what: What, value: Value, by: Member) -> bool:
-    """Whether this record may have it."""
-    if not may(by, "view" if what is What.FOLLOW else "write", row):
-        return False
+def _fitting(rows: Sequence[Record], what: What, wanted: Mapping[int, Value], by: Member) -> list[Record]:
+    """Of these the records that may have what is ``wanted`` of them. A query for each company, where colleagues are wanted."""
+    right = "view" if what is What.FOLLOW else "write"
+    rows = [row for row in rows if row.pk in wanted and may(by, right, row)]
     if what is What.STAGE:
-        return value in row.kind.stages
-    if what is What.RESPONSIBLE and value is not None:
-        own = Q(company_id=row.company_id) | Q(companies=row.company_id) | Q(user__is_superuser=True)
-        return Member.objects.filter(own, pk=value, user__is_active=True).exists()
-    return True
+        return [row for row in rows if wanted[row.pk] in row.kind.stages]
+    if what is What.RESPONSIBLE:
+        people: set[Value] = {one for one in wanted.values() if one is not None}
+        fit = _colleagues({row.company_id for row in rows}, people) if people else set()
+        return [row for row in rows if wanted[row.pk] is None or (row.company_id, wanted[row.pk]) in fit]
+    return rows
+
+
+def _colleagues(company_ids: set[int], members: set[Value]) -> set[tuple[int, Value]]:
+    rows = Member.objects.filter(pk__in=[one for one in members if isinstance(one, int)])
+    return {(one, pk) for one in company_ids for pk in rows.filter(works_for([one])).values_list("pk", flat=True)}
 
 
 def _apply(
@@ -230,6 +238,4 @@ def _write(notes: Sequence[Message], changes: Sequence[list[list[str]]]) -> None
 
 
 def _tell(record_ids: Sequence[int]) -> None:
-    words = ["records", *(f"record:{pk}" for pk in record_ids)]
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify('postroom_live', word) FROM unnest(%s::text[]) AS word", [words])
+    tell_pages("records", *(f"record:{pk}" for pk in record_ids))

@@ -18,7 +18,7 @@ from django.db import transaction
 
 from postroom.core.terms.oauth import CONSENT_PLACES, ConsentPlace, TokenProvider
 from postroom.core.terms.secret import Secret
-from postroom.flows.access import require, require_house
+from postroom.flows.access import require, require_house, require_settings
 from postroom.flows.ports import Ports
 from postroom.flows.settings import save_mailbox, save_server
 from postroom.store.models import Mailbox, Member, OAuthClient, OutgoingServer, SettingChange
@@ -56,9 +56,7 @@ def target_of(kind: str, target_id: int, *, member: Member) -> Target:
     require(member, "settings")
     model: type[OutgoingServer] | type[Mailbox] = OutgoingServer if kind == "server" else Mailbox
     row: Target = model._default_manager.select_related("company").get(pk=target_id)
-    require(member, "settings", row)
-    if row.company_id is None:
-        require_house(member)
+    require_settings(member, row)
     return row
 
 

@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from postroom.core.delivery.identity import Identity, NoIdentity, Sender, Sending, default_from, identify
 from postroom.core.delivery.outcomes import given_up
@@ -34,6 +34,7 @@ from postroom.flows.pass_gates import Routed, domains_of, pass_gates
 from postroom.flows.ports import Ports
 from postroom.flows.reserve_sending import DestinationsKnown, Limits, give_back
 from postroom.flows.sign_mail import Keyring
+from postroom.flows.tell_pages import tell_of_deliveries
 from postroom.flows.ways_out import WaysOut, load_ways_out
 from postroom.store import claims
 from postroom.store.claims import AttemptRow, ClaimedRow, Mark, NotificationMark
@@ -49,7 +50,6 @@ MOST_AT_ONCE = 1000
 SHELF_BYTES = 64 * 1024 * 1024
 CAMPAIGN_LANE = 2
 URGENT_LANE = 0
-LIVE_CHANNEL = "postroom_live"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -484,14 +484,5 @@ def _settle(worker: str, settled: _Settled, limits: Limits, known: DestinationsK
         LetterboxMail.objects.bulk_create(letters, batch_size=200)
         claims.note_attempts([row for row in settled.attempts if row.delivery_id in written])
         claims.mark_notifications(settled.notifications)
-        tell_pages(written, *(["letterbox"] if letters else []))
+        tell_of_deliveries(written, *(["letterbox"] if letters else []))
         give_back(settled.unused)
-
-
-def tell_pages(delivery_ids: set[int], *more: str) -> None:
-    """NOTIFY, within the transaction, the open pages of the records concerned and of the queue."""
-    if not delivery_ids:
-        return
-    words = ["queue", *more, *(f"record:{one}" for one in claims.records_of(delivery_ids))]
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, word) FROM unnest(%s::text[]) AS word", [LIVE_CHANNEL, words])

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection
-
 from postroom.core.mime.composing import OutgoingAttachment, render_body
 from postroom.core.terms.addresses import Address, normalize, parse_one
 from postroom.core.terms.parameters import Parameters
@@ -21,6 +19,8 @@ from postroom.core.terms.traffic import Traffic
 from postroom.flows.ports import Ports
 from postroom.flows.prepare_html import travelling_html
 from postroom.flows.settings import parameters
+from postroom.flows.tell_pages import tell_pages
+from postroom.flows.wake_queue import CHANNEL
 from postroom.store import claims
 from postroom.store.bulk import insert, insert_rows
 from postroom.store.claims import NotificationMark
@@ -229,5 +229,4 @@ def _fail_at_once(drafts: Sequence[MailDraft], now: datetime) -> None:
 
 def _wake() -> None:
     """With the commit the deliverers hear of it, and the open queue pages."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify('postroom_outgoing', ''), pg_notify('postroom_live', 'queue')")
+    tell_pages("queue", calls=[CHANNEL])

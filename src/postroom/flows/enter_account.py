@@ -11,10 +11,12 @@ from typing import Any
 
 from django.db import transaction
 
+from postroom.core.delivery.identity import default_from
 from postroom.flows import guard_installation, mailbox_facts, server_presets
-from postroom.flows.access import is_house_administrator, require, require_house
+from postroom.flows.access import is_house_administrator, require_settings
 from postroom.flows.ports import Ports
 from postroom.flows.settings import save_domain, save_mailbox, save_server
+from postroom.flows.ways_out import domain_fact
 from postroom.store.models import AliasDomain, Mailbox, Member, OutgoingServer
 
 
@@ -77,9 +79,7 @@ def use_server(ports: Ports, server_id: int, *, member: Member) -> OutgoingServe
 def default_from_of(member: Member) -> str:
     """As whom notices of the member's company are written; ``""`` without a domain."""
     domain: AliasDomain | None = member.company.alias_domain
-    if domain is None:
-        return ""
-    return domain.default_from if "@" in domain.default_from else f"{domain.default_from}@{domain.name}"
+    return default_from(domain_fact(domain)) if domain is not None else ""
 
 
 def save_draft_mailbox(
@@ -107,9 +107,7 @@ def save_draft_mailbox(
 def _password_of(ports: Ports, server_id: int, username: str, member: Member) -> str:
     """For the same login alone, and to those who may settle that server: a password goes where its new owner says."""
     server = OutgoingServer.objects.get(pk=server_id)
-    require(member, "settings", server)
-    if server.company_id is None:
-        require_house(member)
+    require_settings(member, server)
     if server.username.strip().lower() != username.strip().lower():
         return ""
     try:

@@ -18,10 +18,11 @@ from django.db.models import Max
 
 from postroom.core.conversations.words import MOST_TEXT, kept_as, marks_of, words_of
 from postroom.flows.ports import Ports
-from postroom.store.models import Message, SearchProgress
+from postroom.store.models import Message, SearchEntry, SearchProgress
 
 CHANNEL = "postroom_search"  # nobody has to call: the resident looks once a second
 BATCH = 500
+BATCHES = 8  # in one go, before anybody looks whether it is time to stop
 SETTLES_AFTER = timedelta(minutes=2)  # a transaction that took its numbers has written its messages by then
 MOST_MENDED = 200_000  # messages that the hourly look goes back over
 
@@ -39,6 +40,7 @@ SELECT message.id, message.company_id, message.posted_at, message.subject, messa
 _NEW = _MISSING.format(range="message.id > %(after)s", order="")
 _OLD = _MISSING.format(range="message.id <= %(upto)s", order="DESC")
 _BETWEEN = _MISSING.format(range="message.id > %(after)s AND message.id <= %(upto)s", order="")
+_ONE = _MISSING.format(range="message.id = %(one)s", order="")
 _WRITE = """
 INSERT INTO postroom_searchentry (message_id, words)
 SELECT new.id, new.words::tsvector FROM unnest(%s::bigint[], %s::text[]) AS new(id, words)
@@ -47,18 +49,33 @@ ON CONFLICT (message_id) DO NOTHING
 
 
 def index_new(ports: Ports) -> int:
-    """A batch of messages that came since; how many. Once all are there, the mark of what is complete moves on."""
+    """Messages that came since, some batches of them; how many. What is left over waits a second, with what comes: then 0.
+
+    The mark of what is complete moves on behind them, also while more come than one goes through: whatever lies above the mark is
+    looked at again each time.
+    """
     mark = _mark()
-    rows = _missing(_NEW, after=mark.newest)
-    _write(rows)
-    if len(rows) < BATCH:
-        _move_on(mark, ports.clock.now())
-    return len(rows) if len(rows) >= BATCH else 0  # what is left over waits a second, with what comes
+    written, after = 0, mark.newest
+    for _ in range(BATCHES):
+        rows = _missing(_NEW, after=after)
+        _write(rows)
+        if len(rows) < BATCH:
+            _move_on(mark, ports.clock.now())
+            return written
+        written, after = written + len(rows), rows[-1][0]
+    _move_on(mark, ports.clock.now(), upto=after)
+    return written
 
 
 def index_some(ports: Ports) -> int:
     """New ones first, and while there are none a batch of old ones; how much was done, 0 when nothing waits."""
     return index_new(ports) or _some_old(_mark())
+
+
+def index_again(message_id: int) -> None:
+    """Its words were changed. Inside a transaction. What was never written down is left to those who will."""
+    if SearchEntry.objects.filter(pk=message_id).delete()[0]:
+        _write(_missing(_ONE, one=message_id))
 
 
 def index_old(ports: Ports, is_over: Callable[[], bool]) -> str:  # noqa: ARG001 (every flow takes ports)
@@ -102,9 +119,11 @@ def _mend(newest: int) -> int:
     return mended
 
 
-def _move_on(mark: SearchProgress, now: datetime) -> None:
+def _move_on(mark: SearchProgress, now: datetime, upto: int | None = None) -> None:
     """Numbers are given before they are committed, so only what is a while ago counts as complete."""
     rows = Message.objects.filter(pk__gt=mark.newest, posted_at__lt=now - SETTLES_AFTER)
+    if upto is not None:
+        rows = rows.filter(pk__lte=upto)
     settled = rows.aggregate(newest=Max("pk"))["newest"]
     if settled is not None:
         SearchProgress.objects.filter(pk=mark.pk, newest__lt=settled).update(newest=settled)

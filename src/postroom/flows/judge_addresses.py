@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from django.db import connection
 from django.db.models import F, Q
 
 from postroom.core.delivery.suppression import Evidence, Rules, Suppress, day, judge, rules_of
@@ -19,6 +18,7 @@ from postroom.core.terms.reasons import because, reasons_as_json
 from postroom.core.terms.states import EvidenceKind, MessageKind, SuppressionCause
 from postroom.flows.ports import Ports
 from postroom.flows.settings import parameters
+from postroom.flows.tell_pages import tell_pages
 from postroom.store.bounces import Place, contact_records
 from postroom.store.bulk import insert
 from postroom.store.models import BounceEvent, Message, MessageBody, Suppression
@@ -158,8 +158,4 @@ def tell_contacts(ports: Ports, notes: Sequence[tuple[Place, str]]) -> None:
             for message, text in zip(messages, said, strict=True)
         ]
     )
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_notify('postroom_live', 'record:' || id) FROM unnest(%s::bigint[]) AS id",
-            [sorted({record_id for _, record_id in records})],
-        )
+    tell_pages(*(f"record:{one}" for one in sorted({record_id for _, record_id in records})))

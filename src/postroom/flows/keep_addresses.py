@@ -44,8 +44,6 @@ def checked_alias(values: Mapping[str, Any], alias: Alias | None) -> dict[str, A
 def checked_domain(values: Mapping[str, Any], domain: AliasDomain | None) -> dict[str, Any]:
     """``bounce@example.com`` is understood as ``bounce`` (T-223). Raises `ValidationError` where an alias has that name (T-215)."""
     values = dict(values)
-    if "name" in values and not is_mail_domain(values["name"]):
-        raise ValidationError({"name": "That is no domain with mail addresses: give one such as mycompany.com."})
     for name in ("bounce_alias", "catchall_alias"):
         if name in values:
             values[name] = clean_alias_name(str(values[name]))

@@ -25,7 +25,7 @@ from postroom.core.terms.parameters import Parameters
 from postroom.core.terms.states import MessageKind
 from postroom.flows.access import require, usable_templates, visible_records
 from postroom.flows.link_attachments import HEADERS, limit_of
-from postroom.flows.new_files import NewFile, inline_file
+from postroom.flows.new_files import NewFile, inline_file, kept_file
 from postroom.flows.ports import Ports
 from postroom.flows.prepare_html import prepare_html
 from postroom.flows.settings import parameters
@@ -224,17 +224,11 @@ def draft_file(file_id: int, member: Member) -> DraftFile | None:
 
 
 def files_to_send(ports: Ports, *, record_id: int, member: Member, file_ids: Sequence[int], html: str) -> list[NewFile]:
-    """Those of the draft that the page named, and the pictures that ``html`` shows. Two queries."""
+    """Those of the draft that the page named, and the pictures that ``html`` shows. A query. Raises `FileLost`."""
     rows = DraftFile.objects.filter(draft__record_id=record_id, draft__member=member)
     wanted = set(file_ids)
     return [
-        NewFile(
-            name=row.name,
-            content_type=row.content_type,
-            content=ports.blobs.get(row.sha256),
-            content_id=row.content_id,
-            is_inline=row.is_inline,
-        )
+        kept_file(ports, row)
         for row in rows
         if (f"cid:{row.content_id}" in html if row.is_inline else row.pk in wanted)
     ]

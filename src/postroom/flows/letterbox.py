@@ -19,9 +19,10 @@ from postroom.core.terms.addresses import Address, normalize, parse_one
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.smtp_replies import SmtpReply
 from postroom.flows.access import is_house_administrator, require, visible_aliases, visible_letterbox
+from postroom.flows.guard_installation import is_capturing
 from postroom.flows.new_files import NewFile
 from postroom.flows.ports import Ports
-from postroom.store.models import Alias, AliasDomain, Installation, LetterboxMail, Member
+from postroom.store.models import Alias, AliasDomain, LetterboxMail, Member
 
 _SAID = {
     "5.1.1": SmtpReply(550, "5.1.1", "The email account that you tried to reach does not exist."),
@@ -43,7 +44,7 @@ def write_as_outsider(
         raise ValueError(
             f"{(person if me is None else to).strip()[:200] or 'Nothing'} is no mail address, such as carla@customer.example."
         )
-    if not is_captured():
+    if not is_capturing():
         raise ValueError("Mail leaves this Postroom: write from a real mail program instead.")
     if Member.objects.filter(contact__normal=me.normal).exists() or AliasDomain.objects.filter(name=me.domain).exists():
         raise ValueError(
@@ -67,12 +68,6 @@ def _may_write_to(target: Address, member: Member | None) -> bool:
     name = target.local.partition("+")[0].lower()
     there = Alias.objects.filter(name=name, domain__name=target.domain.lower(), retired_at=None)
     return not there.exists() or visible_aliases(member).filter(pk__in=there).exists()
-
-
-def is_captured() -> bool:
-    """Whether mail goes to the Letterbox, by choice or because the database runs where nobody confirmed it."""
-    row = Installation.objects.first()
-    return row is not None and (row.is_capturing or bool(row.found_elsewhere))
 
 
 def _outgoing(files: Sequence[NewFile]) -> list[OutgoingAttachment]:

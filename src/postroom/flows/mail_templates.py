@@ -21,8 +21,8 @@ from django.db.models import Q, QuerySet
 from postroom.core.terms.addresses import parse_one
 from postroom.core.terms.templates import Plain, TemplateError, Values, best_language
 from postroom.flows.access import company_ids, is_house_administrator, require, usable_templates, visible_records
+from postroom.flows.new_files import NewFile, kept_file
 from postroom.flows.ports import Ports
-from postroom.flows.post_message import NewFile
 from postroom.flows.prepare_html import base_url, travelling_html
 from postroom.flows.settings import forget_row
 from postroom.flows.settings import save_template as save_row
@@ -75,12 +75,9 @@ def preview_template(
 
 
 def files_of_template(ports: Ports, *, template_id: int, record_id: int, member: Member) -> list[NewFile]:
-    """Copies of its files, to go with a message. Raises as `fill_template`."""
+    """Copies of its files, to go with a message. Raises as `fill_template`, and `FileLost`."""
     template = usable_templates(member, visible_records(member).get(pk=record_id)).get(pk=template_id)
-    return [
-        NewFile(name=file.name, content_type=file.content_type, content=ports.blobs.get(file.sha256))
-        for file in template.files.all()
-    ]
+    return [kept_file(ports, file) for file in template.files.all()]
 
 
 def texts_of(template: MailTemplate) -> list[TemplateText]:

@@ -24,13 +24,16 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils.encoding import force_str
 from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 
-from postroom.core.terms.addresses import Address, normalize
+from postroom.core.delivery.identity import default_from
+from postroom.core.terms.addresses import Address, normalize, parse_one
 from postroom.core.terms.message_ids import make_message_id
 from postroom.core.terms.states import Lane, Role
 from postroom.flows import audit
-from postroom.flows.access import company_ids, is_house_administrator, require, require_house
+from postroom.flows.access import company_ids, is_house_administrator, require, require_house, with_companies
 from postroom.flows.enqueue_mail import DraftRecipient, MailDraft, enqueue_mail
 from postroom.flows.ports import Ports
+from postroom.flows.sign_in import began_at, is_signed_out
+from postroom.flows.ways_out import domain_fact
 from postroom.store.models import ApiKey, Company, Contact, Member, SettingChange
 
 MOST = 500
@@ -67,7 +70,7 @@ class PersonWish:
 def people(member: Member, search: str = "") -> tuple[PersonFact, ...]:
     """Those who share a company with the member, the active first. One query beside the companies."""
     require(member, "settings")
-    rows = _manageable(member).select_related("user", "contact", "company")
+    rows = manageable_by(member).select_related("user", "contact", "company")
     if search:
         rows = rows.filter(
             Q(contact__name__icontains=search) | Q(user__email__icontains=search) | Q(user__username__icontains=search)
@@ -78,7 +81,7 @@ def people(member: Member, search: str = "") -> tuple[PersonFact, ...]:
 def person(member_id: int, *, by: Member) -> Member | None:
     """One of them, with user, contact and company."""
     require(by, "settings")
-    return _manageable(by).select_related("user", "contact", "company").filter(pk=member_id).first()
+    return manageable_by(by).select_related("user", "contact", "company").filter(pk=member_id).first()
 
 
 def offered_companies(member: Member) -> tuple[tuple[int, str], ...]:
@@ -88,6 +91,16 @@ def offered_companies(member: Member) -> tuple[tuple[int, str], ...]:
     if not is_house_administrator(member):
         rows = rows.filter(pk__in=company_ids(member))
     return tuple(rows.values_list("pk", "name")[:MOST])
+
+
+def manageable_by(by: Member) -> QuerySet[Member]:
+    """Nobody manages whom more belongs to than himself: a link to a new password opens all that the person may."""
+    rows = Member.objects.all()
+    if is_house_administrator(by):
+        return rows
+    mine = company_ids(by)
+    beyond = Member.companies.through.objects.filter(member_id=OuterRef("pk")).exclude(company_id__in=mine)
+    return rows.filter(company_id__in=mine, user__is_superuser=False).exclude(Exists(beyond))
 
 
 @transaction.atomic
@@ -127,12 +140,16 @@ def change_person(ports: Ports, member_id: int, wish: PersonWish, *, by: Member)
     """Raises `NotAllowed`, `ValidationError`, and Member.DoesNotExist for whom ``by`` does not manage."""
     require(by, "settings")
     _lock()
-    row = _manageable(by).select_for_update(of=("self",)).select_related("user", "contact", "company").get(pk=member_id)
+    row = (
+        manageable_by(by).select_for_update(of=("self",)).select_related("user", "contact", "company").get(pk=member_id)
+    )
     _require_companies(wish.companies, by)
     before = _shown(row)
     if row.pk == by.pk and (not wish.is_active or wish.role != row.role):
         raise ValidationError("Nobody takes away the own role: let another administrator do it.")
-    if row.role == Role.ADMINISTRATOR and (wish.role is not Role.ADMINISTRATOR or not wish.is_active):
+    if (row.role == Role.ADMINISTRATOR and (wish.role is not Role.ADMINISTRATOR or not wish.is_active)) or (
+        is_house_administrator(row) and not (row.user.is_superuser or _is_every_company(wish.companies))
+    ):
         _keep_an_administrator(row)
     normal = normalize(wish.address)
     if not normal:
@@ -176,16 +193,19 @@ def shut_out(member: Member) -> int:
 
 
 def sessions_of(member: Member) -> list[Session]:
-    """The open ones, the one that lasts longest first."""
+    """Those that were not ended from elsewhere, the one that lasts longest first."""
     mine = str(member.user_id)
     rows = Session.objects.order_by("-expire_date").iterator(chunk_size=200)
-    return [one for one in rows if one.get_decoded().get("_auth_user_id") == mine]
+    said = ((one, one.get_decoded()) for one in rows)
+    return [
+        one for one, kept in said if kept.get("_auth_user_id") == mine and not is_signed_out(member, began_at(kept))
+    ]
 
 
 def invitation_link(ports: Ports, member_id: int, *, by: Member) -> str:
     """Where the person chooses a password. An older link dies with the first one that is used. Raises as `change_person`."""
     require(by, "settings")
-    row = _manageable(by).select_related("user").get(pk=member_id)
+    row = manageable_by(by).select_related("user").get(pk=member_id)
     if not row.user.is_active:
         raise ValidationError("This person is switched off.")
     audit.note(ports, "member_invited", member=by, subject=row.user.get_username())
@@ -199,10 +219,9 @@ def send_invitation(ports: Ports, member_id: int, *, by: Member) -> bool:
     link = invitation_link(ports, member_id, by=by)
     row = Member.objects.select_related("contact", "company__alias_domain").get(pk=member_id)
     domain = row.company.alias_domain
-    if domain is None:
+    sender = parse_one(default_from(domain_fact(domain))) if domain is not None else None
+    if domain is None or sender is None:
         return False
-    sender = domain.default_from if "@" in domain.default_from else f"{domain.default_from}@{domain.name}"
-    local, _at, host = sender.rpartition("@")
     words = (
         f"<p>Hello {escape(row.contact.name)},</p><p>{escape(by.contact.name)} invites you to the Postroom of "
         f"{escape(row.company.name)}. Choose a password here; the link works once, for three days:</p>"
@@ -212,7 +231,7 @@ def send_invitation(ports: Ports, member_id: int, *, by: Member) -> bool:
         ports,
         MailDraft(
             company_id=row.company_id,
-            header_from=Address(row.company.name, local, host),
+            header_from=Address(row.company.name, sender.local, sender.domain),
             recipients=[DraftRecipient(name=row.contact.name, address=row.contact.address)],
             subject=f"Your place in the Postroom of {row.company.name}"[:900],
             html=words,
@@ -310,16 +329,6 @@ def is_placeholder(address: str) -> bool:
 # -- who may, and what stays
 
 
-def _manageable(by: Member) -> QuerySet[Member]:
-    """Nobody manages whom more belongs to than himself: a link to a new password opens all that the person may."""
-    rows = Member.objects.all()
-    if is_house_administrator(by):
-        return rows
-    mine = company_ids(by)
-    beyond = Member.companies.through.objects.filter(member_id=OuterRef("pk")).exclude(company_id__in=mine)
-    return rows.filter(company_id__in=mine, user__is_superuser=False).exclude(Exists(beyond))
-
-
 def _require_companies(wanted: Sequence[int], by: Member) -> None:
     if not wanted:
         raise ValidationError({"companies": "At least one company."})
@@ -328,14 +337,16 @@ def _require_companies(wanted: Sequence[int], by: Member) -> None:
 
 
 def _keep_an_administrator(row: Member) -> None:
-    rows = (
-        Member.objects.filter(role=Role.ADMINISTRATOR, user__is_active=True).exclude(pk=row.pk).select_related("user")
-    )
-    others = [one for one in rows if one.user.has_usable_password()]
+    rows = Member.objects.filter(role=Role.ADMINISTRATOR, user__is_active=True).exclude(pk=row.pk)
+    others = [one for one in with_companies(rows).select_related("user") if one.user.has_usable_password()]
     if is_house_administrator(row):
         others = [one for one in others if is_house_administrator(one)]
     if not others:
         raise ValidationError("This is the last administrator: make another one first.")
+
+
+def _is_every_company(company_ids: Sequence[int]) -> bool:
+    return not Company.objects.exclude(pk__in=company_ids).exists()
 
 
 def _lock() -> None:

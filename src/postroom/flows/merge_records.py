@@ -2,6 +2,7 @@
 
 Laws: what was written moves, so a reply to an old mail finds the record that lives on. A merged record points at the one that lives,
 never at another merged one: chains are shortened when they would arise, and a ring cannot, because only records that live take part.
+Whoever waits for an answer on either waits on; what somebody has begun to write on either is not lost.
 """
 
 from __future__ import annotations
@@ -11,7 +12,19 @@ from django.db import connection, transaction
 from postroom.core.terms.states import MessageKind
 from postroom.flows.access import require, visible_records
 from postroom.flows.ports import Ports
-from postroom.store.models import Activity, Alias, Follower, Member, Message, MessageBody, Record, ScheduledMessage
+from postroom.flows.tell_pages import tell_pages
+from postroom.store.models import (
+    Activity,
+    Alias,
+    Draft,
+    DraftFile,
+    Follower,
+    Member,
+    Message,
+    MessageBody,
+    Record,
+    ScheduledMessage,
+)
 
 _FOLLOWERS = """
 INSERT INTO postroom_follower (record_id, contact_id, comments, notes, changes, activities)
@@ -47,7 +60,9 @@ def merge_records(ports: Ports, *, record_id: int, into_id: int, by: Member) -> 
     now = ports.clock.now()
     Record.objects.filter(merged_into_id=old.pk).update(merged_into_id=new.pk)
     Record.objects.filter(pk=old.pk).update(merged_into_id=new.pk, is_done=True, updated_at=now)
-    Record.objects.filter(pk=new.pk).update(updated_at=now)
+    waiting = [row.unanswered_since for row in (old, new) if row.unanswered_since is not None and not row.is_done]
+    waits: dict[str, object] = {"unanswered_since": min(waiting), "is_done": False} if waiting else {}
+    Record.objects.filter(pk=new.pk).update(updated_at=now, **waits)
     _note(ports, old, new, by)
     return new
 
@@ -61,12 +76,30 @@ def _locked(by: Member, record_id: int, into_id: int) -> list[Record]:
 def _move(old_id: int, new_id: int) -> None:
     Message.objects.filter(record_id=old_id).update(record_id=new_id)
     ScheduledMessage.objects.filter(record_id=old_id).update(record_id=new_id)
+    _move_drafts(old_id, new_id)
     Activity.objects.filter(record_id=old_id).update(record_id=new_id)
     Alias.objects.filter(forced_record_id=old_id).update(forced_record_id=new_id)
     Alias.objects.filter(owner_record_id=old_id).update(owner_record_id=new_id)
     with connection.cursor() as cursor:
         cursor.execute(_FOLLOWERS, [new_id, old_id])
     Follower.objects.filter(record_id=old_id).delete()
+
+
+def _move_drafts(old_id: int, new_id: int) -> None:
+    """Who has begun to write on both has one draft of both: a note if either was one, what is in doubt stays in the house."""
+    there = {draft.member_id: draft for draft in Draft.objects.select_for_update().filter(record_id=new_id)}
+    for draft in Draft.objects.select_for_update().filter(record_id=old_id).order_by("pk"):
+        other = there.get(draft.member_id)
+        if other is None:
+            Draft.objects.filter(pk=draft.pk).update(record_id=new_id)
+            continue
+        other.html, other.subject = other.html + draft.html, other.subject or draft.subject
+        other.kind = MessageKind.NOTE if MessageKind.NOTE in (other.kind, draft.kind) else other.kind
+        other.extra_contact_ids = list(dict.fromkeys([*other.extra_contact_ids, *draft.extra_contact_ids]))
+        other.version += 1
+        other.save(update_fields=["html", "subject", "kind", "extra_contact_ids", "version"])
+        DraftFile.objects.filter(draft=draft).update(draft=other)
+        draft.delete()
 
 
 def _note(ports: Ports, old: Record, new: Record, by: Member) -> None:
@@ -81,6 +114,4 @@ def _note(ports: Ports, old: Record, new: Record, by: Member) -> None:
         posted_at=ports.clock.now(),
     )
     MessageBody.objects.create(message=message, changes=[["Merged", old.title, new.title]])
-    with connection.cursor() as cursor:
-        words = [f"record:{old.pk}", f"record:{new.pk}"]
-        cursor.execute("SELECT pg_notify('postroom_live', word) FROM unnest(%s::text[]) AS word", [words])
+    tell_pages(f"record:{old.pk}", f"record:{new.pk}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from postroom.core.mime.composing import OutgoingAttachment
 from postroom.flows.ports import Ports
-from postroom.store.models import Attachment
+from postroom.store.models import Attachment, DraftFile, MailTemplateFile, ScheduledFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +18,27 @@ class NewFile:
     content: bytes
     content_id: str = ""
     is_inline: bool = False
+
+
+class FileLost(Exception):  # noqa: N818 - an answer to a person
+    """The disk has lost a file that was to go with a message; the text names it."""
+
+
+def kept_file(ports: Ports, row: DraftFile | ScheduledFile | MailTemplateFile) -> NewFile:
+    """A file that was kept until its message is sent. Raises `FileLost`: nothing is sent without what belongs to it."""
+    try:
+        content = ports.blobs.get(row.sha256)
+    except KeyError:
+        raise FileLost(f"The file {row.name} is lost: take it away, or attach it once more.") from None
+    if isinstance(row, MailTemplateFile):
+        return NewFile(name=row.name, content_type=row.content_type, content=content)
+    return NewFile(
+        name=row.name,
+        content_type=row.content_type,
+        content=content,
+        content_id=row.content_id,
+        is_inline=row.is_inline,
+    )
 
 
 def inline_file(picture: OutgoingAttachment) -> NewFile:

@@ -13,8 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import connection
-
 from postroom.core.delivery.outcomes import Judgement
 from postroom.core.delivery.suppression import fault_of
 from postroom.core.delivery.wire import WireOutcome
@@ -23,6 +21,7 @@ from postroom.core.terms.states import Blame, DeliveryState, EvidenceKind
 from postroom.flows.bounce_evidence import Happening, Spoken, of_session
 from postroom.flows.judge_addresses import judge_addresses
 from postroom.flows.ports import Ports
+from postroom.flows.tell_pages import tell_pages
 from postroom.store import bounces
 from postroom.store.bounces import Anchor, EventRow, Growth, Place, Written
 from postroom.store.models import Delivery
@@ -57,7 +56,7 @@ def note_bounces(ports: Ports, happenings: Iterable[Happening]) -> Noted:
     _count_contacts(new, alive)
     judged = {row.health_id: place for place, _, row in new}
     suppressed = judge_addresses(ports, judged, {pk: alive[pk] for pk in judged}, now)
-    _tell_pages()
+    tell_pages("suppression")
     return Noted(counted=len(new), suppressed=suppressed)
 
 
@@ -168,8 +167,3 @@ def _count_contacts(new: Sequence[tuple[Place, Happening, EventRow]], alive: Map
     ]
     if written:
         bounces.count_contacts(written)
-
-
-def _tell_pages() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify('postroom_live', 'suppression')")

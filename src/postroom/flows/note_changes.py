@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.db import connection
-
 from postroom.core.conversations.changes import Change, changes_html, changes_text, folded, folds
 from postroom.core.conversations.notices import assigned as assigned_words
 from postroom.core.terms.states import MessageKind
 from postroom.flows.ports import Ports
+from postroom.flows.tell_pages import tell_pages
 from postroom.flows.write_messages import Author, Posting, RecordFact, write_messages
 from postroom.store.models import Member, Message, Notification, Record
 
@@ -27,7 +26,7 @@ def note_changes(
         changes = folded(earlier.body.changes, changes)
         earlier.delete()
     if not changes:
-        _tell(record)
+        tell_pages(f"record:{record.pk}")
         return None
     posting = Posting(
         record=RecordFact.of(record),
@@ -51,8 +50,3 @@ def _foldable(ports: Ports, record: Record, by: Member) -> Message | None:
     if not folds(last_at=last.posted_at, now=ports.clock.now()) or any(row[0] == "Merged" for row in last.body.changes):
         return None
     return None if Notification.objects.filter(message=last).exists() else last
-
-
-def _tell(record: Record) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify('postroom_live', %s)", [f"record:{record.pk}"])

@@ -6,14 +6,13 @@ no followers. What the page promises is what is done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import F
 
 from postroom.core.conversations.audience import Audience, AudienceMember, Candidate
 from postroom.core.terms.addresses import normalize, parse_one
@@ -29,6 +28,7 @@ from postroom.flows.settings import parameters
 from postroom.flows.write_messages import Author, Posting, RecordFact, audiences_of, write_messages
 from postroom.store.models import Contact, Draft, Member, Message, Record
 from postroom.store.queries.colleagues import known_to
+from postroom.store.queries.conversations import contacts_at
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -212,9 +212,9 @@ def _people(
     elif to_customer:
         asked.insert(0, _stranger(record.contact_address, record.contact_name))
     wanted = {one.normal: one for one in reversed(asked) if one is not None}
-    known = _contacts_at(record.company_id, wanted)
+    known = contacts_at(record.company_id, wanted)
     order = [one.normal for one in asked if one is not None]
-    found += [known[normal] for normal in order if normal in known]
+    found += [known[normal].pk for normal in order if normal in known]
     return found, [wanted[normal] for normal in dict.fromkeys(order) if normal not in known]
 
 
@@ -224,17 +224,6 @@ def _stranger(text: str, name: str = "") -> Stranger | None:
         return None
     address = f"{parsed.local}@{parsed.domain}"
     return Stranger(name=name or parsed.name or address, address=address, normal=normalize(address))
-
-
-def _contacts_at(company_id: int, normals: Collection[str]) -> dict[str, int]:
-    """The company's contacts with these addresses, else those that all share; of several the oldest."""
-    rows = Contact.objects.filter(known_to([company_id]), normal__in=list(normals), is_active=True)
-    found: dict[str, int] = {}
-    if not normals:
-        return found
-    for normal, number in rows.order_by(F("company_id").asc(nulls_last=True), "id").values_list("normal", "pk"):
-        found.setdefault(normal, number)
-    return found
 
 
 def _made_contact(record: Record, one: Stranger) -> int:
@@ -254,8 +243,8 @@ def _follow_customer(record: Record) -> int | None:
         one = _stranger(record.contact_address, record.contact_name)
         if one is None:
             return None
-        known = _contacts_at(record.company_id, [one.normal]).get(one.normal)
-        record.contact_id = known or _made_contact(record, one)
+        known = contacts_at(record.company_id, [one.normal]).get(one.normal)
+        record.contact_id = known.pk if known is not None else _made_contact(record, one)
         record.save(update_fields=["contact"])
         Message.objects.filter(
             record=record, author=None, author_address=record.contact_address, is_unverified=False

@@ -15,7 +15,7 @@ from typing import Any
 
 from postroom.core.mime.parsing import parse_headers
 from postroom.core.mime.words import storable
-from postroom.core.routing.arrival import AT_HOME, SIGNS, path_of, read_networks, read_peer
+from postroom.core.routing.arrival import AT_HOME, SIGNS, path_of, read_peer
 from postroom.core.routing.authenticity import (
     ArrivedMail,
     Authenticity,
@@ -26,8 +26,9 @@ from postroom.core.routing.authenticity import (
     judge,
     not_asked,
 )
-from postroom.core.routing.submission import UNKNOWN_ENTRANCE, Network, Submission, read_submission
+from postroom.core.routing.submission import UNKNOWN_ENTRANCE, Submission, read_submission
 from postroom.core.senders.authentication_results import read_servers
+from postroom.core.terms.networks import Network, read_networks
 from postroom.core.terms.parameters import Parameters
 from postroom.core.terms.states import Door
 from postroom.flows.ports import Ports

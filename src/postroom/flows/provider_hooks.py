@@ -16,7 +16,7 @@ from postroom.core.delivery.providers import API_URL, PROVIDERS, check_options
 from postroom.core.delivery.providers import Option as Option  # noqa: PLC0414 - known from here, too
 from postroom.core.delivery.providers import Provider as Provider  # noqa: PLC0414
 from postroom.core.delivery.providers import providers as all_providers
-from postroom.flows.access import require, require_house
+from postroom.flows.access import require_settings
 from postroom.flows.ports import Ports
 from postroom.store.models import Member, OutgoingServer, ProviderHook, SettingChange
 
@@ -125,9 +125,7 @@ def set_signing_secret(ports: Ports, server_id: int, secret: str, *, member: Mem
 
 def _server(server_id: int, member: Member | None) -> OutgoingServer:
     server = OutgoingServer.objects.select_related("company").get(pk=server_id)
-    require(member, "settings", server)
-    if server.company_id is None:
-        require_house(member)
+    require_settings(member, server)
     return server
 
 

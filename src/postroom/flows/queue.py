@@ -15,9 +15,9 @@ from django.db import connection, transaction
 from postroom.core.terms.reasons import Reason, because
 from postroom.core.terms.states import DeliveryState, Lane, NotificationState
 from postroom.flows.access import require, visible_deliveries
-from postroom.flows.deliver_mail import tell_pages
 from postroom.flows.ports import Ports
 from postroom.flows.settings import parameters
+from postroom.flows.tell_pages import tell_of_deliveries
 from postroom.flows.wake_queue import CHANNEL
 from postroom.store.models import Delivery, Member, Notification
 from postroom.store.models.outgoing import LANE_RANK
@@ -111,7 +111,7 @@ def _change(
                 refused[number] = reason
         if done:
             change(done)
-            tell_pages(set(done))
+            tell_of_deliveries(set(done))
             _wake()
     return ChangedDeliveries(done=tuple(done), refused=refused)
 

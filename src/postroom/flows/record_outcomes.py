@@ -24,12 +24,13 @@ from postroom.core.delivery.throttle import Span
 from postroom.core.delivery.wire import WireOutcome
 from postroom.core.terms.reasons import because
 from postroom.core.terms.states import DeliveryState, Lane, NotificationState
-from postroom.flows.deliver_mail import Shelf, Ticket, tell_pages
+from postroom.flows.deliver_mail import Shelf, Ticket
 from postroom.flows.note_bounces import note_refusals
 from postroom.flows.ports import Ports
 from postroom.flows.reserve_sending import give_back
 from postroom.flows.settings import parameters
 from postroom.flows.slow_down import slow_down, slow_down_servers
+from postroom.flows.tell_pages import tell_of_deliveries
 from postroom.flows.wake_queue import wake_parked_elsewhere
 from postroom.store import claims
 from postroom.store.claims import AttemptRow, Mark, NotificationMark
@@ -67,7 +68,7 @@ def record_outcomes(
         claims.note_attempts([_attempt(*one, now) for one in mine if not one[2].is_server_trouble])
         claims.mark_notifications([mark for one in mine if (mark := _notification(one[0], one[2])) is not None])
         note_refusals(ports, ((ticket.delivery_id, outcome, found) for ticket, outcome, found in mine))
-        tell_pages(written)
+        tell_of_deliveries(written)
         refused = [(ticket, outcome) for ticket, outcome, _ in mine if not outcome.is_accepted]
         alarms += slow_down_servers([(ticket.server_id or 0, outcome) for ticket, outcome in refused], now)
         slowed = slow_down([(ticket.domain, outcome) for ticket, outcome in refused], now)

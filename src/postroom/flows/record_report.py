@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from django.db import connection
-
 from postroom.core.reports.delivery_reports import Action, DeliveryReport, ReportedAddress, ReportKind
 from postroom.core.routing.verdicts import RecordReport
 from postroom.core.terms.states import DeliveryState, FailureType
 from postroom.flows.bounce_evidence import MAY_BE_COMPLAINED_OF, Spoken, delivered_by, of_report
 from postroom.flows.note_bounces import note_bounces, note_signs_of_life
 from postroom.flows.ports import Ports
+from postroom.flows.tell_pages import tell_pages
 from postroom.store.bulk import insert_rows
 from postroom.store.models import Delivery, Notification, ReportedRecipient
 from postroom.store.statements import ask
@@ -198,8 +197,4 @@ def _tell_pages(notifications: Sequence[Notification]) -> None:
         return
     records = {f"record:{record_id}" for one in notifications if (record_id := one.message.record_id) is not None}
     authors = {f"author:{one.author_id}" for one in notifications if one.author_id is not None}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_notify('postroom_live', word) FROM unnest(%s::text[]) AS word",
-            [["queue", *sorted(records), *sorted(authors)]],
-        )
+    tell_pages("queue", *sorted(records), *sorted(authors))

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, transaction
 from django.db.models import Q
 
 from postroom.core.delivery.providers import PROVIDERS
@@ -36,6 +36,7 @@ from postroom.core.tokens.addresses import TokenPurpose, read_token
 from postroom.flows.bounce_evidence import Happening, Spoken, of_event
 from postroom.flows.note_bounces import note_bounces, note_signs_of_life
 from postroom.flows.ports import Ports
+from postroom.flows.tell_pages import tell_pages
 from postroom.store.models import DeliveryEvent, ProviderHook
 from postroom.store.tracking import (
     DeliveryChange,
@@ -286,6 +287,4 @@ def _event_row(delivery_id: int, event: TrackingEvent, ports: Ports) -> Delivery
 
 def _tell_pages(record_ids: Iterable[int | None]) -> None:
     found = sorted({one for one in record_ids if one is not None})
-    words = ["queue", *(f"record:{one}" for one in found)]
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify('postroom_live', word) FROM unnest(%s::text[]) AS word", [words])
+    tell_pages("queue", *(f"record:{one}" for one in found))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from postroom.core.conversations.changes import Change
 from postroom.core.terms.addresses import normalize
@@ -14,6 +14,7 @@ from postroom.flows.access import require, visible_records
 from postroom.flows.new_followers import stay_following
 from postroom.flows.note_changes import note_changes
 from postroom.flows.ports import Ports
+from postroom.flows.tell_pages import tell_pages
 from postroom.store.models import Contact, Follower, Member, Record, RecordKind
 from postroom.store.queries.colleagues import is_colleague, known_to, works_for
 
@@ -115,7 +116,7 @@ def change_record(
 
 def colleague(company_id: int, member_id: int) -> Member:
     """Somebody who works for this company. Raises Member.DoesNotExist."""
-    rows = Member.objects.filter(works_for([company_id]), user__is_active=True)
+    rows = Member.objects.filter(works_for([company_id]))
     return rows.select_related("contact").get(pk=member_id)
 
 
@@ -230,8 +231,4 @@ def _name(member_id: int | None) -> str:
 
 
 def _tell(record_id: int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_notify('postroom_live', word) FROM unnest(%s::text[]) AS word",
-            [["records", f"record:{record_id}"]],
-        )
+    tell_pages("records", f"record:{record_id}")

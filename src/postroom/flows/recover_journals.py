@@ -18,10 +18,11 @@ from postroom.core.delivery.retry import next_attempt
 from postroom.core.delivery.wire import Phase, WireOutcome
 from postroom.core.terms.reasons import because
 from postroom.core.terms.states import Blame, DeliveryState, FailureType, NotificationState
-from postroom.flows.deliver_mail import LEASE, Ticket, tell_pages
+from postroom.flows.deliver_mail import LEASE, Ticket
 from postroom.flows.ports import Ports
 from postroom.flows.record_outcomes import MOST_RESENT, lanes_resending_unknown, record_outcomes
 from postroom.flows.reserve_sending import give_back
+from postroom.flows.tell_pages import tell_of_deliveries
 from postroom.store import claims
 from postroom.store.claims import Mark, NotificationMark, TicketRow
 
@@ -103,7 +104,7 @@ def give_up_expired(ports: Ports, living: Iterable[str]) -> int:
                     if row.notification_id is not None and row.id in written and row.id in lost
                 ]
             )
-            tell_pages(written)
+            tell_of_deliveries(written)
         count += len(written)
     return count
 

@@ -31,13 +31,13 @@ from postroom.flows.reconcile_mailbox import reconcile_all
 from postroom.flows.resolve_destinations import resolve_destinations
 from postroom.flows.scheduled_messages import post_due
 from postroom.flows.slow_down import DESTINATIONS_ACTION
+from postroom.flows.wake_queue import CHANNEL
 from postroom.store.models import Delivery, Member, ScheduledAction, ScheduledRun
 from postroom.store.models.outgoing import WAITING
 
 logger = logging.getLogger(__name__)
 
 LOCKS = 0x706F7374  # "post": the first half of the advisory locks' keys; the second is the action's
-OUTGOING_CHANNEL = "postroom_outgoing"
 
 IsOver = Callable[[], bool]
 
@@ -70,7 +70,7 @@ def _manage_queue(ports: Ports, _is_over: IsOver) -> str:
     waiting = Delivery.objects.filter(state__in=WAITING, due_at__lte=now).count()
     expired = Delivery.objects.filter(state=DeliveryState.SENDING, lease_until__lt=now).count()
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, '')", [OUTGOING_CHANNEL])
+        cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
     return f"{waiting} deliveries due, {expired} with a lease that ran out; deliverers called"
 
 
@@ -88,10 +88,6 @@ def _reconcile(ports: Ports, is_over: IsOver) -> str:
         "; ".join([*parts, f"{waiting} accepted mails wait to be routed for over an hour"] if waiting else parts)
         or "no mailboxes"
     )
-
-
-def _resolve_destinations(ports: Ports, is_over: IsOver) -> str:
-    return resolve_destinations(ports, is_over)
 
 
 def _vacuum(ports: Ports, is_over: IsOver) -> str:
@@ -134,7 +130,7 @@ _TABLE = (
         name="Mail: Destination Look-up",
         interval=timedelta(minutes=15),
         help="Asks the DNS which providers take our recipients' mail, so that limits and slow-downs hold for a provider as a whole.",
-        run=_resolve_destinations,
+        run=resolve_destinations,
     ),
     Action(
         key="scheduled_messages",

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q, QuerySet
 
 from postroom.core.terms.addresses import Address
@@ -24,10 +24,11 @@ from postroom.core.terms.message_ids import make_message_id
 from postroom.core.terms.states import Lane, MessageKind, Role
 from postroom.flows.access import NotAllowed, require, usable_templates, visible_records
 from postroom.flows.enqueue_mail import DraftRecipient, MailDraft, enqueue_mail
-from postroom.flows.new_files import NewFile, inline_file
+from postroom.flows.new_files import FileLost, NewFile, inline_file, kept_file
 from postroom.flows.ports import Ports
 from postroom.flows.post_message import MOST_ADDRESSES, post_message
 from postroom.flows.prepare_html import base_url, prepare_html
+from postroom.flows.tell_pages import tell_pages
 from postroom.store.models import Contact, Draft, MailTemplate, Member, Message, Record, ScheduledFile, ScheduledMessage
 from postroom.store.queries.conversations import homes
 
@@ -39,7 +40,7 @@ MOST_AT_ONCE = 100
 
 
 class ScheduleError(ValueError):
-    """It cannot be scheduled like that; the text says why."""
+    """It cannot be scheduled or posted like that; the text says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +139,8 @@ def cancel_scheduled(_ports: Ports, scheduled_id: int, *, member: Member) -> Non
 
 
 def send_scheduled_now(ports: Ports, scheduled_id: int, *, member: Member) -> Message:
-    """Post it at once, as its author. The author or an administrator. Raises `NotAllowed`, also when the author has lost the right."""
+    """Post it at once, as its author. The author or an administrator. Raises `NotAllowed`, also when the author has lost the right, and
+    `ScheduleError` where it cannot be posted; it waits on then."""
     with transaction.atomic():
         row = _locked(scheduled_id, member)
         if row.author_id != member.pk and Role(member.role) is not Role.ADMINISTRATOR:
@@ -172,10 +174,8 @@ def _post_next(ports: Ports) -> bool:
         try:
             with transaction.atomic():
                 _post(ports, row)
-        except (NotAllowed, Record.DoesNotExist) as error:
+        except (NotAllowed, ScheduleError) as error:
             _give_back(ports, row, _why(error))
-        except MailTemplate.DoesNotExist:
-            _give_back(ports, row, "The template that it was made with is not in use any more.")
         except (OperationalError, InterfaceError):
             raise
         except Exception as error:
@@ -187,44 +187,45 @@ def _post_next(ports: Ports) -> bool:
 
 
 def _post(ports: Ports, row: ScheduledMessage) -> Message:
-    """Inside the transaction that holds the row."""
+    """Inside the transaction that holds the row. Raises `NotAllowed`, `ScheduleError`."""
     members = Member.objects.select_related("contact", "company", "user")
     author = members.filter(pk=row.author_id).first() if row.author_id is not None else None
     if author is None:
         raise NotAllowed(f"{row.author_name} is no member any more.")
     if not author.user.is_active:
         raise NotAllowed(f"The account of {row.author_name} is switched off.")
-    message = post_message(
-        ports,
-        record_id=row.record_id,
-        author=author,
-        html=row.html,
-        kind=MessageKind(row.kind),
-        subject=row.subject,
-        attachments=[_file(ports, file) for file in row.files.all()],
-        extra_contact_ids=[int(one) for one in row.extra_contact_ids],
-        mentioned_contact_ids=[int(one) for one in row.mentioned_contact_ids],
-        addresses=[str(one) for one in row.addresses],
-        to_customer=row.to_customer,
-        template_id=row.template_id,
-    )
+    try:
+        message = post_message(
+            ports,
+            record_id=row.record_id,
+            author=author,
+            html=row.html,
+            kind=MessageKind(row.kind),
+            subject=row.subject,
+            attachments=[kept_file(ports, file) for file in row.files.all()],
+            extra_contact_ids=[int(one) for one in row.extra_contact_ids],
+            mentioned_contact_ids=[int(one) for one in row.mentioned_contact_ids],
+            addresses=[str(one) for one in row.addresses],
+            to_customer=row.to_customer,
+            template_id=row.template_id,
+        )
+    except Record.DoesNotExist:
+        raise _OutOfSight("Its author may not see this record any more.") from None
+    except MailTemplate.DoesNotExist:
+        raise ScheduleError("The template that it was made with is not in use any more.") from None
+    except FileLost as error:
+        raise ScheduleError(str(error)) from None
     row.delete()
     return message
 
 
-def _file(ports: Ports, file: ScheduledFile) -> NewFile:
-    return NewFile(
-        name=file.name,
-        content_type=file.content_type,
-        content=ports.blobs.get(file.sha256),
-        content_id=file.content_id,
-        is_inline=file.is_inline,
-    )
+class _OutOfSight(NotAllowed):
+    """Says all by itself."""
 
 
-def _why(error: Exception) -> str:
-    if isinstance(error, Record.DoesNotExist):
-        return "Its author may not see this record any more."
+def _why(error: NotAllowed | ScheduleError) -> str:
+    if isinstance(error, (ScheduleError, _OutOfSight)):
+        return str(error)
     return f"Its author may not post here any more. {error}"
 
 
@@ -303,5 +304,4 @@ def _keep_files(ports: Ports, row: ScheduledMessage, files: Sequence[NewFile]) -
 
 def _tell(row: ScheduledMessage) -> None:
     """With the commit: who posts, and the open page of the record."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, ''), pg_notify('postroom_live', %s)", [CHANNEL, f"record:{row.record_id}"])
+    tell_pages(f"record:{row.record_id}", calls=[CHANNEL])

@@ -18,6 +18,7 @@ from postroom.core.delivery.presets import PRESETS
 from postroom.core.delivery.providers import PROVIDERS, check_options
 from postroom.core.terms.secret import Secret
 from postroom.core.terms.states import DeliveryState
+from postroom.core.terms.web_addresses import keeps_secrets
 from postroom.flows.ports import Ports
 from postroom.store.models import Attempt, Delivery, OutgoingMail, OutgoingServer
 from postroom.store.models.outgoing import WAITING
@@ -126,14 +127,11 @@ def _check_certificate(ports: Ports, before: OutgoingServer, values: dict[str, A
     values["client_key"] = facts.key.reveal()
 
 
-_TOKEN_PLACES = ("https://", "http://127.0.0.1:", "http://localhost:")  # in clear only within this machine
-
-
 def _check_token(before: OutgoingServer, values: Mapping[str, Any]) -> None:
     if not values.get("username", before.username):
         raise ValidationError({"username": "An OAuth2 token belongs to an account: enter its address."})
     source = str(values.get("token_source", before.token_source) or "")
-    if not source or ("://" in source and not source.startswith(_TOKEN_PLACES)):
+    if not source or ("://" in source and not keeps_secrets(source)):
         raise ValidationError(
             {
                 "token_source": "Say who gives the tokens: google, microsoft, microsoft/TENANT, or the https address of a token endpoint."

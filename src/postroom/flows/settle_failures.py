@@ -1,7 +1,8 @@
 """The red envelope: try failed recipients again, or let them rest (PRODUCT B4, U-5, U-6).
 
 Laws: whoever may post on the record settles its failures; the failures of a whole kind are settled by their author alone. A contact's
-address is corrected by who may write, and that of a colleague only by who may change settings: it decides where their mail goes.
+address is corrected by who may write, and that of a member only by who manages that member (`manage_people`), whatever company the
+contact belongs to: it decides where that person's mail of all companies goes.
 What nobody knows the outcome of is never among what is tried again: who may act on the queue decides about it, each by name.
 """
 
@@ -9,15 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from postroom.core.terms.addresses import normalize
 from postroom.core.terms.reasons import Reason
 from postroom.core.terms.states import DeliveryState, FailureType, NotificationState
-from postroom.flows.access import may, require, visible_messages, visible_records
+from postroom.flows import audit
+from postroom.flows.access import NotAllowed, may, require, visible_messages, visible_records
 from postroom.flows.enqueue_mail import enqueue_again
+from postroom.flows.manage_people import manageable_by
 from postroom.flows.ports import Ports
 from postroom.flows.settle_unknown import Decision, resolve_unknown
+from postroom.flows.tell_pages import tell_pages
 from postroom.store.models import Contact, Delivery, Member, Message, Notification
 
 _FAILED = (NotificationState.EXCEPTION, NotificationState.BOUNCE)
@@ -50,7 +54,7 @@ def resend_failed(
     for row in again:
         if not normalize(retry[row.pk]):
             raise ValueError(f"{retry[row.pk]!r} is no mail address.")
-    _correct_contacts(author, again, retry, this_time_only)
+    _correct_contacts(ports, author, again, retry, this_time_only)
     enqueue_again(ports, [last[row.pk] for row in again], [retry[row.pk].strip() for row in again])
     _settle([row.pk for row in again], NotificationState.READY)
     _settle([row.pk for row in failed if row.pk not in retry], NotificationState.CANCELED)
@@ -99,7 +103,7 @@ def ignore_kind(ports: Ports, *, kind: str, author: Member) -> int:  # noqa: ARG
     count = Notification.objects.filter(pk__in=list(rows.values_list("pk", flat=True))).update(
         state=NotificationState.CANCELED
     )
-    _notify([*(f"record:{one}" for one in records), f"author:{author.contact_id}"])
+    tell_pages(*(f"record:{one}" for one in records), f"author:{author.contact_id}")
     return count
 
 
@@ -119,20 +123,31 @@ def _last_deliveries(notification_ids: list[int]) -> Mapping[int, Delivery]:
 
 
 def _correct_contacts(
-    author: Member, rows: list[Notification], retry: Mapping[int, str], this_time_only: Collection[int]
+    ports: Ports, author: Member, rows: list[Notification], retry: Mapping[int, str], this_time_only: Collection[int]
 ) -> None:
     """An address that was corrected here is corrected on the contact too, as people expect."""
-    known = {contact.pk: contact for contact in Contact.objects.filter(pk__in=[row.contact_id for row in rows])}
-    colleagues = set(Member.objects.filter(contact__in=known).values_list("contact_id", flat=True))
-    for row in rows:
-        contact, address = known[row.contact_id], retry[row.pk].strip()
+    wanted = {row.contact_id: (retry[row.pk].strip(), row.pk in this_time_only) for row in rows}
+    known = Contact.objects.filter(pk__in=wanted).select_related("member__user")
+    for contact in known.select_for_update(of=("self",)).order_by("pk"):
+        address, is_for_once = wanted[contact.pk]
         if normalize(address) == contact.normal:
             continue
-        if contact.pk in colleagues:
-            require(author, "settings", contact)
-        if row.pk not in this_time_only and may(author, "write", contact):
-            contact.address, contact.normal = address, normalize(address)
-            contact.save(update_fields=["address", "normal"])
+        member: Member | None = getattr(contact, "member", None)
+        if member is not None:
+            _require_manager(author, member)
+        if is_for_once or not may(author, "write", contact):
+            continue
+        if member is not None:
+            change = f"{contact.address} → {address}"
+            audit.note(ports, "member_changed", member=author, subject=member.user.get_username(), address=change)
+        contact.address, contact.normal = address, normalize(address)
+        contact.save(update_fields=["address", "normal"])
+
+
+def _require_manager(author: Member, member: Member) -> None:
+    require(author, "settings")
+    if not manageable_by(author).filter(pk=member.pk).exists():
+        raise NotAllowed("This colleague works for other companies too: it needs an administrator of all of them.")
 
 
 def _settle(notification_ids: list[int], state: NotificationState) -> None:
@@ -144,9 +159,4 @@ def _settle(notification_ids: list[int], state: NotificationState) -> None:
 
 def _tell(message: Message) -> None:
     """The page of the record, and the first page of the author, who has a failure less."""
-    _notify([f"record:{message.record_id}", *([f"author:{message.author_id}"] if message.author_id else [])])
-
-
-def _notify(words: list[str]) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify('postroom_live', word) FROM unnest(%s::text[]) AS word", [words])
+    tell_pages(f"record:{message.record_id}", *([f"author:{message.author_id}"] if message.author_id else []))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 
 from postroom.core.routing.claims import believed, is_mistrusted
@@ -21,6 +21,7 @@ from postroom.flows.ports import Ports
 from postroom.flows.route_message import raw_of, read_mail, waiting_of
 from postroom.flows.settings import parameters
 from postroom.flows.settle_loops import end_holds
+from postroom.flows.tell_pages import tell_pages
 from postroom.store.models import InboundMessage, Member, RawMail
 from postroom.store.queries.loop_counts import Tally
 from postroom.store.queries.pages_inbound import InboundWish, matching
@@ -156,8 +157,7 @@ def _back_to_the_routers(ports: Ports, rows: QuerySet[InboundMessage]) -> int:
 
 
 def _wake_routers() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify('postroom_inbound', ''), pg_notify('postroom_live', 'inbound')")
+    tell_pages("inbound", calls=["postroom_inbound"])
 
 
 def _row(inbound_id: int, member: Member | None) -> InboundMessage:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 
 from postroom.core.routing.loops import base_of, is_allowed
@@ -20,6 +20,7 @@ from postroom.flows.alarms import clear_alarm
 from postroom.flows.note_holds import ALARM
 from postroom.flows.ports import Ports
 from postroom.flows.settings import parameters, set_parameter
+from postroom.flows.tell_pages import tell_pages
 from postroom.store.models import InboundMessage, LoopHold, LoopPermit, Member
 
 _ALLOWED = "mail.gateway.allowed"
@@ -94,8 +95,7 @@ def _route_again(ports: Ports, rows: QuerySet[LoopHold]) -> int:
     held = mails.filter(state=InboundState.HELD) | mails.filter(state=InboundState.ROUTED).exclude(message_id="")
     count = held.update(state=InboundState.RECEIVED, attempt_count=0, error="", due_at=ports.clock.now())
     _end(ports, rows)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify('postroom_inbound', ''), pg_notify('postroom_live', 'inbound')")
+    tell_pages("inbound", calls=["postroom_inbound"])
     return count
 
 

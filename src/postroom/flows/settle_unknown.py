@@ -18,10 +18,10 @@ from django.db import transaction
 from postroom.core.terms.reasons import Reason, because
 from postroom.core.terms.states import DeliveryState, FailureType, NotificationState
 from postroom.flows.access import require, visible_deliveries
-from postroom.flows.deliver_mail import tell_pages
 from postroom.flows.enqueue_mail import enqueue_again
 from postroom.flows.ports import Ports
 from postroom.flows.queue import ChangedDeliveries
+from postroom.flows.tell_pages import tell_of_deliveries
 from postroom.store.models import Delivery, Member, Notification, OutgoingContent, Resolution
 
 COMMAND_LINE = "The command line"
@@ -98,7 +98,7 @@ def _decide(ports: Ports, rows: Sequence[Delivery], decision: Decision, member: 
         )
         for row, again in zip(rows, fresh, strict=True)
     )
-    tell_pages(set(ids))
+    tell_of_deliveries(set(ids))
 
 
 def _change(ids: Sequence[int], **values: object) -> None:

@@ -10,15 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import F
 
 from postroom.core.conversations.audience import Candidate
 from postroom.core.terms.addresses import format_address, normalize
 from postroom.core.terms.reasons import Reason, because, catalogue
 from postroom.flows.ports import Ports
 from postroom.store.models import AliasDomain, Contact, Member, MessageBody, Record
-from postroom.store.queries.colleagues import known_to
-from postroom.store.queries.conversations import followers_of
+from postroom.store.queries.conversations import contacts_at, followers_of
 
 MOST = 12
 
@@ -101,7 +99,7 @@ def _addressed(record: Record) -> list[Suggestion]:
     asked = {normal: str(name or "") for name, address in rows[:50] if (normal := normalize(str(address)))}
     if not asked:
         return []
-    known = _known(record.company_id, list(asked))
+    known = contacts_at(record.company_id, asked)
     why = because("suggest.addressed")
     found = []
     for normal, name in asked.items():
@@ -109,12 +107,4 @@ def _addressed(record: Record) -> list[Suggestion]:
             found.append(_contact(contact, why))
         elif normal.rpartition("@")[2] not in ours:
             found.append(Suggestion(contact_id=None, name=name or normal, address=normal, reason=why))
-    return found
-
-
-def _known(company_id: int, normals: list[str]) -> dict[str, Contact]:
-    rows = Contact.objects.filter(known_to([company_id]), normal__in=normals, is_active=True)
-    found: dict[str, Contact] = {}
-    for contact in rows.order_by(F("company_id").asc(nulls_last=True), "id"):
-        found.setdefault(contact.normal, contact)
     return found

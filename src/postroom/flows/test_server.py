@@ -21,7 +21,7 @@ from postroom.core.diagnosis.server_errors import Explanation, Fault, explain, e
 from postroom.core.terms.addresses import normalize
 from postroom.core.terms.reasons import Reason, reasons_from_json
 from postroom.core.tokens.addresses import TokenPurpose, make_token
-from postroom.flows.access import require, require_house
+from postroom.flows.access import require, require_house, require_settings
 from postroom.flows.ports import Ports
 from postroom.flows.test_provider import test_provider
 from postroom.flows.trials import Watch, WatchedStep
@@ -102,9 +102,7 @@ def test_server(
         found = _test_configured(ports, ways, member, to)
     else:
         row = OutgoingServer.objects.select_related("company").get(pk=server_id)
-        require(member, "settings", row)
-        if row.company_id is None:
-            require_house(member)
+        require_settings(member, row)
         found, probe = _test_row(ports, ways, row, member, to, watch)
         if watch is None or watch.is_wanted():
             _store(ports, row, found, probe)

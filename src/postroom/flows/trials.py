@@ -16,7 +16,7 @@ from typing import Protocol
 
 from django.db import transaction
 
-from postroom.flows.access import may, require, require_house
+from postroom.flows.access import may, require, require_settings
 from postroom.flows.ports import Ports
 from postroom.store.models import Mailbox, Member, OutgoingServer, Trial
 
@@ -83,9 +83,7 @@ def require_triable(kind: str, target_id: int, *, member: Member) -> None:
     model: type[OutgoingServer] | type[Mailbox] = OutgoingServer if kind == "server" else Mailbox
     with transaction.atomic():
         target = model._default_manager.select_for_update(of=("self",)).get(pk=target_id)
-    require(member, "settings", target)
-    if target.company_id is None:
-        require_house(member)
+    require_settings(member, target)
 
 
 def trial_of(ports: Ports, trial_id: int, *, member: Member) -> TrialFact | None:

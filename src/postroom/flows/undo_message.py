@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from postroom.core.terms.reasons import Reason, because
 from postroom.core.terms.states import DeliveryState, MessageKind
@@ -18,6 +18,7 @@ from postroom.flows.access import require, visible_messages
 from postroom.flows.keep_draft import draft_again
 from postroom.flows.new_followers import leave_with
 from postroom.flows.ports import Ports
+from postroom.flows.tell_pages import tell_pages
 from postroom.store.models import Delivery, Member, Message, OutgoingMail, Record
 
 _NEVER_LEFT = (DeliveryState.QUEUED, DeliveryState.FAILED, DeliveryState.CANCELLED)
@@ -83,8 +84,4 @@ def _ask_again(record_id: int) -> None:
 
 def _tell(record_id: int) -> None:
     """The open pages of the record, where it stood, and the queue."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_notify('postroom_live', word) FROM unnest(%s::text[]) AS word",
-            [[f"record:{record_id}", "queue"]],
-        )
+    tell_pages(f"record:{record_id}", "queue")

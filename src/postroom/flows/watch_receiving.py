@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from postroom.core.routing.arrival import path_of, read_networks, read_peer
+from postroom.core.routing.arrival import path_of, read_peer
 from postroom.core.routing.authenticity import Path
+from postroom.core.terms.networks import read_networks
 from postroom.core.terms.reasons import Reason, because, catalogue
 from postroom.core.terms.states import Door, InboundState
 from postroom.flows.alarms import clear_alarm, raise_alarm

@@ -94,13 +94,14 @@ def load_ways_out(
         capturing=is_capturing(),
         own_domains=frozenset(filter(None, (normalize_domain(one.name) for one in domains))),
         default_domain_id=domains[0].pk if domains else None,
-        domains={one.pk: _domain(one) for one in domains},
+        domains={one.pk: domain_fact(one) for one in domains},
         domain_of_company=dict(Company.objects.values_list("pk", "alias_domain_id")),
         rows={row.pk: row for row in rows},
     )
 
 
-def _domain(row: AliasDomain) -> DomainFact:
+def domain_fact(row: AliasDomain) -> DomainFact:
+    """What the choice of a sender must know of a domain."""
     return DomainFact(
         name=normalize_domain(row.name) or row.name,
         bounce_alias=row.bounce_alias,

@@ -29,6 +29,7 @@ from postroom.flows.enqueue_mail import DraftRecipient, MailDraft, enqueue_mails
 from postroom.flows.new_files import NewFile, attachment_row
 from postroom.flows.ports import Ports
 from postroom.flows.settings import parameters
+from postroom.flows.tell_pages import tell_pages
 from postroom.store.bulk import insert, insert_rows
 from postroom.store.models import Message, MessageBody, MessageIdentifier, Notification, Record
 from postroom.store.queries.conversations import (
@@ -477,6 +478,5 @@ def _tell_pages(record_ids: set[int], audiences: Sequence[Audience]) -> None:
     readers = {
         one.candidate.contact_id for audience in audiences for one in audience.members if one.channel is Channel.INBOX
     }
-    words = ["records", *(f"record:{one}" for one in sorted(record_ids)), *(f"author:{one}" for one in sorted(readers))]
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify('postroom_live', word) FROM unnest(%s::text[]) AS word", [words])
+    records = (f"record:{one}" for one in sorted(record_ids))
+    tell_pages("records", *records, *(f"author:{one}" for one in sorted(readers)))

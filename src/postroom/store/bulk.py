@@ -48,11 +48,19 @@ def insert_rows(
 
 
 def reserve(model: type[models.Model], count: int) -> int:
-    """Set ``count`` numbers in a row aside, for rows that name each other before they are written; the first of them."""
+    """Set ``count`` numbers in a row aside, for rows that name each other before they are written; the first of them.
+
+    One at a time does so, of a sequence.
+    """
     _, _, sequence = _plan(model)
+    jump = sql.SQL("SELECT setval(%s, last_value + is_called::int + %s) FROM {}").format(sql.Identifier(sequence))
     with connection.cursor() as cursor:
-        cursor.execute("SELECT setval(%s, nextval(%s) + %s)", [sequence, sequence, count])
-        return int(cursor.fetchone()[0]) - count
+        cursor.execute("SELECT pg_advisory_lock(hashtext(%s))", [f"reserve {sequence}"])
+        try:
+            cursor.execute(jump, [sequence, count])
+            return int(cursor.fetchone()[0]) - count
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(hashtext(%s))", [f"reserve {sequence}"])
 
 
 def _numbers(cursor: Any, sequence: str, count: int) -> list[int]:

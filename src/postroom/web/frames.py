@@ -18,8 +18,10 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.http import content_disposition_header
 
+from postroom.core.mime.attachments import clean_name
 from postroom.core.mime.remote_images import has_remote_images, with_remote_images, without_remote_images
 from postroom.flows import access
+from postroom.store.models import DraftFile, ScheduledFile
 from postroom.store.queries.pages_chatter import attachment, body
 from postroom.web.members import MemberRequest, for_members
 from postroom.web.pictures import may_fetch, way_to
@@ -102,15 +104,26 @@ def file(request: MemberRequest, attachment_id: int) -> HttpResponse:
     found = attachment(access.visible_records(request.member), attachment_id)
     if found is None:
         raise Http404
-    try:
-        content = ports().blobs.get(found.sha256)
-    except KeyError:
-        raise Http404 from None  # the disk has lost it
+    content = stored(found.sha256)
     kind = found.content_type.lower().partition(";")[0].strip()
     if request.GET.get("look") == "1":
         return _looked_at(content, found.name, kind)
     shown = request.GET.get("inline") == "1" and kind in SHOWN_INLINE
     return download(content, found.name, found.content_type if shown else "", shown=shown)
+
+
+def stored(sha256: str) -> bytes:
+    """The bytes of a file; 404 where the disk has lost them."""
+    try:
+        return ports().blobs.get(sha256)
+    except KeyError:
+        raise Http404 from None
+
+
+def written_file(file: DraftFile | ScheduledFile) -> HttpResponse:
+    """A file of what is being written: the pictures of its text are shown, everything else is a download."""
+    shown = file.is_inline and file.content_type.lower() in SHOWN_INLINE
+    return download(stored(file.sha256), file.name, file.content_type if shown else "", shown=shown)
 
 
 def _looked_at(content: bytes, name: str, kind: str) -> HttpResponse:
@@ -140,14 +153,8 @@ def _as_utf8(content: bytes) -> bytes:
 def download(content: bytes, name: str, content_type: str = "", *, shown: bool = False) -> HttpResponse:
     """Bytes from outside: never sniffed, never run, under the name that the sender gave, cleaned."""
     answer = HttpResponse(content, content_type=content_type or "application/octet-stream")
-    answer["Content-Disposition"] = content_disposition_header(not shown, clean_name(name)) or "attachment"
+    answer["Content-Disposition"] = content_disposition_header(not shown, clean_name(name) or "file") or "attachment"
     answer["Content-Security-Policy"] = FILE_POLICY
     answer["X-Content-Type-Options"] = "nosniff"
     answer["Cache-Control"] = "private, max-age=3600"
     return answer
-
-
-def clean_name(name: str) -> str:
-    """A file name without folders and control characters."""
-    flat = re.sub(r"[\x00-\x1f\x7f]", "", name).replace("\\", "/").rsplit("/", 1)[-1].strip(" .")
-    return flat[:200] or "file"

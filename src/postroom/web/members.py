@@ -12,7 +12,7 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -20,6 +20,7 @@ from django.utils.translation import get_language, get_supported_language_varian
 
 from postroom.flows.mail_templates import zone_of
 from postroom.store.models import Member
+from postroom.store.queries.pages import read_id
 from postroom.web.site import member_of
 
 P = ParamSpec("P")
@@ -84,6 +85,11 @@ def _turn_away(request: HttpRequest) -> HttpResponse:
 def is_fragment(request: HttpRequest) -> bool:
     """Whether htmx asks for a piece of a page (not for a whole page by history)."""
     return request.headers.get("HX-Request") == "true" and request.headers.get("HX-History-Restore-Request") != "true"
+
+
+def numbers_of(data: QueryDict, name: str, most: int = 100) -> list[int]:
+    """The row numbers of a form that names several; what is none is left out."""
+    return [number for text in data.getlist(name)[:most] if (number := read_id(text)) is not None]
 
 
 def text_of(data: Any, name: str, most: int = 500) -> str:

@@ -18,7 +18,7 @@ from postroom.core.terms.pictures import NoPicture, Picture
 from postroom.flows import access
 from postroom.flows.show_images import ask_again, fetch_image, show_always, shows_always
 from postroom.store.queries.pages_chatter import message
-from postroom.web.members import MemberRequest, for_members
+from postroom.web.members import MemberRequest, for_members, is_fragment
 from postroom.web.shell import fragment, go
 from postroom.wiring import ports
 
@@ -55,7 +55,7 @@ def show(request: MemberRequest, message_id: int) -> HttpResponse:
     elif request.POST.get("never") == "1":
         ask_again(ports(), message_id=message_id, member=request.member)
         return _framed(request, message_id, found.author, leave="")
-    if request.headers.get("HX-Request") != "true":
+    if not is_fragment(request):
         said = _("Pictures of {who} are shown from now on.").format(who=who) if who else ""
         return go(request, reverse("web:message", args=[message_id]), said=said)
     leave = signing.dumps([request.member.pk, message_id], salt=_LEAVE_SALT)
@@ -63,7 +63,7 @@ def show(request: MemberRequest, message_id: int) -> HttpResponse:
 
 
 def _framed(request: MemberRequest, message_id: int, author: str, *, leave: str, always: str = "") -> HttpResponse:
-    if request.headers.get("HX-Request") != "true":
+    if not is_fragment(request):
         return go(request, reverse("web:message", args=[message_id]))
     context = {"id": message_id, "author": author, "leave": leave, "always": always}
     return fragment(request, "postroom/chatter/_frame.html", context)

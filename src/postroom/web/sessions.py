@@ -7,34 +7,25 @@ that of "sign out everywhere" is known where the member is read (`web.site.membe
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from collections.abc import Awaitable
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import logout
 from django.db import connection
 from django.http import HttpRequest, HttpResponseBase
 
 from postroom.flows import audit
+from postroom.flows.sign_in import BEGAN, began_at
+from postroom.web.middleware import Answer, BothWorlds
 from postroom.wiring import ports
 
-BEGAN, SEEN = "postroom_began", "postroom_seen"
+SEEN = "postroom_seen"
 NOTED_EVERY = 300  # seconds
 
-Answer = HttpResponseBase | Awaitable[HttpResponseBase]
 
-
-class SessionLimits:
-    """Ends what is over before anybody asks who is there. Works in both worlds, so that streams stay asynchronous."""
-
-    sync_capable = async_capable = True
-
-    def __init__(self, get_response: Callable[[HttpRequest], Answer]) -> None:
-        self.get_response = get_response
-        self.is_async = iscoroutinefunction(get_response)
-        if self.is_async:
-            markcoroutinefunction(self)
+class SessionLimits(BothWorlds):
+    """Ends what is over before anybody asks who is there."""
 
     def __call__(self, request: HttpRequest) -> Answer:
         if settings.SESSION_COOKIE_NAME not in request.COOKIES:
@@ -62,24 +53,20 @@ def end_what_is_over(request: HttpRequest) -> None:
     if not request.user.is_authenticated:
         return
     now = ports().clock.now()
-    began, seen = _moment(request, BEGAN), _moment(request, SEEN)
-    if began is None or seen is None:
+    began, seen = began_at(request.session), request.session.get(SEEN)
+    if began is None or not isinstance(seen, int | float):
         request.session[BEGAN] = request.session[SEEN] = now.timestamp()
         return
-    if why := _over(now, began, seen):
+    idle = now.timestamp() - seen
+    if why := _over(idle, (now - began).total_seconds()):
         audit.note(ports(), "session_ended", user=request.user, why=why)
         logout(request)
-    elif (now - seen).total_seconds() > NOTED_EVERY:
+    elif idle > NOTED_EVERY:
         request.session[SEEN] = now.timestamp()  # its saving moves the end of the cookie and the row, too
 
 
-def _over(now: datetime, began: datetime, seen: datetime) -> str:
-    """Why it is over; ``""`` when it is not."""
-    if (now - seen).total_seconds() > settings.POSTROOM.session_idle * 60:
+def _over(idle: float, age: float) -> str:
+    """Why it is over (seconds); ``""`` when it is not."""
+    if idle > settings.POSTROOM.session_idle * 60:
         return "idle"
-    return "age" if (now - began).total_seconds() > settings.POSTROOM.session_life * 60 else ""
-
-
-def _moment(request: HttpRequest, name: str) -> datetime | None:
-    found = request.session.get(name)
-    return datetime.fromtimestamp(found, UTC) if isinstance(found, int | float) else None
+    return "age" if age > settings.POSTROOM.session_life * 60 else ""

@@ -8,10 +8,11 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.utils.functional import Promise
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from postroom.flows import access
-from postroom.web.members import MemberRequest
+from postroom.web.members import MemberRequest, is_fragment
 from postroom.web.navigation import around, crumbs
 from postroom.web.site import site
 
@@ -26,28 +27,30 @@ def page(
     request: MemberRequest, template: str, title: str, context: Mapping[str, Any] | None = None, *, status: int = 200
 ) -> HttpResponse:
     """A whole page. ``title`` stands in the header and in the window."""
-    shell = site.each_context(request)
-    return render(
-        request,
-        template,
-        {
-            **shell,
-            "title": title,
-            "is_fullwidth": "1",
-            "member": request.member,
-            "installation": around(request, request.member).installation,
-            "my_failed": around(request, request.member).my_failed,
-            "crumbs": crumbs(request),
-            "may_settle": access.is_house_administrator(request.member),
-            **(context or {}),
-        },
-        status=status,
-    )
+    return render(request, template, around_page(request, title) | dict(context or {}), status=status)
+
+
+def around_page(request: MemberRequest, title: str | Promise) -> dict[str, Any]:
+    """What the shell of a page shows."""
+    facts = around(request, request.member)
+    return {
+        **site.each_context(request),
+        "title": title,
+        "is_fullwidth": "1",
+        "member": request.member,
+        "installation": facts.installation,
+        "my_failed": facts.my_failed,
+        "crumbs": crumbs(request),
+        "may_settle": access.is_house_administrator(request.member),
+    }
 
 
 def fragment(request: MemberRequest, template: str, context: Mapping[str, Any], *, status: int = 200) -> HttpResponse:
-    """A piece of a page, for htmx."""
-    return render(request, template, {"member": request.member, **context}, status=status)
+    """A piece of a page, for htmx; also one that says why something was refused, which the page's script shows by its header."""
+    answer = render(request, template, {"member": request.member, **context}, status=status)
+    if status >= 400:
+        answer["X-Postroom-Piece"] = "1"
+    return answer
 
 
 def go(request: MemberRequest, url: str, *, said: str = "", trouble: str = "") -> HttpResponse:
@@ -56,7 +59,7 @@ def go(request: MemberRequest, url: str, *, said: str = "", trouble: str = "") -
         messages.success(request, said)
     if trouble:
         messages.error(request, trouble)
-    if request.headers.get("HX-Request") == "true":
+    if is_fragment(request):
         return HttpResponse(status=204, headers={"HX-Redirect": url})
     return SeeOther(url)
 

@@ -12,7 +12,6 @@ from typing import Any
 from allauth.account.internal.flows.login import perform_password_login
 from allauth.account.models import Login
 from axes.handlers.proxy import AxesProxyHandler
-from axes.models import AccessAttempt
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.views import LoginView
@@ -53,15 +52,3 @@ def known_name(typed: str) -> str:
 def must_wait(request: HttpRequest) -> bool:
     """Whether this address has to wait before it tries this account again."""
     return not AxesProxyHandler.is_allowed(request, {"username": str(request.POST.get("username") or "")})
-
-
-def tries_left(request: HttpRequest, login: str) -> int:
-    """How many wrong passwords are left before it has to wait."""
-    failures = AxesProxyHandler.get_failures(request, {"username": login})
-    return max(0, int(settings.AXES_FAILURE_LIMIT) - int(failures))
-
-
-def locked() -> list[tuple[str, str, int]]:
-    """Accounts and addresses that are kept out: name, address, tries."""
-    rows = AccessAttempt.objects.filter(failures_since_start__gte=settings.AXES_FAILURE_LIMIT).order_by("username")
-    return [(one.username, one.ip_address or "", one.failures_since_start) for one in rows[:500]]

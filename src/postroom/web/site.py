@@ -6,7 +6,6 @@ what a person may do follows from roles (`flows.access`), not from Django's perm
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
@@ -22,9 +21,8 @@ from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
 from postroom.flows import access, audit
-from postroom.flows.sign_in import is_signed_out
+from postroom.flows.sign_in import began_at, is_signed_out
 from postroom.store.models import Member
-from postroom.web.sessions import BEGAN
 from postroom.web.sign_in import SignIn, must_wait
 from postroom.wiring import ports
 
@@ -117,12 +115,6 @@ class PostroomSite(UnfoldAdminSite):  # type: ignore[misc]
         return guarded
 
 
-def began(request: HttpRequest) -> datetime | None:
-    """When the session of this request began."""
-    found = request.session.get(BEGAN)
-    return datetime.fromtimestamp(found, UTC) if isinstance(found, int | float) else None
-
-
 def member_of(request: HttpRequest) -> Member | None:
     """The member who asks, with contact and companies; None for strangers. One query, remembered on the request."""
     if not hasattr(request, "member"):
@@ -131,7 +123,7 @@ def member_of(request: HttpRequest) -> Member | None:
         if not isinstance(user, AnonymousUser) and user.is_active:
             members = access.with_companies(Member.objects.select_related("contact", "company", "user"))
             found = members.filter(user_id=user.pk).first()
-            if found is not None and is_signed_out(found, began(request)):
+            if found is not None and is_signed_out(found, began_at(request.session)):
                 logout(request)
                 found = None
         request.member = found  # type: ignore[attr-defined]

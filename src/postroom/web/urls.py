@@ -173,7 +173,6 @@ urlpatterns = [
     path("settings/people/<int:member_id>/act/", members.act, name="person_act"),
     path("settings/connect/back/", consent.back, name="consent_back"),
     path("settings/connect/<slug:kind>/<int:row_id>/", consent.connect, name="consent"),
-    path("settings/mine/sessions/end/", mine.end_sessions, name="end_sessions"),
     path("settings/installation/confirm/", settings.confirm_home, name="confirm_home"),
     path("settings/installation/capture/", settings.capture, name="capture"),
     path("settings/servers/configuration/test/", servers.test, {"row_id": 0}, name="server_configured_test"),

@@ -14,6 +14,8 @@ from functools import lru_cache
 from django.conf import settings
 from django.http import HttpRequest
 
+from postroom.core.terms.networks import Address, Network, read_networks
+
 FORWARDED = (
     "HTTP_X_FORWARDED_FOR",
     "HTTP_X_FORWARDED_PROTO",
@@ -21,9 +23,6 @@ FORWARDED = (
     "HTTP_X_FORWARDED_PORT",
     "HTTP_FORWARDED",
 )
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def settle(request: HttpRequest) -> str:
@@ -89,10 +88,4 @@ def _is_in(address: Address, networks: Sequence[Network]) -> bool:
 @lru_cache(maxsize=8)
 def _trusted(words: tuple[str, ...]) -> tuple[Network, ...]:
     """Addresses, or networks such as 10.0.0.0/8; what is neither is trusted by nobody."""
-    found = []
-    for word in words:
-        try:
-            found.append(ipaddress.ip_network(word, strict=False))
-        except ValueError:
-            continue
-    return tuple(found)
+    return read_networks(words)

@@ -43,7 +43,8 @@ from postroom.flows.wake_queue import ServersNow, wake_parked
 from postroom.wiring import api_pool, journal_names, read_dead_journals, smtp_pool, wire_journal
 from postroom.wiring import ports as wired_ports
 from postroom.workers.counters import Counter, Held, slow_servers
-from postroom.workers.outages import OUTAGES
+from postroom.workers.loops import fastest_loop
+from postroom.workers.outages import OUTAGES, Outage
 from postroom.workers.stopping import Stop
 from postroom.workers.wakeups import Wakeups
 
@@ -75,7 +76,7 @@ def run(worker_name: str) -> None:
     """Until SIGTERM or SIGINT. ``worker_name`` names machine and process; it is made unique."""
     ports = wired_ports()
     worker = f"{re.sub(r'[^A-Za-z0-9._-]', '_', worker_name)[:70]}-{ports.ids.hex(3)}"
-    with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
+    with asyncio.Runner(loop_factory=fastest_loop()) as runner:
         runner.run(_until_told(Deliverer(ports, worker)))
 
 
@@ -84,14 +85,6 @@ async def _until_told(deliverer: Deliverer) -> None:
     for which in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(which, deliverer.stop)
     await deliverer.run()
-
-
-def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop  # noqa: PLC0415 - there is none for Windows
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
 
 
 class Deliverer:
@@ -115,7 +108,7 @@ class Deliverer:
         self._paused_until = 0.0
         self._renewed_at = 0.0
         self._has_strays = False
-        self._is_out = False
+        self._outage = Outage(f"deliverer {worker}")
 
     async def run(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -168,9 +161,9 @@ class Deliverer:
             try:
                 more = await self._claim()
                 pause = 0.0
-                self._database_works()
+                self._outage.is_over()
             except OUTAGES as error:
-                self._database_is_out(error)
+                self._outage.goes_on(error)
                 more, pause = False, min(max(FIRST_PAUSE, 2 * pause), LONGEST_PAUSE)
             except Exception:
                 logger.exception("deliverer %s: claiming failed", self.worker)
@@ -188,9 +181,12 @@ class Deliverer:
         room = min(BATCH, CEILINGS[lanes[-1]][1] - len(self._held))
         known = list(self._held) if self._has_strays else None
         busy = self._shed_slow()
-        self._has_strays = True  # until we know what was claimed
-        batch = await self._database(lambda: self._claim_rows(room, lanes, known, busy))
-        self._has_strays = False
+        self._has_strays = False  # whoever suspects some while we wait is heard by the next claim
+        try:
+            batch = await self._database(lambda: self._claim_rows(room, lanes, known, busy))
+        except BaseException:
+            self._has_strays = True  # nobody knows what was claimed
+            raise
         for alarm in batch.alarms:
             logger.warning("%s", alarm)
         for ready in batch.ready:
@@ -303,7 +299,7 @@ class Deliverer:
                 await self._record()
                 pause = 0.0
             except OUTAGES as error:
-                self._database_is_out(error)
+                self._outage.goes_on(error)
                 pause = min(max(FIRST_PAUSE, 2 * pause), LONGEST_PAUSE)
             except Exception:
                 logger.exception("deliverer %s: recording failed", self.worker)
@@ -313,15 +309,16 @@ class Deliverer:
                 await asyncio.sleep(pause)
 
     async def _record(self) -> None:
-        """One batch. What fails stays in its list."""
-        batch, unsent = self._outcomes[:BATCH], list(self._unsent)
-        recorded = await self._database(lambda: self._write(batch, unsent))
-        self._database_works()
+        """One batch. Outcomes that cannot be written stay in their list."""
+        if self._unsent:
+            await self._put_back()
+        batch = self._outcomes[:BATCH]
+        recorded = await self._database(lambda: self._write(batch))
+        self._outage.is_over()
         del self._outcomes[: len(batch)]
-        del self._unsent[: len(unsent)]
         keys = [ticket.delivery_id for ticket, _ in batch]
         self._journal.forget_committed(keys)
-        for key in (*keys, *(ticket.delivery_id for ticket in unsent)):
+        for key in keys:
             self._held.drop(key)
         if recorded.slowed_domains:  # what is here for them asks anew
             for counter in self._counters.values():
@@ -332,11 +329,27 @@ class Deliverer:
             logger.warning("deliverer %s: %d outcomes came too late, others had given us up", self.worker, lost)
         self._called.set()  # there is room again
 
-    def _write(self, batch: list[tuple[Ticket, WireOutcome]], unsent: list[Ticket]) -> RecordedBatch:
+    async def _put_back(self) -> None:
+        """Once, and never again: what is back in the queue may be claimed by ourselves the next moment, and be on the wire. Where nobody
+        knows whether it was done they are strays, of which the next claim knows what to think."""
+        unsent, self._unsent = self._unsent, []
+        try:
+            await self._database(lambda: self._put_rows_back(unsent))
+        except BaseException:
+            self._has_strays = True
+            raise
+        finally:
+            for ticket in unsent:
+                self._held.drop(ticket.delivery_id)
+
+    def _put_rows_back(self, unsent: list[Ticket]) -> None:
         """In the database's thread."""
         close_old_connections()
-        if unsent:
-            put_back(self.worker, unsent)
+        put_back(self.worker, unsent)
+
+    def _write(self, batch: list[tuple[Ticket, WireOutcome]]) -> RecordedBatch:
+        """In the database's thread."""
+        close_old_connections()
         return record_outcomes(self._ports, self.worker, batch, shelf=self._shelf)
 
     # -- tending
@@ -357,7 +370,7 @@ class Deliverer:
                 await self._loop.run_in_executor(None, self._journal.sync)
                 await self._close_idle_pools(now)
             except OUTAGES as error:
-                self._database_is_out(error)
+                self._outage.goes_on(error)
             except Exception:
                 logger.exception("deliverer %s: tending failed", self.worker)
             for counter in list(self._counters.values()):
@@ -425,32 +438,21 @@ class Deliverer:
             self._not_sent(counter.clear())
         await asyncio.gather(*(counter.pool.close(WIRE_GRACE) for counter in self._counters.values()))
         self._told.set()
-        with suppress(TimeoutError):
+        with suppress(TimeoutError, *OUTAGES):
             async with asyncio.timeout(RECORD_GRACE):
                 await recording
                 if self._has_strays:
                     await self._database(lambda: put_back_strays(self.worker, ()))
+                    self._has_strays = False
         if len(self._held):
             logger.error("deliverer %s: %d deliveries are left to its journal", self.worker, len(self._held))
             return  # the journal stays for whoever comes next
         self._journal.close()
 
-    # -- waiting, and what is told once
-
     async def _wait(self, event: asyncio.Event, seconds: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await event.wait()
-
-    def _database_is_out(self, error: BaseException) -> None:
-        if not self._is_out:
-            logger.error("deliverer %s: waits for the database: %s", self.worker, str(error).strip())
-        self._is_out = True
-
-    def _database_works(self) -> None:
-        if self._is_out:
-            logger.warning("deliverer %s: works again", self.worker)
-        self._is_out = False
 
 
 def _bare(outcome: WireOutcome) -> WireOutcome:

@@ -23,7 +23,7 @@ from typing import Generic, TypeVar
 
 from django.db import close_old_connections, connections
 
-from postroom.workers.outages import OUTAGES
+from postroom.workers.outages import OUTAGES, Outage
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class Desk(Generic[Question, Answer]):
         self._check_at = 0.0
         self._is_busy = False
         self._is_closed = False
-        self._is_out = False  # an outage was logged and has not ended
+        self._outage = Outage(name, "does not work")
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -146,9 +146,7 @@ class Desk(Generic[Question, Answer]):
         except Exception as error:
             self._note(error)
             return error
-        if self._is_out:
-            self._is_out = False
-            logger.warning("%s: works again", self.name)
+        self._outage.is_over()
         return answers
 
     def _look_after_connection(self) -> None:
@@ -163,6 +161,5 @@ class Desk(Generic[Question, Answer]):
         self._check_at = 0.0
         if not isinstance(error, OUTAGES):
             logger.error("%s: failed", self.name, exc_info=error)
-        elif not self._is_out:
-            self._is_out = True
-            logger.error("%s: does not work: %s", self.name, error)
+        else:
+            self._outage.goes_on(error)

@@ -12,6 +12,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from contextlib import suppress
 
 from django.db import close_old_connections, connections
@@ -33,7 +34,7 @@ from postroom.flows.note_health import note_trouble, pause_after
 from postroom.flows.ports import Ports
 from postroom.store.models import Mailbox
 from postroom.wiring import ports as wired_ports
-from postroom.workers.outages import OUTAGES
+from postroom.workers.outages import OUTAGES, Outage
 from postroom.workers.stopping import Stop
 from postroom.workers.wakeups import Wakeups
 
@@ -59,10 +60,9 @@ class MailboxWatcher:
     def __init__(self, ports: Ports, stop: Stop) -> None:
         self._ports = ports
         self._stop = stop
-        self._holder = f"{socket.gethostname()[:40]}:{os.getpid()}:{ports.ids.hex(4)}"
         self._watches: dict[int, _Watch] = {}
         self._wakeups = Wakeups(CHANNEL)
-        self._is_out = False
+        self._outage = Outage("mailbox watcher")
 
     def run(self) -> None:
         try:
@@ -82,17 +82,15 @@ class MailboxWatcher:
             close_old_connections()
             wanted = watched_mailboxes()
         except OUTAGES as error:
-            if not self._is_out:
-                logger.error("mailbox watcher: waits for the database: %s", str(error).strip())
-            self._is_out = True
+            self._outage.goes_on(error)
             return
-        self._is_out = False
+        self._outage.is_over()
         if len(wanted) > MOST_THREADS:
             logger.warning("%d mailboxes are too many to watch; %d are", len(wanted), MOST_THREADS)
         self._end([mailbox_id for mailbox_id in self._watches if mailbox_id not in wanted])
         for mailbox_id in wanted[:MOST_THREADS]:
             if mailbox_id not in self._watches:
-                self._watches[mailbox_id] = _Watch(self._ports, mailbox_id, self._holder)
+                self._watches[mailbox_id] = _Watch(self._ports, mailbox_id)
                 self._watches[mailbox_id].start()
         for watch in self._watches.values():
             watch.keep_lease()
@@ -101,8 +99,9 @@ class MailboxWatcher:
         ending = [self._watches.pop(mailbox_id) for mailbox_id in mailbox_ids]
         for watch in ending:
             watch.end()
+        deadline = time.monotonic() + END_PATIENCE  # for all of them: the leases of the others must be renewed
         for watch in ending:
-            watch.join(END_PATIENCE)
+            watch.join(max(0.0, deadline - time.monotonic()))
             if watch.is_alive():
                 logger.warning("mailbox %d does not let go", watch.mailbox_id)
 
@@ -110,16 +109,17 @@ class MailboxWatcher:
 class _Watch(threading.Thread):
     """One mailbox. The watcher's own thread calls `call`, `keep_lease` and `end`."""
 
-    def __init__(self, ports: Ports, mailbox_id: int, holder: str) -> None:
+    def __init__(self, ports: Ports, mailbox_id: int) -> None:
         super().__init__(name=f"mailbox-{mailbox_id}", daemon=True)
         self.mailbox_id = mailbox_id
         self._ports = ports
-        self._holder = holder
+        # of this thread alone: one that did not let go must not share the lease with its successor
+        self._holder = f"{socket.gethostname()[:40]}:{os.getpid()}:{ports.ids.hex(4)}"
         self._lease: Lease | None = None
         self._session: MailboxSession | None = None
         self._bell = threading.Event()
         self._is_over = False
-        self._is_out = False
+        self._outage = Outage(f"mailbox {mailbox_id}")
 
     # From the watcher's thread
 
@@ -150,11 +150,9 @@ class _Watch(threading.Thread):
         while not self._is_over:
             try:
                 pause = self._watch()
-                self._is_out = False
+                self._outage.is_over()
             except OUTAGES as error:
-                if not self._is_out:
-                    logger.error("mailbox %d waits for the database: %s", self.mailbox_id, str(error).strip())
-                self._is_out = True
+                self._outage.goes_on(error)
                 pause = OUTAGE_PAUSE
             except Exception:
                 logger.exception("mailbox %d: failed", self.mailbox_id)

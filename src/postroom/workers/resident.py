@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from django.db import close_old_connections, connections
 
-from postroom.workers.outages import OUTAGES
+from postroom.workers.outages import OUTAGES, Outage
 from postroom.workers.stopping import Stop
 from postroom.workers.wakeups import Wakeups
 
@@ -36,7 +36,7 @@ class Resident:
         self._few = few
         self._wakeups = Wakeups(channel)
         self._pause = 0.0
-        self._is_out = False
+        self._outage = Outage(name)
 
     def run(self) -> None:
         """Until ``stop`` is set; the batch under way is finished."""
@@ -60,18 +60,14 @@ class Resident:
             close_old_connections()
             done = self._drain()
         except OUTAGES as error:
-            if not self._is_out:
-                logger.error("%s: waits for the database: %s", self.name, str(error).strip())
-            self._is_out = True
+            self._outage.goes_on(error)
             self._grow_pause(LONGEST_OUTAGE_PAUSE)
             return 0
         except Exception:
             logger.exception("%s: failed", self.name)
             self._grow_pause(LONGEST_BUG_PAUSE)
             return 0
-        if self._is_out:
-            logger.warning("%s: works again", self.name)
-        self._is_out = False
+        self._outage.is_over()
         self._pause = 0.0
         return done
 

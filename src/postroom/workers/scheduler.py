@@ -25,7 +25,7 @@ from postroom.flows.watch_receiving import watch_receiving
 from postroom.flows.watch_schedule import watch_schedule
 from postroom.wiring import ports as wired_ports
 from postroom.workers.jobs import JobWorker
-from postroom.workers.outages import OUTAGES
+from postroom.workers.outages import OUTAGES, Outage
 from postroom.workers.resident import Resident
 from postroom.workers.stopping import Stop
 
@@ -64,7 +64,7 @@ class Scheduler:
         self._stop = stop
         self._threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="action")
         self._running: dict[str, Future[None]] = {}
-        self._is_out = False
+        self._outage = Outage("scheduler")
         self._has_rows = False
         self._watch_at = time.monotonic() + WATCH_EVERY  # what is due while nobody ran is done first
 
@@ -86,18 +86,25 @@ class Scheduler:
             due = due_keys(self._ports)
             if time.monotonic() >= self._watch_at:
                 self._watch_at = time.monotonic() + WATCH_EVERY
-                watch_schedule(self._ports)
-                watch_receiving(self._ports)
+                self._watch()
         except OUTAGES as error:
-            if not self._is_out:
-                logger.error("scheduler: waits for the database: %s", str(error).strip())
-            self._is_out = True
+            self._outage.goes_on(error)
             return
-        self._is_out = False
+        self._outage.is_over()
         self._running = {key: future for key, future in self._running.items() if not future.done()}
         for key in due:
             if key not in self._running:
                 self._running[key] = self._threads.submit(self._act, key)
+
+    def _watch(self) -> None:
+        """A bug in it is told, and ends nothing: actions and jobs are under way. Raises what is an outage."""
+        try:
+            watch_schedule(self._ports)
+            watch_receiving(self._ports)
+        except OUTAGES:
+            raise
+        except Exception:
+            logger.exception("scheduler: watching failed")
 
     def _act(self, key: str) -> None:
         """In a thread of the pool."""

@@ -24,6 +24,7 @@ from postroom.flows.ports import Ports
 from postroom.wiring import ports as wired_ports
 from postroom.workers.group_commit import Desk
 from postroom.workers.limits import DoorLimits, limits_from
+from postroom.workers.loops import fastest_loop
 from postroom.workers.reception import Reception
 from postroom.workers.smtp_session import LmtpSession, SmtpSession
 
@@ -161,7 +162,7 @@ def run_door() -> None:
         lmtp=Address(host=configuration.lmtp_host, port=configuration.lmtp_port),
     )
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=fastest_loop()) as runner:
             runner.run(_serve(door))
     except (OSError, ConfigurationError) as error:
         logger.error("the doors stay shut: %s", error)
@@ -177,12 +178,3 @@ async def _serve(door: Door) -> None:
     await stop.wait()
     await door.stop()
     logger.info("the doors are shut")
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop is twice as fast; where it cannot be had, asyncio's own loop does."""
-    try:
-        import uvloop  # noqa: PLC0415
-    except ImportError:
-        return None
-    return uvloop.new_event_loop

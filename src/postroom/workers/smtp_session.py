@@ -360,12 +360,11 @@ class SmtpSession(SMTP):
 
     async def _add_recipient(self, transaction: _Transaction, address: str) -> None:
         try:
-            is_accepted = address in self.reception.lately or (await self.reception.recipients.ask(address)).accepted
+            is_accepted = await self._is_accepted(address)
         except Unanswered:
             await self.push(OUR_FAULT)
             return
         if is_accepted:
-            self.reception.lately.add(address)
             transaction.rcpt_to.append(address)
             await self.push("250 2.1.5 Ok")
             return
@@ -374,6 +373,16 @@ class SmtpSession(SMTP):
             self._part("421 4.7.0 Too many unknown recipients, goodbye")
             return
         await self.push(f"550 5.1.1 <{shown(address)}>: no such mailbox here")
+
+    async def _is_accepted(self, address: str) -> bool:
+        """What is remembered ends with its second, however often it is named meanwhile. Raises `Unanswered`."""
+        lately = self.reception.lately
+        if address in lately:
+            return True
+        is_accepted = (await self.reception.recipients.ask(address)).accepted
+        if is_accepted:
+            lately.add(address)
+        return is_accepted
 
     async def _data(self, argument: str | None) -> None:
         if argument:

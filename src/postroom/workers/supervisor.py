@@ -235,7 +235,7 @@ class Supervisor:
                 self._keep_database()
                 for child in self._children:
                     self._keep(child)
-                if self._silent and not self._look_foranswers():
+                if self._silent and not self._still_silent():
                     self.say(f"Ready after {time.monotonic() - began:.1f} s. Stop with Ctrl-C.")
                 self.stop.wait(LOOK_EVERY)
         finally:
@@ -287,15 +287,18 @@ class Supervisor:
         except DatabaseTrouble as trouble:
             self.say(f"database: {trouble}")
 
-    def _look_foranswers(self) -> list[Place]:
-        """The places that do not answer yet."""
+    def _still_silent(self) -> list[Place]:
+        """The places that do not answer yet. Each is asked once: a door counts who calls."""
+        waiting = []
         for place in self._silent:
-            if answers(place):
-                scheme = "http://" if place.label == "Pages" else ""
-                host = f"[{place.host}]" if ":" in place.host else place.host
-                self.say(f"{place.label}: {scheme}{host}:{place.port}")
-        self._silent = [place for place in self._silent if not answers(place)]
-        return self._silent
+            if not answers(place):
+                waiting.append(place)
+                continue
+            scheme = "http://" if place.label == "Pages" else ""
+            host = f"[{place.host}]" if ":" in place.host else place.host
+            self.say(f"{place.label}: {scheme}{host}:{place.port}")
+        self._silent = waiting
+        return waiting
 
     # The end
 

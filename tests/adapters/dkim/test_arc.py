@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from postroom.adapters.dkim.arc import Chain, verify_chain
 from postroom.adapters.dkim.raw_mail import RawMail
-from postroom.core.senders.questions import TROUBLE, Answer, AnswerStatus, Question, conclude
+from postroom.core.senders.questions import TROUBLE, Answer, AnswerStatus, Question
 from postroom.core.senders.results import Result
 from tests.adapters.dkim.test_verifying import BODY, HEAD, rsa_key
+from tests.core.senders.zones import conclude
 
 AUTHOR = "shop.example"
 

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from postroom.adapters.dkim.raw_mail import RawMail, relaxed_body, simple_body
 from postroom.adapters.dkim.signing import DkimWriter
 from postroom.adapters.dkim.verifying import verify_signatures
-from postroom.core.senders.questions import TROUBLE, Answer, AnswerStatus, Question, conclude
+from postroom.core.senders.questions import TROUBLE, Answer, AnswerStatus, Question
 from postroom.core.senders.results import MethodResult, Result
 from tests.adapters.dkim.verifying import NOW, make_keys
+from tests.core.senders.zones import conclude
 
 HEAD = (
     b"From: Customer Carla <carla@shop.example>\r\nTo: support@ours.example\r\n"

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroom.adapters.esp import inbound
+from postroom.adapters.esp import inbound, notices
 from postroom.adapters.esp.forms import read_form
 from postroom.adapters.esp.inbound import read_inbound
+from postroom.adapters.esp.sessions import MAX_ANSWER
 from postroom.core.delivery.tracking import HookPost, HookRefusal
 from postroom.core.terms.ingress import INBOUND_PROVIDERS, HandedIn, InboundReading
 from postroom.core.terms.secret import Secret
@@ -31,6 +32,7 @@ from tests.adapters.esp.handing_in import (
     handed_in,
     signed_by_mailgun,
 )
+from tests.adapters.esp.scripted_api import Says, api_that
 
 ADDRESS = "https://post.northwind.example/ingress/x/y/mime"
 KEY = Secret("key")
@@ -172,7 +174,7 @@ def test_brevos_attachments_are_fetched_with_its_key(monkeypatch: pytest.MonkeyP
     status = [200]
 
     class Session:
-        def __init__(self, *_: float) -> None: ...
+        def __init__(self, *_: float, most: int) -> None: ...
         def __enter__(self) -> Session:
             return self
 
@@ -196,6 +198,37 @@ def test_brevos_attachments_are_fetched_with_its_key(monkeypatch: pytest.MonkeyP
     status[0] = 500
     with pytest.raises(OSError, match="cannot be fetched"):
         read_inbound("brevo", post, KEY, ADDRESS)
+
+
+def test_a_large_attachment_of_brevo_comes_whole() -> None:
+    """What a provider answers to a mail of ours is short; what it keeps for us is not."""
+    large = "x" * (2 * MAX_ANSWER)
+    item = {
+        "Headers": dict(HEADERS) | {"Delivered-To": RCPT},
+        "RawTextBody": "See there.",
+        "Attachments": [{"Name": "large.txt", "DownloadToken": "large"}],
+    }
+    with api_that(Says(text=large)) as api:
+        found = read_inbound("brevo", as_json({"items": [item]}), KEY, ADDRESS, brevo_url=f"{api.url}/")
+    (file,) = [part for part in message_from_bytes(one(found).raw).walk() if part.get_filename()]
+    assert file.get_payload(decode=True) == large.encode()
+
+
+def test_amazons_certificate_is_fetched_once_for_many_mails(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def ask(address: str) -> bytes:
+        asked.append(address)
+        return b"no certificate"
+
+    monkeypatch.setattr(notices, "ask", ask)
+    notices.amazons_certificate.cache_clear()
+    address = "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-0123456789abcdef.pem"
+    message = {"Type": "Notification", "Message": "{}", "SigningCertURL": address, "SignatureVersion": "2"}
+    for _ in range(3):
+        assert read_inbound("amazon_ses", as_json(message), KEY, ADDRESS) is HookRefusal.FORGED
+    assert asked == [address]
+    notices.amazons_certificate.cache_clear()
 
 
 def test_amazons_mail_is_proven_and_its_subscription_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ def _amazon_answers(monkeypatch: pytest.MonkeyPatch) -> None:
         assert address == CERTIFICATE_AT
         return amazon_key()[1]
 
-    monkeypatch.setattr(notices, "_certificate", certificate)
+    monkeypatch.setattr(notices, "amazons_certificate", certificate)
 
 
 def read(provider: str, post: HookPost) -> HookReading | HookRefusal:

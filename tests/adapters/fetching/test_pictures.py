@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from postroom.adapters.fetching.pictures import MOST_BYTES, PictureFetcher, look_up, sniffed
-from postroom.adapters.fetching.targets import NotThere, aim, is_public, read_networks
+from postroom.adapters.fetching.pictures import MOST_BYTES, PictureFetcher, look_up
+from postroom.adapters.fetching.targets import NotThere, aim, is_public
+from postroom.core.mime.mail_html import picture_type
+from postroom.core.terms.networks import read_networks
 from postroom.core.terms.pictures import NoPicture, Picture
 from tests.laboratory.certificates import make_certificates
 from tests.laboratory.pictures import PNG, PictureServer, leads_to, says
@@ -152,7 +154,7 @@ def test_a_name_that_changes_its_mind_gains_nothing() -> None:
     ],
 )
 def test_only_pictures_of_four_kinds_pass_whatever_they_call_themselves(content: bytes, kind: str) -> None:
-    assert sniffed(content) == kind
+    assert picture_type(content) == kind
     with PictureServer({"/a.png": says(content, "image/png")}) as server:
         found = PictureFetcher(resolve=nobody).fetch(server.url(), allowed=OWN)
     assert (found.content_type if isinstance(found, Picture) else "") == kind

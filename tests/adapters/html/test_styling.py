@@ -42,3 +42,13 @@ def test_style_sheets_that_are_too_large_stay_as_they_are() -> None:
 def test_broken_style_sheets_cost_nothing_but_themselves() -> None:
     html = MailHtml().inline_css("<style>p { color: ; } } @@ {{ </style><p>words</p>")
     assert "words" in html
+
+
+def test_style_elements_that_never_end_are_looked_at_once() -> None:
+    html = "<p>x</p>" + "<style " * 250_000
+    assert MailHtml().inline_css(html) is html
+
+
+def test_a_style_element_whose_attribute_holds_a_tag_counts_as_one() -> None:
+    html = f"<style title='<b>'>{'p{color:red}' * (MAX_STYLES // 10)}</style><style>p{{color:red}}</style><p>x</p>"
+    assert MailHtml().inline_css(html) is html

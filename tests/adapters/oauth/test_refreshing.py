@@ -178,3 +178,17 @@ def test_a_token_that_a_server_refused_is_replaced_before_its_time(server: Token
         "who comes later with the old one gets the new one"
     )
     assert len(server.asked) == 2
+
+
+def test_of_tokens_that_were_rotated_away_only_the_last_is_remembered(server: TokenServer) -> None:
+    server.answers = [
+        (200, {"access_token": f"a{number}", "expires_in": 1, "refresh_token": f"r{number}"}) for number in range(6)
+    ]
+    notes: list[tuple[Secret, Secret]] = []
+    desk, grant = tokens(kept=notes), GRANT
+    for number in range(5):
+        assert desk.access_token(server.url, grant).reveal() == f"a{number}"
+        grant = notes[-1][1]
+    assert len(desk._kept) == 2
+    assert desk.access_token(server.url, notes[-1][0]).reveal() == "a5", "whoever still holds the former one is served"
+    assert server.asked[-1]["refresh_token"] == "r4"

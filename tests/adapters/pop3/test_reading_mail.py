@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from postroom.adapters.pop3.client import Pop3Session
+from postroom.adapters.pop3.client import Pop3Session, _read_uidls
 from postroom.core.terms.encryption import Encryption
 from postroom.core.terms.mailboxes import (
     Acknowledgement,
@@ -192,3 +192,10 @@ def test_many_mails_come_at_the_speed_that_is_printed(box: Box, session: Pop3Ses
     start = time.perf_counter()
     assert len(read(session, BEGINNING, limit=1000)) == 200
     print(f"POP3: {200 / (time.perf_counter() - start):.0f} mails of 4 KB a second")
+
+
+def test_a_server_that_gives_one_uidl_to_all_mails_is_listed_in_one_pass() -> None:
+    lines = [b"%d same" % number for number in range(1, 200_001)]
+    found = _read_uidls([*lines, b"200001 same#2", b"200002 same#2"])
+    assert list(found.items())[:3] == [("same", 1), ("same#2", 2), ("same#3", 3)]
+    assert sorted(found.values()) == list(range(1, 200_003)), "each has a name of its own"

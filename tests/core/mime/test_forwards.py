@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from postroom.core.mime.forwards import is_forward_subject, on_behalf_of
+from postroom.core.mime.forwards import is_forward_subject
 from postroom.core.mime.parsed import Forwarded
 from postroom.core.mime.parsing import parse
 from postroom.core.mime.particulars import Particulars, particulars_as_json, particulars_of, read_particulars
@@ -134,16 +134,6 @@ def test_subjects_of_forwards(subject: str) -> None:
 @pytest.mark.parametrize("subject", ["", "x", "Re: x", "Forward: x", "Fwd", "AW: x", "VS: x", "Trip: x", "a Fwd: x"])
 def test_subjects_of_other_mails(subject: str) -> None:
     assert not is_forward_subject(subject)
-
-
-def test_on_behalf_of_whom() -> None:
-    block = "---------- Forwarded message ---------\nFrom: {}\nDate: Tue\nSubject: x\nTo: y" + WORDS
-    assert on_behalf_of(parse(mail(body=block.format("Carla <carla@customer.example>")))) == Address(
-        "Carla", "carla", "customer.example"
-    )
-    assert on_behalf_of(parse(mail(body=block.format("Bob <BOB@customer.example>")))) is None  # his own mail
-    assert on_behalf_of(parse(mail(body=block.format("Carla")))) is None  # nobody knows which Carla
-    assert on_behalf_of(parse(mail())) is None
 
 
 def test_what_is_stored_is_read_back() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroom.core.routing.arrival import Peer, comes_from_home, path_of, read_networks, read_peer
+from postroom.core.routing.arrival import Peer, comes_from_home, path_of, read_peer
 from postroom.core.routing.authenticity import (
     Authenticity,
     Observed,
@@ -17,6 +17,7 @@ from postroom.core.routing.authenticity import (
     judge,
 )
 from postroom.core.senders.results import Method, MethodResult, Policy, Result
+from postroom.core.terms.networks import read_networks
 from postroom.core.terms.states import Door
 
 CARLA = "carla@shop.example"

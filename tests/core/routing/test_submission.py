@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postroom.core.mime.parsing import parse_headers
-from postroom.core.routing.arrival import read_networks
 from postroom.core.routing.submission import Submission, read_submission
+from postroom.core.terms.networks import read_networks
 from postroom.core.terms.states import Door
 
 OURS = "from mail.house.test ([127.0.0.1]) by door.test (Postroom) with LMTP id 1; Sat, 21 Nov 2026 09:00:00 +0000"

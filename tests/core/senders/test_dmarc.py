@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postroom.core.senders.dmarc import DmarcFinding, evaluate, names_to_ask, read_dmarc
-from postroom.core.senders.questions import conclude
 from postroom.core.senders.results import Method, MethodResult, Policy, Result
-from tests.core.senders.zones import Zones
+from tests.core.senders.zones import Zones, conclude
 
 
 def dkim(domain: str, result: Result = Result.PASS) -> MethodResult:

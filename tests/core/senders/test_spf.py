@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroom.core.senders.questions import RecordType, conclude
+from postroom.core.senders.questions import RecordType
 from postroom.core.senders.results import Result
 from postroom.core.senders.spf import SpfFinding, check_sender
 from postroom.core.senders.spf_macros import MacroValues, dotted, expand
-from tests.core.senders.zones import Zones
+from tests.core.senders.zones import Zones, conclude
 
 HERE = "192.0.2.10"  # the peer
 V6 = "2001:db8::cb01"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from postroom.core.senders.questions import TROUBLE, Answer, AnswerStatus, Question, RecordType
+from postroom.core.senders.questions import TROUBLE, Answer, AnswerStatus, Asking, Question, RecordType
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -27,3 +30,14 @@ class Zones:
 
     def times(self, kind: RecordType) -> int:
         return sum(question.type is kind for question in self.asked)
+
+
+def conclude(asking: Asking[T], answer: Callable[[Question], Answer]) -> T:
+    """Run an evaluation with a function that answers at once."""
+    try:
+        question = next(asking)
+        while True:
+            question = asking.send(answer(question))
+    except StopIteration as end:
+        result: T = end.value
+        return result

@@ -1,7 +1,7 @@
 """Relaxed canonicalisation: what of a mail is signed, so that relays which fold and space anew do no harm.
 
 Duty: header fields and bodies in the form that is hashed; which fields are signed, and which once more than they occur.
-Laws: pure; what is hashed is what `adapters.smtp.content` puts on the wire (a bare LF becomes CRLF, a bare CR a space).
+Laws: pure; what is hashed is what `adapters.smtp.content` puts on the wire, in the form in which `raw_mail` verifies it.
 Standards: RFC 6376 3.4.2 (header), 3.4.4 (body), 5.4 and 5.4.2 (choice and order of fields), 8.15 (fields that are not there).
 """
 
@@ -12,6 +12,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
+
+from postroom.adapters.dkim.raw_mail import relaxed_body
+from postroom.core.mime.line_ends import with_crlf
 
 SOFT_LIMIT = 76  # characters of a line that we fold; RFC 5322 2.1.1 allows 78
 
@@ -28,8 +31,6 @@ _ORDER = tuple((name.encode("ascii"), name.lower().encode("ascii")) for name in 
 _TWICE = frozenset(name.lower().encode("ascii") for name in _OVERSIGNED)
 
 _RUN = re.compile(rb"[ \t]+")
-_STRAY_CR = re.compile(rb"\r(?!\n)")
-_STRAY_LF = re.compile(rb"(?<!\r)\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +86,5 @@ def _folded(names: list[bytes]) -> bytes:
 
 
 def body_digest(body: bytes) -> bytes:
-    """SHA-256 of the relaxed body: runs of blanks are one, none at line ends, no empty lines at the end."""
-    ends = body.count(b"\n")
-    if body.count(b"\r") != ends or body.count(b"\r\n") != ends:
-        body = _STRAY_LF.sub(b"\r\n", _STRAY_CR.sub(b" ", body))
-    if b"  " in body or b"\t" in body:
-        body = _RUN.sub(b" ", body)
-    if b" \r\n" in body:
-        body = body.replace(b" \r\n", b"\r\n")
-    body = body.rstrip(b" \r\n")
-    digest = sha256(body)
-    if body:
-        digest.update(b"\r\n")
-    return digest.digest()
+    """SHA-256 of the relaxed body as it goes over the wire."""
+    return sha256(relaxed_body(with_crlf(body))).digest()

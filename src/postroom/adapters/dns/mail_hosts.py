@@ -1,18 +1,15 @@
-"""Which hosts take a domain's mail (RFC 5321 5.1, RFC 7505), asked of the machine's own resolver.
-
-Laws: an answer, an empty answer, or None when nobody could tell; never an exception. A question has a time-out, whatever the
-number of name servers. Not for hot paths: it waits.
-"""
+"""Which hosts take a domain's mail (RFC 5321 5.1, RFC 7505). Laws: those of `asking`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import dns.exception
 import dns.name
 import dns.rdatatype
 import dns.resolver
 from dns.rdtypes.ANY.MX import MX
+
+from postroom.adapters.dns.asking import ask, make_resolver
 
 TIMEOUT = 3.0  # seconds for one question, all tries together
 MOST_HOSTS = 10
@@ -29,24 +26,15 @@ class DnsMailHosts:
 
     def __call__(self, domain: str) -> tuple[str, ...] | None:
         """Names in lower case without the last dot, the preferred first. Empty: the domain has no mail hosts, or is not there."""
-        try:
-            answer = self._made().resolve(dns.name.from_text(domain), dns.rdatatype.MX, search=False)
-        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer, dns.exception.SyntaxError, dns.name.LabelTooLong):
-            return ()
-        except (dns.exception.DNSException, OSError, ValueError):
+        answer = ask(domain, dns.rdatatype.MX, self._made)
+        if answer is None:
             return None
         found = sorted((each.preference, _plain(each.exchange)) for each in answer if isinstance(each, MX))
         return tuple(host for _, host in found if host)[:MOST_HOSTS]
 
     def _made(self) -> dns.resolver.Resolver:
         if self._resolver is None:
-            resolver = dns.resolver.Resolver(configure=not self._nameservers)
-            if self._nameservers:
-                resolver.nameservers = list(self._nameservers)
-                resolver.port = self._port
-            resolver.lifetime = self._timeout
-            resolver.timeout = self._timeout / 2
-            self._resolver = resolver
+            self._resolver = make_resolver(self._nameservers, port=self._port, timeout=self._timeout)
         return self._resolver
 
 

@@ -31,6 +31,7 @@ QUESTION_TIME = 2.5  # seconds for one question, all tries together
 SHORT_TIME = 0.25  # the same when the servers seem to be dead
 DEAF_AFTER = 20  # questions in a row that nobody answered
 MOST_ANSWERS = 20_000
+MOST_SIGNS = 32_000_000  # of all answers together: a stranger's TXT records may have 64 kB each
 MOST_RECORDS = 50
 LONGEST_MEMORY, VOID_MEMORY, TROUBLE_MEMORY = 3600.0, 60.0, 20.0  # seconds
 
@@ -50,6 +51,7 @@ class RememberingResolver:
         self._servers = tuple(servers)
         self._monotonic = monotonic
         self._answers: dict[Question, _Remembered] = {}
+        self._signs = 0
         self._asking: dict[Question, asyncio.Task[Answer]] = {}
         self._unheard = 0
         self._resolver: dns.asyncresolver.Resolver | None = None
@@ -72,11 +74,16 @@ class RememberingResolver:
 
     async def _ask(self, question: Question) -> Answer:
         answer, seconds = await self._asked(question)
-        while len(self._answers) >= MOST_ANSWERS:
-            del self._answers[next(iter(self._answers))]
-        self._answers.pop(question, None)  # so that it is the youngest
+        self._forget(question)  # so that it is the youngest
         self._answers[question] = _Remembered(answer, self._monotonic() + seconds)
+        self._signs += _length(answer)
+        while len(self._answers) > MOST_ANSWERS or self._signs > MOST_SIGNS:
+            self._forget(next(iter(self._answers)))
         return answer
+
+    def _forget(self, question: Question) -> None:
+        if (known := self._answers.pop(question, None)) is not None:
+            self._signs -= _length(known.answer)
 
     async def _asked(self, question: Question) -> tuple[Answer, float]:
         """The answer, and for how many seconds it is good."""
@@ -113,6 +120,10 @@ class RememberingResolver:
             resolver.timeout = QUESTION_TIME / 2
             self._resolver = resolver
         return self._resolver
+
+
+def _length(answer: Answer) -> int:
+    return sum(map(len, answer.records))
 
 
 def _read(found: dns.resolver.Answer) -> Answer:

@@ -137,6 +137,16 @@ def said(body: str) -> str:
     return " ".join(re.sub(r"[^\x20-\x7e\xa0-\U0010ffff]", " ", text).split())[:500]
 
 
+def innermost(error: BaseException) -> str:
+    """The innermost cause that has words, on one line: libraries wrap the system's own in addresses of objects."""
+    inner: BaseException | None = error
+    text = type(error).__name__
+    while inner is not None:
+        text = str(inner) or text
+        inner = inner.__cause__ or inner.__context__
+    return " ".join(text.split())[:300]
+
+
 _SPEAKING = frozenset({"message", "errormessage", "error", "description", "detail", "title", "error_message"})
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import requests
 
-from postroom.adapters.esp.answers import said
+from postroom.adapters.esp.answers import innermost, said
 from postroom.adapters.esp.backends import api_url
 from postroom.adapters.esp.sessions import GuardedSession
 from postroom.core.delivery.wire import ApiCheck, ApiEndpoint, Phase
@@ -63,7 +63,7 @@ def _check(endpoint: ApiEndpoint, question: _Question) -> ApiCheck:
         with session:
             response = session.get(api_url(endpoint, question.path), headers=headers, auth=question.auth)
     except requests.RequestException as error:
-        return ApiCheck(is_good=False, phase=Phase.CONNECT, text=_innermost(error))
+        return ApiCheck(is_good=False, phase=Phase.CONNECT, text=innermost(error))
     return _understand(endpoint.provider, response, question.shows)
 
 
@@ -116,13 +116,4 @@ def _check_amazon(endpoint: ApiEndpoint) -> ApiCheck:
         may_only_send = code == "AccessDeniedException" and "GetAccount" in words
         return ApiCheck(is_good=may_only_send, is_told=not may_only_send, text=f"{code}: {words}"[:500])
     except BotoCoreError as error:
-        return ApiCheck(is_good=False, phase=Phase.CONNECT, text=_innermost(error))
-
-
-def _innermost(error: BaseException) -> str:
-    inner: BaseException | None = error
-    text = type(error).__name__
-    while inner is not None:
-        text = str(inner) or text
-        inner = inner.__cause__ or inner.__context__
-    return " ".join(text.split())[:300]
+        return ApiCheck(is_good=False, phase=Phase.CONNECT, text=innermost(error))

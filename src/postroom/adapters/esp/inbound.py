@@ -23,7 +23,7 @@ from urllib.parse import quote
 import requests
 
 from postroom.adapters.esp.forms import Form, FormFile, read_form
-from postroom.adapters.esp.notices import ask
+from postroom.adapters.esp.notices import amazons_certificate
 from postroom.adapters.esp.sessions import GuardedSession
 from postroom.adapters.esp.signatures import is_amazons_confirmation, is_signed_by_amazon
 from postroom.core.delivery.tracking import HookPost, HookRefusal
@@ -33,6 +33,7 @@ from postroom.core.terms.secret import Secret
 _log = logging.getLogger(__name__)
 _BREVO = "https://api.brevo.com/v3/inbound/attachments/"
 _MOST_MAILS = 100  # in one request
+_LARGEST_FILE = 64 * 1024 * 1024  # bytes; no provider takes mails of this size
 
 Reading = InboundReading | HookRefusal
 
@@ -108,7 +109,7 @@ def _sendgrid(post: HookPost) -> Reading:
             ],
         )
     envelope = json.loads(form.text("envelope") or "{}")
-    return _one(raw, str(envelope.get("from") or ""), [str(one) for one in envelope.get("to") or []])
+    return _reading(raw, str(envelope.get("from") or ""), envelope.get("to") or [])
 
 
 def _mandrill(post: HookPost, secret: Secret, address: str) -> Reading:
@@ -151,7 +152,7 @@ def _postmark(post: HookPost) -> Reading:
             html=str(told.get("HtmlBody") or ""),
             attachments=[_from_json(one) for one in told.get("Attachments") or []],
         )
-    return _one(raw, sender, [str(told.get("OriginalRecipient") or "")])
+    return _reading(raw, sender, [told.get("OriginalRecipient")])
 
 
 def _full(people: Any) -> str:
@@ -179,7 +180,7 @@ def _mailjet(post: HookPost) -> Reading:
         html=str(told.get("Html-part") or ""),
         attachments=[_of_mailjet(one, told) for one in parts],
     )
-    return _one(raw, str(told.get("Sender") or ""), [str(told.get("Recipient") or "")])
+    return _reading(raw, str(told.get("Sender") or ""), [told.get("Recipient")])
 
 
 def _of_mailjet(part: Mapping[str, Any], told: Mapping[str, Any]) -> Message:
@@ -209,7 +210,7 @@ def _brevo(post: HookPost, secret: Secret, url: str) -> Reading:
 
 def _of_brevo(told: Mapping[str, Any], secret: Secret, url: str) -> Message:
     try:
-        with GuardedSession(5.0, 20.0) as session:
+        with GuardedSession(5.0, 20.0, most=_LARGEST_FILE) as session:
             headers = {"api-key": secret.reveal()}
             answer = session.get(url + quote(str(told["DownloadToken"]), safe=""), headers=headers)
     except (requests.RequestException, OSError, ValueError) as error:
@@ -235,11 +236,11 @@ def _sparkpost(post: HookPost) -> Reading:
     return InboundReading(mails=tuple(mails))
 
 
-def _amazon(post: HookPost, fetch: Callable[[str], bytes] = ask) -> Reading:
+def _amazon(post: HookPost) -> Reading:
     message = _object(post.body)
     kind = message.get("Type")
     try:
-        is_proven = is_signed_by_amazon(message, fetch)
+        is_proven = is_signed_by_amazon(message, amazons_certificate)
     except OSError as error:
         raise _FetchLater("Amazon's certificate") from error
     if not is_proven:
@@ -346,7 +347,7 @@ def _attached(file: FormFile, content_id: str | None) -> Message:
 
 
 def _part(content_type: str, content: bytes, name: Any, content_id: Any) -> Message:
-    """Encoded as base64, whatever it is: an attached mail too stays what it was, to the byte."""
+    """Encoded as base64, whatever it is, but for an attached mail: that one may have no encoding (RFC 2046 5.2.1)."""
     main = content_type.partition(";")[0].strip().lower()
     is_usable = main.count("/") == 1 and main.isascii() and main.isprintable() and " " not in main
     part = Message()
@@ -355,7 +356,7 @@ def _part(content_type: str, content: bytes, name: Any, content_id: Any) -> Mess
     )
     if main == "message/rfc822":
         part.replace_header("Content-Type", "message/rfc822")
-        part.set_payload([_nested(content)])
+        part.set_payload([message_from_bytes(content)])
     else:
         part.set_payload(base64.encodebytes(content).decode("ascii"))
         part["Content-Transfer-Encoding"] = "base64"
@@ -365,10 +366,6 @@ def _part(content_type: str, content: bytes, name: Any, content_id: Any) -> Mess
     if content_id:
         part["Content-ID"] = f"<{str(content_id).strip().strip('<>')}>"
     return part
-
-
-def _nested(content: bytes) -> Message:
-    return message_from_bytes(content)
 
 
 # -- reading
@@ -399,10 +396,6 @@ def _bytes(raw: Any) -> bytes:
 
 def _addresses(found: Iterable[Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(one).strip() for one in found if one and str(one).strip()))
-
-
-def _one(raw: bytes, mail_from: str, rcpt_to: Iterable[Any]) -> Reading:
-    return _reading(raw, mail_from, rcpt_to)
 
 
 def _reading(raw: bytes, mail_from: str, rcpt_to: Iterable[Any]) -> InboundReading:

@@ -119,8 +119,5 @@ def _file_of(part: Message, provider: Provider) -> MIMEBase:
         del found["Content-ID"]  # or it would count as shown
     parameters = {"filename": file_name} if file_name else {}
     found.add_header("Content-Disposition", "inline" if is_shown else "attachment", **parameters)
-    if part.is_multipart():  # an attached mail
-        found.set_payload(part.get_payload())
-    else:
-        found.set_payload(part.get_payload())
+    found.set_payload(part.get_payload())
     return found

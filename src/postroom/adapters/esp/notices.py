@@ -138,7 +138,7 @@ def _read_sns(post: HookPost) -> HookReading | HookRefusal:
         kind = message["Type"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return HookRefusal.UNREADABLE
-    if not is_signed_by_amazon(message, _certificate):
+    if not is_signed_by_amazon(message, amazons_certificate):
         return HookRefusal.FORGED
     if kind == "SubscriptionConfirmation":
         address = str(message.get("SubscribeURL", ""))
@@ -159,7 +159,8 @@ def _read_ses(message: Mapping[str, Any]) -> HookReading | HookRefusal:
 
 
 @lru_cache(maxsize=16)
-def _certificate(address: str) -> bytes:
+def amazons_certificate(address: str) -> bytes:
+    """Fetched once: one signs for months. Raises as `ask`."""
     return ask(address)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import requests
 from anymail.exceptions import AnymailAPIError, AnymailError, AnymailInvalidAddress
 
-from postroom.adapters.esp.answers import Answer, judge_answer, said
+from postroom.adapters.esp.answers import Answer, innermost, judge_answer, said
 from postroom.adapters.esp.backends import make_backend
 from postroom.adapters.esp.messages import message_for
 from postroom.core.delivery.providers import API_URL, PROVIDERS, host_of
@@ -96,9 +96,9 @@ class Clerk:
             return judge_answer(self.endpoint.provider, code, headers, body)
         if code:
             return Answer(phase=Phase.BODY, reply=None, text=f"an answer that makes no sense: {said(body)[:200]}")
-        text = _why(error.__cause__ or error)
-        phase = Phase.BODY if self._backend.was_written(error.__cause__ or error) else Phase.CONNECT
-        return Answer(phase=phase, reply=None, text=text)
+        cause = error.__cause__ or error
+        phase = Phase.BODY if self._backend.was_written(cause) else Phase.CONNECT
+        return Answer(phase=phase, reply=None, text=f"{type(cause).__name__}: {innermost(cause)}")
 
     def _our_fault(self, error: Exception) -> Answer:
         text = f"a bug of ours, see the log: {type(error).__name__}"
@@ -126,16 +126,6 @@ def _parts_of(response: Any) -> tuple[int, dict[str, str], str]:
 def _by_us(phase: Phase, reply: SmtpReply) -> Answer:
     """Refused before anything was written."""
     return Answer(phase=phase, reply=reply, text=reply.text)
-
-
-def _why(error: BaseException) -> str:
-    """The innermost cause, without addresses of objects in it."""
-    text = str(error)
-    inner: BaseException | None = error
-    while inner is not None:
-        text = str(inner) or text
-        inner = inner.__cause__ or inner.__context__
-    return f"{type(error).__name__}: {' '.join(text.split())[:300]}"
 
 
 def _first_line(error: BaseException) -> str:

@@ -16,20 +16,21 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
-MAX_ANSWER = 1_048_576  # bytes
+MAX_ANSWER = 1_048_576  # bytes; more than anybody has to say about one mail
 _CHUNK = 65_536
 _RESTED = 4.0  # seconds: providers hang up on idle connections, and what was written meanwhile would be lost
 
 
 class AnswerTooLongError(requests.RequestException):
-    """More than anybody has to say about one mail."""
+    """More than it was asked for."""
 
 
 class GuardedSession(requests.Session):
-    """For one thread. Times in seconds."""
+    """For one thread. Times in seconds; ``most`` are the bytes that an answer may have."""
 
-    def __init__(self, connect_timeout: float, reply_timeout: float) -> None:
+    def __init__(self, connect_timeout: float, reply_timeout: float, *, most: int = MAX_ANSWER) -> None:
         super().__init__()
+        self._most = most
         self.trust_env = False
         self.headers["User-Agent"] = "postroom"
         self.was_written = False
@@ -50,7 +51,7 @@ class GuardedSession(requests.Session):
         deadline = time.monotonic() + self._timeouts[1]
         try:
             response = super().request(*args, **kwargs)
-            _read_whole(response, deadline)
+            _read_whole(response, deadline, self._most)
         finally:
             self._used_at = time.monotonic()
         return response
@@ -84,14 +85,14 @@ class _Watched(io.BytesIO):
         return piece
 
 
-def _read_whole(response: requests.Response, deadline: float) -> None:
+def _read_whole(response: requests.Response, deadline: float, most: int) -> None:
     """Raises `requests.RequestException`. Afterwards the response has its content."""
     content = bytearray()
     try:
         while chunk := response.raw.read1(_CHUNK, decode_content=True):
             content += chunk
-            if len(content) > MAX_ANSWER:
-                raise AnswerTooLongError(f"an answer of more than {MAX_ANSWER} bytes")
+            if len(content) > most:
+                raise AnswerTooLongError(f"an answer of more than {most} bytes")
             if time.monotonic() > deadline:
                 raise requests.ReadTimeout("the answer dripped too slowly")
     except (HTTPError, OSError) as error:

@@ -22,7 +22,9 @@ from urllib.parse import urljoin
 import dns.exception
 import dns.resolver
 
-from postroom.adapters.fetching.targets import Network, NotThere, Resolve, Target, aim, read_networks
+from postroom.adapters.fetching.targets import NotThere, Resolve, Target, aim
+from postroom.core.mime.mail_html import picture_type
+from postroom.core.terms.networks import Network, read_networks
 from postroom.core.terms.pictures import NoPicture, Picture
 
 MOST_BYTES = 5_000_000
@@ -122,19 +124,8 @@ def _read(response: http.client.HTTPResponse) -> Picture | NoPicture | str:
     content = response.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         return NoPicture(reason="It is larger than 5 MB.")
-    kind = sniffed(content)
+    kind = picture_type(content)
     return Picture(content=content, content_type=kind) if kind else NoPicture(reason="It is no PNG, JPEG, GIF or WebP.")
-
-
-def sniffed(content: bytes) -> str:
-    """What its first bytes say that it is; ``""`` for anything else."""
-    if content.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if content.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if content.startswith((b"GIF87a", b"GIF89a")):
-        return "image/gif"
-    return "image/webp" if content.startswith(b"RIFF") and content[8:12] == b"WEBP" else ""
 
 
 def look_up(host: str) -> list[str]:

@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
+from postroom.core.terms.networks import Address, Network, read_network
+
 LONGEST = 2000
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?", re.ASCII)
 _PORTS = {"http": 80, "https": 443}
@@ -29,10 +31,8 @@ _SPECIAL_6 = (
     "::/96", "64:ff9b:1::/48", "100::/64", "100:0:0:1::/64", "2001::/23", "2001:db8::/32", "2620:4f:8000::/48", "3fff::/20",
     "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
 )  # fmt: skip
-_SPECIAL = tuple(ipaddress.ip_network(one) for one in (*_SPECIAL_4, *_SPECIAL_6))
+_SPECIAL = tuple(read_network(one) for one in (*_SPECIAL_4, *_SPECIAL_6))
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Resolve = Callable[[str], Sequence[str]]
 
 
@@ -55,17 +55,6 @@ class Target:
         """For the Host field: the port where it is not the usual one."""
         name = f"[{self.host}]" if ":" in self.host else self.host
         return name if self.port == _PORTS["https" if self.is_tls else "http"] else f"{name}:{self.port}"
-
-
-def read_networks(words: Sequence[str]) -> tuple[Network, ...]:
-    """Networks as an operator wrote them; what is none is left out."""
-    found: list[Network] = []
-    for word in words:
-        try:
-            found.append(ipaddress.ip_network(word, strict=False))
-        except ValueError:
-            continue
-    return tuple(found)
 
 
 def aim(url: str, resolve: Resolve, allowed: Sequence[Network]) -> Target:

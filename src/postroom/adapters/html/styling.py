@@ -15,7 +15,7 @@ from postroom.adapters.html.sanitizing import Sanitizer
 MAX_HTML = 2_000_000  # characters
 MAX_STYLES = 200_000
 
-_STYLE = re.compile(r"<style\b[^>]*>(.*?)(?:</style|\Z)", re.IGNORECASE | re.DOTALL)
+_STYLE = re.compile(r"<style\b(?:[^<>]*>)?(.*?)(?:</style|\Z)", re.IGNORECASE | re.DOTALL)
 
 
 class MailHtml(Sanitizer):
@@ -23,8 +23,9 @@ class MailHtml(Sanitizer):
 
     def inline_css(self, html: str) -> str:
         """The HTML with its style sheets in its elements; the same HTML where there are none."""
-        styles = sum(len(sheet) for sheet in _STYLE.findall(html)) if "<style" in html.lower() else 0
-        if not 0 < styles <= MAX_STYLES or len(html) > MAX_HTML:
+        if len(html) > MAX_HTML or "<style" not in html.lower():
+            return html
+        if not 0 < sum(len(sheet) for sheet in _STYLE.findall(html)) <= MAX_STYLES:
             return html
         try:
             return css_inline.CSSInliner(load_remote_stylesheets=False, keep_at_rules=True).inline(html)

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from postroom.adapters.oauth.refreshing import ask_endpoint
 from postroom.core.terms.secret import Secret
+from postroom.core.terms.web_addresses import keeps_secrets
 
 
 def exchange_code(
@@ -26,9 +27,7 @@ def exchange_code(
     ssl_context: ssl.SSLContext | None = None,
 ) -> Secret:
     """A grant as `refreshing` reads it. Raises ValueError where the provider refuses, OSError for what may pass."""
-    parts = urlsplit(endpoint)
-    is_here = parts.hostname in ("127.0.0.1", "localhost", "::1")
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_here):
+    if not keeps_secrets(endpoint):
         raise ValueError("a token endpoint has an https address")
     form = {
         "grant_type": "authorization_code",
@@ -43,7 +42,7 @@ def exchange_code(
     refresh = answer.get("refresh_token")
     if not isinstance(refresh, str) or not refresh:
         raise ValueError(
-            f"{parts.hostname} gave no refresh token: take the former consent away in the account's settings and connect again"
+            f"{urlsplit(endpoint).hostname} gave no refresh token: take the former consent away in the account's settings and connect again"
         )
     grant = {"client_id": client_id, "refresh_token": refresh, "scope": scope}
     if client_secret:

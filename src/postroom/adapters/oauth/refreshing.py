@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from postroom.core.terms.secret import Secret
+from postroom.core.terms.web_addresses import keeps_secrets
 
 AHEAD = 300.0  # seconds before its end a token is renewed
 _USUAL_LIFE = 600.0  # where nothing is said of it
@@ -95,7 +96,9 @@ class RefreshingTokens:
 
     def _rotate(self, source: str, kept: _Kept, fresh: Secret) -> None:
         former, kept.grant = kept.grant, fresh
-        with self._lock:
+        with self._lock:  # whoever still holds the former one is served; those before it are forgotten
+            for key in [key for key, one in self._kept.items() if one is kept and key[1] != former]:
+                del self._kept[key]
             self._kept[source, fresh] = kept
         self._on_rotation(source, former, fresh)
 
@@ -134,9 +137,7 @@ def endpoint_of(source: str) -> str:
         return ENDPOINTS["microsoft"].replace("/common/", f"/{tenant}/")
     if source in ENDPOINTS:
         return ENDPOINTS[source]
-    parts = urlsplit(source)
-    is_here = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
-    if parts.hostname and (parts.scheme == "https" or is_here):
+    if keeps_secrets(source):
         return source
     raise ValueError(
         f"{source} is no token source: google, microsoft, microsoft/TENANT or the https address of a token endpoint"

@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import poplib
 import time
+from collections import Counter
 from collections.abc import Collection, Iterator
 
 from postroom.adapters.mailbox.connecting import refusal, said, troubles
@@ -193,13 +194,13 @@ class Pop3Session(ServerSession[GuardedPop3]):
 def _read_uidls(lines: list[bytes]) -> dict[str, int]:
     """Message numbers by UIDL. Where a server gives one UIDL to several mails, the later ones get a mark."""
     numbers: dict[str, int] = {}
+    copies: Counter[str] = Counter()  # counted on, for a server may give one to all
     for line in lines:
         number, uidl = line.split(maxsplit=1)
         name = unique = uidl.strip().decode("ascii", "backslashreplace")
-        copies = 1
         while unique in numbers:
-            copies += 1
-            unique = f"{name}#{copies}"
+            copies[name] += 1
+            unique = f"{name}#{copies[name] + 1}"
         numbers[unique] = int(number)
     return numbers
 

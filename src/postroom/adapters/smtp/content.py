@@ -8,13 +8,12 @@ remembered, within limits.
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
+
+from postroom.core.mime.line_ends import with_crlf
 
 END_OF_DATA = b".\r\n"
 _LF, _CR, _DOT = b"\n\r."
-_STRAY_CR = re.compile(rb"\r(?!\n)")
-_STRAY_LF = re.compile(rb"(?<!\r)\n")
 
 _SMALLEST_REMEMBERED = 512  # bytes: below, working again is as quick as looking up
 _MOST_REMEMBERED = 64  # chunks
@@ -68,10 +67,7 @@ class WireContent:
 
 def stuff(chunk: bytes) -> bytes:
     """Dots after line ends doubled (a first one is the caller's), a bare LF made CRLF, a bare CR a space."""
-    ends = chunk.count(b"\n")
-    if chunk.count(b"\r") != ends or chunk.count(b"\r\n") != ends:
-        chunk = _STRAY_LF.sub(b"\r\n", _STRAY_CR.sub(b" ", chunk))
-    return chunk.replace(b"\n.", b"\n..")
+    return with_crlf(chunk).replace(b"\n.", b"\n..")
 
 
 def _weight(chunk: bytes, clean: bytes) -> int:

@@ -100,19 +100,13 @@ def plan(request: ApiRequest, record_id: int, body: ActivityIn) -> Any:
 @router.post("/activities/{activity_id}/done", response={204: None, **TROUBLE}, summary="It is done")
 def done(request: ApiRequest, activity_id: int, body: DoneIn) -> Any:
     """An entry in the conversation says so."""
-    try:
-        finish_activity(ports(), activity_id=activity_id, by=request.auth, feedback=body.feedback)
-    except ObjectDoesNotExist:
-        raise Http404 from None
+    finish_activity(ports(), activity_id=activity_id, by=request.auth, feedback=body.feedback)
     return Status(204, None)
 
 
 @router.delete("/activities/{activity_id}", response={204: None, **TROUBLE}, summary="It need not be done any more")
 def cancel(request: ApiRequest, activity_id: int) -> Any:
-    try:
-        cancel_activity(ports(), activity_id=activity_id, by=request.auth)
-    except ObjectDoesNotExist:
-        raise Http404 from None
+    cancel_activity(ports(), activity_id=activity_id, by=request.auth)
     return Status(204, None)
 
 
@@ -122,10 +116,7 @@ def cancel(request: ApiRequest, activity_id: int) -> Any:
     summary="Of what a follower hears",
 )
 def subtypes(request: ApiRequest, record_id: int, contact_id: int, body: SubtypesIn) -> Any:
-    try:
-        choose_subtypes(ports(), record_id=record_id, contact_id=contact_id, by=request.auth, **body.model_dump())
-    except ObjectDoesNotExist:
-        raise Http404 from None
+    choose_subtypes(ports(), record_id=record_id, contact_id=contact_id, by=request.auth, **body.model_dump())
     return [fields_of(one, FollowerOut) for one in followers(record_id)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
@@ -32,7 +33,8 @@ def not_allowed(request: HttpRequest, error: NotAllowed | type[NotAllowed]) -> H
     return api.create_response(request, {"detail": str(error)}, status=403)
 
 
-def not_found(request: HttpRequest, _error: Http404 | type[Http404]) -> HttpResponse:
+def not_found(request: HttpRequest, _error: Exception | type[Exception]) -> HttpResponse:
+    """What a view or a flow did not find, or not among what this member sees."""
     return api.create_response(request, {"detail": "There is nothing here that you may see."}, status=404)
 
 
@@ -46,4 +48,5 @@ def later(request: HttpRequest, _error: Exception | type[Exception]) -> HttpResp
 api.exception_handler(NotAllowed)(not_allowed)
 for outage in (OperationalError, InterfaceError, OSError):
     api.exception_handler(outage)(later)
-api.exception_handler(Http404)(not_found)
+for absence in (Http404, ObjectDoesNotExist):
+    api.exception_handler(absence)(not_found)

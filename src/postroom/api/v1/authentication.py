@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from django.conf import settings
 from django.http import HttpRequest
 from ninja.security import APIKeyCookie, HttpBearer
 
 from postroom.flows.api_keys import member_of_key
-from postroom.flows.sign_in import is_signed_out
+from postroom.flows.sign_in import began_at, is_signed_out
 from postroom.store.models import Member
 from postroom.wiring import ports
 
@@ -29,9 +27,7 @@ class BySession(APIKeyCookie):
         if not request.user.is_authenticated or not request.user.is_active:
             return None
         member = Member.objects.select_related("contact", "company", "user").filter(user_id=request.user.pk).first()
-        began = request.session.get("postroom_began")
-        since = datetime.fromtimestamp(began, UTC) if isinstance(began, int | float) else None
-        return None if member is None or is_signed_out(member, since) else member
+        return None if member is None or is_signed_out(member, began_at(request.session)) else member
 
 
 class ByKey(HttpBearer):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from base64 import b64decode
 from binascii import Error as NotBase64
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
-from django.core.exceptions import ObjectDoesNotExist
 from django.http import Http404
 from ninja import Query, Router, Status
 from ninja.errors import HttpError
@@ -42,17 +43,16 @@ from postroom.core.terms.templates import TemplateError
 from postroom.flows import access
 from postroom.flows.mail_templates import files_of_template, fill_template
 from postroom.flows.merge_records import CannotMerge, merge_records
-from postroom.flows.post_message import NewFile, post_message
+from postroom.flows.new_files import FileLost, NewFile
+from postroom.flows.post_message import post_message
 from postroom.flows.records import change_record, create_record, follow, unfollow
-from postroom.store.models import MailTemplate, Record
+from postroom.store.models import Contact, MailTemplate, Member, RecordKind
 from postroom.store.queries.pages_chatter import BodyFact, MessageFact, bodies, thread
 from postroom.store.queries.pages_chatter import message as one_message
 from postroom.store.queries.pages_records import (
     RecordFact,
     RecordWish,
-    colleagues,
     followers,
-    kinds,
     people,
     record_head,
     record_list,
@@ -88,24 +88,10 @@ def create(request: ApiRequest, body: RecordIn) -> Any:
     company_id = member.company_id if body.company_id is None else body.company_id
     if company_id not in access.company_ids(member):
         raise HttpError(422, "There is no such company, or it is not yours.")
-    if body.kind not in {kind.key for kind in kinds()}:
-        raise HttpError(422, "There is no such kind of record.")
     if body.contact_address and parse_one(body.contact_address) is None:
         raise HttpError(422, "contact_address is no e-mail address.")
-    _known_contacts([body.contact_id] if body.contact_id else [], company_id)
-    _known_colleague(body.responsible_id, company_id)
-    made = create_record(
-        ports(),
-        company_id=company_id,
-        kind=body.kind,
-        title=body.title,
-        author=member,
-        contact_id=body.contact_id,
-        contact_name=body.contact_name,
-        contact_address=body.contact_address,
-        stage=body.stage,
-        responsible_id=body.responsible_id,
-    )
+    with _named_ones():
+        made = create_record(ports(), author=member, **body.model_dump() | {"company_id": company_id})
     return Status(201, _record(_head(request, made.pk)))
 
 
@@ -116,16 +102,11 @@ def get(request: ApiRequest, record_id: int) -> Any:
 
 @router.patch("/records/{record_id}", response={200: RecordOut, **TROUBLE}, summary="Change a record")
 def change(request: ApiRequest, record_id: int, body: RecordChange) -> Any:
-    head = _head(request, record_id)
-    named = body.model_dump(exclude_unset=True)
-    _known_colleague(named.get("responsible_id"), head.company_id)
-    _known_contacts([named["contact_id"]] if named.get("contact_id") else [], head.company_id)
     try:
-        change_record(ports(), record_id=record_id, by=request.auth, **named)
+        with _named_ones():
+            change_record(ports(), record_id=record_id, by=request.auth, **body.model_dump(exclude_unset=True))
     except ValueTrouble as trouble:
         raise HttpError(422, str(trouble)) from None
-    except ObjectDoesNotExist:  # an archived contact, or one that is gone since
-        raise HttpError(422, "There is no such contact or colleague in this company.") from None
     return _record(_head(request, record_id))
 
 
@@ -136,9 +117,8 @@ def list_followers(request: ApiRequest, record_id: int) -> Any:
 
 @router.post("/records/{record_id}/followers", response={200: list[FollowerOut], **TROUBLE}, summary="Add a follower")
 def add_follower(request: ApiRequest, record_id: int, body: FollowIn) -> Any:
-    head = _head(request, record_id)
-    _known_contacts([body.contact_id], head.company_id)
-    follow(ports(), record_id=record_id, contact_id=body.contact_id, by=request.auth)
+    with _named_ones():
+        follow(ports(), record_id=record_id, contact_id=body.contact_id, by=request.auth)
     return [fields_of(one, FollowerOut) for one in followers(record_id)]
 
 
@@ -148,7 +128,6 @@ def add_follower(request: ApiRequest, record_id: int, body: FollowIn) -> Any:
     summary="Remove a follower",
 )
 def remove_follower(request: ApiRequest, record_id: int, contact_id: int) -> Any:
-    _head(request, record_id)
     unfollow(ports(), record_id=record_id, contact_id=contact_id, by=request.auth)
     return [fields_of(one, FollowerOut) for one in followers(record_id)]
 
@@ -167,8 +146,6 @@ def merge(request: ApiRequest, record_id: int, body: MergeIn) -> Any:
     """Its messages and followers move to the record ``into_id``, which is answered; replies to either find that one."""
     try:
         kept = merge_records(ports(), record_id=record_id, into_id=body.into_id, by=request.auth)
-    except Record.DoesNotExist:
-        raise Http404 from None
     except CannotMerge as words:
         raise HttpError(422, str(words)) from None
     return _record(_head(request, kept.pk))
@@ -185,17 +162,35 @@ def post(request: ApiRequest, record_id: int, body: MessageIn) -> Any:
         record_id=record_id,
         author=request.auth,
         html=words.html,
-        kind=MessageKind(body.kind),
         subject=words.subject,
         attachments=words.files,
-        extra_contact_ids=body.extra_contact_ids,
-        to_customer=body.to_customer,
         template_id=body.template_id,
+        **readers_of(body),
     )
     found = one_message(access.visible_records(request.auth), made.pk)
     if found is None:
         raise Http404
     return Status(201, _message(found, bodies([made.pk]).get(made.pk)))
+
+
+class Readers(TypedDict):
+    """Whom a program names: arguments of `post_message` and of `Words`, read in one way for both."""
+
+    kind: MessageKind
+    extra_contact_ids: list[int]
+    mentioned_contact_ids: list[int]
+    addresses: list[str]
+    to_customer: bool
+
+
+def readers_of(body: MessageIn) -> Readers:
+    return {
+        "kind": MessageKind(body.kind),
+        "extra_contact_ids": body.extra_contact_ids,
+        "mentioned_contact_ids": body.mentioned_contact_ids,
+        "addresses": body.addresses,
+        "to_customer": body.to_customer,
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +208,9 @@ def words_of(request: ApiRequest, record_id: int, body: MessageIn) -> SentWords:
     access.require(request.auth, "post")
     html = body.html or (text_to_html(body.text) if body.text else "")
     subject, files = body.subject, [_file(one) for one in body.attachments]
-    _known_contacts(body.extra_contact_ids, head.company_id)
+    _known_contacts([*body.extra_contact_ids, *body.mentioned_contact_ids], head.company_id)
+    if wrong := [one for one in body.addresses if parse_one(one) is None]:
+        raise HttpError(422, f"{wrong[0]!r} among addresses is no e-mail address.")
     if body.template_id is not None:
         named: Any = {"template_id": body.template_id, "record_id": record_id, "member": request.auth}
         try:
@@ -223,6 +220,8 @@ def words_of(request: ApiRequest, record_id: int, body: MessageIn) -> SentWords:
             raise HttpError(422, "There is no such template for this record.") from None
         except TemplateError as error:
             raise HttpError(422, f"The template cannot be used on this record. {error}") from None
+        except FileLost as error:
+            raise HttpError(422, str(error)) from None
         if filled is not None:
             html, subject = filled.html, subject or filled.subject
     if not html and not files:
@@ -245,9 +244,17 @@ def _known_contacts(contact_ids: list[int], company_id: int) -> None:
         raise HttpError(422, "There is no such contact in this company.")
 
 
-def _known_colleague(member_id: int | None, company_id: int) -> None:
-    if member_id is not None and member_id not in {one.id for one in colleagues([company_id])}:
-        raise HttpError(422, "responsible_id is no member of this company.")
+@contextmanager
+def _named_ones() -> Iterator[None]:
+    """Whom or what a program names and the flow does not find is the program's mistake: 422. The record itself that is not there is 404."""
+    try:
+        yield
+    except Contact.DoesNotExist:
+        raise HttpError(422, "There is no such contact in this company.") from None
+    except Member.DoesNotExist:
+        raise HttpError(422, "responsible_id is no member of this company.") from None
+    except RecordKind.DoesNotExist:
+        raise HttpError(422, "There is no such kind of record.") from None
 
 
 def _file(file: FileIn) -> NewFile:

@@ -9,7 +9,7 @@ from ninja import Router, Status
 from ninja.errors import HttpError
 
 from postroom.api.v1.authentication import ApiRequest
-from postroom.api.v1.records import TROUBLE, words_of
+from postroom.api.v1.records import TROUBLE, readers_of, words_of
 from postroom.api.v1.schemas import (
     AttachmentOut,
     FilledOut,
@@ -19,7 +19,6 @@ from postroom.api.v1.schemas import (
     TemplateOut,
     fields_of,
 )
-from postroom.core.terms.states import MessageKind
 from postroom.core.terms.templates import TemplateError
 from postroom.flows import access
 from postroom.flows.mail_templates import fill_template
@@ -32,7 +31,7 @@ from postroom.flows.scheduled_messages import (
     send_scheduled_now,
     visible_scheduled,
 )
-from postroom.store.models import MailTemplate, Record, ScheduledMessage
+from postroom.store.models import Record, ScheduledMessage
 from postroom.store.queries.pages_scheduled import ScheduledFact, scheduled_rows, template_choices
 from postroom.wiring import ports
 
@@ -61,8 +60,6 @@ def fill(request: ApiRequest, record_id: int, template_id: int, language: str = 
         found = fill_template(
             ports(), template_id=template_id, record_id=record_id, member=request.auth, language=language[:12]
         )
-    except (MailTemplate.DoesNotExist, Record.DoesNotExist):
-        raise Http404 from None
     except TemplateError as error:
         raise HttpError(422, f"The template cannot be used on this record. {error}") from None
     return fields_of(found, FilledOut)
@@ -84,14 +81,7 @@ def schedule(request: ApiRequest, record_id: int, body: ScheduledIn) -> Any:
             ports(),
             record_id=record_id,
             author=request.auth,
-            words=Words(
-                html=words.html,
-                kind=MessageKind(body.kind),
-                subject=words.subject,
-                extra_contact_ids=body.extra_contact_ids,
-                to_customer=body.to_customer,
-                template_id=body.template_id,
-            ),
+            words=Words(html=words.html, subject=words.subject, template_id=body.template_id, **readers_of(body)),
             at=body.scheduled_at,
             files=words.files,
         )
@@ -132,8 +122,8 @@ def send_now(request: ApiRequest, scheduled_id: int) -> Any:
     _fact(request, scheduled_id)
     try:
         return {"message_id": send_scheduled_now(ports(), scheduled_id, member=request.auth).pk}
-    except Record.DoesNotExist:
-        raise HttpError(403, "Its author may not see this record any more.") from None
+    except ScheduleError as error:
+        raise HttpError(422, str(error)) from None
 
 
 def _record(request: ApiRequest, record_id: int) -> Record:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Generic, Literal, Self, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from ninja import Field, Schema
 from pydantic import AwareDatetime, ConfigDict, model_validator
@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, ConfigDict, model_validator
 from postroom.core.terms.gates import Gate
 from postroom.core.terms.reasons import Reason
 from postroom.core.terms.states import InboundState, Lane
+from postroom.flows.post_message import MOST_ADDRESSES
 from postroom.store.queries.pages import Page
 from postroom.store.queries.queue_lists import QueueView
 
@@ -24,9 +25,21 @@ class _WithoutNul(Schema):
     @model_validator(mode="after")
     def _hold_no_nul(self) -> Self:
         for name, value in self:
-            if isinstance(value, str) and "\0" in value:
+            if _holds_nul(value):
                 raise ValueError(f"{name} holds a NUL character.")
         return self
+
+
+def _holds_nul(value: object) -> bool:
+    match value:
+        case str():
+            return "\0" in value
+        case list():
+            return any(map(_holds_nul, value))
+        case dict():
+            return any(map(_holds_nul, (*value, *value.values())))
+        case _:
+            return False
 
 
 class In(_WithoutNul):
@@ -155,8 +168,22 @@ class MessageIn(In):
     text: str = Field("", max_length=1_000_000, description="Instead of html; becomes paragraphs.")
     kind: Literal["comment", "note"] = "comment"
     subject: str = Field("", max_length=1000)
-    extra_contact_ids: list[int] = Field(default=[], max_length=100)
-    to_customer: bool = False
+    extra_contact_ids: list[int] = Field(
+        default=[], max_length=100, description="Contacts who also get it; a note goes to colleagues alone."
+    )
+    mentioned_contact_ids: list[int] = Field(
+        default=[],
+        max_length=100,
+        description="Contacts who are mentioned in it; in a note colleagues alone hear of it.",
+    )
+    addresses: list[Annotated[str, Field(max_length=400)]] = Field(
+        default=[],
+        max_length=MOST_ADDRESSES,
+        description="Whom a comment also goes to, as “Name <name@company.example>” or an address alone; unknown ones become contacts.",
+    )
+    to_customer: bool = Field(
+        False, description="A comment also goes to the record's contact, who follows from then on."
+    )
     attachments: list[FileIn] = Field(default=[], max_length=20)
     template_id: int | None = Field(
         None, description="Its sender, server and files; its words where neither html nor text is given."

@@ -15,7 +15,6 @@ from postroom.core.terms.addresses import normalize
 from postroom.core.terms.states import EvidenceKind, EvidenceSource, SuppressionCause
 from postroom.flows import access
 from postroom.flows.suppress_address import LONGEST_DAYS, SuppressionError, release, suppress
-from postroom.store.models import AddressHealth
 from postroom.store.queries.pages_suppression import (
     AddressFact,
     AddressRow,
@@ -155,8 +154,6 @@ def let_go(request: ApiRequest, address_id: int, given: ReleaseIn) -> Any:
     """What came back before is spent by it: only new evidence suppresses it again."""
     try:
         release(ports(), address_id, why=given.why, member=request.auth)
-    except AddressHealth.DoesNotExist:
-        raise Http404 from None
     except SuppressionError as error:
         raise HttpError(409, str(error)) from None
     return _story(request, address_id)

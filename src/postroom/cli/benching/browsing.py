@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
 
-from postroom.cli.benching.counting import MEGABYTE, costs_of_group
+from postroom.cli.benching.counting import MEGABYTE, cost_of_database
 from postroom.cli.benching.ground import LOOPBACK, START_PATIENCE, Staff, free_port, prepared_ground
 from postroom.cli.benching.pages import BUDGET, GOAL_MEDIAN_MS, GOAL_P95_MS, MEDIAN_MS, P95_MS, PLACES, Place, Reader
+from postroom.cli.benching.results import percentile_95
 from postroom.cli.telling import give_up
 
 WARM_UP = 3
@@ -87,8 +88,7 @@ def _database_cpu() -> float:
 
     if settings.POSTROOM.database_url:
         return 0.0
-    number = (Path(settings.POSTROOM.data_dir) / "postgres" / "server.lock").read_text(encoding="ascii").strip()
-    return costs_of_group(int(number)).cpu_seconds if number.isdigit() else 0.0
+    return cost_of_database(Path(settings.POSTROOM.data_dir)).cpu_seconds
 
 
 def bench_web(n: int, only: str, progress: Progress) -> WebResult:
@@ -225,7 +225,7 @@ def _cost_of(house: Served, place: Place, reader: Reader, n: int) -> PageCost:
         reader=reader,
         path=path,
         median_ms=round(statistics.median(times), 1),
-        p95_ms=round(times[min(len(times) - 1, int(0.95 * len(times)))], 1),
+        p95_ms=round(percentile_95(times), 1),
         slowest_ms=round(times[-1], 1),
         cpu_ms=round(1000 * cpu / n, 1),
         queries=len(queries_of(path, house.sessions[reader], is_piece=place.is_piece)),

@@ -35,6 +35,12 @@ def costs_of_group(leader: int) -> ProcessCost:
     return ProcessCost(cpu_seconds=sum(one.cpu_seconds for one in costs), peak_rss=max(one.peak_rss for one in costs))
 
 
+def cost_of_database(data_dir: Path) -> ProcessCost:
+    """Of all processes of the embedded PostgreSQL of this directory."""
+    number = (data_dir / "postgres" / "server.lock").read_text(encoding="ascii").strip()
+    return costs_of_group(int(number)) if number.isdigit() else ProcessCost()
+
+
 def _children_of(parent: int) -> list[int]:
     found = []
     for folder in Path("/proc").glob("[0-9]*"):

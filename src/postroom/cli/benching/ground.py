@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from postroom.cli.benching.counting import ProcessCost, cost_of, costs_of_group
+from postroom.cli.benching.counting import ProcessCost, cost_of_database, costs_of_group
 from postroom.cli.telling import give_up
 
 LOOPBACK = "127.0.0.1"
@@ -84,10 +84,24 @@ class Ground:
     folder: Path
     staff: Staff
 
-    def database_cost(self) -> ProcessCost:
-        """Of all processes of PostgreSQL so far."""
-        number = (self.folder / "data" / "postgres" / "server.lock").read_text(encoding="ascii").strip()
-        return costs_of_group(int(number)) if number.isdigit() else cost_of(0)
+    def cpu_seconds(self) -> float:
+        """Of the staff and of all processes of PostgreSQL so far."""
+        return sum(one.cpu_seconds for one in (*self.staff.costs(), cost_of_database(self.folder / "data")))
+
+    def wait_until_all_listen(self, workers: int, who: str) -> None:
+        """So many of the staff wait for the call of the database."""
+
+        def all_listen() -> bool:
+            from django.db import connection
+
+            self.staff.require_alive()
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT count(DISTINCT pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query ILIKE 'listen %%'"
+                )
+                return int(cursor.fetchone()[0]) >= workers
+
+        wait_until(all_listen, f"the {who} to listen")
 
 
 @contextmanager

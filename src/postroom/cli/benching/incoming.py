@@ -11,7 +11,6 @@ from __future__ import annotations
 import threading
 import time
 
-from postroom.cli.benching.counting import ProcessCost
 from postroom.cli.benching.feeding import Posted, feed
 from postroom.cli.benching.ground import (
     DOMAIN,
@@ -57,11 +56,11 @@ def bench_in(count: int, workers: int, progress: Progress) -> BenchResult:
         ground.staff.start("door", doors)
         ground.staff.start("router", routers)
         wait_until(lambda: answers(port), "the door to open")
-        _wait_until_idle(ground, routers)
-        before = _cpu(ground)
+        ground.wait_until_all_listen(routers, "routers")
+        before = ground.cpu_seconds()
         seconds = _receive(ground, port, count, reports, progress)
         costs = ground.staff.costs()
-        spent = _cpu(ground) - before
+        spent = ground.cpu_seconds() - before
         return result_of(
             count=count, seconds=seconds, yardstick=yardstick, workers=doors + routers, staff=costs, cpu_seconds=spent
         )
@@ -133,22 +132,6 @@ def send_what_will_bounce(count: int) -> list[Posted]:
     return reports
 
 
-def _wait_until_idle(ground: Ground, workers: int) -> None:
-    """Every router listens for the call."""
-
-    def all_listen() -> bool:
-        from django.db import connection
-
-        ground.staff.require_alive()
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(DISTINCT pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query ILIKE 'listen %%'"
-            )
-            return int(cursor.fetchone()[0]) >= workers
-
-    wait_until(all_listen, "the routers to listen")
-
-
 def _receive(ground: Ground, port: int, count: int, reports: list[Posted], progress: Progress) -> float:
     troubles: list[Trouble] = []
 
@@ -203,8 +186,3 @@ def _why() -> str:
 
     row = InboundMessage.objects.exclude(state__in=[InboundState.ROUTED, InboundState.RECEIVED]).first()
     return f"The first of the others is {row.state}: {row.error or row.verdict}." if row else ""
-
-
-def _cpu(ground: Ground) -> float:
-    costs: list[ProcessCost] = [*ground.staff.costs(), ground.database_cost()]
-    return sum(one.cpu_seconds for one in costs)

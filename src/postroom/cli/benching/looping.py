@@ -92,13 +92,6 @@ def scenarios() -> dict[str, Setting]:
     }
 
 
-STOPPED_BY_THEMSELVES = (  # well-behaved programs end it, and our own mail is known by its mark: no breaker is needed
-    "well-behaved autoresponders",
-    "two Postrooms that follow each other",
-    "a customer's rule sends our mail back",
-)
-
-
 def play(name: str, *, length: timedelta = TWO_DAYS, is_braked: bool = True) -> LoopResult:
     """One scenario; all that it writes is taken back. Without the breaker it shows what the breaker is for."""
     with _taken_back():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 
-from postroom.cli.benching.counting import ProcessCost
 from postroom.cli.benching.ground import (
     DOMAIN,
     LOOPBACK,
@@ -17,7 +16,6 @@ from postroom.cli.benching.ground import (
     free_port,
     prepared_ground,
     running_sink,
-    wait_until,
 )
 from postroom.cli.benching.mails import HTML, SUBJECT, TEXT
 from postroom.cli.benching.results import BenchResult, result_of
@@ -39,11 +37,11 @@ def bench_out(count: int, workers: int, progress: Progress, *, dkim: str = "") -
             if dkim:
                 _sign_with(dkim)
             ground.staff.start("deliverer", workers)
-            wait_for_deliverers(ground, workers)
-            before = _cpu(ground)
+            ground.wait_until_all_listen(workers, "deliverers")
+            before = ground.cpu_seconds()
             seconds = _send(ground, count, progress)
             costs = ground.staff.costs()
-            spent = _cpu(ground) - before
+            spent = ground.cpu_seconds() - before
         return result_of(
             count=count, seconds=seconds, yardstick=yardstick, workers=workers, staff=costs, cpu_seconds=spent
         )
@@ -78,22 +76,6 @@ def _sign_with(algorithm: str) -> None:
 
     for key in create_keys(ports(), DOMAIN, algorithm, member=None):
         activate_key(ports(), key.id, member=None)
-
-
-def wait_for_deliverers(ground: Ground, workers: int) -> None:
-    """Every deliverer listens for the call."""
-
-    def all_listen() -> bool:
-        from django.db import connection
-
-        ground.staff.require_alive()
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(DISTINCT pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query ILIKE 'listen %%'"
-            )
-            return int(cursor.fetchone()[0]) >= workers
-
-    wait_until(all_listen, "the deliverers to listen")
 
 
 def _send(ground: Ground, count: int, progress: Progress) -> float:
@@ -153,8 +135,3 @@ def _why() -> str:
 
     row = Delivery.objects.exclude(state=DeliveryState.SENT).first()
     return f"The first of the others is {row.state}: {row.failure_reason or row.waits_for}." if row else ""
-
-
-def _cpu(ground: Ground) -> float:
-    costs: list[ProcessCost] = [*ground.staff.costs(), ground.database_cost()]
-    return sum(one.cpu_seconds for one in costs)

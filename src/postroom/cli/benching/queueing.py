@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from postroom.cli.benching.counting import MEGABYTE
 from postroom.cli.benching.ground import DOMAIN, Progress, free_port, prepared_ground, running_sink
 from postroom.cli.benching.mails import HTML, SUBJECT, TEXT
-from postroom.cli.benching.outgoing import set_up_sending, wait_for_deliverers
-from postroom.cli.benching.results import cores
+from postroom.cli.benching.outgoing import set_up_sending
+from postroom.cli.benching.results import cores, percentile_95
 from postroom.cli.telling import give_up
 
 TAKEN = 1000
@@ -93,7 +93,7 @@ def bench_urgent(n: int, waiting: int, workers: int, progress: Progress) -> Urge
             if waiting:
                 _fill(*_bulk_mail(), 0, waiting, progress)
             ground.staff.start("deliverer", workers)
-            wait_for_deliverers(ground, workers)
+            ground.wait_until_all_listen(workers, "deliverers")
             if waiting:
                 time.sleep(SETTLE)
             times = []
@@ -108,7 +108,7 @@ def bench_urgent(n: int, waiting: int, workers: int, progress: Progress) -> Urge
         n=n,
         waiting=waiting,
         median_ms=round(statistics.median(times), 1),
-        p95_ms=round(times[min(len(times) - 1, int(0.95 * len(times)))], 1),
+        p95_ms=round(percentile_95(times), 1),
         slowest_ms=round(times[-1], 1),
         workers=workers,
         cores=cores(),

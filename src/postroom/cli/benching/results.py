@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from postroom.cli.benching.counting import MEGABYTE, ProcessCost
@@ -37,6 +39,11 @@ def result_of(
         workers=workers,
         cores=cores(),
     )
+
+
+def percentile_95(ordered: Sequence[float]) -> float:
+    """Of values in order, one at least: 95 of 100 are not above it."""
+    return ordered[math.ceil(0.95 * len(ordered)) - 1]
 
 
 def cores() -> int:

@@ -14,12 +14,14 @@ from postroom.cli.benching.feeding import Posted
 from postroom.cli.benching.ground import DOMAIN, Progress, prepared_ground
 from postroom.cli.benching.incoming import send_what_will_bounce, set_up_receiving
 from postroom.cli.benching.mails import mail
+from postroom.cli.telling import give_up
 
 BATCH = 100
 TRIES = 11
 MESSAGES_EACH = 10  # of a record in the archive
 ALIASES = 100
 CHUNK = 100_000
+PATIENCE = 60.0  # seconds for one batch
 
 _ARCHIVE = (
     """
@@ -133,6 +135,8 @@ def _route(first: int, stored: int, reports: list[Posted]) -> float:
     began = time.perf_counter()
     routed = 0
     while routed < BATCH:
+        if time.perf_counter() - began > PATIENCE:
+            give_up(f"Only {routed} of {BATCH} mails of a batch were routed within {PATIENCE:.0f} s.")
         routed += route_waiting(ports(), BATCH)
     return time.perf_counter() - began
 

@@ -12,7 +12,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+
+from postroom.core.terms.remembering import remembered
 
 MOST_TEXT = 60_000  # signs of one text that are read
 MOST_WORDS = 4_000  # different words kept of one message
@@ -47,7 +48,7 @@ class Piece:
     is_hit: bool = False
 
 
-@lru_cache(maxsize=16_384)
+@remembered(most=16_384, longest=2 * LONGEST_WORD)
 def fold(word: str) -> str:
     """Without case and accents, at most `LONGEST_WORD` signs."""
     if word.isascii():

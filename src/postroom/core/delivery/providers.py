@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from postroom.core.terms.web_addresses import LOOPBACK
+
 API_URL = "api_url"
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class Keeps(StrEnum):
@@ -276,7 +277,7 @@ def is_on_this_machine(url: str) -> bool:
         host = parts.hostname
     except ValueError:
         return False
-    return parts.scheme in ("http", "https") and host in _LOOPBACK and not parts.username and not parts.query
+    return parts.scheme in ("http", "https") and host in LOOPBACK and not parts.username and not parts.query
 
 
 def host_of(provider: Provider, options: Mapping[str, str]) -> str:

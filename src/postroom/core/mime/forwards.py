@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from itertools import islice
 
 from postroom.core.mime.headers import read_addresses, read_block, read_date
-from postroom.core.mime.parsed import Attachment, Forwarded, ParsedMail
+from postroom.core.mime.parsed import Attachment, Forwarded
 from postroom.core.mime.quote_words import FORWARD_MARKS, FORWARDS
 from postroom.core.mime.quotes import certainty_of_attribution, label_of
 from postroom.core.mime.words import decode_words
@@ -131,14 +131,3 @@ def read_attached(attachments: Sequence[Attachment]) -> Forwarded | None:
         message_id=decode_words(block.first("message-id"))[:998].strip(),
         is_attached=True,
     )
-
-
-def on_behalf_of(mail: ParsedMail) -> Address | None:
-    """For whom a mail was passed on: the author of what it forwards, when that is somebody else with an address.
-
-    What a forward says is hearsay: only a forwarder whom we believe (a colleague, with proof) can make anybody an author by it.
-    """
-    author = mail.forwarded.author if mail.forwarded else None
-    if author is None or not author.normal:
-        return None
-    return author if mail.author is None or author.normal != mail.author.normal else None

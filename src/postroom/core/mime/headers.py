@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_tz
-from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from postroom.core.mime.defects import Defect
 from postroom.core.mime.mailboxes import read_addresses
 from postroom.core.mime.words import LINE_BREAKING, decode_text, decode_words
+from postroom.core.terms.remembering import remembered
 
 __all__ = ["HeaderBlock", "read_addresses", "read_block", "read_date", "read_parameters"]
 
@@ -213,7 +213,6 @@ _PARAMETER = re.compile(r'[;\s]*+([^\s=;"]{1,80}+)\s*+=\s*+("[^"\\]*+(?:\\.[^"\\
 _SEPARATORS = re.compile(r"[;\s]*+")
 _ESCAPED = re.compile(r'\\(["\\])')
 _SECTION = re.compile(r"(.+?)\*(\d{1,4})?(\*)?\Z")
-_CACHED_VALUE = 200
 
 
 def read_parameters(value: str) -> tuple[str, dict[str, str]]:
@@ -222,14 +221,11 @@ def read_parameters(value: str) -> tuple[str, dict[str, str]]:
     Handles RFC 2231 (charset, language, continuations), RFC 2047 inside parameters, missing quotes, raw 8-bit
     text.
     """
-    if len(value) <= _CACHED_VALUE:
-        word, parameters = _read_parameters(value)
-    else:
-        word, parameters = _read_parameters.__wrapped__(value)
+    word, parameters = _read_parameters(value)
     return word, dict(parameters)
 
 
-@lru_cache(maxsize=1024)
+@remembered(most=1024, longest=200)
 def _read_parameters(value: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     word, _, rest = value.partition(";")
     if "=" in word and " " in word.strip():  # the first semicolon is missing

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from postroom.core.routing.authenticity import Path
-from postroom.core.routing.submission import Network
+from postroom.core.terms.networks import Network
 from postroom.core.terms.states import Door
 
 SIGNS = frozenset(("dkim-signature", "authentication-results", "arc-seal"))  # fields that say something about a sender
@@ -56,17 +56,6 @@ _EXAMPLES = tuple(
 def _is_example(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     """Addresses of documentation (RFC 5737, RFC 3849) are nobody's home."""
     return any(address in network for network in _EXAMPLES)
-
-
-def read_networks(words: Iterable[str]) -> tuple[Network, ...]:
-    """Addresses and networks; what is none is left out (the parameter lets none in)."""
-    found = []
-    for word in words:
-        try:
-            found.append(ipaddress.ip_network(word, strict=False))
-        except ValueError:
-            continue
-    return tuple(found)
 
 
 @lru_cache(maxsize=1024)

@@ -14,9 +14,8 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from postroom.core.terms.networks import Network
 from postroom.core.terms.states import Door
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 SIGNED_IN = frozenset(("ESMTPA", "ESMTPSA", "UTF8SMTPA", "UTF8SMTPSA"))
 _LAST_STEP = frozenset(("LMTP", "LMTPS", "LMTPA", "LMTPSA", "UTF8LMTP", "UTF8LMTPS", "UTF8LMTPA", "UTF8LMTPSA"))

@@ -290,11 +290,3 @@ class RecipientVerdict:
 
     accepted: bool
     reasons: tuple[Reason, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoopWindow:
-    """The parameters of the loop breaker."""
-
-    since: datetime
-    threshold: int

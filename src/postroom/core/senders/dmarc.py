@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from postroom.core.senders.questions import AnswerStatus, Asking, Question, RecordType
 from postroom.core.senders.results import Method, MethodResult, Policy, Result
 from postroom.core.senders.tag_lists import TagListError, read_tags
+from postroom.core.terms.remembering import remembered
 
 MOST_LABELS = 8  # RFC 9989 4.10: of a longer name the walk goes on with the seven on its right
 
@@ -55,7 +55,7 @@ class _Walk:
         return next((record for name, record in self.records if name == domain), None)
 
 
-@lru_cache(maxsize=4096)
+@remembered(most=4096, longest=1000)
 def read_dmarc(text: str) -> DmarcRecord | None:
     """A record, or None for a text that is none. A policy that cannot be read asks for nothing (RFC 9989 4.7)."""
     if not text.lstrip().startswith("v"):

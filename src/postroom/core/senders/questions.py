@@ -6,7 +6,7 @@ Laws: pure. An answer always comes: where nobody could tell, it says so (`Answer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
@@ -62,14 +62,3 @@ class Answer:
 TROUBLE = Answer(AnswerStatus.TROUBLE)
 
 Asking = Generator[Question, Answer, T]
-
-
-def conclude(asking: Asking[T], answer: Callable[[Question], Answer]) -> T:
-    """Run an evaluation with a function that answers at once."""
-    try:
-        question = next(asking)
-        while True:
-            question = asking.send(answer(question))
-    except StopIteration as end:
-        result: T = end.value
-        return result

@@ -9,10 +9,10 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
 
 from postroom.core.senders.results import Result
 from postroom.core.senders.spf_macros import MacroError, check_macros
+from postroom.core.terms.remembering import remembered
 
 _MODIFIER = re.compile(r"([A-Za-z][A-Za-z0-9_.-]*)=(.*)\Z")
 _MECHANISM = re.compile(r"([+?~-]?)([A-Za-z][A-Za-z0-9_.-]*)(?=[:/]|\Z)(.*)\Z")
@@ -69,7 +69,7 @@ def is_spf(text: str) -> bool:
     return text[:6].lower() == "v=spf1" and text[6:7] in ("", " ")
 
 
-@lru_cache(maxsize=4096)
+@remembered(most=4096, longest=1000)
 def read_record(text: str) -> SpfRecord:
     """Raises `SpfSyntaxError`."""
     words = text[6:].split(" ")

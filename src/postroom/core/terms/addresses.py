@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+
+from postroom.core.terms.remembering import remembered
 
 MAX_LOCAL = 64
 
@@ -37,7 +38,7 @@ class Address:
         return format_address(self.name, self.spec)
 
 
-@lru_cache(maxsize=4096)
+@remembered(most=4096, longest=300)
 def normalize_domain(domain: str) -> str:
     """The domain in lower case, internationalised labels as A-labels; ``""`` when it cannot be one."""
     domain = domain.strip().rstrip(".").lower()

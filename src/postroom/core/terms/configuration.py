@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from postroom.core.terms.secret import Secret
+from postroom.core.terms.web_addresses import keeps_secrets
 
 
 class ConfigurationError(ValueError):
@@ -169,7 +170,7 @@ def _check_sign_in(found: Configuration) -> None:
             raise ConfigurationError(f"{name}: a number of 1 or more is needed.")
     if not found.oidc_issuer:
         return
-    if not found.oidc_issuer.startswith(("https://", "http://localhost", "http://127.0.0.1")):
+    if not keeps_secrets(found.oidc_issuer):
         raise ConfigurationError("oidc_issuer: an address that begins with https:// is needed.")
     if not (found.oidc_client_id and found.oidc_client_secret):
         raise ConfigurationError("oidc_issuer needs oidc_client_id and oidc_client_secret, too.")

@@ -6,12 +6,12 @@ the stored form is a text. ``docs/reference/parameters.md`` is made from this ta
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from postroom.core.terms.addresses import normalize, normalize_domain
+from postroom.core.terms.networks import read_network
 
 LONGEST_UNDO = 120  # seconds
 LONGEST_CHECK = 30  # seconds
@@ -59,7 +59,7 @@ def _networks(value: str) -> str:
     words = [word.strip() for word in value.split(",") if word.strip()]
     for word in words:
         try:
-            ipaddress.ip_network(word, strict=False)
+            read_network(word)
         except ValueError:
             raise ParameterError(f"{word!r} is no address and no network, such as: 192.0.2.1, 10.0.0.0/8") from None
     return ",".join(words)

@@ -1,4 +1,5 @@
 """Who writes: the contacts that bear an address, colleagues first, then the oldest (I-60), and to which companies they are known.
+Whose account is switched off is no colleague any more: his mail is that of anybody outside.
 
 Two queries for any number of addresses; the second only where colleagues are among them.
 """
@@ -24,16 +25,17 @@ SELECT contact.id, contact.normal, contact.company_id, member.id
 def authors_by_address(normals: Collection[str], own: Collection[str]) -> Mapping[str, AuthorFact]:
     """The facts of each address that somebody bears; those of ``own`` are nobody's (T-038)."""
     rows = ask(_AUTHORS, [list(normals)]) if normals else []
-    seen = _companies_seen({member_id for _, _, _, member_id in rows if member_id is not None})
+    members = _members({member_id for _, _, _, member_id in rows if member_id is not None})
     found: dict[str, list[AuthorFact]] = defaultdict(list)
     for pk, normal, company_id, member_id in rows:
         alone = None if company_id is None else frozenset((company_id,))
+        companies, is_active = members[member_id] if member_id is not None else (alone, False)
         found[normal].append(
             AuthorFact(
                 contact_id=pk,
                 member_id=member_id,
-                is_colleague=member_id is not None,
-                companies=alone if member_id is None else seen[member_id],
+                is_colleague=is_active,
+                companies=companies,
             )
         )
     people = {normal: _one(some) for normal, some in found.items()}
@@ -50,13 +52,15 @@ def _one(some: Sequence[AuthorFact]) -> AuthorFact:
     return replace(first, also=tuple(others)) if others else first
 
 
-def _companies_seen(member_ids: Collection[int]) -> Mapping[int, frozenset[int] | None]:
-    """The companies of these colleagues; None for who sees all."""
-    seen: dict[int, frozenset[int] | None] = {}
+def _members(member_ids: Collection[int]) -> Mapping[int, tuple[frozenset[int] | None, bool]]:
+    """The companies that these members see (None for who sees all), and whether they may sign in."""
+    found: dict[int, tuple[frozenset[int] | None, bool]] = {}
     if not member_ids:
-        return seen
+        return found
     rows = Member.objects.filter(pk__in=member_ids).order_by()
-    for pk, home_id, sees_all, company_id in rows.values_list("pk", "company_id", "user__is_superuser", "companies"):
-        known = seen.get(pk) or frozenset((home_id,))
-        seen[pk] = None if sees_all else known | {company_id} - {None}
-    return seen
+    facts = ("pk", "company_id", "user__is_active", "user__is_superuser", "companies")
+    for pk, home_id, is_active, sees_all, company_id in rows.values_list(*facts):
+        known = found[pk][0] if pk in found else None
+        seen = (known or frozenset((home_id,))) | ({company_id} - {None})
+        found[pk] = (None if sees_all else seen, is_active)
+    return found

@@ -11,7 +11,7 @@ from django.db.models import F, Min
 from postroom.core.conversations.audience import Candidate
 from postroom.core.terms.states import Channel
 from postroom.store.models import Alias, AliasDomain, Company, Contact, Message, MessageIdentifier
-from postroom.store.queries.colleagues import colleague_in_sql, is_colleague
+from postroom.store.queries.colleagues import colleague_in_sql, is_colleague, known_to
 from postroom.store.statements import ask
 
 _FOLLOWERS = """
@@ -81,6 +81,17 @@ def candidates(contact_ids: Collection[int], company_ids: Collection[int]) -> Ma
                 is_explicit=True,
                 **row,
             )
+    return found
+
+
+def contacts_at(company_id: int, normals: Collection[str]) -> Mapping[str, Contact]:
+    """Whom the company knows at these addresses: the own contact before one that all share, of several the oldest. One query."""
+    found: dict[str, Contact] = {}
+    if not normals:
+        return found
+    rows = Contact.objects.filter(known_to([company_id]), normal__in=list(normals), is_active=True)
+    for contact in rows.order_by(F("company_id").asc(nulls_last=True), "id"):
+        found.setdefault(contact.normal, contact)
     return found
 
 

@@ -2,8 +2,8 @@
 
 Laws: an index on (company, kind, …, time) can be walked in the order of time only within one value of each column before the time. The
 question is built once and asked for each piece (a lateral join): a union of as many questions cost a third of a page's time in Python.
-What is searched for by words is looked for in the newest rows first, where common words are, and in the index of words only when the
-newest do not fill the page, because then they are rare.
+What no index has in that order (words, the records that somebody follows) is looked for in the newest rows first, where the common is,
+and by an index of its own only when the newest do not fill the page, because then it is rare.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from django.db.models.fields import DateTimeField
 
 from postroom.store.models import Record
 
-WINDOW = 400  # of the newest rows: words that fill a page out of these are common
+WINDOW = 400  # of the newest rows: what fills a page out of these is common
 Key = tuple[datetime, int]
 
-# a scalar question, not EXISTS: that could be answered by gathering every row that has a common word
+# a scalar question, not EXISTS: that could be answered by gathering every row that has what is common
 _FITTING = """
 WITH near(updated_at, id) AS MATERIALIZED ({near})
 SELECT near.updated_at, near.id, ({fits}) IS NOT NULL FROM near ORDER BY near.updated_at DESC, near.id DESC
@@ -61,27 +61,27 @@ def _newest(
     return statement, [*(value for cut in cuts for value in cut), *piece_values, most]
 
 
-def newest_with_words(
+def newest_among(
     asked: QuerySet[Record],
-    words: QuerySet[Record],
+    picked: QuerySet[Record],
     columns: Sequence[str],
     cuts: Sequence[Sequence[int | str]],
     most: int,
 ) -> list[Key]:
-    """The same for rows that are in ``words`` too (a question for an index of words). Two queries at most."""
+    """The same for rows that are in ``picked`` too, which no index has in the order of time. Two queries at most."""
     near, values = _newest(asked, columns, cuts, WINDOW)
-    fits, fit_values = _compiled(words.filter(pk=RawSQL("near.id", [])).order_by().values_list("pk"))
+    fits, fit_values = _compiled(picked.filter(pk=RawSQL("near.id", [])).order_by().values_list("pk"))
     with connection.cursor() as cursor:
         cursor.execute(_FITTING.format(near=near, fits=fits), [*values, *fit_values])
         rows: list[tuple[datetime, int, bool]] = cursor.fetchall()
     found = [(at, pk) for at, pk, is_fitting in rows if is_fitting]
     if len(found) >= most or len(rows) < WINDOW:
         return found[:most]
-    by_words = asked & words
+    both = asked & picked
     unindexed = ExpressionWrapper(
         F("updated_at") + timedelta(0), output_field=DateTimeField()
     )  # keeps the planner off a walk by time
-    return list(by_words.order_by(unindexed.desc(), "-id").values_list("updated_at", "id")[:most])
+    return list(both.order_by(unindexed.desc(), "-id").values_list("updated_at", "id")[:most])
 
 
 def _typed(columns: Sequence[str]) -> list[str]:

@@ -143,20 +143,25 @@ def _recipient(row: Mapping[str, Any], delivery: Mapping[str, Any] | None, repor
         failure_type=row["failure_type"],
         failure_reason=row["failure_reason"],
         blame=sent.get("blame", ""),
-        reason=reason_of_refusal(
-            failure_type=row["failure_type"],
-            blame=sent.get("blame", ""),
-            code=attempt.code if attempt else 0,
-            enhanced=attempt.enhanced if attempt else "",
-            text=attempt.text if attempt else "",
-            reported=report.get("reason", ""),
-        ),
+        reason=cause_of(row["failure_type"], sent.get("blame", ""), attempt, report.get("reason", "")),
         reasons=reasons_from_json(row["reasons"]),
         delivery_state=sent.get("state", ""),
         waits_for=next(iter(reasons_from_json([waits_for])), None) if isinstance(waits_for, dict) else None,
         due_at=sent.get("due_at"),
         technical=_technical(delivery, attempt, report) if delivery is not None else None,
         is_user=row["member"] is not None,
+    )
+
+
+def cause_of(failure_type: str, blame: str, attempt: Attempt | None, reported: str) -> str:
+    """Of a failure, in the taxonomy: by its last try and by what was reported about it."""
+    return reason_of_refusal(
+        failure_type=failure_type,
+        blame=blame,
+        code=attempt.code if attempt else 0,
+        enhanced=attempt.enhanced if attempt else "",
+        text=attempt.text if attempt else "",
+        reported=reported,
     )
 
 

@@ -13,10 +13,10 @@ from typing import Any
 
 from django.db.models import F, OuterRef, QuerySet, Subquery
 
-from postroom.core.diagnosis.refusals import reason_of_refusal
 from postroom.core.terms.states import DeliveryState
 from postroom.store.models import Attempt, Delivery, ReportedRecipient
 from postroom.store.models.outgoing import ENDED, SHOWN_APART
+from postroom.store.queries.pages_envelope import cause_of
 
 LOOKED_AT = 1000
 SHOWN = 12
@@ -52,7 +52,7 @@ def grouped_failures(companies: Sequence[int] | None) -> GroupedFailures:
     rows: list[dict[str, Any]] = [dict(row) for row in _rows(ids[:LOOKED_AT])]
     tries = Attempt.objects.in_bulk([row["last"] for row in rows if row["last"]])
     for row in rows:
-        row["cause"] = _cause(row, tries.get(row["last"]))
+        row["cause"] = cause_of(row["failure_type"], row["blame"], tries.get(row["last"]), row["reported"] or "")
         row["domain"] = row["to_address"].rpartition("@")[2].lower()
     return GroupedFailures(
         total=len(rows),
@@ -97,17 +97,6 @@ def _rows(ids: list[int]) -> QuerySet[Delivery, Any]:
             last=Subquery(last.values("pk")[:1]),
             reported=Subquery(reported.values("reason")[:1]),
         )
-    )
-
-
-def _cause(row: dict[str, Any], attempt: Attempt | None) -> str:
-    return reason_of_refusal(
-        failure_type=row["failure_type"],
-        blame=row["blame"],
-        code=attempt.code if attempt else 0,
-        enhanced=attempt.enhanced if attempt else "",
-        text=attempt.text if attempt else "",
-        reported=row["reported"] or "",
     )
 
 

@@ -27,8 +27,8 @@ from postroom.store.models import (
     RecordKind,
 )
 from postroom.store.models.words import Words, all_words
-from postroom.store.queries.colleagues import follows_as_colleague, known_to, works_for
-from postroom.store.queries.newest_first import newest, newest_with_words
+from postroom.store.queries.colleagues import follows_as_colleague, is_colleague, known_to, works_for
+from postroom.store.queries.newest_first import newest, newest_among
 from postroom.store.queries.pages import PAGE_ROWS, Page, cursor_of, older, page_of
 from postroom.store.queries.pages_chatter import FAILED
 
@@ -177,8 +177,10 @@ def aliases_of(kind: str, company_ids: Sequence[int], most: int = 5) -> tuple[st
 
 def record_ids_of(visible: QuerySet[Record], wish: RecordWish, record_ids: Collection[int]) -> frozenset[int]:
     """Which of these the wish lets in; what it searches for is not asked."""
-    wanted = _asked(visible, replace(wish, search="", cursor=""))
-    return frozenset(wanted.filter(pk__in=list(record_ids)).values_list("pk", flat=True))
+    these = visible.filter(pk__in=list(record_ids))
+    asked = replace(wish, search="", cursor="")
+    wanted, picked = _along(these, asked), _picked(these, asked)
+    return frozenset((wanted if picked is None else wanted & picked).values_list("pk", flat=True))
 
 
 def _page(found: Sequence[Mapping[str, Any]], size: int) -> Page[RecordRow]:
@@ -227,22 +229,21 @@ def _newest(
 ) -> list[int] | QuerySet[Record, Any]:
     """The rows of the page and one more, each piece read along its own part of an index, then merged; where there is one
     piece, the question for it."""
-    asked, (columns, cuts) = _asked(visible, wish), _cuts(wish, company_ids)
-    question = all_words(wish.search)
-    if question is None and not cuts:
-        return asked.order_by("-updated_at", "-id").values("pk")[: wish.size + 1]
-    if question is None:
-        found = newest(asked, columns, cuts, wish.size + 1)
+    along, (columns, cuts) = _along(visible, wish), _cuts(wish, company_ids)
+    picked = _picked(visible, wish)
+    if picked is not None:
+        found = newest_among(along, picked, columns, cuts, wish.size + 1)
+    elif cuts:
+        found = newest(along, columns, cuts, wish.size + 1)
     else:
-        with_words = visible.alias(words=Words("title", "contact_name", "contact_address")).filter(words=question)
-        found = newest_with_words(asked, with_words, columns, cuts, wish.size + 1)
+        return along.order_by("-updated_at", "-id").values("pk")[: wish.size + 1]
     return [pk for _, pk in found]
 
 
 def _cuts(wish: RecordWish, company_ids: Sequence[int]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     """The columns before the time in the index that serves this wish, and the values of each piece. None where another index
     serves it: an index can be walked in the order of time only within one value of each column."""
-    if wish.contact is not None or wish.failed_author is not None or wish.follower is not None:
+    if wish.contact is not None or wish.failed_author is not None:
         return (), []
     halves = [False, True] if wish.is_done is None else [wish.is_done]
     if wish.responsible:
@@ -256,7 +257,8 @@ def _cuts(wish: RecordWish, company_ids: Sequence[int]) -> tuple[tuple[str, ...]
     return ("company_id", "kind_id", "is_done"), cuts if len(cuts) <= MOST_CUTS else []
 
 
-def _asked(visible: QuerySet[Record], wish: RecordWish) -> QuerySet[Record]:
+def _along(visible: QuerySet[Record], wish: RecordWish) -> QuerySet[Record]:
+    """What an index leads to: one of the record's own columns, or that of failures by their author, who has few."""
     rows = visible.filter(older("updated_at", wish.cursor))
     if wish.kind:
         rows = rows.filter(kind_id=wish.kind)
@@ -270,12 +272,20 @@ def _asked(visible: QuerySet[Record], wish: RecordWish) -> QuerySet[Record]:
         rows = rows.filter(is_done=wish.is_done)
     if wish.is_unanswered:
         rows = rows.filter(unanswered_since__isnull=False, is_done=False)
-    if wish.follower is not None:
-        rows = rows.filter(pk__in=Follower.objects.filter(contact_id=wish.follower).values("record_id"))
     if wish.failed_author is not None:
         failures = Notification.objects.filter(author_id=wish.failed_author, state__in=FAILED)
         rows = rows.filter(pk__in=failures.values("message__record_id"))
     return rows
+
+
+def _picked(visible: QuerySet[Record], wish: RecordWish) -> QuerySet[Record] | None:
+    """What is told elsewhere, by words and by followers, and may be common or rare. None where nothing of it is asked."""
+    rows, question = visible, all_words(wish.search)
+    if question is not None:
+        rows = rows.alias(words=Words("title", "contact_name", "contact_address")).filter(words=question)
+    if wish.follower is not None:
+        rows = rows.filter(pk__in=Follower.objects.filter(contact_id=wish.follower).values("record_id"))
+    return None if rows is visible else rows
 
 
 def _record_row(row: Mapping[str, Any]) -> RecordRow:
@@ -374,10 +384,10 @@ def find_people(company_ids: list[int], search: str, most: int = 8) -> tuple[Per
         return ()
     rows = (
         Contact.objects.filter(known_to(company_ids), is_active=True)
-        .annotate(words=Words("name", "address"))
+        .annotate(words=Words("name", "address"), colleague=is_colleague(company_ids))
         .filter(words=question)
-        .order_by(F("member__id").asc(nulls_last=True), "name", "id")
-        .values("id", "name", "address", colleague=F("member__id"))[:most]
+        .order_by("-colleague", "name", "id")
+        .values("id", "name", "address", "colleague")[:most]
     )
     return tuple(_person(row) for row in rows)
 
@@ -386,8 +396,9 @@ def people(contact_ids: list[int], company_ids: list[int]) -> tuple[PersonFact, 
     """These contacts, as far as one of the companies knows them."""
     rows = (
         Contact.objects.filter(known_to(company_ids), pk__in=contact_ids)
+        .annotate(colleague=is_colleague(company_ids))
         .order_by("name", "id")
-        .values("id", "name", "address", colleague=F("member__id"))
+        .values("id", "name", "address", "colleague")
     )
     return tuple(_person(row) for row in rows)
 
@@ -395,7 +406,7 @@ def people(contact_ids: list[int], company_ids: list[int]) -> tuple[PersonFact, 
 def colleagues(company_ids: list[int], most: int = 200) -> tuple[PersonFact, ...]:
     """Who works for these companies, by name; ``id`` is the member's."""
     rows = (
-        Member.objects.filter(works_for(company_ids), user__is_active=True)
+        Member.objects.filter(works_for(company_ids))
         .order_by("contact__name", "id")
         .values("id", name=F("contact__name"), address=F("contact__address"))[:most]
     )
@@ -413,4 +424,4 @@ def _kind(kind: RecordKind) -> KindFact:
 
 
 def _person(row: Mapping[str, Any]) -> PersonFact:
-    return PersonFact(id=row["id"], name=row["name"], address=row["address"], is_colleague=row["colleague"] is not None)
+    return PersonFact(id=row["id"], name=row["name"], address=row["address"], is_colleague=row["colleague"])

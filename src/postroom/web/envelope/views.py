@@ -17,10 +17,9 @@ from postroom.flows import access
 from postroom.flows.settle_failures import Undecided, ignore_failed, ignore_kind, resend_failed
 from postroom.flows.settle_unknown import Decision
 from postroom.store.models import Message
-from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_envelope import RecipientFact, envelope
 from postroom.store.queries.pages_failures import my_failed, my_failures
-from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
+from postroom.web.members import MemberRequest, for_members, is_fragment, numbers_of, text_of
 from postroom.web.shell import back, fragment, go, page
 from postroom.web.templatetags.postroom import because
 from postroom.wiring import ports
@@ -42,7 +41,7 @@ def resend(request: MemberRequest, message_id: int) -> HttpResponse:
     What nobody knows the outcome of is settled as was chosen for it, and stays as it is when nothing was.
     """
     found = _message(request, message_id)
-    chosen = [number for text in request.POST.getlist("retry")[:MOST] if (number := read_id(text)) is not None]
+    chosen = numbers_of(request.POST, "retry", MOST)
     retry = {number: text_of(request.POST, f"address-{number}", 320) for number in chosen}
     once = [number for number in chosen if request.POST.get(f"keep-{number}") == "0"]
     try:
@@ -63,8 +62,7 @@ def resend(request: MemberRequest, message_id: int) -> HttpResponse:
 
 def _decisions(request: MemberRequest) -> dict[int, Decision | None]:
     """What was chosen for each whose outcome is unknown; None: nothing yet."""
-    numbers = [number for text in request.POST.getlist("unknown")[:MOST] if (number := read_id(text)) is not None]
-    chosen = {number: request.POST.get(f"decision-{number}", "") for number in numbers}
+    chosen = {number: request.POST.get(f"decision-{number}", "") for number in numbers_of(request.POST, "unknown", MOST)}
     return {number: Decision(wish) if wish in OFFERED else None for number, wish in chosen.items()}
 
 
@@ -86,7 +84,7 @@ def _message(request: MemberRequest, message_id: int) -> Message:
 
 def _settled(request: MemberRequest, found: Message) -> HttpResponse:
     """The dialog closes, and the page looks again; a plain form goes back to the record."""
-    if request.headers.get("HX-Request") != "true":
+    if not is_fragment(request):
         return go(request, reverse("web:record", args=[found.record_id]))
     answer = _shown(request, found)
     answer["HX-Trigger"] = "postroom:changed, postroom:settled"
@@ -118,9 +116,7 @@ def _shown(
     }
     status = 422 if trouble else 200
     if is_fragment(request):
-        answer = fragment(request, "postroom/chatter/_recipients.html", context, status=status)
-        answer["X-Postroom-Piece"] = "1"
-        return answer
+        return fragment(request, "postroom/chatter/_recipients.html", context, status=status)
     return page(request, "postroom/chatter/recipients.html", _title(people), context, status=status)
 
 

@@ -8,9 +8,8 @@ from django.utils.translation import gettext as _
 
 from postroom.flows import access
 from postroom.flows.read_inbox import mark_read
-from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_reading import starred, unread
-from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
+from postroom.web.members import MemberRequest, for_members, is_fragment, numbers_of, text_of
 from postroom.web.shell import back, fragment, go, page
 from postroom.wiring import ports
 
@@ -34,8 +33,7 @@ def for_me(request: MemberRequest) -> HttpResponse:
 @for_members("POST")
 def read(request: MemberRequest) -> HttpResponse:
     """Marks what reached me in the app as read: one, or all that the page showed."""
-    chosen = [number for text in request.POST.getlist("id")[:200] if (number := read_id(text)) is not None]
-    mark_read(ports(), chosen, member=request.member)
+    mark_read(ports(), numbers_of(request.POST, "id", 200), member=request.member)
     if is_fragment(request):
         answer = HttpResponse(status=204)
         answer["HX-Trigger"] = "postroom:changed"

@@ -27,8 +27,8 @@ from postroom.flows.settle_inbound import (
 )
 from postroom.store.models import InboundMessage, RawMail
 from postroom.store.queries.pages import read_id
-from postroom.web.inbound.views import DECISIONS, read_wish
-from postroom.web.members import MemberRequest, for_members, text_of
+from postroom.web.inbound.views import DECISIONS, need_inbound, read_wish, settled
+from postroom.web.members import MemberRequest, for_members, is_fragment, numbers_of, text_of
 from postroom.web.shell import back, fragment, go, page
 from postroom.web.templatetags.postroom import door_choices
 from postroom.wiring import ports
@@ -42,13 +42,8 @@ ALLOWED = {
 }
 
 
-def _need(request: MemberRequest) -> None:
-    if not access.may(request.member, "inbound"):
-        raise NotAllowed(_("Incoming mail is shown to managers and administrators."))
-
-
 def _need_one(request: MemberRequest, inbound_id: int) -> None:
-    _need(request)
+    need_inbound(request)
     if not access.visible_inbound(request.member).filter(pk=inbound_id).exists():
         raise Http404
 
@@ -61,7 +56,7 @@ def discard(request: MemberRequest, inbound_id: int) -> HttpResponse:
     try:
         discard_held(ports(), inbound_id, text_of(request.POST, "why", 300), member=request.member)
     except AlreadySettled:
-        return go(request, place, trouble=_("This mail is on a record already; nothing was changed."))
+        return settled(request, inbound_id)
     except ValueError:
         return go(request, place, trouble=_("Say why, for those who ask later."))
     return go(request, reverse("web:held"), said=_("The mail was set aside."))
@@ -75,7 +70,7 @@ def allow(request: MemberRequest, inbound_id: int) -> HttpResponse:
     try:
         done = allow_sender(ports(), inbound_id, member=request.member)
     except AlreadySettled:
-        return go(request, place, trouble=_("This mail is on a record already; nothing was changed."))
+        return settled(request, inbound_id)
     except CannotAllow as words:
         return go(request, place, trouble=str(words))
     return go(request, place, said=str(ALLOWED[done.permission]))
@@ -84,11 +79,11 @@ def allow(request: MemberRequest, inbound_id: int) -> HttpResponse:
 @for_members("POST")
 def many(request: MemberRequest) -> HttpResponse:
     """Those that were chosen, or all held and failed that match the filter: routed again, refused, or set aside."""
-    _need(request)
+    need_inbound(request)
     action = request.POST.get("action", "")
     if request.POST.get("every") == "1" and action == "again":
         return _batch(request)
-    chosen = [number for text in request.POST.getlist("id")[:200] if (number := read_id(text)) is not None]
+    chosen = numbers_of(request.POST, "id", 200)
     member, sockets = request.member, ports()
     if action == "again":
         done = route_chosen_again(sockets, chosen, member=member)
@@ -111,7 +106,7 @@ def _told(request: MemberRequest, done: Settled) -> HttpResponse:
 @for_members("POST")
 def every(request: MemberRequest) -> HttpResponse:
     """All that match, a batch at a time: the page that is answered asks for the next one by itself, and says how far it is."""
-    _need(request)
+    need_inbound(request)
     return _batch(request)
 
 
@@ -130,7 +125,7 @@ def _batch(request: MemberRequest) -> HttpResponse:
         },
         "place": back(request, reverse("web:held")),
     }
-    if request.headers.get("HX-Request") == "true" and request.headers.get("HX-Target") == "pr-progress":
+    if is_fragment(request) and request.headers.get("HX-Target") == "pr-progress":
         return fragment(request, "postroom/inbound/_progress.html", context)
     return page(request, "postroom/inbound/progress.html", _("Routing again"), context)
 
@@ -149,7 +144,7 @@ def why(request: MemberRequest, inbound_id: int) -> HttpResponse:
 @for_members("GET", "POST")
 def try_mail(request: MemberRequest) -> HttpResponse:
     """A pasted or chosen mail: where would it go, and why? Nothing is stored."""
-    _need(request)
+    need_inbound(request)
     if not access.sees_whole_house(request.member):
         raise NotAllowed(
             _("A mail is tried against the rules of all companies: that is for those who see all of them.")

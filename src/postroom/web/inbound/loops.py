@@ -10,10 +10,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from postroom.flows import access
-from postroom.flows.access import NotAllowed
 from postroom.flows.settle_loops import allow_sender, let_be, release_held, visible_holds
 from postroom.store.models import Member
 from postroom.store.queries.pages_loops import held_groups
+from postroom.web.inbound.views import need_inbound
 from postroom.web.members import MemberRequest, for_members, text_of
 from postroom.web.shell import go, page
 from postroom.wiring import ports
@@ -22,7 +22,7 @@ from postroom.wiring import ports
 @for_members("GET")
 def loops(request: MemberRequest) -> HttpResponse:
     """All that is held, or what is held for one target."""
-    _need(request)
+    need_inbound(request)
     target = text_of(request.GET, "target", 80)
     context = {
         "groups": held_groups(visible_holds(request.member), target),
@@ -35,7 +35,7 @@ def loops(request: MemberRequest) -> HttpResponse:
 @for_members("POST")
 def act(request: MemberRequest) -> HttpResponse:
     """One decision about one group."""
-    _need(request)
+    need_inbound(request)
     target, author = text_of(request.POST, "target", 80), text_of(request.POST, "author", 320)
     deed = _DEEDS.get(text_of(request.POST, "act", 10))
     if deed is None:
@@ -63,8 +63,3 @@ def _let_be(target: str, author: str, member: Member) -> str:
 
 
 _DEEDS: dict[str, Callable[[str, str, Member], str]] = {"release": _release, "allow": _allow, "leave": _let_be}
-
-
-def _need(request: MemberRequest) -> None:
-    if not access.may(request.member, "inbound"):
-        raise NotAllowed(_("Incoming mail is shown to managers and administrators."))

@@ -31,7 +31,7 @@ from postroom.store.models import Alias, Mailbox
 from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_inbound import InboundFact, InboundWish, inbound, inbound_list, raw_mail
 from postroom.store.queries.pages_records import RecordWish, record_list
-from postroom.web.frames import download, framed
+from postroom.web.frames import download, framed, stored
 from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
 from postroom.web.navigation import kinds_of
 from postroom.web.shell import fragment, go, page
@@ -70,7 +70,8 @@ PROOFS = {  # word, tone, icon
 MAY_STILL_DECIDE = (InboundState.HELD, InboundState.FAILED, InboundState.REFUSED)
 
 
-def _need(request: MemberRequest) -> None:
+def need_inbound(request: MemberRequest) -> None:
+    """Raises `NotAllowed` for who may not see incoming mail."""
     if not access.may(request.member, "inbound"):
         raise NotAllowed(_("Incoming mail is shown to managers and administrators."))
 
@@ -88,7 +89,7 @@ def held(request: MemberRequest) -> HttpResponse:
 
 
 def _list(request: MemberRequest, state: str, title: str) -> HttpResponse:
-    _need(request)
+    need_inbound(request)
     wish = read_wish(request.GET, state)
     rows = inbound_list(access.visible_inbound(request.member), wish, cursor=text_of(request.GET, "after", 20))
     asked = {name: text_of(request.GET, name, 320) for name in FILTERS}
@@ -164,7 +165,7 @@ def one(request: MemberRequest, inbound_id: int) -> HttpResponse:
 
 
 def _found(request: MemberRequest, inbound_id: int) -> InboundFact:
-    _need(request)
+    need_inbound(request)
     found = inbound(access.visible_inbound(request.member), inbound_id)
     if found is None:
         raise Http404
@@ -172,14 +173,11 @@ def _found(request: MemberRequest, inbound_id: int) -> InboundFact:
 
 
 def _raw(request: MemberRequest, inbound_id: int) -> bytes:
-    _need(request)
+    need_inbound(request)
     found = raw_mail(access.visible_inbound(request.member), inbound_id)
     if found is None:
         raise Http404
-    try:
-        return bytes(found.raw) if found.raw is not None else ports().blobs.get(found.sha256)
-    except KeyError:
-        raise Http404 from None  # the disk has lost it
+    return bytes(found.raw) if found.raw is not None else stored(found.sha256)
 
 
 def _parsed(request: MemberRequest, inbound_id: int) -> ParsedMail | None:
@@ -200,8 +198,9 @@ def mail_body(request: MemberRequest, inbound_id: int) -> HttpResponse:
 @for_members("GET")
 def source(request: MemberRequest, inbound_id: int) -> HttpResponse:
     """The bytes as they came. That they were had is noted."""
+    raw = _raw(request, inbound_id)
     audit.note(ports(), "source_read", member=request.member, subject=f"incoming mail {inbound_id}")
-    return download(_raw(request, inbound_id), f"inbound-{inbound_id}.eml", "message/rfc822")
+    return download(raw, f"inbound-{inbound_id}.eml", "message/rfc822")
 
 
 @for_members("GET")
@@ -221,11 +220,11 @@ def again(request: MemberRequest, inbound_id: int) -> HttpResponse:
     try:
         route_again(ports(), inbound_id, member=request.member)
     except AlreadySettled:
-        return _settled(request, inbound_id)
+        return settled(request, inbound_id)
     return go(request, reverse("web:inbound_mail", args=[inbound_id]), said=_("It is routed again in a moment."))
 
 
-def _settled(request: MemberRequest, inbound_id: int) -> HttpResponse:
+def settled(request: MemberRequest, inbound_id: int) -> HttpResponse:
     """Somebody, or the router, was faster."""
     place = reverse("web:inbound_mail", args=[inbound_id])
     return go(request, place, trouble=_("This mail is on a record already; nothing was changed."))
@@ -241,7 +240,7 @@ def attach(request: MemberRequest, inbound_id: int) -> HttpResponse:
     try:
         attach_to_record(ports(), inbound_id, record_id, member=request.member)
     except AlreadySettled:
-        return _settled(request, inbound_id)
+        return settled(request, inbound_id)
     return go(request, reverse("web:record", args=[record_id]), said=_("The mail is on this record now."))
 
 
@@ -255,7 +254,7 @@ def create(request: MemberRequest, inbound_id: int) -> HttpResponse:
     try:
         record_id = create_record_from(ports(), inbound_id, kind, member=request.member)
     except AlreadySettled:
-        return _settled(request, inbound_id)
+        return settled(request, inbound_id)
     return go(request, reverse("web:record", args=[record_id]), said=_("A record was made of the mail."))
 
 
@@ -266,5 +265,5 @@ def refuse(request: MemberRequest, inbound_id: int) -> HttpResponse:
     try:
         refuse_held(ports(), inbound_id, member=request.member)
     except AlreadySettled:
-        return _settled(request, inbound_id)
+        return settled(request, inbound_id)
     return go(request, reverse("web:held"), said=_("The mail was refused."))

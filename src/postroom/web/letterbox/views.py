@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from postroom.core.mime.markup import text_to_html
 from postroom.core.mime.parsed import Attachment
 from postroom.core.mime.parsing import parse
-from postroom.flows import access, audit
+from postroom.flows import access, audit, guard_installation
 from postroom.flows import letterbox as flow
 from postroom.flows.read_inbox import mark_letter_read
 from postroom.store.queries.pages_letterbox import Letter, addresses_to_write_to, boxes, letter, letters
@@ -56,7 +56,7 @@ def _shown(request: MemberRequest, opened: Letter | None, more: Mapping[str, obj
         "parsed": parse(opened.raw) if opened is not None else None,
         "cursor": request.GET.get("after", ""),
         "may_act": access.may(request.member, "letterbox"),
-        "may_write": access.may(request.member, "letterbox") and flow.is_captured(),
+        "may_write": access.may(request.member, "letterbox") and guard_installation.is_capturing(),
         **more,
     }
     if is_fragment(request):

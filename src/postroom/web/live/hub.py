@@ -16,9 +16,10 @@ from typing import Any
 
 import psycopg
 
+from postroom.flows.tell_pages import LIVE_CHANNEL
+
 logger = logging.getLogger(__name__)
 
-CHANNEL = "postroom_live"
 RENEW_AFTER = 1.0  # seconds between attempts to reach the database again
 
 
@@ -55,7 +56,7 @@ class Hub:
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(**self._parameters, autocommit=True) as connection:
-                    await connection.execute(f"LISTEN {CHANNEL}")
+                    await connection.execute(f"LISTEN {LIVE_CHANNEL}")
                     self.listening.set()
                     self._tell_everybody()
                     async for notice in connection.notifies():

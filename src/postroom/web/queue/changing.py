@@ -24,7 +24,7 @@ from postroom.flows.settle_unknown import Decision, resolve_unknown
 from postroom.store.models import QueueChange
 from postroom.store.queries.pages import read_id
 from postroom.store.queries.queue_lists import QueueView
-from postroom.web.members import MemberRequest, for_members, is_fragment
+from postroom.web.members import MemberRequest, for_members, is_fragment, numbers_of
 from postroom.web.queue.filters import need_queue, wanted_of
 from postroom.web.shell import back, fragment, go, page
 from postroom.web.templatetags.postroom import because
@@ -43,7 +43,7 @@ def act(request: MemberRequest) -> HttpResponse:
     """Retry, Send Now, Cancel; for what is unknown: it arrived, send again, give up. One, many, or all that match the filter."""
     need_queue(request)
     action = request.POST.get("action", "")
-    chosen = [number for text in request.POST.getlist("id")[:MOST_CHOSEN] if (number := read_id(text)) is not None]
+    chosen = numbers_of(request.POST, "id", MOST_CHOSEN)
     if action in set(Decision):
         visible = access.visible_deliveries(request.member).filter(pk__in=chosen).values_list("pk", flat=True)
         changed = resolve_unknown(ports(), sorted(visible), Decision(action), member=request.member)

@@ -18,7 +18,7 @@ from postroom.flows.activities import Plan, cancel_activity, change_activity, fi
 from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_activities import activities_on, one_activity
 from postroom.store.queries.pages_records import PersonFact, colleagues
-from postroom.web.members import MemberRequest, for_members, text_of
+from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
 from postroom.web.shell import fragment, go
 from postroom.wiring import ports
 
@@ -107,12 +107,10 @@ def _plan(request: MemberRequest) -> Plan:
 
 
 def _list(request: MemberRequest, record_id: int, company_id: int, trouble: str = "") -> HttpResponse:
-    if request.method == "POST" and request.headers.get("HX-Request") != "true":
+    if request.method == "POST" and not is_fragment(request):
         return go(request, reverse("web:record", args=[record_id]), trouble=trouble)
     context = {**activities_context(request, record_id, colleagues([company_id])), "trouble": trouble}
     answer = fragment(request, "postroom/records/_activities.html", context, status=422 if trouble else 200)
-    if trouble:
-        answer["X-Postroom-Piece"] = "1"
-    elif request.method == "POST":
+    if request.method == "POST" and not trouble:
         answer["HX-Trigger"] = "postroom:changed"
     return answer

@@ -20,7 +20,7 @@ from postroom.flows import access
 from postroom.flows.foresee_message import foresee_message
 from postroom.flows.keep_draft import MEGABYTE, draft_of, files_to_send
 from postroom.flows.mail_templates import files_of_template, fill_template, save_template, zone_of
-from postroom.flows.new_files import NewFile
+from postroom.flows.new_files import FileLost, NewFile
 from postroom.flows.post_message import post_message
 from postroom.flows.quote_message import quote_message
 from postroom.flows.scheduled_messages import ScheduleError
@@ -29,7 +29,7 @@ from postroom.store.models import MailTemplate, MailTemplateFile, Member, Messag
 from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_records import RecordFact, find_people, people
 from postroom.store.queries.pages_scheduled import template_choices
-from postroom.web.members import MemberRequest, for_members, text_of
+from postroom.web.members import MemberRequest, for_members, is_fragment, numbers_of, text_of
 from postroom.web.records.drafts import placed, shown_files, with_cids
 from postroom.web.records.scheduled import html_of, is_for_later, moment_of, schedule
 from postroom.web.records.uploads import files_of, trouble_with
@@ -125,20 +125,18 @@ class Readers(TypedDict):
 def post(request: MemberRequest, record_id: int) -> HttpResponse:
     """A new message or note, now or later."""
     uploads = request.FILES.getlist("files")
-    html, kept = with_cids(html_of(request), record_id, request.member), _numbers(request.POST, "file")
+    html, kept = with_cids(html_of(request), record_id, request.member), numbers_of(request.POST, "file")
     trouble = trouble_with(uploads) or _nothing_written(request, html, [*uploads, *kept])
     about_date = _no_date(request)
     message = None
     if not trouble and not about_date:
         trouble, message = _write(request, record_id, html, uploads, kept)
-    if request.headers.get("HX-Request") != "true":
+    if not is_fragment(request):
         said = " ".join(filter(None, (trouble, about_date)))
         return go(request, reverse("web:record", args=[record_id]), trouble=said)
     if trouble or about_date:
         context = {"trouble": trouble, "about_date": about_date, "has_panel": True}
-        answer = fragment(request, "postroom/chatter/_trouble.html", context, status=422)
-        answer["X-Postroom-Piece"] = "1"
-        return answer
+        return fragment(request, "postroom/chatter/_trouble.html", context, status=422)
     answer = fragment(request, "postroom/chatter/_sent.html", {"sent": message})
     answer["HX-Trigger"] = "postroom:changed"
     return answer
@@ -183,7 +181,7 @@ def _write(
             ends_draft=True,
             **_readers(request.POST),
         )
-    except ScheduleError as error:
+    except (FileLost, ScheduleError) as error:
         return str(error), None
     except MailTemplate.DoesNotExist:
         return _("This template is not in use any more. Take it out and send again."), None
@@ -210,15 +208,11 @@ def _readers(data: QueryDict) -> Readers:
     """Whom the form names. A note unless it clearly is a comment: what is in doubt stays in the house."""
     return {
         "kind": MessageKind.COMMENT if data.get("kind") == MessageKind.COMMENT else MessageKind.NOTE,
-        "extra_contact_ids": [*_numbers(data, "extra"), *_numbers(data, "extra_tick")],
-        "mentioned_contact_ids": _numbers(data, "mention"),
+        "extra_contact_ids": [*numbers_of(data, "extra"), *numbers_of(data, "extra_tick")],
+        "mentioned_contact_ids": numbers_of(data, "mention"),
         "addresses": [text.replace("\0", "")[:400] for text in data.getlist("address")[:100]],
         "to_customer": data.get("to_customer") == "1",
     }
-
-
-def _numbers(data: QueryDict, name: str) -> list[int]:
-    return [number for text in data.getlist(name)[:100] if (number := read_id(text)) is not None]
 
 
 @for_members("GET")
@@ -238,7 +232,7 @@ def audience(request: MemberRequest, record_id: int) -> HttpResponse:
         )
     except Record.DoesNotExist:
         raise Http404 from None
-    chips = _numbers(request.GET, "extra")
+    chips = numbers_of(request.GET, "extra")
     offered = [one for one in found.offered if one.one.contact_id not in chips]
     context = {"found": found, "offered": offered, "kind": chosen["kind"], "record_id": record_id}
     return fragment(request, "postroom/chatter/_audience.html", context)
@@ -321,9 +315,7 @@ def save_as_template(request: MemberRequest, record_id: int) -> HttpResponse:
 
 def _template_said(request: MemberRequest, words: str, *, is_trouble: bool = False) -> HttpResponse:
     context = {"words": words, "is_trouble": is_trouble}
-    answer = fragment(request, "postroom/chatter/_template_saved.html", context, status=422 if is_trouble else 200)
-    answer["X-Postroom-Piece"] = "1"
-    return answer
+    return fragment(request, "postroom/chatter/_template_saved.html", context, status=422 if is_trouble else 200)
 
 
 # ---- quoting

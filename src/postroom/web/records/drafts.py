@@ -28,8 +28,8 @@ from postroom.flows.new_files import NewFile
 from postroom.flows.settings import parameters
 from postroom.store.models import DraftFile, Member, Record
 from postroom.store.queries.pages import read_id
-from postroom.web.frames import SHOWN_INLINE, download
-from postroom.web.members import MemberRequest, for_members, text_of
+from postroom.web.frames import SHOWN_INLINE, written_file
+from postroom.web.members import MemberRequest, for_members, is_fragment, numbers_of, text_of
 from postroom.web.records.uploads import files_of
 from postroom.web.shell import fragment, go
 from postroom.wiring import ports
@@ -69,12 +69,11 @@ def shown_files(draft: KeptDraft, values: Parameters) -> list[dict[str, object]]
 @for_members("POST")
 def save(request: MemberRequest, record_id: int) -> JsonResponse:
     """The words as they stand; 409 where another window has saved, sent or discarded meanwhile."""
-    extra = [number for text in request.POST.getlist("extra")[:100] if (number := read_id(text)) is not None]
     words = DraftWords(
         html=with_cids(request.POST.get("html", "").replace("\0", "").strip(), record_id, request.member),
         kind=MessageKind.COMMENT if request.POST.get("kind") == MessageKind.COMMENT else MessageKind.NOTE,
         subject=text_of(request.POST, "subject", 1000),
-        extra_contact_ids=extra,
+        extra_contact_ids=numbers_of(request.POST, "extra"),
         template_id=read_id(request.POST.get("template", "")),
     )
     try:
@@ -108,7 +107,7 @@ def discard(request: MemberRequest, record_id: int) -> HttpResponse:
         discard_draft(ports(), record_id=record_id, member=request.member)
     except Record.DoesNotExist:
         raise Http404 from None
-    if request.headers.get("HX-Request") == "true":
+    if is_fragment(request):
         return HttpResponse(status=200, headers={"HX-Trigger": "postroom:draft"})
     return go(request, reverse("web:record", args=[record_id]), said=_("Discarded."))
 
@@ -140,7 +139,7 @@ def remove(request: MemberRequest, record_id: int, file_id: int) -> HttpResponse
         remove_draft_file(ports(), record_id=record_id, file_id=file_id, member=request.member)
     except Record.DoesNotExist:
         raise Http404 from None
-    if request.headers.get("HX-Request") != "true":
+    if not is_fragment(request):
         return go(request, reverse("web:record", args=[record_id]))
     return _files(request, record_id)
 
@@ -157,5 +156,4 @@ def file(request: MemberRequest, file_id: int) -> HttpResponse:
     found = draft_file(file_id, request.member)
     if found is None:
         raise Http404
-    shown = found.is_inline and found.content_type.lower() in SHOWN_INLINE
-    return download(ports().blobs.get(found.sha256), found.name, found.content_type if shown else "", shown=shown)
+    return written_file(found)

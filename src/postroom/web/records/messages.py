@@ -17,7 +17,7 @@ from postroom.store.models import Message
 from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_chatter import MessageFact, body, message
 from postroom.web.frames import download
-from postroom.web.members import MemberRequest, for_members
+from postroom.web.members import MemberRequest, for_members, is_fragment
 from postroom.web.records.scheduled import html_of
 from postroom.web.shell import SeeOther, back, fragment, go, page
 from postroom.wiring import ports
@@ -75,7 +75,7 @@ def keep(request: MemberRequest, message_id: int) -> HttpResponse:
         star_message(ports(), message_id, member=request.member, is_on=is_on)
     except ObjectDoesNotExist:
         raise Http404 from None
-    if request.headers.get("HX-Request") != "true":
+    if not is_fragment(request):
         return go(request, back(request, _place(_record_of(request, message_id), message_id)))
     context = {"message_id": message_id, "is_on": is_on, "back_to": back(request, "")}
     return fragment(request, "postroom/chatter/_star.html", context)
@@ -94,12 +94,9 @@ def edit(request: MemberRequest, message_id: int) -> HttpResponse:
             return _whole(request, message_id)
     said = body(access.visible_records(request.member), message_id)
     context = {"message": found, "said": said, "trouble": trouble}
-    if request.headers.get("HX-Request") != "true":
+    if not is_fragment(request):
         return page(request, "postroom/chatter/edit_note.html", _("Edit note"), context, status=422 if trouble else 200)
-    answer = fragment(request, "postroom/chatter/_edit_note.html", context, status=422 if trouble else 200)
-    if trouble:
-        answer["X-Postroom-Piece"] = "1"
-    return answer
+    return fragment(request, "postroom/chatter/_edit_note.html", context, status=422 if trouble else 200)
 
 
 @for_members("POST")
@@ -123,7 +120,7 @@ def _drawn(request: MemberRequest, message_id: int) -> HttpResponse:
 
 
 def _whole(request: MemberRequest, message_id: int) -> HttpResponse:
-    if request.headers.get("HX-Request") != "true":
+    if not is_fragment(request):
         return go(request, _place(_record_of(request, message_id), message_id))
     return _drawn(request, message_id)
 

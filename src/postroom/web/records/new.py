@@ -79,9 +79,10 @@ def new(request: MemberRequest, kind: str) -> HttpResponse:
     form = RecordForm(request.POST if request.method == "POST" else None, chosen, request)
     contact_id = read_id(request.POST.get("contact", "")) if request.method == "POST" else None
     found = people([contact_id], access.company_ids(request.member)) if contact_id is not None else ()
+    if form.is_valid() and found and not people([found[0].id], [form.cleaned_data["company"]]):
+        form.add_error("company", _("This contact belongs to another company."))
     if form.is_valid():
         values = form.cleaned_data
-        found = people([contact_id], [values["company"]]) if contact_id is not None else ()
         record = create_record(
             ports(),
             company_id=values["company"],

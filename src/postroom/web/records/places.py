@@ -156,7 +156,7 @@ def subtypes(request: MemberRequest, record_id: int) -> HttpResponse:
 
 
 def _followers(request: MemberRequest, record_id: int) -> HttpResponse:
-    if request.headers.get("HX-Request") != "true":
+    if not is_fragment(request):
         return go(request, reverse("web:record", args=[record_id]), said=_("Followers changed."))
     context = {
         "record_id": record_id,

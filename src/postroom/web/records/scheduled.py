@@ -13,7 +13,6 @@ from django.utils.translation import gettext as _
 from postroom.core.mime.markup import text_to_html
 from postroom.core.terms.states import MessageKind
 from postroom.flows import access
-from postroom.flows.access import NotAllowed
 from postroom.flows.mail_templates import zone_of
 from postroom.flows.post_message import NewFile
 from postroom.flows.scheduled_messages import (
@@ -25,11 +24,10 @@ from postroom.flows.scheduled_messages import (
     send_scheduled_now,
     visible_scheduled,
 )
-from postroom.store.models import Member, Record, ScheduledMessage
-from postroom.store.queries.pages import read_id
+from postroom.store.models import Member, ScheduledMessage
 from postroom.store.queries.pages_scheduled import ScheduledFact, scheduled_file, scheduled_rows
-from postroom.web.frames import SHOWN_INLINE, download
-from postroom.web.members import MemberRequest, for_members, text_of
+from postroom.web.frames import written_file
+from postroom.web.members import MemberRequest, for_members, numbers_of, text_of
 from postroom.web.records.uploads import files_of, trouble_with
 from postroom.web.shell import fragment, go, page
 from postroom.wiring import ports
@@ -107,7 +105,6 @@ def _change(request: MemberRequest, fact: ScheduledFact, pictures: dict[str, str
     html = html_of(request)
     for cid, place in pictures.items():
         html = html.replace(f'"{place}"', f'"cid:{cid}"')
-    removed = [number for text in request.POST.getlist("removed")[:100] if (number := read_id(text)) is not None]
     change_scheduled(
         ports(),
         fact.id,
@@ -116,7 +113,7 @@ def _change(request: MemberRequest, fact: ScheduledFact, pictures: dict[str, str
         subject=text_of(request.POST, "subject", 1000),
         at=moment_of(request),
         files=files_of(uploads),
-        removed_file_ids=removed,
+        removed_file_ids=numbers_of(request.POST, "removed"),
     )
 
 
@@ -148,8 +145,8 @@ def send_now(request: MemberRequest, scheduled_id: int) -> HttpResponse:
     fact = _fact(request, scheduled_id)
     try:
         send_scheduled_now(ports(), scheduled_id, member=request.member)
-    except Record.DoesNotExist:
-        raise NotAllowed(_("Its author may not see this record any more.")) from None
+    except ScheduleError as error:
+        return go(request, _back(request, fact), trouble=str(error))
     return go(request, _back(request, fact), said=_("Sent."))
 
 
@@ -159,8 +156,7 @@ def file(request: MemberRequest, file_id: int) -> HttpResponse:
     found = scheduled_file(visible_scheduled(request.member), file_id)
     if found is None:
         raise Http404
-    shown = found.is_inline and found.content_type.lower() in SHOWN_INLINE
-    return download(ports().blobs.get(found.sha256), found.name, found.content_type if shown else "", shown=shown)
+    return written_file(found)
 
 
 def _fact(request: MemberRequest, scheduled_id: int) -> ScheduledFact:

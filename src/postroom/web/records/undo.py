@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from postroom.flows.undo_message import TakenBack, TooLate, undo_message
 from postroom.store.models import Message
-from postroom.web.members import MemberRequest, for_members
+from postroom.web.members import MemberRequest, for_members, is_fragment
 from postroom.web.shell import fragment, go
 from postroom.web.templatetags.postroom import because
 from postroom.wiring import ports
@@ -30,18 +30,16 @@ def undo(request: MemberRequest, message_id: int) -> HttpResponse:
 
 
 def _too_late(request: MemberRequest, message_id: int, why: str) -> HttpResponse:
-    if request.headers.get("HX-Request") != "true":
+    if not is_fragment(request):
         record_id = Message.objects.values_list("record_id", flat=True).get(pk=message_id)
         return go(request, reverse("web:record", args=[record_id]), trouble=why)
-    answer = fragment(request, "postroom/chatter/_trouble.html", {"trouble": why}, status=409)
-    answer["X-Postroom-Piece"] = "1"
-    return answer
+    return fragment(request, "postroom/chatter/_trouble.html", {"trouble": why}, status=409)
 
 
 def _taken_back(request: MemberRequest, found: TakenBack) -> HttpResponse:
     """Its words and files are a draft again, which the composer shows."""
     said = _("Taken back: nobody got it by mail. It is a draft again.")
-    if request.headers.get("HX-Request") != "true":
+    if not is_fragment(request):
         return go(request, reverse("web:record", args=[found.record_id]), said=said)
     answer = fragment(request, "postroom/chatter/_taken_back.html", {"said": said})
     answer["HX-Trigger"] = "postroom:changed"

@@ -21,7 +21,7 @@ from postroom.core.terms.secret import Secret
 from postroom.flows import access
 from postroom.flows import connect_account as flow
 from postroom.store.models import Mailbox, OutgoingServer
-from postroom.web.forms import style
+from postroom.web.forms import style, tell
 from postroom.web.members import MemberRequest, for_members, text_of
 from postroom.web.shell import go, page
 from postroom.wiring import ports
@@ -85,8 +85,7 @@ def connect(request: MemberRequest, kind: str, row_id: int) -> HttpResponse:
             values = {"tenant": "", **form.cleaned_data}
             flow.save_client(ports(), provider, **values, member=request.member)
         except ValidationError as error:
-            for name, words in error.update_error_dict({}).items():
-                form.add_error(name if name in form.fields else None, list(words))
+            tell(form, error)
         else:
             return go(request, f"{request.path}?provider={provider.value}", said=_("Saved."))
     context = {

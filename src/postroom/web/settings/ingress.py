@@ -13,6 +13,7 @@ from postroom.store.models import InboundHook
 from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_settings import companies
 from postroom.web.members import MemberRequest, for_members, text_of
+from postroom.web.navigation import kinds_of
 from postroom.web.shell import go, page
 from postroom.wiring import ports
 
@@ -22,8 +23,8 @@ def addresses(request: MemberRequest) -> HttpResponse:
     """All of them, and a form for another one."""
     require(request.member, "settings")
     trouble = ""
+    company_id = read_id(text_of(request.POST, "company", 20)) or request.member.company_id
     if request.method == "POST":
-        company_id = read_id(text_of(request.POST, "company", 20)) or request.member.company_id
         if company_id not in company_ids(request.member):
             raise Http404
         try:
@@ -33,16 +34,21 @@ def addresses(request: MemberRequest) -> HttpResponse:
                 provider=text_of(request.POST, "provider", 20),
                 company_id=company_id,
                 secret=text_of(request.POST, "secret", 1000),
+                fallback_kind=_fallback_kind(request),
                 member=request.member,
             )
         except ValidationError as error:
             trouble = " ".join(error.messages)
         else:
             return go(request, request.path, said=_("Saved."))
+    kinds = kinds_of(request)
     context = {
         "hooks": list_inbound_hooks(ports(), member=request.member),
         "providers": inbound_providers(),
         "companies": companies(company_ids(request.member)),
+        "company_id": company_id,
+        "kinds": kinds,
+        "kind_labels": {one.key: one.label for one in kinds},
         "trouble": trouble,
         "typed": request.POST,
         "api_address": f"{ports().configuration.public_url}/api/v1/inbound",
@@ -52,6 +58,12 @@ def addresses(request: MemberRequest) -> HttpResponse:
     )
     answer["Cache-Control"] = "no-store"
     return answer
+
+
+def _fallback_kind(request: MemberRequest) -> str | None:
+    """None: as it was; ``""``: what no alias takes is held."""
+    chosen = text_of(request.POST, "fallback_kind", 40)
+    return None if not chosen else chosen.removeprefix("-")
 
 
 @for_members("POST")

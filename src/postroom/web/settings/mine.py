@@ -8,7 +8,6 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
-from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.urls import reverse
@@ -18,7 +17,6 @@ from django.utils.translation import gettext_lazy
 from postroom.core.mime.markup import html_to_text
 from postroom.core.terms.languages import offered_with
 from postroom.core.terms.states import Channel
-from postroom.flows import audit
 from postroom.flows.change_people import MOST_NAME, MOST_SIGNATURE, OwnSettings, change_own_settings
 from postroom.flows.manage_people import is_placeholder, sessions_of
 from postroom.store.models import Member
@@ -129,16 +127,3 @@ def _sessions(request: MemberRequest) -> list[dict[str, Any]]:
         {"until": one.expire_date, "is_this": one.session_key == request.session.session_key}
         for one in sessions_of(request.member)
     ]
-
-
-@for_members("POST")
-def end_sessions(request: MemberRequest) -> HttpResponse:
-    """Everywhere but here."""
-    here = request.session.session_key
-    others = [one.pk for one in sessions_of(request.member) if one.session_key != here]
-    end = Session.objects.filter(pk__in=others).delete()[0]
-    audit.note(ports(), "sign_out_everywhere", member=request.member, sessions=end)
-    said = (
-        _("Signed out in one other place.") if end == 1 else _("Signed out in {count} other places.").format(count=end)
-    )
-    return go(request, reverse("web:mine"), said=said)

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from postroom.core.terms.states import Role
 from postroom.flows import manage_people as flow
 from postroom.store.models import Company, Member
-from postroom.web.forms import style
+from postroom.web.forms import style, tell
 from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
 from postroom.web.settings.forms import SettingForm
 from postroom.web.shell import fragment, go, page
@@ -90,7 +90,7 @@ def new(request: MemberRequest) -> HttpResponse:
         try:
             made = flow.invite_person(ports(), form.wish(), by=request.member)
         except ValidationError as error:
-            _tell(form, error)
+            tell(form, error)
         else:
             said = _("{name} is there, and needs a password now.").format(name=made.contact.name)
             if request.POST.get("by") == "mail" and flow.send_invitation(ports(), made.pk, by=request.member):
@@ -123,7 +123,7 @@ def one(request: MemberRequest, member_id: int) -> HttpResponse:
         try:
             flow.change_person(ports(), member_id, form.wish(is_active=found.user.is_active), by=request.member)
         except ValidationError as error:
-            _tell(form, error)
+            tell(form, error)
         else:
             return go(request, reverse("web:people"), said=_("Saved."))
     return _shown(request, found, form)
@@ -193,11 +193,6 @@ def act(request: MemberRequest, member_id: int) -> HttpResponse:
 def _form(request: MemberRequest, initial: dict[str, Any]) -> PersonForm:
     data = request.POST if request.method == "POST" else None
     return PersonForm(data, companies=flow.offered_companies(request.member), initial=initial)
-
-
-def _tell(form: forms.Form, error: ValidationError) -> None:
-    for name, words in error.update_error_dict({}).items():
-        form.add_error(name if name in form.fields else None, list(words))
 
 
 class JoinForm(forms.Form):

@@ -20,8 +20,9 @@ from postroom.flows.mail_templates import TemplateText, manageable_templates
 from postroom.store.models import Company, MailTemplate, Record
 from postroom.store.queries import pages_scheduled as read
 from postroom.store.queries.pages import read_id
-from postroom.web.frames import download, framed
-from postroom.web.members import MemberRequest, for_members, text_of
+from postroom.web.forms import tell
+from postroom.web.frames import download, framed, stored
+from postroom.web.members import MemberRequest, for_members, numbers_of, text_of
 from postroom.web.records.uploads import files_of, trouble_with
 from postroom.web.settings.forms import TemplateForm
 from postroom.web.settings.views import Section
@@ -140,14 +141,12 @@ def _save(
         return None
     try:
         saved = flow.save_template(ports(), values, texts, member=request.member)
-        for text in request.POST.getlist("removed")[:100]:
-            if (file_id := read_id(text)) is not None:
-                flow.remove_file(ports(), saved.pk, file_id, member=request.member)
+        for file_id in numbers_of(request.POST, "removed"):
+            flow.remove_file(ports(), saved.pk, file_id, member=request.member)
         if uploads:
             flow.add_files(ports(), saved.pk, files_of(uploads), member=request.member)
     except ValidationError as error:
-        for name, words in error.update_error_dict({}).items():
-            form.add_error(name if name in form.fields else None, list(words))
+        tell(form, error)
         return None
     return saved
 
@@ -213,7 +212,7 @@ def file(request: MemberRequest, template_id: int, file_id: int) -> HttpResponse
     found = _template(request, template_id).files.filter(pk=file_id).first()
     if found is None:
         raise Http404
-    return download(ports().blobs.get(found.sha256), found.name)
+    return download(stored(found.sha256), found.name)
 
 
 NAMES = (

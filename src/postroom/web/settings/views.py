@@ -27,6 +27,7 @@ from postroom.flows.run_scheduled_action import ACTIONS, run_now
 from postroom.store.models import Alias, AliasDomain, Company, Mailbox, OutgoingServer
 from postroom.store.queries import pages_settings as read
 from postroom.store.queries.pages import read_id
+from postroom.web.forms import tell
 from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
 from postroom.web.navigation import kinds_of
 from postroom.web.settings import aliases, change_words, mailboxes, servers
@@ -162,7 +163,7 @@ def section_edit(section: Section) -> Callable[..., Any]:
             try:
                 saved = section.save(ports(), form.changes(row_id), member=request.member)
             except ValidationError as error:
-                _tell(form, error)
+                tell(form, error)
             else:
                 return go(request, servers.after_saving(request, section.key, saved), said=_("Saved."))
         title = str(row) if row_id is not None else str(section.new)
@@ -177,12 +178,6 @@ def section_edit(section: Section) -> Callable[..., Any]:
         return page(request, template, title, context, status=422 if form.errors else 200)
 
     return view
-
-
-def _tell(form: SettingForm, error: ValidationError) -> None:
-    """What the flow found wrong: at the fields that the form has, else above them."""
-    for name, words in error.update_error_dict({}).items():
-        form.add_error(name if name in form.fields else None, list(words))
 
 
 def _enter(request: MemberRequest, section: Section) -> None:
@@ -273,13 +268,11 @@ def set_parameter(request: MemberRequest, key: str) -> HttpResponse:
         flow.set_parameter(ports(), key, typed, member=request.member)
     except ParameterError as error:
         trouble = str(error)
-    if request.headers.get("HX-Request") != "true":
+    if not is_fragment(request):
         return go(request, reverse("web:parameters"), said="" if trouble else _("Saved."), trouble=trouble)
     fact = next(one for one in read.parameters() if one.key == key)
     context = {"one": fact, "typed": typed, "trouble": trouble, "saved": not trouble}
-    answer = fragment(request, "postroom/settings/_parameter.html", context, status=422 if trouble else 200)
-    answer["X-Postroom-Piece"] = "1"
-    return answer
+    return fragment(request, "postroom/settings/_parameter.html", context, status=422 if trouble else 200)
 
 
 @for_members("GET")

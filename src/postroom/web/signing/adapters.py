@@ -17,7 +17,9 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from postroom.core.terms.states import Role
 from postroom.flows import audit
@@ -26,6 +28,8 @@ from postroom.flows.keep_secret import keep, kept
 from postroom.store.models import Member
 from postroom.web.whereabouts import address_of
 from postroom.wiring import ports
+
+NOT_VOUCHED = gettext_lazy("The identity provider did not vouch for you, or you stopped there. Nothing was changed.")
 
 
 class Accounts(DefaultAccountAdapter):  # type: ignore[misc]
@@ -89,9 +93,7 @@ class Providers(DefaultSocialAccountAdapter):  # type: ignore[misc]
         sociallogin.connect(request, self._welcome(request, address, sociallogin))
 
     def on_authentication_error(self, request: HttpRequest, *_args: Any, **_kwargs: Any) -> None:
-        self._refuse(
-            request, _("The identity provider did not vouch for you, or you stopped there. Nothing was changed.")
-        )
+        self._refuse(request, NOT_VOUCHED)
 
     def _welcome(self, request: HttpRequest, address: str, sociallogin: Any) -> Any:
         name = " ".join(part for part in (sociallogin.user.first_name, sociallogin.user.last_name) if part)
@@ -104,9 +106,9 @@ class Providers(DefaultSocialAccountAdapter):  # type: ignore[misc]
             self._refuse(request, str(trouble))
         return member.user
 
-    def _refuse(self, request: HttpRequest, why: str) -> None:
+    def _refuse(self, request: HttpRequest, why: str | Promise) -> None:
         audit.note(ports(), "oidc_refused")
-        raise ImmediateHttpResponse(_told(request, why))
+        raise ImmediateHttpResponse(turned_away(request, why))
 
 
 def verified_address(sociallogin: Any) -> str:
@@ -121,5 +123,6 @@ def may_become_member(address: str) -> bool:
     return bool(settings.POSTROOM.oidc_new_people) and address.rpartition("@")[2] in allowed
 
 
-def _told(request: HttpRequest, why: str) -> HttpResponse:
+def turned_away(request: HttpRequest, why: str | Promise) -> HttpResponse:
+    """The page that says why."""
     return render(request, "postroom/signing/refused.html", {"why": why}, status=403)

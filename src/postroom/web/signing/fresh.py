@@ -16,20 +16,16 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 
-from postroom.web.sessions import BEGAN
+from postroom.flows.sign_in import began_at
 from postroom.web.shell import go
 from postroom.wiring import ports
 
 
 def is_fresh(request: HttpRequest) -> bool:
     """Whether the person has shown of late who it is."""
-    began = request.session.get(BEGAN)
-    age = (
-        ports().clock.now().timestamp() - began
-        if isinstance(began, int | float)
-        else settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
-    )
-    return age < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT or did_recently_reauthenticate(request)
+    began, enough = began_at(request.session), settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
+    is_new = began is not None and (ports().clock.now() - began).total_seconds() < enough
+    return is_new or did_recently_reauthenticate(request)
 
 
 def when_fresh(back: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -10,7 +10,8 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out, user_lo
 from django.http import HttpRequest
 
 from postroom.flows import audit
-from postroom.web.sessions import BEGAN, SEEN
+from postroom.flows.sign_in import BEGAN
+from postroom.web.sessions import SEEN
 from postroom.web.sign_in import known_name
 from postroom.wiring import ports
 

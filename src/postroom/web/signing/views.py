@@ -18,21 +18,19 @@ from django.contrib.auth import logout
 from django.contrib.auth.views import PasswordResetConfirmView, redirect_to_login
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import render
 from django.urls import reverse, reverse_lazy
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.generic.edit import FormView
 
-from postroom.flows import access, audit
-from postroom.flows.sign_in import ask_for_new_password, sign_out_everywhere
+from postroom.flows import audit
+from postroom.flows.sign_in import BEGAN, ask_for_new_password, sign_out_everywhere
 from postroom.store.models import AuditEvent
-from postroom.store.queries.pages_home import installation
 from postroom.web.forms import style
 from postroom.web.members import MemberRequest, for_members, text_of
-from postroom.web.sessions import BEGAN
-from postroom.web.shell import go, page
+from postroom.web.shell import around_page, back, go, page
+from postroom.web.signing.adapters import NOT_VOUCHED, turned_away
 from postroom.web.site import member_of, site
 from postroom.wiring import ports
 
@@ -59,16 +57,22 @@ class _InShell:
 
     def get_context_data(self, **more: Any) -> dict[str, Any]:
         request: Any = self.request  # type: ignore[attr-defined]
-        context = {**site.each_context(request), **super().get_context_data(**more)}  # type: ignore[misc]
+        context: dict[str, Any] = super().get_context_data(**more)  # type: ignore[misc]
         if "form" in context:
             style(context["form"])
-        return context | {
-            "title": self.title,
-            "member": request.member,
-            "installation": installation(),
-            "may_settle": access.is_house_administrator(request.member),
-            "is_fullwidth": "1",
-        }
+        return context | around_page(request, self.title)
+
+
+class _Noted(_InShell):
+    """What changes the second factor is written to the audit log with it."""
+
+    noted = ""
+
+    @transaction.atomic
+    def form_valid(self, form: Any) -> HttpResponse:
+        answer: HttpResponse = super().form_valid(form)  # type: ignore[misc]
+        audit.note(ports(), self.noted, user=self.request.user)  # type: ignore[attr-defined]
+        return answer
 
 
 class SecondStep(_Alone, second.AuthenticateView):  # type: ignore[misc]
@@ -85,26 +89,18 @@ class AgainByCode(_InShell, second.ReauthenticateView):  # type: ignore[misc]
     title = gettext_lazy("Is it you?")
 
 
-class SwitchOn(_InShell, totp.ActivateTOTPView):  # type: ignore[misc]
+class SwitchOn(_Noted, totp.ActivateTOTPView):  # type: ignore[misc]
     template_name = "postroom/signing/switch_on.html"
     title = gettext_lazy("Two-factor sign-in")
-
-    @transaction.atomic
-    def form_valid(self, form: Any) -> HttpResponse:
-        answer: HttpResponse = super().form_valid(form)
-        audit.note(ports(), "totp_on", user=self.request.user)
-        return answer
+    noted = "totp_on"
 
 
-class SwitchOff(_InShell, totp.DeactivateTOTPView):  # type: ignore[misc]
-    template_name = "postroom/signing/switch_off.html"
+class SwitchOff(_Noted, totp.DeactivateTOTPView):  # type: ignore[misc]
+    template_name = "postroom/signing/sure.html"
     title = gettext_lazy("Two-factor sign-in")
-
-    @transaction.atomic
-    def form_valid(self, form: Any) -> HttpResponse:
-        answer: HttpResponse = super().form_valid(form)
-        audit.note(ports(), "totp_off", user=self.request.user)
-        return answer
+    noted = "totp_off"
+    words = gettext_lazy("Without it, your password alone opens your account.")
+    button, tone = gettext_lazy("Switch off"), "bad"
 
 
 class Codes(_InShell, codes.ViewRecoveryCodesView):  # type: ignore[misc]
@@ -112,15 +108,12 @@ class Codes(_InShell, codes.ViewRecoveryCodesView):  # type: ignore[misc]
     title = gettext_lazy("Recovery codes")
 
 
-class NewCodes(_InShell, codes.GenerateRecoveryCodesView):  # type: ignore[misc]
-    template_name = "postroom/signing/new_codes.html"
+class NewCodes(_Noted, codes.GenerateRecoveryCodesView):  # type: ignore[misc]
+    template_name = "postroom/signing/sure.html"
     title = gettext_lazy("Recovery codes")
-
-    @transaction.atomic
-    def form_valid(self, form: Any) -> HttpResponse:
-        answer: HttpResponse = super().form_valid(form)
-        audit.note(ports(), "recovery_codes", user=self.request.user)
-        return answer
+    noted = "recovery_codes"
+    words = gettext_lazy("The old recovery codes open nothing any more as soon as there are new ones.")
+    button, tone = gettext_lazy("Make new codes"), "primary"
 
 
 @for_members("GET")
@@ -139,8 +132,7 @@ def security(request: MemberRequest) -> HttpResponse:
 
 def refused(request: HttpRequest) -> HttpResponse:
     """The identity provider said no, or the person changed his mind."""
-    why = _("The identity provider did not vouch for you, or you stopped there. Nothing was changed.")
-    return render(request, "postroom/signing/refused.html", {"why": why}, status=403)
+    return turned_away(request, NOT_VOUCHED)
 
 
 @for_members("POST")
@@ -149,7 +141,7 @@ def everywhere(request: MemberRequest) -> HttpResponse:
     at = sign_out_everywhere(ports(), member=request.member)
     request.session.cycle_key()
     request.session[BEGAN] = at.timestamp() + 0.001
-    return go(request, reverse("mfa_index"), said=_("All other sessions are over."))
+    return go(request, back(request, reverse("mfa_index")), said=_("All other sessions are over."))
 
 
 class ForgottenForm(forms.Form):

@@ -133,11 +133,6 @@ def delivery_badge(state: str) -> SafeString:
     return _badge(DELIVERY, state)
 
 
-@register.filter
-def notification_badge(state: str) -> SafeString:
-    return _badge(NOTIFICATION, state)
-
-
 @register.simple_tag
 def recipient_badge(fact: RecipientFact | FailureFact) -> SafeString:
     """What became of a message for one person. What nobody knows is not called a failure."""

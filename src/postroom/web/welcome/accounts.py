@@ -16,6 +16,7 @@ from postroom.flows.enter_account import Account, default_from_of, draft_server,
 from postroom.flows.enter_account import use_server as use
 from postroom.flows.find_servers import find_provider
 from postroom.store.models import Mailbox, OutgoingServer
+from postroom.web.forms import tell
 from postroom.web.members import MemberRequest, for_members, text_of
 from postroom.web.shell import fragment, go
 from postroom.web.welcome import views
@@ -40,7 +41,7 @@ def outgoing(request: MemberRequest) -> HttpResponse:
         try:
             row = save_draft_server(ports(), _account(form), draft_id=found.draft_server_id, member=request.member)
         except ValidationError as error:
-            _tell(form, error)
+            tell(form, error)
         else:
             return go(request, f"{_place('outgoing')}?test={row.pk}")
     tested = found.draft_server_id if text_of(request.GET, "test", 20) == str(found.draft_server_id) else None
@@ -91,7 +92,7 @@ def incoming(request: MemberRequest) -> HttpResponse:
                 member=request.member,
             )
         except ValidationError as error:
-            _tell(form, error)
+            tell(form, error)
         else:
             if row.authentication == "token" and not row.secret:
                 return go(request, reverse("web:consent", args=["mailbox", row.pk]))
@@ -191,11 +192,6 @@ def _account(form: AccountForm) -> Account:
         encryption=values["encryption"],
         verify_certificate=values["verify_certificate"],
     )
-
-
-def _tell(form: AccountForm, error: ValidationError) -> None:
-    for name, words in error.update_error_dict({}).items():
-        form.add_error(name if name in form.fields else None, list(words))
 
 
 def step(request: MemberRequest, name: str) -> HttpResponseBase:

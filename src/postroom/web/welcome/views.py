@@ -20,6 +20,7 @@ from postroom.flows import access, guard_installation, welcome
 from postroom.flows.add_member import CannotAdd
 from postroom.flows.dns_to_publish import records_to_publish
 from postroom.store.queries.pages_records import kinds
+from postroom.web.forms import tell
 from postroom.web.members import MemberRequest, for_members, text_of
 from postroom.web.shell import go, page
 from postroom.web.site import site
@@ -149,8 +150,7 @@ def alias(request: MemberRequest) -> HttpResponse:
         try:
             welcome.first_alias(ports(), **form.cleaned_data, member=request.member)
         except ValidationError as error:
-            for field, words in error.update_error_dict({}).items():
-                form.add_error(field if field in form.fields else None, list(words))
+            tell(form, error)
         except CannotAdd as trouble:
             form.add_error(None, str(trouble))
         else:

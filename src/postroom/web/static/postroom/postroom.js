@@ -63,6 +63,22 @@
     stream.addEventListener("listed", () => document.body.dispatchEvent(new Event("postroom:listed")));
   }
 
+  /* Lists that show much look once a second at most, and once more after the last change: nothing that came in between is missed. */
+  let rest = null;
+  let isDue = false;
+
+  function calm() {
+    if (rest) return (isDue = true);
+    isDue = false;
+    rest = setTimeout(() => {
+      rest = null;
+      if (isDue) calm();
+    }, 1000);
+    htmx.trigger(document.body, "postroom:calm");
+  }
+
+  document.addEventListener("postroom:changed", calm);
+
   /* A list with a conversation beside it: both are heard of by one stream, as browsers open few. */
   function heardBy(places) {
     const list = places.find((place) => place.endsWith("/live/records/"));
@@ -143,18 +159,25 @@
     });
   }
 
-  /* Without TLS a browser gives no clipboard: then the text is marked and copied in the old way. */
-  async function copy(button, shown) {
+  /* The text of the element that data-copy names, or the whole address of data-copy-link. Without TLS a browser gives no clipboard: then it is done in the old way. */
+  async function copy(button) {
+    const { copy: place, copyLink: address } = button.dataset;
+    const text = address ? new URL(address, location.href).href : document.getElementById(place).textContent;
     const label = button.querySelector("[data-label]");
-    const before = label.textContent;
     try {
-      await navigator.clipboard.writeText(shown.textContent);
+      await navigator.clipboard.writeText(text);
     } catch {
-      window.getSelection().selectAllChildren(shown);
-      if (!document.execCommand("copy")) return;
+      const field = Object.assign(document.createElement("textarea"), { value: text, className: "pr-hide" });
+      button.after(field);
+      field.select();
+      const done = document.execCommand("copy");
+      field.remove();
+      button.focus();
+      if (!done) return;
     }
+    label.dataset.before ||= label.textContent;
     label.textContent = button.dataset.done;
-    setTimeout(() => (label.textContent = before), 2000);
+    setTimeout(() => (label.textContent = label.dataset.before), 2000);
   }
 
   /* The notice that nothing leaves folds to a sign in the bar above, which stays. The browser remembers it until it is closed. */
@@ -187,8 +210,8 @@
     }
     const folds = event.target.closest("[data-strip]");
     if (folds) strip(folds.dataset.strip);
-    const copies = event.target.closest("[data-copy]");
-    if (copies) copy(copies, document.getElementById(copies.dataset.copy));
+    const copies = event.target.closest("[data-copy], [data-copy-link]");
+    if (copies) copy(copies);
     const reveal = event.target.closest("[data-toggle]");
     if (reveal) document.getElementById(reveal.dataset.toggle).toggleAttribute("hidden");
   }, true);

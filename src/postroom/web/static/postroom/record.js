@@ -1,4 +1,4 @@
-/* The page of a record: days between messages, long mails folded, remote pictures offered and links to copy. */
+/* The page of a record: days between messages, long mails folded, remote pictures offered. */
 (() => {
   "use strict";
 
@@ -94,25 +94,6 @@
 
   /* ---------- small comforts ---------- */
 
-  async function link(button) {
-    const address = new URL(button.dataset.copy, location.href).href;
-    const label = button.querySelector("[data-label]");
-    const before = label.textContent;
-    try {
-      await navigator.clipboard.writeText(address);
-    } catch { /* without TLS a browser gives no clipboard */
-      const field = Object.assign(document.createElement("textarea"), { value: address, className: "pr-hide" });
-      button.after(field);
-      field.select();
-      const done = document.execCommand("copy");
-      field.remove();
-      button.focus();
-      if (!done) return;
-    }
-    label.textContent = button.dataset.done;
-    setTimeout(() => (label.textContent = before), 2000);
-  }
-
   document.addEventListener("click", (event) => {
     const unfold = event.target.closest("[data-unfold]");
     if (unfold) {
@@ -121,8 +102,6 @@
       box.classList.remove("folded");
       unfold.hidden = true;
     }
-    const copies = event.target.closest("[data-copy]");
-    if (copies) link(copies);
     const opens = event.target.closest("[data-open]");
     if (opens) {
       opens.closest("details").open = false;

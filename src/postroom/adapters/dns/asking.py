@@ -1,0 +1,41 @@
+"""One question to name servers, by the machine's own resolver or by one that asks those that are named.
+
+Laws: an answer, an empty answer, or None when nobody could tell; never an exception. A question has a time-out, whatever the
+number of name servers. Not for hot paths: it waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import dns.exception
+import dns.name
+import dns.rdata
+import dns.rdatatype
+import dns.resolver
+
+
+def make_resolver(nameservers: Sequence[str], *, port: int, timeout: float) -> dns.resolver.Resolver:
+    """``nameservers`` with ``port``; none: as the machine is set up, which may not be readable (a DNSException or OSError).
+
+    ``timeout``: seconds for one question, all tries together.
+    """
+    resolver = dns.resolver.Resolver(configure=not nameservers)
+    if nameservers:
+        resolver.nameservers = list(nameservers)
+        resolver.port = port
+    resolver.lifetime = timeout
+    resolver.timeout = timeout / 2
+    return resolver
+
+
+def ask(
+    name: str, kind: dns.rdatatype.RdataType, resolver: Callable[[], dns.resolver.Resolver]
+) -> list[dns.rdata.Rdata] | None:
+    """The records. Empty: there are none, or there is no such name, nor could be. That ``resolver`` can be had is not taken for granted."""
+    try:
+        return list(resolver().resolve(dns.name.from_text(name), kind, search=False))
+    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer, dns.exception.SyntaxError, dns.name.LabelTooLong):
+        return []
+    except (dns.exception.DNSException, OSError, ValueError):
+        return None
