@@ -29,7 +29,9 @@ def record(db: None) -> Record:
     company = seeding.a_company()
     seeding.a_kind()
     seeding.a_member("alice", "Alice Archer", company, Role.AGENT)
-    return seeding.a_record(company, "Poster", contact=seeding.a_contact("Carla Conti", "carla@customer.example", company))
+    return seeding.a_record(
+        company, "Poster", contact=seeding.a_contact("Carla Conti", "carla@customer.example", company)
+    )
 
 
 @pytest.fixture
@@ -123,7 +125,8 @@ def test_after_sending_no_room_is_left_and_on_a_phone_the_toast_covers_nothing_t
     assert abs(page.evaluate(below) - before) <= 1
     page.locator(".pr-editor").click()
     over, form = toast.bounding_box(), page.locator("#pr-composer").bounding_box()
-    assert over and form
+    assert over
+    assert form
     assert over["y"] + over["height"] <= form["y"], "the toast lies above what is written"
 
 
@@ -138,9 +141,7 @@ def test_without_scripts_the_form_is_open(base: str, browser: Browser, record: R
     expect(page.locator("#pr-thread > li.pr-msg")).to_have_count(1)
 
 
-def test_the_notice_of_captured_mail_folds_to_a_sign_that_stays(
-    base: str, browser: Browser, record: Record
-) -> None:
+def test_the_notice_of_captured_mail_folds_to_a_sign_that_stays(base: str, browser: Browser, record: Record) -> None:
     Installation.objects.update_or_create(
         defaults={"identity": "here", "is_capturing": True, "found_elsewhere": "", "confirmed_at": seeding.NOW}
     )

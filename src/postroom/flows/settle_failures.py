@@ -62,7 +62,7 @@ def resend_failed(
     return len(again)
 
 
-class Undecided(ValueError):
+class Undecided(ValueError):  # noqa: N818 (an answer to a person, not a fault)
     """The reason says why an unknown outcome cannot be settled as it was asked."""
 
     def __init__(self, reason: Reason) -> None:

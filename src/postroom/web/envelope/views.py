@@ -62,7 +62,9 @@ def resend(request: MemberRequest, message_id: int) -> HttpResponse:
 
 def _decisions(request: MemberRequest) -> dict[int, Decision | None]:
     """What was chosen for each whose outcome is unknown; None: nothing yet."""
-    chosen = {number: request.POST.get(f"decision-{number}", "") for number in numbers_of(request.POST, "unknown", MOST)}
+    chosen = {
+        number: request.POST.get(f"decision-{number}", "") for number in numbers_of(request.POST, "unknown", MOST)
+    }
     return {number: Decision(wish) if wish in OFFERED else None for number, wish in chosen.items()}
 
 
