@@ -136,7 +136,7 @@ def test_without_scripts_the_form_is_open(base: str, browser: Browser, record: R
     state = window.storage_state()
     page = browser.new_context(java_script_enabled=False, storage_state=state).new_page()
     page.goto(f"{base}/records/{record.pk}/")
-    page.get_by_label("Text").fill("Dear Carla, without scripts")
+    page.locator("textarea[name=text]").fill("Dear Carla, without scripts")
     page.get_by_role("button", name="Send", exact=True).click()
     expect(page.locator("#pr-thread > li.pr-msg")).to_have_count(1)
 
