@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from postroom.core.delivery.standing import LATE_AFTER, Sender, Stand, how_it_stands
+from postroom.core.delivery.standing import LATE_AFTER, Sender, how_it_stands
+from postroom.core.terms.standing import Stand
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 RELAY = Sender(name="Relay", is_paused=False)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
-from postroom.core.terms.reasons import Reason, because, catalogue
+from postroom.core.terms.reasons import because, catalogue
+from postroom.core.terms.standing import Stand, Standing
 
 LATE_AFTER = timedelta(minutes=5)  # that a due mail may wait before it is spoken of
 NAMED = 3  # servers that the sentence names
@@ -27,16 +27,6 @@ catalogue(
 )
 
 
-class Stand(StrEnum):
-    """How it stands."""
-
-    PAUSED = "paused"
-    LATE = "late"
-    IN_TROUBLE = "in_trouble"
-    PARTLY_PAUSED = "partly_paused"
-    MOVING = "moving"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
     """A server that is in use. ``broken_until``: its circuit is open until then."""
@@ -44,15 +34,6 @@ class Sender:
     name: str
     is_paused: bool
     broken_until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """``since``: what is due for longest, as far as it is late."""
-
-    stand: Stand
-    reason: Reason
-    since: datetime | None = None
 
 
 def how_it_stands(senders: Sequence[Sender], *, oldest_due: datetime | None, now: datetime) -> Standing:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpResponse
@@ -11,12 +10,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from postroom.core.delivery.standing import Sender, Standing, how_it_stands
 from postroom.flows import access
 from postroom.flows.alarms import dismiss_alarm, visible_alarms
 from postroom.flows.explain_trouble import explain_trouble
 from postroom.flows.guard_installation import close_first_steps
 from postroom.flows.note_health import explain_mailbox_trouble
+from postroom.flows.queue_standing import queue_standing
 from postroom.store.models import Alarm, Mailbox, Member, OutgoingServer, ScheduledMessage
 from postroom.store.queries.pages_activities import activities_of
 from postroom.store.queries.pages_home import (
@@ -28,7 +27,6 @@ from postroom.store.queries.pages_home import (
     my_records,
 )
 from postroom.store.queries.pages_pulse import day_of, my_day
-from postroom.store.queries.pages_queue import server_states
 from postroom.store.queries.pages_scheduled import unposted
 from postroom.web.home.charts import charts
 from postroom.web.members import MemberRequest, for_members
@@ -126,25 +124,13 @@ def _attention(request: MemberRequest) -> dict[str, object]:
         "attention": found,
         "troubles": _explained(found.troubles),
         "inbox_goes_on": len(found.inbox) >= INBOX_ROWS,
-        "standing": _standing(member, found.oldest_waiting, now) if access.may(member, "queue") else None,
+        "standing": queue_standing(member, oldest_due=found.oldest_waiting, now=now),
         "unposted": unposted(ScheduledMessage.objects.filter(author=member)),
         "held": found.held,
         "todo": activities_of(member, access.visible_records(member), timezone.localdate()),
         "my_failed": found.failures.messages,
         "may_see_mail": access.may(member, "inbound"),
     }
-
-
-def _standing(member: Member, oldest_due: datetime | None, now: datetime) -> Standing:
-    """How the queue stands for the servers of the own companies, and those of all. One query."""
-    rows, cut = OutgoingServer.objects.filter(is_active=True).order_by("name", "id"), access.company_cut(member)
-    if cut is not None:
-        rows = rows.filter(Q(company_id__in=cut) | Q(company=None))
-    senders = [
-        Sender(name=one.name, is_paused=one.paused_at is not None, broken_until=one.broken_until)
-        for one in server_states(rows)
-    ]
-    return how_it_stands(senders, oldest_due=oldest_due, now=now)
 
 
 def _explained(troubles: Sequence[TroubleFact]) -> list[dict[str, object]]:

@@ -16,9 +16,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 
-from postroom.core.delivery.standing import Stand
 from postroom.core.reports.taxonomy import TAXONOMY
 from postroom.core.terms.reasons import SENTENCES, Reason, sentence
+from postroom.core.terms.standing import Stand
 from postroom.core.terms.states import DeliveryState, FailureType, NotificationState
 from postroom.store.queries.pages_envelope import RecipientFact
 from postroom.store.queries.pages_failures import FailureFact
