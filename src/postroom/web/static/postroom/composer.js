@@ -506,7 +506,8 @@
 
     function reload() {
       isHeld = true;
-      htmx.ajax("GET", form.dataset.composer, { target: form, swap: "outerHTML" });
+      /* Asked by a piece of its own: what the page asks for in the name of its body waits in one line, where only the last stays. */
+      htmx.ajax("GET", form.dataset.composer, { source: find("[data-mentions]"), target: form, swap: "outerHTML" });
     }
 
     find("[data-discard-draft]")?.addEventListener("click", async () => {
