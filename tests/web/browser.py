@@ -99,6 +99,12 @@ def open_page(page: Page, url: str) -> list[str]:
     return complaints
 
 
+def open_composer(page: Page) -> None:
+    """The one line of a record becomes a form, and names who will get it."""
+    page.locator(".pr-composer.live .pr-editor").click()
+    page.locator(".pr-who-gets-it").wait_for()
+
+
 def shoot(page: Page, url: str, path: Path) -> list[str]:
     """A picture of the whole page."""
     complaints = open_page(page, url)
