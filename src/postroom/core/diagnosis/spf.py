@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from postroom.core.diagnosis.domain_facts import DomainFacts, SendingServer, addresses_of, is_internal, shown, unchecked
-from postroom.core.diagnosis.finding_codes import FindingCode, Severity
+from postroom.core.diagnosis.finding_codes import FindingCode
 from postroom.core.diagnosis.findings import Finding, PublishedRecord, found
 from postroom.core.senders.questions import Answer, Asking, Question, RecordType
 from postroom.core.senders.results import Result
