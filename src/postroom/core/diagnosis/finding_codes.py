@@ -139,6 +139,8 @@ class FindingCode(StrEnum):
     PLUS_UNTESTED = "plus_untested"
     # what became of the mail
     MAILS_REFUSED = "mails_refused"
+    ADDRESSES_REFUSED = "addresses_refused"
+    MAILS_DEFERRED = "mails_deferred"
     QUEUE_WAITS = "queue_waits"
     QUEUE_LATE = "queue_late"
     OUTCOMES_UNKNOWN = "outcomes_unknown"
@@ -154,7 +156,18 @@ class FindingCode(StrEnum):
     def rank(self) -> int:
         return _RANKS[self]
 
+    @property
+    def happens(self) -> bool:
+        """Whether it tells what became of mail, and not how something is set."""
+        return self in _HAPPENING
 
+
+_HAPPENING = frozenset(
+    map(
+        FindingCode,
+        "server_slowed server_limit addresses_refused mails_deferred mails_refused queue_waits queue_late mails_held".split(),
+    )
+)
 _RANKS = {code: rank for rank, code in enumerate(FindingCode)}
 
 
@@ -181,7 +194,7 @@ _OF_SEVERITIES: Mapping[Severity, str] = {
         "dkim_provider dmarc_missing dmarc_syntax dmarc_alignment dmarc_reports ptr_missing ptr_mismatch mta_sts_broken tls_rpt_broken "
         "alias_invalid alias_retired_used mails_refused queue_waits outcomes_unknown failing_much changed_before alarm_open"
     ),
-    Severity.INFO: "capture_mode server_slowed mailbox_off spf_open dkim_testing dmarc_watches plus_lost plus_untested mails_held",
+    Severity.INFO: "addresses_refused mails_deferred capture_mode server_slowed mailbox_off spf_open dkim_testing dmarc_watches plus_lost plus_untested mails_held",
     Severity.UNCHECKED: "dns_unreachable server_unchecked mailbox_unchecked dns_unchecked",
     Severity.NOT_APPLICABLE: "server_captured domain_private domain_captured",
 }  # fmt: skip
@@ -196,9 +209,9 @@ KINDS: Mapping[FindingCode, Kind] = {
     for code in codes.split()
 }
 
-_SENDING = "mails_refused queue_waits queue_late failing_much alarm_open changed_before server_limit"
-_WAITING = "queue_waits queue_late alarm_open changed_before"
-_MISTRUST = "mails_refused failing_much alarm_open changed_before"
+_SENDING = "mails_refused mails_deferred queue_waits queue_late failing_much alarm_open changed_before server_limit"
+_WAITING = "mails_deferred queue_waits queue_late alarm_open changed_before"
+_MISTRUST = "mails_refused mails_deferred failing_much alarm_open changed_before"
 _ARRIVING = "mailbox_unread mailbox_silent inbound_late no_way_in alarm_open changed_before"
 _WORK = f"role_missing door_closed {_WAITING} mailbox_unread mailbox_silent inbound_late schedule_late inbound_failed plus_untested"
 _SPF_REST = f"spf_lookups spf_include spf_voids spf_server spf_anybody spf_ptr spf_open dmarc_alignment {_MISTRUST}"
@@ -274,7 +287,7 @@ _TABLE: Mapping[str, str] = {
     "ptr_mismatch": _MISTRUST,
     "blocklisted": _MISTRUST,
     "alias_invalid": "alarm_open changed_before",
-    "mails_refused": "queue_waits queue_late failing_much alarm_open changed_before",
+    "mails_refused": "mails_deferred queue_waits queue_late failing_much alarm_open changed_before",
     "queue_waits": "queue_late alarm_open changed_before",
     "queue_late": "alarm_open changed_before",
     "outcomes_unknown": "alarm_open changed_before",

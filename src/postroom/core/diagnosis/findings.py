@@ -8,7 +8,7 @@ explains it for the same subject, for one that it touches, or for the whole hous
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from postroom.core.diagnosis.acting import Actor
@@ -156,7 +156,13 @@ def fold(findings: Iterable[Finding]) -> tuple[Folded, ...]:
         else:
             children.setdefault(parent, []).append(place)
     folded = [_folded(place, ordered, children) for place in roots]
-    return tuple(sorted(folded, key=lambda one: (one.severity.rank, _place(one.finding))))
+    return tuple(sorted(folded, key=_order))
+
+
+def _order(one: Folded) -> tuple[int, bool, tuple[int, str, str]]:
+    """Among what is only good to know, what happens to mail goes before how things are set."""
+    is_still = one.severity is Severity.INFO and not one.finding.code.happens
+    return one.severity.rank, is_still, _place(one.finding)
 
 
 def is_well(folded: Iterable[Folded]) -> bool:
@@ -177,7 +183,7 @@ def _explains(cause: Finding, effect: Finding) -> bool:
         return False
     if cause.severity is Severity.UNCHECKED and effect.severity is not Severity.UNCHECKED:
         return cause.subject == HOUSE
-    return cause.subject == HOUSE or effect.subject == HOUSE or not cause.touches.isdisjoint(effect.touches)
+    return HOUSE in (cause.subject, effect.subject) or not cause.touches.isdisjoint(effect.touches)
 
 
 def _folded(place: int, ordered: list[Finding], children: Mapping[int, list[int]]) -> Folded:
@@ -186,4 +192,4 @@ def _folded(place: int, ordered: list[Finding], children: Mapping[int, list[int]
     gravest = min((finding.severity, *(one.severity for one in follows)), key=lambda severity: severity.rank)
     if not (finding.severity.is_problem or finding.severity is Severity.INFO):
         gravest = finding.severity if not any(one.severity.is_problem for one in follows) else gravest
-    return Folded(finding=replace(finding), severity=gravest, follows=follows)
+    return Folded(finding=finding, severity=gravest, follows=follows)

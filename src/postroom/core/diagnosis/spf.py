@@ -258,7 +258,7 @@ def _of_servers(facts: DomainFacts, text: str, walk: _Walk) -> Asking[list[Findi
             domain=facts.name,
             server=server.name,
             record=wanted.value,
-        )  # fmt: skip
+        )
         for server, why in lacking
     ]
 
