@@ -8,7 +8,7 @@ that trouble, and what waits for the server looks again. What is stored and show
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -109,6 +109,14 @@ def test_server(
         if watch is None or watch.is_wanted():
             _store(ports, row, found, probe)
     return found
+
+
+def plan_test(ports: Ports, ways: WaysOut, server_id: int) -> Callable[[], ServerTest]:
+    """The same test, to be made beside other work: it asks no table and stores nothing. ``server_id`` as in `test_server`."""
+    if server_id == CONFIGURED:
+        return lambda: _test_configured(ports, ways, None, "")
+    row = ways.rows[server_id]
+    return lambda: _test_row(ports, ways, row, None, "", None)[0]
 
 
 test_server.__test__ = False  # type: ignore[attr-defined]  # pytest takes it for one of its own

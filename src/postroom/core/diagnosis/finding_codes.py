@@ -74,23 +74,21 @@ class FindingCode(StrEnum):
     SERVER_SLOWED = "server_slowed"
     SERVER_UNCHECKED = "server_unchecked"
     SERVER_CAPTURED = "server_captured"
+    # scheduled actions
+    SCHEDULE_OFF = "schedule_off"
+    SCHEDULE_FAILING = "schedule_failing"
+    SCHEDULE_LATE = "schedule_late"
     # mailboxes and other ways in
     MAILBOX_TWICE = "mailbox_twice"
     MAILBOX_TOKEN = "mailbox_token"  # noqa: S105 (no secret)
     MAILBOX_REFUSES = "mailbox_refuses"
     MAILBOX_TROUBLE = "mailbox_trouble"
     MAILBOX_UNCONFIRMED = "mailbox_unconfirmed"
-    MAILBOX_UNREAD = "mailbox_unread"
     MAILBOX_SHARED = "mailbox_shared"
-    MAILBOX_SILENT = "mailbox_silent"
     MAILBOX_OFF = "mailbox_off"
     MAILBOX_UNCHECKED = "mailbox_unchecked"
     NO_WAY_IN = "no_way_in"
     HOOK_TROUBLE = "hook_trouble"
-    # scheduled actions
-    SCHEDULE_OFF = "schedule_off"
-    SCHEDULE_FAILING = "schedule_failing"
-    SCHEDULE_LATE = "schedule_late"
     # domains
     DOMAIN_UNKNOWN = "domain_unknown"
     MX_NULL = "mx_null"
@@ -138,6 +136,8 @@ class FindingCode(StrEnum):
     PLUS_LOST = "plus_lost"
     PLUS_UNTESTED = "plus_untested"
     # what became of the mail
+    MAILBOX_UNREAD = "mailbox_unread"
+    MAILBOX_SILENT = "mailbox_silent"
     MAILS_REFUSED = "mails_refused"
     ADDRESSES_REFUSED = "addresses_refused"
     MAILS_DEFERRED = "mails_deferred"
@@ -209,7 +209,7 @@ KINDS: Mapping[FindingCode, Kind] = {
     for code in codes.split()
 }
 
-_SENDING = "mails_refused mails_deferred queue_waits queue_late failing_much alarm_open changed_before server_limit"
+_SENDING = "mails_refused mails_deferred queue_waits queue_late failing_much alarm_open changed_before"
 _WAITING = "mails_deferred queue_waits queue_late alarm_open changed_before"
 _MISTRUST = "mails_refused mails_deferred failing_much alarm_open changed_before"
 _ARRIVING = "mailbox_unread mailbox_silent inbound_late no_way_in alarm_open changed_before"
@@ -250,7 +250,8 @@ _TABLE: Mapping[str, str] = {
     "mailbox_refuses": f"mailbox_trouble {_ARRIVING}",
     "mailbox_trouble": _ARRIVING,
     "mailbox_unconfirmed": f"{_ARRIVING} mx_elsewhere",
-    "mailbox_unread": "mailbox_silent no_way_in alarm_open changed_before",
+    "no_way_in": "mx_elsewhere plus_untested alarm_open changed_before",
+    "mailbox_unread": "mailbox_silent alarm_open changed_before",
     "mailbox_shared": "mailbox_silent alarm_open changed_before",
     "mailbox_silent": "alarm_open changed_before",
     "mailbox_off": "no_way_in mx_elsewhere",
@@ -260,10 +261,10 @@ _TABLE: Mapping[str, str] = {
     "domain_unknown": (
         f"mx_null mx_missing mx_wrong mx_elsewhere spf_missing dkim_missing dkim_no_key dkim_provider dmarc_missing plus_lost plus_untested {_MISTRUST}"
     ),
-    "mx_null": "mx_elsewhere no_way_in mailbox_silent plus_lost plus_untested alarm_open changed_before",
-    "mx_missing": "mx_elsewhere no_way_in mailbox_silent plus_lost plus_untested alarm_open changed_before",
-    "mx_wrong": "mx_alias mx_elsewhere no_way_in mailbox_silent plus_lost plus_untested alarm_open changed_before",
-    "mx_elsewhere": "no_way_in mailbox_silent plus_lost plus_untested alarm_open changed_before",
+    "mx_null": "mx_elsewhere mailbox_silent plus_lost plus_untested alarm_open changed_before",
+    "mx_missing": "mx_elsewhere mailbox_silent plus_lost plus_untested alarm_open changed_before",
+    "mx_wrong": "mx_alias mx_elsewhere mailbox_silent plus_lost plus_untested alarm_open changed_before",
+    "mx_elsewhere": "mailbox_silent plus_lost plus_untested alarm_open changed_before",
     "spf_missing": f"dmarc_alignment {_MISTRUST}",
     "spf_several": _SPF_REST,
     "spf_syntax": _SPF_REST,
