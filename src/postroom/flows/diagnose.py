@@ -20,7 +20,7 @@ from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from postroom.core.diagnosis.alias_health import check_aliases
-from postroom.core.diagnosis.dkim_record import check_dkim
+from postroom.core.diagnosis.dkim_record import check_dkim, check_key_secrets
 from postroom.core.diagnosis.dmarc import check_dmarc
 from postroom.core.diagnosis.domain_facts import DomainFacts, check_existence, is_private
 from postroom.core.diagnosis.finding_codes import FindingCode
@@ -28,7 +28,7 @@ from postroom.core.diagnosis.findings import Finding, Folded, domain_named, fold
 from postroom.core.diagnosis.history import check_alarms, check_history
 from postroom.core.diagnosis.house import check_house
 from postroom.core.diagnosis.machine_health import MachineFacts, check_machine
-from postroom.core.diagnosis.mailbox_health import TriedMailbox, WaysInFacts, check_ways_in
+from postroom.core.diagnosis.mailbox_health import MailboxFacts, TriedMailbox, WaysInFacts, check_ways_in
 from postroom.core.diagnosis.mx import check_mx
 from postroom.core.diagnosis.queue_health import check_queue
 from postroom.core.diagnosis.schedule_health import check_schedule
@@ -38,7 +38,7 @@ from postroom.core.diagnosis.spf import check_spf
 from postroom.core.diagnosis.transport_policies import check_transport
 from postroom.core.senders.questions import Asking
 from postroom.flows.access import require
-from postroom.flows.gather_domains import domain_facts, host_facts
+from postroom.flows.gather_domains import domain_facts, host_facts, key_facts
 from postroom.flows.gather_house import (
     HouseRows,
     alarm_facts,
@@ -52,10 +52,13 @@ from postroom.flows.gather_house import (
     ways_in_facts,
 )
 from postroom.flows.ports import Ports
+from postroom.flows.test_mailbox import MailboxTest
 from postroom.flows.test_mailbox import plan_test as plan_mailbox_test
+from postroom.flows.test_server import ServerTest
 from postroom.flows.test_server import plan_test as plan_server_test
 from postroom.flows.ways_out import load_ways_out
 from postroom.store.models import Member
+from postroom.store.queries.doctor import connected_roles
 
 T = TypeVar("T")
 PATIENCE = 10.0  # seconds for all of the world together
@@ -95,12 +98,20 @@ def diagnose(
     servers, ways_in = server_facts(ports, rows), ways_in_facts(ports, rows)
     domains = domain_facts(ports, rows, wish.domains)
     asked, spared = _to_ask(ports, rows, domains, wish)
-    answers = _ask_world(ports, rows, servers, ways_in, asked, wish) if wish.asks_world else {}
-    servers, ways_in = _with_trials(servers, ways_in, answers, wish)
+    tasks = _tasks(ports, rows, servers, asked, wish) if wish.asks_world else {}
+    answers = _side_by_side(tasks, wish.patience)
+    slow = tasks.keys() - answers.keys()
+    servers = [_tried_server(one, answers, slow, rows, wish) for one in servers]
+    ways_in = replace(ways_in, mailboxes=tuple(_tried_mailbox(one, answers, slow, wish) for one in ways_in.mailboxes))
     findings = _judge(ports, rows, servers, ways_in, machine or MachineFacts())
-    findings += [*spared, *_of_dns(answers)]
+    findings += [*spared, *_of_dns(answers, slow, asked)]
     wanted = tuple(one for one in findings if _is_wanted(one, wish.only))
     return Diagnosis(findings=fold(wanted), seconds=time.monotonic() - began)
+
+
+def is_whole_staff() -> bool:
+    """Whether all processes on which mail depends are connected to the database. One query."""
+    return {"deliverer", "router", "scheduler"} <= connected_roles().keys()
 
 
 def _is_wanted(finding: Finding, only: Collection[str]) -> bool:
@@ -116,7 +127,7 @@ def _judge(
 ) -> list[Finding]:
     """Everything that the tables tell."""
     now = rows.now
-    findings = check_house(house_facts(ports, rows))
+    findings = [*check_house(house_facts(ports, rows)), *check_key_secrets(key_facts(ports, rows))]
     for server in servers:
         findings += check_server(server, now)
     findings += check_ways_in(ways_in, now)
@@ -144,29 +155,22 @@ def _to_ask(
     has_own_resolver = bool(wish.name_servers or ports.configuration.dns_servers)
     for facts in domains:
         if rows.is_capturing and facts.name not in wish.domains:
-            spared.append(found(FindingCode.DOMAIN_CAPTURED, domain_named(facts.name), domain=facts.name))
+            spared.append(found(FindingCode.DOMAIN_CAPTURED, domain_named(facts.name), facts={"domain": facts.name}))
         elif is_private(facts.name) and not has_own_resolver:
-            spared.append(found(FindingCode.DOMAIN_PRIVATE, domain_named(facts.name), domain=facts.name))
+            spared.append(found(FindingCode.DOMAIN_PRIVATE, domain_named(facts.name), facts={"domain": facts.name}))
         else:
             asked.append(facts)
     return asked, spared
 
 
-def _ask_world(
-    ports: Ports,
-    rows: HouseRows,
-    servers: Sequence[ServerFacts],
-    ways_in: WaysInFacts,
-    domains: Sequence[DomainFacts],
-    wish: DoctorWish,
-) -> dict[str, object]:
-    """By task: ``server:3``, ``mailbox:4``, ``dns``; who did not answer in time is not in it."""
+def _tasks(
+    ports: Ports, rows: HouseRows, servers: Sequence[ServerFacts], domains: Sequence[DomainFacts], wish: DoctorWish
+) -> dict[str, Callable[[], object]]:
+    """``server:3``, ``mailbox:4``, ``dns``."""
     tasks: dict[str, Callable[[], object]] = {}
     if not rows.is_capturing:
         for server in servers:
             tasks[f"server:{server.id}"] = plan_server_test(ports, rows.ways, server.id)
-        if rows.ways.configured is not None and not servers:
-            tasks["server:0"] = plan_server_test(ports, rows.ways, 0)
     is_locked = bool(rows.installation and rows.installation.found_elsewhere)
     for row in rows.mailboxes if not is_locked else ():
         lately = timedelta(seconds=READ_LATELY * row.interval_seconds)
@@ -177,7 +181,7 @@ def _ask_world(
     if askings:
         seconds = min(DNS_PATIENCE, wish.patience)
         tasks["dns"] = lambda: ports.ask_dns(askings, seconds=seconds, servers=wish.name_servers)
-    return _side_by_side(tasks, wish.patience)
+    return tasks
 
 
 def _askings(ports: Ports, rows: HouseRows, domains: Sequence[DomainFacts]) -> list[Asking[list[Finding]]]:
@@ -218,39 +222,43 @@ def _side_by_side(tasks: Mapping[str, Callable[[], object]], seconds: float) -> 
 # ---- what came back
 
 
-def _with_trials(
-    servers: Sequence[ServerFacts], ways_in: WaysInFacts, answers: Mapping[str, object], wish: DoctorWish
-) -> tuple[list[ServerFacts], WaysInFacts]:
-    from postroom.flows.test_mailbox import MailboxTest
-    from postroom.flows.test_server import ServerTest
-
-    tried_servers = list(servers)
-    for place, server in enumerate(servers):
-        test = answers.get(f"server:{server.id}")
-        if isinstance(test, ServerTest):
-            tried = TriedServer(
-                is_ok=test.is_ok, code=test.code, cause=test.cause, cure=test.cure, step=test.step, reply=test.reply
-            )
-            tried_servers[place] = replace(server, tried=tried)
-    mailboxes = list(ways_in.mailboxes)
-    for place, mailbox in enumerate(mailboxes):
-        entered = answers.get(f"mailbox:{mailbox.id}")
-        if isinstance(entered, MailboxTest):
-            outcome = TriedMailbox(
-                is_ok=entered.is_ok, code=entered.code, cause=entered.cause, cure=entered.cure, reply=entered.reply
-            )
-            mailboxes[place] = replace(mailbox, tried=outcome)
-    return tried_servers, replace(ways_in, mailboxes=tuple(mailboxes))
+def _tried_server(
+    facts: ServerFacts, answers: Mapping[str, object], slow: Collection[str], rows: HouseRows, wish: DoctorWish
+) -> ServerFacts:
+    test = answers.get(f"server:{facts.id}")
+    if not isinstance(test, ServerTest):
+        untried = "captured" if rows.is_capturing else "slow" if f"server:{facts.id}" in slow else ""
+        return replace(facts, untried=untried, patience=wish.patience)
+    tried = TriedServer(
+        is_ok=test.is_ok, code=test.code, cause=test.cause, cure=test.cure, step=test.step, reply=test.reply
+    )
+    return replace(facts, tried=tried)
 
 
-def _of_dns(answers: Mapping[str, object]) -> list[Finding]:
-    """When nothing at all was answered, that is the finding."""
+def _tried_mailbox(
+    facts: MailboxFacts, answers: Mapping[str, object], slow: Collection[str], wish: DoctorWish
+) -> MailboxFacts:
+    test = answers.get(f"mailbox:{facts.id}")
+    if not isinstance(test, MailboxTest):
+        return replace(facts, untried="slow" if f"mailbox:{facts.id}" in slow else "", patience=wish.patience)
+    tried = TriedMailbox(is_ok=test.is_ok, code=test.code, cause=test.cause, cure=test.cure, reply=test.reply)
+    return replace(facts, tried=tried)
+
+
+def _of_dns(answers: Mapping[str, object], slow: Collection[str], asked: Sequence[DomainFacts]) -> list[Finding]:
+    """When nothing at all was answered, that is the finding; a private name that the servers do not know is none of theirs."""
     told = answers.get("dns")
     if not isinstance(told, list):
-        return []
+        return [found(FindingCode.DNS_UNREACHABLE, evidence=["no answer in time"])] if "dns" in slow else []
     findings: list[Finding] = [one for some in told for one in some]
     unheard = [one for one in findings if one.code is FindingCode.DNS_UNCHECKED]
     if unheard and len(unheard) == len(findings):
-        evidence = [f"{len(unheard)} questions about {', '.join(sorted({one.subject for one in unheard}))}: no answer"]
+        evidence = [f"questions about {', '.join(sorted({one.subject for one in unheard}))}: no answer"]
         findings.append(found(FindingCode.DNS_UNREACHABLE, evidence=evidence))
-    return findings
+    unknown = {one.subject for one in findings if one.code is FindingCode.DOMAIN_UNKNOWN}
+    private = {facts.subject: facts.name for facts in asked if facts.subject in unknown and is_private(facts.name)}
+    kept = [one for one in findings if one.subject not in private]
+    return [
+        *kept,
+        *(found(FindingCode.DOMAIN_PRIVATE, subject, facts={"domain": name}) for subject, name in private.items()),
+    ]

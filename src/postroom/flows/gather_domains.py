@@ -6,6 +6,7 @@ Laws: reads what `gather_house` has read, and asks nobody. A provider that sends
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from postroom.core.delivery.dkim import with_parents
 from postroom.core.delivery.filters import read_written
@@ -17,7 +18,7 @@ from postroom.core.diagnosis.sending_hosts import HostFacts
 from postroom.core.terms.addresses import is_mail_domain, normalize, normalize_domain
 from postroom.flows.gather_house import HouseRows, door_is_public
 from postroom.flows.ports import Ports
-from postroom.store.models import OutgoingServer
+from postroom.store.models import DkimKey, OutgoingServer
 
 _OWN_RETURN_PATH = frozenset({"ses", "sendgrid", "mailgun", "postmark", "brevo", "mailjet"})
 _HOOK_HOSTS = {
@@ -137,17 +138,23 @@ def _keys(rows: HouseRows, domain: str) -> tuple[OurKey, ...]:
     for name in with_parents(domain):
         found = [row for row in rows.keys if row.domain == name]
         if found:
-            return tuple(
-                OurKey(
-                    domain=row.domain,
-                    selector=row.selector,
-                    algorithm=row.algorithm,
-                    public_key=row.public_key,
-                    is_active=row.state == "active",
-                )
-                for row in found
-            )
+            return tuple(_key(row) for row in found)
     return ()
+
+
+def key_facts(ports: Ports, rows: HouseRows) -> list[OurKey]:
+    """All that are not retired, and whether their private halves can be opened."""
+    return [replace(_key(row), is_readable=ports.vault.key_of(bytes(row.private_key)) is not None) for row in rows.keys]
+
+
+def _key(row: DkimKey) -> OurKey:
+    return OurKey(
+        domain=row.domain,
+        selector=row.selector,
+        algorithm=row.algorithm,
+        public_key=row.public_key,
+        is_active=row.state == "active",
+    )
 
 
 def host_facts(ports: Ports, rows: HouseRows, domains: Sequence[DomainFacts]) -> list[HostFacts]:

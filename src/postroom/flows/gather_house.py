@@ -244,6 +244,19 @@ def server_facts(ports: Ports, rows: HouseRows) -> list[ServerFacts]:
                 slow_reply=row.slow_reply,
             )
         )
+    configured = rows.ways.configured
+    if configured is not None and not real:
+        configuration = ports.configuration
+        found.append(
+            ServerFacts(
+                id=configured.id,
+                name=configured.name,
+                host=configuration.server_host,
+                port=configuration.server_port,
+                encryption=configuration.server_encryption,
+                has_login=bool(configuration.server_user),
+            )
+        )
     return found
 
 
@@ -383,7 +396,8 @@ def alarm_facts(rows: HouseRows) -> list[AlarmFacts]:
 def machine_facts(ports: Ports, rows: HouseRows, seen: MachineFacts, late: Sequence[str]) -> MachineFacts:
     """``seen``: what only whoever stands on the machine can see. Three queries."""
     sample = QueueSample.objects.filter(company_number=0).order_by("-taken_at").values_list("taken_at", flat=True)
-    stored = [bytes(row.secret) for row in (*rows.servers, *rows.mailboxes) if row.secret]
+    secrets = [*(row.secret for row in rows.servers), *(row.secret for row in rows.mailboxes)]
+    stored = [bytes(secret) for secret in secrets if secret]
     overdue = is_overdue(rows.queue, rows.now)
     free, trouble = rows.disk["free_bytes"], rows.disk["trouble"]
     return replace(

@@ -44,19 +44,31 @@ def check_aliases(facts: AliasFacts) -> list[Finding]:
     for alias in facts.invalid:
         subject = domain_named(alias.rpartition("@")[2])
         findings.append(
-            found(FindingCode.ALIAS_INVALID, subject, evidence=[f"{alias}: invalid"], detail=alias, alias=alias)
+            found(
+                FindingCode.ALIAS_INVALID, subject, evidence=[f"{alias}: invalid"], detail=alias, facts={"alias": alias}
+            )
         )
     for alias, count in facts.retired.items():
         subject = domain_named(alias.rpartition("@")[2])
         evidence = [f"{count} mails to {alias}"]
-        findings.append(found(FindingCode.ALIAS_RETIRED_USED, subject, evidence=evidence, detail=alias, alias=alias, count=count))  # fmt: skip
+        findings.append(
+            found(
+                FindingCode.ALIAS_RETIRED_USED,
+                subject,
+                evidence=evidence,
+                detail=alias,
+                facts={"alias": alias, "count": count},
+            )
+        )
     for domain, arrives in facts.plus.items():
         if arrives is None and not facts.is_capturing:
             findings.append(
-                found(FindingCode.PLUS_UNTESTED, domain_named(domain), evidence=["not tested"], domain=domain)
+                found(
+                    FindingCode.PLUS_UNTESTED, domain_named(domain), evidence=["not tested"], facts={"domain": domain}
+                )
             )
         elif arrives is False:
             findings.append(
-                found(FindingCode.PLUS_LOST, domain_named(domain), evidence=["tested: lost"], domain=domain)
+                found(FindingCode.PLUS_LOST, domain_named(domain), evidence=["tested: lost"], facts={"domain": domain})
             )
     return findings

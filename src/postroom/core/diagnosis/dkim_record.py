@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from postroom.core.diagnosis.domain_facts import DomainFacts, OurKey, shown, unchecked
 from postroom.core.diagnosis.finding_codes import FindingCode, Severity
-from postroom.core.diagnosis.findings import Finding, PublishedRecord, found
+from postroom.core.diagnosis.findings import Finding, PublishedRecord, domain_named, found
 from postroom.core.senders.questions import Answer, Asking, Question, RecordType
 from postroom.core.senders.tag_lists import TagListError, read_tags, without_blanks
 from postroom.core.terms.reasons import catalogue
@@ -46,6 +46,21 @@ catalogue(
 )  # fmt: skip
 
 
+def check_key_secrets(keys: Iterable[OurKey]) -> list[Finding]:
+    """Keys that sign, and whose private half cannot be opened any more."""
+    return [
+        found(
+            FindingCode.DKIM_KEY_SECRET,
+            domain_named(key.domain),
+            evidence=[f"{key.name}: its private half cannot be opened"],
+            detail=key.selector,
+            facts={"domain": key.domain, "selector": key.selector},
+        )
+        for key in keys
+        if key.is_active and not key.is_readable
+    ]
+
+
 def check_dkim(facts: DomainFacts) -> Asking[list[Finding]]:
     """Two or three questions for each key."""
     findings: list[Finding] = []
@@ -58,9 +73,14 @@ def check_dkim(facts: DomainFacts) -> Asking[list[Finding]]:
         names = ", ".join(server.name for server in unsigned)
         subjects = [server.subject for server in unsigned]
         findings.append(
-            found(FindingCode.DKIM_NO_KEY, facts.subject, about=subjects, domain=facts.name, server=names,
-                  evidence=[f"{server.name}: signing is on, no key of {facts.name}" for server in unsigned])
-        )  # fmt: skip
+            found(
+                FindingCode.DKIM_NO_KEY,
+                facts.subject,
+                about=subjects,
+                evidence=[f"{server.name}: signing is on, no key of {facts.name}" for server in unsigned],
+                facts={"domain": facts.name, "server": names},
+            )
+        )
     for server in facts.servers:
         if server.selectors and not server.signs and server.return_path == facts.name:
             findings += yield from _check_provider(facts, server.name, server.selectors, server.subject)
@@ -81,9 +101,21 @@ def _judge(facts: DomainFacts, key: OurKey, answer: Answer) -> Iterator[Finding]
 
     def told(code: FindingCode, **facts_of_it: object) -> Finding:
         return found(
-            code, facts.subject, evidence=evidence, about=facts.about, detail=key.selector, publish=[wanted], severity=severity,
-            domain=facts.name, selector=key.selector, name=key.name, record=wanted.value, **facts_of_it,
-        )  # fmt: skip
+            code,
+            facts.subject,
+            evidence=evidence,
+            about=facts.about,
+            detail=key.selector,
+            publish=[wanted],
+            severity=severity,
+            facts={
+                "domain": facts.name,
+                "selector": key.selector,
+                "name": key.name,
+                "record": wanted.value,
+                **facts_of_it,
+            },
+        )
 
     if not answer.records:
         yield told(FindingCode.DKIM_MISSING)
@@ -122,7 +154,9 @@ def _check_provider(
     facts: DomainFacts, provider: str, selectors: tuple[str, ...], server: str
 ) -> Asking[list[Finding]]:
     """One usable key at a usual selector is enough."""
-    asked, findings, is_trouble = [], [], False
+    asked: list[str] = []
+    findings: list[Finding] = []
+    is_trouble = False
     for selector in selectors:
         name = f"{selector}._domainkey.{facts.name}"
         answer = yield Question(name, RecordType.TXT)
@@ -135,10 +169,14 @@ def _check_provider(
         return [unchecked(facts, "DKIM")]
     findings.append(
         found(
-            FindingCode.DKIM_PROVIDER, facts.subject, evidence=asked, about=[server], detail=provider,
-            provider=provider, domain=facts.name,
+            FindingCode.DKIM_PROVIDER,
+            facts.subject,
+            evidence=asked,
+            about=[server],
+            detail=provider,
+            facts={"provider": provider, "domain": facts.name},
         )
-    )  # fmt: skip
+    )
     return findings
 
 
@@ -155,9 +193,13 @@ def _short(facts: DomainFacts, name: str, key: str, server: str) -> Finding | No
         return None
     what = "receivers do not count it (RFC 8301)" if bits < LEAST_BITS else "2048 are recommended"
     return found(
-        FindingCode.DKIM_SHORT, facts.subject, evidence=[f"{name}: RSA, {bits} bits"], about=[server],
-        severity=Severity.WARNING if bits < LEAST_BITS else Severity.INFO, name=name, bits=bits, what=what,
-    )  # fmt: skip
+        FindingCode.DKIM_SHORT,
+        facts.subject,
+        evidence=[f"{name}: RSA, {bits} bits"],
+        about=[server],
+        severity=Severity.WARNING if bits < LEAST_BITS else Severity.INFO,
+        facts={"name": name, "bits": bits, "what": what},
+    )
 
 
 def rsa_bits(key: str) -> int:

@@ -58,9 +58,14 @@ def check_dmarc(facts: DomainFacts) -> Asking[list[Finding]]:
         almost = [text for text in answer.records if text not in records and _ALMOST.search(text)]
         if len(records) > 1:
             findings.append(
-                found(FindingCode.DMARC_SEVERAL, facts.subject, evidence=shown(place, "TXT", answer), about=facts.about,
-                      count=len(records), name=place)
-            )  # fmt: skip
+                found(
+                    FindingCode.DMARC_SEVERAL,
+                    facts.subject,
+                    evidence=shown(place, "TXT", answer),
+                    about=facts.about,
+                    facts={"count": len(records), "name": place},
+                )
+            )
         elif records:
             policy = (read_dmarc(records[0]) or DmarcRecord()).policy
             findings += yield from _judge(facts, name, records[0])
@@ -71,9 +76,15 @@ def check_dmarc(facts: DomainFacts) -> Asking[list[Finding]]:
     if not is_there:
         wanted = wanted_record(facts.name)
         findings.append(
-            found(FindingCode.DMARC_MISSING, facts.subject, evidence=[f"_dmarc.{facts.name} TXT: no such record"], about=facts.about,
-                  publish=[wanted], domain=facts.name, record=wanted.value)
-        )  # fmt: skip
+            found(
+                FindingCode.DMARC_MISSING,
+                facts.subject,
+                evidence=[f"_dmarc.{facts.name} TXT: no such record"],
+                about=facts.about,
+                publish=[wanted],
+                facts={"domain": facts.name, "record": wanted.value},
+            )
+        )
     findings += yield from _alignment(facts, policy)
     return findings
 
@@ -90,7 +101,12 @@ def _judge(facts: DomainFacts, where: str, text: str) -> Asking[list[Finding]]:
         return [_broken(facts, [text], trouble)]
     if policy.lower() == "none":
         findings.append(
-            found(FindingCode.DMARC_WATCHES, facts.subject, evidence=[f"_dmarc.{where} TXT {text}"], domain=where)
+            found(
+                FindingCode.DMARC_WATCHES,
+                facts.subject,
+                evidence=[f"_dmarc.{where} TXT {text}"],
+                facts={"domain": where},
+            )
         )
     for target in _targets(tags.get("rua", "")):
         findings += yield from _may_report(facts, where, target)
@@ -114,15 +130,27 @@ def _may_report(facts: DomainFacts, where: str, target: str) -> Asking[list[Find
         return []
     wanted = PublishedRecord(type="TXT", name=name, value="v=DMARC1")
     return [
-        found(FindingCode.DMARC_REPORTS, facts.subject, evidence=[f"rua={target}", *shown(name, "TXT", answer)], detail=taker,
-              publish=[wanted], domain=where, target=taker, record=f'{name} TXT "v=DMARC1"')
-    ]  # fmt: skip
+        found(
+            FindingCode.DMARC_REPORTS,
+            facts.subject,
+            evidence=[f"rua={target}", *shown(name, "TXT", answer)],
+            detail=taker,
+            publish=[wanted],
+            facts={"domain": where, "target": taker, "record": f'{name} TXT "v=DMARC1"'},
+        )
+    ]
 
 
 def _broken(facts: DomainFacts, evidence: Iterable[str], trouble: str) -> Finding:
     wanted = wanted_record(facts.name)
-    return found(FindingCode.DMARC_SYNTAX, facts.subject, evidence=evidence, about=facts.about, publish=[wanted], domain=facts.name,
-                 trouble=trouble, record=wanted.value)  # fmt: skip
+    return found(
+        FindingCode.DMARC_SYNTAX,
+        facts.subject,
+        evidence=evidence,
+        about=facts.about,
+        publish=[wanted],
+        facts={"domain": facts.name, "trouble": trouble, "record": wanted.value},
+    )
 
 
 def _alignment(facts: DomainFacts, policy: Policy) -> Asking[list[Finding]]:
@@ -142,10 +170,15 @@ def _alignment(facts: DomainFacts, policy: Policy) -> Asking[list[Finding]]:
             continue
         findings.append(
             found(
-                FindingCode.DMARC_ALIGNMENT, facts.subject, about=[server.subject], detail=server.name,
+                FindingCode.DMARC_ALIGNMENT,
+                facts.subject,
+                about=[server.subject],
+                detail=server.name,
                 severity=Severity.ERROR if policy.is_strict else Severity.WARNING,
-                evidence=[f"From: @{facts.name}; return path: @{server.return_path}; DKIM: {', '.join(sorted(signers)) or 'none'}"],
-                domain=facts.name, server=server.name, path=server.return_path,
+                evidence=[
+                    f"From: @{facts.name}; return path: @{server.return_path}; DKIM: {', '.join(sorted(signers)) or 'none'}"
+                ],
+                facts={"domain": facts.name, "server": server.name, "path": server.return_path},
             )
-        )  # fmt: skip
+        )
     return findings

@@ -64,13 +64,14 @@ class SendingServer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OurKey:
-    """A DKIM key of ours. ``is_active``: it signs; else it is prepared."""
+    """A DKIM key of ours. ``is_active``: it signs; else it is prepared. ``is_readable``: its private half can be opened."""
 
     domain: str
     selector: str
     algorithm: str
     public_key: str
     is_active: bool = True
+    is_readable: bool = True
 
     @property
     def name(self) -> str:
@@ -149,7 +150,7 @@ def check_existence(facts: DomainFacts) -> Asking[list[Finding]]:
                 facts.subject,
                 evidence=[f"{facts.name} MX: NXDOMAIN"],
                 about=facts.about,
-                domain=facts.name,
+                facts={"domain": facts.name},
             )
         ]
     return []
@@ -157,7 +158,7 @@ def check_existence(facts: DomainFacts) -> Asking[list[Finding]]:
 
 def unchecked(facts: DomainFacts, what: str) -> Finding:
     """Nobody could tell."""
-    return found(FindingCode.DNS_UNCHECKED, facts.subject, detail=what, what=what, domain=facts.name)
+    return found(FindingCode.DNS_UNCHECKED, facts.subject, detail=what, facts={"what": what, "domain": facts.name})
 
 
 def shown(name: str, kind: str, answer: Answer) -> Iterator[str]:

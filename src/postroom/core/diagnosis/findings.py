@@ -86,6 +86,9 @@ class Finding:
         return self.about | {self.subject}
 
 
+_NO_FACTS: Mapping[str, object] = {}
+
+
 def found(
     code: FindingCode,
     subject: str = HOUSE,
@@ -99,7 +102,7 @@ def found(
     fix: Fix | None = None,
     cause: Reason | None = None,
     cure: Reason | None = None,
-    **facts: object,
+    facts: Mapping[str, object] = _NO_FACTS,
 ) -> Finding:
     """A finding with the sentences of its code, filled with ``facts``, unless cause and cure are known better."""
     kind = KINDS[code]

@@ -102,10 +102,7 @@ def _clue(change: ChangeFacts, when: str, subject: str, about: Sequence[str]) ->
         evidence=[f"{at}{by}: {change.subject}{f' ({change.what})' if change.what else ''}"],
         about=about,
         detail=f"{change.at.isoformat()} {change.subject}",
-        at=at,
-        by=by,
-        when=when,
-        changed=change.subject,
+        facts={"at": at, "by": by, "when": when, "changed": change.subject},
     )
 
 
@@ -117,8 +114,7 @@ def check_alarms(alarms: Iterable[AlarmFacts]) -> list[Finding]:
             evidence=[alarm.sentence],
             detail=alarm.code,
             about=alarm.about,
-            since=f"{alarm.since:%Y-%m-%d %H:%M} UTC",
-            reason=alarm.sentence,
+            facts={"since": f"{alarm.since:%Y-%m-%d %H:%M} UTC", "reason": alarm.sentence},
         )
         for alarm in alarms
     ]

@@ -109,14 +109,16 @@ def _home(facts: HouseFacts) -> Iterator[Finding]:
 def _domains(facts: HouseFacts) -> Iterator[Finding]:
     names = [domain.name for domain in facts.domains]
     if not names:
-        yield found(FindingCode.CATCHALL_MISSING, evidence=[f"mail.catchall.domain = {facts.catchall_domain or '(empty)'}", "0 alias domains"])  # fmt: skip
+        yield found(
+            FindingCode.CATCHALL_MISSING,
+            evidence=[f"mail.catchall.domain = {facts.catchall_domain or '(empty)'}", "0 alias domains"],
+        )
     elif facts.catchall_domain and facts.catchall_domain not in names:
         yield found(
             FindingCode.CATCHALL_DOMAIN_UNKNOWN,
             evidence=[f"mail.catchall.domain = {facts.catchall_domain}", f"alias domains: {', '.join(names)}"],
             about=[domain_named(facts.catchall_domain)],
-            domain=facts.catchall_domain,
-            known=", ".join(names),
+            facts={"domain": facts.catchall_domain, "known": ", ".join(names)},
         )
     for domain in facts.domains:
         for what, local, parameter in (
@@ -130,10 +132,7 @@ def _domains(facts: HouseFacts) -> Iterator[Finding]:
                     domain_named(domain.name),
                     evidence=[f"{parameter} = {local}", f"alias {address}"],
                     detail=what,
-                    address=address,
-                    what=what,
-                    domain=domain.name,
-                    parameter=parameter,
+                    facts={"address": address, "what": what, "domain": domain.name, "parameter": parameter},
                 )
 
 
@@ -141,15 +140,18 @@ def _servers(facts: HouseFacts) -> Iterator[Finding]:
     real = [server for server in facts.servers if not server.is_letterbox]
     if not facts.servers and not facts.is_capturing:
         severity = Severity.ERROR if facts.waiting or facts.has_work else Severity.WARNING
-        yield found(FindingCode.SERVER_MISSING, evidence=["0 active outgoing servers", f"{facts.waiting} mails wait"], severity=severity)  # fmt: skip
+        yield found(
+            FindingCode.SERVER_MISSING,
+            evidence=["0 active outgoing servers", f"{facts.waiting} mails wait"],
+            severity=severity,
+        )
     for server in real:
         if server.mistakes:
             yield found(
                 FindingCode.FROM_FILTER_INVALID,
                 server_named(server.name),
                 evidence=server.mistakes,
-                server=server.name,
-                mistakes=" ".join(server.mistakes),
+                facts={"server": server.name, "mistakes": " ".join(server.mistakes)},
             )
     yield from _same(real)
     yield from _gmail(facts, real)
@@ -168,8 +170,7 @@ def _same(servers: list[OwnServer]) -> Iterator[Finding]:
                 evidence=[f"{server.name}: filter {said}, priority {server.priority}" for server in group],
                 about=[server_named(server.name) for server in group],
                 detail=said,
-                servers=" and ".join(server.name for server in group),
-                filter=said,
+                facts={"servers": " and ".join(server.name for server in group), "filter": said},
             )
 
 
@@ -182,9 +183,7 @@ def _gmail(facts: HouseFacts, servers: list[OwnServer]) -> Iterator[Finding]:
                 FindingCode.GMAIL_VOLUME,
                 server_named(server.name),
                 evidence=[f"{count} mails within a day through {server.name}"],
-                server=server.name,
-                count=count,
-                limit=server.daily_limit or 500,
+                facts={"server": server.name, "count": count, "limit": server.daily_limit or 500},
             )
 
 
@@ -202,12 +201,17 @@ def _default_from(facts: HouseFacts) -> Iterator[Finding]:
         yield found(
             FindingCode.DEFAULT_FROM_FOREIGN,
             domain_named(domain.name),
-            evidence=[f"default From: {address}", *(f"{server.name}: filter {', '.join(server.filter)}" for server in real)],
+            evidence=[
+                f"default From: {address}",
+                *(f"{server.name}: filter {', '.join(server.filter)}" for server in real),
+            ],
             about=[server_named(server.name) for server in real],
-            address=address,
-            domain=address.rpartition("@")[2],
-            filters="; ".join(", ".join(server.filter) for server in real),
-        )  # fmt: skip
+            facts={
+                "address": address,
+                "domain": address.rpartition("@")[2],
+                "filters": "; ".join(", ".join(server.filter) for server in real),
+            },
+        )
 
 
 def _people(facts: HouseFacts) -> Iterator[Finding]:
@@ -216,6 +220,5 @@ def _people(facts: HouseFacts) -> Iterator[Finding]:
             FindingCode.ADMIN_PLACEHOLDER,
             evidence=[f"{login}: {address or '(no address)'}"],
             detail=login,
-            login=login,
-            address=address or "empty",
+            facts={"login": login, "address": address or "empty"},
         )

@@ -92,12 +92,16 @@ def _processes(facts: MachineFacts) -> Iterator[Finding]:
                     FindingCode.ROLE_MISSING,
                     evidence=[f"connected to the database: {_in_words(roles)}", *facts.work],
                     detail=role,
-                    role=role,
-                    what=_ROLES[role],
+                    facts={"role": role, "what": _ROLES[role]},
                 )
     if facts.runs_here:
         for door, place in facts.closed_doors.items():
-            yield found(FindingCode.DOOR_CLOSED, evidence=[f"{place}: nobody answers"], detail=door, door=door, place=place)  # fmt: skip
+            yield found(
+                FindingCode.DOOR_CLOSED,
+                evidence=[f"{place}: nobody answers"],
+                detail=door,
+                facts={"door": door, "place": place},
+            )
 
 
 def _in_words(roles: Mapping[str, int]) -> str:
@@ -106,10 +110,16 @@ def _in_words(roles: Mapping[str, int]) -> str:
 
 def _disk(facts: MachineFacts) -> Iterator[Finding]:
     if facts.disk_trouble:
-        yield found(FindingCode.DISK_BROKEN, evidence=[facts.disk_trouble], place=facts.place, trouble=facts.disk_trouble)  # fmt: skip
+        yield found(
+            FindingCode.DISK_BROKEN,
+            evidence=[facts.disk_trouble],
+            facts={"place": facts.place, "trouble": facts.disk_trouble},
+        )
     elif facts.free is not None and facts.free < facts.least_room:
         evidence = [f"{facts.free} bytes are free at {facts.place}, {facts.least_room} are needed"]
-        yield found(FindingCode.DISK_LOW, evidence=evidence, place=facts.place, free=facts.free // 1024**2)
+        yield found(
+            FindingCode.DISK_LOW, evidence=evidence, facts={"place": facts.place, "free": facts.free // 1024**2}
+        )
 
 
 def _clock(facts: MachineFacts) -> Iterator[Finding]:
@@ -117,17 +127,18 @@ def _clock(facts: MachineFacts) -> Iterator[Finding]:
         seconds = round(abs(facts.skew).total_seconds())
         side = "behind" if facts.skew > timedelta(0) else "ahead of"
         what = f"this machine's is {seconds} seconds {side} the database's"
-        yield found(FindingCode.CLOCK_WRONG, evidence=[what], what=what)
+        yield found(FindingCode.CLOCK_WRONG, evidence=[what], facts={"what": what})
     elif facts.newest_sample and facts.now and facts.newest_sample > facts.now + 2 * MOST_SKEW:
         what = f"the queue was looked at at {facts.newest_sample:%Y-%m-%d %H:%M} UTC, and now it is {facts.now:%Y-%m-%d %H:%M} UTC"
-        yield found(FindingCode.CLOCK_WRONG, evidence=[what], what=what)
+        yield found(FindingCode.CLOCK_WRONG, evidence=[what], facts={"what": what})
 
 
 def _secrets(facts: MachineFacts) -> Iterator[Finding]:
     if facts.secrets > 1 and facts.unreadable == facts.secrets:
         yield found(
             FindingCode.SECRETS_UNREADABLE,
-            evidence=[f"{facts.unreadable} of {facts.secrets} stored secrets cannot be opened with the keys in {facts.key_place}"],
-            count=facts.unreadable,
-            place=facts.key_place,
-        )  # fmt: skip
+            evidence=[
+                f"{facts.unreadable} of {facts.secrets} stored secrets cannot be opened with the keys in {facts.key_place}"
+            ],
+            facts={"count": facts.unreadable, "place": facts.key_place},
+        )

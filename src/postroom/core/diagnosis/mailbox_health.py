@@ -110,13 +110,15 @@ def check_ways_in(facts: WaysInFacts, now: datetime) -> list[Finding]:
     for mailbox in facts.mailboxes:
         findings += _check_mailbox(mailbox, now)
     findings += [
-        found(FindingCode.HOOK_TROUBLE, evidence=[trouble], detail=name, hook=name, trouble=trouble)
+        found(FindingCode.HOOK_TROUBLE, evidence=[trouble], detail=name, facts={"hook": name, "trouble": trouble})
         for name, trouble in facts.hooks
         if trouble
     ]
     is_open = facts.door_is_public or facts.arrived_lately or bool(facts.hooks)
     if facts.wants_mail and not is_open and not any(one.is_active for one in facts.mailboxes):
-        findings.append(found(FindingCode.NO_WAY_IN, evidence=["0 active mailboxes, 0 inbound addresses, door on loopback"]))  # fmt: skip
+        findings.append(
+            found(FindingCode.NO_WAY_IN, evidence=["0 active mailboxes, 0 inbound addresses, door on loopback"])
+        )
     return findings
 
 
@@ -132,17 +134,22 @@ def _twice(mailboxes: Sequence[MailboxFacts]) -> Iterator[Finding]:
                 group[0].subject,
                 evidence=[f"{one.name}: {one.account}" for one in group],
                 about=[one.subject for one in group],
-                names=" and ".join(one.name for one in group),
-                account=group[0].account,
+                facts={"names": " and ".join(one.name for one in group), "account": group[0].account},
             )
 
 
 def _check_mailbox(facts: MailboxFacts, now: datetime) -> Iterator[Finding]:
     if not facts.is_active:
-        yield found(FindingCode.MAILBOX_OFF, facts.subject, evidence=["active: no"], mailbox=facts.name)
+        yield found(FindingCode.MAILBOX_OFF, facts.subject, evidence=["active: no"], facts={"mailbox": facts.name})
         return
     if not facts.is_confirmed:
-        yield found(FindingCode.MAILBOX_UNCONFIRMED, facts.subject, evidence=["confirmed: no"], fix=_test(facts), mailbox=facts.name)  # fmt: skip
+        yield found(
+            FindingCode.MAILBOX_UNCONFIRMED,
+            facts.subject,
+            evidence=["confirmed: no"],
+            fix=_test(facts),
+            facts={"mailbox": facts.name},
+        )
     yield from _trouble(facts)
     if facts.is_confirmed:
         yield from _habit(facts, now)
@@ -153,13 +160,24 @@ def _trouble(facts: MailboxFacts) -> Iterator[Finding]:
     if tried is not None and not tried.is_ok:
         yield _told(FindingCode.MAILBOX_REFUSES, facts, tried.code, tried.cause, tried.cure, tried.reply)
     elif facts.error and not (tried and tried.is_ok):
-        yield _told(FindingCode.MAILBOX_TROUBLE, facts, facts.trouble_code, facts.trouble_cause, facts.trouble_cure, facts.error)  # fmt: skip
+        yield _told(
+            FindingCode.MAILBOX_TROUBLE, facts, facts.trouble_code, facts.trouble_cause, facts.trouble_cure, facts.error
+        )
     elif facts.untried == "slow":
-        yield found(FindingCode.MAILBOX_UNCHECKED, facts.subject, mailbox=facts.name, seconds=round(facts.patience))
+        yield found(
+            FindingCode.MAILBOX_UNCHECKED,
+            facts.subject,
+            facts={"mailbox": facts.name, "seconds": round(facts.patience)},
+        )
     code = tried.code if tried is not None and not tried.is_ok else facts.trouble_code
     if code == "mailbox_in_use":
         what = "it is in use whenever we come"
-        yield found(FindingCode.MAILBOX_SHARED, facts.subject, evidence=[facts.error or what], mailbox=facts.name, what=what)  # fmt: skip
+        yield found(
+            FindingCode.MAILBOX_SHARED,
+            facts.subject,
+            evidence=[facts.error or what],
+            facts={"mailbox": facts.name, "what": what},
+        )
 
 
 def _told(
@@ -168,9 +186,16 @@ def _told(
     if detail in _DEAD_TOKENS:
         code = FindingCode.MAILBOX_TOKEN
     return found(
-        code, facts.subject, evidence=[f"{facts.account}: {reply}"], detail=detail, who=_who(detail), cause=cause, cure=cure,
-        fix=_test(facts), mailbox=facts.name, reply=reply, count=facts.error_count,
-    )  # fmt: skip
+        code,
+        facts.subject,
+        evidence=[f"{facts.account}: {reply}"],
+        detail=detail,
+        who=_who(detail),
+        cause=cause,
+        cure=cure,
+        fix=_test(facts),
+        facts={"mailbox": facts.name, "reply": reply, "count": facts.error_count},
+    )
 
 
 _DEAD_TOKENS = frozenset({"mailbox_token_ended", "mailbox_token_missing", "mailbox_token_refused"})
@@ -179,12 +204,20 @@ _DEAD_TOKENS = frozenset({"mailbox_token_ended", "mailbox_token_missing", "mailb
 def _habit(facts: MailboxFacts, now: datetime) -> Iterator[Finding]:
     since = facts.succeeded_at or facts.confirmed_at
     if since is not None and now - since > max(LONG_UNREAD, 3 * facts.interval):
-        yield found(FindingCode.MAILBOX_UNREAD, facts.subject, evidence=[f"read well last: {_moment(since)}"], mailbox=facts.name,
-                    since=_moment(since))  # fmt: skip
+        yield found(
+            FindingCode.MAILBOX_UNREAD,
+            facts.subject,
+            evidence=[f"read well last: {_moment(since)}"],
+            facts={"mailbox": facts.name, "since": _moment(since)},
+        )
     elif facts.usual and facts.last_message_at is not None:
         last = _moment(facts.last_message_at)
-        yield found(FindingCode.MAILBOX_SILENT, facts.subject, evidence=[f"last mail: {last}"], mailbox=facts.name, since=last,
-                    usual=facts.usual)  # fmt: skip
+        yield found(
+            FindingCode.MAILBOX_SILENT,
+            facts.subject,
+            evidence=[f"last mail: {last}"],
+            facts={"mailbox": facts.name, "since": last, "usual": facts.usual},
+        )
 
 
 def _test(facts: MailboxFacts) -> Fix:

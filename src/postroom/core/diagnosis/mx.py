@@ -87,16 +87,38 @@ def _check_hosts(
         alias = yield Question(host, RecordType.CNAME)
         if alias.records:
             findings.append(
-                _told(FindingCode.MX_ALIAS, facts, [*evidence, f"{host} CNAME {alias.records[0]}"], host=host, target=alias.records[0])
-            )  # fmt: skip
+                _told(
+                    FindingCode.MX_ALIAS,
+                    facts,
+                    [*evidence, f"{host} CNAME {alias.records[0]}"],
+                    host=host,
+                    target=alias.records[0],
+                )
+            )
         found_there = yield from addresses_of(host)
         if found_there is None:
             findings.append(unchecked(facts, f"the mail host {host}"))
             places.append("")
         elif not found_there:
-            bad.append(_told(FindingCode.MX_WRONG, facts, [*evidence, f"{host}: no address"], host=host, trouble="which has no address"))  # fmt: skip
+            bad.append(
+                _told(
+                    FindingCode.MX_WRONG,
+                    facts,
+                    [*evidence, f"{host}: no address"],
+                    host=host,
+                    trouble="which has no address",
+                )
+            )
         elif all(is_internal(place) for place in found_there) and not (facts.is_proven or not facts.door_is_public):
-            bad.append(_told(FindingCode.MX_WRONG, facts, [*evidence, f"{host} A {found_there[0]}"], host=host, trouble="whose address nobody outside can reach"))  # fmt: skip
+            bad.append(
+                _told(
+                    FindingCode.MX_WRONG,
+                    facts,
+                    [*evidence, f"{host} A {found_there[0]}"],
+                    host=host,
+                    trouble="whose address nobody outside can reach",
+                )
+            )
         else:
             places += found_there
     lesser = Severity.WARNING if places else Severity.ERROR
@@ -150,6 +172,11 @@ def _told(code: FindingCode, facts: DomainFacts, evidence: Sequence[str], **more
     records = wanted_record(facts)
     wanted = f": {records[0].name} MX {records[0].value}" if records else ""
     return found(
-        code, facts.subject, evidence=evidence, about=facts.about, publish=records, detail=str(more.get("host", "")),
-        domain=facts.name, wanted=wanted, **more,
-    )  # fmt: skip
+        code,
+        facts.subject,
+        evidence=evidence,
+        about=facts.about,
+        publish=records,
+        detail=str(more.get("host", "")),
+        facts={"domain": facts.name, "wanted": wanted, **more},
+    )

@@ -30,13 +30,13 @@ QUEUE = "the queue"
 catalogue(
     {
         "finding.mails_refused": "{count} mails were refused lately: {meaning}",
-        "heal.mails_refused": "{cure}",
+        "heal.mails_refused": "{advice}",
         "finding.addresses_refused": "{count} mails could not be delivered lately: {meaning}",
-        "heal.addresses_refused": "{cure}",
+        "heal.addresses_refused": "{advice}",
         "finding.mails_deferred": "{count} mails are put off and tried again: {meaning}",
-        "heal.mails_deferred": "{cure}",
+        "heal.mails_deferred": "{advice}",
         "finding.queue_waits": "{count} mails wait, the oldest since {since}: {reason}",
-        "heal.queue_waits": "{cure}",
+        "heal.queue_waits": "{advice}",
         "finding.queue_late": "{count} mails are due and not sent, the oldest since {since}: no deliverer takes them.",
         "heal.queue_late": "See whether a deliverer runs (postroom status) and what the log says; the queue with its reasons: postroom queue list",
         "finding.outcomes_unknown": "Of {count} mails nobody knows whether they arrived: the connection broke after the mail and before the reply.",
@@ -132,15 +132,16 @@ def _refused(facts: QueueFacts) -> Iterator[Finding]:
             who=who,
             detail=reason.code,
             about=[*map(server_named, group.servers), *map(domain_named, group.domains)],
-            count=group.count,
-            meaning=reason.meaning,
-            cure=reason.cure,
+            facts={"count": group.count, "meaning": reason.meaning, "advice": reason.cure},
         )
 
 
 def _waiting(facts: QueueFacts, now: datetime) -> Iterator[Finding]:
     for group in facts.waiting:
-        about = [*([server_named(group.server)] if group.server else []), *([domain_named(group.domain)] if group.domain else [])]  # fmt: skip
+        about = [
+            *([server_named(group.server)] if group.server else []),
+            *([domain_named(group.domain)] if group.domain else []),
+        ]
         if group.taxonomy and group.taxonomy != UNDETERMINED:
             yield _deferred(group, about)
             continue
@@ -153,10 +154,12 @@ def _waiting(facts: QueueFacts, now: datetime) -> Iterator[Finding]:
             severity=Severity.ERROR if group.gate is Gate.SERVER else calm,
             detail=group.code,
             about=about,
-            count=group.count,
-            since=_moment(group.since),
-            reason=group.reason,
-            cure=_CURES.get(group.gate, _CURES[Gate.OTHER]),
+            facts={
+                "count": group.count,
+                "since": _moment(group.since),
+                "reason": group.reason,
+                "advice": _CURES.get(group.gate, _CURES[Gate.OTHER]),
+            },
         )
 
 
@@ -172,37 +175,59 @@ def _deferred(group: WaitingGroup, about: list[str]) -> Finding:
         who=who,
         detail=reason.code,
         about=about,
-        count=group.count,
-        meaning=reason.meaning,
-        cure=reason.cure,
+        facts={"count": group.count, "meaning": reason.meaning, "advice": reason.cure},
     )
 
 
 def _late(facts: QueueFacts, now: datetime) -> Iterator[Finding]:
     if facts.due_since is not None and now - facts.due_since > LATE_OUT:
         since = _moment(facts.due_since)
-        yield found(FindingCode.QUEUE_LATE, QUEUE, evidence=[f"{facts.due} due, the oldest since {since}"], count=facts.due, since=since)  # fmt: skip
+        yield found(
+            FindingCode.QUEUE_LATE,
+            QUEUE,
+            evidence=[f"{facts.due} due, the oldest since {since}"],
+            facts={"count": facts.due, "since": since},
+        )
 
 
 def _outcomes(facts: QueueFacts) -> Iterator[Finding]:
     if facts.unknown:
         severity = Severity.INFO if facts.is_capturing else None
-        yield found(FindingCode.OUTCOMES_UNKNOWN, QUEUE, evidence=[f"{facts.unknown} deliveries: unknown"], severity=severity, count=facts.unknown)  # fmt: skip
+        yield found(
+            FindingCode.OUTCOMES_UNKNOWN,
+            QUEUE,
+            evidence=[f"{facts.unknown} deliveries: unknown"],
+            severity=severity,
+            facts={"count": facts.unknown},
+        )
     total = facts.sent_day + facts.failed_day
     if facts.failed_day >= FEW and facts.failed_day / total >= MUCH:
-        yield found(FindingCode.FAILING_MUCH, QUEUE, evidence=[f"{facts.failed_day} failed, {facts.sent_day} sent"],
-                    failed=facts.failed_day, total=total)  # fmt: skip
+        yield found(
+            FindingCode.FAILING_MUCH,
+            QUEUE,
+            evidence=[f"{facts.failed_day} failed, {facts.sent_day} sent"],
+            facts={"failed": facts.failed_day, "total": total},
+        )
 
 
 def _incoming(facts: QueueFacts, now: datetime) -> Iterator[Finding]:
     if facts.inbound_failed:
-        yield found(FindingCode.INBOUND_FAILED, INCOMING, evidence=[facts.inbound_error], count=facts.inbound_failed, error=facts.inbound_error[:300])  # fmt: skip
+        yield found(
+            FindingCode.INBOUND_FAILED,
+            INCOMING,
+            evidence=[facts.inbound_error],
+            facts={"count": facts.inbound_failed, "error": facts.inbound_error[:300]},
+        )
     if facts.inbound_since is not None and now - facts.inbound_since > LATE_IN:
         since = _moment(facts.inbound_since)
-        yield found(FindingCode.INBOUND_LATE, INCOMING, evidence=[f"{facts.inbound_waiting} received, the oldest since {since}"],
-                    count=facts.inbound_waiting, since=since)  # fmt: skip
+        yield found(
+            FindingCode.INBOUND_LATE,
+            INCOMING,
+            evidence=[f"{facts.inbound_waiting} received, the oldest since {since}"],
+            facts={"count": facts.inbound_waiting, "since": since},
+        )
     if facts.held:
-        yield found(FindingCode.MAILS_HELD, INCOMING, evidence=[f"{facts.held} held"], count=facts.held)
+        yield found(FindingCode.MAILS_HELD, INCOMING, evidence=[f"{facts.held} held"], facts={"count": facts.held})
 
 
 def _moment(moment: datetime) -> str:

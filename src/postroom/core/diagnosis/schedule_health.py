@@ -51,17 +51,44 @@ def check_schedule(actions: Iterable[ActionFacts]) -> list[Finding]:
             severity = Severity.ERROR if one.key in VITAL else None
             fix = Fix(kind=FixKind.SWITCH_ON_ACTION, target=one.key)
             evidence = [f"{one.key}: active: no"]
-            findings.append(found(FindingCode.SCHEDULE_OFF, subject, evidence=evidence, severity=severity, fix=fix, detail=one.key, action=one.name))  # fmt: skip
+            findings.append(
+                found(
+                    FindingCode.SCHEDULE_OFF,
+                    subject,
+                    evidence=evidence,
+                    severity=severity,
+                    fix=fix,
+                    detail=one.key,
+                    facts={"action": one.name},
+                )
+            )
             continue
         run = Fix(kind=FixKind.RUN_ACTION, target=one.key)
         if one.failure_count >= MANY_FAILURES:
             findings.append(
-                found(FindingCode.SCHEDULE_FAILING, subject, evidence=[one.last_result], fix=run, detail=one.key, action=one.name,
-                      key=one.key, count=one.failure_count, result=one.last_result[:300])
-            )  # fmt: skip
+                found(
+                    FindingCode.SCHEDULE_FAILING,
+                    subject,
+                    evidence=[one.last_result],
+                    fix=run,
+                    detail=one.key,
+                    facts={
+                        "action": one.name,
+                        "key": one.key,
+                        "count": one.failure_count,
+                        "result": one.last_result[:300],
+                    },
+                )
+            )
         if one.is_late:
             findings.append(
-                found(FindingCode.SCHEDULE_LATE, subject, evidence=evidence, fix=run, detail=one.key, action=one.name, key=one.key,
-                      due=f"{one.next_run_at:%Y-%m-%d %H:%M} UTC")
-            )  # fmt: skip
+                found(
+                    FindingCode.SCHEDULE_LATE,
+                    subject,
+                    evidence=evidence,
+                    fix=run,
+                    detail=one.key,
+                    facts={"action": one.name, "key": one.key, "due": f"{one.next_run_at:%Y-%m-%d %H:%M} UTC"},
+                )
+            )
     return findings

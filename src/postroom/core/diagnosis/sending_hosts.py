@@ -99,6 +99,10 @@ def _leads_back(answer: Answer, address: str) -> Asking[bool]:
 
 def _told(code: FindingCode, facts: HostFacts, address: str, evidence: Sequence[str], **more: object) -> Finding:
     return found(
-        code, facts.subject, evidence=[f"{facts.host}: {address}", *evidence], about=facts.subjects, detail=address,
-        host=facts.host, address=address, **more,
-    )  # fmt: skip
+        code,
+        facts.subject,
+        evidence=[f"{facts.host}: {address}", *evidence],
+        about=facts.subjects,
+        detail=address,
+        facts={"host": facts.host, "address": address, **more},
+    )

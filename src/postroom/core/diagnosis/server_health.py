@@ -103,7 +103,12 @@ def check_server(facts: ServerFacts, now: datetime) -> list[Finding]:
 
 def _settings(facts: ServerFacts, now: datetime) -> Iterator[Finding]:
     if facts.is_secret_unreadable:
-        yield found(FindingCode.SERVER_SECRET, facts.subject, evidence=["its password cannot be opened"], server=facts.name)  # fmt: skip
+        yield found(
+            FindingCode.SERVER_SECRET,
+            facts.subject,
+            evidence=["its password cannot be opened"],
+            facts={"server": facts.name},
+        )
     if facts.certificate_until is not None and facts.certificate_until < now + ENDS_SOON:
         is_over = facts.certificate_until < now
         until = f"{facts.certificate_until:%Y-%m-%d}"
@@ -112,22 +117,24 @@ def _settings(facts: ServerFacts, now: datetime) -> Iterator[Finding]:
             facts.subject,
             evidence=[f"client certificate: good until {until}"],
             severity=Severity.ERROR if is_over else None,
-            server=facts.name,
-            what="ended" if is_over else "ends",
-            until=until,
+            facts={"server": facts.name, "what": "ended" if is_over else "ends", "until": until},
         )
     if not facts.is_smtp or facts.tried is not None:
         return  # what a test says is surer
     wanted, allowed = _PAIRS.get(facts.port, ("", ()))
     evidence = [f"{facts.host}:{facts.port}, encryption {facts.encryption}"]
     if wanted and facts.encryption not in allowed:
-        yield found(FindingCode.SERVER_PORT_PAIR, facts.subject, evidence=evidence, server=facts.name, port=facts.port,
-                    encryption=facts.encryption, wanted=wanted)  # fmt: skip
+        yield found(
+            FindingCode.SERVER_PORT_PAIR,
+            facts.subject,
+            evidence=evidence,
+            facts={"server": facts.name, "port": facts.port, "encryption": facts.encryption, "wanted": wanted},
+        )
     if not _is_at_home(facts.host):
         if facts.port == 25:
-            yield found(FindingCode.SERVER_PORT_25, facts.subject, evidence=evidence, server=facts.name)
+            yield found(FindingCode.SERVER_PORT_25, facts.subject, evidence=evidence, facts={"server": facts.name})
         if facts.encryption == "none" and facts.has_login:
-            yield found(FindingCode.SERVER_IN_CLEAR, facts.subject, evidence=evidence, server=facts.name)
+            yield found(FindingCode.SERVER_IN_CLEAR, facts.subject, evidence=evidence, facts={"server": facts.name})
 
 
 def _is_at_home(host: str) -> bool:
@@ -143,9 +150,7 @@ def _state(facts: ServerFacts, now: datetime) -> Iterator[Finding]:
             evidence=[f"paused at {since}", f"{facts.waiting} mails wait for it"],
             severity=None if facts.waiting else Severity.INFO,
             fix=Fix(kind=FixKind.RESUME_SERVER, target=str(facts.id)),
-            server=facts.name,
-            since=since,
-            count=facts.waiting,
+            facts={"server": facts.name, "since": since, "count": facts.waiting},
         )
     if facts.broken_until is not None and facts.broken_until > now and not (facts.tried and facts.tried.is_ok):
         yield _broken(facts)
@@ -154,13 +159,15 @@ def _state(facts: ServerFacts, now: datetime) -> Iterator[Finding]:
             FindingCode.SERVER_LIMIT,
             facts.subject,
             evidence=[f"{facts.used_today} mails today"],
-            server=facts.name,
-            used=facts.used_today,
-            until=_moment(facts.limit_until),
+            facts={"server": facts.name, "used": facts.used_today, "until": _moment(facts.limit_until)},
         )
     if facts.slowed_to:
-        yield found(FindingCode.SERVER_SLOWED, facts.subject, evidence=[facts.slow_reply], server=facts.name,
-                    rate=facts.slowed_to, reply=facts.slow_reply)  # fmt: skip
+        yield found(
+            FindingCode.SERVER_SLOWED,
+            facts.subject,
+            evidence=[facts.slow_reply],
+            facts={"server": facts.name, "rate": facts.slowed_to, "reply": facts.slow_reply},
+        )
 
 
 def _broken(facts: ServerFacts) -> Finding:
@@ -174,10 +181,7 @@ def _broken(facts: ServerFacts) -> Finding:
         fix=Fix(kind=FixKind.TEST_SERVER, target=str(facts.id)),
         cause=facts.trouble_cause,
         cure=facts.trouble_cure,
-        server=facts.name,
-        count=facts.trouble_count,
-        until=until,
-        trouble=facts.trouble,
+        facts={"server": facts.name, "count": facts.trouble_count, "until": until, "trouble": facts.trouble},
     )
 
 
@@ -193,13 +197,14 @@ def _trial(facts: ServerFacts) -> Iterator[Finding]:
             fix=Fix(kind=FixKind.TEST_SERVER, target=str(facts.id)),
             cause=tried.cause,
             cure=tried.cure,
-            server=facts.name,
-            reply=tried.reply,
+            facts={"server": facts.name, "reply": tried.reply},
         )
     elif facts.untried == "captured":
-        yield found(FindingCode.SERVER_CAPTURED, facts.subject, server=facts.name)
+        yield found(FindingCode.SERVER_CAPTURED, facts.subject, facts={"server": facts.name})
     elif facts.untried == "slow":
-        yield found(FindingCode.SERVER_UNCHECKED, facts.subject, server=facts.name, seconds=round(facts.patience))
+        yield found(
+            FindingCode.SERVER_UNCHECKED, facts.subject, facts={"server": facts.name, "seconds": round(facts.patience)}
+        )
 
 
 def _who(code: str) -> Actor | None:

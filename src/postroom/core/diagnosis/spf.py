@@ -98,14 +98,26 @@ def _missing(facts: DomainFacts, answer: Answer) -> Finding:
     almost = [text for text in answer.records if _ALMOST.match(text)]
     if almost:
         return found(
-            FindingCode.SPF_SYNTAX, facts.subject, evidence=almost, about=facts.about, publish=[wanted],
-            domain=facts.name, trouble="an SPF record begins with v=spf1 and a blank", record=wanted.value,
-        )  # fmt: skip
+            FindingCode.SPF_SYNTAX,
+            facts.subject,
+            evidence=almost,
+            about=facts.about,
+            publish=[wanted],
+            facts={
+                "domain": facts.name,
+                "trouble": "an SPF record begins with v=spf1 and a blank",
+                "record": wanted.value,
+            },
+        )
     evidence = [f"{facts.name} TXT {text}" for text in answer.records[:5]] or list(shown(facts.name, "TXT", answer))
     return found(
-        FindingCode.SPF_MISSING, facts.subject, evidence=evidence, about=facts.about, publish=[wanted],
-        domain=facts.name, record=wanted.value,
-    )  # fmt: skip
+        FindingCode.SPF_MISSING,
+        facts.subject,
+        evidence=evidence,
+        about=facts.about,
+        publish=[wanted],
+        facts={"domain": facts.name, "record": wanted.value},
+    )
 
 
 def _several(facts: DomainFacts, records: list[str]) -> Finding:
@@ -119,17 +131,25 @@ def _several(facts: DomainFacts, records: list[str]) -> Finding:
                 terms[word] = None
     merged = _with_servers(" ".join(["v=spf1", *terms, last]), facts, _unnamed(facts, " ".join(terms)))
     return found(
-        FindingCode.SPF_SEVERAL, facts.subject, evidence=[f"{facts.name} TXT {text}" for text in records], about=facts.about,
-        publish=[merged], domain=facts.name, count=len(records), record=merged.value,
-    )  # fmt: skip
+        FindingCode.SPF_SEVERAL,
+        facts.subject,
+        evidence=[f"{facts.name} TXT {text}" for text in records],
+        about=facts.about,
+        publish=[merged],
+        facts={"domain": facts.name, "count": len(records), "record": merged.value},
+    )
 
 
 def _unreadable(facts: DomainFacts, text: str, trouble: str) -> Finding:
     wanted = wanted_record(facts)
     return found(
-        FindingCode.SPF_SYNTAX, facts.subject, evidence=[f"{facts.name} TXT {text}", trouble], about=facts.about,
-        publish=[wanted], domain=facts.name, trouble=trouble, record=wanted.value,
-    )  # fmt: skip
+        FindingCode.SPF_SYNTAX,
+        facts.subject,
+        evidence=[f"{facts.name} TXT {text}", trouble],
+        about=facts.about,
+        publish=[wanted],
+        facts={"domain": facts.name, "trouble": trouble, "record": wanted.value},
+    )
 
 
 def _follow(domain: str, record: SpfRecord, walk: _Walk) -> Asking[None]:
@@ -190,22 +210,34 @@ def _of_walk(facts: DomainFacts, text: str, walk: _Walk) -> Iterable[Finding]:
     if walk.lookups > MOST_LOOKUPS:
         wanted = wanted_record(facts)
         yield found(
-            FindingCode.SPF_LOOKUPS, facts.subject, evidence=[*evidence, *walk.costs], about=facts.about, publish=[wanted],
-            domain=facts.name, count=walk.lookups, record=wanted.value,
-        )  # fmt: skip
+            FindingCode.SPF_LOOKUPS,
+            facts.subject,
+            evidence=[*evidence, *walk.costs],
+            about=facts.about,
+            publish=[wanted],
+            facts={"domain": facts.name, "count": walk.lookups, "record": wanted.value},
+        )
     for term, target, trouble in walk.broken:
         without = PublishedRecord(
             type="TXT", name=facts.name, value=" ".join(word for word in text.split() if word != term)
         )
         yield found(
-            FindingCode.SPF_INCLUDE, facts.subject, evidence=[*evidence, f"{target}: {trouble}"], about=facts.about, detail=target,
-            publish=[without], domain=facts.name, target=target, trouble=trouble, term=term, record=without.value,
-        )  # fmt: skip
+            FindingCode.SPF_INCLUDE,
+            facts.subject,
+            evidence=[*evidence, f"{target}: {trouble}"],
+            about=facts.about,
+            detail=target,
+            publish=[without],
+            facts={"domain": facts.name, "target": target, "trouble": trouble, "term": term, "record": without.value},
+        )
     if len(walk.voids) > MOST_VOIDS:
         yield found(
-            FindingCode.SPF_VOIDS, facts.subject, evidence=[*evidence, *(f"{name}: nothing there" for name in walk.voids)],
-            about=facts.about, domain=facts.name, count=len(walk.voids), names=", ".join(walk.voids),
-        )  # fmt: skip
+            FindingCode.SPF_VOIDS,
+            facts.subject,
+            evidence=[*evidence, *(f"{name}: nothing there" for name in walk.voids)],
+            about=facts.about,
+            facts={"domain": facts.name, "count": len(walk.voids), "names": ", ".join(walk.voids)},
+        )
 
 
 def _of_terms(facts: DomainFacts, text: str, record: SpfRecord) -> Iterable[Finding]:
@@ -214,16 +246,26 @@ def _of_terms(facts: DomainFacts, text: str, record: SpfRecord) -> Iterable[Find
     ended = PublishedRecord(type="TXT", name=facts.name, value=_ended(text))
     if last is not None and last.result is Result.PASS:
         yield found(
-            FindingCode.SPF_ANYBODY, facts.subject, evidence=evidence, about=facts.about, publish=[ended],
-            domain=facts.name, term=last.text, record=ended.value,
-        )  # fmt: skip
+            FindingCode.SPF_ANYBODY,
+            facts.subject,
+            evidence=evidence,
+            about=facts.about,
+            publish=[ended],
+            facts={"domain": facts.name, "term": last.text, "record": ended.value},
+        )
     if any(term.mechanism is Mechanism.PTR for term in record.terms):
-        yield found(FindingCode.SPF_PTR, facts.subject, evidence=evidence, about=facts.about, domain=facts.name)
+        yield found(
+            FindingCode.SPF_PTR, facts.subject, evidence=evidence, about=facts.about, facts={"domain": facts.name}
+        )
     if (last is None and not record.redirect) or (last is not None and last.result is Result.NEUTRAL):
         yield found(
-            FindingCode.SPF_OPEN, facts.subject, evidence=evidence, about=facts.about, publish=[ended],
-            domain=facts.name, record=ended.value,
-        )  # fmt: skip
+            FindingCode.SPF_OPEN,
+            facts.subject,
+            evidence=evidence,
+            about=facts.about,
+            publish=[ended],
+            facts={"domain": facts.name, "record": ended.value},
+        )
 
 
 def _ended(text: str) -> str:
@@ -255,9 +297,7 @@ def _of_servers(facts: DomainFacts, text: str, walk: _Walk) -> Asking[list[Findi
             about=[server.subject],
             detail=server.name,
             publish=[wanted],
-            domain=facts.name,
-            server=server.name,
-            record=wanted.value,
+            facts={"domain": facts.name, "server": server.name, "record": wanted.value},
         )
         for server, why in lacking
     ]

@@ -71,4 +71,4 @@ def _trouble(records: Sequence[str], version: str) -> str:
 
 
 def _told(code: FindingCode, facts: DomainFacts, records: Sequence[str], trouble: str) -> Finding:
-    return found(code, facts.subject, evidence=records, domain=facts.name, trouble=trouble)
+    return found(code, facts.subject, evidence=records, facts={"domain": facts.name, "trouble": trouble})

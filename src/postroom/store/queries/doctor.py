@@ -204,7 +204,7 @@ def written_to() -> dict[str, tuple[int, datetime]]:
     return {address: (int(count), last) for address, count, last in _ask(_WRITTEN_TO, [LATEST])}
 
 
-def _ask(statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+def _ask(statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, list(values))
         return list(cursor.fetchall())
