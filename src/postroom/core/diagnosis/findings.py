@@ -149,7 +149,8 @@ class Folded:
 
 def fold(findings: Iterable[Finding]) -> tuple[Folded, ...]:
     """Root causes first: the gravest, of equally grave ones the deepest. Nothing is dropped but what stands twice."""
-    ordered = sorted(dict.fromkeys(findings), key=_place)
+    once = {(*_place(finding), finding.evidence): finding for finding in findings}
+    ordered = sorted(once.values(), key=_place)
     children: dict[int, list[int]] = {}
     roots: list[int] = []
     for place, finding in enumerate(ordered):

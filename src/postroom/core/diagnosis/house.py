@@ -189,7 +189,7 @@ def _gmail(facts: HouseFacts, servers: list[OwnServer]) -> Iterator[Finding]:
 
 def _default_from(facts: HouseFacts) -> Iterator[Finding]:
     real = [server for server in facts.servers if not server.is_letterbox]
-    if not real:
+    if not real or facts.is_capturing:
         return
     if facts.domains and not any(domain.default_from for domain in facts.domains):
         yield found(FindingCode.DEFAULT_FROM_MISSING, evidence=["mail.default.from = (empty)"])

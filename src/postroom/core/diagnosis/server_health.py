@@ -35,7 +35,7 @@ catalogue(
         "heal.server_refuses": "Test its connection and put right what it says: postroom server test {server}",
         "finding.server_broken": "{server} was in trouble {count} times, and is left alone until {until}: {trouble}",
         "heal.server_broken": "Test its connection; a success ends the trouble at once: postroom server test {server}",
-        "finding.server_paused": "{server} is paused by a person since {since}; {count} mails wait for it.",
+        "finding.server_paused": "{server} is paused by a person since {since}; mails that wait for it: {count}.",
         "heal.server_paused": "Resume it: postroom server resume {server}",
         "finding.server_limit": "Daily limit reached: {server} has sent {used} mails today, and the rest waits until {until}.",
         "heal.server_limit": "Raise the limit if the provider allows more, set up another server that takes over, or let colleagues hear of messages in the app instead of by mail.",
@@ -48,6 +48,8 @@ catalogue(
     }
 )  # fmt: skip
 
+# what a server says today and perhaps not tomorrow, or says of the recipient of the test alone
+_PASSING = frozenset("greylisted recipient_unknown login_later later going_down too_many_connections too_fast storage".split())
 _PAIRS = {465: ("TLS", ("tls",)), 587: ("STARTTLS", ("starttls", "none"))}
 
 
@@ -192,6 +194,7 @@ def _trial(facts: ServerFacts) -> Iterator[Finding]:
             FindingCode.SERVER_REFUSES,
             facts.subject,
             evidence=[f"{facts.host}:{facts.port}, {tried.step or 'test'}: {tried.reply}"],
+            severity=Severity.WARNING if tried.code in _PASSING else None,
             detail=tried.code,
             who=_who(tried.code),
             fix=Fix(kind=FixKind.TEST_SERVER, target=str(facts.id)),

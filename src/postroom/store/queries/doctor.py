@@ -177,7 +177,8 @@ def _failed() -> Sequence[Mapping[str, Any]]:
 
 
 def _words(attempt: Attempt | None, row: Mapping[str, Any]) -> str:
-    said = f"{attempt.code} {attempt.enhanced} {attempt.text}" if attempt and attempt.code else row["failure_reason"]
+    has_reply = attempt is not None and attempt.code >= 400
+    said = f"{attempt.code} {attempt.enhanced} {attempt.text}" if attempt and has_reply else row["failure_reason"]
     return f"{row['to_address']}: {' '.join(str(said).split())}"
 
 
