@@ -181,7 +181,7 @@ DNS = (
     fault("DMARC without alignment", unaligned, "dmarc_alignment", "DKIM key"),
     fault("no MX", lambda w: w.dns.remove(DOMAIN, "MX"), "mx_missing", "MX record"),
     fault("null MX", lambda w: w.dns.replace(DOMAIN, "MX", "0 ."), "mx_null", "MX record"),
-    fault("MX is a CNAME", lambda w: (w.dns.replace("mx.northwind.example", "CNAME", "real.northwind.example"), w.dns.remove("mx.northwind.example", "A"), w.dns.put("real.northwind.example", "A", "192.0.2.10")), "mx_alias", "real.northwind.example"),
+    fault("MX is a CNAME", lambda w: (w.dns.replace("mx.northwind.example", "CNAME", "real.northwind.example."), w.dns.remove("mx.northwind.example", "A"), w.dns.put("real.northwind.example", "A", "192.0.2.10")), "mx_alias", "real.northwind.example"),
     fault("MX without address", lambda w: w.dns.remove("mx.northwind.example"), "mx_wrong", "address"),
     fault("MX leads to strangers", lambda w: (w.dns.replace(DOMAIN, "MX", "10 mx.parking.example."), w.dns.put("mx.parking.example", "A", "203.0.113.9")), "mx_elsewhere", "mailbox"),
     fault("relay without a name", lambda w: w.dns.remove("25.2.0.192.in-addr.arpa"), "ptr_missing", "PTR"),
@@ -235,14 +235,16 @@ MACHINE = (
     fault("no router", lambda w: (w.staff.pop("router"), inbound(w, InboundState.RECEIVED, minutes=30)), "role_missing", "router", detail="router"),
     fault("no scheduler", lambda w: (w.staff.pop("scheduler"), ScheduledAction.objects.update(next_run_at=w.now - timedelta(hours=3))), "role_missing", "scheduler", detail="scheduler"),
     fault("a door is closed", lambda w: setattr(w, "machine", dataclasses.replace(w.machine, closed_doors={"SMTP": "127.0.0.1:25"})), "door_closed", "port", detail="SMTP"),
+    fault("the disk is nearly full", lambda w: w.disk(free=200_000_000), "disk_low", "Make room"),
+    fault("the disk cannot be written to", lambda w: w.disk(free=0, trouble="Read-only file system"), "disk_broken", "rights"),
     fault("the clock was set back", lambda w: QueueSample.objects.create(company_number=0, taken_at=w.now + timedelta(hours=3), age_seconds=0), "clock_wrong", "NTP"),
     fault("the secret key is another one", other_secret_key, "secrets_unreadable", "former key"),
 )  # fmt: skip
 
 MAILBOXES = (
     fault("mailbox refuses the password", lambda w: mailbox_says(w, TroubleKind.LOGIN, "Invalid credentials", "AUTHENTICATIONFAILED"), "mailbox_refuses", "password"),
-    fault("mailbox host refuses", lambda w: mailbox_says(w, TroubleKind.CONNECT, "connection refused"), "mailbox_refuses", detail="mailbox_refused"),
-    fault("token of the mailbox is dead", lambda w: mailbox_says(w, TroubleKind.TOKEN, "invalid_grant: Token has been expired or revoked."), "mailbox_token", detail="mailbox_token_ended"),
+    fault("mailbox host refuses", lambda w: mailbox_says(w, TroubleKind.CONNECT, "imap.northwind.example refuses the connection"), "mailbox_refuses", detail="mailbox_refused"),
+    fault("token of the mailbox is dead", lambda w: mailbox_says(w, TroubleKind.TOKEN, "the consent has ended, or was withdrawn: invalid_grant"), "mailbox_token", detail="mailbox_token_ended"),
     fault("mailbox never confirmed", lambda w: w.set_mailbox(is_confirmed=False, confirmed_at=None, succeeded_at=None), "mailbox_unconfirmed", "confirm"),
     fault("mailbox unread for hours", lambda w: w.set_mailbox(succeeded_at=w.now - timedelta(hours=5)), "mailbox_unread", "Fetchmail"),
     fault("the same account twice", lambda w: Mailbox.objects.create(company=w.house.company, name="Other", host="imap.northwind.example", username=f"support@{DOMAIN}", is_confirmed=True, confirmed_at=w.now, succeeded_at=w.now), "mailbox_twice", "Keep one"),

@@ -11,10 +11,12 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import timedelta
 from types import TracebackType
+from functools import lru_cache
 from typing import Any, Self
 
 import pytest
 
+from postroom import wiring
 from postroom.core.delivery.probing import Probe, ProbeOrder, ProbeStep
 from postroom.core.diagnosis.findings import Folded
 from postroom.core.diagnosis.machine_health import MachineFacts
@@ -22,7 +24,6 @@ from postroom.core.terms.smtp_replies import SmtpReply
 from postroom.core.terms.steps import Step
 from postroom.flows.diagnose import DoctorWish, diagnose
 from postroom.flows.guard_installation import check_home
-from postroom.flows.manage_keys import create_keys
 from postroom.flows.ports import Ports
 from postroom.flows.run_scheduled_action import ensure_actions
 from postroom.store.models import (
@@ -32,7 +33,6 @@ from postroom.store.models import (
     Mailbox,
     OutgoingServer,
     Parameter,
-    SettingChange,
     TrafficHour,
 )
 from tests.flows.outgoing_mails import a_mail, deliveries, ports_with
@@ -91,10 +91,11 @@ class Ward:
             secret=self.ports.vault.seal("correct horse"), is_confirmed=True, confirmed_at=self.now, succeeded_at=self.now,
             last_message_at=self.now,
         )  # fmt: skip
-        (fact,) = create_keys(self.ports, DOMAIN, member=None)
-        self.key = DkimKey.objects.get(pk=fact.id)
-        DkimKey.objects.update(state="active")
-        SettingChange.objects.all().delete()  # it has been so for years
+        private, public = _a_key()
+        self.key = DkimKey.objects.create(
+            domain=DOMAIN, selector="pr202601a", algorithm="rsa", private_key=self.ports.vault.seal(private), public_key=public,
+            state="active", created_at=self.now, activated_at=self.now,
+        )  # fmt: skip
         self.dns.put(f"{self.key.selector}._domainkey.{DOMAIN}", "TXT", self.record_of_key)
 
     @property
@@ -117,6 +118,10 @@ class Ward:
         self.ports = dataclasses.replace(
             self.ports, configuration=dataclasses.replace(self.ports.configuration, **values)
         )
+
+    def disk(self, *, free: int, trouble: str = "") -> None:
+        room = dataclasses.replace(self.ports.blobs.room(), free=free, trouble=trouble)
+        self._monkeypatch.setattr(type(self.ports.blobs), "room", lambda _: room)
 
     def spf(self, *records: str) -> None:
         self.dns.replace(DOMAIN, "TXT", *records)
@@ -173,10 +178,15 @@ class Ward:
         return self.said.get(order.endpoint.host, fine)
 
 
+@lru_cache
+def _a_key() -> tuple[str, str]:
+    """One for all tests: made in the time of a hundred."""
+    private, public = wiring.ports().dkim.make_key("rsa")
+    return private.reveal(), public
+
+
 def _asker(ports: Ports) -> Callable[..., Any]:
     """As the plug board makes it, for the name server of the ward."""
-    from postroom import wiring
-
     return wiring._DnsAsker(ports.configuration.dns_servers)
 
 

@@ -22,7 +22,7 @@ from typing import TypeVar
 from postroom.core.diagnosis.alias_health import check_aliases
 from postroom.core.diagnosis.dkim_record import check_dkim, check_key_secrets
 from postroom.core.diagnosis.dmarc import check_dmarc
-from postroom.core.diagnosis.domain_facts import DomainFacts, check_existence, is_private
+from postroom.core.diagnosis.domain_facts import EXISTENCE, DomainFacts, check_existence, is_private
 from postroom.core.diagnosis.finding_codes import FindingCode
 from postroom.core.diagnosis.findings import Finding, Folded, domain_named, fold, found
 from postroom.core.diagnosis.history import check_alarms, check_history
@@ -179,7 +179,7 @@ def _tasks(
             tasks[f"mailbox:{row.pk}"] = plan_mailbox_test(ports, row)
     askings = _askings(ports, rows, domains)
     if askings:
-        seconds = min(DNS_PATIENCE, wish.patience)
+        seconds = min(DNS_PATIENCE, 0.8 * wish.patience)
         tasks["dns"] = lambda: ports.ask_dns(askings, seconds=seconds, servers=wish.name_servers)
     return tasks
 
@@ -252,7 +252,7 @@ def _of_dns(answers: Mapping[str, object], slow: Collection[str], asked: Sequenc
         return [found(FindingCode.DNS_UNREACHABLE, evidence=["no answer in time"])] if "dns" in slow else []
     findings: list[Finding] = [one for some in told for one in some]
     unheard = [one for one in findings if one.code is FindingCode.DNS_UNCHECKED]
-    if unheard and len(unheard) == len(findings):
+    if len([one for one in unheard if one.detail == EXISTENCE]) == len(asked) and len(unheard) == len(findings):
         evidence = [f"questions about {', '.join(sorted({one.subject for one in unheard}))}: no answer"]
         findings.append(found(FindingCode.DNS_UNREACHABLE, evidence=evidence))
     unknown = {one.subject for one in findings if one.code is FindingCode.DOMAIN_UNKNOWN}

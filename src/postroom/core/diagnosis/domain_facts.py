@@ -35,6 +35,7 @@ _INTERNAL = tuple(
         ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16", "0.0.0.0/8", "::1/128", "fc00::/7", "fe80::/10"),
     )
 )  # fmt: skip
+EXISTENCE = "the existence"  # what was not checked, when not even that is known
 # RFC 6761, RFC 6762, RFC 9476, and what is used in houses
 _PRIVATE = frozenset(
     "test example invalid localhost local internal home corp lan intranet private alt onion arpa".split()
@@ -142,7 +143,7 @@ def check_existence(facts: DomainFacts) -> Asking[list[Finding]]:
     """Whether there is such a domain (RFC 8020: NXDOMAIN of a name is that of all below it)."""
     answer = yield Question(facts.name, RecordType.MX)
     if answer.is_trouble:
-        return [unchecked(facts, "the existence")]
+        return [unchecked(facts, EXISTENCE)]
     if answer.status is AnswerStatus.NO_NAME:
         return [
             found(

@@ -66,9 +66,10 @@ def _without_mx(facts: DomainFacts, evidence: Sequence[str]) -> Asking[list[Find
     places = yield from addresses_of(facts.name)
     if places is None:
         return [unchecked(facts, "MX")]
-    if places and (facts.is_proven or _is_ours(facts, [facts.name], places)):
+    if places and facts.name in (facts.hostname, *facts.ways_in):
         return []
-    return [_told(FindingCode.MX_MISSING, facts, [*evidence, *(f"{facts.name} A {place}" for place in places)])]
+    one = _told(FindingCode.MX_MISSING, facts, [*evidence, *(f"{facts.name} A {place}" for place in places)])
+    return [replace(one, severity=Severity.WARNING) if places and facts.is_proven else one]
 
 
 def _check_hosts(
@@ -152,13 +153,16 @@ _PROVIDERS = {
 }
 
 
+_SECOND_LEVELS = frozenset("co com net org ac gov edu or ne gob".split())  # under which names are registered (co.uk)
+
+
 def _family(host: str) -> str:
     """Who runs a host: a known provider, else its last labels."""
     for provider, ends in _PROVIDERS.items():
         if any(host == end or host.endswith(f".{end}") for end in ends):
             return provider
     labels = host.split(".")
-    return ".".join(labels[-3:] if len(labels) > 2 and len(labels[-2]) <= 3 else labels[-2:])
+    return ".".join(labels[-3:] if len(labels) > 2 and labels[-2] in _SECOND_LEVELS else labels[-2:])
 
 
 def _elsewhere(facts: DomainFacts, hosts: Sequence[str], evidence: Sequence[str]) -> Finding:

@@ -348,4 +348,4 @@ def _with_servers(text: str, facts: DomainFacts, servers: Iterable[SendingServer
 
 
 def _is_at_home(host: str) -> bool:
-    return is_internal(host) or "." not in host.strip(".")
+    return is_internal(host) or not {".", ":"}.intersection(host.strip("."))
