@@ -46,13 +46,24 @@ def test_people_get_cause_evidence_cure_and_whose_turn_it_is(ward: Ward, postroo
     ward.spf("nothing")
     answer = postroom("doctor")
     assert answer.code == 0  # a warning is no error
-    for words in ("WARNING", "spf_missing", "seen", "to do", "publish", "v=spf1 a:relay.northwind.example", "who", "0 errors, 1 warning."):
+    for words in (
+        "WARNING",
+        "spf_missing",
+        "seen",
+        "to do",
+        "publish",
+        "v=spf1 a:relay.northwind.example",
+        "who",
+        "0 errors, 1 warning.",
+    ):
         assert words in answer.out, words
 
 
 def test_what_follows_is_told_below_its_cause(ward: Ward, postroom: Command) -> None:
     OutgoingServer.objects.update(paused_at=ward.now)
-    ward.queued(2, state="deferred", waits_for={"code": "wait.paused", "facts": {"server": "Relay"}}, server=ward.server)
+    ward.queued(
+        2, state="deferred", waits_for={"code": "wait.paused", "facts": {"server": "Relay"}}, server=ward.server
+    )
     answer = postroom("doctor")
     assert "follows   the queue: Mails that wait: 2" in answer.out
 

@@ -45,7 +45,9 @@ class Fault:
     beside: frozenset[str] = frozenset()
 
 
-def fault(name: str, breaks: Callable[[Ward], object], code: str, *cures: str, detail: str = "", beside: str = "") -> Fault:
+def fault(
+    name: str, breaks: Callable[[Ward], object], code: str, *cures: str, detail: str = "", beside: str = ""
+) -> Fault:
     return Fault(name=name, breaks=breaks, code=code, cures=cures, detail=detail, beside=frozenset(beside.split()))
 
 
@@ -118,7 +120,9 @@ def unaligned(ward: Ward) -> None:
 
 
 def gmail(ward: Ward) -> None:
-    ward.set_server(preset="gmail", host="smtp.gmail.com", username=f"post@{DOMAIN}", envelope_sender="login", signs_dkim=False)
+    ward.set_server(
+        preset="gmail", host="smtp.gmail.com", username=f"post@{DOMAIN}", envelope_sender="login", signs_dkim=False
+    )
     ward.spf("v=spf1 include:_spf.google.com ~all")
     ward.dns.put("_spf.google.com", "TXT", "v=spf1 ip4:198.51.100.0/24 ~all")
     ward.dns.put(f"google._domainkey.{DOMAIN}", "TXT", ward.record_of_key)
@@ -141,14 +145,20 @@ def failures_after_a_change(ward: Ward) -> None:
     for hour in (2, 1):
         ward.traffic(hour, sent=1, failed=30)
     SettingChange.objects.create(
-        changed_at=ward.now - timedelta(hours=3), subject="parameter mail.default.from", before={"value": "a"}, after={"value": "b"}
+        changed_at=ward.now - timedelta(hours=3),
+        subject="parameter mail.default.from",
+        before={"value": "a"},
+        after={"value": "b"},
     )
 
 
 def broken_right_after_a_change(ward: Ward) -> None:
     ward.relay_says(Step.CONNECT, trouble="connection refused")
     SettingChange.objects.create(
-        changed_at=ward.now - timedelta(minutes=20), subject="outgoing server Relay", before={"port": 587}, after={"port": 588}
+        changed_at=ward.now - timedelta(minutes=20),
+        subject="outgoing server Relay",
+        before={"port": 587},
+        after={"port": 588},
     )
 
 
@@ -165,7 +175,7 @@ DNS = (
     fault("SPF lacks Google's include", gmail_without_include, "spf_server", "include:_spf.google.com"),
     fault("SPF allows everybody", lambda w: w.spf("v=spf1 +all"), "spf_anybody", "~all"),
     fault("SPF uses ptr", lambda w: w.spf(f"v=spf1 ptr a:{RELAY} -all"), "spf_ptr", "ip4:"),
-    fault("no DKIM key", lambda w: DkimKey.objects.all().delete(), "dkim_no_key", "postroom dkim"),
+    fault("no DKIM key", lambda _: DkimKey.objects.all().delete(), "dkim_no_key", "postroom dkim"),
     fault("DKIM record missing", lambda w: w.dns.remove(f"{w.key.selector}._domainkey.{DOMAIN}"), "dkim_missing", "v=DKIM1; k=rsa; p="),
     fault("DKIM key of somebody else", lambda w: w.dkim("v=DKIM1; k=rsa; p=" + "A" * 40), "dkim_mismatch", "v=DKIM1; k=rsa; p="),
     fault("DKIM key withdrawn", lambda w: w.dkim("v=DKIM1; p="), "dkim_revoked", "v=DKIM1"),
@@ -216,17 +226,17 @@ SERVERS = (
 
 HOUSE = (
     fault("no alias domain", without_domain, "catchall_missing", "mail.catchall.domain"),
-    fault("catchall domain that is none", lambda w: Parameter.objects.filter(key="mail.catchall.domain").update(value="else.example"), "catchall_domain_unknown", "else.example"),
-    fault("bounce address is an alias", lambda w: AliasDomain.objects.update(bounce_alias="support"), "bounce_alias_taken", "mail.bounce.alias"),
-    fault("default From of a stranger", lambda w: AliasDomain.objects.update(default_from="news@gmail.com"), "default_from_foreign", "mail.default.from"),
-    fault("no default From", lambda w: AliasDomain.objects.update(default_from=""), "default_from_missing", "mail.default.from"),
-    fault("no outgoing server", lambda w: OutgoingServer.objects.all().delete(), "server_missing", "Set one up"),
+    fault("catchall domain that is none", lambda _: Parameter.objects.filter(key="mail.catchall.domain").update(value="else.example"), "catchall_domain_unknown", "else.example"),
+    fault("bounce address is an alias", lambda _: AliasDomain.objects.update(bounce_alias="support"), "bounce_alias_taken", "mail.bounce.alias"),
+    fault("default From of a stranger", lambda _: AliasDomain.objects.update(default_from="news@gmail.com"), "default_from_foreign", "mail.default.from"),
+    fault("no default From", lambda _: AliasDomain.objects.update(default_from=""), "default_from_missing", "mail.default.from"),
+    fault("no outgoing server", lambda _: OutgoingServer.objects.all().delete(), "server_missing", "Set one up"),
     fault("archived servers alone, mail waits", lambda w: (w.set_server(is_active=False), waits(w, "wait.no_server")), "server_missing", "Set one up"),
     fault("two servers with one filter", second_server, "same_filter", "Keep one"),
     fault("filter with a wildcard", lambda w: w.set_server(from_filter=f"*@{DOMAIN}, {DOMAIN}"), "from_filter_invalid", "wildcards"),
     fault("administrator with a placeholder", lambda w: Contact.objects.filter(member=w.house.alice).update(address="admin@example.com"), "admin_placeholder", "real address"),
-    fault("a copy of the database", lambda w: Installation.objects.update(found_elsewhere="staging 42/postroom"), "staging_lock", "confirm"),
-    fault("no way in", lambda w: (Mailbox.objects.all().delete(), AliasDomain.objects.update(plus_addresses_arrive=None)), "no_way_in", "mailbox"),
+    fault("a copy of the database", lambda _: Installation.objects.update(found_elsewhere="staging 42/postroom"), "staging_lock", "confirm"),
+    fault("no way in", lambda _: (Mailbox.objects.all().delete(), AliasDomain.objects.update(plus_addresses_arrive=None)), "no_way_in", "mailbox"),
 )  # fmt: skip
 
 MACHINE = (
@@ -249,13 +259,13 @@ MAILBOXES = (
     fault("mailbox unread for hours", lambda w: w.set_mailbox(succeeded_at=w.now - timedelta(hours=5)), "mailbox_unread", "Fetchmail"),
     fault("the same account twice", lambda w: Mailbox.objects.create(company=w.house.company, name="Other", host="imap.northwind.example", username=f"support@{DOMAIN}", is_confirmed=True, confirmed_at=w.now, succeeded_at=w.now), "mailbox_twice", "Keep one"),
     fault("mailbox always in use", lambda w: mailbox_says(w, TroubleKind.UNAVAILABLE, "[IN-USE] mailbox is locked by another session", "IN-USE"), "mailbox_refuses", beside="mailbox_shared"),
-    fault("fetching is switched off", lambda w: ScheduledAction.objects.filter(key="fetchmail").update(is_active=False), "schedule_off", "Switch it on", detail="fetchmail"),
+    fault("fetching is switched off", lambda _: ScheduledAction.objects.filter(key="fetchmail").update(is_active=False), "schedule_off", "Switch it on", detail="fetchmail"),
 )  # fmt: skip
 
 SCHEDULE = (
-    fault("queue manager is off", lambda w: ScheduledAction.objects.filter(key="queue_manager").update(is_active=False), "schedule_off", "Switch it on", detail="queue_manager"),
+    fault("queue manager is off", lambda _: ScheduledAction.objects.filter(key="queue_manager").update(is_active=False), "schedule_off", "Switch it on", detail="queue_manager"),
     fault("an action is late", lambda w: ScheduledAction.objects.filter(key="queue_manager").update(next_run_at=w.now - timedelta(hours=5)), "schedule_late", "postroom schedule run", detail="queue_manager"),
-    fault("an action fails again and again", lambda w: ScheduledAction.objects.filter(key="vacuum").update(failure_count=5, last_result="OSError: disk") or ScheduledAction.objects.filter(key__startswith="auto").update(failure_count=5, last_result="OSError: disk"), "schedule_failing", "by hand"),
+    fault("an action fails again and again", lambda _: ScheduledAction.objects.filter(key="vacuum").update(failure_count=5, last_result="OSError: disk") or ScheduledAction.objects.filter(key__startswith="auto").update(failure_count=5, last_result="OSError: disk"), "schedule_failing", "by hand"),
 )  # fmt: skip
 
 QUEUE = (

@@ -44,7 +44,12 @@ def told(findings: tuple[Folded, ...]) -> dict[str, str]:
 def test_the_tables_are_asked_a_few_bounded_questions(ward: Ward) -> None:
     for number in range(30):
         OutgoingServer.objects.create(name=f"Old {number}", host="old.example", is_active=False)
-    ward.queued(40, state="deferred", waits_for={"code": "wait.transient", "facts": {"reply": "450 4.2.0 later"}}, held_since=ward.now)
+    ward.queued(
+        40,
+        state="deferred",
+        waits_for={"code": "wait.transient", "facts": {"reply": "450 4.2.0 later"}},
+        held_since=ward.now,
+    )
     ward.refused(550, "5.1.1", "user unknown", count=20)
     with CaptureQueriesContext(connection) as asked:
         ward.diagnose()
@@ -69,7 +74,11 @@ def test_while_mail_is_captured_neither_servers_nor_records_are_asked(ward: Ward
     set_capturing(ward.ports, True, member=None)
     ward.spf("nothing of the kind")
     findings = ward.diagnose()
-    assert told(findings) == {"capture_mode": "info", "server_captured": "not_applicable", "domain_captured": "not_applicable"}
+    assert told(findings) == {
+        "capture_mode": "info",
+        "server_captured": "not_applicable",
+        "domain_captured": "not_applicable",
+    }
     assert ward.dns.asked == []
 
 
@@ -183,4 +192,3 @@ def test_the_database_knows_which_processes_are_there() -> None:
     with psycopg.connect(**wanted, application_name="postroom router"):
         assert connected_roles()["router"] == 1
         assert not is_whole_staff()
-

@@ -10,8 +10,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import timedelta
-from types import TracebackType
 from functools import lru_cache
+from types import TracebackType
 from typing import Any, Self
 
 import pytest
@@ -141,13 +141,23 @@ class Ward:
     def queued(self, count: int = 1, *, to: str = "carla@customer.example", **values: Any) -> list[Delivery]:
         """Mails in the queue, an hour old."""
         at = self.now - timedelta(hours=1)
-        mail = a_mail(self.house.company, at=at, from_address=f"alice@{DOMAIN}", header_message_id=f"<{Delivery.objects.count()}@{DOMAIN}>")
+        mail = a_mail(
+            self.house.company,
+            at=at,
+            from_address=f"alice@{DOMAIN}",
+            header_message_id=f"<{Delivery.objects.count()}@{DOMAIN}>",
+        )
         return deliveries(mail, *(f"{number}{to}" for number in range(count)), at=at, **values)
 
     def refused(self, code: int, enhanced: str, text: str, *, count: int = 1, phase: str = "rcpt") -> None:
         """Mails that failed with this reply."""
         rows = self.queued(
-            count, state="failed", finished_at=self.now, server=self.server, failure_type="mail_smtp", failure_reason=text
+            count,
+            state="failed",
+            finished_at=self.now,
+            server=self.server,
+            failure_type="mail_smtp",
+            failure_reason=text,
         )
         for row in rows:
             Attempt.objects.create(
@@ -203,5 +213,3 @@ def _zones() -> dict[str, dict[str, list[str | tuple[str, ...]]]]:
         "25.2.0.192.in-addr.arpa": {"PTR": [f"{RELAY}."]},
         f"_dmarc.{DOMAIN}": {"TXT": [f"v=DMARC1; p=reject; rua=mailto:dmarc@{DOMAIN}"]},
     }
-
-

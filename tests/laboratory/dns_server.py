@@ -42,8 +42,12 @@ class DnsServer:
         self.silent: set[str] = set()
         self.failing: set[str] = set()
         self.asked: list[tuple[str, str]] = []
-        self._udp = socketserver.ThreadingUDPServer((LOOPBACK, 0), self._handler(is_stream=False), bind_and_activate=False)
-        self._tcp = socketserver.ThreadingTCPServer((LOOPBACK, 0), self._handler(is_stream=True), bind_and_activate=False)
+        self._udp = socketserver.ThreadingUDPServer(
+            (LOOPBACK, 0), self._handler(is_stream=False), bind_and_activate=False
+        )
+        self._tcp = socketserver.ThreadingTCPServer(
+            (LOOPBACK, 0), self._handler(is_stream=True), bind_and_activate=False
+        )
         self._udp.daemon_threads = self._tcp.daemon_threads = True
         self._bind()
         self._threads = [
@@ -184,5 +188,7 @@ def _plain(name: str) -> str:
 
 def _text(value: str | tuple[str, ...]) -> str:
     """In quoted strings of at most 255 bytes."""
-    strings = value if isinstance(value, tuple) else [value[start : start + 255] for start in range(0, len(value) or 1, 255)]
+    strings = (
+        value if isinstance(value, tuple) else [value[start : start + 255] for start in range(0, len(value) or 1, 255)]
+    )
     return " ".join('"' + one.replace("\\", "\\\\").replace('"', '\\"') + '"' for one in strings)

@@ -43,7 +43,11 @@ def test_the_gravest_stands_first_and_of_equally_grave_ones_the_deepest() -> Non
 
 def test_what_follows_is_folded_under_the_deepest_cause_of_the_same_subject() -> None:
     folded = fold(
-        [a_finding(C.SPF_SERVER, "domain a"), a_finding(C.SPF_LOOKUPS, "domain a"), a_finding(C.SPF_SEVERAL, "domain a")]
+        [
+            a_finding(C.SPF_SERVER, "domain a"),
+            a_finding(C.SPF_LOOKUPS, "domain a"),
+            a_finding(C.SPF_SEVERAL, "domain a"),
+        ]
     )
     (root,) = folded
     assert root.finding.code is C.SPF_SEVERAL
@@ -63,7 +67,11 @@ def test_a_finding_follows_from_the_cause_of_a_thing_that_it_touches() -> None:
 
 
 def test_what_stops_the_house_explains_what_is_late_anywhere() -> None:
-    late = [a_finding(C.QUEUE_LATE, "the queue"), a_finding(C.SCHEDULE_LATE, "action x"), a_finding(C.MAILBOX_UNREAD, "mailbox m")]
+    late = [
+        a_finding(C.QUEUE_LATE, "the queue"),
+        a_finding(C.SCHEDULE_LATE, "action x"),
+        a_finding(C.MAILBOX_UNREAD, "mailbox m"),
+    ]
     (root,) = fold([*late, a_finding(C.NOT_RUNNING)])
     assert len(root.follows) == 3
 
@@ -77,7 +85,9 @@ def test_a_cause_is_as_grave_as_what_follows_from_it() -> None:
 
 
 def test_what_was_not_looked_at_explains_nothing_that_is_wrong() -> None:
-    folded = fold([a_finding(C.SERVER_UNCHECKED, "server Relay"), a_finding(C.QUEUE_LATE, "the queue", about=["server Relay"])])
+    folded = fold(
+        [a_finding(C.SERVER_UNCHECKED, "server Relay"), a_finding(C.QUEUE_LATE, "the queue", about=["server Relay"])]
+    )
     assert [one.finding.code for one in folded] == [C.QUEUE_LATE, C.SERVER_UNCHECKED]
 
 
@@ -91,12 +101,20 @@ def test_warnings_alone_are_well() -> None:
 
 def test_programs_get_all_of_it_and_sentences_in_their_language() -> None:
     record = PublishedRecord(type="TXT", name="a.example", value="v=spf1 ~all")
-    cause = a_finding(C.SPF_MISSING, "domain a.example", publish=[record], facts={"domain": "a.example", "record": record.value})
-    effect = a_finding(C.MAILS_REFUSED, "the queue", about=["domain a.example"], facts={"count": 3, "meaning": "M.", "advice": "A."})
+    cause = a_finding(
+        C.SPF_MISSING, "domain a.example", publish=[record], facts={"domain": "a.example", "record": record.value}
+    )
+    effect = a_finding(
+        C.MAILS_REFUSED, "the queue", about=["domain a.example"], facts={"count": 3, "meaning": "M.", "advice": "A."}
+    )
     (root,) = fold([effect, cause])
     told = root.as_json(lambda reason: f"<{reason.code}>" if isinstance(reason, Reason) else "")
     assert told["code"] == "spf_missing"
-    assert (told["severity"], told["subject"], told["who"]) == ("warning", "domain a.example", Actor.ADMINISTRATOR.value)
+    assert (told["severity"], told["subject"], told["who"]) == (
+        "warning",
+        "domain a.example",
+        Actor.ADMINISTRATOR.value,
+    )
     assert (told["cause"], told["cure"]) == ("<finding.spf_missing>", "<heal.spf_missing>")
     assert told["records"] == [{"type": "TXT", "name": "a.example", "value": "v=spf1 ~all"}]
     follows: Any = told["follows"]

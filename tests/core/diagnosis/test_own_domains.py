@@ -17,7 +17,9 @@ from postroom.core.senders.questions import TROUBLE, Answer, AnswerStatus, Askin
 
 Zone = Mapping[tuple[str, str], tuple[str, ...]]
 RELAY = SendingServer(name="Relay", host="relay.a.example", signs=True, return_path="a.example")
-GMAIL = SendingServer(name="Gmail", host="smtp.gmail.com", include="_spf.google.com", selectors=("google",), return_path="a.example")
+GMAIL = SendingServer(
+    name="Gmail", host="smtp.gmail.com", include="_spf.google.com", selectors=("google",), return_path="a.example"
+)
 FACTS = DomainFacts(name="a.example", servers=(RELAY,))
 
 
@@ -72,18 +74,26 @@ def test_a_redirect_is_followed() -> None:
 
 
 def test_the_wanted_record_names_all_servers_in_use() -> None:
-    both = replace(FACTS, servers=(RELAY, GMAIL, SendingServer(name="six", host="2001:db8::1", return_path="a.example")))
+    both = replace(
+        FACTS, servers=(RELAY, GMAIL, SendingServer(name="six", host="2001:db8::1", return_path="a.example"))
+    )
     assert wanted_record(both).value == "v=spf1 a:relay.a.example include:_spf.google.com ip6:2001:db8::1 ~all"
     assert wanted_record(replace(FACTS, servers=())).value == "v=spf1 mx ~all"
 
 
 def test_a_server_at_home_or_with_a_return_path_of_its_own_is_not_asked_for() -> None:
-    for server in (replace(RELAY, host="127.0.0.1"), replace(RELAY, return_path="bounces.provider.example"), replace(RELAY, is_api=True)):
+    for server in (
+        replace(RELAY, host="127.0.0.1"),
+        replace(RELAY, return_path="bounces.provider.example"),
+        replace(RELAY, is_api=True),
+    ):
         assert codes(spf("v=spf1 ip4:198.51.100.1 -all", replace(FACTS, servers=(server,)))) == []
 
 
 def test_what_the_name_server_does_not_tell_is_unchecked() -> None:
-    zone = {(name, "TXT"): ("trouble",) for name in ("a.example", "_dmarc.a.example")} | {("a.example", "MX"): ("trouble",)}
+    zone = {(name, "TXT"): ("trouble",) for name in ("a.example", "_dmarc.a.example")} | {
+        ("a.example", "MX"): ("trouble",)
+    }
     facts = replace(FACTS, is_alias_domain=True)
     for check in (check_spf, check_dmarc, check_mx):
         (finding,) = ask(check(facts), zone)
@@ -161,4 +171,10 @@ def test_private_names_are_known(name: str) -> None:
 
 
 def test_addresses_of_the_house_are_known() -> None:
-    assert [is_internal(one) for one in ("127.0.0.1", "10.1.2.3", "fe80::1", "192.0.2.1", "no address")] == [True, True, True, False, False]
+    assert [is_internal(one) for one in ("127.0.0.1", "10.1.2.3", "fe80::1", "192.0.2.1", "no address")] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]

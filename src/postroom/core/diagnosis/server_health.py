@@ -49,7 +49,9 @@ catalogue(
 )  # fmt: skip
 
 # what a server says today and perhaps not tomorrow, or says of the recipient of the test alone
-_PASSING = frozenset("greylisted recipient_unknown login_later later going_down too_many_connections too_fast storage".split())
+_PASSING = frozenset(
+    "greylisted recipient_unknown login_later later going_down too_many_connections too_fast storage".split()
+)
 _PAIRS = {465: ("TLS", ("tls",)), 587: ("STARTTLS", ("starttls", "none"))}
 
 
