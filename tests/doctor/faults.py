@@ -20,6 +20,7 @@ from postroom.store.models import (
     AliasDomain,
     Contact,
     DkimKey,
+    InboundHook,
     InboundMessage,
     Installation,
     Mailbox,
@@ -162,6 +163,14 @@ def broken_right_after_a_change(ward: Ward) -> None:
     )
 
 
+def silence(ward: Ward) -> None:
+    """Forty mails a week for weeks, never a day apart, and then none for a month."""
+    last = ward.now - timedelta(days=20)
+    week = int(last.timestamp()) // (7 * 86_400)
+    habit = {str(week - back): [40, 80_000] for back in range(1, 5)}
+    ward.set_mailbox(habit=habit, last_message_at=last)
+
+
 DNS = (
     fault("no SPF record", lambda w: w.spf("hello=1"), "spf_missing", "v=spf1", "a:relay.northwind.example"),
     fault("two SPF records", lambda w: w.spf(f"v=spf1 a:{RELAY} -all", "v=spf1 include:two.example ~all"), "spf_several", f"v=spf1 a:{RELAY} include:two.example"),
@@ -175,13 +184,16 @@ DNS = (
     fault("SPF lacks Google's include", gmail_without_include, "spf_server", "include:_spf.google.com"),
     fault("SPF allows everybody", lambda w: w.spf("v=spf1 +all"), "spf_anybody", "~all"),
     fault("SPF uses ptr", lambda w: w.spf(f"v=spf1 ptr a:{RELAY} -all"), "spf_ptr", "ip4:"),
-    fault("no DKIM key", lambda _: DkimKey.objects.all().delete(), "dkim_no_key", "postroom dkim"),
+    fault("no DKIM key", lambda _: DkimKey.objects.all().delete(), "dkim_no_key", "postroom dkim create"),
     fault("DKIM record missing", lambda w: w.dns.remove(f"{w.key.selector}._domainkey.{DOMAIN}"), "dkim_missing", "v=DKIM1; k=rsa; p="),
     fault("DKIM key of somebody else", lambda w: w.dkim("v=DKIM1; k=rsa; p=" + "A" * 40), "dkim_mismatch", "v=DKIM1; k=rsa; p="),
     fault("DKIM key withdrawn", lambda w: w.dkim("v=DKIM1; p="), "dkim_revoked", "v=DKIM1"),
     fault("DKIM record twice", lambda w: w.dkim(w.record_of_key, "v=DKIM1; p=AAAA"), "dkim_several", "Delete all but"),
     fault("DKIM record without p=", lambda w: w.dkim("v=DKIM1; k=rsa"), "dkim_syntax", "p="),
     fault("DKIM record that is prose", lambda w: w.dkim("please fill in later"), "dkim_syntax", "p="),
+    fault("Google does not sign for us", lambda w: (gmail(w), w.dns.remove(f"google._domainkey.{DOMAIN}")), "dkim_provider", "Switch on DKIM"),
+    fault("private DKIM key cannot be opened", lambda _: DkimKey.objects.update(private_key=b"not sealed by us"), "dkim_key_secret", "secret key"),
+    fault("default From of a domain that does not exist", lambda w: (w.set_server(from_filter=""), AliasDomain.objects.update(default_from="news@nortwhind-typo.com")), "domain_unknown", "spelling"),
     fault("DMARC missing", lambda w: w.dns.remove(f"_dmarc.{DOMAIN}"), "dmarc_missing", "v=DMARC1; p=none"),
     fault("two DMARC records", lambda w: w.dmarc("v=DMARC1; p=none", "v=DMARC1; p=reject"), "dmarc_several", "Leave one"),
     fault("DMARC without a policy", lambda w: w.dmarc("v=DMARC1; rua=mailto:a@northwind.example"), "dmarc_syntax", "p=none"),
@@ -259,6 +271,8 @@ MAILBOXES = (
     fault("mailbox unread for hours", lambda w: w.set_mailbox(succeeded_at=w.now - timedelta(hours=5)), "mailbox_unread", "Fetchmail"),
     fault("the same account twice", lambda w: Mailbox.objects.create(company=w.house.company, name="Other", host="imap.northwind.example", username=f"support@{DOMAIN}", is_confirmed=True, confirmed_at=w.now, succeeded_at=w.now), "mailbox_twice", "Keep one"),
     fault("mailbox always in use", lambda w: mailbox_says(w, TroubleKind.UNAVAILABLE, "[IN-USE] mailbox is locked by another session", "IN-USE"), "mailbox_refuses", beside="mailbox_shared"),
+    fault("mailbox silent for weeks", silence, "mailbox_silent", "MX records"),
+    fault("a provider's request is not believed", lambda w: InboundHook.objects.create(company=w.house.company, name="Mailgun", provider="mailgun", token_digest="a" * 64, token=b"x", created_at=w.now, last_trouble="the signature is another one"), "hook_trouble", "signing key"),
     fault("fetching is switched off", lambda _: ScheduledAction.objects.filter(key="fetchmail").update(is_active=False), "schedule_off", "Switch it on", detail="fetchmail"),
 )  # fmt: skip
 

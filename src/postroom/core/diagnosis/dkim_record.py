@@ -23,13 +23,13 @@ LEAST_BITS, GOOD_BITS = 1024, 2048
 catalogue(
     {
         "finding.dkim_no_key": "Mail of {domain} leaves without a DKIM signature: {server} leaves signing to us, and there is no key.",
-        "heal.dkim_no_key": "Make a key (postroom dkim add {domain}), publish the record that it prints, and switch it on.",
+        "heal.dkim_no_key": "Make a key (postroom dkim create {domain}), publish the record that it prints, and switch it on.",
         "finding.dkim_missing": "The DKIM key {selector} of {domain} is not in the DNS: nobody can check our signatures.",
         "heal.dkim_missing": "Publish this TXT record at {name}: {record}",
         "finding.dkim_several": "There are {count} TXT records at {name}; which of them counts is not defined (RFC 6376 3.6.2.2).",
         "heal.dkim_several": "Delete all but this one: {record}",
         "finding.dkim_revoked": "The DKIM key {selector} of {domain} is withdrawn in the DNS (p= is empty): our signatures fail.",
-        "heal.dkim_revoked": "Publish the key again ({record}), or make a new one: postroom dkim add {domain}",
+        "heal.dkim_revoked": "Publish the key again ({record}), or make a new one: postroom dkim create {domain}",
         "finding.dkim_mismatch": "The DNS shows another DKIM key at {name} than the one that we sign with: our signatures fail.",
         "heal.dkim_mismatch": "Replace the record at {name} by: {record}",
         "finding.dkim_syntax": "The DKIM record at {name} cannot be used: {trouble}.",

@@ -30,7 +30,7 @@ catalogue(
         "finding.dmarc_syntax": "The DMARC record of {domain} cannot be used: {trouble}.",
         "heal.dmarc_syntax": "Replace it by: {record}",
         "finding.dmarc_alignment": "Mail of {domain} through {server} cannot pass DMARC: its return path belongs to {path}, and no DKIM signature of {domain} is on it.",
-        "heal.dmarc_alignment": "Sign with a DKIM key of {domain} (postroom dkim add {domain}), or let the bounce address be of the same domain as the From.",
+        "heal.dmarc_alignment": "Sign with a DKIM key of {domain} (postroom dkim create {domain}), or let the bounce address be of the same domain as the From.",
         "finding.dmarc_reports": "Reports of {domain} are to go to {target}, which does not say that it takes them: nobody sends them there.",
         "heal.dmarc_reports": "Publish this TXT record in the domain that takes the reports, or name an address of your own: {record}",
         "finding.dmarc_watches": "DMARC of {domain} only watches (p=none): forged mail in its name is delivered.",

@@ -36,7 +36,7 @@ catalogue(
         "finding.same_filter": "{servers} are active with the same FROM filter ({filter}) and the same priority: which of them sends is left to chance, and mail seems to come from everywhere.",
         "heal.same_filter": "Keep one of them active and archive the others, or give each its own filter or priority (the second then takes over when the first cannot send).",
         "finding.admin_placeholder": "The address of {login} is {address}, a placeholder: what is sent to or as this person fails.",
-        "heal.admin_placeholder": "Replace it by the person's real address: Preferences, or postroom user.",
+        "heal.admin_placeholder": "Replace it by the person's real address: the page Preferences, or People among the settings.",
         "finding.gmail_volume": "{server} is a Gmail account and sends {count} mails a day: Google stops it at {limit}, and it is not meant for production.",
         "heal.gmail_volume": "Use a provider made for it (Amazon SES, Mailgun, SendGrid, Postmark, an own relay) and keep Gmail for few mails.",
     }

@@ -42,7 +42,7 @@ catalogue(
         "finding.outcomes_unknown": "Mails of which nobody knows whether they arrived: {count}. The connection broke after the mail and before the reply.",
         "heal.outcomes_unknown": "Decide about each whether it is sent again: the page Queue, Outcome unknown, or postroom queue unknown",
         "finding.inbound_failed": "Mails that came in and could not be routed: {count}; they are kept. The last one: {error}",
-        "heal.inbound_failed": "Look at them (postroom inbound list --state failed) and route them again: postroom inbound route",
+        "heal.inbound_failed": "Look at them (postroom inbound list --state failed) and route them again: postroom inbound again",
         "finding.inbound_late": "Mails that came in and wait to be routed: {count}, the oldest since {since}.",
         "heal.inbound_late": "See whether a router runs (postroom status) and what the log says.",
         "finding.mails_held": "Mails held for a person to decide: {count}.",
