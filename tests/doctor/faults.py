@@ -173,7 +173,7 @@ def silence(ward: Ward) -> None:
 
 DNS = (
     fault("no SPF record", lambda w: w.spf("hello=1"), "spf_missing", "v=spf1", "a:relay.northwind.example"),
-    fault("two SPF records", lambda w: w.spf(f"v=spf1 a:{RELAY} -all", "v=spf1 include:two.example ~all"), "spf_several", f"v=spf1 a:{RELAY} include:two.example"),
+    fault("two SPF records", lambda w: w.spf(f"v=spf1 a:{RELAY} -all", "v=spf1 include:two.example ~all"), "spf_several", f"v=spf1 a:{RELAY} include:two.example ~all"),
     fault("SPF with a typing error", lambda w: w.spf(f"v=spf1 a:{RELAY} ip4:300.1.2.3 -all"), "spf_syntax", "v=spf1"),
     fault("SPF without its version", lambda w: w.spf(f"spf1 a:{RELAY} -all"), "spf_syntax", "v=spf1"),
     fault("SPF with twelve look-ups", eleven_lookups, "spf_lookups", "Take out the includes"),

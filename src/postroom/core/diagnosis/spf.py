@@ -122,12 +122,10 @@ def _missing(facts: DomainFacts, answer: Answer) -> Finding:
 
 def _several(facts: DomainFacts, records: list[str]) -> Finding:
     terms: dict[str, None] = {}
-    last = "~all"
-    for text in records:
+    last = "-all" if all(text.lower().endswith(" -all") for text in records) else "~all"
+    for text in sorted(records):
         for word in text.split()[1:]:
-            if word.lower().lstrip("+-~?") == "all":
-                last = word
-            else:
+            if word.lower().lstrip("+-~?") != "all":
                 terms[word] = None
     merged = _with_servers(" ".join(["v=spf1", *terms, last]), facts, _unnamed(facts, " ".join(terms)))
     return found(
