@@ -14,11 +14,11 @@ from django.conf import settings
 import postroom.core.conversations.audience
 import postroom.core.delivery.sentences
 import postroom.core.delivery.suppression
+import postroom.core.diagnosis.checks
 import postroom.core.diagnosis.mailbox_sentences
 import postroom.core.diagnosis.sentences
 import postroom.core.routing.sentences
 import postroom.core.schedule.sentences
-import postroom.flows.diagnose
 import postroom.flows.settle_inbound  # noqa: F401
 from postroom.adapters.blobs.disk import DiskBlobs
 from postroom.adapters.clock import SystemClock

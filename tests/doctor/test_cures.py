@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import re
 from pathlib import Path
 
 import pytest
 
-import postroom.core.diagnosis
+import postroom.core.diagnosis.checks  # noqa: F401 - the sentences
 from postroom.core.diagnosis.finding_codes import KINDS, FindingCode
 from postroom.core.terms.parameters import PARAMETERS
 from postroom.core.terms.reasons import SENTENCES
 from tests.doctor.faults import FAULTS
-
-for _module in pkgutil.iter_modules(postroom.core.diagnosis.__path__):
-    importlib.import_module(f"postroom.core.diagnosis.{_module.name}")
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 KNOWN = set(

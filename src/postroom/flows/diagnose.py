@@ -20,22 +20,18 @@ from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from postroom.core.diagnosis.alias_health import check_aliases
-from postroom.core.diagnosis.dkim_record import check_dkim, check_key_secrets
-from postroom.core.diagnosis.dmarc import check_dmarc
-from postroom.core.diagnosis.domain_facts import EXISTENCE, DomainFacts, check_existence, is_private
+from postroom.core.diagnosis.checks import OF_DOMAINS, OF_HOSTS
+from postroom.core.diagnosis.dkim_record import check_key_secrets
+from postroom.core.diagnosis.domain_facts import EXISTENCE, DomainFacts, is_private
 from postroom.core.diagnosis.finding_codes import FindingCode
 from postroom.core.diagnosis.findings import Finding, Folded, domain_named, fold, found
 from postroom.core.diagnosis.history import check_alarms, check_history
 from postroom.core.diagnosis.house import check_house
 from postroom.core.diagnosis.machine_health import MachineFacts, check_machine
 from postroom.core.diagnosis.mailbox_health import MailboxFacts, TriedMailbox, WaysInFacts, check_ways_in
-from postroom.core.diagnosis.mx import check_mx
 from postroom.core.diagnosis.queue_health import check_queue
 from postroom.core.diagnosis.schedule_health import check_schedule
-from postroom.core.diagnosis.sending_hosts import check_blocklists, check_names
 from postroom.core.diagnosis.server_health import ServerFacts, TriedServer, check_server
-from postroom.core.diagnosis.spf import check_spf
-from postroom.core.diagnosis.transport_policies import check_transport
 from postroom.core.senders.questions import Asking
 from postroom.flows.access import require
 from postroom.flows.gather_domains import domain_facts, host_facts, key_facts
@@ -168,15 +164,16 @@ def _tasks(
 ) -> dict[str, Callable[[], object]]:
     """``server:3``, ``mailbox:4``, ``dns``."""
     tasks: dict[str, Callable[[], object]] = {}
+    patience = 0.7 * wish.patience  # so that who is silent is named as such, and not only as not tried
     if not rows.is_capturing:
         for server in servers:
-            tasks[f"server:{server.id}"] = plan_server_test(ports, rows.ways, server.id)
+            tasks[f"server:{server.id}"] = plan_server_test(ports, rows.ways, server.id, patience=patience)
     is_locked = bool(rows.installation and rows.installation.found_elsewhere)
     for row in rows.mailboxes if not is_locked else ():
         lately = timedelta(seconds=READ_LATELY * row.interval_seconds)
         is_fine = not row.last_error and row.succeeded_at is not None and rows.now - row.succeeded_at < lately
         if row.is_active and not is_fine:
-            tasks[f"mailbox:{row.pk}"] = plan_mailbox_test(ports, row)
+            tasks[f"mailbox:{row.pk}"] = plan_mailbox_test(ports, row, patience=patience)
     askings = _askings(ports, rows, domains)
     if askings:
         seconds = min(DNS_PATIENCE, 0.8 * wish.patience)
@@ -187,10 +184,9 @@ def _tasks(
 def _askings(ports: Ports, rows: HouseRows, domains: Sequence[DomainFacts]) -> list[Asking[list[Finding]]]:
     askings: list[Asking[list[Finding]]] = []
     for facts in domains:
-        askings += [check_existence(facts), check_mx(facts), check_transport(facts)]
-        askings += [check_spf(facts), check_dkim(facts), check_dmarc(facts)]
+        askings += [check(facts) for check in OF_DOMAINS]
     for host in host_facts(ports, rows, domains):
-        askings += [check_names(host), check_blocklists(host)]
+        askings += [check(host) for check in OF_HOSTS]
     return askings
 
 

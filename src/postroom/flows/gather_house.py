@@ -20,7 +20,7 @@ from postroom.core.diagnosis.history import AlarmFacts, ChangeFacts, HourFacts
 from postroom.core.diagnosis.house import HouseFacts, OwnDomain, OwnServer
 from postroom.core.diagnosis.machine_health import LEAST_ROOM, MachineFacts
 from postroom.core.diagnosis.mailbox_health import MailboxFacts, WaysInFacts
-from postroom.core.diagnosis.queue_health import QueueFacts, is_overdue
+from postroom.core.diagnosis.queue_health import QueueFacts
 from postroom.core.diagnosis.schedule_health import ActionFacts
 from postroom.core.diagnosis.server_errors import Fault, explain
 from postroom.core.diagnosis.server_health import ServerFacts
@@ -55,6 +55,7 @@ from postroom.store.models import (
 from postroom.store.queries import doctor, gates
 
 LATELY = timedelta(days=3)
+FAILED_BACK = timedelta(hours=24)
 CHANGES_BACK, MOST_CHANGES = timedelta(days=7), 100
 MOST_ALARMS = 50
 
@@ -119,7 +120,7 @@ def _looked(
         waiting=doctor.waiting_groups(names, now),
         due=due.count,
         due_since=due.since,
-        refused=doctor.recent_failures(now - LATELY),
+        refused=doctor.recent_failures(now - FAILED_BACK),
         unknown=outgoing["unknown"],
         sent_day=sum(hour.sent for hour in day),
         failed_day=sum(hour.failed for hour in day),
@@ -398,7 +399,6 @@ def machine_facts(ports: Ports, rows: HouseRows, seen: MachineFacts, late: Seque
     sample = QueueSample.objects.filter(company_number=0).order_by("-taken_at").values_list("taken_at", flat=True)
     secrets = [*(row.secret for row in rows.servers), *(row.secret for row in rows.mailboxes)]
     stored = [bytes(secret) for secret in secrets if secret]
-    overdue = is_overdue(rows.queue, rows.now)
     free, trouble = rows.disk["free_bytes"], rows.disk["trouble"]
     return replace(
         seen,
@@ -415,5 +415,5 @@ def machine_facts(ports: Ports, rows: HouseRows, seen: MachineFacts, late: Seque
         unreadable=sum(1 for one in stored if ports.vault.key_of(one) is None),
         key_place=ports.key_store.place,
         work=tuple(late),
-        is_overdue=overdue,
+        has_mail=bool(rows.queue.due or rows.queue.inbound_waiting),
     )

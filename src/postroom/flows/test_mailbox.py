@@ -7,7 +7,7 @@ stored and shown holds no secret.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from postroom.core.diagnosis.mailbox_errors import explain_mailbox, explained_mailbox
@@ -110,13 +110,15 @@ def test_mailbox(
     return found
 
 
-def plan_test(ports: Ports, mailbox: Mailbox) -> Callable[[], MailboxTest]:
-    """The same test, to be made beside other work: it asks no table, confirms and stores nothing."""
+def plan_test(ports: Ports, mailbox: Mailbox, *, patience: float) -> Callable[[], MailboxTest]:
+    """The same test, to be made beside other work: it asks no table, confirms and stores nothing. A server may be silent for
+    ``patience`` seconds."""
 
     def enter() -> MailboxTest:
         steps: list[EnteredStep] = []
         try:
-            session = ports.mailbox_session(endpoint_of(ports, mailbox))
+            endpoint = endpoint_of(ports, mailbox)
+            session = ports.mailbox_session(replace(endpoint, timeout=min(endpoint.timeout, patience)))
             try:
                 _enter(session, mailbox, steps)
             finally:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from typing import Any
 
 import pytest
 
-import postroom.core.diagnosis
+import postroom.core.diagnosis.checks  # noqa: F401 - the sentences
 from postroom.core.diagnosis.acting import Actor
 from postroom.core.diagnosis.finding_codes import FOLLOWS, KINDS, FindingCode, Severity
 from postroom.core.diagnosis.findings import HOUSE, Finding, PublishedRecord, fold, found, is_well
 from postroom.core.terms.reasons import SENTENCES, Reason
-
-for _module in pkgutil.iter_modules(postroom.core.diagnosis.__path__):
-    importlib.import_module(f"postroom.core.diagnosis.{_module.name}")
 
 C = FindingCode
 

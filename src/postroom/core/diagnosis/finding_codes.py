@@ -189,12 +189,12 @@ _OF_SEVERITIES: Mapping[Severity, str] = {
     ),
     Severity.WARNING: (
         "default_from_missing default_from_foreign same_filter admin_placeholder gmail_volume server_port_pair server_port_25 "
-        "server_in_clear server_certificate_ends server_paused server_limit mailbox_unconfirmed mailbox_shared mailbox_silent no_way_in "
+        "server_in_clear server_certificate_ends server_paused server_limit mailbox_unconfirmed mailbox_shared mailbox_silent "
         "hook_trouble schedule_off schedule_failing schedule_late mx_alias spf_missing spf_voids spf_anybody spf_ptr dkim_no_key dkim_short "
         "dkim_provider dmarc_missing dmarc_syntax dmarc_alignment dmarc_reports ptr_missing ptr_mismatch mta_sts_broken tls_rpt_broken "
         "alias_invalid alias_retired_used mails_refused queue_waits outcomes_unknown failing_much changed_before alarm_open"
     ),
-    Severity.INFO: "addresses_refused mails_deferred capture_mode server_slowed mailbox_off spf_open dkim_testing dmarc_watches plus_lost plus_untested mails_held",
+    Severity.INFO: "no_way_in addresses_refused mails_deferred capture_mode server_slowed mailbox_off spf_open dkim_testing dmarc_watches plus_lost plus_untested mails_held",
     Severity.UNCHECKED: "dns_unreachable server_unchecked mailbox_unchecked dns_unchecked",
     Severity.NOT_APPLICABLE: "server_captured domain_private domain_captured",
 }  # fmt: skip

@@ -72,7 +72,7 @@ class MachineFacts:
     unreadable: int = 0
     key_place: str = ""
     work: tuple[str, ...] = ()
-    is_overdue: bool = False  # mail waits, and not only the schedule
+    has_mail: bool = False  # mail waits, and not only the schedule
 
 
 def check_machine(facts: MachineFacts) -> list[Finding]:
@@ -82,10 +82,10 @@ def check_machine(facts: MachineFacts) -> list[Finding]:
 def _processes(facts: MachineFacts) -> Iterator[Finding]:
     roles = facts.roles or {}
     if facts.runs_here is False and not roles and not (facts.is_shared and facts.roles is None):
-        severity = Severity.ERROR if facts.is_overdue else Severity.WARNING if facts.work else Severity.INFO
+        severity = Severity.ERROR if facts.has_mail else Severity.WARNING if facts.work else Severity.INFO
         yield found(FindingCode.NOT_RUNNING, evidence=["nobody holds up.lock", *facts.work], severity=severity)
         return
-    if facts.runs_here or (facts.is_shared and roles):
+    if facts.runs_here or roles:
         for role in ("deliverer", "router", "scheduler") if facts.roles is not None else ():
             if not roles.get(role):
                 yield found(

@@ -56,7 +56,7 @@ def check_mx(facts: DomainFacts) -> Asking[list[Finding]]:
     if not hosts:
         return (yield from _without_mx(facts, evidence))
     findings, places = yield from _check_hosts(facts, hosts, evidence)
-    if places and not _is_ours(facts, hosts, places):
+    if places and not (_is_ours(facts, hosts, places) or (yield from _leads_here(facts, places))):
         findings.append(_elsewhere(facts, hosts, evidence))
     return findings
 
@@ -141,6 +141,14 @@ def _is_ours(facts: DomainFacts, hosts: Sequence[str], places: Sequence[str]) ->
         return True  # nobody could tell: not held against it
     known = {facts.hostname.lower(), *(way.lower() for way in facts.ways_in)} - {"", "localhost"}
     return any(host in known or _family(host) in {_family(way) for way in known} for host in hosts)
+
+
+def _leads_here(facts: DomainFacts, places: Sequence[str]) -> Asking[bool]:
+    """Whether one of the addresses is one at which we take mail, or fetch it."""
+    ours = {"127.0.0.1", "::1"}
+    for name in filter(None, (facts.hostname, *facts.ways_in)):
+        ours.update((yield from addresses_of(name)) or ())
+    return not ours.isdisjoint(places)
 
 
 _PROVIDERS = {

@@ -111,13 +111,6 @@ def check_queue(facts: QueueFacts, now: datetime) -> list[Finding]:
     return [*_refused(facts), *_waiting(facts, now), *_late(facts, now), *_outcomes(facts), *_incoming(facts, now)]
 
 
-def is_overdue(facts: QueueFacts, now: datetime) -> bool:
-    """Whether mail waits that somebody should have taken."""
-    late_out = facts.due_since is not None and now - facts.due_since > LATE_OUT
-    late_in = facts.inbound_since is not None and now - facts.inbound_since > LATE_IN
-    return late_out or late_in
-
-
 def _refused(facts: QueueFacts) -> Iterator[Finding]:
     for group in facts.refused:
         reason = TAXONOMY.get(group.taxonomy) or TAXONOMY[UNDETERMINED]
