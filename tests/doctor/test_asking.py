@@ -113,6 +113,21 @@ def test_a_key_in_several_strings_is_one_key(ward: Ward) -> None:
     assert told(ward.diagnose()) == {}
 
 
+def test_of_a_strangers_domain_the_public_records_alone_are_looked_at(ward: Ward) -> None:
+    ward.set_server(from_filter="")
+    ward.dns.put("customer.example", "MX", "10 mx.customer.example.")
+    ward.dns.put("customer.example", "TXT", "v=spf1 ip4:203.0.113.0/24 -all")
+    ward.dns.put("_dmarc.customer.example", "TXT", "v=DMARC1; p=reject")
+    ward.wish = {"domains": ("customer.example",)}
+    assert told(ward.diagnose()) == {}
+
+
+def test_mail_may_come_back_by_an_address_of_this_machine(ward: Ward) -> None:
+    ward.dns.replace(DOMAIN, "MX", "10 door.elsewhere.example.")
+    ward.dns.put("door.elsewhere.example", "A", "127.0.0.1")
+    assert told(ward.diagnose()) == {}
+
+
 def test_only_what_is_asked_for_is_told(ward: Ward) -> None:
     ward.spf("v=spf1 ptr +all")
     ward.wish = {"only": frozenset({"spf_ptr"})}

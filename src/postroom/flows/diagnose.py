@@ -33,7 +33,7 @@ from postroom.core.diagnosis.queue_health import check_queue
 from postroom.core.diagnosis.schedule_health import check_schedule
 from postroom.core.diagnosis.server_health import ServerFacts, TriedServer, check_server
 from postroom.core.senders.questions import Asking
-from postroom.flows.access import require
+from postroom.flows.access import require_house
 from postroom.flows.gather_domains import domain_facts, host_facts, key_facts
 from postroom.flows.gather_house import (
     HouseRows,
@@ -88,7 +88,7 @@ def diagnose(
     ports: Ports, wish: DoctorWish, *, member: Member | None, machine: MachineFacts | None = None
 ) -> Diagnosis:
     """``machine``: what only whoever stands on the machine can see. Raises `NotAllowed`, and what a lost database raises."""
-    require(member, "settings")
+    require_house(member)
     began = time.monotonic()
     rows = read_rows(ports, load_ways_out(ports))
     servers, ways_in = server_facts(ports, rows), ways_in_facts(ports, rows)

@@ -32,9 +32,9 @@ _HOOK_HOSTS = {
 
 
 def domain_facts(ports: Ports, rows: HouseRows, wanted: Sequence[str] = ()) -> list[DomainFacts]:
-    """Of all our domains, or of those ``wanted``."""
+    """Of all our domains, or of those ``wanted``; of a stranger's domain the public records alone are looked at."""
     own = [name for row in rows.domains if (name := normalize_domain(row.name))]
-    names = list(dict.fromkeys(wanted or [*own, *_sending_domains(ports, rows)]))
+    ours = list(dict.fromkeys([*own, *_sending_domains(ports, rows)]))
     ways_in = _ways_in(rows)
     arrived = {address.rpartition("@")[2] for address in rows.written_to}
     tested = {row.name for row in rows.domains if row.plus_addresses_arrive is not None}
@@ -42,16 +42,16 @@ def domain_facts(ports: Ports, rows: HouseRows, wanted: Sequence[str] = ()) -> l
     return [
         DomainFacts(
             name=name,
-            servers=tuple(_servers(ports, rows, name)),
+            servers=tuple(_servers(ports, rows, name)) if name in ours else (),
             keys=_keys(rows, name),
             is_alias_domain=name in own,
-            sends=bool(rows.servers or rows.ways.configured),
+            sends=name in ours and bool(rows.servers or rows.ways.configured),
             hostname=ports.configuration.hostname.lower(),
             door_is_public=door_is_public(ports),
             ways_in=ways_in,
             is_proven=name in tested or name in arrived,
         )
-        for name in names
+        for name in dict.fromkeys(wanted or ours)
     ]
 
 

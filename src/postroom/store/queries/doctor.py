@@ -29,6 +29,7 @@ from postroom.store.models.outgoing import PARKED
 AT_A_GATE = 500  # looked at
 FAILED_MOST = 400
 LATEST = 2_000  # mails that came in
+ROLES = frozenset({"web", "door", "router", "deliverer", "scheduler", "watcher"})  # as processes call themselves
 _RETRIES = ("wait.transient", "wait.connection")
 
 _CONNECTED = """
@@ -66,7 +67,7 @@ class DueFact:
 
 def connected_roles() -> dict[str, int]:
     """Processes of this installation by their role, on all machines. One query; those of other database users are not seen."""
-    return {str(role): int(count) for role, count in _ask(_CONNECTED)}
+    return {str(role): int(count) for role, count in _ask(_CONNECTED) if role in ROLES}
 
 
 def database_clock() -> datetime:
