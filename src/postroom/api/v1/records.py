@@ -36,6 +36,7 @@ from postroom.api.v1.schemas import (
 )
 from postroom.core.mime.markup import text_to_html
 from postroom.core.terms.addresses import parse_one
+from postroom.core.terms.automation import Via
 from postroom.core.terms.record_values import ValueTrouble
 from postroom.core.terms.states import MessageKind
 from postroom.core.terms.templates import TemplateError
@@ -105,6 +106,7 @@ def create(request: ApiRequest, body: RecordIn) -> Any:
         contact_address=body.contact_address,
         stage=body.stage,
         responsible_id=body.responsible_id,
+        via=Via.PROGRAM,
     )
     return Status(201, _record(_head(request, made.pk)))
 
