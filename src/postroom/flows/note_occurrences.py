@@ -23,7 +23,7 @@ from postroom.store.bulk import insert
 from postroom.store.models import AutomationEvent, Record
 from postroom.store.queries.automation import rules_for
 
-CHANNEL = "postroom_automation"
+CHANNEL = "postroom_scheduled"  # who posts scheduled messages lets rules act, too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
