@@ -35,7 +35,7 @@ PLACES = {
     "letter": "/letterbox/{letter}/", "suppression": "/suppression/", "bouncing": "/suppression/?view=bouncing", "address": "/suppression/{address}/", "servers": "/settings/servers/", "server": "/settings/servers/{server}/", "new_server": "/settings/servers/new/?preset=gmail", "mailboxes": "/settings/mailboxes/",
     "mailbox": "/settings/mailboxes/{mailbox}/", "mailbox_reset": "/settings/mailboxes/{mailbox}/reset/?to=end", "new_mailbox": "/settings/mailboxes/new/?preset=gmail", "ingress": "/settings/ingress/",
     "domains": "/settings/domains/", "dkim": "/settings/dkim/", "aliases": "/settings/aliases/", "alias": "/settings/aliases/{alias}/", "templates": "/settings/templates/",
-    "template": "/settings/templates/{template}/", "scheduled": "/scheduled/", "scheduled_one": "/scheduled/{scheduled}/", "parameters": "/settings/parameters/", "actions": "/settings/actions/",
+    "template": "/settings/templates/{template}/", "rules": "/settings/rules/", "rule": "/settings/rules/{rule}/", "scheduled": "/scheduled/", "scheduled_one": "/scheduled/{scheduled}/", "parameters": "/settings/parameters/", "actions": "/settings/actions/",
     "action": "/settings/actions/queue_manager/", "changes": "/settings/changes/", "audit": "/settings/audit/", "security": "/security/", "keys": "/settings/keys/", "mine": "/settings/mine/",
     "limits": "/settings/limits/", "secrets": "/settings/secrets/", "new_api_server": "/settings/servers/new/?provider=mailgun",
 }  # fmt: skip
@@ -135,6 +135,7 @@ def some_numbers(page: Page, base: str) -> dict[str, str]:
         "server": first("/settings/servers/", r"^/settings/servers/(\d+)/"),
         "mailbox": first("/settings/mailboxes/", r"^/settings/mailboxes/(\d+)/"),
         "template": first("/settings/templates/", r"^/settings/templates/(\d+)/"),
+        "rule": first("/settings/rules/", r"^/settings/rules/(\d+)/"),
         "scheduled": first("/scheduled/", r"^/scheduled/(\d+)/"),
         "address": first("/suppression/?q=carla@customer.example", r"^/suppression/(\d+)/"),
         "alias": first("/settings/aliases/", r"^/settings/aliases/(\d+)/"),

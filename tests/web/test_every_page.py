@@ -10,8 +10,8 @@ from postroom.core.terms.states import Role
 from postroom.store.models import (
     AddressHealth,
     Alias,
-    AutomationRule,
     AliasDomain,
+    AutomationRule,
     Company,
     Contact,
     Delivery,
