@@ -38,6 +38,7 @@ from postroom.store.models import (
     Message,
     Notification,
     OutgoingMail,
+    RawMail,
     Record,
     SettingChange,
 )
@@ -314,6 +315,29 @@ def test_a_machines_mail_is_filed_and_not_answered(
     assert "sends no message: a machine wrote the mail" in lines(record)[0]
 
 
+def test_what_a_person_does_to_a_machines_record_makes_no_rule_answer_the_machine(
+    house: House, template: MailTemplate
+) -> None:
+    a_rule(house, send(template), trigger="stage", stage="Solved")
+    robots, carlas = arrive_new(Auto_Submitted="auto-generated"), arrive_new("Another")
+    for record in (robots, carlas):
+        change_record(ports(), record_id=record.pk, by=house.alice, stage="Solved")
+        acted(record)
+    assert OutgoingMail.objects.filter(deliveries__to_address=CARLA).get().message.record == carlas
+
+
+def test_a_mail_that_is_not_kept_any_more_is_answered_only_if_its_author_was_proven(
+    house: House, template: MailTemplate
+) -> None:
+    a_rule(house, send(template), trigger="stage", stage="Solved")
+    record = arrive_new()
+    RawMail.objects.all().delete()
+    Message.objects.filter(record=record).update(is_unverified=True)
+    change_record(ports(), record_id=record.pk, by=house.alice, stage="Solved")
+    acted(record)
+    assert not Delivery.objects.filter(to_address=CARLA).exists()
+
+
 def test_a_mail_with_a_null_return_path_is_not_answered(house: House, template: MailTemplate) -> None:
     a_rule(house, send(template))
     arrive(write_mail(), "support@in.test", sender="")
@@ -419,6 +443,17 @@ def test_a_rule_that_was_switched_off_meanwhile_does_nothing(house: House) -> No
     save_rule(ports(), {"id": rule.pk, "is_active": False}, member=house.alice)
     assert acted(record).stage != "Solved"
     assert not AutomationEvent.objects.exists()
+
+
+def test_a_rule_that_could_not_act_any_more_can_be_switched_off_and_not_on(
+    house: House, template: MailTemplate
+) -> None:
+    rule = a_rule(house, send(template))
+    template.delete()
+    save_rule(ports(), {"id": rule.pk, "is_active": False}, member=house.alice)
+    with pytest.raises(ValidationError):
+        save_rule(ports(), {"id": rule.pk, "is_active": True}, member=house.alice)
+    assert AutomationRule.objects.get().is_active is False
 
 
 def test_the_scheduled_action_finds_what_was_missed(house: House) -> None:

@@ -40,7 +40,7 @@ from postroom.core.terms.templates import TemplateError
 from postroom.flows.access import company_ids, require, visible_records
 from postroom.flows.mail_templates import fill_by_itself
 from postroom.flows.ports import Ports
-from postroom.flows.run_rules import OF_A_RECORD, forget_trouble, seems_answerable, standing_of, waiting_now
+from postroom.flows.run_rules import OF_A_RECORD, forget_trouble, is_answerable, standing_of, waiting_now
 from postroom.flows.settings import forget_row
 from postroom.flows.settings import save_rule as save_row
 from postroom.store.models import (
@@ -70,10 +70,11 @@ def manageable_rules(member: Member | None) -> QuerySet[AutomationRule]:
 
 @transaction.atomic
 def save_rule(ports: Ports, values: Mapping[str, Any], *, member: Member | None) -> AutomationRule:
-    """``values``: columns, ``id`` to change one; ``actions`` as JSON. Raises ValidationError by field, `NotAllowed`,
-    AutomationRule.DoesNotExist."""
+    """``values``: columns, ``id`` to change one; ``actions`` as JSON. One that could not act any more can still be switched off. Raises
+    ValidationError by field, `NotAllowed`, AutomationRule.DoesNotExist."""
     before = AutomationRule.objects.filter(pk=values.get("id") or 0).first()
-    checked = checked_rule(values, before)
+    is_only_off = values.keys() == {"id", "is_active"} and not values["is_active"]
+    checked = values if is_only_off else checked_rule(values, before)
     rule = save_row(ports, checked, member=member)
     AutomationTally.objects.get_or_create(rule=rule)
     if before is None or any(getattr(before, name) != getattr(rule, name) for name in _WAITS_ANEW):
@@ -195,8 +196,8 @@ def _wait_anew(ports: Ports, rule: AutomationRule) -> None:
 def remove_rule(ports: Ports, rule_id: int, *, member: Member | None) -> None:
     """What it did stays done. Raises `NotAllowed`, AutomationRule.DoesNotExist."""
     rule = manageable_rules(member).get(pk=rule_id)
+    AutomationEvent.objects.filter(rule=rule).delete()  # before the tally, as who acts for it locks them
     forget_trouble(ports, rule.pk)
-    AutomationEvent.objects.filter(rule=rule).delete()
     forget_row(ports, rule, "automation rule", member=member)
 
 
@@ -238,7 +239,7 @@ def try_rule(ports: Ports, rule: AutomationRule, record_id: int, *, member: Memb
         record,
         actions,
         mark=mark,
-        may_answer=seems_answerable(record),
+        may_answer=is_answerable(ports, record, actions),
         last_member_id=tally.last_member_id if tally is not None else None,
     )
     return Tried(

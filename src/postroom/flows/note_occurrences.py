@@ -28,12 +28,12 @@ CHANNEL = "postroom_scheduled"  # who posts scheduled messages lets rules act, t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Happened:
-    """What happened to this record. ``may_answer``: whether a message of a rule may follow (RFC 3834). ``begins_waiting``: since now somebody
-    outside waits for an answer."""
+    """What happened to this record. ``may_answer``: whether a message of a rule may follow the mail that did it (RFC 3834); None: it was no
+    mail. ``begins_waiting``: since now somebody outside waits for an answer."""
 
     record_id: int
     what: Occurrence
-    may_answer: bool = True
+    may_answer: bool | None = None
     begins_waiting: bool = False
 
 

@@ -16,11 +16,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from html import escape
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import InterfaceError, OperationalError, transaction
 
 from postroom.core.conversations.automation import Occurrence, Outcome, Standing, Step, judge, plan
 from postroom.core.conversations.changes import Change
 from postroom.core.conversations.notices import assigned as assigned_words
+from postroom.core.routing.placing import may_be_answered
 from postroom.core.terms.addresses import normalize
 from postroom.core.terms.automation import (
     Action,
@@ -46,6 +48,7 @@ from postroom.flows.new_files import inline_file
 from postroom.flows.ports import Ports
 from postroom.flows.post_message import follow_customer
 from postroom.flows.prepare_html import prepare_html
+from postroom.flows.route_message import raw_of, read_mail, waiting_of
 from postroom.flows.write_messages import Author, Posting, RecordFact, write_messages
 from postroom.store.models import (
     AutomationEvent,
@@ -115,7 +118,7 @@ def _settle(ports: Ports, event: AutomationEvent) -> None:
     except ActionError as error:
         _fail(ports, rule.pk, because("rule.trouble.actions", what=error))
         return
-    may_answer = event.may_answer if event.may_answer is not None else seems_answerable(record)
+    may_answer = event.may_answer if event.may_answer is not None else is_answerable(ports, record, actions)
     standing = standing_of(
         ports, rule, record, actions, mark=mark, may_answer=may_answer, last_member_id=tally.last_member_id
     )
@@ -158,10 +161,20 @@ def waiting_now(ports: Ports, record: Record) -> Occurrence:
     )
 
 
-def seems_answerable(record: Record) -> bool:
-    """Where nobody noted it when the mail came: not, if what came in last has no proven author."""
-    last = Message.objects.filter(record=record, inbound__isnull=False).order_by("-id").first()
-    return last is None or not last.is_unverified
+def is_answerable(ports: Ports, record: Record, actions: Sequence[Action]) -> bool:
+    """Whether a message may follow what came in last (RFC 3834), where no mail made the rule fire. Only asked when there is one to send: the
+    mail is read once more. Where it is not kept any more, only what had a proven author is answered."""
+    if not any(isinstance(action, SendMessage) for action in actions):
+        return True
+    rows = Message.objects.filter(record=record, inbound__isnull=False).select_related("inbound__raw_mail")
+    last = rows.order_by("-id").first()
+    if last is None or last.inbound is None:
+        return True
+    try:
+        raw = raw_of(ports, last.inbound)
+    except (KeyError, ObjectDoesNotExist):
+        return not last.is_unverified
+    return may_be_answered(read_mail(ports, waiting_of(last.inbound), raw).case.evidence)
 
 
 def standing_of(
@@ -244,7 +257,8 @@ class _Deeds:
 
     @property
     def mark(self) -> dict[str, object]:
-        return {"rule": {"id": self.rule.pk, "name": self.rule.name, "why": reasons_as_json(self.why)}}
+        """What the messages of this rule bear; those that are no line of the system have nothing done or left out in them."""
+        return {"id": self.rule.pk, "name": self.rule.name, "why": reasons_as_json(self.why)}
 
 
 def _take(ports: Ports, step: Step, deeds: _Deeds) -> None:
@@ -305,7 +319,7 @@ def _write(ports: Ports, template_id: int, kind: MessageKind, deeds: _Deeds) -> 
         server_id=template.server_id if is_message else None,
         is_automatic=True,
         is_urgent=False,
-        particulars=deeds.mark,
+        particulars={"rule": deeds.mark},
     )
     write_messages(ports, [posting])
 
@@ -370,7 +384,6 @@ def _say_on_the_record(ports: Ports, deeds: _Deeds) -> None:
     told = "; ".join(str(one) for one in (*deeds.did, *deeds.left))
     text = f"{deeds.rule.name}: {told}. {' '.join(map(str, deeds.why))}"
     said = {"did": reasons_as_json(deeds.did), "left": reasons_as_json(deeds.left)}
-    mark = deeds.mark
     posting = Posting(
         record=RecordFact.of(record),
         kind=MessageKind.SYSTEM,
@@ -382,7 +395,7 @@ def _say_on_the_record(ports: Ports, deeds: _Deeds) -> None:
         for_named=assigned_words(record.company.name, record.kind.label, record.title) if person is not None else None,
         notifies=bool(deeds.changes),
         is_urgent=False,
-        particulars={"rule": {**mark["rule"], **said}} if isinstance(mark["rule"], dict) else mark,
+        particulars={"rule": deeds.mark | said},
     )
     write_messages(ports, [posting])
 
