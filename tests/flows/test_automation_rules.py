@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import connection
+from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
 from postroom.core.conversations.automation import Outcome
@@ -30,6 +31,7 @@ from postroom.store.models import (
     AutomationEvent,
     AutomationMark,
     AutomationRule,
+    AutomationTally,
     Company,
     Delivery,
     Follower,
@@ -600,3 +602,36 @@ def test_trying_finds_words_that_cannot_be_filled(house: House, template: MailTe
     MailTemplate.objects.update(html="{{ record.values.Number }}")
     tried = try_rule(ports(), a_rule(house, send(template)), record.pk, member=house.alice)
     assert [step.outcome for step in tried.steps] == [Outcome.TROUBLE]
+
+
+# ---- at the same moment
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_three_clerks_at_the_same_moment_do_each_thing_once_and_keep_the_turn(house: House) -> None:
+    a_rule(house, {"do": "responsible", "members": [house.bob.pk, house.charlie.pk]})
+    values: dict[str, Any] = {"company_id": house.company.pk, "kind": "ticket", "author": None}
+    for number in range(12):
+        create_record(ports(), title=f"Parcel {number}", **values)
+    settled: list[int] = []
+    start = threading.Barrier(3)
+
+    def clerk() -> None:
+        try:
+            start.wait(10)
+            while done := run_due_rules(ports()):
+                settled.append(done)
+        finally:
+            connections.close_all()
+
+    clerks = [threading.Thread(target=clerk) for _ in range(3)]
+    for one in clerks:
+        one.start()
+    for one in clerks:
+        one.join(60)
+    assert sum(settled) == 12
+    assert Record.objects.filter(responsible=house.bob).count() == 6
+    assert Record.objects.filter(responsible=house.charlie).count() == 6
+    assert AutomationTally.objects.get().count == 12
+    assert not Alarm.objects.exists()
