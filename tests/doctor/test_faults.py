@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from postroom.adapters.dns import remembering
 from postroom.core.diagnosis.findings import Folded
+from postroom.flows import diagnose
 from tests.doctor.faults import FAULTS, Fault
 from tests.doctor.ward import Ward
 
@@ -15,6 +17,8 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def ward(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ward]:
+    monkeypatch.setattr(remembering, "QUESTION_TIME", 15.0)  # the name server of the ward is as slow as the machine is busy
+    monkeypatch.setattr(diagnose, "DNS_PATIENCE", 60.0)
     with Ward(monkeypatch) as made:
         yield made
 

@@ -180,7 +180,7 @@ class Ward:
     # -- the doctor
 
     def diagnose(self) -> tuple[Folded, ...]:
-        wish = DoctorWish(patience=20.0, **self.wish)
+        wish = DoctorWish(patience=60.0, **self.wish)
         return diagnose(self.ports, wish, member=None, machine=self.machine).findings
 
     def _probe(self, order: ProbeOrder, *, follow: object = None) -> Probe:
