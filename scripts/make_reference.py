@@ -23,6 +23,7 @@ from postroom.cli.main import app
 from postroom.core.delivery.providers import Keeps, Option, Provider, providers
 from postroom.core.diagnosis.acting import of_case
 from postroom.core.diagnosis.errors import ErrorAnswer, explain_error
+from postroom.core.diagnosis.finding_codes import FOLLOWS, KINDS, FindingCode
 from postroom.core.diagnosis.mailbox_errors import CASES as MAILBOX_CASES
 from postroom.core.diagnosis.oauth_errors import oauth_codes
 from postroom.core.diagnosis.server_errors import CASES as SERVER_CASES
@@ -52,6 +53,8 @@ def pages() -> dict[str, str]:
         "reasons.md": reasons(),
         "report-reasons.md": report_reasons(),
         "errors.md": errors(),
+        "findings.md": findings(),
+        "faults.md": faults(),
     }
 
 
@@ -237,6 +240,51 @@ def report_reasons() -> str:
                 "told by the class of the status (5.y.z or 4.y.z); the column says what is usual. How the reason is found is told in "
                 "[how reports are read](../explanation/how-reports-are-read.md).",
                 _table(("Reason", "Meaning", "Verdict", "Usually", "What helps", "For example"), rows),
+            ]
+        )
+        + "\n"
+    )
+
+
+def findings() -> str:
+    known = _sentences()
+    rows = [
+        (f"`{code}`", KINDS[code].severity.value, known[f"finding.{code}"], known[f"heal.{code}"],
+         KINDS[code].who.value, ", ".join(f"`{one}`" for one in sorted(FOLLOWS.get(code, ()))))
+        for code in FindingCode
+    ]  # fmt: skip
+    return (
+        "\n\n".join(
+            [
+                "# Findings of the doctor",
+                NOTE,
+                "What `postroom doctor` can find, the deepest cause first. The gravity is the usual one: it may be less, or more, by what was "
+                "seen. What stands in the last column is folded below the finding when both are about the same server, mailbox or domain. "
+                "See [how to call the doctor](../how-to/call-the-doctor.md) and [the faults it is tested with](faults.md).",
+                _table(("Code", "Usually", "Cause", "Cure", "Who", "Explains"), rows),
+            ]
+        )
+        + "\n"
+    )
+
+
+def faults() -> str:
+    """Of the fault laboratory: read from its table, which is Python."""
+    tree = ast.parse((PROJECT / "tests" / "doctor" / "faults.py").read_text(encoding="utf-8"))
+    rows = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "fault":
+            name, code = ast.literal_eval(node.args[0]), ast.literal_eval(node.args[2])
+            detail = next((ast.literal_eval(one.value) for one in node.keywords if one.arg == "detail"), "")
+            rows.append((name, f"`{code}`", f"`{detail}`" if detail else "", KINDS[FindingCode(code)].severity.value))
+    return (
+        "\n\n".join(
+            [
+                "# Faults and verdicts",
+                NOTE,
+                f"The laboratory injects {len(rows)} faults into a healthy house with a healthy zone, one at a time. For each the doctor must name "
+                "this finding first, with its cure, and nothing beside it but what follows from it.",
+                _table(("Fault", "Named first", "Case", "Usually"), rows),
             ]
         )
         + "\n"

@@ -14,6 +14,7 @@ from django.conf import settings
 import postroom.core.conversations.audience
 import postroom.core.delivery.sentences
 import postroom.core.delivery.suppression
+import postroom.core.diagnosis.checks
 import postroom.core.diagnosis.mailbox_sentences
 import postroom.core.diagnosis.sentences
 import postroom.core.routing.sentences
@@ -50,7 +51,9 @@ if TYPE_CHECKING:
     from postroom.adapters.smtp.pool import SmtpPool as SmtpPool  # noqa: PLC0414
     from postroom.core.delivery.probing import FollowProbe, Probe, ProbeOrder
     from postroom.core.delivery.wire import ApiEndpoint, Endpoint, WireJournal
+    from postroom.core.diagnosis.findings import Finding
     from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
+    from postroom.core.senders.questions import Asking
     from postroom.flows.ports import ClientCertificateFacts
 
 
@@ -76,6 +79,7 @@ def make_ports(configuration: Configuration) -> Ports:
         submit=_submitter(configuration),
         mail_hosts=_mail_hosts,
         text_records=_text_records,
+        ask_dns=_DnsAsker(configuration.dns_servers),
         providers=ProviderDesk(),
         senders=_Senders(configuration.dns_servers),
         pictures=_Pictures(),
@@ -138,6 +142,20 @@ def _text_records(name: str) -> tuple[str, ...] | None:
     from postroom.adapters.dns.text_records import DnsTextRecords
 
     return DnsTextRecords()(name)
+
+
+class _DnsAsker:
+    """The socket for evaluations that ask the DNS; dnspython is imported when the first is made."""
+
+    def __init__(self, servers: tuple[str, ...]) -> None:
+        self._servers = servers
+
+    def __call__(
+        self, askings: Sequence[Asking[list[Finding]]], *, seconds: float, servers: Sequence[tuple[str, int]] = ()
+    ) -> list[list[Finding]]:
+        from postroom.adapters.dns.side_by_side import ask_side_by_side
+
+        return ask_side_by_side(askings, seconds=seconds, servers=servers or read_name_servers(self._servers))
 
 
 def _probe_server(order: ProbeOrder, *, follow: FollowProbe | None = None) -> Probe:

@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from postroom.store.models import Company, Contact, Follower, Member, Message, Notification, Record
+from postroom.store.models import (
+    AutomationEvent,
+    AutomationRule,
+    Company,
+    Contact,
+    Follower,
+    Member,
+    Message,
+    Notification,
+    Record,
+)
 from postroom.wiring import ports
 from tests.web import seeding
 
@@ -253,3 +263,12 @@ def test_another_company_finds_nothing_and_writes_nothing(program: Any, mallory:
     assert caller.send("post", "/records", body).status_code == 422
     body = {"kind": "ticket", "title": "x", "contact_id": record.contact_id}
     assert caller.send("post", "/records", body).status_code == 422
+
+
+def test_what_a_program_makes_is_told_apart_by_automation_rules(program: Any, bob: Member, company: Company) -> None:
+    common = {"company": company, "trigger": "created", "actions": [{"do": "stage", "stage": "Solved"}]}
+    AutomationRule.objects.create(name="By a person", via="person", **common)
+    AutomationRule.objects.create(name="By a program", via="program", **common)
+    program(bob).send("post", "/records", {"kind": "ticket", "title": "Poster"})
+    event = AutomationEvent.objects.select_related("rule").get()
+    assert event.rule.name == "By a program"

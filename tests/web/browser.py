@@ -37,7 +37,7 @@ PLACES = {
     "letter": "/letterbox/{letter}/", "suppression": "/suppression/", "bouncing": "/suppression/?view=bouncing", "address": "/suppression/{address}/", "servers": "/settings/servers/", "server": "/settings/servers/{server}/", "new_server": "/settings/servers/new/?preset=gmail", "mailboxes": "/settings/mailboxes/",
     "mailbox": "/settings/mailboxes/{mailbox}/", "mailbox_reset": "/settings/mailboxes/{mailbox}/reset/?to=end", "new_mailbox": "/settings/mailboxes/new/?preset=gmail", "ingress": "/settings/ingress/",
     "domains": "/settings/domains/", "dkim": "/settings/dkim/", "aliases": "/settings/aliases/", "alias": "/settings/aliases/{alias}/", "templates": "/settings/templates/",
-    "template": "/settings/templates/{template}/", "scheduled": "/scheduled/", "scheduled_one": "/scheduled/{scheduled}/", "parameters": "/settings/parameters/", "actions": "/settings/actions/",
+    "template": "/settings/templates/{template}/", "rules": "/settings/rules/", "rule": "/settings/rules/{rule}/", "scheduled": "/scheduled/", "scheduled_one": "/scheduled/{scheduled}/", "parameters": "/settings/parameters/", "actions": "/settings/actions/",
     "action": "/settings/actions/queue_manager/", "changes": "/settings/changes/", "audit": "/settings/audit/", "security": "/security/", "keys": "/settings/keys/", "mine": "/settings/mine/",
     "settings": "/settings/", "people": "/settings/people/", "person": "/settings/people/{person}/", "new_person": "/settings/people/new/", "new_alias": "/settings/aliases/new/", "companies": "/settings/companies/",
     "new_dkim": "/settings/dkim/?new=1", "new_limit": "/settings/limits/?new=1", "new_hook": "/settings/ingress/?new=1", "new_key": "/settings/keys/?new=1", "password": "/password/", "welcome_alias": "/welcome/alias/", "welcome_done": "/welcome/done/",
@@ -99,6 +99,12 @@ def open_page(page: Page, url: str) -> list[str]:
     return complaints
 
 
+def open_composer(page: Page) -> None:
+    """The one line of a record becomes a form, and names who will get it."""
+    page.locator(".pr-composer.live .pr-editor").click()
+    page.locator(".pr-who-gets-it").wait_for()
+
+
 def shoot(page: Page, url: str, path: Path) -> list[str]:
     """A picture of the whole page."""
     complaints = open_page(page, url)
@@ -149,6 +155,7 @@ def some_numbers(page: Page, base: str) -> dict[str, str]:
         "server": first("/settings/servers/", r"^/settings/servers/(\d+)/"),
         "mailbox": first("/settings/mailboxes/", r"^/settings/mailboxes/(\d+)/"),
         "template": first("/settings/templates/", r"^/settings/templates/(\d+)/"),
+        "rule": first("/settings/rules/", r"^/settings/rules/(\d+)/"),
         "scheduled": first("/scheduled/", r"^/scheduled/(\d+)/"),
         "address": first("/suppression/?q=carla@customer.example", r"^/suppression/(\d+)/"),
         "alias": first("/settings/aliases/", r"^/settings/aliases/(\d+)/"),

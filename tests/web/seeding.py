@@ -17,6 +17,7 @@ from postroom.store.models import (
     Alias,
     AliasDomain,
     Attempt,
+    AutomationRule,
     Company,
     Contact,
     Delivery,
@@ -222,6 +223,19 @@ def written_ahead(company: Company, record: Record, author: Member) -> None:
         subject="Ready: {{ record.title }}",
         html="<p>Dear {{ contact.first_name }},</p><p>your order <b>{{ record.title }}</b> can be fetched from {{ today|date }} on.</p>"
         "<p>{{ author.name }}, {{ company.name }}</p>",
+    )
+    AutomationRule.objects.create(
+        company=company,
+        name="Say that we have it",
+        trigger="created",
+        via="mail",
+        kind_id=record.kind_id,
+        words="poster",
+        actions=[
+            {"do": "message", "template": template.pk},
+            {"do": "responsible", "members": [author.pk]},
+            {"do": "follow", "contacts": [author.contact_id]},
+        ],
     )
     MailTemplateVariant.objects.create(
         template=template,

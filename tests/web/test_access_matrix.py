@@ -30,6 +30,7 @@ from postroom.store.models import (
     AliasDomain,
     ApiKey,
     Attachment,
+    AutomationRule,
     Company,
     Delivery,
     DkimKey,
@@ -107,6 +108,7 @@ def numbers(db: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, int | str]:
         "record": record.pk,
         "message": message.pk,
         "template": MailTemplate.objects.get().pk,
+        "rule": AutomationRule.objects.get().pk,
         "template_file": MailTemplateFile.objects.get().pk,
         "file": ScheduledFile.objects.get().pk,
         "scheduled": ScheduledMessage.objects.get(trouble="").pk,
@@ -221,7 +223,7 @@ def _a_hook(company: Company) -> int:
 
 OUTSIDERS = ("other", "stranger", "nobody")
 OWNED: dict[type[Model], bool] = {  # whether its rows have a company
-    Record: True, Message: True, Delivery: True, InboundMessage: True, LetterboxMail: True, ScheduledMessage: True, MailTemplate: True,
+    Record: True, Message: True, Delivery: True, InboundMessage: True, LetterboxMail: True, ScheduledMessage: True, MailTemplate: True, AutomationRule: True,
     Draft: True, Activity: True, Mailbox: True, Alias: True, InboundHook: True, Alarm: True, AddressHealth: True, OutgoingServer: False, AliasDomain: False,
     DkimKey: False, Parameter: False, Installation: False, ScheduledAction: False,
 }  # fmt: skip

@@ -13,10 +13,12 @@ from postroom.store.models import (
     Attachment,
     Company,
     Contact,
+    Delivery,
     Follower,
     Member,
     Message,
     Notification,
+    OutgoingContent,
     Record,
 )
 from tests.web import seeding
@@ -298,15 +300,65 @@ def test_the_list_of_recipients_says_what_kind_of_failure_it_is(window: Client, 
     assert '<b class="pr-text-bad">Bounced</b>' in panel
 
 
-def test_an_unknown_outcome_is_not_sent_again_from_the_envelope(
-    window: Client, record: Record, alice: Member, carla: Contact
-) -> None:
+@pytest.fixture
+def in_doubt(record: Record, alice: Member, carla: Contact) -> Delivery:
+    """A delivery of Alice's message to Carla whose outcome nobody knows."""
     message = seeding.a_message(record, alice.contact, "<p>x</p>")
     told = seeding.a_notification(message, carla, "exception", failure_type="unknown")
     row = seeding.a_delivery(record.company, carla.normal, "unknown", message=message, notification=told)
-    panel = window.get(f"/message/{message.pk}/recipients/").content.decode()
-    assert f'href="/queue/{row.pk}/"' in panel
+    OutgoingContent.objects.create(mail=row.mail, content_headers=b"", body=b"x")
+    return row
+
+
+def test_an_unknown_outcome_is_not_sent_again_unless_somebody_chooses_it(window: Client, in_doubt: Delivery) -> None:
+    panel = window.get(f"/message/{in_doubt.mail.message_id}/recipients/").content.decode()
+    assert "Did it arrive?" in panel
+    assert f'href="/queue/{in_doubt.pk}/"' in panel
     assert 'name="retry"' not in panel
+    assert "the recipient gets it twice" in panel
+    window.post(f"/message/{in_doubt.mail.message_id}/resend/", {"unknown": in_doubt.notification_id}, headers=HTMX)
+    in_doubt.refresh_from_db()
+    assert (in_doubt.state, Delivery.objects.count()) == ("unknown", 1)
+    assert Notification.objects.get(pk=in_doubt.notification_id).state == "exception"  # it stays red
+
+
+@pytest.mark.parametrize(
+    ("choice", "told", "states"), [("arrived", "sent", ["sent"]), ("again", "ready", ["cancelled", "queued"])]
+)
+def test_in_the_envelope_a_manager_says_that_it_arrived_or_sends_it_again(
+    window: Client, in_doubt: Delivery, choice: str, told: str, states: list[str]
+) -> None:
+    number = in_doubt.notification_id
+    form = {"unknown": number, f"decision-{number}": choice}
+    answer = window.post(f"/message/{in_doubt.mail.message_id}/resend/", form, headers=HTMX)
+    assert answer.status_code == 200, answer.content.decode()
+    assert list(Delivery.objects.order_by("pk").values_list("state", flat=True)) == states
+    assert Notification.objects.get(pk=number).state == told
+    assert [one.decision for one in in_doubt.resolutions.all()] == [choice]
+
+
+def test_who_may_not_act_on_the_queue_decides_nothing_about_an_unknown_outcome(
+    signed_in: SignedIn, bob: Member, in_doubt: Delivery
+) -> None:
+    Member.objects.filter(pk=bob.pk).update(role="agent")
+    window, number = signed_in(bob), in_doubt.notification_id
+    assert f"decision-{number}" not in window.get(f"/message/{in_doubt.mail.message_id}/recipients/").content.decode()
+    form = {"unknown": number, f"decision-{number}": "again"}
+    assert window.post(f"/message/{in_doubt.mail.message_id}/resend/", form, headers=HTMX).status_code == 403
+    in_doubt.refresh_from_db()
+    assert (in_doubt.state, Delivery.objects.count()) == ("unknown", 1)
+
+
+def test_the_list_of_recipients_is_called_what_it_shows(
+    window: Client, record: Record, alice: Member, carla: Contact
+) -> None:
+    message = seeding.a_message(record, alice.contact, "<p>x</p>")
+    told = seeding.a_notification(message, carla, "ready")
+    for state, title in (("ready", "Who gets it"), ("sent", "Who got it"), ("bounce", "Who got it, and who did not")):
+        Notification.objects.filter(pk=told.pk).update(state=state)
+        page = window.get(f"/message/{message.pk}/recipients/", headers=HTMX).content.decode()
+        assert f'id="pr-dialog-title">{title}</h2>' in page
+        assert page.count(carla.address) <= 3  # as text, or in the field that corrects it
 
 
 def test_t_205_my_failed_messages_are_those_that_i_wrote(

@@ -17,7 +17,7 @@ from postroom.store.models import Member, Message, Record, ScheduledFile, Schedu
 from tests.laboratory.availability import requires_chromium
 from tests.laboratory.waiting import wait_until
 from tests.web import seeding
-from tests.web.browser import a_browser, open_page
+from tests.web.browser import a_browser, open_composer, open_page
 from tests.web.served import served
 
 pytestmark = [
@@ -45,6 +45,7 @@ def asked(question: Callable[[], T]) -> T:
 
 
 def fill_from_template(page: Page) -> None:
+    open_composer(page)
     page.click(".pr-templates summary")
     page.click("[data-fill]")
     page.wait_for_function("document.querySelector('[data-preview-text]').innerText.includes('Dear Carla')")

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from postroom.core.terms.reasons import SENTENCES
-from postroom.store.models import Activity, Company, Mailbox, Member, Notification, SendingGate
+from postroom.store.models import Activity, Company, Mailbox, Member, Notification, OutgoingServer, SendingGate
 from postroom.web.templatetags.postroom import initials, seconds_spoken, spoken
 from tests.web import seeding
 from tests.web.conftest import SignedIn
@@ -55,6 +55,16 @@ def test_a_queue_that_is_late_and_held_mail_are_said_to_managers(window: Client,
     page = window.get("/attention/").content.decode()
     assert "Queue is late" in page
     assert "1 held" in page
+
+
+def test_a_queue_with_a_paused_server_is_not_said_to_be_moving(window: Client) -> None:
+    relay, other = seeding.a_server("Relay"), seeding.a_server("Other")
+    assert "Queue is moving" in window.get("/attention/").content.decode()
+    for server, said in ((relay, "A server is paused"), (other, "Sending is paused")):
+        OutgoingServer.objects.filter(pk=server.pk).update(paused_at=timezone.now())
+        page = window.get("/attention/").content.decode()
+        assert said in page
+        assert "Queue is moving" not in page
 
 
 def test_a_daily_limit_that_is_reached_is_said(signed_in: SignedIn, ada: Member) -> None:

@@ -137,6 +137,17 @@ def test_everybody_says_for_himself_where_he_is_and_how_he_hears(signed_in: Sign
     )
 
 
+def test_a_signature_of_lines_is_typed_and_shown_without_tags(signed_in: SignedIn, rita: Member) -> None:
+    window = signed_in(rita)
+    values = {"time_zone": "UTC", "language": "en", "channel": "mail", "signature": "Rita & Co.\r\nHarbour 7"}
+    assert window.post("/settings/mine/", values).status_code == 303
+    rita.refresh_from_db()
+    assert rita.signature == "Rita &amp; Co.<br>Harbour 7"
+    assert "Rita &amp; Co.\nHarbour 7</textarea>" in html(window, "/settings/mine/")
+    assert window.post("/settings/mine/", values | {"signature": "<b>Rita</b><br>7"}).status_code == 303
+    assert "&lt;b&gt;Rita&lt;/b&gt;" in html(window, "/settings/mine/")  # who writes tags sees them
+
+
 def _tells_times_in(zone: str, window: Client) -> bool:
     seeding.a_record(Company.objects.first(), "A poster")  # type: ignore[arg-type]
     return zone in html(window, "/records/")

@@ -14,7 +14,7 @@ from postroom.store.models import Message, Record
 from tests.laboratory.availability import requires_chromium
 from tests.laboratory.waiting import wait_until
 from tests.web import seeding
-from tests.web.browser import a_browser, a_window, sign_in
+from tests.web.browser import a_browser, a_window, open_composer, sign_in
 from tests.web.served import served
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), requires_chromium]
@@ -78,7 +78,7 @@ def page(db: None) -> Iterator[Page]:
         page = a_window(browser).new_page()
         sign_in(page, base, "alice", seeding.PASSWORD)
         page.goto(f"{base}/records/{record.pk}/")
-        page.locator(".pr-who-gets-it").wait_for()
+        open_composer(page)
         yield page
 
 

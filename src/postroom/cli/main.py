@@ -22,6 +22,7 @@ from postroom.cli import (
     destinations,
     diagnosis,
     dkim,
+    doctor,
     home,
     inbound,
     ingress,
@@ -32,6 +33,7 @@ from postroom.cli import (
     parameters,
     providers,
     queue,
+    rules,
     running,
     schedule,
     secrets,
@@ -57,6 +59,7 @@ app = typer.Typer(
     "  postroom up                       run everything: pages, doors, routers, deliverers\n\n"
     "  postroom user add alice --role administrator --address alice@example.com\n\n"
     "[bold]Ask:[/bold]\n\n"
+    "  postroom doctor                   why does mail not arrive, and what is to be done?\n\n"
     "  postroom explain mail.eml         where would this mail go, and why?\n\n"
     "  postroom queue list               what waits, and for what?\n\n"
     "  postroom parse mail.eml           what does it say?\n\n"
@@ -97,7 +100,7 @@ class _Debugging:
 
 _debugging = _Debugging()
 
-for part in (running.app, status.app, seed.app, mail_commands.app, diagnosis.app, home.app):
+for part in (running.app, status.app, seed.app, mail_commands.app, doctor.app, diagnosis.app, home.app):
     app.add_typer(part)
 for name, group in (
     ("queue", queue.app),
@@ -105,6 +108,7 @@ for name, group in (
     ("suppression", suppression.app),
     ("alarm", alarms.app),
     ("loop", loops.app),
+    ("rules", rules.app),
     ("schedule", schedule.app),
     ("mailbox", mailboxes.app),
     ("ingress", ingress.app),

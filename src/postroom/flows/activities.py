@@ -50,6 +50,12 @@ def plan_activity(ports: Ports, *, record_id: int, plan: Plan, by: Member) -> Ac
     """Raises `NotAllowed`, `ValidationError` by field, Record.DoesNotExist; Member.DoesNotExist for who is no colleague there."""
     record = visible_records(by).select_related("kind").get(pk=record_id)
     require(by, "write", record)
+    return add_activity(ports, record, plan, author=_author(by), planned_by=by)
+
+
+def add_activity(ports: Ports, record: Record, plan: Plan, *, author: Author, planned_by: Member | None) -> Activity:
+    """For who has the right to it, or a rule (``planned_by`` None); the record's kind is loaded. Inside a transaction. Raises
+    `ValidationError` by field; Member.DoesNotExist for who is no colleague there."""
     plan = _checked(plan)
     assignee = colleague(record.company_id, plan.assignee_id)
     row = Activity.objects.create(
@@ -60,11 +66,11 @@ def plan_activity(ports: Ports, *, record_id: int, plan: Plan, by: Member) -> Ac
         note=plan.note,
         due_on=plan.due_on,
         assignee=assignee,
-        planned_by=by,
+        planned_by=planned_by,
         planned_at=ports.clock.now(),
     )
     Follower.objects.get_or_create(record=record, contact_id=assignee.contact_id, defaults={"notes": True})
-    _ask(ports, record, row, by)
+    _ask(ports, record, row, author, planned_by)
     return row
 
 
@@ -81,7 +87,7 @@ def change_activity(ports: Ports, *, activity_id: int, plan: Plan, by: Member) -
         Follower.objects.get_or_create(
             record_id=row.record_id, contact_id=row.assignee.contact_id, defaults={"notes": True}
         )
-        _ask(ports, row.record, row, by)
+        _ask(ports, row.record, row, _author(by), by)
     else:
         _tell(row)
     return row
@@ -148,21 +154,22 @@ def _close(ports: Ports, row: Activity, state: ActivityState) -> None:
     row.save(update_fields=["state", "finished_at"])
 
 
-def _ask(ports: Ports, record: Record, row: Activity, by: Member) -> None:
+def _ask(ports: Ports, record: Record, row: Activity, author: Author, by: Member | None) -> None:
     """The assignee hears of it by an entry in the conversation, which shows whether he was reached."""
-    if row.assignee_id != by.pk:
+    if by is None or row.assignee_id != by.pk:
         name = row.assignee.contact.name
         asked = {"kind": row.kind, "summary": row.summary, "state": row.state, "who": name, "due_on": f"{row.due_on}"}
         posting = Posting(
             record=RecordFact.of(record),
             kind=MessageKind.SYSTEM,
-            author=_author(by),
+            author=author,
             html=f"<p>{escape(name)}: {escape(row.summary)}</p>",
             text=row.note,
             explicit_contact_ids=[row.assignee.contact_id],
             is_activity=True,
             notifies=True,
-            for_named=planned(by.contact.name, row.summary, row.note, row.due_on),
+            is_urgent=by is not None,
+            for_named=planned(author.name, row.summary, row.note, row.due_on),
             particulars={"activity": asked},
         )
         write_messages(ports, [posting])

@@ -6,16 +6,18 @@ New records first, then one `post_messages` for all messages, then reports and r
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from postroom.core.conversations.automation import Occurrence
 from postroom.core.mime.html_quotes import separate_html_reply
 from postroom.core.mime.markup import text_to_html
 from postroom.core.mime.parsed import ParsedMail
 from postroom.core.mime.particulars import particulars_as_json
 from postroom.core.mime.quotes import separate_reply
+from postroom.core.routing.placing import may_be_answered
 from postroom.core.routing.verdicts import (
     AliasFact,
     AppendToRecord,
@@ -30,6 +32,7 @@ from postroom.core.routing.verdicts import (
     Verdict,
 )
 from postroom.core.terms.alias_values import Plain
+from postroom.core.terms.automation import Side, Trigger, Via
 from postroom.core.terms.parameters import Parameters
 from postroom.core.terms.reasons import reasons_as_json
 from postroom.core.terms.states import InboundState, MessageKind, Turn
@@ -37,6 +40,7 @@ from postroom.flows.alias_defaults import record_defaults
 from postroom.flows.change_records import note_returned
 from postroom.flows.new_files import NewFile
 from postroom.flows.note_bounces import note_signs_of_life
+from postroom.flows.note_occurrences import Happened, note_occurrences
 from postroom.flows.ports import Ports
 from postroom.flows.record_report import BookedReport, record_reports
 from postroom.flows.records import default_stages
@@ -45,6 +49,7 @@ from postroom.flows.tell_pages import tell_pages
 from postroom.flows.write_messages import Author, Posting, RecordFact, write_messages
 from postroom.store.bulk import insert_rows
 from postroom.store.models import Alias, AliasFollower, Company, Follower, Record, RecordKind
+from postroom.store.queries.automation import has_rules
 from postroom.store.queries.inbound_queue import Waiting
 from postroom.store.statements import ask
 
@@ -70,7 +75,8 @@ def apply_verdicts(ports: Ports, batch: Sequence[Decided], values: Parameters | 
     creations = [(one, d) for one in batch for d in one.verdict.decisions if isinstance(d, CreateRecord)]
     appendings = [(one, d) for one in batch for d in one.verdict.decisions if isinstance(d, AppendToRecord)]
     made = _create_records(creations, now)
-    known = _existing(appendings)
+    standing = _existing(appendings)
+    known = {pk: RecordFact.of(row) for pk, row in standing.items()}
     postings = [_posting(ports, one, record, d) for (one, d), record in zip(creations, made, strict=True)]
     postings += [_posting(ports, one, known[d.record_id], d) for one, d in appendings if d.record_id in known]
     messages = write_messages(ports, postings, values)
@@ -98,8 +104,54 @@ def apply_verdicts(ports: Ports, batch: Sequence[Decided], values: Parameters | 
         ],
     )
     lost = {d.record_id for _, d in appendings} - known.keys()
-    _note_states(batch, lost, known, now)
+    owners, ruled = _companies()
+    _note_states(batch, lost, known, owners, now)
+    if ruled:
+        note_occurrences(ports, [*_made(creations, made, ruled), *_answered(appendings, standing, ruled)])
     tell_pages("inbound")
+
+
+def _made(creations: Sequence[Creation], made: Sequence[RecordFact], ruled: Collection[int]) -> Iterable[Happened]:
+    """For the rules of companies that have some: these records are new. A query, if there are any."""
+    new = {fact.id: case for fact, case in zip(made, creations, strict=True) if fact.company_id in ruled}
+    for row in Record.objects.filter(pk__in=new).order_by("pk") if new else ():
+        one, decision = new[row.pk]
+        yield _happened(row, one, decision, Trigger.CREATED, begins_waiting=row.unanswered_since is not None)
+
+
+def _answered(
+    appendings: Sequence[Appending], standing: Mapping[int, Record], ruled: Collection[int]
+) -> Iterable[Happened]:
+    """And on these somebody outside wrote. ``standing``: as they were before."""
+    for one, decision in appendings:
+        row = standing.get(decision.record_id)
+        if row is None or row.company_id not in ruled:
+            continue
+        if _turn(one, row.company_id, row.pk, decision) is Turn.ASKS:
+            begins = row.is_done or row.unanswered_since is None
+            yield _happened(row, one, decision, Trigger.ANSWER, begins_waiting=begins)
+
+
+def _happened(
+    row: Record, one: Decided, decision: CreateRecord | AppendToRecord, trigger: Trigger, *, begins_waiting: bool
+) -> Happened:
+    is_colleague = one.facts.author.within(row.company_id, row.pk).is_colleague and not decision.unverified
+    return Happened(
+        record_id=row.pk,
+        what=Occurrence(
+            trigger=trigger,
+            company_id=row.company_id,
+            kind=row.kind_id,
+            stage=row.stage,
+            alias_id=row.alias_id,
+            responsible_id=row.responsible_id,
+            side=Side.COLLEAGUE if is_colleague else Side.CUSTOMER,
+            subject=one.mail.subject,
+            via=Via.MAIL,
+        ),
+        may_answer=may_be_answered(one.evidence),
+        begins_waiting=begins_waiting,
+    )
 
 
 def _brings_back(posting: Posting) -> bool:
@@ -238,11 +290,13 @@ def _follow_new(records: Sequence[int], creations: Sequence[Creation], aliases: 
     insert_rows(Follower, ("record_id", "contact_id", "notes"), rows)
 
 
-def _existing(appendings: Sequence[Appending]) -> Mapping[int, RecordFact]:
+def _existing(appendings: Sequence[Appending]) -> Mapping[int, Record]:
+    """As they stand before, their kinds loaded."""
     if not appendings:
         return {}
-    ids = {d.record_id for _, d in appendings}
-    return {row.pk: RecordFact.of(row) for row in Record.objects.filter(pk__in=ids).select_related("kind")}
+    return {
+        row.pk: row for row in Record.objects.filter(pk__in={d.record_id for _, d in appendings}).select_related("kind")
+    }
 
 
 def _posting(ports: Ports, one: Decided, record: RecordFact, decision: CreateRecord | AppendToRecord) -> Posting:
@@ -340,7 +394,13 @@ UPDATE postroom_inboundmessage AS mail
 """
 
 
-def _note_states(batch: Sequence[Decided], lost: set[int], known: Mapping[int, RecordFact], now: datetime) -> None:
+def _note_states(
+    batch: Sequence[Decided],
+    lost: set[int],
+    known: Mapping[int, RecordFact],
+    owners: Mapping[str, int],
+    now: datetime,
+) -> None:
     """One statement for the whole batch; it counts what is routed for the first time, too."""
     states = [
         InboundState.HELD
@@ -349,7 +409,6 @@ def _note_states(batch: Sequence[Decided], lost: set[int], known: Mapping[int, R
         for one in batch
     ]
     verdicts = [json.dumps(verdict_as_json(one.verdict)) for one in batch]
-    owners = _domain_owners()
     companies = [_company(one, known, owners) for one in batch]
     ask(_NOTE_STATES, [[one.row.id for one in batch], [s.value for s in states], verdicts, companies, now])
 
@@ -377,11 +436,15 @@ def _company_of_alias(alias: AliasFact, evidence: Evidence) -> int | None:
 _ANY_DOMAIN = ""
 
 
-def _domain_owners() -> Mapping[str, int]:
-    """The company of each domain that one company alone uses; where there is one company in all, everything is its."""
+def _companies() -> tuple[Mapping[str, int], set[int]]:
+    """The company of each domain that one company alone uses; where there is one company in all, everything is its. And the companies
+    that have automation rules. One query."""
     users: dict[str, set[int]] = {}
-    for company_id, domain in Company.objects.values_list("pk", "alias_domain__name"):
+    ruled: set[int] = set()
+    rows = Company.objects.annotate(has_rules=has_rules()).values_list("pk", "alias_domain__name", "has_rules")
+    for company_id, domain, is_ruled in rows:
+        ruled |= {company_id} if is_ruled else set()
         users.setdefault(_ANY_DOMAIN, set()).add(company_id)
         if domain:
             users.setdefault(domain, set()).add(company_id)
-    return {domain: next(iter(ids)) for domain, ids in users.items() if len(ids) == 1}
+    return {domain: next(iter(ids)) for domain, ids in users.items() if len(ids) == 1}, ruled

@@ -15,8 +15,10 @@ from enum import StrEnum
 
 from django.db import transaction
 
+from postroom.core.terms.automation import Trigger
 from postroom.core.terms.states import MessageKind
 from postroom.flows.access import may, require, visible_records
+from postroom.flows.note_occurrences import by_colleague, note_occurrences
 from postroom.flows.ports import Ports
 from postroom.flows.tell_pages import tell_pages
 from postroom.store.bulk import insert
@@ -71,6 +73,7 @@ def change_records(
     others = {row.pk: value for row in rows if known[row.pk] != value}
     wanted = _fitting(rows, what, others, by)
     _apply(ports, wanted, what, dict.fromkeys([row.pk for row in wanted], value), known, by)
+    _note_for_rules(ports, wanted, what, value)
     return Changed(
         what=what,
         after=value,
@@ -78,6 +81,14 @@ def change_records(
         fresh=len(fresh),
         unfit=len(rows) - len(wanted),
     )
+
+
+def _note_for_rules(ports: Ports, rows: Sequence[Record], what: What, value: Value) -> None:
+    """Automation rules wait for a stage, and for somebody who is responsible. Undo is no such event."""
+    if what is What.STAGE:
+        note_occurrences(ports, [by_colleague(row, Trigger.STAGE, stage=str(value)) for row in rows])
+    if what is What.RESPONSIBLE and isinstance(value, int):
+        note_occurrences(ports, [by_colleague(row, Trigger.RESPONSIBLE, responsible_id=value) for row in rows])
 
 
 @transaction.atomic

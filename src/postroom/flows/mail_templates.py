@@ -10,7 +10,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import UTC, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -60,6 +60,12 @@ def fill_template(
     return _fill(ports, template.pk, texts_of(template), record, member, language)
 
 
+def fill_by_itself(ports: Ports, *, template: MailTemplate, record: Record) -> FilledTemplate:
+    """For what no person writes: the company is the author. The record has its kind, company, contact and responsible loaded, the template is
+    one that may be used on it. Raises `TemplateError`."""
+    return _fill(ports, template.pk, texts_of(template), record, None, "")
+
+
 def preview_template(
     ports: Ports,
     *,
@@ -76,7 +82,13 @@ def preview_template(
 
 def files_of_template(ports: Ports, *, template_id: int, record_id: int, member: Member) -> list[NewFile]:
     """Copies of its files, to go with a message. Raises as `fill_template`, and `FileLost`."""
-    template = usable_templates(member, visible_records(member).get(pk=record_id)).get(pk=template_id)
+    return copies_of_files(
+        ports, usable_templates(member, visible_records(member).get(pk=record_id)).get(pk=template_id)
+    )
+
+
+def copies_of_files(ports: Ports, template: MailTemplate) -> list[NewFile]:
+    """Raises `FileLost`."""
     return [kept_file(ports, file) for file in template.files.all()]
 
 
@@ -92,7 +104,7 @@ def _record(record_id: int, member: Member) -> Record:
 
 
 def _fill(
-    ports: Ports, template_id: int, texts: Sequence[TemplateText], record: Record, member: Member, language: str
+    ports: Ports, template_id: int, texts: Sequence[TemplateText], record: Record, member: Member | None, language: str
 ) -> FilledTemplate:
     wanted = language or (record.contact.language if record.contact else "")
     chosen = best_language(wanted, [text.language for text in texts]) if wanted else None
@@ -126,9 +138,10 @@ def _sanitized(ports: Ports, html: str) -> str:
     return clean
 
 
-def _values(ports: Ports, record: Record, member: Member) -> Values:
-    """Everything that a template can name."""
-    zone = zone_of(member)
+def _values(ports: Ports, record: Record, member: Member | None) -> Values:
+    """Everything that a template can name. Without a member the company writes, by the clock of who is responsible."""
+    reader = member or record.responsible
+    zone = zone_of(reader) if reader is not None else UTC
     now = ports.clock.now().astimezone(zone)
     contact, responsible = record.contact, record.responsible
     name = contact.name if contact else record.contact_name
@@ -151,7 +164,10 @@ def _values(ports: Ports, record: Record, member: Member) -> Values:
             "address": (contact.address if contact else "") or record.contact_address,
             "language": contact.language if contact else "",
         },
-        "author": {"name": member.contact.name, "address": member.contact.address},
+        "author": {
+            "name": member.contact.name if member else record.company.name,
+            "address": member.contact.address if member else "",
+        },
         "company": {"name": record.company.name},
         "today": now.date(),
         "now": now,

@@ -10,7 +10,9 @@ from typing import Protocol
 from postroom.core.delivery.probing import FollowProbe, Probe, ProbeOrder
 from postroom.core.delivery.tracking import HookPost, HookReading, HookRefusal
 from postroom.core.delivery.wire import ApiCheck, ApiEndpoint
+from postroom.core.diagnosis.findings import Finding
 from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
+from postroom.core.senders.questions import Asking
 from postroom.core.terms.configuration import Configuration
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.ingress import InboundReading
@@ -154,6 +156,17 @@ class TextRecords(Protocol):
     def __call__(self, name: str) -> tuple[str, ...] | None: ...
 
 
+class AskDns(Protocol):
+    """Brings evaluations that ask the DNS to their end, side by side; when ``seconds`` are over, what was not answered is trouble.
+
+    ``servers``: name servers with ports; none: those of the configuration. Never raises for what the network does. Blocks.
+    """
+
+    def __call__(
+        self, askings: Sequence[Asking[list[Finding]]], *, seconds: float, servers: Sequence[tuple[str, int]] = ()
+    ) -> list[list[Finding]]: ...
+
+
 class Providers(Protocol):
     """Providers with HTTP APIs: what they ask of us, and what we ask of them beside sending."""
 
@@ -262,6 +275,7 @@ class Ports:
     submit: Submit
     mail_hosts: MailHosts
     text_records: TextRecords
+    ask_dns: AskDns
     providers: Providers
     senders: Senders
     pictures: Pictures

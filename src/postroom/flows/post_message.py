@@ -90,7 +90,7 @@ def post_message(
         record = visible_records(author).select_related("kind", "company").get(pk=record_id)
         require(author, "post", record)
         kind = MessageKind(kind)
-        fresh = [_follow_customer(record)] if to_customer and kind is MessageKind.COMMENT else []
+        fresh = [follow_customer(record)] if to_customer and kind is MessageKind.COMMENT else []
         fresh.append(follow_by_writing(record, author.contact_id))
         template = usable_templates(author, record).get(pk=template_id) if template_id is not None else None
         ready = prepare_html(ports, html)
@@ -237,7 +237,7 @@ def _made_contact(record: Record, one: Stranger) -> int:
     return contact.pk
 
 
-def _follow_customer(record: Record) -> int | None:
+def follow_customer(record: Record) -> int | None:
     """The record's outside person becomes a contact, when still unknown, and follows (U-2). The follower, if new."""
     if record.contact_id is None:
         one = _stranger(record.contact_address, record.contact_name)

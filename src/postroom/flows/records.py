@@ -9,10 +9,12 @@ from django.db import transaction
 
 from postroom.core.conversations.changes import Change
 from postroom.core.terms.addresses import normalize
+from postroom.core.terms.automation import Trigger, Via
 from postroom.core.terms.record_values import ValueTrouble, fields_of, read_value, shown
 from postroom.flows.access import require, visible_records
 from postroom.flows.new_followers import stay_following
 from postroom.flows.note_changes import note_changes
+from postroom.flows.note_occurrences import by_colleague, note_occurrences
 from postroom.flows.ports import Ports
 from postroom.flows.tell_pages import tell_pages
 from postroom.store.models import Contact, Follower, Member, Record, RecordKind
@@ -35,6 +37,7 @@ def create_record(
     stage: str = "",
     responsible_id: int | None = None,
     values: dict[str, object] | None = None,
+    via: Via = Via.PERSON,
 ) -> Record:
     """A new record. Its author and its responsible follow it (notes too), its contact follows the comments.
 
@@ -66,6 +69,7 @@ def create_record(
         [Follower(record=record, contact_id=one, notes=True) for one in dict.fromkeys(people)]
         + ([Follower(record=record, contact_id=contact_id)] if contact_id and contact_id not in people else [])
     )
+    note_occurrences(ports, [by_colleague(record, Trigger.CREATED, via=via)])
     _tell(record.pk)
     return record
 
@@ -111,6 +115,10 @@ def change_record(
         record.updated_at = ports.clock.now()
         record.save()
         note_changes(ports, record, by, changes, assigned=assigned)
+        what = {name for name, _, _ in changes}
+        happened = [by_colleague(record, Trigger.STAGE)] if "Stage" in what else []
+        happened += [by_colleague(record, Trigger.RESPONSIBLE)] if assigned is not None else []
+        note_occurrences(ports, happened)
     return record
 
 

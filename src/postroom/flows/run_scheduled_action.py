@@ -29,6 +29,7 @@ from postroom.flows.note_health import check_backlog, check_mailboxes
 from postroom.flows.ports import Ports
 from postroom.flows.reconcile_mailbox import reconcile_all
 from postroom.flows.resolve_destinations import resolve_destinations
+from postroom.flows.run_rules import run_due_rules
 from postroom.flows.scheduled_messages import post_due
 from postroom.flows.slow_down import DESTINATIONS_ACTION
 from postroom.flows.wake_queue import CHANNEL
@@ -102,6 +103,13 @@ def _post_scheduled(ports: Ports, is_over: IsOver) -> str:
     return f"{posted} scheduled messages settled"
 
 
+def _run_rules(ports: Ports, is_over: IsOver) -> str:
+    settled = 0
+    while not is_over() and (some := run_due_rules(ports)):
+        settled += some
+    return f"{settled} events of automation rules settled"
+
+
 _TABLE = (
     Action(
         key="queue_manager",
@@ -138,6 +146,14 @@ _TABLE = (
         interval=timedelta(days=1),
         help="Posts scheduled messages whose date has come, should any have been missed; each is posted at its own date anyway.",
         run=_post_scheduled,
+    ),
+    Action(
+        key="automation",
+        name="Mail: Automation rules",
+        interval=timedelta(hours=1),
+        help="Lets automation rules act that were due and missed; each acts within a second or two anyway, and those that wait for answers "
+        "when nobody has answered for long enough.",
+        run=_run_rules,
     ),
     Action(
         key="search",

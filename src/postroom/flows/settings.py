@@ -27,6 +27,7 @@ from postroom.store.models import (
     Alias,
     AliasDomain,
     AliasFollower,
+    AutomationRule,
     Company,
     Destination,
     Mailbox,
@@ -214,6 +215,12 @@ def save_template(ports: Ports, values: Mapping[str, Any], *, member: Member | N
     """As `save_server`. Whether its text is a template is checked before, see `flows.mail_templates`."""
     template: MailTemplate = _save(ports, MailTemplate, "mail template", values, member)
     return template
+
+
+def save_rule(ports: Ports, values: Mapping[str, Any], *, member: Member | None) -> AutomationRule:
+    """As `save_server`. Whether it could act is checked before, see `flows.automation_rules`."""
+    rule: AutomationRule = _save(ports, AutomationRule, "automation rule", values, member)
+    return rule
 
 
 @transaction.atomic

@@ -3,6 +3,7 @@
 Laws: whoever may post on the record settles its failures; the failures of a whole kind are settled by their author alone. A contact's
 address is corrected by who may write, and that of a member only by who manages that member (`manage_people`), whatever company the
 contact belongs to: it decides where that person's mail of all companies goes.
+What nobody knows the outcome of is never among what is tried again: who may act on the queue decides about it, each by name.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from collections.abc import Collection, Mapping
 from django.db import transaction
 
 from postroom.core.terms.addresses import normalize
+from postroom.core.terms.reasons import Reason
 from postroom.core.terms.states import DeliveryState, FailureType, NotificationState
 from postroom.flows import audit
 from postroom.flows.access import NotAllowed, may, require, visible_messages, visible_records
 from postroom.flows.enqueue_mail import enqueue_again
 from postroom.flows.manage_people import manageable_by
 from postroom.flows.ports import Ports
+from postroom.flows.settle_unknown import Decision, resolve_unknown
 from postroom.flows.tell_pages import tell_pages
 from postroom.store.models import Contact, Delivery, Member, Message, Notification
 
@@ -32,15 +35,19 @@ def resend_failed(
     author: Member,
     retry: Mapping[int, str],
     this_time_only: Collection[int] = (),
+    unknown: Mapping[int, Decision | None] | None = None,
 ) -> int:
     """Send & close: ``retry`` maps notifications to (perhaps corrected) addresses; the other failures become cancelled.
 
     A corrected address is kept with the contact, but for the notifications ``this_time_only``. Returns how many are tried again.
     Raises ValueError naming an address that is none, and `NotAllowed` for a colleague's that the author may not correct; then
-    nothing is changed. A delivery whose outcome is unknown is not sent again from here: a person settles it in the queue.
+    nothing is changed. ``unknown``: what a person makes of notifications whose delivery has an unknown outcome; None leaves it open, and
+    the envelope red. Raises `Undecided` when one of them cannot be settled so.
     """
-    message = _message(author, message_id)
-    failed = list(Notification.objects.select_for_update().filter(message=message, state__in=_FAILED))
+    message, open_ones = _message(author, message_id), unknown or {}
+    found = list(Notification.objects.select_for_update().filter(message=message, state__in=_FAILED))
+    _decide(ports, author, {row.pk: open_ones[row.pk] for row in found if row.pk in open_ones})
+    failed = [row for row in found if row.pk not in open_ones]
     wanted = [row for row in failed if row.pk in retry]
     last = _last_deliveries([row.pk for row in wanted])
     again = [row for row in wanted if row.pk in last]
@@ -53,6 +60,25 @@ def resend_failed(
     _settle([row.pk for row in failed if row.pk not in retry], NotificationState.CANCELED)
     _tell(message)
     return len(again)
+
+
+class Undecided(ValueError):  # noqa: N818 (an answer to a person, not a fault)
+    """The reason says why an unknown outcome cannot be settled as it was asked."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+def _decide(ports: Ports, author: Member, chosen: Mapping[int, Decision | None]) -> None:
+    for decision in Decision:
+        of = [number for number, wish in chosen.items() if wish is decision]
+        if not of:
+            continue
+        rows = Delivery.objects.filter(notification_id__in=of, state=DeliveryState.UNKNOWN)
+        done = resolve_unknown(ports, list(rows.values_list("pk", flat=True)), decision, member=author)
+        for reason in done.refused.values():
+            raise Undecided(reason)
 
 
 @transaction.atomic

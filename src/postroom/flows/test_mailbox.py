@@ -7,7 +7,7 @@ stored and shown holds no secret.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from postroom.core.diagnosis.mailbox_errors import explain_mailbox, explained_mailbox
@@ -15,13 +15,14 @@ from postroom.core.terms.mailboxes import (
     Acknowledgement,
     EnteredStep,
     MailboxCursor,
+    MailboxSession,
     MailboxStep,
     MailboxTrouble,
     TroubleKind,
 )
 from postroom.core.terms.reasons import Reason, reasons_from_json
 from postroom.flows.access import require
-from postroom.flows.fetch_mailbox import acknowledgement_of, call_watchers, columns_of, open_mailbox
+from postroom.flows.fetch_mailbox import acknowledgement_of, call_watchers, columns_of, endpoint_of, open_mailbox
 from postroom.flows.note_health import WELL, fault_of, forget_alarms
 from postroom.flows.ports import Ports
 from postroom.flows.trials import Watch, WatchedStep
@@ -109,6 +110,26 @@ def test_mailbox(
     return found
 
 
+def plan_test(ports: Ports, mailbox: Mailbox, *, patience: float) -> Callable[[], MailboxTest]:
+    """The same test, to be made beside other work: it asks no table, confirms and stores nothing. A server may be silent for
+    ``patience`` seconds."""
+
+    def enter() -> MailboxTest:
+        steps: list[EnteredStep] = []
+        try:
+            endpoint = endpoint_of(ports, mailbox)
+            session = ports.mailbox_session(replace(endpoint, timeout=min(endpoint.timeout, patience)))
+            try:
+                _enter(session, mailbox, steps)
+            finally:
+                session.close()
+        except MailboxTrouble as trouble:
+            return _told(ports, mailbox, steps, trouble)
+        return _told(ports, mailbox, steps, None)
+
+    return enter
+
+
 test_mailbox.__test__ = False  # type: ignore[attr-defined]  # pytest takes it for one of its own
 
 
@@ -149,16 +170,20 @@ def _try(
         with open_mailbox(ports, mailbox.pk) as session:
             if watch is not None:
                 watch.follow(lambda: [_as_watched(one) for one in session.steps()])
-            try:
-                session.open()
-            finally:
-                steps += session.steps()
-            _check_afterwards(mailbox, steps, session.check)
+            _enter(session, mailbox, steps)
             if leave_old_mail:
                 end = session.end()
     except MailboxTrouble as trouble:
         return None, steps, trouble
     return end, steps, None
+
+
+def _enter(session: MailboxSession, mailbox: Mailbox, steps: list[EnteredStep]) -> None:
+    try:
+        session.open()
+    finally:
+        steps += session.steps()
+    _check_afterwards(mailbox, steps, session.check)
 
 
 def _as_watched(one: EnteredStep) -> WatchedStep:

@@ -8,13 +8,13 @@ that trouble, and what waits for the server looks again. What is stored and show
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from postroom.core.delivery.filters import sender_to_test
 from postroom.core.delivery.identity import Sender, Sending, default_from, identify
-from postroom.core.delivery.probing import Probe, ProbeOrder, ProbeStep
+from postroom.core.delivery.probing import FollowProbe, Probe, ProbeOrder, ProbeStep
 from postroom.core.delivery.servers import CONFIGURED, ServerFact
 from postroom.core.delivery.wire import Authentication, Endpoint
 from postroom.core.diagnosis.server_errors import Explanation, Fault, explain, explained
@@ -107,6 +107,27 @@ def test_server(
         if watch is None or watch.is_wanted():
             _store(ports, row, found, probe)
     return found
+
+
+def plan_test(ports: Ports, ways: WaysOut, server_id: int, *, patience: float) -> Callable[[], ServerTest]:
+    """The same test, to be made beside other work: it asks no table and stores nothing. ``server_id`` as in `test_server`.
+
+    A server that is silent has ``patience`` seconds, and half of it to be reached.
+    """
+
+    def probe_soon(order: ProbeOrder, *, follow: FollowProbe | None = None) -> Probe:
+        hasty = replace(
+            order.endpoint,
+            connect_timeout=min(CONNECT_TIMEOUT, patience / 2),
+            reply_timeout=min(REPLY_TIMEOUT, patience),
+        )
+        return ports.probe_server(replace(order, endpoint=hasty), follow=follow)
+
+    soon = replace(ports, probe_server=probe_soon)
+    if server_id == CONFIGURED:
+        return lambda: _test_configured(soon, ways, None, "")
+    row = ways.rows[server_id]
+    return lambda: _test_row(soon, ways, row, None, "", None)[0]
 
 
 test_server.__test__ = False  # type: ignore[attr-defined]  # pytest takes it for one of its own

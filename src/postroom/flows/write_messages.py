@@ -94,6 +94,7 @@ class Posting:
     notifies: bool = True
     signature: str = ""
     undo_until: datetime | None = None
+    is_urgent: bool = True  # a person wants it read, not a rule
     turn: Turn | None = None  # None: it neither asks nor answers
     # of the system
     changes: Sequence[Sequence[str]] = ()
@@ -347,7 +348,7 @@ def _send(
         own = owned.get(posting.record.id)
         to = _reply_address(ports, message, posting, home, own, is_signed)
         to_colleague = _reply_address(ports, message, posting, home, own, is_signed, is_personal=True)
-        urgent = sum(member.needs_mail for member in audience.members) <= most_urgent
+        urgent = posting.is_urgent and sum(member.needs_mail for member in audience.members) <= most_urgent
         letter = _letter(ports, posting, home)
         for (for_colleague, voice, is_named), readers in _groups(posting, audience):
             said = _said(letter, posting, voice, is_named=is_named)

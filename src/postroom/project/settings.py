@@ -234,6 +234,7 @@ STYLES = (
     "postroom/record.css",
     "postroom/composer.css",
     "postroom/settings.css",
+    "postroom/rules.css",
     "postroom/signing.css",
     "postroom/pulse.css",
 )  # fmt: skip

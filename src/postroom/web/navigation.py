@@ -49,6 +49,7 @@ SETTINGS = (  # groups: title, and in each the address, title, sign and a senten
         gettext_lazy("The house"),
         (
             ("templates", gettext_lazy("Mail templates"), "draft", gettext_lazy("Words that are used again and again")),
+            ("rules", gettext_lazy("Automation rules"), "bolt", gettext_lazy("When this happens to a record, then do that: answer, assign, remind")),
             ("parameters", gettext_lazy("Parameters"), "tune", gettext_lazy("mail.catchall.domain and all the others, with their defaults")),
             ("actions", gettext_lazy("Scheduled actions"), "schedule", gettext_lazy("What happens by itself: how often, what came of it, run now")),
             ("secrets", gettext_lazy("Secret keys"), "vpn_key", gettext_lazy("What passwords are sealed with: see, rotate")),

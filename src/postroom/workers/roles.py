@@ -20,6 +20,9 @@ def run_role(kind: str, configuration: Configuration) -> None:
     """Be this, until SIGTERM or SIGINT, or until the supervisor is gone. Raises KeyError for a role that there is not."""
     begin = ROLES[kind]
     die_with_supervisor()
+    os.environ.setdefault(
+        "PGAPPNAME", f"postroom {kind}"
+    )  # so that the database can say who is there (store.queries.doctor)
     begin(configuration)
 
 

@@ -1,7 +1,7 @@
 """The scheduler: runs scheduled actions when they are due, and the background jobs of everybody else.
 
 Duty: a look at the table every second (and once a minute whether something is off or late), a thread for each action that is due, a thread for the job worker, and one that posts scheduled
-messages at their date (a resident: woken when one is written, and once a second), and one that writes down the words of new messages
+messages at their date and lets automation rules act (a resident: woken when one is written, and once a second), and one that writes down the words of new messages
 for the search. Several schedulers share the work by the locks that
 the flows take.
 """
@@ -18,6 +18,7 @@ from django.db import close_old_connections, connections
 from postroom.flows.index_messages import CHANNEL as SEARCH_CHANNEL
 from postroom.flows.index_messages import index_some
 from postroom.flows.ports import Ports
+from postroom.flows.run_rules import run_due_rules
 from postroom.flows.run_scheduled_action import due_keys, ensure_actions, run_action
 from postroom.flows.scheduled_messages import CHANNEL as SCHEDULED_CHANNEL
 from postroom.flows.scheduled_messages import post_due
@@ -41,7 +42,9 @@ def run(stop: Stop) -> None:
     ports = wired_ports()
     jobs = JobWorker()
     jobs.start()
-    clerk = Resident("scheduled messages", lambda: post_due(ports), channel=SCHEDULED_CHANNEL, stop=stop)
+    clerk = Resident(
+        "scheduled messages", lambda: post_due(ports) + run_due_rules(ports), channel=SCHEDULED_CHANNEL, stop=stop
+    )
     clerk_thread = threading.Thread(target=clerk.run, name="scheduled messages")
     clerk_thread.start()
     indexer = Resident("search", lambda: index_some(ports), channel=SEARCH_CHANNEL, stop=stop)

@@ -91,4 +91,4 @@ def _own_connection() -> psycopg.Connection[tuple[object, ...]]:
     settings = connections[DEFAULT_DB_ALIAS].get_connection_params()
     wanted = ("dbname", "user", "password", "host", "port")
     chosen = {key: value for key, value in settings.items() if key in wanted or key.startswith("ssl")}
-    return psycopg.connect(**{**KEEP_ALIVE, **chosen}, autocommit=True, application_name="postroom wakeups")
+    return psycopg.connect(**{**KEEP_ALIVE, **chosen}, autocommit=True, fallback_application_name="postroom wakeups")

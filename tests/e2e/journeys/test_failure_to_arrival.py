@@ -62,7 +62,7 @@ def test_a_failure_is_understood_mended_and_arrives(size: str) -> None:
 
         page.get_by_role("link", name="Handle").focus()
         page.keyboard.press("Enter")
-        dialog = page.get_by_role("dialog", name="Who hears of it")
+        dialog = page.get_by_role("dialog", name="Who got it, and who did not")
         expect(dialog.get_by_text("There is no such mailbox at this domain.").first).to_be_visible()
         dialog.get_by_text("See error details").focus()
         page.keyboard.press("Enter")
@@ -88,6 +88,7 @@ def test_a_failure_is_understood_mended_and_arrives(size: str) -> None:
         expect(envelope).not_to_have_class("red")
         envelope.focus()
         page.keyboard.press("Enter")
+        dialog = page.get_by_role("dialog", name="Who got it")
         expect(dialog.get_by_text(RIGHT)).to_be_visible()
         expect(dialog.locator(".pr-badge.pr-ok")).to_contain_text("Sent")
         page.keyboard.press("Escape")

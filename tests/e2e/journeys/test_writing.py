@@ -30,7 +30,7 @@ from postroom.store.models import (
 from tests.laboratory.availability import requires_chromium
 from tests.laboratory.waiting import wait_until
 from tests.web import seeding
-from tests.web.browser import a_browser, a_window, sign_in
+from tests.web.browser import a_browser, a_window, open_composer, sign_in
 from tests.web.served import served
 from tests.web.test_composer_in_a_browser import DOT
 
@@ -96,7 +96,7 @@ def opened(browser: Browser, base: str, record: Record) -> Opened:
         sign_in(page, base, "alice", seeding.PASSWORD)
         page.goto(f"{base}/records/{record.pk}/")
         expect(page.locator(".pr-live")).to_have_attribute("data-on", "true")
-        page.locator(".pr-who-gets-it").wait_for()
+        open_composer(page)
         return page, faults
 
     return open_record

@@ -19,6 +19,7 @@ import dns.name
 import dns.nameserver
 import dns.rdatatype
 import dns.resolver
+from dns.rdtypes.ANY.CNAME import CNAME
 from dns.rdtypes.ANY.MX import MX
 from dns.rdtypes.ANY.PTR import PTR
 from dns.rdtypes.ANY.TXT import TXT
@@ -133,7 +134,7 @@ def _read(found: dns.resolver.Answer) -> Answer:
         match one:
             case MX():
                 records.append(_plain(one.exchange))
-            case PTR():
+            case PTR() | CNAME():
                 records.append(_plain(one.target))
             case TXT():
                 records.append(b"".join(one.strings).decode("utf-8", "replace"))

@@ -37,6 +37,7 @@ from postroom.api.v1.schemas import (
 )
 from postroom.core.mime.markup import text_to_html
 from postroom.core.terms.addresses import parse_one
+from postroom.core.terms.automation import Via
 from postroom.core.terms.record_values import ValueTrouble
 from postroom.core.terms.states import MessageKind
 from postroom.core.terms.templates import TemplateError
@@ -91,7 +92,7 @@ def create(request: ApiRequest, body: RecordIn) -> Any:
     if body.contact_address and parse_one(body.contact_address) is None:
         raise HttpError(422, "contact_address is no e-mail address.")
     with _named_ones():
-        made = create_record(ports(), author=member, **body.model_dump() | {"company_id": company_id})
+        made = create_record(ports(), author=member, via=Via.PROGRAM, **body.model_dump() | {"company_id": company_id})
     return Status(201, _record(_head(request, made.pk)))
 
 

@@ -206,6 +206,8 @@ PLACES: tuple[Place, ...] = (
         settings: an alias | /settings/aliases/{alias_id}/
         settings: templates | /settings/templates/
         settings: a template | /settings/templates/{template}/
+        settings: rules | /settings/rules/
+        settings: a new rule | /settings/rules/new/
         settings: parameters | /settings/parameters/
         settings: actions | /settings/actions/
         settings: an action | /settings/actions/{action}/
@@ -247,6 +249,7 @@ NOT_MEASURED: dict[str, str] = {
     "web:inbound_create": "a form",
     "web:mailbox_reset": "a form",
     "web:template_new": "an empty form",
+    "web:rule": "the form of a new one, filled",
     "web:server_new": "an empty form",
     "web:mailbox_new": "an empty form",
     "web:domain_new": "an empty form",

@@ -270,12 +270,12 @@ def _refuse(
         answer=answer,
         recipient=recipient,
         alias_id=alias.alias_id if alias is not None else None,
-        may_answer=_may_answer(evidence),
+        may_answer=may_be_answered(evidence),
         reasons=reasons,
     )
 
 
-def _may_answer(evidence: Evidence) -> bool:
+def may_be_answered(evidence: Evidence) -> bool:
     """Never a null reverse-path, never a machine (RFC 3834 2, law 6), and nobody who asked not to be told."""
     return not (
         evidence.has_null_reverse_path

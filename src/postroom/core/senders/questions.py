@@ -22,6 +22,7 @@ class RecordType(StrEnum):
     MX = "MX"
     TXT = "TXT"
     PTR = "PTR"
+    CNAME = "CNAME"
 
 
 class AnswerStatus(StrEnum):

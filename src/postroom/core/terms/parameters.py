@@ -363,6 +363,12 @@ _TABLE = (
         "Networks of your own from which pictures in mails may be fetched, such as 10.1.2.0/24. Empty: only public addresses are asked.",
     ),
     (
+        "doctor.blocklists",
+        "",
+        _domains,
+        "Blocklists (DNSBL) that the doctor asks about the addresses of own relays, such as zen.spamhaus.org; separated by commas. Empty: none is asked.",
+    ),
+    (
         "web.base.url",
         "",
         _text,

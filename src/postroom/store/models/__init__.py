@@ -5,6 +5,7 @@ from postroom.store.models.access import ApiKey, Company, Member, Parameter, Set
 from postroom.store.models.activities import Activity, Star, TrustedPictures
 from postroom.store.models.alarms import Alarm
 from postroom.store.models.audit import AuditEvent, SealedText
+from postroom.store.models.automation import AutomationEvent, AutomationMark, AutomationRule, AutomationTally
 from postroom.store.models.contacts import Contact
 from postroom.store.models.conversations import (
     Attachment,
@@ -72,6 +73,10 @@ __all__ = [
     "Attachment",
     "Attempt",
     "AuditEvent",
+    "AutomationEvent",
+    "AutomationMark",
+    "AutomationRule",
+    "AutomationTally",
     "BounceEvent",
     "Company",
     "Contact",

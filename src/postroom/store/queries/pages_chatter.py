@@ -93,6 +93,16 @@ class ActivityEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RuleEntry:
+    """The automation rule that wrote a message: why, and of a system message what it did and left out."""
+
+    name: str
+    why: tuple[Reason, ...]
+    did: tuple[Reason, ...]
+    left: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageFact:
     """A message of the conversation. ``changes`` are (what, before, after) of a system message."""
 
@@ -118,6 +128,7 @@ class MessageFact:
     particulars: Particulars
     is_starred: bool = False
     activity: ActivityEntry | None = None
+    rule: RuleEntry | None = None
     edited_at: datetime | None = None
     removed_at: datetime | None = None
 
@@ -295,6 +306,7 @@ def _message(row: Mapping[str, Any], text: str, ours: OurAddresses) -> MessageFa
         particulars=read_particulars(row["particulars"]),
         is_starred=row["is_starred"],
         activity=_activity(marks.get("activity")),
+        rule=_rule(marks.get("rule")),
         edited_at=_moment(marks.get("edited_at")),
         removed_at=_moment(marks.get("removed_at")),
     )
@@ -314,6 +326,16 @@ def _activity(stored: object) -> ActivityEntry | None:
         who=str(stored.get("who", "")),
         due_on=due_on,
     )
+
+
+def _rule(stored: object) -> RuleEntry | None:
+    if not isinstance(stored, Mapping):
+        return None
+    why, did, left = (
+        reasons_from_json(one for one in stored.get(name) or () if isinstance(one, Mapping))
+        for name in ("why", "did", "left")
+    )
+    return RuleEntry(name=str(stored.get("name", "")), why=why, did=did, left=left)
 
 
 def _moment(stored: object) -> datetime | None:

@@ -11,21 +11,21 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from postroom.store.queries.pages_pulse import Point, Series
 
 WIDTH, HEIGHT, GAP = 240, 48, 2  # units of the picture
 LEAST = 2  # so that one mail is seen beside a thousand
 
-# series -> (words above the chart, what a value is called, tone)
+# series -> (words above the chart, tone)
 WORDS = {
-    "received": (gettext_lazy("Received"), gettext_lazy("mails"), "info"),
-    "sent": (gettext_lazy("Sent"), gettext_lazy("mails"), "ok"),
-    "failed": (gettext_lazy("Failed or bounced"), gettext_lazy("mails"), "bad"),
-    "age": (gettext_lazy("How late the queue was"), "", "warn"),
-    "came_in": (gettext_lazy("Came in on my records"), gettext_lazy("mails"), "info"),
-    "written": (gettext_lazy("Written by me"), gettext_lazy("messages"), "ok"),
+    "received": (gettext_lazy("Received"), "info"),
+    "sent": (gettext_lazy("Sent"), "ok"),
+    "failed": (gettext_lazy("Failed or bounced"), "bad"),
+    "age": (gettext_lazy("How late the queue was"), "warn"),
+    "came_in": (gettext_lazy("Came in on my records"), "info"),
+    "written": (gettext_lazy("Written by me"), "ok"),
 }
 
 
@@ -43,11 +43,13 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """A picture with its title, the number that counts most, and a bar per hour."""
+    """A picture with its title, the number that counts most and what it counts, and a bar per hour from ``begins`` to now."""
 
     name: str
     title: str
     headline: str
+    unit: str
+    begins: str
     tone: str
     bars: tuple[Bar, ...]
     bar_width: float
@@ -59,20 +61,23 @@ class Chart:
 
 def chart(series: Series) -> Chart:
     """The picture of one series."""
-    title, unit, tone = WORDS[series.name]
+    title, tone = WORDS[series.name]
     is_age = series.name == "age"
     step = WIDTH / len(series.points)
     top = max(series.highest, 1)
-    bars = tuple(_bar(point, place * step, top, str(unit), is_age) for place, point in enumerate(series.points))
+    bars = tuple(_bar(point, place * step, top, series.name) for place, point in enumerate(series.points))
     headline = lateness(series.last) if is_age else f"{series.total:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
     peak = max(series.points, key=lambda point: point.value or 0)
+    unit = _unit(series.name, series.total)
     says = _("{title}, last 24 hours: {headline}. Highest: {value} from {hour}.").format(
-        title=title, headline=headline, value=_value(peak, is_age), hour=_hour(peak.starts_at)
+        title=title, headline=f"{headline} {unit}".strip(), value=_value(peak, is_age), hour=_hour(peak.starts_at)
     )
     return Chart(
         name=series.name,
         title=str(title),
         headline=headline,
+        unit=unit,
+        begins=_hour(series.points[0].starts_at),
         tone=tone,
         bars=bars,
         bar_width=round(step - GAP, 2),
@@ -85,11 +90,21 @@ def charts(day: Sequence[Series]) -> list[Chart]:
     return [chart(series) for series in day]
 
 
-def _bar(point: Point, x: float, top: int, unit: str, is_age: bool) -> Bar:
+def _unit(name: str, number: int) -> str:
+    """What so many are called; lateness says its own."""
+    if name == "age":
+        return ""
+    if name == "written":
+        return ngettext("message", "messages", number)
+    return ngettext("mail", "mails", number)
+
+
+def _bar(point: Point, x: float, top: int, name: str) -> Bar:
+    is_age = name == "age"
     share = (point.value or 0) / top
     height = max(LEAST, round(share * HEIGHT, 2)) if point.value else 0.0
     hour, value = _span(point.starts_at), _value(point, is_age)
-    says = f"{hour}: {value}" if is_age or point.value is None else f"{hour}: {value} {unit}"
+    says = f"{hour}: {value}" if is_age or point.value is None else f"{hour}: {value} {_unit(name, point.value)}"
     return Bar(x=round(x + GAP / 2, 2), y=round(HEIGHT - height, 2), height=height, hour=hour, value=value, says=says)
 
 

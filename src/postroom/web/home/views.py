@@ -15,6 +15,7 @@ from postroom.flows.alarms import dismiss_alarm, visible_alarms
 from postroom.flows.explain_trouble import explain_trouble
 from postroom.flows.guard_installation import close_first_steps
 from postroom.flows.note_health import explain_mailbox_trouble
+from postroom.flows.queue_standing import queue_standing
 from postroom.store.models import Alarm, Mailbox, Member, OutgoingServer, ScheduledMessage
 from postroom.store.queries.pages_activities import activities_of
 from postroom.store.queries.pages_home import (
@@ -34,7 +35,6 @@ from postroom.web.shell import fragment, go, page
 from postroom.wiring import ports
 
 INBOX_ROWS = 8
-LATE_AFTER = 300  # seconds that a due delivery may wait before the first page speaks of it
 
 
 @for_members("GET")
@@ -119,13 +119,12 @@ def _attention(request: MemberRequest) -> dict[str, object]:
         alarms=visible_alarms(member) if access.may(member, "inbound") else None,
         now=now,
     )
-    oldest = found.oldest_waiting
     request.held = found.held  # type: ignore[attr-defined]  # the sidebar asks no more
     return {
         "attention": found,
         "troubles": _explained(found.troubles),
         "inbox_goes_on": len(found.inbox) >= INBOX_ROWS,
-        "late": oldest if oldest is not None and (now - oldest).total_seconds() > LATE_AFTER else None,
+        "standing": queue_standing(member, oldest_due=found.oldest_waiting, now=now),
         "unposted": unposted(ScheduledMessage.objects.filter(author=member)),
         "held": found.held,
         "todo": activities_of(member, access.visible_records(member), timezone.localdate()),

@@ -60,7 +60,9 @@ def _shown(request: MemberRequest, opened: Letter | None, more: Mapping[str, obj
         **more,
     }
     if is_fragment(request):
-        piece = "_letters" if request.headers.get("HX-Target") == "pr-letters" or context["cursor"] else "_mailer"
+        piece = "_letters" if context["cursor"] else "_mailer"
+        if request.headers.get("HX-Target") == "pr-letters":
+            piece = "_news"  # with the numbers of what is not read
         return fragment(request, f"postroom/letterbox/{piece}.html", context)
     return page(request, "postroom/letterbox/letterbox.html", _("Letterbox"), context)
 

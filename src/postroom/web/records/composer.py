@@ -59,6 +59,7 @@ def composer_context(request: MemberRequest, record: Record | RecordFact) -> dic
     html = placed(row) if row else ""
     return {
         "zone": zone,
+        "writes_to": _addressee(record),
         "draft": row,
         "draft_html": html,
         "draft_text": html_to_text(html),
@@ -69,6 +70,13 @@ def composer_context(request: MemberRequest, record: Record | RecordFact) -> dic
         "signature": ports().html.sanitize(member.signature) if member.signature else "",
         "may_save_template": access.may(member, "settings"),
     }
+
+
+def _addressee(record: Record | RecordFact) -> str:
+    """Whom a message on it is for, as the closed composer says."""
+    if isinstance(record, Record):
+        return str(record.contact or "")
+    return record.contact_name or record.contact_address
 
 
 def presets(now: datetime) -> list[tuple[str, str]]:

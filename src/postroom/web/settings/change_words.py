@@ -17,6 +17,7 @@ SUBJECTS: tuple[tuple[str, str | Promise], ...] = (  # how subjects begin; the l
     ("parameter ", gettext_lazy("Parameter")),
     ("scheduled action ", gettext_lazy("Scheduled action")),
     ("mail template ", gettext_lazy("Mail template")),
+    ("automation rule ", gettext_lazy("Automation rule")),
     ("DKIM key ", gettext_lazy("DKIM key")),
     ("destination ", gettext_lazy("Destination")),
     ("user ", gettext_lazy("Person")),
@@ -56,6 +57,9 @@ FIELDS: Mapping[str, str | Promise] = {
     "is_confirmed": gettext_lazy("Confirmed"), "confirmed_at": gettext_lazy("Confirmed"), "role": gettext_lazy("Role"),
     "address": gettext_lazy("Mail address"), "language": gettext_lazy("Language"), "state": gettext_lazy("State"),
     "capture": gettext_lazy("Capture mode"), "subject": gettext_lazy("Subject"), "html": gettext_lazy("Text (HTML)"),
+    "trigger": gettext_lazy("What happens"), "via": gettext_lazy("How"), "stage": gettext_lazy("Stage"), "alias_id": gettext_lazy("Alias"),
+    "responsible": gettext_lazy("Responsible"), "side": gettext_lazy("Caused by"), "words": gettext_lazy("Words in the subject"),
+    "hours": gettext_lazy("For so many hours"), "actions": gettext_lazy("then do this"),
     "from_address": gettext_lazy("From"), "reply_to": gettext_lazy("Answers go to"), "server_id": gettext_lazy("Outgoing server"),
 }  # fmt: skip
 

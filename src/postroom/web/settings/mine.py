@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from html import escape
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -12,6 +14,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from postroom.core.mime.markup import html_to_text
 from postroom.core.terms.languages import offered_with
 from postroom.core.terms.states import Channel
 from postroom.flows.change_people import MOST_NAME, MOST_SIGNATURE, OwnSettings, change_own_settings
@@ -72,7 +75,7 @@ class MineForm(forms.Form):
                 "time_zone": member.time_zone,
                 "language": member.contact.language,
                 "channel": member.channel,
-                "signature": member.signature,
+                "signature": _as_typed(member.signature),
                 "uses_keys": member.uses_keys,
             },
         )
@@ -80,6 +83,19 @@ class MineForm(forms.Form):
         assert isinstance(language, forms.ChoiceField)  # noqa: S101 - for the type checker
         language.choices = list(offered_with(member.contact.language))
         style(self)
+
+    def clean_signature(self) -> str:
+        """Lines that were typed without a tag stay lines."""
+        text = str(self.cleaned_data["signature"]).strip()
+        return text if "<" in text else "<br>".join(escape(line.rstrip()) for line in text.splitlines())
+
+
+def _as_typed(html: str) -> str:
+    """A signature of mere lines as lines: nobody who did not write tags is shown some."""
+    return html if _TAG.search(html) else html_to_text(html)
+
+
+_TAG = re.compile(r"<(?!br\s*/?>|/?p>)", re.IGNORECASE)
 
 
 @for_members("GET", "POST")

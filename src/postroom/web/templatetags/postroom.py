@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from postroom.core.reports.taxonomy import TAXONOMY
 from postroom.core.terms.reasons import SENTENCES, Reason, sentence
+from postroom.core.terms.standing import Stand
 from postroom.core.terms.states import DeliveryState, FailureType, NotificationState
 from postroom.flows.test_mailbox import TestedMailboxStep
 from postroom.flows.test_server import TestedStep
@@ -57,6 +58,14 @@ INBOUND = {
     "refused": ("bad", gettext_lazy("Refused"), "block"),
     "discarded": ("quiet", gettext_lazy("Set aside"), "archive"),
     "failed": ("bad", gettext_lazy("Failed"), "error"),
+}
+# how the queue stands -> (tone, words)
+STAND = {
+    Stand.PAUSED: ("bad", gettext_lazy("Sending is paused")),
+    Stand.LATE: ("bad", gettext_lazy("Queue is late")),
+    Stand.IN_TROUBLE: ("bad", gettext_lazy("A server is in trouble")),
+    Stand.PARTLY_PAUSED: ("warn", gettext_lazy("A server is paused")),
+    Stand.MOVING: ("ok", gettext_lazy("Queue is moving")),
 }
 BLAME = {
     "address": gettext_lazy("the address"),
@@ -171,6 +180,16 @@ def _badge(words: Mapping[str, tuple[str, object, str]], state: str) -> SafeStri
 
 
 @register.filter
+def stand_tone(stand: Stand) -> str:
+    return STAND[stand][0]
+
+
+@register.filter
+def stand_word(stand: Stand) -> str:
+    return str(STAND[stand][1])
+
+
+@register.filter
 def failure_word(kind: str) -> str:
     return str(FAILURE.get(kind, FAILURE[""]))
 
@@ -245,7 +264,9 @@ def because(reason: Reason | None) -> str:
 @register.simple_tag
 @lru_cache(maxsize=4096, typed=True)
 def avatar(name: str, address: str = "", size: str = "") -> SafeString:
-    """Initials on a colour that stays the same for the same person."""
+    """Initials on a colour that stays the same for the same person; of nobody a sign without a colour."""
+    if not name and not address:
+        return format_html('<span class="pr-avatar none {}" aria-hidden="true">{}</span>', size, icon("person"))
     hue = (crc32((address or name).lower().encode("utf-8", "replace")) >> 5) % 12 * 30
     return format_html(
         '<span class="pr-avatar {}" style="--hue:{}" aria-hidden="true">{}</span>', size, hue, initials(name or address)

@@ -72,6 +72,51 @@
       }
     }
 
+    /* ---------- one line until somebody writes ---------- */
+
+    const hasFiles = () => Boolean(form.querySelector("[data-size], [data-uploading] > *, #pr-extra [data-dropped]"));
+    const isUntouched = () => isEmpty() && !hasFiles() && !form.elements.subject?.value && !form.elements.template?.value;
+    const open = () => form.classList.remove("closed");
+
+    /* The closed line says to whom, so it is a message again. The focus stays in the form, at what is still seen of it. */
+    function shut() {
+      if (!isDraft) return;
+      const held = form.contains(document.activeElement);
+      const first = find("[name=kind][value=comment]");
+      if (isUntouched() && !first.checked) {
+        first.checked = true;
+        kind();
+        htmx.trigger(document.body, "postroom:people");
+      }
+      form.classList.add("closed");
+      if (held) find("[name=kind]:checked").focus({ preventScroll: true });
+    }
+
+    if (isDraft) {
+      box.addEventListener("focus", open);
+      find("[data-shut]").addEventListener("click", () => {
+        expand(false);
+        shut();
+      });
+      form.addEventListener("change", (event) => event.target.name !== "kind" && open());
+      each(form, ".pr-composer-tabs label", (label) =>
+        label.addEventListener("click", (event) => {
+          if (event.target.matches("input") || !form.classList.contains("closed")) return;
+          open();
+          setTimeout(() => editor.focus()); /* the click goes on to the choice, which would take the focus */
+        })
+      );
+      each(form, "[name=kind]", (choice) => {
+        choice.addEventListener("change", open);
+        choice.addEventListener("keydown", (event) => {
+          if (!form.classList.contains("closed") || (event.key !== "Enter" && event.key !== " ")) return;
+          event.preventDefault();
+          editor.focus();
+        });
+      });
+      form.addEventListener("click", (event) => event.target === form && form.classList.contains("closed") && editor.focus());
+    }
+
     const kind = () => {
       form.dataset.kind = form.elements.kind.value;
       box.dataset.placeholder = box.getAttribute("data-" + form.dataset.kind);
@@ -168,6 +213,8 @@
         openLink();
       } else if (event.key === "Escape" && form.classList.contains("wide") && list.hidden) {
         expand(false);
+      } else if (event.key === "Escape" && box.contains(event.target) && list.hidden && isUntouched()) {
+        shut();
       }
     }, true);
 
@@ -187,6 +234,7 @@
     form.addEventListener("dragover", (event) => {
       if (![...event.dataTransfer.types].includes("Files")) return;
       event.preventDefault();
+      open();
       form.classList.add("dropping");
     });
     form.addEventListener("dragleave", (event) => !form.contains(event.relatedTarget) && form.classList.remove("dropping"));
@@ -458,7 +506,8 @@
 
     function reload() {
       isHeld = true;
-      htmx.ajax("GET", form.dataset.composer, { target: form, swap: "outerHTML" });
+      /* Asked by a piece of its own: what the page asks for in the name of its body waits in one line, where only the last stays. */
+      htmx.ajax("GET", form.dataset.composer, { source: find("[data-mentions]"), target: form, swap: "outerHTML" });
     }
 
     find("[data-discard-draft]")?.addEventListener("click", async () => {
@@ -527,6 +576,7 @@
       begun(false);
       subject(false);
       expand(false);
+      shut();
       htmx.trigger(document.body, "postroom:people");
     });
 
@@ -757,6 +807,7 @@
     async function quote(place) {
       const answer = await fetch(place, { headers: { Accept: "application/json" } });
       if (!answer.ok) return;
+      open();
       const said = await answer.json();
       const intro = Object.assign(document.createElement("p"), { textContent: said.intro });
       each(form, `[name=kind][value="${said.is_note ? "note" : "comment"}"]`, (choice) => choice.click());

@@ -196,6 +196,17 @@
     setTimeout(() => (label.textContent = label.dataset.before), 2000);
   }
 
+  /* The notice that nothing leaves folds to a sign in the bar above, which stays. The browser remembers it until it is closed. */
+  function strip(how) {
+    const isFolded = how === "folded";
+    document.cookie = `postroom_strip=${how}; path=/; SameSite=Lax${location.protocol === "https:" ? "; Secure" : ""}`;
+    document.getElementById("pr-capture-strip").hidden = isFolded;
+    const sign = document.querySelector(".pr-captured");
+    sign.hidden = !isFolded;
+    (isFolded ? sign : document.querySelector("#pr-capture-strip .fold")).focus();
+    window.dispatchEvent(new Event("resize")); /* what is as high as the window leaves it measures again */
+  }
+
   document.addEventListener("click", (event) => {
     each(document, "details.pr-pop[open]", (open) => {
       if (!open.contains(event.target)) open.open = false;
@@ -213,11 +224,19 @@
       drop.closest("[data-dropped]").remove();
       htmx.trigger(document.body, "postroom:people");
     }
+    const folds = event.target.closest("[data-strip]");
+    if (folds) strip(folds.dataset.strip);
     const copies = event.target.closest("[data-copy], [data-copy-link]");
     if (copies) copy(copies);
     const reveal = event.target.closest("[data-toggle]");
     if (reveal) document.getElementById(reveal.dataset.toggle).toggleAttribute("hidden");
   }, true);
+
+  /* What was chosen stands beside the button. */
+  document.addEventListener("change", (event) => {
+    if (!event.target.matches("input[data-names]")) return;
+    event.target.closest(".pr-files-field").querySelector("output").textContent = [...event.target.files].map((file) => file.name).join(", ");
+  });
 
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;

@@ -1,0 +1,208 @@
+"""The doctor: why mail does not arrive, what to do, and who must do it. Root causes first."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from postroom.cli import entering
+from postroom.cli.telling import ASKED_WRONGLY, DONE, FAILED, AsJson, give_up, say, say_json, visible
+
+if TYPE_CHECKING:
+    from postroom.core.diagnosis.findings import Finding, Folded
+    from postroom.core.diagnosis.machine_health import MachineFacts
+    from postroom.core.terms.configuration import Configuration
+    from postroom.flows.diagnose import Diagnosis, DoctorWish
+
+app = typer.Typer()
+
+_TURNS = {
+    "administrator": "you, or whoever looks after this Postroom and its domain",
+    "author": "whoever wrote the mail",
+    "recipient": "the person whom the mail was written to",
+    "postmaster": "the postmaster of the recipient's server",
+    "provider": "whoever runs the mail server that you use",
+    "nobody": "nobody: time cures it, or nothing is wrong",
+}
+_MARKS = {
+    "error": ("ERROR", "bold red"),
+    "warning": ("WARNING", "bold yellow"),
+    "info": ("info", "cyan"),
+    "unchecked": ("unchecked", "magenta"),
+    "not_applicable": ("n/a", "dim"),
+}
+_SETTLING = 3  # looks, a moment apart, before a process that just starts counts as missing
+
+
+@app.command(rich_help_panel="Mail")
+def doctor(
+    domains: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="DOMAIN...", help="Check the records of these domains; nothing: of all that you use."),
+    ] = None,
+    as_json: AsJson = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="CODE", help="Tell findings with this code alone; may stand several times."),
+    ] = None,
+    resolver: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--resolver", metavar="ADDRESS[:PORT]", help="Ask this name server instead of those of the configuration."
+        ),
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask nobody outside: no server, no mailbox, no DNS.")
+    ] = False,
+    patience: Annotated[
+        float,
+        typer.Option(
+            "--patience", min=0.5, max=120, help="Seconds that servers, mailboxes and the DNS have to answer."
+        ),
+    ] = 10.0,
+) -> int:
+    """Find out why mail does not leave, arrive or come back; exit 1 when there is an error.
+
+    It looks at the machine, the settings, servers and mailboxes (as far as Test Connection goes), the schedule, the queue and what failed
+    lately, and at SPF, DKIM, DMARC, MX and PTR of your domains. Nothing is changed and nothing is sent. Causes stand first; what only
+    follows from one is folded below it. Each finding says what was seen, what it means, what to do and who must do it, and prints the
+    record to publish where there is one.
+
+    Examples: postroom doctor; postroom doctor example.com --only spf_missing; postroom doctor --json;
+    postroom doctor --resolver 9.9.9.9; postroom doctor --offline
+    """
+    from postroom.core.diagnosis.finding_codes import FindingCode
+    from postroom.core.terms.addresses import normalize_domain
+    from postroom.core.terms.configuration import read_name_servers
+
+    names = [normalize_domain(name.removeprefix("@").rpartition("@")[2]) for name in domains or ()]
+    if not all(names):
+        give_up(f"No domain: {', '.join(domains or ())}.", code=ASKED_WRONGLY)
+    codes = frozenset(word.strip().lower() for word in only or () if word.strip())
+    configuration = entering.configured()
+    servers = read_name_servers(resolver or ())
+    found = _diagnosed(configuration, tuple(names), codes, servers, offline=offline, patience=patience)
+    if not found.findings and codes and not codes & set(FindingCode):
+        give_up(f"There is no finding of that code: {', '.join(sorted(codes))}; see docs/reference/findings.md.", code=ASKED_WRONGLY)  # fmt: skip
+    if as_json:
+        say_json({"ok": _is_well(found), "findings": [one.as_json() for one in found.findings]})
+    else:
+        _tell(found)
+    return DONE if _is_well(found) else FAILED
+
+
+def _diagnosed(
+    configuration: Configuration,
+    domains: tuple[str, ...],
+    only: frozenset[str],
+    name_servers: tuple[tuple[str, int], ...],
+    *,
+    offline: bool,
+    patience: float,
+) -> Diagnosis:
+    """A database that cannot be had is a finding, too."""
+    from django.db import DatabaseError, InterfaceError
+
+    from postroom.core.diagnosis.finding_codes import FindingCode
+    from postroom.flows.diagnose import DoctorWish
+    from postroom.workers.database import DatabaseTrouble
+    from postroom.workers.machine import look_at_machine
+
+    wish = DoctorWish(domains=domains, only=only, asks_world=not offline, name_servers=name_servers, patience=patience)
+    machine = look_at_machine(configuration)  # before a database is started for this question
+    try:
+        with entering.running(configuration):
+            if waiting := entering.waiting_migrations():
+                return _alone(FindingCode.TABLES_BEHIND, f"{waiting} migrations wait", steps=waiting)
+            return _settled(wish, machine)
+    except (DatabaseTrouble, DatabaseError, InterfaceError) as error:
+        return _alone(FindingCode.DATABASE_UNREACHABLE, " ".join(str(error).split()))
+
+
+def _alone(code: Any, evidence: str, **facts: object) -> Diagnosis:
+    import postroom.wiring  # noqa: F401 - fills the catalogue of sentences
+    from postroom.core.diagnosis.findings import fold, found
+    from postroom.flows.diagnose import Diagnosis
+
+    return Diagnosis(findings=fold([found(code, evidence=[evidence], facts={**facts})]), seconds=0.0)
+
+
+def _settled(wish: DoctorWish, machine: MachineFacts) -> Diagnosis:
+    """A process that just starts is no missing one."""
+    from postroom.flows.diagnose import diagnose, is_whole_staff
+    from postroom.wiring import ports
+
+    for _ in range(_SETTLING if machine.runs_here else 0):
+        if is_whole_staff():
+            break
+        time.sleep(0.4)
+    return diagnose(ports(), wish, member=None, machine=machine)
+
+
+def _is_well(found: Diagnosis) -> bool:
+    return all(one.severity.value != "error" for one in found.findings)
+
+
+# ---- for people
+
+
+def _tell(found: Diagnosis) -> None:
+    grave = [one for one in found.findings if one.severity.value in ("error", "warning", "info")]
+    for one in grave:
+        _tell_one(one)
+    rest = [one for one in found.findings if one not in grave]
+    for severity, what in (("unchecked", "Not checked"), ("not_applicable", "Not applicable here")):
+        lines = [one for one in rest if one.severity.value == severity]
+        if lines:
+            say(f"{what}:")
+            for one in lines:
+                say(f"  {one.finding.subject}: {one.finding.cause}")
+            say("")
+    errors = sum(one.severity.value == "error" for one in found.findings)
+    warnings = sum(one.severity.value == "warning" for one in found.findings)
+    verdict = (
+        "Nothing is wrong."
+        if not errors + warnings
+        else f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')}."
+    )
+    say(f"{verdict} ({found.seconds:.1f} s)")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _tell_one(folded: Folded) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    finding = folded.finding
+    word, style = _MARKS[folded.severity.value]
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(Text.assemble((word, style), f"  {visible(finding.subject)}  ", (finding.code.value, "dim")))
+    for title, text in _lines(finding):
+        console.print(Text.assemble("  ", (f"{title:<10}", "dim"), visible(text)))
+    for follower in folded.follows:
+        _tell_follower(console, follower, 1)
+    console.print()
+
+
+def _lines(finding: Finding) -> list[tuple[str, str]]:
+    lines = [("", str(finding.cause))]
+    lines += [("seen", piece) for piece in finding.evidence]
+    lines.append(("to do", str(finding.cure)))
+    lines += [("publish", f'{record.name}  {record.type}  "{record.value}"') for record in finding.publish]
+    lines.append(("who", _TURNS[finding.who.value]))
+    return lines
+
+
+def _tell_follower(console: Any, folded: Folded, depth: int) -> None:
+    from rich.text import Text
+
+    finding = folded.finding
+    said = f"{finding.subject}: {finding.cause}"
+    console.print(Text.assemble("  " * depth, ("follows   ", "dim"), visible(said)))
+    for follower in folded.follows:
+        _tell_follower(console, follower, depth + 1)

@@ -1,0 +1,120 @@
+"""What changed before it broke: changes of settings joined to the curve of failures; and alarms that nobody has answered.
+
+Laws: pure. An hour is bad when several mails failed in it and they are a good part of those that left; failures begin in the first bad
+hour after a good stretch. A change within a day before, or one of the very thing that is in trouble now, is a clue, never a proof.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from postroom.core.diagnosis.finding_codes import FindingCode
+from postroom.core.diagnosis.findings import HOUSE, Finding, found
+from postroom.core.terms.reasons import catalogue
+
+BAD_COUNT, BAD_SHARE = 3, 0.3
+BEFORE = timedelta(hours=24)
+LATELY = timedelta(days=3)  # how old a change of a thing in trouble may be
+MOST_CLUES = 5
+
+catalogue(
+    {
+        "finding.changed_before": "{changed} was changed at {at}{by}, {when}.",
+        "heal.changed_before": "Compare what it was before with what it is now (Settings, Changes), and take the change back if it was that.",
+        "finding.alarm_open": "An alarm is open since {since}: {reason}",
+        "heal.alarm_open": "See to it, or dismiss it when you have seen enough of it: postroom alarm list",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HourFacts:
+    """One hour of traffic."""
+
+    starts_at: datetime
+    sent: int
+    failed: int
+
+    @property
+    def is_bad(self) -> bool:
+        return self.failed >= BAD_COUNT and self.failed >= BAD_SHARE * (self.sent + self.failed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeFacts:
+    """One change of a setting. ``what``: names of the values that differ."""
+
+    at: datetime
+    subject: str
+    by: str = ""
+    what: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmFacts:
+    """An open alarm; ``about``: the subjects of findings that it touches."""
+
+    code: str
+    sentence: str
+    since: datetime
+    about: tuple[str, ...] = ()
+
+
+def onset(hours: Sequence[HourFacts]) -> datetime | None:
+    """When failures began: the first hour of the present bad stretch, if there was a good one before it that we know of."""
+    began: datetime | None = None
+    was_good = False
+    for hour in sorted(hours, key=lambda one: one.starts_at):
+        if hour.is_bad:
+            began = began or (hour.starts_at if was_good else None)
+        elif hour.sent:
+            was_good, began = True, None
+    return began
+
+
+def check_history(
+    hours: Sequence[HourFacts], changes: Sequence[ChangeFacts], troubled: Iterable[str], now: datetime
+) -> list[Finding]:
+    """``troubled``: subjects (``server Relay``) that are in trouble now."""
+    return list(_clues(hours, changes, tuple(troubled), now))[:MOST_CLUES]
+
+
+def _clues(
+    hours: Sequence[HourFacts], changes: Sequence[ChangeFacts], troubled: Sequence[str], now: datetime
+) -> Iterator[Finding]:
+    began = onset(hours)
+    for change in sorted(changes, key=lambda one: one.at, reverse=True):
+        mine = [subject for subject in troubled if change.subject.endswith(subject.removeprefix("the "))]
+        if began is not None and began - BEFORE <= change.at < began + timedelta(hours=1):
+            yield _clue(change, f"shortly before mail began to fail ({began:%Y-%m-%d %H}:00 UTC)", HOUSE, mine)
+        elif mine and now - change.at < LATELY:
+            yield _clue(change, "and it is in trouble now", mine[0], mine)
+
+
+def _clue(change: ChangeFacts, when: str, subject: str, about: Sequence[str]) -> Finding:
+    at = f"{change.at:%Y-%m-%d %H:%M} UTC"
+    by = f" by {change.by}" if change.by else ""
+    return found(
+        FindingCode.CHANGED_BEFORE,
+        subject,
+        evidence=[f"{at}{by}: {change.subject}{f' ({change.what})' if change.what else ''}"],
+        about=about,
+        detail=f"{change.at.isoformat()} {change.subject}",
+        facts={"at": at, "by": by, "when": when, "changed": change.subject},
+    )
+
+
+def check_alarms(alarms: Iterable[AlarmFacts]) -> list[Finding]:
+    return [
+        found(
+            FindingCode.ALARM_OPEN,
+            f"alarm {alarm.code}",
+            evidence=[alarm.sentence],
+            detail=alarm.code,
+            about=alarm.about,
+            facts={"since": f"{alarm.since:%Y-%m-%d %H:%M} UTC", "reason": alarm.sentence},
+        )
+        for alarm in alarms
+    ]

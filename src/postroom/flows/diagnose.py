@@ -1,0 +1,260 @@
+"""The doctor: gathers the facts, asks the world side by side within a few seconds, lets the pure checks judge, and folds what they find.
+
+    tables --> facts ----------------------------------+
+    servers, mailboxes: tests that store nothing ------+--> checks (pure) --> findings --> fold: causes first
+    DNS: evaluations as questions and answers ---------+
+
+Laws: reads only; nobody is told, nothing is stored. Whoever does not answer in time is *unchecked*, never failed. While nothing leaves
+(capture mode, an unconfirmed copy) servers and public records are *not applicable*, unless a domain is asked for by name. Private names
+are asked about only where name servers are set on purpose.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from queue import Empty, SimpleQueue
+from typing import TypeVar
+
+from postroom.core.diagnosis.alias_health import check_aliases
+from postroom.core.diagnosis.checks import OF_DOMAINS, OF_HOSTS
+from postroom.core.diagnosis.dkim_record import check_key_secrets
+from postroom.core.diagnosis.domain_facts import EXISTENCE, DomainFacts, is_private
+from postroom.core.diagnosis.finding_codes import FindingCode
+from postroom.core.diagnosis.findings import Finding, Folded, domain_named, fold, found
+from postroom.core.diagnosis.history import check_alarms, check_history
+from postroom.core.diagnosis.house import check_house
+from postroom.core.diagnosis.machine_health import MachineFacts, check_machine
+from postroom.core.diagnosis.mailbox_health import MailboxFacts, TriedMailbox, WaysInFacts, check_ways_in
+from postroom.core.diagnosis.queue_health import check_queue
+from postroom.core.diagnosis.schedule_health import check_schedule
+from postroom.core.diagnosis.server_health import ServerFacts, TriedServer, check_server
+from postroom.core.senders.questions import Asking
+from postroom.flows.access import require_house
+from postroom.flows.gather_domains import domain_facts, host_facts, key_facts
+from postroom.flows.gather_house import (
+    HouseRows,
+    alarm_facts,
+    alias_facts,
+    change_facts,
+    house_facts,
+    machine_facts,
+    read_rows,
+    schedule_facts,
+    server_facts,
+    ways_in_facts,
+)
+from postroom.flows.ports import Ports
+from postroom.flows.test_mailbox import MailboxTest
+from postroom.flows.test_mailbox import plan_test as plan_mailbox_test
+from postroom.flows.test_server import ServerTest
+from postroom.flows.test_server import plan_test as plan_server_test
+from postroom.flows.ways_out import load_ways_out
+from postroom.store.models import Member
+from postroom.store.queries.doctor import connected_roles
+
+T = TypeVar("T")
+PATIENCE = 10.0  # seconds for all of the world together
+DNS_PATIENCE = 6.0
+READ_LATELY = 3  # intervals within which a mailbox that was read well needs no test
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoctorWish:
+    """``domains``: these alone, by name; empty: all of ours. ``only``: codes or details of findings; empty: all.
+
+    ``asks_world``: whether servers, mailboxes and the DNS are asked. ``name_servers``: instead of those of the configuration.
+    """
+
+    domains: tuple[str, ...] = ()
+    only: frozenset[str] = frozenset()
+    asks_world: bool = True
+    name_servers: tuple[tuple[str, int], ...] = ()
+    patience: float = PATIENCE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """``findings``: root causes first, with what follows from them below; ``seconds`` it took."""
+
+    findings: tuple[Folded, ...]
+    seconds: float
+
+
+def diagnose(
+    ports: Ports, wish: DoctorWish, *, member: Member | None, machine: MachineFacts | None = None
+) -> Diagnosis:
+    """``machine``: what only whoever stands on the machine can see. Raises `NotAllowed`, and what a lost database raises."""
+    require_house(member)
+    began = time.monotonic()
+    rows = read_rows(ports, load_ways_out(ports))
+    servers, ways_in = server_facts(ports, rows), ways_in_facts(ports, rows)
+    domains = domain_facts(ports, rows, wish.domains)
+    asked, spared = _to_ask(ports, rows, domains, wish)
+    tasks = _tasks(ports, rows, servers, asked, wish) if wish.asks_world else {}
+    answers = _side_by_side(tasks, wish.patience)
+    slow = tasks.keys() - answers.keys()
+    servers = [_tried_server(one, answers, slow, rows, wish) for one in servers]
+    ways_in = replace(ways_in, mailboxes=tuple(_tried_mailbox(one, answers, slow, wish) for one in ways_in.mailboxes))
+    findings = _judge(ports, rows, servers, ways_in, machine or MachineFacts())
+    findings += [*spared, *_of_dns(answers, slow, asked)]
+    wanted = tuple(one for one in findings if _is_wanted(one, wish.only))
+    return Diagnosis(findings=fold(wanted), seconds=time.monotonic() - began)
+
+
+def is_whole_staff() -> bool:
+    """Whether all processes on which mail depends are connected to the database. One query."""
+    return {"deliverer", "router", "scheduler"} <= connected_roles().keys()
+
+
+def _is_wanted(finding: Finding, only: Collection[str]) -> bool:
+    return not only or finding.code.value in only or finding.detail in only
+
+
+def _judge(
+    ports: Ports,
+    rows: HouseRows,
+    servers: Sequence[ServerFacts],
+    ways_in: WaysInFacts,
+    machine: MachineFacts,
+) -> list[Finding]:
+    """Everything that the tables tell."""
+    now = rows.now
+    findings = [*check_house(house_facts(ports, rows)), *check_key_secrets(key_facts(ports, rows))]
+    for server in servers:
+        findings += check_server(server, now)
+    findings += check_ways_in(ways_in, now)
+    schedule = check_schedule(schedule_facts(now))
+    findings += [*schedule, *check_aliases(alias_facts(rows)), *check_queue(rows.queue, now)]
+    late = [str(one.cause) for one in schedule if one.code is FindingCode.SCHEDULE_LATE]
+    findings += check_machine(machine_facts(ports, rows, machine, late[:3]))
+    troubled = {
+        one.subject for one in findings if one.severity.is_problem and one.subject.startswith(("server ", "mailbox "))
+    }
+    findings += check_history(rows.hours, change_facts(now), sorted(troubled), now)
+    findings += check_alarms(alarm_facts(rows))
+    return findings
+
+
+# ---- asking the world
+
+
+def _to_ask(
+    ports: Ports, rows: HouseRows, domains: Sequence[DomainFacts], wish: DoctorWish
+) -> tuple[list[DomainFacts], list[Finding]]:
+    """Whose public records matter, and why those of the others do not."""
+    asked: list[DomainFacts] = []
+    spared: list[Finding] = []
+    has_own_resolver = bool(wish.name_servers or ports.configuration.dns_servers)
+    for facts in domains:
+        if rows.is_capturing and facts.name not in wish.domains:
+            spared.append(found(FindingCode.DOMAIN_CAPTURED, domain_named(facts.name), facts={"domain": facts.name}))
+        elif is_private(facts.name) and not has_own_resolver:
+            spared.append(found(FindingCode.DOMAIN_PRIVATE, domain_named(facts.name), facts={"domain": facts.name}))
+        else:
+            asked.append(facts)
+    return asked, spared
+
+
+def _tasks(
+    ports: Ports, rows: HouseRows, servers: Sequence[ServerFacts], domains: Sequence[DomainFacts], wish: DoctorWish
+) -> dict[str, Callable[[], object]]:
+    """``server:3``, ``mailbox:4``, ``dns``."""
+    tasks: dict[str, Callable[[], object]] = {}
+    patience = 0.7 * wish.patience  # so that who is silent is named as such, and not only as not tried
+    if not rows.is_capturing:
+        for server in servers:
+            tasks[f"server:{server.id}"] = plan_server_test(ports, rows.ways, server.id, patience=patience)
+    is_locked = bool(rows.installation and rows.installation.found_elsewhere)
+    for row in rows.mailboxes if not is_locked else ():
+        lately = timedelta(seconds=READ_LATELY * row.interval_seconds)
+        is_fine = not row.last_error and row.succeeded_at is not None and rows.now - row.succeeded_at < lately
+        if row.is_active and not is_fine:
+            tasks[f"mailbox:{row.pk}"] = plan_mailbox_test(ports, row, patience=patience)
+    askings = _askings(ports, rows, domains)
+    if askings:
+        seconds = min(DNS_PATIENCE, 0.8 * wish.patience)
+        tasks["dns"] = lambda: ports.ask_dns(askings, seconds=seconds, servers=wish.name_servers)
+    return tasks
+
+
+def _askings(ports: Ports, rows: HouseRows, domains: Sequence[DomainFacts]) -> list[Asking[list[Finding]]]:
+    askings: list[Asking[list[Finding]]] = []
+    for facts in domains:
+        askings += [check(facts) for check in OF_DOMAINS]
+    for host in host_facts(ports, rows, domains):
+        askings += [check(host) for check in OF_HOSTS]
+    return askings
+
+
+def _side_by_side(tasks: Mapping[str, Callable[[], object]], seconds: float) -> dict[str, object]:
+    """Each in a thread that nobody waits for any longer than that. A task that breaks is a fault of ours, and is raised."""
+    results: SimpleQueue[tuple[str, object]] = SimpleQueue()
+
+    def do(name: str, task: Callable[[], object]) -> None:
+        try:
+            results.put((name, task()))
+        except Exception as error:
+            results.put((name, error))
+
+    for name, task in tasks.items():
+        threading.Thread(target=do, args=(name, task), name=f"doctor {name}", daemon=True).start()
+    end = time.monotonic() + seconds
+    done: dict[str, object] = {}
+    while len(done) < len(tasks):
+        try:
+            name, result = results.get(timeout=max(0.0, end - time.monotonic()))
+        except Empty:
+            break
+        if isinstance(result, Exception):
+            raise result
+        done[name] = result
+    return done
+
+
+# ---- what came back
+
+
+def _tried_server(
+    facts: ServerFacts, answers: Mapping[str, object], slow: Collection[str], rows: HouseRows, wish: DoctorWish
+) -> ServerFacts:
+    test = answers.get(f"server:{facts.id}")
+    if not isinstance(test, ServerTest):
+        untried = "captured" if rows.is_capturing else "slow" if f"server:{facts.id}" in slow else ""
+        return replace(facts, untried=untried, patience=wish.patience)
+    tried = TriedServer(
+        is_ok=test.is_ok, code=test.code, cause=test.cause, cure=test.cure, step=test.step, reply=test.reply
+    )
+    return replace(facts, tried=tried)
+
+
+def _tried_mailbox(
+    facts: MailboxFacts, answers: Mapping[str, object], slow: Collection[str], wish: DoctorWish
+) -> MailboxFacts:
+    test = answers.get(f"mailbox:{facts.id}")
+    if not isinstance(test, MailboxTest):
+        return replace(facts, untried="slow" if f"mailbox:{facts.id}" in slow else "", patience=wish.patience)
+    tried = TriedMailbox(is_ok=test.is_ok, code=test.code, cause=test.cause, cure=test.cure, reply=test.reply)
+    return replace(facts, tried=tried)
+
+
+def _of_dns(answers: Mapping[str, object], slow: Collection[str], asked: Sequence[DomainFacts]) -> list[Finding]:
+    """When nothing at all was answered, that is the finding; a private name that the servers do not know is none of theirs."""
+    told = answers.get("dns")
+    if not isinstance(told, list):
+        return [found(FindingCode.DNS_UNREACHABLE, evidence=["no answer in time"])] if "dns" in slow else []
+    findings: list[Finding] = [one for some in told for one in some]
+    unheard = [one for one in findings if one.code is FindingCode.DNS_UNCHECKED]
+    if len([one for one in unheard if one.detail == EXISTENCE]) == len(asked) and len(unheard) == len(findings):
+        evidence = [f"questions about {', '.join(sorted({one.subject for one in unheard}))}: no answer"]
+        findings.append(found(FindingCode.DNS_UNREACHABLE, evidence=evidence))
+    unknown = {one.subject for one in findings if one.code is FindingCode.DOMAIN_UNKNOWN}
+    private = {facts.subject: facts.name for facts in asked if facts.subject in unknown and is_private(facts.name)}
+    kept = [one for one in findings if one.subject not in private]
+    return [
+        *kept,
+        *(found(FindingCode.DOMAIN_PRIVATE, subject, facts={"domain": name}) for subject, name in private.items()),
+    ]

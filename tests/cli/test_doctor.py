@@ -1,0 +1,88 @@
+"""`postroom doctor`: what it says to people and to programs, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from postroom.core.diagnosis.machine_health import MachineFacts
+from postroom.store.models import OutgoingServer
+from postroom.workers import machine
+from tests.cli.conftest import Command
+from tests.doctor.ward import DOMAIN, HEALTHY_STAFF, Ward
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ward(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ward]:
+    """The command asks the plug board for its ports; it gets those of the ward."""
+    with Ward(monkeypatch) as made:
+        monkeypatch.setattr("postroom.wiring.ports", lambda: made.ports)
+        monkeypatch.setattr(machine, "look_at_machine", lambda _: MachineFacts(runs_here=True))
+        monkeypatch.setattr("postroom.flows.diagnose.connected_roles", lambda: HEALTHY_STAFF)
+        yield made
+
+
+def test_a_healthy_house_is_told_in_a_line(ward: Ward, postroom: Command) -> None:
+    answer = postroom("doctor")
+    assert answer.code == 0, answer.out + answer.err
+    assert answer.out.startswith("Nothing is wrong. (")
+
+
+def test_programs_get_findings_causes_first_and_exit_code_1_for_an_error(ward: Ward, postroom: Command) -> None:
+    ward.spf("v=spf1 ip4:198.51.100.1 -all")
+    answer = postroom("doctor", "--json")
+    assert answer.code == 1
+    assert answer.data["ok"] is False
+    (first,) = answer.data["findings"]
+    assert {"code", "severity", "subject", "evidence", "cause", "cure", "who"} <= first.keys()
+    assert (first["code"], first["severity"], first["subject"]) == ("spf_server", "error", f"domain {DOMAIN}")
+    assert first["records"][0]["value"] == "v=spf1 ip4:198.51.100.1 a:relay.northwind.example -all"
+
+
+def test_people_get_cause_evidence_cure_and_whose_turn_it_is(ward: Ward, postroom: Command) -> None:
+    ward.spf("nothing")
+    answer = postroom("doctor")
+    assert answer.code == 0  # a warning is no error
+    for words in (
+        "WARNING",
+        "spf_missing",
+        "seen",
+        "to do",
+        "publish",
+        "v=spf1 a:relay.northwind.example",
+        "who",
+        "0 errors, 1 warning.",
+    ):
+        assert words in answer.out, words
+
+
+def test_what_follows_is_told_below_its_cause(ward: Ward, postroom: Command) -> None:
+    OutgoingServer.objects.update(paused_at=ward.now)
+    ward.queued(
+        2, state="deferred", waits_for={"code": "wait.paused", "facts": {"server": "Relay"}}, server=ward.server
+    )
+    answer = postroom("doctor")
+    assert "follows   the queue: Mails that wait: 2" in answer.out
+
+
+def test_one_code_and_one_domain_can_be_asked_for(ward: Ward, postroom: Command) -> None:
+    ward.spf("v=spf1 ptr +all")
+    answer = postroom("doctor", DOMAIN, "--only", "spf_ptr", "--json")
+    assert [one["code"] for one in answer.data["findings"]] == ["spf_ptr"]
+
+
+@pytest.mark.parametrize("words", [("not a domain!",), ("--only", "nonsense"), ("--resolver", "nobody")])
+def test_who_asks_wrongly_is_told_so(ward: Ward, postroom: Command, words: tuple[str, ...]) -> None:
+    answer = postroom("doctor", *words)
+    assert answer.code == 2, answer.out
+    assert answer.err
+
+
+def test_control_characters_of_strangers_do_not_reach_the_terminal(ward: Ward, postroom: Command) -> None:
+    ward.refused(554, "5.7.1", "Relay access denied \x1b[2J\x07")
+    answer = postroom("doctor")
+    assert "\x1b" not in answer.out
+    assert "Relay access denied" in answer.out

@@ -1,0 +1,209 @@
+"""How the doctor asks: whom not, how long, within which budget, and what it says when nobody answers."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from postroom.core.delivery.probing import Probe
+from postroom.core.diagnosis.findings import Folded
+from postroom.flows.access import NotAllowed
+from postroom.flows.diagnose import DoctorWish, diagnose, is_whole_staff
+from postroom.flows.guard_installation import set_capturing
+from postroom.store.models import Mailbox, OutgoingServer
+from postroom.store.queries.doctor import connected_roles
+from postroom.wiring import ports as wired_ports
+from tests.adapters.smtp.scripted_peer import ScriptedPeer, closed_port, polite
+from tests.doctor.ward import DOMAIN, Ward
+
+pytestmark = pytest.mark.django_db
+MOST_QUERIES = 55
+
+
+@pytest.fixture
+def ward(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ward]:
+    with Ward(monkeypatch) as made:
+        yield made
+
+
+def told(findings: tuple[Folded, ...]) -> dict[str, str]:
+    """Codes with their gravity, those that are folded too."""
+    found: dict[str, str] = {}
+    for one in findings:
+        found[one.finding.code.value] = one.severity.value
+        found |= told(one.follows)
+    return found
+
+
+def test_the_tables_are_asked_a_few_bounded_questions(ward: Ward) -> None:
+    for number in range(30):
+        OutgoingServer.objects.create(name=f"Old {number}", host="old.example", is_active=False)
+    ward.queued(
+        40,
+        state="deferred",
+        waits_for={"code": "wait.transient", "facts": {"reply": "450 4.2.0 later"}},
+        held_since=ward.now,
+    )
+    ward.refused(550, "5.1.1", "user unknown", count=20)
+    with CaptureQueriesContext(connection) as asked:
+        ward.diagnose()
+    assert len(asked) <= MOST_QUERIES, [query["sql"][:90] for query in asked]
+
+
+def test_a_silent_name_server_makes_the_records_unchecked_and_nothing_wrong(ward: Ward) -> None:
+    ward.dns.silent.add("*")
+    ward.wish = {"patience": 2.0}
+    findings = diagnose(ward.ports, DoctorWish(patience=2.0), member=None, machine=ward.machine).findings
+    (root,) = findings
+    assert (root.finding.code.value, root.severity.value) == ("dns_unreachable", "unchecked")
+    assert {one.finding.code.value for one in root.follows} == {"dns_unchecked"}
+
+
+def test_a_name_server_that_fails_for_one_record_leaves_the_rest_checked(ward: Ward) -> None:
+    ward.dns.failing.add(f"_dmarc.{DOMAIN}")
+    assert told(ward.diagnose()) == {"dns_unchecked": "unchecked"}
+
+
+def test_while_mail_is_captured_neither_servers_nor_records_are_asked(ward: Ward) -> None:
+    set_capturing(ward.ports, True, member=None)
+    ward.spf("nothing of the kind")
+    findings = ward.diagnose()
+    assert told(findings) == {
+        "capture_mode": "info",
+        "server_captured": "not_applicable",
+        "domain_captured": "not_applicable",
+    }
+    assert ward.dns.asked == []
+
+
+def test_a_domain_that_is_named_is_checked_even_then(ward: Ward) -> None:
+    set_capturing(ward.ports, True, member=None)
+    ward.spf("nothing of the kind")
+    ward.wish = {"domains": (DOMAIN,)}
+    assert told(ward.diagnose())["spf_missing"] == "warning"
+
+
+def test_private_names_are_asked_about_only_where_name_servers_are_set_on_purpose(ward: Ward) -> None:
+    ward.configure(dns_servers=())
+    assert told(ward.diagnose()) == {"domain_private": "not_applicable"}
+    assert ward.dns.asked == []
+
+
+def test_a_private_name_that_those_servers_do_not_know_is_not_applicable(ward: Ward) -> None:
+    ward.dns.zones.clear()
+    assert told(ward.diagnose()) == {"domain_private": "not_applicable"}
+
+
+def test_another_name_server_may_be_named(ward: Ward) -> None:
+    ward.configure(dns_servers=())
+    ward.spf("v=spf1 +all")
+    ward.wish = {"name_servers": (("127.0.0.1", ward.dns.port),)}
+    assert "spf_anybody" in told(ward.diagnose())
+
+
+def test_a_key_in_several_strings_is_one_key(ward: Ward) -> None:
+    record = ward.record_of_key
+    ward.dkim((record[:100], record[100:200], record[200:]))
+    assert told(ward.diagnose()) == {}
+
+
+def test_of_a_strangers_domain_the_public_records_alone_are_looked_at(ward: Ward) -> None:
+    ward.set_server(from_filter="")
+    ward.dns.put("customer.example", "MX", "10 mx.customer.example.")
+    ward.dns.put("customer.example", "TXT", "v=spf1 ip4:203.0.113.0/24 -all")
+    ward.dns.put("_dmarc.customer.example", "TXT", "v=DMARC1; p=reject")
+    ward.wish = {"domains": ("customer.example",)}
+    assert told(ward.diagnose()) == {}
+
+
+def test_mail_may_come_back_by_an_address_of_this_machine(ward: Ward) -> None:
+    ward.dns.replace(DOMAIN, "MX", "10 door.elsewhere.example.")
+    ward.dns.put("door.elsewhere.example", "A", "127.0.0.1")
+    assert told(ward.diagnose()) == {}
+
+
+def test_only_what_is_asked_for_is_told(ward: Ward) -> None:
+    ward.spf("v=spf1 ptr +all")
+    ward.wish = {"only": frozenset({"spf_ptr"})}
+    assert told(ward.diagnose()) == {"spf_ptr": "warning"}
+
+
+def test_offline_nobody_is_asked(ward: Ward) -> None:
+    ward.spf("v=spf1 +all")
+    ward.box.trouble.clear()
+    ward.set_mailbox(succeeded_at=None)
+    ward.wish = {"asks_world": False}
+    assert told(ward.diagnose()) == {}
+    assert (ward.dns.asked, ward.box.diary) == ([], [])
+
+
+def test_a_mailbox_that_was_read_a_moment_ago_is_not_entered_again(ward: Ward) -> None:
+    ward.diagnose()
+    assert ward.box.diary == []
+    Mailbox.objects.update(succeeded_at=None)
+    ward.diagnose()
+    assert ward.box.diary[0] == "open"
+
+
+def test_who_does_not_answer_in_time_is_unchecked(ward: Ward) -> None:
+    gate = threading.Event()
+
+    def hangs(*_: object, **__: object) -> Probe:
+        gate.wait(30)
+        return Probe(steps=())
+
+    ward.ports = dataclasses.replace(ward.ports, probe_server=hangs)
+    findings = diagnose(ward.ports, DoctorWish(patience=0.7), member=None, machine=ward.machine).findings
+    gate.set()
+    assert told(findings)["server_unchecked"] == "unchecked"
+    assert not [one for one in findings if one.severity.is_problem]
+
+
+def test_the_doctor_changes_nothing(ward: Ward) -> None:
+    ward.set_server(trouble="connection refused", trouble_count=2, broken_until=ward.now)
+    ward.set_mailbox(succeeded_at=None, last_error="connection refused", error_count=3)
+    before = (OutgoingServer.objects.values().get(), Mailbox.objects.values().get())
+    ward.diagnose()
+    assert (OutgoingServer.objects.values().get(), Mailbox.objects.values().get()) == before
+
+
+def test_real_servers_are_tried_as_far_as_a_mail_would_go(ward: Ward) -> None:
+    ward.ports = dataclasses.replace(ward.ports, probe_server=wired_ports().probe_server)
+    refuses = polite(extensions=["AUTH PLAIN"], answers={"AUTH": ["535 5.7.8 Username and Password not accepted"]})
+    with ScriptedPeer(refuses) as peer:
+        ward.set_server(host="127.0.0.1", port=peer.port, encryption="none")
+        (first,) = ward.diagnose()
+    assert (first.finding.code.value, first.finding.detail) == ("server_refuses", "login_refused")
+    assert "535 5.7.8" in first.finding.evidence[0]
+    with closed_port() as port:
+        ward.set_server(port=port)
+        (first,) = ward.diagnose()
+    assert first.finding.detail == "refused"
+
+
+def test_a_healthy_real_server_is_no_finding(ward: Ward) -> None:
+    ward.ports = dataclasses.replace(ward.ports, probe_server=wired_ports().probe_server)
+    with ScriptedPeer(polite(extensions=["SIZE 1000000"])) as peer:
+        ward.set_server(host="127.0.0.1", port=peer.port, encryption="none", username="", secret=b"")
+        assert told(ward.diagnose()) == {}
+        assert peer.mails == []
+
+
+def test_only_an_administrator_may_ask(ward: Ward) -> None:
+    with pytest.raises(NotAllowed):
+        diagnose(ward.ports, DoctorWish(), member=ward.house.bob)
+    assert diagnose(ward.ports, DoctorWish(asks_world=False), member=ward.house.alice) is not None
+
+
+def test_the_database_knows_which_processes_are_there() -> None:
+    settings = connection.get_connection_params()
+    wanted = {name: settings[name] for name in ("dbname", "user", "password", "host", "port") if settings.get(name)}
+    with psycopg.connect(**wanted, application_name="postroom router"):
+        assert connected_roles()["router"] == 1
+        assert not is_whole_staff()

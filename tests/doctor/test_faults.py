@@ -1,0 +1,46 @@
+"""The fault laboratory: for each injected fault the doctor names the root cause first, with the right cure, and nothing beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from postroom.core.diagnosis.findings import Folded
+from tests.doctor.faults import FAULTS, Fault
+from tests.doctor.ward import Ward
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ward(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ward]:
+    with Ward(monkeypatch) as made:
+        yield made
+
+
+def problems(findings: tuple[Folded, ...]) -> list[Folded]:
+    return [one for one in findings if one.severity.is_problem]
+
+
+def test_a_healthy_house_has_nothing_wrong(ward: Ward) -> None:
+    findings = ward.diagnose()
+    assert [(one.finding.code.value, one.finding.subject, one.finding.evidence) for one in problems(findings)] == []
+    assert [one.finding.code.value for one in findings] == []
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=[one.name for one in FAULTS])
+def test_the_root_cause_of_a_fault_is_named_first_and_alone(ward: Ward, fault: Fault) -> None:
+    fault.breaks(ward)
+    findings = ward.diagnose()
+    told = [(one.finding.code.value, one.finding.detail, one.finding.subject, one.finding.evidence) for one in findings]
+    assert findings, "nothing was found"
+    first = findings[0]
+    assert first.finding.code.value == fault.code, told
+    assert not fault.detail or first.finding.detail == fault.detail, told
+    beside = {one.finding.code.value for one in problems(findings)} - {fault.code} - fault.beside
+    assert beside == set(), told
+    cure = " ".join([str(first.finding.cure), *(record.value for record in first.finding.publish)])
+    assert [words for words in fault.cures if words not in cure] == [], cure
+    assert first.finding.evidence, "no evidence"
+    assert "?" not in str(first.finding.cause).replace("What?", ""), str(first.finding.cause)
