@@ -17,15 +17,16 @@ pytestmark = [
 ]
 
 
+@pytest.mark.parametrize("half", [0, 1])
 @pytest.mark.parametrize(("size", "theme"), [("wide", "light"), ("narrow", "dark")])
-def test_every_page_fits_is_silent_and_is_open_to_everybody(db: None, size: str, theme: str) -> None:
+def test_every_page_fits_is_silent_and_is_open_to_everybody(db: None, size: str, theme: str, half: int) -> None:
     seeding.a_house()
     troubles: list[str] = []
     with served() as base, a_browser() as browser, a_window(browser, size, theme) as window:
         page = window.new_page()
         sign_in(page, base, "admin", seeding.PASSWORD)
         numbers = some_numbers(page, base)
-        for name, place in PLACES.items():
+        for name, place in list(PLACES.items())[half::2]:
             tab = window.new_page()
             complaints = open_page(tab, base + place.format(**numbers))
             width = tab.evaluate("document.documentElement.scrollWidth")
