@@ -33,9 +33,7 @@ def rows_of_its_own(
         psycopg.connect(embedded_postgresql.url, autocommit=True) as server,
         django_db_blocker.unblock(),
     ):
-        server.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(own), sql.Identifier(template))
-        )
+        server.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(own), sql.Identifier(template)))
         connection.close()
         connection.settings_dict["NAME"] = own
         try:

@@ -27,13 +27,13 @@ EAGER = "document.querySelectorAll('iframe[loading=lazy]').forEach(frame => fram
 STANDS = "window.Alpine !== undefined && document.fonts.status === 'loaded'"
 
 
-def shot(page: Page, name: str, *, whole: bool = False, page_of_ours: bool = True) -> None:
+def shot(page: Page, name: str, *, whole: bool = False, shell: bool = True) -> None:
     """A picture of what is on the screen, or of the ``whole`` page; and its troubles are none.
 
-    ``page_of_ours``: it has the shell, whose scripts are waited for. Paper and the pages before a sign-in have none.
+    ``shell``: it has the shell, whose scripts are waited for. Paper and the pages before a sign-in have none.
     """
     assert name in PICTURES, f"the picture {name} stands in no journey of the table"
-    if page_of_ours:
+    if shell:
         page.wait_for_function(STANDS)
     if folder := os.environ.get(SHOTS):
         Path(folder).mkdir(parents=True, exist_ok=True)

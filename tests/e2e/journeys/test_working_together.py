@@ -91,6 +91,10 @@ def editor(page: Page) -> Locator:
     return page.get_by_role("textbox", name="Text", exact=True)
 
 
+def tabs(page: Page) -> Locator:
+    return page.get_by_role("navigation", name="Saved views")
+
+
 def letters(address: str, record: Record) -> int:
     return LetterboxMail.objects.filter(to_address=address, delivery__mail__message__record=record).count()
 
@@ -103,7 +107,7 @@ def test_a_follower_hears_what_he_chose_and_nothing_after_he_left(desk: Desk) ->
         page.get_by_label("What Bob Brandt hears of").click()
         page.get_by_label("Notes", exact=True).check()
         shot(page, "follow-chosen")
-        page.get_by_role("button", name="Save", exact=True).locator("visible=true").click()
+        page.locator("form", has=page.get_by_label("Notes", exact=True)).get_by_role("button", name="Save").click()
         expect(page.get_by_text("also notes")).to_be_visible()
 
         post_message(ports(), record_id=record.pk, author=desk.alice, html="<p>She called twice.</p>", kind="note")
@@ -136,7 +140,7 @@ def test_a_note_of_bob_appears_while_alice_is_typing(desk: Desk) -> None:
 
         at_record(bobs, desk.page_of(record))
         editor(bobs).click()
-        bobs.get_by_text("Log note", exact=True).first.click()
+        bobs.get_by_role("radiogroup", name="What to write").get_by_text("Log note").click()
         editor(bobs).fill("She has a warranty until May.")
         bobs.get_by_role("button", name="Log note", exact=True).click()
 
@@ -174,7 +178,7 @@ def test_the_outside_person_answers_with_a_picture_that_previews(desk: Desk) -> 
         assert picture.evaluate("image => image.naturalWidth") > 0
         shot(page, "letter-previewed")
         with page.context.expect_page() as preview:
-            answer.get_by_role("link", name="shade.png").last.click()
+            answer.get_by_role("link", name="shade.png", exact=True).last.click()
         assert preview.value.evaluate("document.contentType").startswith("image/")
     file = Attachment.objects.get(message__record=record, name="shade.png")
     assert ports().blobs.get(file.sha256) == PNG
@@ -238,16 +242,16 @@ def test_a_view_is_kept_pinned_used_on_the_phone_and_removed(desk: Desk) -> None
         page.get_by_label("Saved views").first.click()
         page.get_by_label("Keep what is shown now as").fill("Solved ones")
         page.get_by_label("Open this list with it").check()
-        page.get_by_role("button", name="Save", exact=True).locator("visible=true").click()
+        page.locator("form", has=page.get_by_label("Keep what is shown")).get_by_role("button", name="Save").click()
         wait_until(SavedView.objects.filter(name="Solved ones", is_default=True).exists, "the view is kept", 60)
         opened(page, f"{desk.base}/records/ticket/")
-        expect(page.get_by_role("link", name="Solved ones").locator("visible=true")).to_have_count(1)
+        expect(tabs(page).get_by_role("link", name="Solved ones")).to_be_visible()
         expect(page.get_by_text(solved.title, exact=True)).to_be_visible()
         expect(page.get_by_text(unsolved.title, exact=True)).to_have_count(0)
         shot(page, "view-pinned")
     with at_desk(desk.browser, desk.base, "alice", "narrow") as page:
         opened(page, f"{desk.base}/records/ticket/?state=all")
-        page.get_by_role("link", name="Solved ones").locator("visible=true").first.click()
+        tabs(page).get_by_role("link", name="Solved ones").click()
         expect(page.get_by_text(solved.title, exact=True)).to_be_visible()
         expect(page.get_by_text(unsolved.title, exact=True)).to_have_count(0)
         shot(page, "view-phone")
