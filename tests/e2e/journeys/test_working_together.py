@@ -101,27 +101,42 @@ def letters(address: str, record: Record) -> int:
 
 def test_a_follower_hears_what_he_chose_and_nothing_after_he_left(desk: Desk) -> None:
     record = desk.record("The lamp hums", desk.carla)
+
+    def says(words: str, kind: str = "comment") -> int:
+        return post_message(ports(), record_id=record.pk, author=desk.alice, html=f"<p>{words}</p>", kind=kind).pk
+
+    def told(message: int) -> set[str]:
+        return set(Notification.objects.filter(message=message).values_list("contact__name", flat=True))
+
     with at_desk(desk.browser, desk.base, "bob") as page:
         at_record(page, desk.page_of(record))
+        heard = page.get_by_role("article", name="Alice Archer")
         page.get_by_role("button", name="Follow", exact=True).click()
-        page.get_by_label("What Bob Brandt hears of").click()
-        page.get_by_label("Notes", exact=True).check()
-        shot(page, "follow-chosen")
-        page.locator("form", has=page.get_by_label("Notes", exact=True)).get_by_role("button", name="Save").click()
         expect(page.get_by_text("also notes")).to_be_visible()
+        page.get_by_label("What Bob Brandt hears of").click()
+        notes = page.get_by_role("checkbox", name="Notes")
+        notes.uncheck()
+        says("She called twice.", "note")
+        wait_until(lambda: letters(BOB, record) == 1, "Bob hears of the note by mail, for nothing is saved", 60)
+        expect(heard).to_have_count(1)
+        expect(notes).to_be_visible()  # what comes in does not shut the panel
+        expect(notes).not_to_be_checked()
+        shot(page, "follow-chosen")
+        page.locator("form", has=notes).get_by_role("button", name="Save").click()
+        expect(page.get_by_text("also notes")).to_have_count(0)
 
-        post_message(ports(), record_id=record.pk, author=desk.alice, html="<p>She called twice.</p>", kind="note")
-        wait_until(lambda: letters(BOB, record) == 1, "Bob hears of the note by mail", 60)
-        post_message(ports(), record_id=record.pk, author=desk.alice, html="<p>A new bulb leaves today.</p>")
+        silent, spoken = says("Her third call.", "note"), says("A new bulb leaves today.")
         wait_until(lambda: (letters(BOB, record), letters(CARLA, record)) == (2, 1), "both hear of the message", 60)
+        assert told(silent) == set()
+        assert told(spoken) == {"Bob Brandt", "Customer Carla"}
 
         page.get_by_role("button", name="Unfollow", exact=True).click()
         expect(page.get_by_role("button", name="Follow", exact=True)).to_be_visible()
-        last = post_message(ports(), record_id=record.pk, author=desk.alice, html="<p>Did it arrive, Carla?</p>")
+        last = says("Did it arrive, Carla?")
         wait_until(lambda: letters(CARLA, record) == 2, "Carla hears of the last one", 60)
-        expect(page.get_by_role("article", name="Alice Archer")).to_have_count(3)
+        expect(heard).to_have_count(4)
         shot(page, "follow-left")
-    assert list(Notification.objects.filter(message=last).values_list("contact__name", flat=True)) == ["Customer Carla"]
+    assert told(last) == {"Customer Carla"}
     assert letters(BOB, record) == 2
 
 
