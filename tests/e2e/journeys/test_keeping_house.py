@@ -135,8 +135,8 @@ def test_an_invited_colleague_comes_in_with_a_second_factor_and_sees_her_company
         expect(page.get_by_role("heading", name="One more step")).to_have_count(0)
 
         opened(page, f"{house.base}/records/")
-        expect(page.get_by_text("A lamp of the south")).to_be_visible()
-        expect(page.get_by_text("A poster of the north")).to_have_count(0)
+        expect(page.get_by_text("A lamp of the south", exact=True)).to_be_visible()
+        expect(page.get_by_text("A poster of the north", exact=True)).to_have_count(0)
         shot(page, "invited-records")
 
 
