@@ -36,6 +36,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.django_db(transaction=True),
     requires_chromium,
+    pytest.mark.timeout(600),  # it looks at the longest page in every size and theme
 ]
 
 
