@@ -105,6 +105,12 @@ def pytest_configure(config: pytest.Config) -> None:
         assert settings.INSTALLED_APPS
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """A worker would read the settings with this process's data directory, before it opens its own: its processes know other keys then."""
+    os.environ.pop("DJANGO_SETTINGS_MODULE", None)
+
+
 def pytest_unconfigure() -> None:
     if not IS_WORKER:
         _remove(Path(os.environ[OWN_FOLDER]))

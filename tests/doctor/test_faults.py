@@ -17,7 +17,9 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def ward(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ward]:
-    monkeypatch.setattr(remembering, "QUESTION_TIME", 15.0)  # the name server of the ward is as slow as the machine is busy
+    monkeypatch.setattr(
+        remembering, "QUESTION_TIME", 15.0
+    )  # the name server of the ward is as slow as the machine is busy
     monkeypatch.setattr(diagnose, "DNS_PATIENCE", 60.0)
     with Ward(monkeypatch) as made:
         yield made

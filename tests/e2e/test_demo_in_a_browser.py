@@ -1,8 +1,7 @@
 """The demo as a person meets it: the real command, all its processes, and a real browser.
 
 One demo serves the file. Every test writes texts of its own and looks for those, so that the order does not matter.
-Laws, checked for every page that is opened: no page complains in the console, none answers with a server error, none asks
-another host for anything. At the end the demo is told to stop, and nothing of it is left.
+What is looked for on every page: `journeys.looking`. At the end the demo is told to stop, and nothing of it is left.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ from typing import Any, Self
 from uuid import uuid4
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.e2e.journeys.looking import listen, shot, troubles_of
 from tests.laboratory.availability import requires_chromium
 from tests.laboratory.ports import Port
 from tests.laboratory.waiting import wait_until
@@ -41,7 +40,6 @@ LETTERS = """() => Promise.all([...document.querySelectorAll('.pr-letter')].slic
   const place = letter.getAttribute('href');
   return [place, await (await fetch(place + 'body/')).text()];
 }))"""
-SERIOUS = ("serious", "critical")
 
 
 # -- the demo, and what may be said about its processes
@@ -161,22 +159,6 @@ def open_tab(browser: Browser, base: str, signed_in: Any) -> Iterator[Tab]:
         assert not faults
 
 
-def listen(window: BrowserContext, base: str) -> list[str]:
-    """Collects what pages of this window do wrong from now on."""
-    faults: list[str] = []
-    window.on(
-        "console", lambda said: faults.append(f"console: {said.text}") if said.type in ("error", "warning") else None
-    )
-    window.on("weberror", lambda error: faults.append(f"script: {error.error}"))
-    window.on("request", lambda asked: None if is_own(asked.url, base) else faults.append(f"went out: {asked.url}"))
-    window.on("response", lambda got: faults.append(f"{got.status}: {got.url}") if got.status >= 400 else None)
-    return faults
-
-
-def is_own(url: str, base: str) -> bool:
-    return url.startswith((f"{base}/", "data:", "blob:", "about:"))
-
-
 @pytest.fixture
 def desk(open_tab: Tab) -> Desk:
     return Desk(open_tab)
@@ -274,8 +256,10 @@ def test_an_answer_of_the_customer_appears_on_the_open_page(desk: Desk) -> None:
     message = spoken(watched, answer)
     said = watched.locator(f"#message-{message}")
     expect(said).to_contain_text("Customer Carla")
+    shot(watched, "message-answered")
     said.get_by_title("Why is this here?").click()
     expect(said.locator(".pr-reasons li").first).to_be_visible()
+    shot(watched, "message-why")
     for page in (watched, ticket):
         assert was_never_reloaded(page)
         spoken(page, answer)
@@ -288,13 +272,16 @@ def test_a_bounce_turns_the_envelope_red_until_alice_ignores_it(desk: Desk) -> N
     message = desk.write(watched, text, to="Daniel")
     do_as_recipient(desk.letter(text, DANIEL), "Bounce it")
     is_red(watched, message)
+    shot(watched, "ignore-red")
     envelope(watched, message).click()
     panel = watched.locator("#pr-dialog")
     panel.get_by_text("See error details").click()
     expect(panel.locator(".pr-verbatim")).to_contain_text("550")
     expect(panel.locator(".pr-verbatim")).to_contain_text("does not exist")
+    shot(watched, "ignore-details")
     panel.get_by_role("button", name="Ignore all").click()
     is_red(watched, message, False)
+    shot(watched, "ignore-done")
     assert was_never_reloaded(watched)
 
 
@@ -331,8 +318,9 @@ def test_a_note_never_reaches_the_customer(desk: Desk) -> None:
     secret, public = a_text("She gets the next one for free"), a_text("We look into it, Carla")
     note = desk.write(ticket, secret, note=True)
     expect(ticket.locator(f"#message-{note}")).to_contain_text("internal note")
+    shot(ticket, "note-written")
     desk.write(ticket, public, to="Customer Carla")
-    desk.letter(public, CARLA)
+    shot(desk.letter(public, CARLA), "note-stayed")
     assert not [one for one in desk.letters(CARLA) if secret in one]
     assert [one for one in desk.letters(CARLA) if public in one]
 
@@ -361,9 +349,12 @@ def test_a_held_mail_finds_its_record_with_the_help_of_alice(desk: Desk) -> None
     held = desk.open("/held/")
     held.get_by_role("link", name="Unbelievable offers").click()
     held.get_by_role("searchbox", name="Search records").press_sequentially("Invoice with")
+    expect(held.get_by_role("button", name="Invoice with the wrong address")).to_be_visible()
+    shot(held, "held-mail")
     held.get_by_role("button", name="Invoice with the wrong address").click()
     record = desk.record("Invoice with the wrong address")
     spoken(record, "Buy now!")
+    shot(record, "held-record")
     expect(desk.open("/held/").locator("main, body").first).to_contain_text("Nothing waits for you")
 
 
@@ -394,7 +385,7 @@ def test_pages_fit_every_screen_and_everybody_can_use_them(
         troubles = []
         for name, place in PLACES.items():
             page.goto(base + place)
-            troubles += [f"{name}: {trouble}" for trouble in troubles_of(page)]
+            troubles += [f"{name}: {trouble}" for trouble in troubles_in_theme(page)]
         for name, entrance, link in (
             ("record", "/records/ticket/", "a.pr-item"),
             ("inbound mail", "/inbound/", "#pr-rows a"),
@@ -404,23 +395,14 @@ def test_pages_fit_every_screen_and_everybody_can_use_them(
             page.goto(base + entrance)
             page.locator(link).first.click()
             page.wait_for_load_state("load")
-            troubles += [f"{name}: {trouble}" for trouble in troubles_of(page)]
+            troubles += [f"{name}: {trouble}" for trouble in troubles_in_theme(page)]
         assert not troubles, "\n".join(troubles)
         assert not faults
 
 
-def troubles_of(page: Page) -> list[str]:
-    """What axe calls serious or critical, and whether one must scroll sideways."""
+def troubles_in_theme(page: Page) -> list[str]:
+    """The page wears what was chosen, and `troubles_of` it are none."""
     page.wait_for_function("window.Alpine !== undefined && document.fonts.status === 'loaded'")
     is_dark = page.evaluate("document.documentElement.classList.contains('dark')")
     assert is_dark == (page.evaluate("localStorage.adminTheme") == '"dark"')
-    found = Axe().run(page).response["violations"]
-    troubles = [
-        f"{fault['id']} ({fault['impact']}): {node['target']} {node['html'][:200]} {node['failureSummary'][:300]}"
-        for fault in found
-        if fault["impact"] in SERIOUS
-        for node in fault["nodes"]
-    ]
-    if page.evaluate("document.documentElement.scrollWidth > innerWidth + 1"):
-        troubles.append("wider than the screen")
-    return troubles
+    return troubles_of(page)

@@ -10,11 +10,11 @@ from playwright.sync_api import expect
 
 from postroom.core.terms.states import Role
 from postroom.store.models import Delivery
-from tests.e2e.journeys.looking import look
+from tests.e2e.journeys.looking import at_desk, opened, shot
 from tests.laboratory.availability import requires_chromium
 from tests.laboratory.waiting import wait_until
 from tests.web import seeding
-from tests.web.browser import a_browser, a_window, sign_in
+from tests.web.browser import a_browser
 from tests.web.served import served
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), requires_chromium]
@@ -30,27 +30,21 @@ def test_two_hundred_are_tried_again_with_a_progress_bar_and_cancelling_is_undon
         )
         seeding.an_attempt(row, "failed", 451, "4.4.1", "later", server=relay)
     other = seeding.a_delivery(company, "x@gone.example", "failed", blame="address")
-    complaints: list[str] = []
-    with served("scheduler") as base, a_browser() as browser:
-        window = a_window(browser)
-        page = window.new_page()
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        sign_in(page, base, "alice", seeding.PASSWORD)
-        page.goto(f"{base}/queue/failures/")
+    with served("scheduler") as base, a_browser() as browser, at_desk(browser, base, "alice") as page:
+        opened(page, f"{base}/queue/failures/")
         expect(page.get_by_text("All 201 mails that failed or bounced.")).to_be_visible()
-        look(page, "queue-groups")
+        shot(page, "queue-groups")
         page.get_by_role("link", name="gone.example").click()
         page.get_by_label("Whose fault").select_option("network")
         expect(page.locator("#pr-bulk input[name=blame]")).to_have_value("network")
         page.locator("#pr-rows input[name=id]").first.check()
         page.get_by_label("all that match the filter").check()
-        look(page, "queue-chosen")
+        shot(page, "queue-chosen")
         page.once("dialog", lambda dialog: dialog.accept())
         page.locator("#pr-bulk").get_by_role("button", name="Retry").click()
         strip = page.locator("#pr-change")
         expect(strip.get_by_role("progressbar")).to_be_visible()
-        look(page, "queue-progress")
+        shot(page, "queue-progress")
         expect(strip).to_contain_text("200 deliveries changed.")
         other.refresh_from_db()
         assert other.state == "failed"
@@ -58,7 +52,7 @@ def test_two_hundred_are_tried_again_with_a_progress_bar_and_cancelling_is_undon
 
         page.goto(f"{base}/queue/")
         expect(page.locator("#pr-rows .pr-item")).to_have_count(50)
-        look(page, "queue-waiting")
+        shot(page, "queue-waiting")
         page.locator("[data-all]").evaluate("box => box.closest('form').hidden = false")
         page.locator("[data-all]").check()
         page.locator("#pr-bulk").get_by_role("button", name="Cancel").click()
@@ -71,6 +65,4 @@ def test_two_hundred_are_tried_again_with_a_progress_bar_and_cancelling_is_undon
         expect(page.locator("#pr-rows .pr-item")).to_have_count(1)
         page.locator("#pr-rows a").first.click()
         expect(page.get_by_text("The whole story")).to_be_visible()
-        look(page, "queue-story")
-        window.close()
-    assert complaints == []
+        shot(page, "queue-story")

@@ -2,7 +2,7 @@
 
 The real command starts on an empty folder and prints a link. Whoever follows it names himself and the company, enters the outgoing account
 (with a wrong password first), the mailbox, the first address; a customer's mail becomes a ticket, and the answer reaches the customer.
-Laws: no page complains in the console, answers with a server error, or asks another host; axe finds nothing serious on any of them.
+What is looked for on every page: `looking`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.e2e.test_demo_in_a_browser import listen, processes_of
+from tests.e2e.journeys.looking import listen, shot
+from tests.e2e.test_demo_in_a_browser import processes_of
 from tests.laboratory.availability import requires_chromium, requires_dovecot, requires_postfix
 from tests.laboratory.dovecot import Dovecot
 from tests.laboratory.mail_client import compose_new, send
@@ -37,7 +37,6 @@ SOURCE = Path(__file__).parents[3] / "src"
 SUPPORT, CARLA, ALICE = "support@box.test", "carla@box.test", "alice@box.test"
 USERS = {SUPPORT: "open sesame", CARLA: "wonder land", ALICE: "looking glass"}
 PASSWORD = "lighthouse-keeper-7"
-SHOTS = os.environ.get("POSTROOM_SHOTS", "")
 
 
 @pytest.fixture
@@ -100,15 +99,6 @@ class Installation:
         self._process.wait()
 
 
-def looked_at(page: Page, name: str) -> None:
-    """A picture, where somebody wants to look at it; and what axe says."""
-    if SHOTS:
-        page.screenshot(path=str(Path(SHOTS) / f"setting_up_{name}.png"), full_page=True)
-    found = Axe().run(page).response["violations"]
-    serious = [(one["id"], one["nodes"][0]["html"][:200]) for one in found if one["impact"] in ("serious", "critical")]
-    assert not serious, (name, serious)
-
-
 def test_from_nothing_to_the_first_answered_ticket(run_folder: Path, postfix: Postfix, dovecot: Dovecot) -> None:
     assert postfix.ca_file is not None
     authorities = postfix.ca_file.read_bytes() + b"\n" + dovecot.ca_file.read_bytes()
@@ -123,7 +113,7 @@ def test_from_nothing_to_the_first_answered_ticket(run_folder: Path, postfix: Po
         began = time.monotonic()
 
         page.goto(link.replace("localhost", "127.0.0.1"))
-        looked_at(page, "1_person")
+        shot(page, "setting-up-person", whole=True, shell=False)
         page.get_by_label("Your name").fill("Alice Arnold")
         page.get_by_label("Your own mail address").fill(ALICE)
         page.get_by_label("Password").fill(PASSWORD)
@@ -132,7 +122,7 @@ def test_from_nothing_to_the_first_answered_ticket(run_folder: Path, postfix: Po
         expect(page.get_by_role("heading", name="Whose mail is it?")).to_be_visible()
         page.get_by_label("Company").fill("Arnold Lamps")
         page.get_by_label("Mail domain").fill("box.test")
-        looked_at(page, "2_company")
+        shot(page, "setting-up-company", whole=True, shell=False)
         page.get_by_role("button", name="Save and go on").click()
 
         # the way out: a wrong password first
@@ -147,12 +137,12 @@ def test_from_nothing_to_the_first_answered_ticket(run_folder: Path, postfix: Po
         outcome = page.locator("#tested .pr-notice")
         expect(outcome).to_contain_text("does not accept this user name and password")
         expect(page.locator("#tested .pr-trial")).to_contain_text("535")
-        looked_at(page, "3_wrong_password")
+        shot(page, "setting-up-wrong-password", whole=True, shell=False)
 
         page.locator("#id_password").fill(USERS[SUPPORT])
         page.get_by_role("button", name="Try it").click()
         expect(page.get_by_text("The server takes mail.")).to_be_visible()
-        looked_at(page, "4_right_password")
+        shot(page, "setting-up-right-password", whole=True, shell=False)
         page.get_by_role("button", name="Use it and go on").click()
 
         # the way in: by the same account
@@ -163,14 +153,14 @@ def test_from_nothing_to_the_first_answered_ticket(run_folder: Path, postfix: Po
         page.get_by_label("Encryption").select_option("tls")
         page.get_by_role("button", name="Try it").click()
         expect(page.get_by_text("The mailbox can be read.")).to_be_visible()
-        looked_at(page, "5_mailbox")
+        shot(page, "setting-up-mailbox", whole=True, shell=False)
         page.get_by_role("link", name="Go on", exact=True).click()
 
         expect(page.locator("#id_name")).to_have_value("support")
-        looked_at(page, "6_alias")
+        shot(page, "setting-up-alias", whole=True, shell=False)
         page.get_by_role("button", name="Save and go on").click()
         expect(page.get_by_text("v=spf1", exact=False)).to_be_visible()
-        looked_at(page, "7_done")
+        shot(page, "setting-up-done", whole=True, shell=False)
 
         # a customer writes; the ticket appears and is answered
         page.get_by_role("link", name="Watch it arrive").click()
@@ -191,7 +181,7 @@ def test_from_nothing_to_the_first_answered_ticket(run_folder: Path, postfix: Po
         page.get_by_role("button", name="Send", exact=True).click()
         answers = dovecot.wait_for_mail(CARLA, deadline=90)
         assert any(b"tighten the bulb" in mail for mail in answers)
-        looked_at(page, "8_answered")
+        shot(page, "setting-up-answered", whole=True)
         print(f"from the link to the answer in the customer's mailbox: {time.monotonic() - began:.0f} s")
 
         # the link counts once

@@ -6,13 +6,9 @@ The server of pictures stands on loopback, which a parameter of this house allow
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from postroom.core.terms.states import Role
@@ -28,20 +24,20 @@ from postroom.store.models import (
     TrustedPictures,
 )
 from postroom.wiring import ports
+from tests.e2e.journeys.looking import at_desk, opened, shot
 from tests.laboratory.availability import requires_chromium
 from tests.laboratory.pictures import PNG, PictureServer, says
 from tests.laboratory.waiting import wait_until
 from tests.web import seeding
-from tests.web.browser import a_browser, a_window
+from tests.web.browser import a_browser
 from tests.web.served import served
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.django_db(transaction=True),
     requires_chromium,
+    pytest.mark.timeout(600),  # it looks at the longest page in every size and theme
 ]
-
-SERIOUS = ("serious", "critical")
 
 
 @pytest.fixture
@@ -96,31 +92,22 @@ def browser() -> Iterator[Browser]:
 
 
 def test_a_record_is_worked_on(record: Record, pictures: PictureServer, browser: Browser) -> None:
-    with served() as base, a_window(browser) as window:
-        faults = sign_in(window, base, "alice")
-        page = opened(window, f"{base}/records/{record.pk}/")
-        give_to_bob(page, record)
-        plan_and_do(page)
-        show_pictures(page, pictures)
-        hear_of_less(page)
-        quote(page)
-        shot(page, "record")
-        accessible(page)
-        on_paper(window, base, record)
-        for place in (f"/people/{record.contact_id}/", f"/records/{record.pk}/merge/"):
-            other = opened(window, base + place)
-            accessible(other)
-            shot(other, place.strip("/").replace("/", "-"))
-        assert faults == []
     with served() as base:
+        with at_desk(browser, base, "alice") as page:
+            opened(page, f"{base}/records/{record.pk}/")
+            give_to_bob(page, record)
+            plan_and_do(page)
+            show_pictures(page, pictures)
+            hear_of_less(page)
+            quote(page)
+            shot(page, "timeline-record", whole=True)
+            on_paper(page.context, base, record)
+            shot(opened(page, f"{base}/people/{record.contact_id}/"), "timeline-person", whole=True)
+            shot(opened(page, f"{base}/records/{record.pk}/merge/"), "timeline-merge", whole=True)
         for size, theme in (("narrow", "light"), ("narrow", "dark"), ("wide", "dark")):
-            with a_window(browser, size, theme) as window:
-                faults = sign_in(window, base, "alice")
-                page = opened(window, f"{base}/records/{record.pk}/")
-                page.wait_for_function("document.documentElement.scrollWidth <= innerWidth + 1")
-                accessible(page)
-                shot(page, f"record-{size}-{theme}")
-                assert faults == []
+            with at_desk(browser, base, "alice", size, theme) as page:
+                opened(page, f"{base}/records/{record.pk}/")
+                shot(page, f"timeline-record-{size}-{theme}", whole=True)
 
 
 def give_to_bob(page: Page, record: Record) -> None:
@@ -145,7 +132,7 @@ def plan_and_do(page: Page) -> None:
     form.get_by_role("button", name="Plan", exact=True).click()
     line = page.locator(".pr-activity", has_text="Call Carla")
     expect(line).to_contain_text("tomorrow")
-    shot(page, "planned")
+    shot(page, "timeline-planned", whole=True)
     line.get_by_label("Mark done: Call Carla about the new print").click()
     line.get_by_label("What came of it? (optional)").fill("She is happy with a new print.")
     line.get_by_role("button", name="Mark done").click()
@@ -197,38 +184,4 @@ def on_paper(window: BrowserContext, base: str, record: Record) -> None:
         expect(paper.locator("body")).to_contain_text(words)
     paper.emulate_media(media="print")
     expect(paper.locator(".hint")).to_be_hidden()
-    shot(paper, "paper")
-
-
-def sign_in(window: BrowserContext, base: str, login: str) -> list[str]:
-    """What pages of this window do wrong from now on."""
-    client = Client()
-    client.force_login(Member.objects.get(user__username=login).user)
-    window.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": base}])
-    faults: list[str] = []
-    window.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
-    window.on("weberror", lambda error: faults.append(f"script: {error.error}"))
-    window.on(
-        "request",
-        lambda asked: None if asked.url.startswith((base, "data:", "blob:", "about:")) else faults.append(asked.url),
-    )
-    return faults
-
-
-def opened(window: BrowserContext, address: str) -> Page:
-    page = window.new_page()
-    page.goto(address)
-    page.wait_for_function("window.Alpine !== undefined && document.fonts.status === 'loaded'")
-    return page
-
-
-def accessible(page: Page) -> None:
-    found = Axe().run(page).response["violations"]
-    assert [one for one in found if one["impact"] in SERIOUS] == []
-
-
-def shot(page: Page, name: str) -> None:
-    """Where somebody wants to look at them."""
-    if folder := os.environ.get("POSTROOM_SHOTS", ""):
-        page.evaluate("document.querySelectorAll('iframe[loading=lazy]').forEach((frame) => frame.loading = 'eager')")
-        page.screenshot(path=str(Path(folder) / f"timeline-{name}.png"), full_page=True)
+    shot(paper, "timeline-paper", whole=True, shell=False)

@@ -1,18 +1,14 @@
 """A morning at the desk, by keyboard alone: read, answer, file away, take back; new mail arrives on top meanwhile.
 
-Laws: no page complains in the console or asks another host; axe finds nothing serious; a picture of each station is kept where
-``POSTROOM_SHOTS`` says.
+What is looked for on every page, and where the pictures go: `looking`.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, Route, expect
 
 from postroom.core.terms.states import Role
@@ -20,17 +16,16 @@ from postroom.flows.index_messages import index_new
 from postroom.flows.records import create_record
 from postroom.store.models import Company, Member, Message, Record
 from postroom.wiring import ports
+from tests.e2e.journeys.looking import listen, opened, remember, shot
 from tests.laboratory.availability import requires_chromium
 from tests.laboratory.waiting import wait_until
 from tests.web import seeding
-from tests.web.browser import PATIENCE, a_browser, sign_in
+from tests.web.browser import PATIENCE, a_browser
 from tests.web.served import served
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), requires_chromium]
 
-SHOTS = os.environ.get("POSTROOM_SHOTS", "")
 WIDE = {"width": 1680, "height": 1000}
-SERIOUS = ("serious", "critical")
 TITLES = [
     "Poster with a folded corner",
     "Where is my parcel?",
@@ -53,29 +48,15 @@ def alice(company: Company) -> Member:
 @pytest.fixture
 def page(alice: Member) -> Iterator[Page]:
     """A wide window in which Alice has signed in. Whatever a page complains about fails the test at its end."""
-    complaints: list[str] = []
     with served() as base, a_browser() as browser:
         window = browser.new_context(viewport=WIDE, base_url=base)
         window.set_default_timeout(PATIENCE)
-        page = window.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-        page.on(
-            "request",
-            lambda asked: complaints.append(asked.url) if not asked.url.startswith((base, "data:", "blob:")) else None,
-        )
-        sign_in(page, base, "alice", seeding.PASSWORD)
+        faults = listen(window, base)
+        remember(window, base, "alice")
+        page = opened(window.new_page(), base)
         yield page
         window.close()
-    assert not complaints
-
-
-def look(page: Page, name: str) -> None:
-    """A picture, and what axe says."""
-    if SHOTS:
-        page.screenshot(path=str(Path(SHOTS) / f"{name}.png"))
-    found = [one for one in Axe().run(page).response["violations"] if one["impact"] in SERIOUS]
-    assert not found, [(one["id"], [node["html"][:160] for node in one["nodes"]]) for one in found]
+    assert not faults
 
 
 def in_pane(page: Page, title: str) -> None:
@@ -110,7 +91,7 @@ def test_a_list_is_worked_through_by_keyboard(page: Page, company: Company, alic
     page.keyboard.press("Enter")
     in_pane(page, TITLES[1])
     expect(page).to_have_url(re.compile(r"/records/\d+/$"))
-    look(page, "working-open")
+    shot(page, "working-open")
 
     # what is done leaves the list, the next one opens, undo brings it back
     page.keyboard.press("e")
@@ -118,7 +99,7 @@ def test_a_list_is_worked_through_by_keyboard(page: Page, company: Company, alic
     in_pane(page, TITLES[2])
     expect(row(page, TITLES[2])).to_be_focused()
     expect(page.locator("#pr-toast")).to_contain_text("1 record is done.")
-    look(page, "working-done")
+    shot(page, "working-done")
     assert Record.objects.filter(is_done=True).values_list("title", flat=True).get() == TITLES[1]
     page.keyboard.press("z")
     expect(rows).to_have_count(4)
@@ -157,7 +138,7 @@ def test_a_list_is_worked_through_by_keyboard(page: Page, company: Company, alic
     # help is a dialog that keeps the focus; Esc closes it, then the pane; the address is the list's again
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
-    look(page, "working-keys")
+    shot(page, "working-keys")
     for _ in range(4):
         page.keyboard.press("Tab")
         page.wait_for_function(
@@ -209,7 +190,7 @@ def test_an_old_message_is_found_by_its_words_and_read_beside_the_list(page: Pag
     expect(hits).to_contain_text("<b>left</b>")
     expect(hits).to_contain_text("Done")
     expect(page).to_have_url(re.compile(r"/records/\?q=trieste"))
-    look(page, "found")
+    shot(page, "found")
     page.keyboard.press("Escape")
     page.keyboard.press("Enter")
     in_pane(page, "Question 3")
@@ -217,7 +198,7 @@ def test_an_old_message_is_found_by_its_words_and_read_beside_the_list(page: Pag
     expect(hits).to_have_count(1)
     message = Message.objects.filter(body__text__contains="marmalade").get()
     expect(page.locator(f"#pr-pane #message-{message.pk}")).to_be_in_viewport()
-    look(page, "found-open")
+    shot(page, "found-open")
     page.go_back()
     expect(page).to_have_url(re.compile(r"/records/\?q=trieste"))
     expect(page.locator("#pr-pane .pr-pane-empty")).to_be_visible()
@@ -225,7 +206,7 @@ def test_an_old_message_is_found_by_its_words_and_read_beside_the_list(page: Pag
     expect(page.locator(".pr-named .name")).to_have_text("Question 3")
     page.locator("#pr-q").fill("no such thing anywhere")
     expect(page.get_by_text("Nothing fits")).to_be_visible()
-    look(page, "found-nothing")
+    shot(page, "found-nothing")
 
 
 def test_a_record_that_comes_while_the_list_looks_for_others_is_not_lost(
@@ -243,3 +224,4 @@ def test_a_record_that_comes_while_the_list_looks_for_others_is_not_lost(
     page.wait_for_function("heard => window.heard > heard", arg=heard)
     held[0].fulfill(response=answer)
     expect(page.locator("#pr-rows .pr-line .name")).to_have_text(["Just too late", "In time"])
+    shot(page, "working-late")

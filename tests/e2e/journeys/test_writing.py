@@ -1,16 +1,13 @@
 """Writing as a person does it: a whole message with everything in it, taken back, sent again and looked at as its receiver; and an
-answer on a phone. Pictures go to the folder that POSTROOM_SHOTS names."""
+answer on a phone."""
 
 from __future__ import annotations
 
-import os
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from postroom.core.mime.parsing import parse
@@ -27,10 +24,12 @@ from postroom.store.models import (
     Parameter,
     Record,
 )
+from tests.e2e.journeys.looking import listen, remember, shot
+from tests.e2e.journeys.looking import opened as opened_page
 from tests.laboratory.availability import requires_chromium
 from tests.laboratory.waiting import wait_until
 from tests.web import seeding
-from tests.web.browser import a_browser, a_window, open_composer, sign_in
+from tests.web.browser import a_browser, a_window, open_composer
 from tests.web.served import served
 from tests.web.test_composer_in_a_browser import DOT
 
@@ -89,22 +88,14 @@ Opened = Callable[[str], tuple[Page, list[str]]]
 def opened(browser: Browser, base: str, record: Record) -> Opened:
     def open_record(size: str) -> tuple[Page, list[str]]:
         window = a_window(browser, size)
-        page = window.new_page()
-        faults: list[str] = []
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
-        sign_in(page, base, "alice", seeding.PASSWORD)
-        page.goto(f"{base}/records/{record.pk}/")
+        faults = listen(window, base)
+        remember(window, base, "alice")
+        page = opened_page(window.new_page(), f"{base}/records/{record.pk}/")
         expect(page.locator(".pr-live")).to_have_attribute("data-on", "true")
         open_composer(page)
         return page, faults
 
     return open_record
-
-
-def shot(page: Page, name: str) -> None:
-    if folder := os.environ.get("POSTROOM_SHOTS"):
-        page.screenshot(path=str(Path(folder) / f"writing-{name}.png"))
 
 
 def receivers(page: Page) -> set[str]:
@@ -117,13 +108,6 @@ def goes_to(page: Page, wanted: set[str]) -> None:
         wait_until(lambda: receivers(page) == wanted, f"the list names {sorted(wanted)}", 120)
     finally:
         print(page.inner_text("#pr-audience"), page.inner_html(".pr-editor"))
-
-
-def no_barriers(page: Page) -> None:
-    found = Axe().run(page, context="#pr-composer").response["violations"]
-    assert [
-        f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in found if one["impact"] in ("serious", "critical")
-    ] == []
 
 
 def compose(page: Page) -> None:
@@ -153,7 +137,7 @@ def compose(page: Page) -> None:
     page.keyboard.press("Enter")
     page.keyboard.type("Yours, and @bob")
     page.locator(".pr-mentions [role=option]").wait_for()
-    shot(page, "mention")
+    shot(page, "writing-mention")
     page.keyboard.press("Enter")
     page.keyboard.type("helps.")
     page.evaluate(DROP, [".pr-editor", "corner.png", "image/png", b64encode(DOT).decode()])
@@ -171,8 +155,7 @@ def test_a_whole_message_is_written_taken_back_and_sent_again(opened: Opened, re
     wanted = {"Carla Conti", "Dora Dunn", "Bob Brandt"}
     goes_to(page, wanted)
     expect(page.locator("[data-state]")).to_have_text("Draft saved")
-    no_barriers(page)
-    shot(page, "whole")
+    shot(page, "writing-whole")
 
     page.reload()  # nothing is lost
     expect(page.locator(".pr-editor")).to_contain_text("a new poster")
@@ -183,7 +166,7 @@ def test_a_whole_message_is_written_taken_back_and_sent_again(opened: Opened, re
     page.get_by_role("button", name="Send", exact=True).click()
     toast = page.locator(".pr-toast")
     toast.wait_for()
-    shot(page, "toast")
+    shot(page, "writing-toast")
     expect(page.locator(".pr-editor")).to_have_text("")
     toast.get_by_role("button").click()
     expect(page.locator(".pr-editor")).to_contain_text("We are sorry, Carla.")
@@ -203,7 +186,7 @@ def test_a_whole_message_is_written_taken_back_and_sent_again(opened: Opened, re
     letter = LetterboxMail.objects.get(to_address="dora@customer.example")
     page.goto(f"{base}/letterbox/{letter.pk}/")
     expect(page.frame_locator("iframe.pr-frame").first.locator("body")).to_contain_text("a new poster")
-    shot(page, "letter")
+    shot(page, "writing-letter")
     assert Contact.objects.get(normal="dora@customer.example").name == "Dora Dunn"
     # the frame of what was taken back may be asked for a moment longer
     assert [one for one in faults if "404" not in one] == []
@@ -237,11 +220,10 @@ def test_an_answer_on_a_phone(opened: Opened, record: Record) -> None:
     toolbar = page.locator(".pr-toolbar")
     assert toolbar.evaluate("bar => bar.scrollWidth > bar.clientWidth"), "the tools scroll"
     page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")  # the page does not
-    no_barriers(page)
-    shot(page, "phone")
+    shot(page, "writing-phone")
     page.get_by_role("button", name="Full width").click()
     expect(send).to_be_in_viewport()
-    shot(page, "phone-full")
+    shot(page, "writing-phone-full")
     send.click()
     wait_until(LetterboxMail.objects.exists, "the mail left", 60)
     html = parse(bytes(LetterboxMail.objects.get().raw)).html
@@ -257,7 +239,7 @@ def test_two_windows_do_not_overwrite_each_other_silently(opened: Opened, record
     other.locator(".pr-editor").fill("from the second window")
     expect(other.locator(".pr-conflict")).to_be_visible()
     assert "first window" in Draft.objects.get().html
-    shot(other, "conflict")
+    shot(other, "writing-conflict")
     other.get_by_role("button", name="Show that one").click()
     expect(other.locator(".pr-editor")).to_have_text("from the first window")
     other.locator(".pr-editor").fill("the second again")

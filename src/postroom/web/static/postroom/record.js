@@ -117,6 +117,14 @@
   /* One more thing that happened long ago, or just now, may have brought a day that stands there already. */
   document.addEventListener("htmx:afterSettle", days);
   document.addEventListener("htmx:oobAfterSwap", days);
+
+  /* What comes in does not shut what a person is choosing among the followers: they are renewed once that is shut. */
+  document.addEventListener("htmx:oobBeforeSwap", (event) => {
+    const open = event.detail.target.id === "pr-followers" && event.detail.target.querySelector("details[open]");
+    if (!open) return;
+    event.detail.shouldSwap = false;
+    open.addEventListener("toggle", () => document.body.dispatchEvent(new CustomEvent("postroom:changed")), { once: true });
+  });
   window.addEventListener("hashchange", found);
   document.addEventListener("DOMContentLoaded", () => {
     frames(document);
