@@ -83,7 +83,7 @@ def test_undo_takes_it_from_every_open_page_and_gives_the_words_back(
     before = int(seconds.inner_text())
     wait_until(lambda: int(seconds.inner_text()) < before, "the seconds run down", 30)
     held: list[Route] = []
-    alice.route("**/activities/", lambda route: held.append(route))  # another question of the page, which is not answered yet
+    alice.route("**/activities/", lambda route: held.append(route))  # noqa: PLW0108 (Playwright asks how many it takes); not answered yet
     button.click()
     for page in (alice, bob):
         expect(page.locator("#pr-thread > li.pr-msg")).to_have_count(1)
