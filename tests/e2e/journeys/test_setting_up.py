@@ -31,7 +31,7 @@ from tests.laboratory.postfix import Postfix
 from tests.laboratory.waiting import wait_until
 from tests.web.browser import a_browser, a_window
 
-pytestmark = [pytest.mark.slow, requires_chromium, requires_postfix, requires_dovecot]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), requires_chromium, requires_postfix, requires_dovecot]
 
 SOURCE = Path(__file__).parents[3] / "src"
 SUPPORT, CARLA, ALICE = "support@box.test", "carla@box.test", "alice@box.test"
@@ -84,7 +84,7 @@ class Installation:
 
     def first_link(self) -> str:
         """What it prints for whoever comes first, once its pages answer."""
-        wait_until(lambda: "Ready" in self.words() or self._process.poll() is not None, "it is ready", 150)
+        wait_until(lambda: "Ready" in self.words() or self._process.poll() is not None, "it is ready", 240)
         found = re.search(r"http://\S+/welcome/begin/\S+/", self.words())
         assert found, self.words()
         return found.group()

@@ -36,7 +36,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.django_db(transaction=True),
     requires_chromium,
-    pytest.mark.timeout(600),  # it looks at the longest page in every size and theme
 ]
 
 
@@ -184,4 +183,4 @@ def on_paper(window: BrowserContext, base: str, record: Record) -> None:
         expect(paper.locator("body")).to_contain_text(words)
     paper.emulate_media(media="print")
     expect(paper.locator(".hint")).to_be_hidden()
-    shot(paper, "timeline-paper", whole=True, shell=False)
+    shot(paper, "timeline-paper", whole=True, paper=True)

@@ -85,7 +85,8 @@
 
   document.addEventListener("postroom:changed", () => {
     const list = document.getElementById("pr-activities");
-    if (list && !busy(list)) htmx.ajax("GET", list.dataset.again, { target: "#pr-activities", swap: "outerHTML" });
+    /* asked in its own name: in the name of the page, it would push aside what else the page waits to ask, such as what was taken back */
+    if (list && !busy(list)) htmx.ajax("GET", list.dataset.again, { source: list, target: list, swap: "outerHTML" });
   });
   document.addEventListener("htmx:beforeSwap", (event) => {
     const list = event.detail.target;
