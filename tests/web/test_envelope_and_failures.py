@@ -214,15 +214,15 @@ def test_each_role_sees_its_own_pulse_in_words_and_numbers(
 
     pulse.tally(company.pk, Traffic.SENT, 7, seeding.NOW)
     pulse.tally(mallory.company.pk, Traffic.SENT, 30, seeding.NOW)
-    assert "<b>7</b>" in signed_in(alice).get("/pulse/").content.decode()
-    assert "<b>30</b>" in signed_in(mallory).get("/pulse/").content.decode()
+    assert "<b>7 <small>mails</small></b>" in signed_in(alice).get("/pulse/").content.decode()
+    assert "<b>30 <small>mails</small></b>" in signed_in(mallory).get("/pulse/").content.decode()
     mine = signed_in(bob).get("/pulse/").content.decode()
     assert "Came in on my records" in mine
-    assert "<b>7</b>" not in mine
+    assert "<b>7 <small>mails</small></b>" not in mine
     ada.user.is_superuser = True
     ada.user.save()
     house = signed_in(ada).get("/pulse/").content.decode()
-    assert "<b>37</b>" in house
+    assert "<b>37 <small>mails</small></b>" in house
     assert house.count("<tr>") == 4 * 25  # a table behind each picture
     assert 'role="group"' in house
 

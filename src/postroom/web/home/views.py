@@ -15,7 +15,7 @@ from postroom.flows.alarms import dismiss_alarm, visible_alarms
 from postroom.flows.explain_trouble import explain_trouble
 from postroom.flows.guard_installation import close_first_steps
 from postroom.flows.note_health import explain_mailbox_trouble
-from postroom.flows.queue_standing import queue_standing
+from postroom.flows.queue_standing import queue_standing, senders_of
 from postroom.store.models import Alarm, Mailbox, Member, OutgoingServer, ScheduledMessage
 from postroom.store.queries.pages_activities import activities_of
 from postroom.store.queries.pages_home import (
@@ -120,11 +120,12 @@ def _attention(request: MemberRequest) -> dict[str, object]:
         now=now,
     )
     request.held = found.held  # type: ignore[attr-defined]  # the sidebar asks no more
+    senders = senders_of(member)
     return {
         "attention": found,
-        "troubles": _explained(found.troubles),
+        "troubles": _explained(found.troubles, senders or ()),
         "inbox_goes_on": len(found.inbox) >= INBOX_ROWS,
-        "standing": queue_standing(member, oldest_due=found.oldest_waiting, now=now),
+        "standing": queue_standing(senders, oldest_due=found.oldest_waiting, now=now),
         "unposted": unposted(ScheduledMessage.objects.filter(author=member)),
         "held": found.held,
         "todo": activities_of(member, access.visible_records(member), timezone.localdate()),
@@ -133,16 +134,17 @@ def _attention(request: MemberRequest) -> dict[str, object]:
     }
 
 
-def _explained(troubles: Sequence[TroubleFact]) -> list[dict[str, object]]:
-    """With cause and cure in plain words, where the words that were stored can be read. No query when all is well."""
-    servers = [one.id for one in troubles if one.place == "server"]
+def _explained(troubles: Sequence[TroubleFact], senders: Sequence[OutgoingServer]) -> list[dict[str, object]]:
+    """With cause and cure in plain words, where the words that were stored can be read. No query when all is well, nor for ``senders``."""
+    servers = {one.id for one in troubles if one.place == "server"}
     mailboxes = [one.id for one in troubles if one.place == "mailbox"]
-    known: dict[tuple[str, int], object] = {}
-    if servers:
-        known |= {("server", row.pk): explain_trouble(row) for row in OutgoingServer.objects.filter(pk__in=servers)}
+    rows = [one for one in senders if one.pk in servers]
+    if others := servers - {one.pk for one in rows}:
+        rows += OutgoingServer.objects.filter(pk__in=others)
+    known: dict[tuple[str, int], object] = {("server", row.pk): explain_trouble(row) for row in rows}
     if mailboxes:
-        rows = Mailbox.objects.filter(pk__in=mailboxes)
-        known |= {("mailbox", row.pk): explain_mailbox_trouble(row) for row in rows}
+        boxes = Mailbox.objects.filter(pk__in=mailboxes)
+        known |= {("mailbox", row.pk): explain_mailbox_trouble(row) for row in boxes}
     return [{"fact": one, "explained": known.get((one.place, one.id))} for one in troubles]
 
 
