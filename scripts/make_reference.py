@@ -28,6 +28,7 @@ from postroom.core.diagnosis.mailbox_errors import CASES as MAILBOX_CASES
 from postroom.core.diagnosis.oauth_errors import oauth_codes
 from postroom.core.diagnosis.server_errors import CASES as SERVER_CASES
 from postroom.core.diagnosis.server_errors import Explanation
+from postroom.core.diagnosis.symptoms import LOOKS, WALKS
 from postroom.core.reports.taxonomy import TAXONOMY
 from postroom.core.terms import states
 from postroom.core.terms.configuration import _CHOICES, HELP, Configuration
@@ -55,6 +56,7 @@ def pages() -> dict[str, str]:
         "errors.md": errors(),
         "findings.md": findings(),
         "faults.md": faults(),
+        "symptoms.md": symptoms(),
     }
 
 
@@ -266,6 +268,28 @@ def findings() -> str:
         )
         + "\n"
     )
+
+
+def symptoms() -> str:
+    known = _sentences()
+    parts = [
+        "# Symptoms",
+        NOTE,
+        "What `postroom doctor --symptom NAME` looks at, in this order, until it finds something. See [how to call the "
+        "doctor](../how-to/call-the-doctor.md) and [its findings](findings.md).",
+    ]
+    for symptom, looks in WALKS.items():
+        rows = [
+            (
+                known[f"look.{look}"],
+                ", ".join(f"`{one}`" for one in dict.fromkeys(spot.partition("/")[0] for spot in LOOKS[look].split())),
+            )
+            for look in looks
+        ]
+        parts.append(f"## {symptom}\n\n{known[f'symptom.{symptom}']}.")
+        parts.append(_table(("Looked at", "Findings"), rows))
+        parts.append(f"When nothing is found: {known[f'next.{symptom}']}")
+    return "\n\n".join(parts) + "\n"
 
 
 def faults() -> str:

@@ -86,3 +86,29 @@ def test_control_characters_of_strangers_do_not_reach_the_terminal(ward: Ward, p
     answer = postroom("doctor")
     assert "\x1b" not in answer.out
     assert "Relay access denied" in answer.out
+
+
+def test_a_symptom_is_followed_to_its_cause_and_no_further(ward: Ward, postroom: Command) -> None:
+    ward.spf("nothing")
+    answer = postroom("doctor", "--symptom", "no-error")
+    assert answer.code == 1
+    assert "FOUND          SPF" in answer.out
+    assert "spf_missing" in answer.out
+    assert "DKIM" not in answer.out.partition("WARNING")[0]
+    told = postroom("doctor", "--symptom", "no-error", "--json").data
+    assert [one["look"] for one in told["looked_at"]] == ["spf"]
+    assert (told["found"][0]["code"], told["ok"], told["next"]) == ("spf_missing", False, None)
+
+
+def test_of_a_symptom_without_a_cause_it_says_what_was_looked_at_and_what_to_do_next(
+    ward: Ward, postroom: Command
+) -> None:
+    answer = postroom("doctor", "--symptom", "duplicates")
+    assert answer.code == 0
+    for words in ("several active servers", "Nothing of this was found.", "Next: Compare the Message-ID"):
+        assert words in answer.out, words
+
+
+@pytest.mark.parametrize("words", [("--symptom", "sadness"), ("--symptom", "spam", "--only", "spf_ptr")])
+def test_a_walk_that_cannot_be_is_asked_wrongly(ward: Ward, postroom: Command, words: tuple[str, ...]) -> None:
+    assert postroom("doctor", *words).code == 2

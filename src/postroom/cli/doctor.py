@@ -13,6 +13,7 @@ from postroom.cli.telling import ASKED_WRONGLY, DONE, FAILED, AsJson, give_up, s
 if TYPE_CHECKING:
     from postroom.core.diagnosis.findings import Finding, Folded
     from postroom.core.diagnosis.machine_health import MachineFacts
+    from postroom.core.diagnosis.symptoms import Walked
     from postroom.core.terms.configuration import Configuration
     from postroom.flows.diagnose import Diagnosis, DoctorWish
 
@@ -33,6 +34,12 @@ _MARKS = {
     "unchecked": ("unchecked", "magenta"),
     "not_applicable": ("n/a", "dim"),
 }
+_OUTCOMES = {
+    "found": "FOUND",
+    "clear": "nothing",
+    "unchecked": "not checked",
+    "not_applicable": "n/a",
+}
 _SETTLING = 3  # looks, a moment apart, before a process that just starts counts as missing
 
 
@@ -47,6 +54,15 @@ def doctor(
         list[str] | None,
         typer.Option("--only", metavar="CODE", help="Tell findings with this code alone; may stand several times."),
     ] = None,
+    symptom: Annotated[
+        str,
+        typer.Option(
+            "--symptom",
+            metavar="NAME",
+            help="Look for the causes of this alone, in order, and stop at the first: not-sending, spam, connection-refused, "
+            "authentication-failed, no-replies, duplicates, queued, daily-limit, no-error, bounces, not-receiving.",
+        ),
+    ] = "",
     resolver: Annotated[
         list[str] | None,
         typer.Option(
@@ -70,10 +86,13 @@ def doctor(
     follows from one is folded below it. Each finding says what was seen, what it means, what to do and who must do it, and prints the
     record to publish where there is one.
 
-    Examples: postroom doctor; postroom doctor example.com --only spf_missing; postroom doctor --json;
+    With --symptom it walks through the causes of what people say is wrong, says what it looked at, and stops at what it found (exit 1).
+
+    Examples: postroom doctor; postroom doctor --symptom spam; postroom doctor example.com --only spf_missing; postroom doctor --json;
     postroom doctor --resolver 9.9.9.9; postroom doctor --offline
     """
     from postroom.core.diagnosis.finding_codes import FindingCode
+    from postroom.core.diagnosis.symptoms import Symptom, walk
     from postroom.core.terms.addresses import normalize_domain
     from postroom.core.terms.configuration import read_name_servers
 
@@ -81,11 +100,23 @@ def doctor(
     if not all(names):
         give_up(f"No domain: {', '.join(domains or ())}.", code=ASKED_WRONGLY)
     codes = frozenset(word.strip().lower() for word in only or () if word.strip())
+    symptom = symptom.strip().lower()
+    if symptom and symptom not in set(Symptom):
+        give_up(f"No symptom is called {symptom}; there are: {', '.join(Symptom)}.", code=ASKED_WRONGLY)
+    if symptom and codes:
+        give_up("Either --symptom or --only: a walk needs all findings.", code=ASKED_WRONGLY)
     configuration = entering.configured()
     servers = read_name_servers(resolver or ())
     found = _diagnosed(configuration, tuple(names), codes, servers, offline=offline, patience=patience)
     if not found.findings and codes and not codes & set(FindingCode):
         give_up(f"There is no finding of that code: {', '.join(sorted(codes))}; see docs/reference/findings.md.", code=ASKED_WRONGLY)  # fmt: skip
+    if symptom:
+        walked = walk(Symptom(symptom), found.findings, asks_world=not offline)
+        if as_json:
+            say_json(walked.as_json())
+        else:
+            _tell_walk(walked, found.seconds)
+        return FAILED if walked.found else DONE
     if as_json:
         say_json({"ok": _is_well(found), "findings": [one.as_json() for one in found.findings]})
     else:
@@ -168,6 +199,25 @@ def _tell(found: Diagnosis) -> None:
         else f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')}."
     )
     say(f"{verdict} ({found.seconds:.1f} s)")
+
+
+def _tell_walk(walked: Walked, seconds: float) -> None:
+    say(f"{walked.what}. Looked at:")
+    for look in walked.looks:
+        say(f"  {_OUTCOMES[look.outcome.value]:<14} {look.what}")
+        for finding in look.hindered:
+            say(f"  {'':<14}   {visible(finding.subject)}: {visible(str(finding.cause))}")
+    say("")
+    for one in walked.found:
+        _tell_one(one)
+    if walked.advice:
+        say("Nothing of this was found.")
+        say(f"Next: {walked.advice}")
+    if walked.elsewhere:
+        say(
+            f"The house has {_counted(walked.elsewhere, 'other problem')}, which would not explain this: postroom doctor"
+        )
+    say(f"({seconds:.1f} s)")
 
 
 def _counted(count: int, what: str) -> str:

@@ -1,0 +1,75 @@
+"""The page of the house's health: findings, cures, records to publish, and guided symptoms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.test import Client
+
+from postroom.core.terms.states import Role
+from tests.doctor.ward import DOMAIN, Ward
+from tests.web import seeding
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ward(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ward]:
+    with Ward(monkeypatch) as made:
+        monkeypatch.setattr("postroom.web.settings.health.ports", lambda: made.ports)
+        yield made
+
+
+@pytest.fixture
+def olga(ward: Ward) -> Client:
+    """An administrator of the house, signed in."""
+    client = Client()
+    client.force_login(seeding.a_member("olga", "Olga Owner", ward.house.company, Role.ADMINISTRATOR).user)
+    return client
+
+
+def test_a_look_asks_nobody_and_says_so(ward: Ward, olga: Client) -> None:
+    ward.spf("nothing")
+    text = olga.get("/settings/health/").content.decode()
+    assert "The house itself knows of nothing that is wrong." in text
+    assert "SPF record" not in text
+    assert "Test everything" in text
+
+
+def test_a_test_names_cause_evidence_cure_turn_and_the_record_to_publish(ward: Ward, olga: Client) -> None:
+    ward.spf("nothing")
+    text = olga.post("/settings/health/").content.decode()
+    for words in (
+        f"{DOMAIN} has no SPF record",
+        f"{DOMAIN} TXT nothing",
+        "v=spf1 a:relay.northwind.example",
+        'data-copy="finding-1-1"',
+        "Whose turn: you, or whoever looks after this Postroom and its domain",
+        "Test again",
+    ):
+        assert words in text, words
+
+
+def test_what_follows_stands_below_its_cause(ward: Ward, olga: Client) -> None:
+    ward.spf("v=spf1 -all", "v=spf1 ~all")
+    ward.refused(550, "5.7.26", "This mail has been blocked because the sender is unauthenticated. SPF DKIM")
+    text = olga.post("/settings/health/").content.decode()
+    assert 0 < text.index("has 2 SPF records") < text.index("Follows from it") < text.index("Mails refused lately: 1")
+    assert text.count("Whose turn") == 1
+
+
+def test_a_symptom_stops_at_its_cause(ward: Ward, olga: Client) -> None:
+    ward.spf("nothing")
+    text = olga.post("/settings/health/", {"symptom": "no-error"}).content.decode()
+    assert "A delivery failed and no error is shown" in text
+    assert f"{DOMAIN} has no SPF record" in text
+    assert "<b>DKIM</b>" not in text
+    unasked = olga.get("/settings/health/?symptom=no-error").content.decode()
+    assert "Not checked" in unasked
+    assert "Nothing of this was found." in unasked
+
+
+def test_the_page_that_mends_it_is_a_click_away(ward: Ward, olga: Client) -> None:
+    ward.set_server(paused_at=ward.now)
+    assert f'href="/settings/servers/{ward.server.pk}/"' in olga.get("/settings/health/").content.decode()
