@@ -13,6 +13,13 @@
     });
   }
 
+  /* The provider of an address is looked for while somebody goes on typing: what he wrote into its fields himself is not written over. */
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { target } = event;
+    if (target.id !== "provider") return;
+    if ([...target.querySelectorAll("input")].some((field) => field.value !== field.defaultValue)) event.detail.shouldSwap = false;
+  });
+
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll("[data-time-zone]").forEach((field) => {
       if (!field.value) field.value = Intl.DateTimeFormat().resolvedOptions().timeZone || "";
