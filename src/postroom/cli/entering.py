@@ -75,8 +75,9 @@ def require_tables() -> None:
     """Ends the command when migrations are waiting."""
     if waiting := waiting_migrations():
         give_up(
-            f"The tables of the database are {waiting} {'step' if waiting == 1 else 'steps'} behind this version. "
-            "Run: postroom migrate (or: postroom up, which does it too)."
+            f"The tables of the database are {waiting} {'step' if waiting == 1 else 'steps'} behind this version, or nothing was set up "
+            "here yet. Run: postroom up (or: postroom migrate). If another house is meant, name its folder: POSTROOM_DATA_DIR "
+            "(data/demo is the demo's)."
         )
 
 

@@ -21,8 +21,8 @@ catalogue(
     {
         "finding.database_unreachable": "The database cannot be reached: nothing is sent, received or shown.",
         "heal.database_unreachable": "Start it, and check POSTROOM_DATABASE_URL (host, port, user, password), disk and memory of its machine. Whoever sends to us tries again: nothing is lost.",
-        "finding.tables_behind": "The tables of the database are {steps} steps behind this version: it was updated, and not migrated.",
-        "heal.tables_behind": "Run: postroom migrate (or: postroom up, which does it too).",
+        "finding.tables_behind": "The tables of the database are {steps} steps behind this version: it was updated and not migrated, or nothing was set up here yet.",
+        "heal.tables_behind": "Run: postroom up (or: postroom migrate). If another house is meant, name its folder: POSTROOM_DATA_DIR (data/demo is the demo's).",
         "finding.disk_broken": "The disk for mails at {place} cannot be written to: {trouble}. Large mails are not accepted.",
         "heal.disk_broken": "Mend the disk, or the rights of {place}. Senders try again: nothing is lost.",
         "finding.disk_low": "The disk for mails at {place} has {free} MB left: soon nothing is accepted any more.",
