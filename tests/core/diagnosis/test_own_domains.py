@@ -13,7 +13,8 @@ from postroom.core.diagnosis.domain_facts import DomainFacts, OurKey, SendingSer
 from postroom.core.diagnosis.findings import Finding
 from postroom.core.diagnosis.mx import check_mx
 from postroom.core.diagnosis.spf import check_spf, wanted_record
-from postroom.core.senders.questions import TROUBLE, Answer, AnswerStatus, Asking, Question, conclude
+from postroom.core.senders.questions import TROUBLE, Answer, AnswerStatus, Asking, Question
+from tests.core.senders.zones import conclude
 
 Zone = Mapping[tuple[str, str], tuple[str, ...]]
 RELAY = SendingServer(name="Relay", host="relay.a.example", signs=True, return_path="a.example")
