@@ -24,7 +24,7 @@ catalogue(
         "finding.changed_before": "{changed} was changed at {at}{by}, {when}.",
         "heal.changed_before": "Compare what it was before with what it is now (Settings, Changes), and take the change back if it was that.",
         "finding.alarm_open": "An alarm is open since {since}: {reason}",
-        "heal.alarm_open": "See to it, or dismiss it when you have seen enough of it: postroom alarm list",
+        "heal.alarm_open": "See to it, or dismiss it when you have seen enough of it (postroom alarm list).",
     }
 )
 
