@@ -64,6 +64,12 @@ def _has_user(name: str) -> bool:
     return True
 
 
+def need_dovecot() -> None:
+    """For fixtures that start one; tests bear `requires_dovecot`."""
+    if missing := missing_for_dovecot():
+        pytest.skip(missing)
+
+
 def _requires(missing: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(bool(missing), reason=missing)
 

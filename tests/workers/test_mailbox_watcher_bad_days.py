@@ -17,7 +17,7 @@ from postroom.flows.route_message import route_waiting
 from postroom.store.models import InboundMessage, Mailbox, Record, RecordKind
 from postroom.wiring import ports as wired_ports
 from tests.flows.scripted_mailbox import kept_mails, make_mailbox
-from tests.laboratory.availability import missing_for_dovecot
+from tests.laboratory.availability import need_dovecot
 from tests.laboratory.dovecot import Dovecot
 from tests.laboratory.waiting import wait_until
 from tests.workers.children import python
@@ -43,8 +43,7 @@ WATCH = """
 
 @pytest.fixture(scope="module")
 def dovecot() -> Iterator[Dovecot]:
-    if missing := missing_for_dovecot():
-        pytest.skip(missing)
+    need_dovecot()
     with Dovecot({f"{name}@postroom.test": f"{name}'s password" for name in PEOPLE}) as server:
         yield server
 

@@ -13,7 +13,7 @@ import pytest
 from postroom.core.terms.encryption import Encryption
 from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxProtocol
 from postroom.core.terms.secret import Secret
-from tests.laboratory.availability import missing_for_dovecot
+from tests.laboratory.availability import need_dovecot
 from tests.laboratory.dovecot import Dovecot
 from tests.laboratory.ports import LOOPBACK
 
@@ -65,8 +65,7 @@ def subject_of(raw: bytes) -> str:
 @pytest.fixture(scope="session")
 def shared_dovecot() -> Iterator[Dovecot]:
     """One server for all tests that do it no harm."""
-    if missing := missing_for_dovecot():
-        pytest.skip(missing)
+    need_dovecot()
     with Dovecot({f"alice{number}@box.test": PASSWORD for number in range(100)}) as server:
         yield server
 
@@ -74,8 +73,7 @@ def shared_dovecot() -> Iterator[Dovecot]:
 @pytest.fixture
 def own_dovecot() -> Iterator[Dovecot]:
     """A server to be harmed."""
-    if missing := missing_for_dovecot():
-        pytest.skip(missing)
+    need_dovecot()
     with Dovecot({"alice@box.test": PASSWORD}) as server:
         yield server
 
