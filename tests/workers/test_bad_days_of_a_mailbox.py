@@ -21,7 +21,8 @@ from tests.workers.mailbox_days.living import Lived, live_through
 from tests.workers.mailbox_days.page import PAGE, page
 from tests.workers.mailbox_days.table import DAYS
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad days of a mailbox")]
+# one fixture lives through all the days: two minutes of a quiet machine
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200), pytest.mark.xdist_group("bad days of a mailbox")]
 
 
 @contextmanager

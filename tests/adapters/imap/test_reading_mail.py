@@ -203,7 +203,7 @@ def test_a_lost_connection_is_told_and_the_next_call_connects_anew(own_box: Box)
 
 
 def test_a_frozen_server_is_given_up_in_time(own_box: Box) -> None:
-    session = ImapSession(own_box.endpoint(timeout=0.3))
+    session = ImapSession(own_box.endpoint(timeout=2))
     session.open()
     own_box.server.pause()
     with pytest.raises(MailboxTrouble) as raised:

@@ -20,7 +20,7 @@ import pytest
 from django.db import OperationalError
 
 from postroom.core.mime.parsing import parse_headers
-from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxSession
+from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxSession, TroubleKind
 from postroom.flows import fetch_mailbox
 from postroom.flows.fetch_mailbox import LeaseLost, MailboxFetch, fetch_now
 from postroom.flows.ports import Ports
@@ -34,7 +34,8 @@ from tests.laboratory.scripted import ScriptedPeer
 from tests.workers.mailbox_days.expecting import Day
 from tests.workers.mailbox_days.servers import Folder, MailboxServer
 
-SILENCE = 0.4  # seconds that a server may say nothing
+PATIENCE = 30.0  # seconds that a server may say nothing
+SILENCE = 1.0  # the same, on days that are about silence
 ROUNDS = 4  # of fetching, once all is well
 
 _Store = Callable[[Any, Any, Any, Any], None]
@@ -127,7 +128,11 @@ class _Living:
         return Mailbox.objects.create(**{**columns, **self._day.mailbox})
 
     def _session(self, endpoint: MailboxEndpoint) -> MailboxSession:
-        return wired_ports().mailbox_session(replace(endpoint, timeout=SILENCE))
+        return wired_ports().mailbox_session(replace(endpoint, timeout=self._patience()))
+
+    def _patience(self) -> float:
+        is_silent = self._day.expected.kind is TroubleKind.TIMEOUT and not self._server.is_mended
+        return SILENCE if is_silent else PATIENCE
 
     def _bad_fetch(self, mailbox: Mailbox) -> Lived:
         done, raised = None, ""

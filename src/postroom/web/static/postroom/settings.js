@@ -13,11 +13,16 @@
     });
   }
 
+  /* A tick without a value of its own says "on" as value and "" as default: it is told by its tick. */
+  function isTyped(field) {
+    return field.type === "checkbox" ? field.checked !== field.defaultChecked : field.value !== field.defaultValue;
+  }
+
   /* The provider of an address is looked for while somebody goes on typing: what he wrote into its fields himself is not written over. */
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { target } = event;
     if (target.id !== "provider") return;
-    if ([...target.querySelectorAll("input")].some((field) => field.value !== field.defaultValue)) event.detail.shouldSwap = false;
+    if ([...target.querySelectorAll("input")].some(isTyped)) event.detail.shouldSwap = false;
   });
 
   document.addEventListener("DOMContentLoaded", () => {
