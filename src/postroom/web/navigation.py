@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from django.http import HttpRequest
@@ -80,8 +81,9 @@ def settings_of(member: Member) -> list[tuple[str, list[tuple[str, str, str, str
     return found
 
 
+@cache
 def place_of(name: str) -> str:
-    """The address of a page of the settings."""
+    """The address of a page of the settings. Each is asked for six times a page."""
     return reverse("mfa_index" if name == "security" else f"web:{name}")
 
 

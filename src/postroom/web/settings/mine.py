@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from html import escape
 from typing import Any
-from zoneinfo import available_timezones
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -17,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from postroom.core.mime.markup import html_to_text
 from postroom.core.terms.languages import offered_with
 from postroom.core.terms.states import Channel
-from postroom.flows.change_people import MOST_NAME, MOST_SIGNATURE, OwnSettings, change_own_settings
+from postroom.flows.change_people import MOST_NAME, MOST_SIGNATURE, OwnSettings, change_own_settings, time_zones
 from postroom.flows.manage_people import is_placeholder, sessions_of
 from postroom.store.models import Member
 from postroom.web.forms import style
@@ -111,7 +110,7 @@ def mine(request: MemberRequest) -> HttpResponse:
             return go(request, reverse("web:mine"), said=_("Saved."))
     context = {
         "form": form,
-        "time_zones": sorted(available_timezones()),
+        "time_zones": time_zones(),
         "address": request.member.contact.address,
         "is_placeholder": is_placeholder(request.member.contact.address),
         "sessions": _sessions(request),

@@ -106,7 +106,8 @@ def edit(request: MemberRequest, rule_id: int | None = None) -> HttpResponse:
     """The form of one rule, or of a new one."""
     rule = _rule(request, rule_id)
     if request.method != "POST":
-        return _form(request, rule, _rows_of(rule, rule_choices(rule.company_id, _contacts(rule))))
+        choices = rule_choices(rule.company_id, _contacts(rule))
+        return _form(request, rule, _rows_of(rule, choices), choices)
     choices = rule_choices(rule.company_id, _contacts(rule))
     rows = _typed_rows(request.POST, choices)
     values = _typed(request.POST, rows, choices)
@@ -116,7 +117,7 @@ def edit(request: MemberRequest, rule_id: int | None = None) -> HttpResponse:
         saved = flow.save_rule(ports(), {**values, "id": rule_id}, member=request.member)
     except ValidationError as error:
         wrong = {name: " ".join(map(str, words)) for name, words in error.update_error_dict({}).items()}
-        return _form(request, _as_typed(rule, values), rows, wrong=wrong)
+        return _form(request, _as_typed(rule, values), rows, choices, wrong=wrong)
     return go(request, reverse("web:rule", args=[saved.pk]), said=_("Saved."))
 
 
@@ -144,7 +145,7 @@ def try_out(request: MemberRequest) -> HttpResponse:
     context = {"tried": tried, "trouble": trouble}
     if is_fragment(request):
         return fragment(request, "postroom/settings/_rule_tried.html", context)
-    return _form(request, typed, rows, more=context)
+    return _form(request, typed, rows, choices, more=context)
 
 
 @for_members("POST")
@@ -195,6 +196,7 @@ def _form(
     request: MemberRequest,
     rule: AutomationRule,
     rows: Collection[ActionRow],
+    choices: RuleChoices,
     *,
     wrong: Mapping[str, str] | None = None,
     more: Mapping[str, Any] | None = None,
@@ -205,7 +207,7 @@ def _form(
         "fact": rule_facts(manageable_rules(request.member).filter(pk=rule.pk))[0] if rule.pk else None,
         "rows": rows,
         "wrong": wrong or {},
-        "choices": rule_choices(rule.company_id, _contacts(rule)),
+        "choices": choices,
         "triggers": _options(TRIGGERS),
         "vias": _options(VIAS),
         "sides": _options(SIDES),
