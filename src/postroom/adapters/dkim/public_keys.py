@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from postroom.core.senders.results import Result
 from postroom.core.senders.tag_lists import TagListError, read_tags, without_blanks
+from postroom.core.terms.der import INTEGER, SEQUENCE, read_value
 
 LEAST_RSA_BITS, MOST_RSA_BITS = 1024, 8192
 LONGEST_RECORD = 8192
@@ -99,20 +100,7 @@ def _is_wrapped(raw: bytes) -> bool:
 
 
 def _bare_rsa(raw: bytes) -> RSAPublicKey:
-    rest = _value(raw, 0x30)[0]
-    modulus, rest = _value(rest, 0x02)
-    exponent, _ = _value(rest, 0x02)
+    rest = read_value(raw, SEQUENCE)[0]
+    modulus, rest = read_value(rest, INTEGER)
+    exponent, _ = read_value(rest, INTEGER)
     return RSAPublicNumbers(int.from_bytes(exponent, "big"), int.from_bytes(modulus, "big")).public_key()
-
-
-def _value(raw: bytes, tag: int) -> tuple[bytes, bytes]:
-    """One DER value and what follows it. Raises ValueError, IndexError."""
-    if raw[0] != tag:
-        raise ValueError("this is no such value")
-    start, length = 2, raw[1]
-    if length & 0x80:
-        start = 2 + (length & 0x7F)
-        length = int.from_bytes(raw[2:start], "big")
-    if start + length > len(raw):
-        raise ValueError("the value is cut")
-    return raw[start : start + length], raw[start + length :]

@@ -16,6 +16,7 @@ from postroom.core.diagnosis.finding_codes import FindingCode, Severity
 from postroom.core.diagnosis.findings import Finding, PublishedRecord, domain_named, found
 from postroom.core.senders.questions import Answer, Asking, Question, RecordType
 from postroom.core.senders.tag_lists import TagListError, read_tags, without_blanks
+from postroom.core.terms.der import BIT_STRING, INTEGER, SEQUENCE, read_value
 from postroom.core.terms.reasons import catalogue
 
 LEAST_BITS, GOOD_BITS = 1024, 2048
@@ -205,23 +206,10 @@ def _short(facts: DomainFacts, name: str, key: str, server: str) -> Finding | No
 def rsa_bits(key: str) -> int:
     """The size of an RSA key as it stands in p= (SubjectPublicKeyInfo, or the bare key); 0 for what is none."""
     try:
-        inner = _value(b64decode(key, validate=True), 0x30)[0]
+        inner = read_value(b64decode(key, validate=True), SEQUENCE)[0]
         if inner[:1] == b"\x30":
-            inner = _value(_value(_value(inner, 0x30)[1], 0x03)[0][1:], 0x30)[0]
-        modulus = _value(inner, 0x02)[0]
+            inner = read_value(read_value(read_value(inner, SEQUENCE)[1], BIT_STRING)[0][1:], SEQUENCE)[0]
+        modulus = read_value(inner, INTEGER)[0]
     except (binascii.Error, ValueError, IndexError):
         return 0
     return int.from_bytes(modulus, "big").bit_length()
-
-
-def _value(raw: bytes, tag: int) -> tuple[bytes, bytes]:
-    """One DER value and what follows it. Raises ValueError, IndexError."""
-    if raw[0] != tag:
-        raise ValueError("this is no such value")
-    start, length = 2, raw[1]
-    if length & 0x80:
-        start = 2 + (length & 0x7F)
-        length = int.from_bytes(raw[2:start], "big")
-    if start + length > len(raw):
-        raise ValueError("the value is cut")
-    return raw[start : start + length], raw[start + length :]
