@@ -330,12 +330,19 @@ class _Composer:
             date=mail.created_at,
             in_reply_to=mail.in_reply_to,
             references=mail.references,
-            extra=(*mail.extra, ("X-Postroom-Objects", f"{self.ports.our_mark}; message={mail.message_row or ''}")),
+            extra=self._marked(mail),
         )
         rcpt_to = f"{local}@{recipient.rpartition('@')[2]}"
         is_utf8 = not rcpt_to.isascii() or not identity.envelope_from.isascii() or needs_smtputf8(headers)
         envelope = Envelope(mail_from=identity.envelope_from, rcpt_to=(rcpt_to,), smtputf8=is_utf8)
         return WireMail(key=row.id, envelope=envelope, chunks=splice(render_headers(headers), mail.body))
+
+    def _marked(self, mail: MailFacts) -> tuple[tuple[str, str], ...]:
+        """What belongs to a record bears our mark since it was written; mails of programs get it here."""
+        mark = self.ports.our_mark
+        if any(name == "X-Postroom-Objects" and value.startswith(mark) for name, value in mail.extra):
+            return tuple(mail.extra)
+        return (*mail.extra, ("X-Postroom-Objects", f"{mark}; message={mail.message_row or ''}"))
 
     def _within_limit(self, choice: Choice, mail: MailFacts, wire: WireMail) -> LighterMail | None:
         """The mail with links for its largest files, where it is too large with them and links help."""
