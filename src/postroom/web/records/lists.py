@@ -52,7 +52,7 @@ WHOSE = (
     ("failed", gettext_lazy("My failed messages")),
 )
 STATES = (
-    ("", gettext_lazy("Open")),
+    ("", gettext_lazy("Still open")),
     ("done", gettext_lazy("Done")),
     ("all", gettext_lazy("Open and done")),
 )

@@ -232,6 +232,11 @@
     if (reveal) document.getElementById(reveal.dataset.toggle).toggleAttribute("hidden");
   }, true);
 
+  /* What opens at the edge of the window is brought into it. */
+  document.addEventListener("toggle", (event) => {
+    if (event.target.matches("details.pr-pop[open]")) event.target.querySelector(":scope > .panel")?.scrollIntoView({ block: "nearest" });
+  }, true);
+
   /* What was chosen stands beside the button. */
   document.addEventListener("change", (event) => {
     if (!event.target.matches("input[data-names]")) return;
