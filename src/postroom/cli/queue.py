@@ -23,7 +23,9 @@ from postroom.cli.telling import (
 )
 
 if TYPE_CHECKING:
-    from postroom.flows.list_queue import QueueFilter
+    from datetime import datetime
+
+    from postroom.flows.list_queue import ListedDelivery, QueueFilter
 
 app = typer.Typer(
     no_args_is_help=True, help="The queue: what waits and for what; retry, send now, cancel; unknown outcomes."
@@ -68,11 +70,16 @@ def list_queue(
     show_table(
         ["id", "state", "to", "subject", "tries", "due", "gate", "since", "why"],
         [
-            (row.id, row.state, row.to, row.subject[:60], row.attempts, row.due_at, row.gate, row.held_since, row.why)
+            (row.id, row.state, row.to, row.subject[:60], row.attempts, _due(row), row.gate, row.held_since, row.why)
             for row in rows
         ],
         empty="Nothing there.",
     )
+
+
+def _due(row: ListedDelivery) -> datetime | None:
+    """Of what stands before a gate the end of patience is stored, which nobody takes for a time of sending."""
+    return row.due_at if row.gate in ("", "turn", "not_due", "retry") else None
 
 
 @app.command()
@@ -215,7 +222,9 @@ def _ids_or_all(ids: list[int] | None, every: bool) -> None:
 def _filter(state: str, to: str, server: str, lane: str, gate: str) -> QueueFilter:
     from postroom.core.terms.gates import Gate
     from postroom.core.terms.states import DeliveryState, Lane
-    from postroom.flows.list_queue import QueueFilter
+    from datetime import datetime
+
+    from postroom.flows.list_queue import ListedDelivery, QueueFilter
 
     states = (*DeliveryState, "outgoing")
     for what, value, known in (("state", state, states), ("lane", lane, Lane), ("gate", gate, Gate)):
