@@ -222,9 +222,7 @@ def _ids_or_all(ids: list[int] | None, every: bool) -> None:
 def _filter(state: str, to: str, server: str, lane: str, gate: str) -> QueueFilter:
     from postroom.core.terms.gates import Gate
     from postroom.core.terms.states import DeliveryState, Lane
-    from datetime import datetime
-
-    from postroom.flows.list_queue import ListedDelivery, QueueFilter
+    from postroom.flows.list_queue import QueueFilter
 
     states = (*DeliveryState, "outgoing")
     for what, value, known in (("state", state, states), ("lane", lane, Lane), ("gate", gate, Gate)):
