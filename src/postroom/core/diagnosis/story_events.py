@@ -64,7 +64,7 @@ catalogue(
         "story.wrote": "{who} wrote: {title}",
         # what was not looked at
         "story.recent_replies": "No index knows the ids of relays: the newest {count} answers of servers were looked through for it.",
-        "story.recent_inbound": "Mails from {address} that were held, refused or only logged were looked for among the newest {count} of these.",
+        "story.recent_inbound": "Mails from {address} that were held, refused, not routed or only logged were looked for among the newest {count} of each kind.",
         "story.most_attempts": "There were more attempts: the newest {count} are told.",
         "story.by_mail": "A page tells some mails from the queue to the end; what came of them later stands with them.",
         "story.nothing": "Nothing that you may see bears this name: no message, no mail that left or came in, no address.",
