@@ -22,7 +22,7 @@ _SHAPES = (  # the most telling first; each says whose words they are
     rf"(?:^| )({_ID}) Message accepted for delivery",  # Sendmail, Proofpoint, OpenSMTPD, hMailServer
     r"\bok ([0-9]{6,12} qp [0-9]{1,10})\b",  # qmail
     r"\bMessage Queued \(([0-9A-Fa-f-]{8,64}(?:\.[0-9]{1,4})?)\)",  # Haraka
-    r"^(?:2[0-9]{2} )?(?:2\.[0-9]{1,3}\.[0-9]{1,3} )?Ok:? ([0-9a-f]{16}-[0-9a-f-]{20,60})",  # Amazon SES
+    r"\bOk:? ([0-9a-f]{16}-[0-9a-f-]{20,60})",  # Amazon SES
     r"\b(SmtpThread-[0-9A-Za-z-]{4,80})",  # Mimecast
 )
 _WORDS = [re.compile(shape, re.IGNORECASE) for shape in _SHAPES]

@@ -12,12 +12,12 @@ from datetime import datetime
 from postroom.core.diagnosis.relay_ids import relay_ids
 from postroom.core.diagnosis.story import Links, Source, StoryEvent, StoryKind, Tone, verbatim
 from postroom.core.reports.classifying import classify
+from postroom.core.reports.delivery_reports import ReportKind
 from postroom.core.reports.taxonomy import UNDETERMINED
 from postroom.core.terms.reasons import Reason, because, catalogue
 from postroom.core.terms.states import DeliveryState, InboundState, MessageKind
 
 COMPLAINED = "feedback"  # the reason of the taxonomy that a complaint bears
-READ = "mdn"  # the action that a read receipt is kept with
 _LONGEST_NAME = 200
 
 catalogue(
@@ -197,7 +197,7 @@ def reported(
     code, tone = f"report_{action}", _REPORTED.get(action, Tone.PLAIN)
     if reason == COMPLAINED:
         code, tone = "report_complaint", Tone.BAD
-    elif action not in (*_REPORTED, READ):
+    elif action not in (*_REPORTED, ReportKind.MDN):
         code = "report_other"
     is_said = not status or status in reply.split()
     return StoryEvent(
