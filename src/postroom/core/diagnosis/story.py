@@ -112,6 +112,11 @@ class StoryEvent:
     cause: str = ""  # of the taxonomy of reports: what such a refusal usually means
     links: Links = field(default_factory=Links)
 
+    @property
+    def meaning(self) -> str:
+        """What such a refusal usually means; ``""`` where nobody can say."""
+        return TAXONOMY[self.cause].meaning if self.cause in TAXONOMY else ""
+
     def as_json(self) -> dict[str, object]:
         return {
             "at": self.at.isoformat(),
@@ -124,7 +129,7 @@ class StoryEvent:
             "relay_ids": list(self.relay_ids),
             "why": [one | {"sentence": str(why)} for one, why in zip(reasons_as_json(self.why), self.why, strict=True)],
             "cause": self.cause,
-            "usually_means": TAXONOMY[self.cause].meaning if self.cause in TAXONOMY else "",
+            "usually_means": self.meaning,
             "source": f"{self.source.table}:{self.source.number}",
             **self.links.as_json(),
         }
