@@ -94,6 +94,7 @@ def test_a_mail_is_told_from_posting_to_the_answer(tale: Tale) -> None:
         ("delivery:number", FoundBy.DELIVERY),
         ("queue id", FoundBy.RELAY),
         ("line of a log", FoundBy.RELAY),
+        ("line with an address", FoundBy.RELAY),
     ],
 )
 def test_it_is_found_by_each_of_its_names(tale: Tale, question: str, by: FoundBy) -> None:
@@ -104,6 +105,7 @@ def test_it_is_found_by_each_of_its_names(tale: Tale, question: str, by: FoundBy
         "Message-ID without brackets": tale.message_id.strip("<>"),
         "delivery:number": f"delivery:{tale.delivery.pk}",
         "queue id": QUEUE_ID,
+        "line with an address": f"4F2: to=<{CARLA}>, relay=mx.test, status=sent (250 2.0.0 Ok: queued as {QUEUE_ID})",
         "line of a log": f"Mar  1 12:15:00 mx postfix/qmgr[12]: status=sent (250 2.0.0 Ok: queued as {QUEUE_ID})",
     }[question]
     found = story(tale, asked)

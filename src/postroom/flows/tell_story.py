@@ -121,6 +121,8 @@ def _ways(asked: str) -> Iterator[_Way]:
     if read_id(number.strip()) is not None and what in _PREFIXED:
         yield _PREFIXED[what]
         return
+    if relay_ids(asked):
+        yield _by_relay  # a line of a log, which names addresses, too
     if "@" in asked:
         yield _by_message_id
     if "@" in asked and not asked.startswith("<") and normalize(asked):
