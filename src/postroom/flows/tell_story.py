@@ -121,14 +121,15 @@ def _ways(asked: str) -> Iterator[_Way]:
     if read_id(number.strip()) is not None and what in _PREFIXED:
         yield _PREFIXED[what]
         return
-    if relay_ids(asked):
+    names_a_mail = bool(relay_ids(asked))
+    if names_a_mail:
         yield _by_relay  # a line of a log, which names addresses, too
     if "@" in asked:
         yield _by_message_id
     if "@" in asked and not asked.startswith("<") and normalize(asked):
         yield _of_address
-        return
-    yield _by_relay
+    elif not names_a_mail:
+        yield _by_relay
 
 
 # -- what was asked for
