@@ -80,6 +80,7 @@ RULES: dict[str, tuple[frozenset[str], dict[str, Any] | None]] = {
     "GET /inbound": (MANAGERS | OTHER, None),
     "POST /inbound": (OWN | OTHER | {"ingress"}, {}),
     "GET /inbound/{inbound_id}": (MANAGERS, None),
+    "GET /story": (OWN | OTHER, None),  # of what: see test_story
     "GET /suppressions": (OWN | OTHER, None),
     "POST /suppressions": (MANAGERS | OTHER, {"address": "x@y.example", "why": "x"}),
     "POST /suppressions/check": (OWN | OTHER, {"addresses": ["x@y.example"]}),

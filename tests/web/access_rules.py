@@ -114,6 +114,7 @@ RULES: dict[str, Rule] = {
     "web:queue": Rule(see=MANAGERS | OTHER),
     "web:queue_act": Rule(do=MANAGERS | OTHER, data={"action": "cancel", "id": "{delivery}"}),
     "web:queue_failures": Rule(see=MANAGERS | OTHER),
+    "web:story": Rule(see=ALL, query="q=zzzzzz"),  # of what: see test_story_pages
     "web:queue_find": Rule(see=MANAGERS | OTHER, query="q=zzzzzz"),
     "web:queue_change": Rule(see=frozenset({"owner"})),  # who asked for it looks at it
     "web:queue_undo": Rule(do=frozenset({"owner"})),

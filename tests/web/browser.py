@@ -32,7 +32,7 @@ PLACES = {
     "record": "/records/{record}/", "queue": "/queue/", "failed": "/queue/?state=failed", "unknown": "/queue/?state=unknown",
     "lost": "/queue/{lost}/", "narrowed": "/queue/?gate=paused", "my_failures": "/records/?who=failed",
     "groups": "/queue/failures/", "find": "/queue/find/", "for_me": "/for-me/", "failures": "/failures/",
-    "delivery": "/queue/{delivery}/",
+    "delivery": "/queue/{delivery}/", "story": "/story/?q=carla%40customer.example", "no_story": "/story/",
     "inbound": "/inbound/", "mail": "/inbound/{inbound}/", "held": "/held/", "held_mail": "/inbound/{held}/", "try": "/inbound/try/", "narrowed_log": "/inbound/?q=e&age=month", "loops": "/inbound/loops/", "letterbox": "/letterbox/",
     "letter": "/letterbox/{letter}/", "suppression": "/suppression/", "bouncing": "/suppression/?view=bouncing", "address": "/suppression/{address}/", "servers": "/settings/servers/", "server": "/settings/servers/{server}/", "new_server": "/settings/servers/new/?preset=gmail", "mailboxes": "/settings/mailboxes/",
     "mailbox": "/settings/mailboxes/{mailbox}/", "mailbox_reset": "/settings/mailboxes/{mailbox}/reset/?to=end", "new_mailbox": "/settings/mailboxes/new/?preset=gmail", "ingress": "/settings/ingress/",

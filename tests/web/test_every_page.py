@@ -83,6 +83,8 @@ EVERYBODY = [
     "/letterbox/{letter}/body/",
     "/letterbox/{letter}/source/",
     "/letterbox/write/?to=carla@customer.example",
+    "/story/",
+    "/story/?q=carla@customer.example",
     "/suppression/",
     *(f"/suppression/?view={view}" for view in ("bouncing", "complained", "released")),
     "/suppression/?q=oakhurst.example",

@@ -40,6 +40,7 @@ from postroom.cli import (
     seed,
     servers,
     status,
+    story,
     suppression,
 )
 from postroom.cli.telling import ASKED_WRONGLY, FAILED, Trouble, remark
@@ -62,6 +63,7 @@ app = typer.Typer(
     "  postroom doctor                   why does mail not arrive, and what is to be done?\n\n"
     "  postroom explain mail.eml         where would this mail go, and why?\n\n"
     "  postroom queue list               what waits, and for what?\n\n"
+    "  postroom story carla@example.com  what happened to her mails, or to a mail?\n\n"
     "  postroom parse mail.eml           what does it say?\n\n"
     "Settings come from postroom.toml and POSTROOM_* variables; data lies in POSTROOM_DATA_DIR (default: data).",
 )
@@ -100,7 +102,7 @@ class _Debugging:
 
 _debugging = _Debugging()
 
-for part in (running.app, status.app, seed.app, mail_commands.app, doctor.app, diagnosis.app, home.app):
+for part in (running.app, status.app, seed.app, mail_commands.app, doctor.app, diagnosis.app, story.app, home.app):
     app.add_typer(part)
 for name, group in (
     ("queue", queue.app),

@@ -83,7 +83,15 @@ def _rows(booked: BookedReport, proven: Sequence[Delivery], claimed: Sequence[De
             one.reason,
         )
         found.append((booked.inbound_id, number, *said, is_claim))
+    if booked.decision.report.kind is ReportKind.MDN:
+        found += [_read(booked, one, is_claim=False) for one in proven]
+        found += [_read(booked, one, is_claim=True) for one in claimed]
     return found
+
+
+def _read(booked: BookedReport, delivery: Delivery, *, is_claim: bool) -> tuple[object, ...]:
+    """A read receipt names nobody: it stands with the delivery that it speaks of, and says nothing about its arriving."""
+    return (booked.inbound_id, delivery.pk, delivery.to_address, ReportKind.MDN.value, "", "", "", "", is_claim)
 
 
 def _delivery_of(deliveries: Sequence[Delivery], one: ReportedAddress) -> Delivery | None:

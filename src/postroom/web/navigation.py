@@ -172,6 +172,7 @@ def _mail(request: HttpRequest, member: Member) -> list[dict[str, Any]]:
         items.append(_item(request, _("Inbound log"), "move_to_inbox", reverse("web:inbound")))
         items.append(_item(request, _("Held mail"), "front_hand", reverse("web:held")) | waiting)
     items.append(_item(request, _("Blacklist and bounces"), "unsubscribe", reverse("web:suppression")))
+    items.append(_item(request, _("Story"), "history", reverse("web:story")))
     return [*items, _item(request, _("Letterbox"), "mail", reverse("web:letterbox"))]
 
 

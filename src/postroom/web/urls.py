@@ -51,6 +51,7 @@ from postroom.web.settings import (
 )
 from postroom.web.settings import people as members
 from postroom.web.settings import views as settings
+from postroom.web.story import views as stories
 from postroom.web.suppression import views as suppression
 from postroom.web.welcome import accounts
 from postroom.web.welcome import views as welcome
@@ -135,6 +136,7 @@ urlpatterns = [
     path("queue/find/", queue.find, name="queue_find"),
     path("queue/<int:delivery_id>/", story.one, name="delivery"),
     path("queue/server/<int:server_id>/pause/", queue.pause, name="queue_pause"),
+    path("story/", stories.story, name="story"),
     path("inbound/", inbound.log, name="inbound"),
     path("inbound/loops/", loops.loops, name="loops"),
     path("inbound/loops/act/", loops.act, name="loops_act"),

@@ -112,6 +112,11 @@ PLACES: tuple[Place, ...] = (
         message: recipients | /message/{crowded_message}/recipients/
         message: many recipients | +/message/{crowded_message}/recipients/
         scheduled | /scheduled/
+        story: nothing asked | /story/
+        story: of a message | /story/?q={message}
+        story: of a message to many | /story/?q={crowded_message}
+        story: of an address | /story/?q={address_text}
+        story: of nobody | /story/?q=nobody%40nowhere.example
         letterbox | /letterbox/
         letterbox: a person | /letterbox/?to={letter_person}
         letterbox: write | /letterbox/write/
@@ -132,6 +137,7 @@ PLACES: tuple[Place, ...] = (
         api: followers | /api/v1/records/{record_long}/followers
         api: messages | /api/v1/records/{record_long}/messages
         api: suppressions | /api/v1/suppressions
+        api: story | /api/v1/story?q={message}
         """,
         _EVERYBODY,
     ),

@@ -13,6 +13,7 @@ from typing import Any
 from django.db.models import F, OuterRef, QuerySet, Subquery
 
 from postroom.core.diagnosis.refusals import reason_of_refusal
+from postroom.core.reports.delivery_reports import ReportKind
 from postroom.core.terms.reasons import Reason, reasons_from_json
 from postroom.core.terms.states import DeliveryState, NotificationState
 from postroom.store.models import Attempt, Delivery, Member, Notification, Record, ReportedRecipient
@@ -122,10 +123,10 @@ def _deliveries(delivery_ids: list[int]) -> Mapping[int, Mapping[str, Any]]:
 
 
 def _reports(delivery_ids: list[int]) -> Mapping[int, Mapping[str, Any]]:
-    """The last report about each."""
+    """The last report about each; a read receipt is none on delivery."""
     if not delivery_ids:
         return {}
-    rows = ReportedRecipient.objects.filter(delivery_id__in=delivery_ids).order_by("id")
+    rows = ReportedRecipient.objects.filter(delivery_id__in=delivery_ids).exclude(action=ReportKind.MDN).order_by("id")
     return {row["delivery_id"]: row for row in rows.values("delivery_id", "inbound_id", "reason", "status", "reply")}
 
 

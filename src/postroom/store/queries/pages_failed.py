@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db.models import F, OuterRef, QuerySet, Subquery
 
+from postroom.core.reports.delivery_reports import ReportKind
 from postroom.core.terms.states import DeliveryState
 from postroom.store.models import Attempt, Delivery, ReportedRecipient
 from postroom.store.models.outgoing import ENDED, SHOWN_APART
@@ -82,7 +83,7 @@ def _newest(companies: Sequence[int] | None) -> list[int]:
 
 def _rows(ids: list[int]) -> QuerySet[Delivery, Any]:
     last = Attempt.objects.filter(delivery=OuterRef("pk")).order_by("-id")
-    reported = ReportedRecipient.objects.filter(delivery=OuterRef("pk")).order_by("-id")
+    reported = ReportedRecipient.objects.filter(delivery=OuterRef("pk")).exclude(action=ReportKind.MDN).order_by("-id")
     return (
         Delivery.objects.filter(pk__in=ids)
         .order_by("-id")

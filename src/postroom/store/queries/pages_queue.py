@@ -5,7 +5,7 @@ Laws: see `store.queries.pages`; which rows a list has is decided in `queue_list
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,8 +16,17 @@ from postroom.core.delivery.cures import cures_of
 from postroom.core.terms.gates import Gate, gate_of
 from postroom.core.terms.reasons import Reason, reasons_from_json
 from postroom.core.terms.states import DeliveryState
-from postroom.store.models import Attempt, Delivery, DeliveryEvent, OutgoingServer, ReportedRecipient, Resolution
+from postroom.store.models import Attempt, Delivery, OutgoingServer
 from postroom.store.models.outgoing import WAITING
+from postroom.store.queries.delivery_histories import (
+    AttemptFact,
+    EventFact,
+    ReportFact,
+    ResolutionFact,
+    WaitedFact,
+    histories_of,
+    waited_of,
+)
 from postroom.store.queries.pages import Page
 from postroom.store.queries.pages_chatter import reply_text
 from postroom.store.queries.queue_lists import QueueWish, find
@@ -48,63 +57,6 @@ class DeliveryRow:
     record_id: int | None
     record_title: str
     company: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptFact:
-    """One try, with what the server said."""
-
-    tried_at: datetime
-    duration_ms: int
-    phase: str
-    reply: str
-    server: str
-    connection: str
-    tls: str
-    state: DeliveryState
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportFact:
-    """What a report that came back said of this delivery."""
-
-    action: str
-    status: str
-    reply: str
-    blame: str
-    reason: str  # of the taxonomy, "" in what was kept before there was one
-    inbound_id: int
-    received_at: datetime
-    is_claim: bool = False  # nothing proves it: it changed nothing
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResolutionFact:
-    """What a person decided when nobody knew the outcome. ``who``: empty for the command line."""
-
-    decision: str
-    resolved_at: datetime
-    who: str
-    sent_again_as: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventFact:
-    """What a provider told after it had taken the mail. ``kind`` as `core.delivery.tracking.EventKind`."""
-
-    kind: str
-    told_at: datetime
-    status: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WaitedFact:
-    """A gate that it waited at, and passed."""
-
-    reason: Reason
-    since: datetime
-    until: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,7 +191,7 @@ def delivery(visible: QuerySet[Delivery], delivery_id: int, *, now: datetime) ->
         null=F("mail__null_return_path"),
         message=F("mail__message_id"),
     )[0]
-    row = _row(head, now)
+    row, told = _row(head, now), histories_of([delivery_id])[delivery_id]
     return DeliveryFact(
         row=row,
         deadline_at=more["deadline_at"],
@@ -252,77 +204,15 @@ def delivery(visible: QuerySet[Delivery], delivery_id: int, *, now: datetime) ->
         lease_until=more["lease_until"],
         message_row=more["message"],
         reasons=reasons_from_json(more["reasons"]),
-        attempts=_attempts(delivery_id),
-        reports=_reports(delivery_id),
-        resolutions=resolutions_of([delivery_id]).get(delivery_id, ()),
-        events=_events(delivery_id),
+        attempts=told.attempts,
+        reports=told.reports,
+        resolutions=told.resolutions,
+        events=told.events,
         cures=cures_of(row.gate, row.waits_for),
         confirmed_at=more["confirmed_at"],
         provider_message_id=more["provider_message_id"],
-        waited=_waited(more["waited"] or ()),
+        waited=waited_of(more["waited"]),
     )
-
-
-def _waited(rows: Iterable[Mapping[str, Any]]) -> tuple[WaitedFact, ...]:
-    return tuple(
-        WaitedFact(
-            reason=reasons_from_json([row])[0],
-            since=datetime.fromisoformat(row["since"]),
-            until=datetime.fromisoformat(row["until"]),
-        )
-        for row in rows
-    )
-
-
-def _events(delivery_id: int) -> tuple[EventFact, ...]:
-    rows = DeliveryEvent.objects.filter(delivery_id=delivery_id).order_by("-told_at", "-id")[:100]
-    return tuple(EventFact(kind=row.kind, told_at=row.told_at, status=row.status, text=row.text) for row in rows)
-
-
-def _attempts(delivery_id: int) -> tuple[AttemptFact, ...]:
-    rows = Attempt.objects.filter(delivery_id=delivery_id).select_related("server").order_by("-id")[:100]
-    return tuple(
-        AttemptFact(
-            tried_at=row.tried_at,
-            duration_ms=row.duration_ms,
-            phase=row.phase,
-            reply=reply_text(row.code, row.enhanced, row.text),
-            server=row.server.name if row.server else "",
-            connection=row.connection,
-            tls=row.tls,
-            state=DeliveryState(row.state),
-        )
-        for row in rows
-    )
-
-
-def _reports(delivery_id: int) -> tuple[ReportFact, ...]:
-    rows = ReportedRecipient.objects.filter(delivery_id=delivery_id).select_related("inbound").order_by("-id")[:50]
-    return tuple(
-        ReportFact(
-            action=row.action,
-            status=row.status,
-            reply=row.reply,
-            blame=row.blame,
-            reason=row.reason,
-            inbound_id=row.inbound_id,
-            received_at=row.inbound.received_at,
-            is_claim=row.is_claim,
-        )
-        for row in rows
-    )
-
-
-def resolutions_of(delivery_ids: list[int]) -> Mapping[int, tuple[ResolutionFact, ...]]:
-    """What was decided about these deliveries, newest first."""
-    found: dict[int, list[ResolutionFact]] = {}
-    for row in Resolution.objects.filter(delivery_id__in=delivery_ids).order_by("-id"):
-        found.setdefault(row.delivery_id, []).append(
-            ResolutionFact(
-                decision=row.decision, resolved_at=row.resolved_at, who=row.who, sent_again_as=row.sent_again_as_id
-            )
-        )
-    return {number: tuple(facts) for number, facts in found.items()}
 
 
 def oldest_waiting(visible: QuerySet[Delivery], now: datetime) -> datetime | None:

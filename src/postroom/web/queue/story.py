@@ -11,6 +11,7 @@ from django.http import Http404, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from postroom.core.diagnosis.story import StoryKind
 from postroom.flows import access
 from postroom.store.queries.pages_queue import DeliveryFact, delivery
 from postroom.store.queries.pages_story import AnswerFact, PostedFact, answers, posted
@@ -30,17 +31,7 @@ class Line:
     fact: Any
 
 
-_ORDER = (
-    "posted",
-    "queued",
-    "waited",
-    "attempt",
-    "confirmed",
-    "event",
-    "resolution",
-    "report",
-    "answer",
-)  # in one moment
+_ORDER = [kind.value for kind in StoryKind]  # in one moment: that of every story
 
 
 @for_members("GET")

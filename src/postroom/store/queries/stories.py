@@ -1,0 +1,467 @@
+"""What a story is told from: the message or address that a question names, and its mails, answers, evidence and times on the blacklist.
+
+Laws: see `store.queries.pages`; every look goes along an index, or into a window whose size the caller tells (`RECENT_INBOUND`). The caller
+brings the rows that the reader may see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from django.db.models import CharField, Exists, F, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Left, Lower
+
+from postroom.core.terms.addresses import normalize
+from postroom.core.terms.reasons import Reason, reasons_from_json
+from postroom.core.terms.states import Channel, DeliveryState, InboundState, MessageKind
+from postroom.store.models import (
+    BounceEvent,
+    Contact,
+    Delivery,
+    InboundMessage,
+    Message,
+    MessageIdentifier,
+    Notification,
+    OutgoingMail,
+    Suppression,
+)
+from postroom.store.models.outgoing import WAITING
+from postroom.store.queries.delivery_histories import WaitedFact, waited_of
+from postroom.store.queries.pages import cursor_of, older
+from postroom.store.queries.pages_chatter import verdict_reasons
+from postroom.store.queries.pages_story import AUTOMATIC, MOST_ANSWERS, PostedFact
+
+RECENT_INBOUND = 500  # mails in each of these states
+UNMADE = (InboundState.HELD, InboundState.REFUSED, InboundState.FAILED, InboundState.DISCARDED)
+MOST_UNMADE = 20
+MOST_TIMES = 100  # of one message's recipients on the blacklist
+_WORDS = 400  # characters of an answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """What bears a Message-ID: messages, mails that no message caused, mails that came in."""
+
+    messages: tuple[int, ...] = ()
+    mails: tuple[int, ...] = ()
+    inbound: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameFact:
+    """A mail that came in."""
+
+    inbound_id: int
+    received_at: datetime
+    sender: str
+    door: str
+    state: InboundState
+    routed_at: datetime | None
+    subject: str
+    error: str
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldFact:
+    """The message that a story is about, and the mail as which it came in, if it did."""
+
+    posted: PostedFact
+    subject: str
+    came: CameFact | None
+    by_mail: int
+    in_app: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailFact:
+    """A mail to one recipient as it stands, and the message that it carries."""
+
+    delivery_id: int
+    address: str
+    subject: str
+    state: DeliveryState
+    created_at: datetime
+    due_at: datetime
+    waits_for: Reason | None
+    reasons: tuple[Reason, ...]
+    waited: tuple[WaitedFact, ...]
+    confirmed_at: datetime | None
+    provider_id: str
+    posted: PostedFact | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WroteFact:
+    """What somebody wrote. ``is_answer``: to a message; ``words`` are empty for a note."""
+
+    message_id: int
+    record_id: int | None
+    inbound_id: int | None
+    title: str
+    who: str
+    words: str
+    posted_at: datetime
+    is_answer: bool
+    is_automatic: bool
+    is_note: bool
+    is_asked: bool  # by the address itself; else only as an answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceFact:
+    """What was counted against an address, and whose delivery is gone."""
+
+    id: int
+    health_id: int
+    kind: str
+    status: str
+    reply: str
+    happened_at: datetime
+
+    @property
+    def place(self) -> str:
+        return cursor_of(self.happened_at, self.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeFact:
+    """A time on the blacklist."""
+
+    id: int
+    health_id: int
+    address: str
+    reasons: tuple[Reason, ...]
+    who: str
+    since: datetime
+    expires_at: datetime | None
+    released_at: datetime | None
+    released_who: str
+    released_why: str
+
+
+def named(text: str) -> Named:
+    """What bears this Message-ID, with its brackets or without. One query along three indexes."""
+    identifier = f"<{text.strip().strip('<>')}>"
+    pieces = [
+        MessageIdentifier.objects.filter(identifier=identifier).values_list(_what("messages"), "message_id"),
+        OutgoingMail.objects.filter(header_message_id=identifier).values_list(_what("mails"), "id"),
+        OutgoingMail.objects.filter(header_message_id=identifier, message__isnull=False).values_list(
+            _what("messages"), "message_id"
+        ),
+        InboundMessage.objects.filter(message_id=identifier).values_list(_what("inbound"), "id"),
+    ]
+    first, *others = [piece.order_by()[:MOST_ANSWERS] for piece in pieces]
+    found: dict[str, set[int]] = {"messages": set(), "mails": set(), "inbound": set()}
+    for what, number in first.union(*others, all=True):
+        found[what].add(number)
+    return Named(**{what: tuple(sorted(numbers)) for what, numbers in found.items()})
+
+
+def _what(name: str) -> Value:
+    return Value(name, output_field=CharField())
+
+
+def told(visible: QuerySet[Message], numbers: Collection[int]) -> ToldFact | None:
+    """The first of these messages that the reader may see, and how many hear of it. Two queries."""
+    row = (
+        visible.filter(pk__in=numbers)
+        .order_by("id")
+        .values(
+            "id",
+            "record_id",
+            "kind",
+            "subject",
+            "posted_at",
+            "inbound_id",
+            "author_address",
+            "author_name",
+            title=F("record__title"),
+            known_as=F("author__name"),
+            received_at=F("inbound__received_at"),
+            routed_at=F("inbound__routed_at"),
+            door=F("inbound__door"),
+            state=F("inbound__state"),
+            mail_from=F("inbound__mail_from"),
+            header_from=F("inbound__header_from"),
+            came_as=F("inbound__subject"),
+            error=F("inbound__error"),
+            verdict=F("inbound__verdict"),
+        )
+        .first()
+    )
+    if row is None:
+        return None
+    channels = Notification.objects.filter(message=row["id"]).order_by().values_list("channel")[:10_000]
+    heard = [channel for (channel,) in channels]
+    return ToldFact(
+        posted=PostedFact(
+            message_id=row["id"],
+            record_id=row["record_id"],
+            record_title=row["title"] or "",
+            author=row["known_as"] or row["author_name"] or row["author_address"],
+            author_address=row["author_address"],
+            kind=row["kind"],
+            posted_at=row["posted_at"],
+            reasons=(),
+        ),
+        subject=row["subject"] or row["title"] or "",
+        came=_came(row, row["inbound_id"], row["came_as"]) if row["inbound_id"] else None,
+        by_mail=heard.count(Channel.MAIL),
+        in_app=heard.count(Channel.INBOX),
+    )
+
+
+_CAME = (
+    "id",
+    "received_at",
+    "routed_at",
+    "door",
+    "state",
+    "mail_from",
+    "header_from",
+    "subject",
+    "error",
+    "verdict",
+)
+
+
+def came(visible: QuerySet[InboundMessage], numbers: Collection[int]) -> CameFact | None:
+    """The newest of these mails that the reader may see. One query."""
+    row = visible.filter(pk__in=numbers).order_by("-id").values(*_CAME).first()
+    return _came(row, row["id"], row["subject"]) if row else None
+
+
+def became(visible: QuerySet[Message], inbound_id: int) -> tuple[int, ...]:
+    """The messages that a mail became. One query."""
+    return tuple(visible.filter(inbound_id=inbound_id).order_by("id").values_list("pk", flat=True)[:MOST_ANSWERS])
+
+
+_RECENT = """
+(SELECT id FROM (
+    SELECT id, mail_from, header_from FROM postroom_inboundmessage
+    WHERE state = %s AND state IN ('held', 'failed', 'refused', 'discarded') ORDER BY id DESC LIMIT %s
+) AS recent WHERE lower(mail_from) = lower(%s) OR strpos(lower(header_from), lower(%s)) > 0)
+"""
+
+
+def unmade(visible: QuerySet[InboundMessage], address: str) -> tuple[CameFact, ...]:
+    """Mails of this sender that became no message, among the newest `RECENT_INBOUND` of all in each of these states. Two queries at most."""
+    pieces = " UNION ALL ".join(_RECENT for _ in UNMADE)
+    values = [value for state in UNMADE for value in (state.value, RECENT_INBOUND, address, address)]
+    with connection.cursor() as cursor:
+        cursor.execute(pieces, values)
+        numbers = sorted((number for (number,) in cursor.fetchall()), reverse=True)
+    rows = visible.filter(pk__in=numbers).order_by("-id").values(*_CAME) if numbers else ()
+    return tuple(_came(row, row["id"], row["subject"]) for row in rows[:MOST_UNMADE])
+
+
+def _came(row: Mapping[str, Any], inbound_id: int, subject: str) -> CameFact:
+    return CameFact(
+        inbound_id=inbound_id,
+        received_at=row["received_at"],
+        sender=row["header_from"] or row["mail_from"],
+        door=row["door"],
+        state=InboundState(row["state"]),
+        routed_at=row["routed_at"],
+        subject=subject,
+        error=row["error"],
+        reasons=verdict_reasons(row["verdict"] or ()),
+    )
+
+
+# -- mails that left
+
+
+def mails_of_message(visible: QuerySet[Delivery], message_id: int, *, before: int | None, size: int) -> list[MailFact]:
+    """The newest first. One query."""
+    return _mails([_before(visible.filter(mail__message_id=message_id), before)], size)
+
+
+def mails_among(
+    visible: QuerySet[Delivery], *, deliveries: Collection[int] = (), mails: Collection[int] = ()
+) -> list[MailFact]:
+    """By their own numbers, or by those of the mails as they were composed. One query."""
+    wanted = Q(pk__in=deliveries) if deliveries else Q(mail_id__in=mails)
+    return _mails([visible.filter(wanted)], MOST_TIMES)
+
+
+def mails_to(visible: QuerySet[Delivery], address: str, *, before: int | None, size: int) -> list[MailFact]:
+    """To this address in any case, the newest first. One query along the index of recipients, and the one of what is being sent."""
+    rows = _before(visible.alias(lower=Lower("to_address")).filter(lower=address.strip().lower()), before)
+    return _mails([rows.exclude(state=DeliveryState.SENDING), rows.filter(state=DeliveryState.SENDING)], size)
+
+
+def _before(rows: QuerySet[Delivery], number: int | None) -> QuerySet[Delivery]:
+    return rows if number is None else rows.filter(pk__lt=number)
+
+
+def _mails(pieces: Sequence[QuerySet[Delivery]], size: int) -> list[MailFact]:
+    asked = [
+        piece.order_by("-id").values(
+            "id",
+            "to_address",
+            "state",
+            "created_at",
+            "due_at",
+            "waits_for",
+            "reasons",
+            "waited",
+            "confirmed_at",
+            "provider_message_id",
+            subject=F("mail__subject"),
+            message=F("mail__message_id"),
+            record=F("mail__message__record_id"),
+            title=F("mail__message__record__title"),
+            known_as=F("mail__message__author__name"),
+            author_name=F("mail__message__author_name"),
+            author_address=F("mail__message__author_address"),
+            kind=F("mail__message__kind"),
+            posted_at=F("mail__message__posted_at"),
+            why=F("notification__reasons"),
+        )[:size]
+        for piece in pieces
+    ]
+    rows = asked[0] if len(asked) == 1 else asked[0].union(*asked[1:], all=True)
+    return sorted(map(_mail, rows), key=lambda mail: -mail.delivery_id)[:size]
+
+
+def _mail(row: Mapping[str, Any]) -> MailFact:
+    waits_for = row["waits_for"] if row["state"] in WAITING and isinstance(row["waits_for"], dict) else None
+    return MailFact(
+        delivery_id=row["id"],
+        address=row["to_address"],
+        subject=row["subject"],
+        state=DeliveryState(row["state"]),
+        created_at=row["created_at"],
+        due_at=row["due_at"],
+        waits_for=reasons_from_json([waits_for])[0] if waits_for else None,
+        reasons=reasons_from_json(row["reasons"] or ()),
+        waited=waited_of(row["waited"]),
+        confirmed_at=row["confirmed_at"],
+        provider_id=row["provider_message_id"],
+        posted=_posted(row) if row["message"] else None,
+    )
+
+
+def _posted(row: Mapping[str, Any]) -> PostedFact:
+    return PostedFact(
+        message_id=row["message"],
+        record_id=row["record"],
+        record_title=row["title"] or "",
+        author=row["known_as"] or row["author_name"] or row["author_address"],
+        author_address=row["author_address"],
+        kind=row["kind"],
+        posted_at=row["posted_at"],
+        reasons=reasons_from_json(row["why"] or ()),
+    )
+
+
+# -- what people wrote
+
+
+def answers_to(visible: QuerySet[Message], message_id: int) -> list[WroteFact]:
+    """The newest first; what our own people wrote below it is no answer of a recipient, and is told all the same. One query."""
+    return _wrote([visible.filter(parent_id=message_id).exclude(kind=MessageKind.SYSTEM)], (False,), MOST_TIMES)
+
+
+def written_by(
+    visible: QuerySet[Message], address: str, *, before: int | None, size: int, answering: Collection[int]
+) -> list[WroteFact]:
+    """By the contacts of this address, the newest first; and as an answer to one of these messages, by whom no contact stands for. One query."""
+    rows = visible.exclude(kind=MessageKind.SYSTEM)
+    known = Contact.objects.filter(normal=normalize(address) or address.lower(), is_active=True).values("pk")
+    own = rows.filter(author__in=known) if before is None else rows.filter(author__in=known, pk__lt=before)
+    stray = rows.filter(parent_id__in=answering, author__isnull=True, author_address__iexact=address)
+    return _wrote([own, stray] if answering else [own], (True, False), size)
+
+
+def _wrote(pieces: Sequence[QuerySet[Message]], asked: Iterable[bool], size: int) -> list[WroteFact]:
+    found = [
+        piece.order_by("-id").values(
+            "id",
+            "record_id",
+            "inbound_id",
+            "parent_id",
+            "kind",
+            "posted_at",
+            "author_name",
+            "author_address",
+            "subject",
+            title=F("record__title"),
+            known_as=F("author__name"),
+            words=Left("body__text", _WORDS),
+            verdict=F("inbound__verdict"),
+            is_asked=Value(is_asked),
+        )[:size]
+        for piece, is_asked in zip(pieces, asked, strict=False)
+    ]
+    rows = found[0] if len(found) == 1 else found[0].union(*found[1:], all=True)
+    return sorted(map(_one_written, rows), key=lambda one: -one.message_id)
+
+
+def _one_written(row: Mapping[str, Any]) -> WroteFact:
+    is_note = row["kind"] == MessageKind.NOTE
+    return WroteFact(
+        message_id=row["id"],
+        record_id=row["record_id"],
+        inbound_id=row["inbound_id"],
+        title=row["title"] or row["subject"],
+        who=row["known_as"] or row["author_name"] or row["author_address"],
+        words="" if is_note else " ".join((row["words"] or "").split())[:200],
+        posted_at=row["posted_at"],
+        is_answer=row["parent_id"] is not None,
+        is_automatic=any(AUTOMATIC in reason.code for reason in verdict_reasons(row["verdict"] or ())),
+        is_note=is_note,
+        is_asked=row["is_asked"],
+    )
+
+
+# -- what is known of addresses
+
+
+def evidence_of(company_ids: Collection[int], address: str, *, cursor: str, size: int) -> list[EvidenceFact]:
+    """What was counted against it and whose delivery retention took, the newest first. One query."""
+    kept = Delivery.objects.filter(pk=OuterRef("delivery_id"))
+    rows = BounceEvent.objects.filter(
+        older("happened_at", cursor), health__company_id__in=company_ids, health__address=normalize(address)
+    )
+    return [
+        EvidenceFact(
+            id=row.pk,
+            health_id=row.health_id,
+            kind=row.kind,
+            status=row.status,
+            reply=row.reply,
+            happened_at=row.happened_at,
+        )
+        for row in rows.exclude(Exists(kept)).order_by("-happened_at", "-id")[:size]
+    ]
+
+
+def times_of(
+    company_ids: Collection[int], addresses: Collection[str], *, before: int | None = None, size: int = MOST_TIMES
+) -> list[TimeFact]:
+    """When campaigns left these out, the newest first. One query."""
+    normals = {normal for one in addresses if (normal := normalize(one))}
+    rows = Suppression.objects.filter(health__company_id__in=company_ids, health__address__in=normals)
+    rows = rows if before is None else rows.filter(pk__lt=before)
+    return [
+        TimeFact(
+            id=row.pk,
+            health_id=row.health_id,
+            address=row.health.address,
+            reasons=reasons_from_json(one for one in row.reasons if isinstance(one, dict)),
+            who=row.who,
+            since=row.since,
+            expires_at=row.expires_at,
+            released_at=row.released_at,
+            released_who=row.released_who,
+            released_why=row.released_why,
+        )
+        for row in rows.select_related("health").order_by("-id")[:size]
+    ]
