@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from django.conf import settings
 
@@ -49,12 +49,14 @@ if TYPE_CHECKING:
     from postroom.adapters.oauth.refreshing import RefreshingTokens
     from postroom.adapters.smtp.handshake import TokenSource as ConnectionTokens
     from postroom.adapters.smtp.pool import SmtpPool as SmtpPool  # noqa: PLC0414
+    from postroom.core.delivery.discovery import Proposal
     from postroom.core.delivery.probing import FollowProbe, Probe, ProbeOrder
     from postroom.core.delivery.wire import ApiEndpoint, Endpoint, WireJournal
-    from postroom.core.diagnosis.findings import Finding
     from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
     from postroom.core.senders.questions import Asking
     from postroom.flows.ports import ClientCertificateFacts
+
+T = TypeVar("T")
 
 
 @lru_cache(maxsize=1)
@@ -80,6 +82,8 @@ def make_ports(configuration: Configuration) -> Ports:
         mail_hosts=_mail_hosts,
         text_records=_text_records,
         ask_dns=_DnsAsker(configuration.dns_servers),
+        fetch_published=_PublishedFiles(configuration.dns_servers),
+        knock=_knock,
         providers=ProviderDesk(),
         senders=_Senders(configuration.dns_servers),
         pictures=_Pictures(),
@@ -151,11 +155,29 @@ class _DnsAsker:
         self._servers = servers
 
     def __call__(
-        self, askings: Sequence[Asking[list[Finding]]], *, seconds: float, servers: Sequence[tuple[str, int]] = ()
-    ) -> list[list[Finding]]:
+        self, askings: Sequence[Asking[T]], *, seconds: float, servers: Sequence[tuple[str, int]] = ()
+    ) -> list[T]:
         from postroom.adapters.dns.side_by_side import ask_side_by_side
 
         return ask_side_by_side(askings, seconds=seconds, servers=servers or read_name_servers(self._servers))
+
+
+class _PublishedFiles:
+    """The socket for files that providers publish; its pipe speaks HTTP, and is imported when the first one is asked for."""
+
+    def __init__(self, servers: tuple[str, ...]) -> None:
+        self._servers = servers
+
+    def __call__(self, url: str, *, most_bytes: int, seconds: float) -> bytes | None:
+        from postroom.adapters.fetching.published import fetch_published
+
+        return fetch_published(url, most_bytes=most_bytes, seconds=seconds, servers=read_name_servers(self._servers))
+
+
+def _knock(proposal: Proposal, *, seconds: float) -> bool:
+    from postroom.adapters.mailbox.knocking import knock
+
+    return knock(proposal, seconds=seconds)
 
 
 def _probe_server(order: ProbeOrder, *, follow: FollowProbe | None = None) -> Probe:

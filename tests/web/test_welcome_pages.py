@@ -9,7 +9,7 @@ from django.core import signing
 from django.test import Client
 
 from postroom.core.terms.states import Role
-from postroom.flows import enter_account, find_servers, welcome
+from postroom.flows import enter_account, welcome
 from postroom.flows.access import NotAllowed
 from postroom.store.models import Alias, AliasDomain, Installation, Mailbox, Member, OutgoingServer, Parameter
 from postroom.wiring import ports
@@ -256,23 +256,3 @@ def test_others_may_not(signed_in: SignedIn, bob: Member) -> None:
         assert signed_in(bob).get(place).status_code == 403, place
     assert signed_in(bob).post("/welcome/outgoing/use/").status_code == 403
     assert signed_in(bob).post("/welcome/outgoing/capture/").status_code == 403
-
-
-@pytest.mark.parametrize(
-    ("hosts", "key"),
-    [
-        (("aspmx.l.google.com",), "gmail"),
-        (("arnold-test.mail.protection.outlook.com",), "microsoft365"),
-        (("mx00.kundenserver.de",), "ionos"),
-        (("evilgoogle.com",), ""),
-        ((), ""),
-        (None, ""),
-    ],
-)
-def test_the_provider_is_found_by_who_takes_the_mail(hosts: tuple[str, ...] | None, key: str) -> None:
-    import dataclasses
-
-    asking = dataclasses.replace(ports(), mail_hosts=lambda _domain: hosts)
-    assert find_servers.find_provider(asking, "alice@arnold.test").key == key
-    assert find_servers.find_provider(asking, "alice@gmail.com").key == "gmail"
-    assert find_servers.find_provider(asking, "no address").key == ""

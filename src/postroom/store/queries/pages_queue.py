@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models.fields.json import KeyTransform
 from django.db.models import F, OuterRef, QuerySet, Subquery
 
 from postroom.core.delivery.cures import cures_of
@@ -141,12 +142,14 @@ class ServerState:
     paused_at: datetime | None
     broken_until: datetime | None
     trouble: str
+    test_failed: bool = False
 
 
 def server_states(rows: QuerySet[OutgoingServer], most: int = 50) -> tuple[ServerState, ...]:
     """One query."""
     names = ("id", "name", "paused_at", "broken_until", "trouble")
-    return tuple(ServerState(**row) for row in rows.values(*names)[:most])
+    found = rows.annotate(tested=KeyTransform("ok", "test_result")).values(*names, "tested")[:most]
+    return tuple(ServerState(**{name: row[name] for name in names}, test_failed=row["tested"] is False) for row in found)
 
 
 def deliveries(wish: QueueWish, *, now: datetime) -> Page[DeliveryRow]:

@@ -95,13 +95,15 @@ def step_page(
     found = context.get("progress") or welcome.progress_of(request.member)
     is_done = {
         "company": bool(found.domain),
-        "outgoing": bool(found.server),
-        "incoming": bool(found.mailbox),
+        "outgoing": bool(found.server) and not found.server_fails,
+        "incoming": bool(found.mailbox) and not found.mailbox_fails,
         "alias": bool(found.alias),
         "done": False,
     }
+    troubled = {"outgoing": found.server_fails, "incoming": found.mailbox_fails}
     steps = [
-        {"name": one, "title": title_of, "is_here": one == name, "is_done": is_done[one], "number": number}
+        {"name": one, "title": title_of, "is_here": one == name, "is_done": is_done[one], "is_troubled": troubled.get(one, False),
+         "number": number}
         for number, (one, title_of) in enumerate(STEPS, 1)
     ]
     shell = {
