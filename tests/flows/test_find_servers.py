@@ -19,10 +19,10 @@ from postroom.wiring import ports
 from tests.laboratory.dns_server import DnsServer
 
 pytestmark = pytest.mark.django_db
-CONFIG = """<clientConfig><emailProvider id="x">
+CONFIG = b"""<clientConfig><emailProvider id="x">
 <incomingServer type="imap"><hostname>imap.published.test</hostname><port>993</port><socketType>SSL</socketType></incomingServer>
 <outgoingServer type="smtp"><hostname>smtp.published.test</hostname><port>465</port><socketType>SSL</socketType></outgoingServer>
-</emailProvider></clientConfig>""".encode()
+</emailProvider></clientConfig>"""
 
 
 class World:

@@ -39,6 +39,7 @@ from postroom.cli import (
     secrets,
     seed,
     servers,
+    setup,
     status,
     suppression,
 )
@@ -57,6 +58,7 @@ app = typer.Typer(
     "[bold]Begin:[/bold]\n\n"
     "  postroom demo                     look around; nothing leaves the machine\n\n"
     "  postroom up                       run everything: pages, doors, routers, deliverers\n\n"
+    "  postroom setup you@example.com    find the servers of an account, test them, use them\n\n"
     "  postroom user add alice --role administrator --address alice@example.com\n\n"
     "[bold]Ask:[/bold]\n\n"
     "  postroom doctor                   why does mail not arrive, and what is to be done?\n\n"
@@ -100,7 +102,7 @@ class _Debugging:
 
 _debugging = _Debugging()
 
-for part in (running.app, status.app, seed.app, mail_commands.app, doctor.app, diagnosis.app, home.app):
+for part in (running.app, status.app, seed.app, mail_commands.app, doctor.app, diagnosis.app, home.app, setup.app):
     app.add_typer(part)
 for name, group in (
     ("queue", queue.app),

@@ -42,7 +42,7 @@ _GRACE = 0.5  # what is answered by then is still heard
 MOST_HOSTS = 10
 DIRECTORY = "mail.setup.directory"
 
-_DOMAINS = {
+FREE = {  # domains whose addresses everybody can have
     "gmail.com": "gmail", "googlemail.com": "gmail", "outlook.com": "microsoft365", "hotmail.com": "microsoft365",
     "live.com": "microsoft365", "yahoo.com": "yahoo", "icloud.com": "icloud", "me.com": "icloud", "gmx.de": "gmx",
     "gmx.net": "gmx", "gmx.com": "gmx",
@@ -78,8 +78,8 @@ def find_servers(ports: Ports, address: str, *, seconds: float = PATIENCE) -> Fo
     domain = address.rpartition("@")[2]
     if not domain:
         return FoundServers(domain="", is_asked=False)
-    if domain in _DOMAINS:
-        key = _DOMAINS[domain]
+    if domain in FREE:
+        key = FREE[domain]
         return FoundServers(domain=domain, key=key, proposals=ranked(_of_preset(key, Source.PRESET)))
     if not is_mail_domain(domain):
         return FoundServers(domain=domain, is_asked=False)
@@ -147,7 +147,7 @@ def _knocked(ports: Ports, guess: Proposal, seconds: float) -> Proposal | None:
 
 def _is_enough(done: Mapping[str, object]) -> bool:
     """Whether what is still missing could change nothing: both ways are told by a source that is believed more than those that are missing."""
-    wanted = [key for key in ("published 0", "published 1", "records")]
+    wanted = ["published 0", "published 1", "records"]
     told: list[Proposal] = []
     for key in wanted:
         if key not in done:
@@ -211,13 +211,30 @@ def _of_preset(key: str, source: Source) -> list[Proposal]:
     found: list[Proposal] = []
     if out.key == key and out.host:
         found.append(
-            Proposal(service=Service.SMTP, host=out.host, port=out.port, encryption=out.encryption, username=out.username, source=source, preset=key)  # fmt: skip
+            Proposal(
+                service=Service.SMTP,
+                host=out.host,
+                port=out.port,
+                encryption=out.encryption,
+                username=out.username,
+                source=source,
+                preset=key,
+            )
         )
     elif key in _WAYS_OUT:
         host, port, encryption = _WAYS_OUT[key]
-        found.append(Proposal(service=Service.SMTP, host=host, port=port, encryption=encryption, source=source, preset=key))
+        found.append(
+            Proposal(service=Service.SMTP, host=host, port=port, encryption=encryption, source=source, preset=key)
+        )
     if way_in.key == key and way_in.host:
         found.append(
-            Proposal(service=Service.IMAP, host=way_in.host, port=way_in.port, encryption=way_in.encryption, source=source, preset=key)  # fmt: skip
+            Proposal(
+                service=Service.IMAP,
+                host=way_in.host,
+                port=way_in.port,
+                encryption=way_in.encryption,
+                source=source,
+                preset=key,
+            )
         )
     return found

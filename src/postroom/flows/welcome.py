@@ -102,7 +102,7 @@ def name_house(
     """The company's name, and the domain that its mail has. ``company_id``: which, when no member says it. Raises `NotAllowed`,
     `ValidationError` and `ParameterError`."""
     require_house(member)
-    row = Company.objects.select_for_update().get(pk=member.company_id if member is not None else company_id)
+    row = Company.objects.select_for_update().get(pk=member.company_id if member is not None else company_id or 0)
     if company and company != row.name:
         before, row.name = row.name, company
         row.full_clean()
@@ -120,9 +120,7 @@ def name_house(
     return row
 
 
-def first_alias(
-    ports: Ports, *, name: str, kind: str, member: Member | None, company: Company | None = None
-) -> Alias:
+def first_alias(ports: Ports, *, name: str, kind: str, member: Member | None, company: Company | None = None) -> Alias:
     """Mail to it becomes a record. ``company``: whose, when no member says it. Raises as `save_alias`."""
     owner = company or (member.company if member is not None else None)
     assert owner is not None  # noqa: S101 - one of the two is given
@@ -183,7 +181,9 @@ def _draft(
     """The last one entered that is not in use; the one in use when it fails its test: it is that one that is being corrected."""
     if used is not None and test_failed(used) and drafts.filter(pk=used.pk).exists():
         return used
-    newest = max((one.pk for one in active), default=0)  # what was switched off before the present one came is a matter of the past
+    newest = max(
+        (one.pk for one in active), default=0
+    )  # what was switched off before the present one came is a matter of the past
     return drafts.filter(is_active=False, trouble="", pk__gt=newest).order_by("-id").first()
 
 

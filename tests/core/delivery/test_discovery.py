@@ -36,7 +36,13 @@ def test_a_published_file_names_servers_with_its_placeholders_filled_in() -> Non
         ),
         ALICE,
     )
-    assert (out.service, out.host, out.port, out.encryption, out.username) == ("smtp", "mail.arnold.test", 465, "tls", "")
+    assert (out.service, out.host, out.port, out.encryption, out.username) == (
+        "smtp",
+        "mail.arnold.test",
+        465,
+        "tls",
+        "",
+    )
     assert (way_in.service, way_in.host, way_in.username) == ("imap", "imap.arnold.test", "alice")
 
 
@@ -87,14 +93,24 @@ def test_no_bytes_break_the_reader(content: bytes) -> None:
 def test_service_records_go_by_priority_then_weight_and_a_dot_says_not_here() -> None:
     found = read_service_records(
         {
-            "_submission._tcp": ["20 1 587 late.arnold.test", "10 1 587 light.arnold.test", "10 9 587 heavy.arnold.test"],
+            "_submission._tcp": [
+                "20 1 587 late.arnold.test",
+                "10 1 587 light.arnold.test",
+                "10 9 587 heavy.arnold.test",
+            ],
             "_submissions._tcp": ["0 0 465 tls.arnold.test"],
             "_imaps._tcp": ["0 0 0 ."],
             "_imap._tcp": ["nonsense", "1 2 3", "0 1 143 imap.arnold.test"],
         }
     )
     hosts = [one.host for one in ranked(found)]
-    assert hosts == ["tls.arnold.test", "heavy.arnold.test", "light.arnold.test", "late.arnold.test", "imap.arnold.test"]
+    assert hosts == [
+        "tls.arnold.test",
+        "heavy.arnold.test",
+        "light.arnold.test",
+        "late.arnold.test",
+        "imap.arnold.test",
+    ]
 
 
 def test_who_says_so_decides_whom_to_believe() -> None:

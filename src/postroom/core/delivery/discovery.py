@@ -124,9 +124,7 @@ def read_service_records(answers: Mapping[str, Sequence[str]]) -> tuple[Proposal
     for name, (service, encryption) in SERVICE_NAMES.items():
         rows = sorted(filter(None, map(_record, answers.get(name, ())[:MOST_RECORDS])))
         for _, _, port, host in rows:
-            found.append(
-                Proposal(service=service, host=host, port=port, encryption=encryption, source=Source.RECORDS)
-            )
+            found.append(Proposal(service=service, host=host, port=port, encryption=encryption, source=Source.RECORDS))
     return tuple(found)
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models.fields.json import KeyTransform
 from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models.fields.json import KeyTransform
 
 from postroom.core.delivery.cures import cures_of
 from postroom.core.terms.gates import Gate, gate_of
@@ -149,7 +149,9 @@ def server_states(rows: QuerySet[OutgoingServer], most: int = 50) -> tuple[Serve
     """One query."""
     names = ("id", "name", "paused_at", "broken_until", "trouble")
     found = rows.annotate(tested=KeyTransform("ok", "test_result")).values(*names, "tested")[:most]
-    return tuple(ServerState(**{name: row[name] for name in names}, test_failed=row["tested"] is False) for row in found)
+    return tuple(
+        ServerState(**{name: row[name] for name in names}, test_failed=row["tested"] is False) for row in found
+    )
 
 
 def deliveries(wish: QueueWish, *, now: datetime) -> Page[DeliveryRow]:

@@ -102,8 +102,14 @@ def step_page(
     }
     troubled = {"outgoing": found.server_fails, "incoming": found.mailbox_fails}
     steps = [
-        {"name": one, "title": title_of, "is_here": one == name, "is_done": is_done[one], "is_troubled": troubled.get(one, False),
-         "number": number}
+        {
+            "name": one,
+            "title": title_of,
+            "is_here": one == name,
+            "is_done": is_done[one],
+            "is_troubled": troubled.get(one, False),
+            "number": number,
+        }
         for number, (one, title_of) in enumerate(STEPS, 1)
     ]
     shell = {
