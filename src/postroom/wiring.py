@@ -25,7 +25,6 @@ from postroom.adapters.clock import SystemClock
 from postroom.adapters.dkim.signing import DkimWriter
 from postroom.adapters.esp import ProviderDesk
 from postroom.adapters.html.styling import MailHtml
-from postroom.adapters.html.templating import TemplateRenderer
 from postroom.adapters.ids import SystemIds
 from postroom.adapters.key_file import DerivedKeys, FixedKeys, KeyFile
 from postroom.adapters.vault import FernetVault
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     # named here again for workers, who may not import adapters
     from postroom.adapters.esp.pool import EspPool as EspPool  # noqa: PLC0414
     from postroom.adapters.fetching.pictures import PictureFetcher
+    from postroom.adapters.html.templating import TemplateRenderer
     from postroom.adapters.journal import JournalContents as JournalContents  # noqa: PLC0414
     from postroom.adapters.journal import WireJournalFile as WireJournalFile  # noqa: PLC0414
     from postroom.adapters.mailbox.session import TokenGiver as MailboxTokens
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from postroom.core.delivery.wire import ApiEndpoint, Endpoint, WireJournal
     from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
     from postroom.core.senders.questions import Asking
+    from postroom.core.terms.templates import Values
     from postroom.flows.ports import ClientCertificateFacts
 
 T = TypeVar("T")
@@ -74,7 +75,7 @@ def make_ports(configuration: Configuration) -> Ports:
         ids=SystemIds(),
         blobs=DiskBlobs(Path(configuration.data_dir) / "blobs"),
         html=MailHtml(),
-        templates=TemplateRenderer(),
+        templates=_Templates(),
         vault=FernetVault(store.keys),
         key_store=store,
         dkim=DkimWriter(),
@@ -146,6 +147,23 @@ def _text_records(name: str) -> tuple[str, ...] | None:
     from postroom.adapters.dns.text_records import DnsTextRecords
 
     return DnsTextRecords()(name)
+
+
+class _Templates:
+    """The socket for mail templates; Jinja is imported when the first is filled."""
+
+    def check(self, source: str) -> None:
+        _template_renderer().check(source)
+
+    def render(self, source: str, values: Values, *, language: str, is_html: bool) -> str:
+        return _template_renderer().render(source, values, language=language, is_html=is_html)
+
+
+@lru_cache(maxsize=1)
+def _template_renderer() -> TemplateRenderer:
+    from postroom.adapters.html.templating import TemplateRenderer
+
+    return TemplateRenderer()
 
 
 class _DnsAsker:

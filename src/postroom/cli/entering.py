@@ -23,14 +23,17 @@ if TYPE_CHECKING:
 SETTINGS = "postroom.project.settings"
 
 
-def configured(*, is_quiet: bool = True, makes_house: bool = False) -> Configuration:
+def configured(*, is_quiet: bool = True, makes_house: bool = False, shows_pages: bool = False) -> Configuration:
     """Django, set up; the database is not asked. Raises `ConfigurationError`. Quiet: only warnings are logged. Where there is no house the
-    command ends, unless it is one that makes a house."""
+    command ends, unless it is one that makes a house. ``shows_pages``: those, too, are loaded."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS)
     from django.conf import settings
 
     if not makes_house and not settings.configured:
         _require_house()
+    from postroom.workers.house import process
+
+    process.shows_pages = shows_pages or makes_house  # all tables are made together
     import django
 
     django.setup()

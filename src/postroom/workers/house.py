@@ -1,6 +1,7 @@
 """Where the house stands, and whether there is one, without making anything: asked before the first key or folder is made.
 
-Duty: the configuration's file and environment, read alone. Laws: writes nothing; imports nothing heavy.
+Duty: the configuration's file and environment, read alone; and whether this process will show pages, so that one that only answers a question
+need not load them. Laws: writes nothing; imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -10,6 +11,15 @@ import tomllib
 from pathlib import Path
 
 from postroom.core.terms.configuration import ConfigurationError, read_configuration
+
+
+class _Process:
+    """What this process is for; said before the settings are read."""
+
+    shows_pages = True
+
+
+process = _Process()
 
 
 def file_values() -> dict[str, object]:
