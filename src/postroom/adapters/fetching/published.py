@@ -59,4 +59,5 @@ def _read(response: http.client.HTTPResponse, most_bytes: int) -> bytes | str | 
     if response.status != 200 or (response.length or 0) > most_bytes:
         return None
     content = response.read(most_bytes + 1)
-    return content if len(content) <= most_bytes else None
+    is_cut = bool(response.length)  # what was announced and never came
+    return content if len(content) <= most_bytes and not is_cut else None
