@@ -134,8 +134,11 @@ def find(request: MemberRequest) -> HttpResponse:
     values["address"] = address
     if username:
         values["username"] = username
-    form = AccountForm(None, initial=values)
     proposal = found.best(way) if found is not None else None
+    beside = _server_to_copy(request) if way == "in" and proposal and proposal.source.value == "guessed" else None
+    if beside is not None and beside.username == address:  # better than a guess: the place where this login works
+        values["host"], proposal = _sibling_host(beside.host), None
+    form = AccountForm(None, initial=values)
     context = _context(request, way, form, str(values["preset"])) | {
         "guess": found,
         "why": proposal.why(found.domain) if found is not None and proposal is not None else None,
