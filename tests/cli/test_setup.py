@@ -12,7 +12,7 @@ from postroom.core.delivery.probing import Probe, ProbeOrder, ProbeStep
 from postroom.core.terms.encryption import Encryption
 from postroom.core.terms.smtp_replies import SmtpReply
 from postroom.core.terms.steps import Step
-from postroom.flows import find_servers, set_up
+from postroom.flows import find_servers
 from postroom.flows.find_servers import FoundServers
 from postroom.flows.ports import Ports
 from postroom.store.models import Alias, AliasDomain, Company, Mailbox, OutgoingServer, SettingChange
@@ -146,7 +146,7 @@ def test_a_guess_at_which_nobody_answered_is_not_tried_with_a_password(postroom:
 
 
 def test_an_address_at_a_provider_of_everybody_names_no_domain_of_the_house(postroom: Command, provider: Provider) -> None:  # fmt: skip
-    assert set_up.own_domain("alice@gmail.com") == ""
+    assert find_servers.own_domain("alice@gmail.com") == ""
     told = postroom("setup", "alice@gmail.com", "--yes", "--json")
     assert told.code == 0, told.err
     assert not AliasDomain.objects.exists()

@@ -263,6 +263,20 @@ def test_others_may_not(signed_in: SignedIn, bob: Member) -> None:
     assert signed_in(bob).post("/welcome/outgoing/capture/").status_code == 403
 
 
+def test_a_domain_that_everybody_has_is_not_proposed_as_the_company_s(window: Client, ada: Member) -> None:
+    ada.contact.address = "ada@gmail.com"
+    ada.contact.save(update_fields=["address"])
+    assert "gmail.com" not in window.get("/welcome/company/").content.decode().partition("id_domain")[2][:300]
+
+
+def test_the_first_address_is_the_one_whose_mail_is_fetched(window: Client, ada: Member) -> None:
+    window.post("/welcome/company/", {"company": "Arnold", "domain": "arnold.test"})
+    Mailbox.objects.create(
+        company=ada.company, name="hello@arnold.test", host="x", username="hello@arnold.test", is_confirmed=True
+    )
+    assert 'value="hello"' in window.get("/welcome/alias/").content.decode()
+
+
 def a_failed_test() -> dict[str, object]:
     """As Test Connection stores one that a wrong password ended."""
     cause = {"code": "server.auth_refused", "facts": {}}
@@ -380,3 +394,5 @@ def test_a_proposal_says_where_it_comes_from(window: Client, monkeypatch: pytest
         assert words in piece, source
         assert 'value="mx.box.test"' in piece
         assert 'value="465"' in piece
+        is_open = '<details class="pr-more-fields" open>' in piece
+        assert is_open is (source is Source.GUESSED), "what was found need not be read again"

@@ -218,9 +218,9 @@ def _set_up(
 
     from postroom.core.terms.parameters import ParameterError
     from postroom.flows.dns_to_publish import records_to_publish
+    from postroom.flows.find_servers import own_domain
     from postroom.flows.set_up import (
         left_to_do,
-        own_domain,
         set_up_address,
         set_up_way_in,
         set_up_way_out,

@@ -72,6 +72,12 @@ class FoundServers:
         return best(self.proposals, *((Service.SMTP,) if way == "out" else (Service.IMAP, Service.POP3)))
 
 
+def own_domain(address: str) -> str:
+    """The domain of the address, where it can be the house's own; ``""`` at a provider whose domain everybody has."""
+    domain = address.rpartition("@")[2]
+    return domain if is_mail_domain(domain) and domain not in FREE else ""
+
+
 def find_servers(ports: Ports, address: str, *, seconds: float = PATIENCE) -> FoundServers:
     """Where the account of this address probably is. Waits for the network, for ``seconds`` at most."""
     address = normalize(address)

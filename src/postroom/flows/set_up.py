@@ -17,11 +17,10 @@ from django.db import transaction
 
 from postroom.core.delivery.discovery import Proposal
 from postroom.core.diagnosis.findings import Finding
-from postroom.core.terms.addresses import is_mail_domain
 from postroom.flows.add_member import FIRST_COMPANY
 from postroom.flows.diagnose import DoctorWish, diagnose
 from postroom.flows.enter_account import Account, save_draft_mailbox, save_draft_server, use_server
-from postroom.flows.find_servers import FREE, FoundServers
+from postroom.flows.find_servers import FoundServers
 from postroom.flows.ports import Ports
 from postroom.flows.test_mailbox import MailboxTest, test_mailbox
 from postroom.flows.test_server import ServerTest, test_server
@@ -94,12 +93,6 @@ def the_company(ports: Ports, *, company: str, domain: str) -> Company:
         or Company.objects.create(name=company or FIRST_COMPANY)
     )
     return name_house(ports, company=company, domain=domain, member=None, company_id=row.pk)
-
-
-def own_domain(address: str) -> str:
-    """The domain of the address, where it can be the house's own; ``""`` at a provider whose domain everybody has."""
-    domain = address.rpartition("@")[2]
-    return domain if is_mail_domain(domain) and domain not in FREE else ""
 
 
 def set_up_way_out(ports: Ports, company: Company, address: str, password: str, place: Place) -> WayOut:

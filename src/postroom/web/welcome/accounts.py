@@ -142,6 +142,7 @@ def find(request: MemberRequest) -> HttpResponse:
     context = _context(request, way, form, str(values["preset"])) | {
         "guess": found,
         "why": proposal.why(found.domain) if found is not None and proposal is not None else None,
+        "found_own": proposal is not None and proposal.source.value != "guessed" and values["preset"] == "custom",
         "is_guessed": proposal is not None and proposal.source.value == "guessed",
     }
     return fragment(request, "postroom/welcome/_provider.html", context)
