@@ -7,7 +7,6 @@ What is looked for on every page: `looking`.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -223,45 +222,3 @@ def test_from_nothing_to_the_first_answered_ticket(run_folder: Path, postfix: Po
         answer = gone.goto(link.replace("localhost", "127.0.0.1"))
         assert answer is not None
         assert answer.status == 410
-
-
-def test_the_same_by_one_command(run_folder: Path, postfix: Postfix, dovecot: Dovecot, tmp_path: Path) -> None:
-    assert postfix.ca_file is not None
-    bundle = tmp_path / "authorities.pem"
-    bundle.write_bytes(postfix.ca_file.read_bytes() + b"\n" + dovecot.ca_file.read_bytes())
-    folder = Path(tempfile.mkdtemp(prefix="command-", dir=run_folder))
-    inherited = {
-        name: value for name, value in os.environ.items() if not name.startswith(("POSTROOM_", "DJANGO_", "PYTEST_"))
-    }
-    ours = {"POSTROOM_DATA_DIR": str(folder), "PYTHONPATH": str(SOURCE), "SSL_CERT_FILE": str(bundle)}
-
-    def say(*words: str, password: str = "") -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "postroom", "setup", SUPPORT, "--yes", "--json", "--password-stdin", *words]
-        return subprocess.run(
-            command,
-            check=False,
-            input=f"{password}\n",
-            capture_output=True,
-            text=True,
-            timeout=300,
-            env=inherited | ours,
-        )
-
-    with DnsServer(records_of(postfix, dovecot)) as names:
-        ours["POSTROOM_DNS_SERVERS"] = f"127.0.0.1:{names.port}"
-        began = time.monotonic()
-        doubtful = say(password=USERS[SUPPORT])
-        assert doubtful.returncode == 1
-        assert "localhost" in doubtful.stderr, "outside the domain, and only the DNS says so"
-        wrong = say("--trust-dns", password="open barley")
-        assert wrong.returncode == 1, wrong.stderr
-        told = json.loads(wrong.stdout)
-        assert (told["server"]["in_use"], told["server"]["test"]["step"]) == (False, "auth")
-        right = say("--trust-dns", password=USERS[SUPPORT])
-        assert right.returncode == 0, right.stdout + right.stderr
-    told = json.loads(right.stdout)
-    assert told["server"]["in_use"]
-    assert told["mailbox"]["in_use"]
-    assert told["alias"] == SUPPORT
-    assert USERS[SUPPORT] not in right.stdout + right.stderr
-    print(f"an empty folder, a doubt, a wrong password and the right one: {time.monotonic() - began:.0f} s")
