@@ -277,6 +277,18 @@ def test_the_first_address_is_the_one_whose_mail_is_fetched(window: Client, ada:
     assert 'value="hello"' in window.get("/welcome/alias/").content.decode()
 
 
+def test_the_test_asks_about_the_account_s_own_mailbox(window: Client) -> None:
+    page = window.get(window.post("/welcome/outgoing/", ACCOUNT)["Location"]).content.decode()
+    assert '"to": "support@box.test"' in page.replace("\\u002D", "-").replace("&quot;", '"')
+
+
+def test_a_domain_that_exists_nowhere_is_spoken_of_before_real_mail_is_set_up(window: Client) -> None:
+    window.post("/welcome/company/", {"company": "Lumen", "domain": "lumen.example"})
+    assert "exists nowhere" in window.get("/welcome/outgoing/").content.decode()
+    window.post("/welcome/company/", {"company": "Lumen", "domain": "lumen.test"})
+    assert "exists nowhere" not in window.get("/welcome/outgoing/").content.decode()
+
+
 def a_failed_test() -> dict[str, object]:
     """As Test Connection stores one that a wrong password ended."""
     cause = {"code": "server.auth_refused", "facts": {}}

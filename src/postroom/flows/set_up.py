@@ -101,13 +101,13 @@ def set_up_way_out(ports: Ports, company: Company, address: str, password: str, 
     username = place.username or address
     working = same.filter(host=place.host, port=place.port, username=username, is_active=True).first()
     if working is not None and not test_failed(working) and not working.trouble:
-        found = test_server(ports, working.pk, member=None)
+        found = test_server(ports, working.pk, member=None, to=address)
         return WayOut(id=working.pk, name=working.name, test=found, in_use=True)
     rows = same.filter(username=username).order_by("-id")
     draft = next((one for one in rows if not one.is_active or test_failed(one)), None)
     account = _account(address, password, place)
     row = save_draft_server(ports, account, draft_id=draft.pk if draft else None, member=None)
-    found = test_server(ports, row.pk, member=None)
+    found = test_server(ports, row.pk, member=None, to=address)
     if found.is_ok:
         use_server(ports, row.pk, member=None, company=company)
     row.refresh_from_db()

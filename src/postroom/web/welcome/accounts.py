@@ -11,6 +11,7 @@ from django.http import Http404, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from postroom.core.terms.addresses import normalize
 from postroom.flows import access, guard_installation, mailbox_facts, server_presets, welcome
 from postroom.flows.enter_account import Account, default_from_of, draft_server, save_draft_mailbox, save_draft_server
 from postroom.flows.enter_account import use_server as use
@@ -49,6 +50,9 @@ def outgoing(request: MemberRequest) -> HttpResponse:
         "progress": found,
         "draft": draft,
         "tested_id": tested,
+        # the account's own mailbox: the one recipient that its server surely takes mail for
+        "test_to": normalize(draft.username) if draft is not None else "",
+        "is_made_up": found.domain.endswith(".example"),
         "is_capturing": guard_installation.is_capturing(),
         "default_from": default_from_of(request.member),
     }
