@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from django.conf import settings
 
@@ -25,7 +25,6 @@ from postroom.adapters.clock import SystemClock
 from postroom.adapters.dkim.signing import DkimWriter
 from postroom.adapters.esp import ProviderDesk
 from postroom.adapters.html.styling import MailHtml
-from postroom.adapters.html.templating import TemplateRenderer
 from postroom.adapters.ids import SystemIds
 from postroom.adapters.key_file import DerivedKeys, FixedKeys, KeyFile
 from postroom.adapters.vault import FernetVault
@@ -43,18 +42,22 @@ if TYPE_CHECKING:
     # named here again for workers, who may not import adapters
     from postroom.adapters.esp.pool import EspPool as EspPool  # noqa: PLC0414
     from postroom.adapters.fetching.pictures import PictureFetcher
+    from postroom.adapters.html.templating import TemplateRenderer
     from postroom.adapters.journal import JournalContents as JournalContents  # noqa: PLC0414
     from postroom.adapters.journal import WireJournalFile as WireJournalFile  # noqa: PLC0414
     from postroom.adapters.mailbox.session import TokenGiver as MailboxTokens
     from postroom.adapters.oauth.refreshing import RefreshingTokens
     from postroom.adapters.smtp.handshake import TokenSource as ConnectionTokens
     from postroom.adapters.smtp.pool import SmtpPool as SmtpPool  # noqa: PLC0414
+    from postroom.core.delivery.discovery import Proposal
     from postroom.core.delivery.probing import FollowProbe, Probe, ProbeOrder
     from postroom.core.delivery.wire import ApiEndpoint, Endpoint, WireJournal
-    from postroom.core.diagnosis.findings import Finding
     from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
     from postroom.core.senders.questions import Asking
+    from postroom.core.terms.templates import Values
     from postroom.flows.ports import ClientCertificateFacts
+
+T = TypeVar("T")
 
 
 @lru_cache(maxsize=1)
@@ -72,7 +75,7 @@ def make_ports(configuration: Configuration) -> Ports:
         ids=SystemIds(),
         blobs=DiskBlobs(Path(configuration.data_dir) / "blobs"),
         html=MailHtml(),
-        templates=TemplateRenderer(),
+        templates=_Templates(),
         vault=FernetVault(store.keys),
         key_store=store,
         dkim=DkimWriter(),
@@ -80,6 +83,8 @@ def make_ports(configuration: Configuration) -> Ports:
         mail_hosts=_mail_hosts,
         text_records=_text_records,
         ask_dns=_DnsAsker(configuration.dns_servers),
+        fetch_published=_PublishedFiles(configuration.dns_servers),
+        knock=_knock,
         providers=ProviderDesk(),
         senders=_Senders(configuration.dns_servers),
         pictures=_Pictures(),
@@ -144,6 +149,23 @@ def _text_records(name: str) -> tuple[str, ...] | None:
     return DnsTextRecords()(name)
 
 
+class _Templates:
+    """The socket for mail templates; Jinja is imported when the first is filled."""
+
+    def check(self, source: str) -> None:
+        _template_renderer().check(source)
+
+    def render(self, source: str, values: Values, *, language: str, is_html: bool) -> str:
+        return _template_renderer().render(source, values, language=language, is_html=is_html)
+
+
+@lru_cache(maxsize=1)
+def _template_renderer() -> TemplateRenderer:
+    from postroom.adapters.html.templating import TemplateRenderer
+
+    return TemplateRenderer()
+
+
 class _DnsAsker:
     """The socket for evaluations that ask the DNS; dnspython is imported when the first is made."""
 
@@ -151,11 +173,29 @@ class _DnsAsker:
         self._servers = servers
 
     def __call__(
-        self, askings: Sequence[Asking[list[Finding]]], *, seconds: float, servers: Sequence[tuple[str, int]] = ()
-    ) -> list[list[Finding]]:
+        self, askings: Sequence[Asking[T]], *, seconds: float, servers: Sequence[tuple[str, int]] = ()
+    ) -> list[T]:
         from postroom.adapters.dns.side_by_side import ask_side_by_side
 
         return ask_side_by_side(askings, seconds=seconds, servers=servers or read_name_servers(self._servers))
+
+
+class _PublishedFiles:
+    """The socket for files that providers publish; its pipe speaks HTTP, and is imported when the first one is asked for."""
+
+    def __init__(self, servers: tuple[str, ...]) -> None:
+        self._servers = servers
+
+    def __call__(self, url: str, *, most_bytes: int, seconds: float) -> bytes | None:
+        from postroom.adapters.fetching.published import fetch_published
+
+        return fetch_published(url, most_bytes=most_bytes, seconds=seconds, servers=read_name_servers(self._servers))
+
+
+def _knock(proposal: Proposal, *, seconds: float) -> bool:
+    from postroom.adapters.mailbox.knocking import knock
+
+    return knock(proposal, seconds=seconds)
 
 
 def _probe_server(order: ProbeOrder, *, follow: FollowProbe | None = None) -> Probe:

@@ -8,10 +8,15 @@ import pytest
 from django.core import signing
 from django.test import Client
 
+from postroom.core.delivery.discovery import Proposal, Service, Source
+from postroom.core.terms.encryption import Encryption
 from postroom.core.terms.states import Role
-from postroom.flows import enter_account, find_servers, welcome
+from postroom.flows import enter_account, welcome
 from postroom.flows.access import NotAllowed
+from postroom.flows.find_servers import FoundServers
+from postroom.flows.settings import save_server
 from postroom.store.models import Alias, AliasDomain, Installation, Mailbox, Member, OutgoingServer, Parameter
+from postroom.store.queries import pages_home
 from postroom.wiring import ports
 from tests.web.conftest import SignedIn
 
@@ -258,21 +263,148 @@ def test_others_may_not(signed_in: SignedIn, bob: Member) -> None:
     assert signed_in(bob).post("/welcome/outgoing/capture/").status_code == 403
 
 
-@pytest.mark.parametrize(
-    ("hosts", "key"),
-    [
-        (("aspmx.l.google.com",), "gmail"),
-        (("arnold-test.mail.protection.outlook.com",), "microsoft365"),
-        (("mx00.kundenserver.de",), "ionos"),
-        (("evilgoogle.com",), ""),
-        ((), ""),
-        (None, ""),
-    ],
-)
-def test_the_provider_is_found_by_who_takes_the_mail(hosts: tuple[str, ...] | None, key: str) -> None:
-    import dataclasses
+def test_a_domain_that_everybody_has_is_not_proposed_as_the_company_s(window: Client, ada: Member) -> None:
+    ada.contact.address = "ada@gmail.com"
+    ada.contact.save(update_fields=["address"])
+    assert "gmail.com" not in window.get("/welcome/company/").content.decode().partition("id_domain")[2][:300]
 
-    asking = dataclasses.replace(ports(), mail_hosts=lambda _domain: hosts)
-    assert find_servers.find_provider(asking, "alice@arnold.test").key == key
-    assert find_servers.find_provider(asking, "alice@gmail.com").key == "gmail"
-    assert find_servers.find_provider(asking, "no address").key == ""
+
+def test_the_first_address_is_the_one_whose_mail_is_fetched(window: Client, ada: Member) -> None:
+    window.post("/welcome/company/", {"company": "Arnold", "domain": "arnold.test"})
+    Mailbox.objects.create(
+        company=ada.company, name="hello@arnold.test", host="x", username="hello@arnold.test", is_confirmed=True
+    )
+    assert 'value="hello"' in window.get("/welcome/alias/").content.decode()
+
+
+def test_the_test_asks_about_the_account_s_own_mailbox(window: Client) -> None:
+    page = window.get(window.post("/welcome/outgoing/", ACCOUNT)["Location"]).content.decode()
+    assert '"to": "support@box.test"' in page.replace("\\u002D", "-").replace("&quot;", '"')
+
+
+def test_a_domain_that_exists_nowhere_is_spoken_of_before_real_mail_is_set_up(window: Client) -> None:
+    window.post("/welcome/company/", {"company": "Lumen", "domain": "lumen.example"})
+    assert "exists nowhere" in window.get("/welcome/outgoing/").content.decode()
+    window.post("/welcome/company/", {"company": "Lumen", "domain": "lumen.test"})
+    assert "exists nowhere" not in window.get("/welcome/outgoing/").content.decode()
+
+
+def a_failed_test() -> dict[str, object]:
+    """As Test Connection stores one that a wrong password ended."""
+    cause = {"code": "server.auth_refused", "facts": {}}
+    return {"tested_at": ports().clock.now().isoformat(), "ok": False, "code": "auth_refused", "cause": cause, "cure": cause, "step": "login",
+            "reply": "535 no", "senders": [], "recipient": "", "tls": "", "steps": []}  # fmt: skip
+
+
+def use_all_the_same(window: Client) -> OutgoingServer:
+    """A server whose test failed, used nevertheless."""
+    window.post("/welcome/outgoing/", ACCOUNT)
+    OutgoingServer.objects.update(test_result=a_failed_test(), tested_at=ports().clock.now())
+    window.post("/welcome/outgoing/use/")
+    return OutgoingServer.objects.get()
+
+
+def test_after_use_it_all_the_same_it_is_that_server_which_is_corrected_and_tested(window: Client) -> None:
+    server = use_all_the_same(window)
+    assert server.is_active
+    page = window.get("/welcome/outgoing/").content.decode()
+    assert "Correct mail.box.test" in page
+    answer = window.post("/welcome/outgoing/", {**ACCOUNT, "host": "smtp.box.test"})
+    assert OutgoingServer.objects.count() == 1, "no archived server is left behind"
+    assert answer["Location"] == f"/welcome/outgoing/?test={server.pk}"
+    assert f"/settings/servers/{server.pk}/try/" in window.get(answer["Location"]).content.decode()
+    server.refresh_from_db()
+    assert (server.is_active, server.host, server.name) == (True, "smtp.box.test", "smtp.box.test")
+    assert window.post("/welcome/outgoing/use/")["Location"] == "/welcome/incoming/"
+
+
+def test_a_server_that_works_is_not_corrected_by_entering_another(window: Client) -> None:
+    first = use_all_the_same(window)
+    OutgoingServer.objects.update(test_result={**a_failed_test(), "ok": True})
+    answer = window.post("/welcome/outgoing/", {**ACCOUNT, "host": "smtp.else.test"})
+    other = OutgoingServer.objects.exclude(pk=first.pk).get()
+    assert (other.is_active, other.host) == (False, "smtp.else.test")
+    page = window.get(answer["Location"]).content.decode()
+    assert f"/settings/servers/{other.pk}/try/" in page, "its test is shown, too"
+    window.post("/welcome/outgoing/", {**ACCOUNT, "host": "smtp.third.test"})
+    assert OutgoingServer.objects.count() == 2, "a second try changes the first"
+
+
+def test_a_server_whose_test_failed_is_praised_nowhere(window: Client) -> None:
+    use_all_the_same(window)
+    step_list = window.get("/welcome/incoming/").content.decode()
+    assert "troubled" in step_list
+    assert "(does not work)" in step_list
+    done = window.get("/welcome/done/").content.decode()
+    assert "it does not work" in done
+    assert "Mail leaves through" not in done
+    _known, guide = pages_home.first_steps()
+    assert guide is not None
+    assert not guide.server
+    assert "its last test failed" in window.get("/queue/").content.decode()
+    OutgoingServer.objects.update(test_result={**a_failed_test(), "ok": True})
+    _known, guide = pages_home.first_steps()
+    assert guide is not None
+    assert guide.server
+    assert "Mail leaves through" in window.get("/welcome/done/").content.decode()
+
+
+def test_trouble_of_the_former_host_is_forgotten_with_it(window: Client) -> None:
+    server = use_all_the_same(window)
+    OutgoingServer.objects.update(trouble="connection refused by mail.box.test", trouble_count=3)
+    save_server(ports(), {"id": server.pk, "host": "smtp.box.test"}, member=None)
+    server.refresh_from_db()
+    assert (server.trouble, server.trouble_count, server.tested_at) == ("", 0, None)
+    assert (server.name, "mail.box.test" in str(server.test_result)) == ("smtp.box.test", False)
+    save_server(ports(), {"id": server.pk, "priority": 3}, member=None)
+    OutgoingServer.objects.update(trouble="slow")
+    save_server(ports(), {"id": server.pk, "name": "Ours", "priority": 4}, member=None)
+    server.refresh_from_db()
+    assert server.trouble == "slow", "what is not about the place stays"
+    save_server(ports(), {"id": server.pk, "host": "third.box.test"}, member=None)
+    server.refresh_from_db()
+    assert server.name == "Ours", "a name that a person gave stays"
+
+
+def test_the_mailbox_beside_smtp_is_looked_for_at_imap(window: Client) -> None:
+    window.post("/welcome/outgoing/", {**ACCOUNT, "host": "smtp.box.test"})
+    window.post("/welcome/outgoing/use/")
+    page = window.get("/welcome/incoming/").content.decode()
+    assert 'value="imap.box.test"' in page
+    assert 'value="smtp.box.test"' not in page
+    assert "change, load" in page, "its servers are looked for at once"
+
+
+def test_a_tile_keeps_what_was_typed(window: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("postroom.web.welcome.accounts.find_servers", _nobody_asks)
+    page = window.get("/welcome/outgoing/").content.decode()
+    assert 'hx-include="#id_address, #id_username"' in page
+    piece = window.get("/welcome/find/?way=out&preset=sendgrid&address=me@box.test&username=apikey2").content.decode()
+    assert "smtp.sendgrid.net" in piece
+    assert 'value="apikey2"' in piece
+    assert 'name="password"' not in piece, "the field of the password is not written anew"
+    assert 'name="address"' not in piece
+
+
+def _nobody_asks(*_: object, **__: object) -> FoundServers:
+    raise AssertionError("a tile that is chosen asks nobody")
+
+
+def test_a_proposal_says_where_it_comes_from(window: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    for source, words in (
+        (Source.PUBLISHED, "Your provider publishes it."),
+        (Source.RECORDS, "The DNS of box.test names it."),
+        (Source.ANSWERED, "a mail server answered there"),
+        (Source.GUESSED, "not yet tried"),
+    ):
+        place = Proposal(
+            service=Service.SMTP, host="mx.box.test", port=465, encryption=Encryption.TLS, source=source, username="me"
+        )
+        found = FoundServers(domain="box.test", proposals=(place,))
+        monkeypatch.setattr("postroom.web.welcome.accounts.find_servers", lambda *_, found=found, **__: found)
+        piece = window.get("/welcome/find/?way=out&address=me@box.test").content.decode()
+        assert words in piece, source
+        assert 'value="mx.box.test"' in piece
+        assert 'value="465"' in piece
+        is_open = '<details class="pr-more-fields" open>' in piece
+        assert is_open is (source is Source.GUESSED), "what was found need not be read again"

@@ -195,6 +195,17 @@ def test_a_port_that_is_taken_is_named_with_the_cure() -> None:
     require_free(Place(label="SMTP", host="127.0.0.1", port=number))
 
 
+def test_taken_ports_are_told_all_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as pages, socket.create_server(("127.0.0.1", 0)) as smtp:
+        places = [
+            Place(label="Pages", host="127.0.0.1", port=pages.getsockname()[1]),
+            Place(label="SMTP", host="127.0.0.1", port=smtp.getsockname()[1]),
+        ]
+        with pytest.raises(PortTaken, match=r"(?s)POSTROOM_WEB_PORT.*POSTROOM_SMTP_PORT"):
+            require_free(*places)
+    require_free(*places)
+
+
 def test_a_data_directory_has_one_supervisor_and_the_second_is_told_whose_it_is(tmp_path: Path) -> None:
     folder = tmp_path / "new"
     with alone_in(folder):

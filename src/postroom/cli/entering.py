@@ -14,7 +14,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from postroom.cli.telling import give_up
+from postroom.cli.telling import give_up, remark
 
 if TYPE_CHECKING:
     from postroom.core.terms.configuration import Configuration
@@ -23,17 +23,35 @@ if TYPE_CHECKING:
 SETTINGS = "postroom.project.settings"
 
 
-def configured(*, is_quiet: bool = True) -> Configuration:
-    """Django, set up; the database is not asked. Raises `ConfigurationError`. Quiet: only warnings are logged."""
+def configured(*, is_quiet: bool = True, makes_house: bool = False, shows_pages: bool = False) -> Configuration:
+    """Django, set up; the database is not asked. Raises `ConfigurationError`. Quiet: only warnings are logged. Where there is no house the
+    command ends, unless it is one that makes a house. ``shows_pages``: those, too, are loaded."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS)
-    import django
     from django.conf import settings
+
+    if not makes_house and not settings.configured:
+        _require_house()
+    from postroom.workers.house import process
+
+    process.shows_pages = shows_pages or makes_house  # all tables are made together
+    import django
 
     django.setup()
     if is_quiet:
         logging.getLogger("postroom").setLevel(logging.WARNING)
     configuration: Configuration = settings.POSTROOM
     return configuration
+
+
+def _require_house() -> None:
+    """Ends the command where nobody ever made a house: a question makes none."""
+    from postroom.workers.house import missing_house
+
+    if (folder := missing_house()) is not None:
+        give_up(
+            f"There is no house in {folder}. To make one: postroom up (postroom demo makes one to look around, in data/demo). If another "
+            "is meant, name its folder: POSTROOM_DATA_DIR."
+        )
 
 
 @contextmanager
@@ -62,13 +80,25 @@ def _leave(number: int, _: object) -> NoReturn:
 
 
 @contextmanager
-def entered() -> Iterator[Ports]:
-    """The ports of this installation, its database running and its tables as this version needs them."""
-    with running(configured()):
+def entered(*, makes_house: bool = False) -> Iterator[Ports]:
+    """The ports of this installation, its database running and its tables as this version needs them; ``makes_house``: they are made."""
+    with running(configured(makes_house=makes_house)):
+        if makes_house and waiting_migrations():
+            _make_house()
         require_tables()
         from postroom.wiring import ports
 
         yield ports()
+
+
+def _make_house() -> None:
+    from postroom.flows.guard_installation import check_home
+    from postroom.wiring import ports
+    from postroom.workers.supervisor import bring_tables_up_to_date
+
+    remark("Making the tables, once.")
+    bring_tables_up_to_date()
+    check_home(ports())
 
 
 def require_tables() -> None:

@@ -39,6 +39,7 @@ from postroom.cli import (
     secrets,
     seed,
     servers,
+    setup,
     status,
     story,
     suppression,
@@ -58,6 +59,7 @@ app = typer.Typer(
     "[bold]Begin:[/bold]\n\n"
     "  postroom demo                     look around; nothing leaves the machine\n\n"
     "  postroom up                       run everything: pages, doors, routers, deliverers\n\n"
+    "  postroom setup you@example.com    find the servers of an account, test them, use them\n\n"
     "  postroom user add alice --role administrator --address alice@example.com\n\n"
     "[bold]Ask:[/bold]\n\n"
     "  postroom doctor                   why does mail not arrive, and what is to be done?\n\n"
@@ -102,7 +104,17 @@ class _Debugging:
 
 _debugging = _Debugging()
 
-for part in (running.app, status.app, seed.app, mail_commands.app, doctor.app, diagnosis.app, story.app, home.app):
+for part in (
+    running.app,
+    setup.app,
+    status.app,
+    seed.app,
+    mail_commands.app,
+    doctor.app,
+    diagnosis.app,
+    story.app,
+    home.app,
+):
     app.add_typer(part)
 for name, group in (
     ("queue", queue.app),

@@ -26,7 +26,7 @@ def up() -> None:
     """
     from postroom.workers.supervisor import up as supervise
 
-    supervise(configured(is_quiet=False))
+    supervise(configured(is_quiet=False, makes_house=True, shows_pages=True))
 
 
 @app.command(rich_help_panel="Running")
@@ -51,12 +51,11 @@ def demo() -> None:
     """
     os.environ.setdefault("POSTROOM_DATA_DIR", "data/demo")
     os.environ["POSTROOM_DATABASE_URL"] = ""  # never people into a database that is in use
-    configuration = configured(is_quiet=False)
+    configuration = configured(is_quiet=False, makes_house=True, shows_pages=True)
     from postroom.workers.supervisor import bring_tables_up_to_date, places_of, require_free
     from postroom.workers.supervisor import up as supervise
 
-    for place in places_of(configuration):
-        require_free(place)
+    require_free(*places_of(configuration))
     with running(configuration):
         bring_tables_up_to_date()
         _seed_and_welcome()
@@ -106,7 +105,7 @@ def worker(
 
 
 def _be(kind: str) -> None:
-    configuration = configured(is_quiet=False)
+    configuration = configured(is_quiet=False, shows_pages=kind == "web")
     from postroom.workers.roles import run_role
 
     with running(configuration):
@@ -118,7 +117,7 @@ def _be(kind: str) -> None:
 @app.command(rich_help_panel="Running")
 def migrate() -> None:
     """Bring the tables of the database up to this version. `up` and `demo` do it by themselves."""
-    with running(configured()):
+    with running(configured(makes_house=True)):
         from postroom.workers.supervisor import bring_tables_up_to_date
 
         steps = waiting_migrations()
@@ -132,7 +131,7 @@ def migrate() -> None:
 )
 def manage(context: typer.Context) -> None:
     """Django's own commands, with the database running. Example: postroom manage changepassword alice"""
-    with running(configured()):
+    with running(configured(shows_pages=True)):
         from django.core.management import ManagementUtility
         from django.core.management.base import CommandError
 

@@ -33,7 +33,7 @@ def seed(
     """
     from postroom.cli.entering import configured, running
 
-    configuration = configured()
+    configuration = configured(makes_house=True)
     from postroom.flows.seed_house import NotSeeded, seed_house
     from postroom.flows.seed_plan import SeedWish
     from postroom.workers.supervisor import bring_tables_up_to_date

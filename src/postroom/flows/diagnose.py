@@ -11,12 +11,10 @@ are asked about only where name servers are set on purpose.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from postroom.core.diagnosis.alias_health import check_aliases
@@ -48,6 +46,7 @@ from postroom.flows.gather_house import (
     ways_in_facts,
 )
 from postroom.flows.ports import Ports
+from postroom.flows.side_by_side import side_by_side
 from postroom.flows.test_mailbox import MailboxTest
 from postroom.flows.test_mailbox import plan_test as plan_mailbox_test
 from postroom.flows.test_server import ServerTest
@@ -95,7 +94,7 @@ def diagnose(
     domains = domain_facts(ports, rows, wish.domains)
     asked, spared = _to_ask(ports, rows, domains, wish)
     tasks = _tasks(ports, rows, servers, asked, wish) if wish.asks_world else {}
-    answers = _side_by_side(tasks, wish.patience)
+    answers = side_by_side(tasks, wish.patience)
     slow = tasks.keys() - answers.keys()
     servers = [_tried_server(one, answers, slow, rows, wish) for one in servers]
     ways_in = replace(ways_in, mailboxes=tuple(_tried_mailbox(one, answers, slow, wish) for one in ways_in.mailboxes))
@@ -188,31 +187,6 @@ def _askings(ports: Ports, rows: HouseRows, domains: Sequence[DomainFacts]) -> l
     for host in host_facts(ports, rows, domains):
         askings += [check(host) for check in OF_HOSTS]
     return askings
-
-
-def _side_by_side(tasks: Mapping[str, Callable[[], object]], seconds: float) -> dict[str, object]:
-    """Each in a thread that nobody waits for any longer than that. A task that breaks is a fault of ours, and is raised."""
-    results: SimpleQueue[tuple[str, object]] = SimpleQueue()
-
-    def do(name: str, task: Callable[[], object]) -> None:
-        try:
-            results.put((name, task()))
-        except Exception as error:
-            results.put((name, error))
-
-    for name, task in tasks.items():
-        threading.Thread(target=do, args=(name, task), name=f"doctor {name}", daemon=True).start()
-    end = time.monotonic() + seconds
-    done: dict[str, object] = {}
-    while len(done) < len(tasks):
-        try:
-            name, result = results.get(timeout=max(0.0, end - time.monotonic()))
-        except Empty:
-            break
-        if isinstance(result, Exception):
-            raise result
-        done[name] = result
-    return done
 
 
 # ---- what came back

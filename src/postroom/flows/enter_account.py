@@ -17,7 +17,8 @@ from postroom.flows.access import is_house_administrator, require_settings
 from postroom.flows.ports import Ports
 from postroom.flows.settings import save_domain, save_mailbox, save_server
 from postroom.flows.ways_out import domain_fact
-from postroom.store.models import AliasDomain, Mailbox, Member, OutgoingServer
+from postroom.flows.welcome import test_failed
+from postroom.store.models import AliasDomain, Company, Mailbox, Member, OutgoingServer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +39,15 @@ class Account:
 
 
 def draft_server(server_id: int | None) -> OutgoingServer | None:
-    """One that was entered and is not used yet."""
-    return OutgoingServer.objects.filter(pk=server_id or 0, is_active=False).first()
+    """One that was entered and is not used yet, or that is used although its test failed."""
+    row = OutgoingServer.objects.filter(pk=server_id or 0).first()
+    return row if row is not None and (not row.is_active or test_failed(row)) else None
 
 
-def save_draft_server(ports: Ports, account: Account, *, draft_id: int | None, member: Member) -> OutgoingServer:
-    """Out of use. Raises as `save_server`."""
+def save_draft_server(ports: Ports, account: Account, *, draft_id: int | None, member: Member | None) -> OutgoingServer:
+    """Out of use, unless somebody said that it is used although its test failed: then it is that one that is corrected. Raises as `save_server`."""
     preset = server_presets.preset(account.preset)
+    known = OutgoingServer.objects.filter(pk=draft_id or 0).first()
     values: dict[str, Any] = preset.values() | {
         "id": draft_id,
         "name": preset.label if preset.key != "custom" else account.host,
@@ -56,8 +59,8 @@ def save_draft_server(ports: Ports, account: Account, *, draft_id: int | None, m
         "username": account.username or preset.username or (account.address if account.password or draft_id else ""),
         "authentication": "password",
         "from_filter": account.address if preset.envelope_sender == "login" else "",
-        "is_active": False,
-        "company_id": None if is_house_administrator(member) else member.company_id,
+        "is_active": known is not None and known.is_active and test_failed(known),
+        "company_id": None if member is None or is_house_administrator(member) else member.company_id,
     }
     if account.password:
         values["password"] = account.password
@@ -65,10 +68,13 @@ def save_draft_server(ports: Ports, account: Account, *, draft_id: int | None, m
 
 
 @transaction.atomic
-def use_server(ports: Ports, server_id: int, *, member: Member) -> OutgoingServer:
+def use_server(
+    ports: Ports, server_id: int, *, member: Member | None, company: Company | None = None
+) -> OutgoingServer:
     """Mail leaves through it from now on; capture mode ends. Where it sends as its own address alone, our notices get that address."""
     server = save_server(ports, {"id": server_id, "is_active": True}, member=member)
-    domain = member.company.alias_domain
+    owner = company or (member.company if member is not None else None)
+    domain = owner.alias_domain if owner is not None else None
     if server.envelope_sender == "login" and domain is not None and "@" in server.from_filter:
         save_domain(ports, {"id": domain.pk, "default_from": server.from_filter}, member=member)
     if guard_installation.is_capturing() and is_house_administrator(member):
@@ -83,28 +89,39 @@ def default_from_of(member: Member) -> str:
 
 
 def save_draft_mailbox(
-    ports: Ports, account: Account, *, draft_id: int | None, same_as: int | None, member: Member
+    ports: Ports,
+    account: Account,
+    *,
+    draft_id: int | None,
+    same_as: int | None,
+    member: Member | None,
+    company: Company | None = None,
+    protocol: str = "",
 ) -> Mailbox:
-    """Not read before its test. ``same_as``: the server whose password it has, too. Raises as `save_mailbox`, and `NotAllowed`."""
+    """Not read before its test. ``same_as``: the server whose password it has, too; ``company``: whose it is, when no member enters
+    it. Raises as `save_mailbox`, and `NotAllowed`."""
+    owner = company or (member.company if member is not None else None)
     preset = mailbox_facts.preset(account.preset)
     values: dict[str, Any] = {
         **preset.values(),
         "id": draft_id,
         "name": account.address,
-        "company_id": member.company_id,
+        "company_id": owner.pk if owner is not None else None,
         "host": account.host,
         "port": account.port,
         "encryption": account.encryption,
         "verify_certificate": account.verify_certificate,
         "username": account.username or account.address,
     }
+    if protocol:
+        values["protocol"] = protocol
     password = account.password or (_password_of(ports, same_as, str(values["username"]), member) if same_as else "")
     if password:
         values["password"] = password
     return save_mailbox(ports, values, member=member)
 
 
-def _password_of(ports: Ports, server_id: int, username: str, member: Member) -> str:
+def _password_of(ports: Ports, server_id: int, username: str, member: Member | None) -> str:
     """For the same login alone, and to those who may settle that server: a password goes where its new owner says."""
     server = OutgoingServer.objects.get(pk=server_id)
     require_settings(member, server)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from postroom.core.delivery.discovery import Proposal
 from postroom.core.delivery.probing import FollowProbe, Probe, ProbeOrder
 from postroom.core.delivery.tracking import HookPost, HookReading, HookRefusal
 from postroom.core.delivery.wire import ApiCheck, ApiEndpoint
-from postroom.core.diagnosis.findings import Finding
 from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
 from postroom.core.senders.questions import Asking
 from postroom.core.terms.configuration import Configuration
@@ -21,6 +21,8 @@ from postroom.core.terms.pictures import NoPicture, Picture
 from postroom.core.terms.secret import Secret
 from postroom.core.terms.storage import Room
 from postroom.core.terms.templates import Values
+
+T = TypeVar("T")
 
 
 class Clock(Protocol):
@@ -163,8 +165,22 @@ class AskDns(Protocol):
     """
 
     def __call__(
-        self, askings: Sequence[Asking[list[Finding]]], *, seconds: float, servers: Sequence[tuple[str, int]] = ()
-    ) -> list[list[Finding]]: ...
+        self, askings: Sequence[Asking[T]], *, seconds: float, servers: Sequence[tuple[str, int]] = ()
+    ) -> list[T]: ...
+
+
+class FetchPublished(Protocol):
+    """Fetches a file that a stranger publishes, by HTTPS from the public internet alone. None: there is none, it is larger than
+    ``most_bytes``, or nobody could tell in time. Never raises; blocks for ``seconds`` at most."""
+
+    def __call__(self, url: str, *, most_bytes: int, seconds: float) -> bytes | None: ...
+
+
+class Knock(Protocol):
+    """Whether a mail server answers at a place, with a certificate for its name where it speaks TLS. Says nothing but hello, and tells
+    nobody what it heard. Never raises; blocks for ``seconds`` at most."""
+
+    def __call__(self, proposal: Proposal, *, seconds: float) -> bool: ...
 
 
 class Providers(Protocol):
@@ -276,6 +292,8 @@ class Ports:
     mail_hosts: MailHosts
     text_records: TextRecords
     ask_dns: AskDns
+    fetch_published: FetchPublished
+    knock: Knock
     providers: Providers
     senders: Senders
     pictures: Pictures

@@ -73,14 +73,35 @@ def set_parameter(ports: Ports, key: str, value: str, *, member: Member | None) 
 
 def save_server(ports: Ports, values: Mapping[str, Any], *, member: Member | None) -> OutgoingServer:
     """``values``: column names; ``id`` to change one; ``password`` and ``client_key`` in clear are sealed here. Its circuit closes, and
-    what waits for servers looks again. Raises `ValidationError`; archiving one in use is one of its causes."""
+    what waits for servers looks again. What was found at another place, or by another login, is forgotten, and a name that was that of the former
+    host follows. Raises `ValidationError`; archiving one in use is one of its causes."""
     require(member, "settings")
     with transaction.atomic():
         checked = server_values(ports, values)
+        before = OutgoingServer.objects.filter(pk=values.get("id") or 0).first()
+        anew: dict[str, Any] = {"broken_until": None}
+        if before is not None and _is_elsewhere(before, checked):
+            anew |= {"tested_at": None, "test_result": _unproven(before), "trouble": "", "trouble_count": 0}
+            if before.name == before.host == checked.get("name", before.name):
+                checked["name"] = checked.get("host", before.host)
         server: OutgoingServer = _save(ports, OutgoingServer, "outgoing server", checked, member)
-        OutgoingServer.objects.filter(pk=server.pk).update(broken_until=None)
+        OutgoingServer.objects.filter(pk=server.pk).update(**anew)
+        server.refresh_from_db(fields=list(anew))
         wake_queue(ports)
     return server
+
+
+def _unproven(before: OutgoingServer) -> dict[str, bool] | None:
+    """In the place of a test's result: one that failed has still to prove itself, another was never tested there."""
+    stored = before.test_result
+    return {"ok": False} if isinstance(stored, dict) and not stored.get("ok", True) else None
+
+
+def _is_elsewhere(before: OutgoingServer, values: Mapping[str, Any]) -> bool:
+    """Whether these lead to another place, or in by another login."""
+    names = ("host", "port", "encryption", "username", "provider", "transport", "authentication")
+    changed = any(name in values and getattr(before, name) != values[name] for name in names)
+    return changed or bool(values.get("password"))
 
 
 def pause_server(ports: Ports, server_id: int, *, member: Member | None) -> OutgoingServer:

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from django.core import signing
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from postroom.core.terms.states import Role
 from postroom.flows.access import company_ids, is_house_administrator, require, require_house
@@ -32,14 +32,18 @@ class LinkIsDead(Exception):  # noqa: N818 - an answer to a person
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """What there is already. ``draft_server_id``: a server that was entered and is not used yet."""
+    """What there is already. ``draft_server_id``: a server that was entered and is not used yet, or that is used although its test failed.
+
+    ``server_fails``, ``mailbox_fails``: the last that was seen of it is trouble."""
 
     company: str
     domain: str
     domain_id: int | None
     server: str
     draft_server_id: int | None
+    server_fails: bool
     mailbox: str
+    mailbox_fails: bool
     draft_mailbox_id: int | None
     alias: str
 
@@ -92,16 +96,19 @@ def make_first_person(ports: Ports, token: str, *, name: str, address: str, pass
 
 
 @transaction.atomic
-def name_house(ports: Ports, *, company: str, domain: str, member: Member) -> None:
-    """The company's name, and the domain that its mail has. Raises `NotAllowed`, `ValidationError` and `ParameterError`."""
+def name_house(
+    ports: Ports, *, company: str, domain: str, member: Member | None, company_id: int | None = None
+) -> Company:
+    """The company's name, and the domain that its mail has. ``company_id``: which, when no member says it. Raises `NotAllowed`,
+    `ValidationError` and `ParameterError`."""
     require_house(member)
-    row = Company.objects.select_for_update().get(pk=member.company_id)
+    row = Company.objects.select_for_update().get(pk=member.company_id if member is not None else company_id or 0)
     if company and company != row.name:
         before, row.name = row.name, company
         row.full_clean()
         row.save(update_fields=["name"])
         SettingChange.objects.create(
-            changed_at=ports.clock.now(), user=member.user, company=row, subject=f"company {company}"[:200],
+            changed_at=ports.clock.now(), user=member.user if member else None, company=row, subject=f"company {company}"[:200],
             before={"name": before}, after={"name": company},
         )  # fmt: skip
     if domain:
@@ -109,16 +116,20 @@ def name_house(ports: Ports, *, company: str, domain: str, member: Member) -> No
         if own is None or own.name != domain:
             save_domain(ports, {"id": own.pk if own else None, "name": domain}, member=member)
         set_parameter(ports, "mail.catchall.domain", domain, member=member)
+        row.refresh_from_db()
+    return row
 
 
-def first_alias(ports: Ports, *, name: str, kind: str, member: Member) -> Alias:
-    """Mail to it becomes a record. Raises as `save_alias`."""
-    domain = member.company.alias_domain or AliasDomain.objects.filter(retired_at=None).first()
+def first_alias(ports: Ports, *, name: str, kind: str, member: Member | None, company: Company | None = None) -> Alias:
+    """Mail to it becomes a record. ``company``: whose, when no member says it. Raises as `save_alias`."""
+    owner = company or (member.company if member is not None else None)
+    assert owner is not None  # noqa: S101 - one of the two is given
+    domain = owner.alias_domain or AliasDomain.objects.filter(retired_at=None).first()
     if domain is None:
         raise CannotAdd("An alias needs a domain: enter yours one step before.")
-    there = Alias.objects.filter(name=name, domain=domain, company=member.company, retired_at=None).first()
+    there = Alias.objects.filter(name=name, domain=domain, company=owner, retired_at=None).first()
     values = {"id": there.pk if there else None, "name": name, "domain": domain, "kind_id": kind}
-    return save_alias(ports, values | {"company_id": member.company_id}, member=member)
+    return save_alias(ports, values | {"company_id": owner.pk}, member=member)
 
 
 def first_address(member: Member, alias_id: int | None = None) -> Alias | None:
@@ -143,9 +154,10 @@ def progress_of(member: Member) -> Progress:
     company = Company.objects.select_related("alias_domain").get(pk=member.company_id)
     domain = company.alias_domain
     servers = OutgoingServer.objects.filter(Q(company=None) | Q(company_id__in=mine)).exclude(transport="letterbox")
-    used = servers.filter(is_active=True).first()
+    active = list(servers.filter(is_active=True))
+    used = next((one for one in active if not fails(one)), active[0] if active else None)
     drafts = servers if is_house_administrator(member) else servers.filter(company_id__in=mine)
-    draft = drafts.filter(is_active=False, trouble="").order_by("-id").first() if used is None else None
+    draft = _draft(drafts, used, active)
     mailboxes = Mailbox.objects.filter(company_id__in=mine, is_active=True).order_by("-is_confirmed", "-id")
     mailbox = mailboxes.first()
     alias = first_address(member)
@@ -155,7 +167,35 @@ def progress_of(member: Member) -> Progress:
         domain_id=domain.pk if domain else None,
         server=used.name if used else "",
         draft_server_id=draft.pk if draft else None,
+        server_fails=used is not None and fails(used),
         mailbox=mailbox.name if mailbox and mailbox.is_confirmed else "",
+        mailbox_fails=bool(mailbox and mailbox.is_confirmed and mailbox.last_error and mailbox.error_count),
         draft_mailbox_id=mailbox.pk if mailbox and not mailbox.is_confirmed else None,
         alias=str(alias) if alias else "",
     )
+
+
+def _draft(
+    drafts: QuerySet[OutgoingServer], used: OutgoingServer | None, active: list[OutgoingServer]
+) -> OutgoingServer | None:
+    """The last one entered that is not in use; the one in use when it fails its test: it is that one that is being corrected."""
+    if used is not None and test_failed(used) and drafts.filter(pk=used.pk).exists():
+        return used
+    newest = max(
+        (one.pk for one in active), default=0
+    )  # what was switched off before the present one came is a matter of the past
+    return drafts.filter(is_active=False, trouble="", pk__gt=newest).order_by("-id").first()
+
+
+def test_failed(server: OutgoingServer) -> bool:
+    """Whether its last test did not go well. One that was never tested did not fail."""
+    result = server.test_result
+    return isinstance(result, dict) and not result.get("ok", True)
+
+
+test_failed.__test__ = False  # type: ignore[attr-defined]  # pytest takes it for one of its own
+
+
+def fails(server: OutgoingServer) -> bool:
+    """Whether the last that was seen of it is trouble: of its test, or of mail that was to leave through it."""
+    return test_failed(server) or bool(server.trouble)

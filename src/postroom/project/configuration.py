@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import tomllib
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +14,12 @@ from pathlib import Path
 from postroom.core.terms.configuration import Configuration, ConfigurationError, read_configuration
 from postroom.core.terms.key_file import read_key_file
 from postroom.core.terms.secret import Secret
+from postroom.workers.house import file_values
 
 
 def load_configuration() -> Configuration:
     """The configuration, with an absolute data directory and a secret key. Raises `ConfigurationError`."""
-    configuration = read_configuration(_file_values(), os.environ)
+    configuration = read_configuration(file_values(), os.environ)
     data_dir = Path(configuration.data_dir).expanduser().absolute()
     if configuration.secret_key:
         return replace(configuration, data_dir=str(data_dir), secret_key_file="")
@@ -32,19 +32,6 @@ def load_configuration() -> Configuration:
         secret_key=first,
         former_secret_keys=Secret(",".join(key.reveal() for key in former)),
     )
-
-
-def _file_values() -> dict[str, object]:
-    named = os.environ.get("POSTROOM_CONFIG", "")
-    path = Path(named or "postroom.toml")
-    if not path.is_file():
-        if named:
-            raise ConfigurationError(f"POSTROOM_CONFIG names {named}, but there is no such file.")
-        return {}
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: not valid TOML: {error}.") from error
 
 
 def _kept_keys(path: Path) -> tuple[Secret, ...]:

@@ -18,6 +18,7 @@ from postroom import __version__
 from postroom.core.terms.configuration import ConfigurationError
 from postroom.project.configuration import load_configuration
 from postroom.workers.database import connection_for
+from postroom.workers.house import process
 
 POSTROOM = load_configuration()
 POSTROOM_VERSION = __version__
@@ -29,21 +30,23 @@ DEBUG = POSTROOM.debug
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *POSTROOM.allowed_hosts]
 INSTALLED_APPS = [
     "unfold",
-    "django.contrib.admin",
+    # looking for everybody's pages loads all of ours: a second, for those who show none
+    "django.contrib.admin" if process.shows_pages else "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
-    "ninja",  # serves the scripts of the API's documentation from here instead of from afar
+    *(
+        ["ninja"] if process.shows_pages else []
+    ),  # serves the scripts of the API's documentation from here, not from afar
     "procrastinate.contrib.django",
     "axes",
     "allauth",
     "allauth.account",
     "allauth.mfa",
-    "allauth.socialaccount",
-    "allauth.socialaccount.providers.openid_connect",
+    *(["allauth.socialaccount", "allauth.socialaccount.providers.openid_connect"] if process.shows_pages else []),
     "postroom.store",
     "postroom.web",
 ]

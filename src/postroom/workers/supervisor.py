@@ -119,8 +119,7 @@ def is_up(data_dir: Path) -> bool:
 
 def _run_everything(configuration: Configuration, stop: Stop, say: Say) -> None:
     places = places_of(configuration)
-    for place in places:
-        require_free(place)
+    require_free(*places)
     with _database(configuration) as database:
         bring_tables_up_to_date()
         _check_home(say)
@@ -177,19 +176,25 @@ def places_of(configuration: Configuration) -> list[Place]:
     ]
 
 
-def require_free(place: Place) -> None:
-    """Raises `PortTaken`. (Ports that doors share could be bound twice; another installation must not share ours.)"""
+def require_free(*places: Place) -> None:
+    """Raises `PortTaken`, which names all that are. (Ports that doors share could be bound twice; another installation must not share ours.)"""
+    taken = [words for place in places if (words := _taken(place))]
+    if taken:
+        choice = "Stop whatever does, or choose another port with the setting named."
+        raise PortTaken(" ".join(taken) + f" {choice}")
+
+
+def _taken(place: Place) -> str:
+    """Why nobody can listen there, in a sentence; empty when it is free."""
+    setting = "POSTROOM_" + {"Pages": "WEB"}.get(place.label, place.label) + "_PORT"
     for family, kind, protocol, _, address in socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM):
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(address)
             except OSError as error:
-                setting = "POSTROOM_" + {"Pages": "WEB"}.get(place.label, place.label) + "_PORT"
-                raise PortTaken(
-                    f"{place.label}: cannot listen on {place.host} port {place.port} ({error.strerror}). "
-                    f"Stop whatever does, or choose another port with {setting}."
-                ) from error
+                return f"{place.label}: cannot listen on {place.host} port {place.port} ({error.strerror}; {setting})."
+    return ""
 
 
 @contextmanager

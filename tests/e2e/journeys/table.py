@@ -153,6 +153,7 @@ JOURNEYS = (
         SET_UP,
         "setting-up-person",
         "setting-up-company",
+        "setting-up-found",
         "setting-up-alias",
         "setting-up-done",
         "setting-up-answered",

@@ -25,6 +25,7 @@ from dns.rdtypes.ANY.PTR import PTR
 from dns.rdtypes.ANY.TXT import TXT
 from dns.rdtypes.IN.A import A
 from dns.rdtypes.IN.AAAA import AAAA
+from dns.rdtypes.IN.SRV import SRV
 
 from postroom.core.senders.questions import TROUBLE, Answer, AnswerStatus, Question
 
@@ -138,6 +139,8 @@ def _read(found: dns.resolver.Answer) -> Answer:
                 records.append(_plain(one.target))
             case TXT():
                 records.append(b"".join(one.strings).decode("utf-8", "replace"))
+            case SRV():
+                records.append(f"{one.priority} {one.weight} {one.port} {_plain(one.target) or '.'}")
             case A() | AAAA():
                 records.append(one.address)
             case _:  # an alias on the way to them

@@ -10,18 +10,13 @@ Standards: RFC 9110, RFC 9112.
 from __future__ import annotations
 
 import http.client
-import socket
 import ssl
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from urllib.parse import urljoin
 
-import dns.exception
-import dns.resolver
-
+from postroom.adapters.fetching.lines import REDIRECTS, ask, look_up
 from postroom.adapters.fetching.targets import NotThere, Resolve, Target, aim
 from postroom.core.mime.mail_html import picture_type
 from postroom.core.terms.networks import Network, read_networks
@@ -30,9 +25,8 @@ from postroom.core.terms.pictures import NoPicture, Picture
 MOST_BYTES = 5_000_000
 SECONDS = 10.0
 AT_ONCE = 4
-MOST_REDIRECTS = 3
+MOSTREDIRECTS = 3
 _PATIENCE_IN_LINE = 5.0  # seconds to wait for one of the few places
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HEADERS = {
     "User-Agent": "Mozilla/5.0 (compatible; picture proxy)",
     "Accept": "image/webp,image/png,image/jpeg,image/gif",
@@ -66,7 +60,7 @@ class PictureFetcher:
             self._places.release()
 
     def _follow(self, url: str, allowed: Sequence[Network], until: float) -> Picture | NoPicture:
-        for _ in range(MOST_REDIRECTS + 1):
+        for _ in range(MOSTREDIRECTS + 1):
             answer = self._ask(aim(url, self._resolve, allowed), until)
             if not isinstance(answer, str):
                 return answer
@@ -78,44 +72,13 @@ class PictureFetcher:
         left = until - time.monotonic()
         if left <= 0:
             return NoPicture(reason="It takes too long.")
-        line = _Line(socket.create_connection((target.address, target.port), timeout=left))
-        watchman = threading.Timer(left, line.cut)
-        watchman.daemon = True
-        watchman.start()
-        connection = http.client.HTTPConnection(target.host, target.port)
-        try:
-            if target.is_tls:
-                self._secure(line, target)
-            connection.sock = line.socket
-            connection.request("GET", target.path, headers={"Host": target.authority, **_HEADERS})
-            return _read(connection.getresponse())
-        finally:
-            watchman.cancel()
-            connection.close()
-            line.socket.close()
-
-    def _secure(self, line: _Line, target: Target) -> None:
-        if self._ssl_context is None:
+        if target.is_tls and self._ssl_context is None:
             self._ssl_context = ssl.create_default_context()
-        secured = self._ssl_context.wrap_socket(line.socket, server_hostname=target.host, do_handshake_on_connect=False)
-        line.socket = secured
-        secured.do_handshake()
-
-
-@dataclass(slots=True)
-class _Line:
-    """A connection that a watchman may cut, before and after it was secured (which makes another socket of it)."""
-
-    socket: socket.socket
-
-    def cut(self) -> None:
-        """Whoever waits on it is told that it ended."""
-        with suppress(OSError):
-            socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
+        return ask(target, left, _HEADERS, self._ssl_context, _read)
 
 
 def _read(response: http.client.HTTPResponse) -> Picture | NoPicture | str:
-    if response.status in _REDIRECTS:
+    if response.status in REDIRECTS:
         return response.headers.get("Location") or NoPicture(reason="It is led on to nowhere.")
     if response.status != 200:
         return NoPicture(reason=f"The server answered {response.status}.")
@@ -126,20 +89,3 @@ def _read(response: http.client.HTTPResponse) -> Picture | NoPicture | str:
         return NoPicture(reason="It is larger than 5 MB.")
     kind = picture_type(content)
     return Picture(content=content, content_type=kind) if kind else NoPicture(reason="It is no PNG, JPEG, GIF or WebP.")
-
-
-def look_up(host: str) -> list[str]:
-    """A and AAAA records, IPv4 first. Raises OSError when nobody could tell."""
-    found: list[str] = []
-    resolver = dns.resolver.Resolver()
-    for kind in ("A", "AAAA"):
-        try:
-            answer = resolver.resolve(host, kind, search=False, lifetime=3.0)
-        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
-            continue
-        except (dns.exception.DNSException, ValueError) as error:
-            if not found:
-                raise OSError(f"{host} could not be looked up") from error
-            continue
-        found += [str(one) for one in answer]
-    return found

@@ -116,7 +116,7 @@ def prepared_ground(settings: Mapping[str, str]) -> Iterator[Ground]:
         from postroom.cli.entering import configured, running
         from postroom.workers.supervisor import bring_tables_up_to_date
 
-        with running(configured()):
+        with running(configured(makes_house=True, shows_pages=True)):
             bring_tables_up_to_date()
             try:
                 yield Ground(folder=folder, staff=staff)

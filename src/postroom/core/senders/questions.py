@@ -23,6 +23,7 @@ class RecordType(StrEnum):
     TXT = "TXT"
     PTR = "PTR"
     CNAME = "CNAME"
+    SRV = "SRV"  # RFC 2782
 
 
 class AnswerStatus(StrEnum):
@@ -44,8 +45,8 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Records as texts: addresses, host names in lower case without the last dot (MX: the preferred first), or the joined
-    strings of a TXT record."""
+    """Records as texts: addresses, host names in lower case without the last dot (MX: the preferred first), the joined
+    strings of a TXT record, or ``priority weight port target`` of an SRV record."""
 
     status: AnswerStatus
     records: tuple[str, ...] = ()

@@ -90,6 +90,13 @@ def _domain_or_empty(value: str) -> str:
     return domain
 
 
+def _directory(value: str) -> str:
+    text = value.strip().rstrip("/")
+    if text and not re.fullmatch(r"https://[a-z0-9.-]+(:\d{1,5})?(/[A-Za-z0-9._~/-]*)?", text):
+        raise ParameterError(f"An address with https:// is needed, without a query, not {value!r}.")
+    return text
+
+
 def _domains(value: str) -> str:
     """``hello.COM, BONJOUR.com`` is stored ``hello.com,bonjour.com``; only separators are refused (T-068)."""
     if not value.strip():
@@ -361,6 +368,13 @@ _TABLE = (
         "",
         _networks,
         "Networks of your own from which pictures in mails may be fetched, such as 10.1.2.0/24. Empty: only public addresses are asked.",
+    ),
+    (
+        "mail.setup.directory",
+        "",
+        _directory,
+        "Directory of providers (in the format of Mozilla's autoconfig) that the set-up asks about a mail domain, such as "
+        "https://autoconfig.thunderbird.net/v1.1. Empty: only the domain's own servers are asked.",
     ),
     (
         "doctor.blocklists",

@@ -110,7 +110,8 @@ _FIRST_STEPS = """
 SELECT i.identity, i.found_elsewhere, i.is_capturing, s.*
 FROM (SELECT 1) AS one LEFT JOIN postroom_installation i ON true
 LEFT JOIN LATERAL (
-    SELECT EXISTS (SELECT 1 FROM postroom_outgoingserver WHERE is_active AND transport <> 'letterbox'),
+    SELECT EXISTS (SELECT 1 FROM postroom_outgoingserver WHERE is_active AND transport <> 'letterbox' AND trouble = ''
+            AND coalesce(test_result->>'ok', 'true') <> 'false'),
         EXISTS (SELECT 1 FROM postroom_mailbox WHERE is_confirmed)
             OR EXISTS (SELECT 1 FROM postroom_inboundmessage WHERE door IN ('smtp', 'lmtp', 'pipe', 'http')),
         EXISTS (SELECT 1 FROM postroom_aliasdomain WHERE retired_at IS NULL),
@@ -121,7 +122,7 @@ LEFT JOIN LATERAL (
 
 def first_steps() -> tuple[InstallationFact | None, FirstSteps | None]:
     """The installation, and what is set up of it; the latter None when nobody wants to see it any more. One query, which stops at the
-    first row of each table. Mail that is only captured leaves through no server; mail comes in through a mailbox, or by itself to a door."""
+    first row of each table. Mail that is only captured leaves through no server, nor by one that failed; mail comes in through a mailbox, or by itself to a door."""
     with connection.cursor() as cursor:
         cursor.execute(_FIRST_STEPS)
         identity, found_elsewhere, is_capturing, *steps = cursor.fetchone()

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models.fields.json import KeyTransform
 
 from postroom.core.delivery.cures import cures_of
 from postroom.core.terms.gates import Gate, gate_of
@@ -93,12 +94,16 @@ class ServerState:
     paused_at: datetime | None
     broken_until: datetime | None
     trouble: str
+    test_failed: bool = False
 
 
 def server_states(rows: QuerySet[OutgoingServer], most: int = 50) -> tuple[ServerState, ...]:
     """One query."""
     names = ("id", "name", "paused_at", "broken_until", "trouble")
-    return tuple(ServerState(**row) for row in rows.values(*names)[:most])
+    found = rows.annotate(tested=KeyTransform("ok", "test_result")).values(*names, "tested")[:most]
+    return tuple(
+        ServerState(**{name: row[name] for name in names}, test_failed=row["tested"] is False) for row in found
+    )
 
 
 def deliveries(wish: QueueWish, *, now: datetime) -> Page[DeliveryRow]:

@@ -11,10 +11,11 @@ from django.http import Http404, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from postroom.core.terms.addresses import normalize
 from postroom.flows import access, guard_installation, mailbox_facts, server_presets, welcome
 from postroom.flows.enter_account import Account, default_from_of, draft_server, save_draft_mailbox, save_draft_server
 from postroom.flows.enter_account import use_server as use
-from postroom.flows.find_servers import find_provider
+from postroom.flows.find_servers import FoundServers, find_servers
 from postroom.store.models import Mailbox, OutgoingServer
 from postroom.web.forms import tell
 from postroom.web.members import MemberRequest, for_members, text_of
@@ -49,6 +50,9 @@ def outgoing(request: MemberRequest) -> HttpResponse:
         "progress": found,
         "draft": draft,
         "tested_id": tested,
+        # the account's own mailbox: the one recipient that its server surely takes mail for
+        "test_to": normalize(draft.username) if draft is not None else "",
+        "is_made_up": found.domain.endswith(".example"),
         "is_capturing": guard_installation.is_capturing(),
         "default_from": default_from_of(request.member),
     }
@@ -121,18 +125,42 @@ def _server_to_copy(request: MemberRequest) -> OutgoingServer | None:
 
 @for_members("GET")
 def find(request: MemberRequest) -> HttpResponse:
-    """Whose address that is: the provider's part of the form, for htmx."""
+    """Whose address that is, or what the chosen provider needs: the provider's part of the form, for htmx. The user name that was typed stays."""
     access.require(request.member, "settings")
     way = "in" if request.GET.get("way") == "in" else "out"
-    address = text_of(request.GET, "address", 254)
-    guess = find_provider(ports(), address)
-    key = guess.key if guess.key in FIRST[way] else "custom"
-    values = _preset_values(way, key) | {"address": address}
-    if key == "custom" and guess.domain:
-        values["host"] = f"{'imap' if way == 'in' else 'smtp'}.{guess.domain}"
+    address, username = text_of(request.GET, "address", 254), text_of(request.GET, "username", 320)
+    chosen = text_of(request.GET, "preset", 20)
+    if chosen:
+        values, found = _preset_values(way, chosen), None
+    else:
+        found = find_servers(ports(), address)
+        values = _found_values(way, found)
+    values["address"] = address
+    if username:
+        values["username"] = username
+    proposal = found.best(way) if found is not None else None
+    beside = _server_to_copy(request) if way == "in" and proposal and proposal.source.value == "guessed" else None
+    if beside is not None and beside.username == address:  # better than a guess: the place where this login works
+        values["host"], proposal = _sibling_host(beside.host), None
     form = AccountForm(None, initial=values)
-    context = _context(request, way, form, key) | {"guess": guess}
+    context = _context(request, way, form, str(values["preset"])) | {
+        "guess": found,
+        "why": proposal.why(found.domain) if found is not None and proposal is not None else None,
+        "found_own": proposal is not None and proposal.source.value != "guessed" and values["preset"] == "custom",
+        "is_guessed": proposal is not None and proposal.source.value == "guessed",
+    }
     return fragment(request, "postroom/welcome/_provider.html", context)
+
+
+def _found_values(way: str, found: FoundServers) -> dict[str, Any]:
+    """The form's values for the most believed proposal, with what its provider's preset knows."""
+    proposal = found.best(way)
+    key = proposal.preset if proposal is not None and proposal.preset in FIRST[way] else "custom"
+    values = _preset_values(way, key)
+    if proposal is not None:
+        values |= {"host": proposal.host, "port": proposal.port, "encryption": proposal.encryption.value}
+        values["username"] = proposal.username or values.get("username", "")
+    return values
 
 
 def _place(step: str) -> str:
@@ -152,9 +180,15 @@ def _initial(request: MemberRequest, way: str, row: OutgoingServer | Mailbox | N
     if is_own_kind:
         values |= {"host": row.host, "port": row.port, "encryption": row.encryption}
     elif not values.get("host"):
-        values["host"] = row.host
+        values["host"] = _sibling_host(row.host)
     values |= {"username": row.username, "address": row.username if "@" in row.username else ""}
     return values | {"verify_certificate": row.verify_certificate}
+
+
+def _sibling_host(host: str) -> str:
+    """Where the mailbox of an outgoing server's account probably is, until it is looked for: smtp.example.com has an imap.example.com beside it."""
+    first, _dot, rest = host.partition(".")
+    return f"imap.{rest}" if rest and first in ("smtp", "mx", "relay", "submission", "out", "send") else host
 
 
 def _preset_values(way: str, key: str) -> dict[str, Any]:
@@ -175,6 +209,7 @@ def _context(request: MemberRequest, way: str, form: AccountForm, key: str = "")
         "chosen": chosen,
         "is_token": bool(getattr(chosen, "token_source", "")),
         "address": text_of(request.GET, "address", 254),
+        "looks": way == "in" and not form.is_bound and key == "custom" and bool(form["address"].value()),
         "is_own": chosen is None or chosen.key in ("custom", "mailcow", "postfix"),
     }
 

@@ -15,10 +15,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from postroom.core.terms.addresses import normalize
 from postroom.core.terms.parameters import ParameterError
 from postroom.flows import access, guard_installation, welcome
 from postroom.flows.add_member import CannotAdd
 from postroom.flows.dns_to_publish import records_to_publish
+from postroom.flows.find_servers import own_domain
 from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_records import kinds
 from postroom.web.forms import tell
@@ -95,13 +97,21 @@ def step_page(
     found = context.get("progress") or welcome.progress_of(request.member)
     is_done = {
         "company": bool(found.domain),
-        "outgoing": bool(found.server),
-        "incoming": bool(found.mailbox),
+        "outgoing": bool(found.server) and not found.server_fails,
+        "incoming": bool(found.mailbox) and not found.mailbox_fails,
         "alias": bool(found.alias),
         "done": False,
     }
+    troubled = {"outgoing": found.server_fails, "incoming": found.mailbox_fails}
     steps = [
-        {"name": one, "title": title_of, "is_here": one == name, "is_done": is_done[one], "number": number}
+        {
+            "name": one,
+            "title": title_of,
+            "is_here": one == name,
+            "is_done": is_done[one],
+            "is_troubled": troubled.get(one, False),
+            "number": number,
+        }
         for number, (one, title_of) in enumerate(STEPS, 1)
     ]
     shell = {
@@ -119,7 +129,7 @@ def company(request: MemberRequest) -> HttpResponse:
     """Company and domain."""
     access.require_house(request.member)
     found = welcome.progress_of(request.member)
-    own = request.member.contact.address.rpartition("@")[2]
+    own = own_domain(normalize(request.member.contact.address))
     initial = {"company": "" if found.company == "My company" else found.company, "domain": found.domain or own}
     form = CompanyForm(request.POST if request.method == "POST" else None, initial=initial)
     if form.is_valid():
@@ -144,9 +154,13 @@ def alias(request: MemberRequest) -> HttpResponse:
     choices = [(kind.key, kind.label_plural) for kind in kinds()]
     taken = welcome.kinds_with_address(request.member)
     wanted = next((key for key in ("ticket", *dict(choices)) if key not in taken), "ticket")
+    fetched, _at, at = found.mailbox.rpartition("@")
+    name = (
+        fetched if not taken and at == found.domain else suggested_name(wanted)
+    )  # whose mail comes in is the first to be used
     form = AliasForm(
         request.POST if request.method == "POST" else None,
-        initial={"name": suggested_name(wanted), "kind": wanted},
+        initial={"name": name, "kind": wanted},
         kinds=choices,
     )
     if form.is_valid():

@@ -18,10 +18,11 @@
     return field.type === "checkbox" ? field.checked !== field.defaultChecked : field.value !== field.defaultValue;
   }
 
-  /* The provider of an address is looked for while somebody goes on typing: what he wrote into its fields himself is not written over. */
+  /* The provider of an address is looked for while somebody goes on typing: what he wrote into its fields himself is not written over;
+     a provider that he chooses by a click is what he wants. */
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { target } = event;
-    if (target.id !== "provider") return;
+    if (target.id !== "provider" || event.detail.requestConfig.elt.closest(".pr-tiles")) return;
     if ([...target.querySelectorAll("input")].some(isTyped)) event.detail.shouldSwap = false;
   });
 

@@ -1,0 +1,68 @@
+"""A question makes no house: where nobody ever made one, that is said, and the folder stays as it was. And who only asks loads no pages."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[2] / "src"
+
+
+def ask(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """`postroom WORD...` in a process of its own, in this folder."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("POSTROOM_", "DJANGO_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "postroom", *words], cwd=folder, env={**inherited, "PYTHONPATH": str(SOURCE)}, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    [("status",), ("doctor", "--json"), ("queue", "list"), ("welcome",), ("setup", "me@box.test", "--find-only")],
+    ids=lambda words: words[0],
+)
+def test_a_question_in_an_empty_folder_makes_nothing(tmp_path: Path, words: tuple[str, ...]) -> None:
+    told = ask(tmp_path, *words)
+    assert told.returncode == 1
+    assert told.stdout == ""
+    assert "There is no house in" in told.stderr
+    assert "postroom up" in told.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_what_needs_no_house_works_without_one(tmp_path: Path) -> None:
+    assert "Blame:" in ask(tmp_path, "explain-error", "550 5.7.1 rejected").stdout
+    assert ask(tmp_path, "--help").returncode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_who_asks_loads_no_pages(tmp_path: Path) -> None:
+    """A second of start-up, for each of them."""
+    heavy = (
+        "ninja",
+        "jinja2",
+        "postroom.web.site",
+        "postroom.web.navigation",
+        "allauth.socialaccount",
+        "requests",
+        "boto3",
+        "dns",
+    )
+    program = (
+        "import sys; from postroom.cli import entering; entering._require_house = lambda: None; entering.configured();"
+        f"import postroom.wiring; postroom.wiring.ports(); print([name for name in {heavy} if name in sys.modules])"
+    )
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("POSTROOM_", "DJANGO_"))}
+    told = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env={**inherited, "PYTHONPATH": str(SOURCE)}, capture_output=True, text=True,
+        timeout=120, check=False,
+    )  # fmt: skip
+    assert told.stdout.strip() == "[]", told.stdout + told.stderr
