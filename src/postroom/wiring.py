@@ -28,6 +28,7 @@ from postroom.adapters.html.styling import MailHtml
 from postroom.adapters.html.templating import TemplateRenderer
 from postroom.adapters.ids import SystemIds
 from postroom.adapters.key_file import DerivedKeys, FixedKeys, KeyFile
+from postroom.adapters.log_files import LogFiles
 from postroom.adapters.vault import FernetVault
 from postroom.core.terms.configuration import Configuration, read_name_servers
 from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxProtocol, MailboxSession
@@ -89,6 +90,7 @@ def make_ports(configuration: Configuration) -> Ports:
         exchange_code=_exchange_code,
         read_client_certificate=_read_client_certificate,
         address_keys=DerivedKeys(store.keys, derive_key),
+        logbook=LogFiles(Path(configuration.log_dir)),
         our_mark=store.mark(),
     )
 

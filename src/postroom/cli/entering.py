@@ -24,14 +24,16 @@ SETTINGS = "postroom.project.settings"
 
 
 def configured(*, is_quiet: bool = True) -> Configuration:
-    """Django, set up; the database is not asked. Raises `ConfigurationError`. Quiet: only warnings are logged."""
+    """Django, set up; the database is not asked. Raises `ConfigurationError`. Quiet: stderr gets warnings only, the files of logs everything."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS)
     import django
     from django.conf import settings
 
     django.setup()
     if is_quiet:
-        logging.getLogger("postroom").setLevel(logging.WARNING)
+        for handler in logging.getLogger().handlers:
+            if type(handler) is logging.StreamHandler:
+                handler.setLevel(logging.WARNING)
     configuration: Configuration = settings.POSTROOM
     return configuration
 

@@ -26,6 +26,7 @@ from postroom.cli import (
     home,
     inbound,
     ingress,
+    logs,
     loops,
     mail_commands,
     mailboxes,
@@ -120,6 +121,7 @@ for name, group in (
     ("secrets", secrets.app),
     ("user", members.app),
     ("audit", audit.app),
+    ("logs", logs.app),
     ("bench", bench.app),
 ):
     app.add_typer(group, name=name)
