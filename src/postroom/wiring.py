@@ -21,6 +21,7 @@ import postroom.core.routing.sentences
 import postroom.core.schedule.sentences
 import postroom.flows.settle_inbound  # noqa: F401
 from postroom.adapters.blobs.disk import DiskBlobs
+from postroom.adapters.bundle_file import BundleFiles
 from postroom.adapters.clock import SystemClock
 from postroom.adapters.dkim.signing import DkimWriter
 from postroom.adapters.esp import ProviderDesk
@@ -91,6 +92,7 @@ def make_ports(configuration: Configuration) -> Ports:
         read_client_certificate=_read_client_certificate,
         address_keys=DerivedKeys(store.keys, derive_key),
         logbook=LogFiles(Path(configuration.log_dir)),
+        bundles=BundleFiles(),
         our_mark=store.mark(),
     )
 

@@ -19,6 +19,7 @@ from postroom.cli import (
     alarms,
     audit,
     bench,
+    bundle,
     destinations,
     diagnosis,
     dkim,
@@ -122,6 +123,7 @@ for name, group in (
     ("user", members.app),
     ("audit", audit.app),
     ("logs", logs.app),
+    ("bundle", bundle.app),
     ("bench", bench.app),
 ):
     app.add_typer(group, name=name)

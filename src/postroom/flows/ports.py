@@ -10,6 +10,7 @@ from typing import Protocol
 from postroom.core.delivery.probing import FollowProbe, Probe, ProbeOrder
 from postroom.core.delivery.tracking import HookPost, HookReading, HookRefusal
 from postroom.core.delivery.wire import ApiCheck, ApiEndpoint
+from postroom.core.diagnosis.bundle import Member as BundleMember
 from postroom.core.diagnosis.findings import Finding
 from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
 from postroom.core.senders.questions import Asking
@@ -229,6 +230,14 @@ class LogBook(Protocol):
         """Files that could not be read, or not to their end, and why."""
 
 
+class BundleStore(Protocol):
+    """Support bundles as files."""
+
+    def pack(self, members: Sequence[BundleMember], *, made_at: datetime) -> bytes: ...
+    def read(self, path: str) -> Mapping[str, bytes]:
+        """Names and contents. Raises `BundleError` for what must not be trusted, and OSError."""
+
+
 class ClientCertificateFacts(Protocol):
     """What a client certificate and its key show. ``key`` is PEM without a passphrase, to be sealed."""
 
@@ -304,4 +313,5 @@ class Ports:
     read_client_certificate: ReadClientCertificate
     address_keys: Sequence[bytes] = field(repr=False)  # the first signs, all verify
     logbook: LogBook
+    bundles: BundleStore
     our_mark: str  # names this installation in X-Postroom-Objects
