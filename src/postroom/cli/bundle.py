@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Everything that support needs about a mail, in one file.")
 
-_SANDBOX_SECONDS = 180
+_SANDBOX_SECONDS = 600
 _MARK = "sandbox"  # a file in the folder of a sandbox: only there is anything replayed
 
 
