@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
+import os
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from postroom.adapters.log_files import LogFiles
 from postroom.cli import logs
-from postroom.core.terms.log_lines import LogQuestion
+from postroom.core.terms.log_lines import LogQuestion, read_line
+from postroom.project.logs import JsonFormatter
 from postroom.wiring import ports
 from tests.cli.conftest import Command
+from tests.flows.arriving import arrive
+from tests.people import build_house, write_mail
 
 
 def line(at: str, message: str, level: str = "INFO", **more: object) -> str:
@@ -166,3 +174,37 @@ def test_a_span_is_counted_back_from_now() -> None:
     now = datetime(2026, 11, 20, 12, tzinfo=UTC)
     assert logs._when("--since", "90m", now) == now - timedelta(minutes=90)
     assert logs._when("--since", "2d ago", now) == now - timedelta(days=2)
+
+
+@pytest.mark.slow
+def test_what_commands_write_is_found_by_the_command_itself(tmp_path: Path) -> None:
+    """Real processes: one that logs quietly, one that searches, with a secret of the configuration on its way."""
+    environment = {
+        **os.environ,
+        "POSTROOM_DATA_DIR": str(tmp_path),
+        "POSTROOM_SERVER_PASSWORD": "correct-horse-battery",
+    }
+    quiet = (
+        "import logging; from postroom.cli.entering import configured; configured();"
+        "logging.getLogger('postroom.t').info('with correct-horse-battery', extra={'delivery': 7})"
+    )
+    done = subprocess.run([sys.executable, "-c", quiet], env=environment, capture_output=True, timeout=60, check=True)
+    assert done.stderr == b""  # only warnings are said aloud
+    words = [sys.executable, "-m", "postroom", "logs", "grep", "delivery=7", "--json"]
+    found = subprocess.run(words, env=environment, capture_output=True, timeout=60, check=True)
+    (row,) = [json.loads(one) for one in found.stdout.splitlines()]
+    assert (row["level"], row["delivery"], row["message"]) == ("INFO", 7, "with ********")
+    assert b"correct-horse" not in (tmp_path / "logs" / "postroom.log").read_bytes()
+
+
+@pytest.mark.django_db
+def test_a_mail_that_was_routed_is_found_by_its_message_id(
+    caplog: pytest.LogCaptureFixture, django_capture_on_commit_callbacks: Any
+) -> None:
+    build_house()
+    with caplog.at_level(logging.INFO, "postroom"), django_capture_on_commit_callbacks(execute=True):
+        inbound = arrive(write_mail(Message_ID="<1234@customer.example>"), "support@in.test")
+    (told,) = [one for one in caplog.records if "were routed" in one.message]
+    line = read_line(JsonFormatter().format(told).encode())
+    assert LogQuestion(message="1234@customer.example").wants(line)
+    assert line.fields["inbounds"] == [inbound.pk]

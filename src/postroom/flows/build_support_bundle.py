@@ -240,7 +240,7 @@ def _about(case: Case) -> Callable[[str], bool]:
     words = [re.escape(one.strip("<>")) for one in case.message_ids[:100]]
     for name, rows in (("delivery", case.deliveries), ("inbound", case.inbounds), ("message", case.messages)):
         numbers = "|".join(str(one.pk) for one in rows)
-        words += [rf"\b{name}[= ](?:{numbers})\b"] if numbers else []
+        words += [rf"\b{name}[= ](?:{numbers})\b", rf"{_MANY[name]}=\[[^\]]*\b(?:{numbers})\b"] if numbers else []
     expression = re.compile("|".join(words) or r"(?!)")
     end = time.monotonic() + LOG_SECONDS
 
@@ -250,6 +250,9 @@ def _about(case: Case) -> Callable[[str], bool]:
         return expression.search(text) is not None
 
     return matches
+
+
+_MANY = {"delivery": "deliveries", "inbound": "inbounds", "message": "messages"}  # lines about a batch
 
 
 def _masked_log(lines: Sequence[LogLine], masker: Masker) -> bytes:
