@@ -54,7 +54,6 @@ class BundleFiles:
             zipfile.BadZipFile,
             zlib.error,
             EOFError,
-            NotImplementedError,
             RuntimeError,
             ValueError,
             struct.error,
