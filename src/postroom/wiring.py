@@ -21,12 +21,14 @@ import postroom.core.routing.sentences
 import postroom.core.schedule.sentences
 import postroom.flows.settle_inbound  # noqa: F401
 from postroom.adapters.blobs.disk import DiskBlobs
+from postroom.adapters.bundle_file import BundleFiles
 from postroom.adapters.clock import SystemClock
 from postroom.adapters.dkim.signing import DkimWriter
 from postroom.adapters.esp import ProviderDesk
 from postroom.adapters.html.styling import MailHtml
 from postroom.adapters.ids import SystemIds
 from postroom.adapters.key_file import DerivedKeys, FixedKeys, KeyFile
+from postroom.adapters.log_files import LogFiles
 from postroom.adapters.vault import FernetVault
 from postroom.core.terms.configuration import Configuration, read_name_servers
 from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxProtocol, MailboxSession
@@ -94,6 +96,8 @@ def make_ports(configuration: Configuration) -> Ports:
         exchange_code=_exchange_code,
         read_client_certificate=_read_client_certificate,
         address_keys=DerivedKeys(store.keys, derive_key),
+        logbook=LogFiles(Path(configuration.log_dir)),
+        bundles=BundleFiles(),
         our_mark=store.mark(),
     )
 

@@ -24,8 +24,8 @@ SETTINGS = "postroom.project.settings"
 
 
 def configured(*, is_quiet: bool = True, makes_house: bool = False, shows_pages: bool = False) -> Configuration:
-    """Django, set up; the database is not asked. Raises `ConfigurationError`. Quiet: only warnings are logged. Where there is no house the
-    command ends, unless it is one that makes a house. ``shows_pages``: those, too, are loaded."""
+    """Django, set up; the database is not asked. Raises `ConfigurationError`. Quiet: stderr gets warnings only, the files of logs everything.
+    Where there is no house the command ends, unless it is one that makes a house. ``shows_pages``: those, too, are loaded."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS)
     from django.conf import settings
 
@@ -38,7 +38,9 @@ def configured(*, is_quiet: bool = True, makes_house: bool = False, shows_pages:
 
     django.setup()
     if is_quiet:
-        logging.getLogger("postroom").setLevel(logging.WARNING)
+        for handler in logging.getLogger().handlers:
+            if type(handler) is logging.StreamHandler:
+                handler.setLevel(logging.WARNING)
     configuration: Configuration = settings.POSTROOM
     return configuration
 

@@ -19,6 +19,7 @@ from postroom.cli import (
     alarms,
     audit,
     bench,
+    bundle,
     destinations,
     diagnosis,
     dkim,
@@ -26,6 +27,7 @@ from postroom.cli import (
     home,
     inbound,
     ingress,
+    logs,
     loops,
     mail_commands,
     mailboxes,
@@ -134,6 +136,8 @@ for name, group in (
     ("secrets", secrets.app),
     ("user", members.app),
     ("audit", audit.app),
+    ("logs", logs.app),
+    ("bundle", bundle.app),
     ("bench", bench.app),
 ):
     app.add_typer(group, name=name)

@@ -48,6 +48,7 @@ EVENTS: Mapping[str, str] = {
     "key_used": "used a key for programs (the first use of a day)",
     "source_read": "read the source of a mail",
     "exported": "exported or printed",
+    "bundle_made": "made a support bundle",
     "secrets_rotated": "changed the secret keys",
 }
 MOST = 200  # lines of a page

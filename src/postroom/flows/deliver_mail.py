@@ -218,7 +218,7 @@ class _Composer:
         return ready
 
     def _our_fault(self, row: ClaimedRow, error: Exception) -> None:
-        logger.error("delivery %d could not be composed", row.id, exc_info=error)
+        logger.error("delivery %d could not be composed", row.id, exc_info=error, extra={"delivery": row.id})
         pause = next_attempt(row.attempt_count + 1, self.now, self.ports.ids.fraction())
         reason = because("wait.our_fault", error=type(error).__name__)
         self._wait(row, Wait(reason=reason, until=pause), attempts=1)

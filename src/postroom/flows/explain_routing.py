@@ -109,6 +109,11 @@ def explain_inbound(ports: Ports, inbound_id: int, *, member: Member | None) -> 
     return replace(found, before=_told(row), before_state=InboundState(row.state))
 
 
+def explain_noted(ports: Ports, row: Waiting, raw: bytes) -> Explanation:
+    """Bytes that came elsewhere, with what was known there of the one who handed them in: nobody is asked anything."""
+    return _explained(ports, read_mail(ports, row, raw))
+
+
 def _explained(ports: Ports, read: Read) -> Explanation:
     with transaction.atomic():
         book = look_up([read.case], parameters(ports), ports.clock.now())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -11,11 +11,14 @@ from postroom.core.delivery.discovery import Proposal
 from postroom.core.delivery.probing import FollowProbe, Probe, ProbeOrder
 from postroom.core.delivery.tracking import HookPost, HookReading, HookRefusal
 from postroom.core.delivery.wire import ApiCheck, ApiEndpoint
+from postroom.core.diagnosis.bundle import Member as BundleMember
+from postroom.core.diagnosis.findings import Finding
 from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
 from postroom.core.senders.questions import Asking
 from postroom.core.terms.configuration import Configuration
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.ingress import InboundReading
+from postroom.core.terms.log_lines import LogLine, LogQuestion
 from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxSession
 from postroom.core.terms.pictures import NoPicture, Picture
 from postroom.core.terms.secret import Secret
@@ -227,6 +230,31 @@ class Pictures(Protocol):
     def fetch(self, url: str, *, allowed: Sequence[str] = ()) -> Picture | NoPicture: ...
 
 
+class LogBook(Protocol):
+    """The files of logs: plain and compressed, the oldest first. Lines are cut at a length; memory is bounded."""
+
+    def lines(self, question: LogQuestion) -> Iterator[LogLine]:
+        """Those that are asked for. What cannot be read is left out, and `trouble` says so."""
+
+    def last(self, count: int, question: LogQuestion) -> list[LogLine]:
+        """The newest of those, the oldest of them first."""
+
+    def follow(self, question: LogQuestion, *, is_over: Callable[[], bool]) -> Iterator[LogLine]:
+        """What is written from now on, across rotations, until ``is_over``. Blocks."""
+
+    @property
+    def trouble(self) -> Sequence[str]:
+        """Files that could not be read, or not to their end, and why."""
+
+
+class BundleStore(Protocol):
+    """Support bundles as files."""
+
+    def pack(self, members: Sequence[BundleMember], *, made_at: datetime) -> bytes: ...
+    def read(self, path: str) -> Mapping[str, bytes]:
+        """Names and contents. Raises `BundleError` for what must not be trusted, and OSError."""
+
+
 class ClientCertificateFacts(Protocol):
     """What a client certificate and its key show. ``key`` is PEM without a passphrase, to be sealed."""
 
@@ -303,4 +331,6 @@ class Ports:
     exchange_code: ExchangeCode
     read_client_certificate: ReadClientCertificate
     address_keys: Sequence[bytes] = field(repr=False)  # the first signs, all verify
+    logbook: LogBook
+    bundles: BundleStore
     our_mark: str  # names this installation in X-Postroom-Objects

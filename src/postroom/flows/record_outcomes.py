@@ -10,6 +10,7 @@ outcome (journal, memory) only after this returned.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -38,6 +39,7 @@ from postroom.store.gates import Reservation
 from postroom.store.models import OutgoingServer
 from postroom.store.models.outgoing import LANE_RANK
 
+_log = logging.getLogger(__name__)
 MOST_RESENT = 2  # tries; who meets unknown outcomes again and again has had the mail often enough
 _ENDED = (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.UNKNOWN)
 
@@ -73,6 +75,7 @@ def record_outcomes(
         alarms += slow_down_servers([(ticket.server_id or 0, outcome) for ticket, outcome in refused], now)
         slowed = slow_down([(ticket.domain, outcome) for ticket, outcome in refused], now)
         give_back(place for one in mine if one[0].reserved for place in _unused(*one))
+    _note_in_log(mine)
     if slowed and shelf is not None:
         shelf.destinations.read_at = None
     return RecordedBatch(
@@ -80,6 +83,19 @@ def record_outcomes(
         slowed_domains=frozenset().union(*(one.domains for one in slowed)),
         alarms=(*alarms, *(one.alarm for one in slowed)),
     )
+
+
+def _note_in_log(mine: Iterable[Judged]) -> None:
+    """One line for all that were taken, for thousands leave in a second; one for each that was not."""
+    taken = []
+    for ticket, outcome, found in mine:
+        if outcome.is_accepted:
+            taken.append(ticket.delivery_id)
+        else:
+            about = {"delivery": ticket.delivery_id, "server": ticket.server_id, "domain": ticket.domain}
+            _log.info("delivery %d was not taken: %s", ticket.delivery_id, found.state.value, extra=about)
+    if taken:
+        _log.info("%d mails were taken", len(taken), extra={"deliveries": taken})
 
 
 def _unused(ticket: Ticket, outcome: WireOutcome, found: Judgement) -> Iterator[Reservation]:

@@ -131,6 +131,11 @@ def _route_batch(ports: Ports, rows: Sequence[Waiting]) -> int:
         decided.append(Decided(row=read.row, mail=read.mail, evidence=read.case.evidence, facts=facts, verdict=verdict))
     apply_verdicts(ports, decided, values)
     note_holds(ports, decided)
+    about = {
+        "inbounds": [read.row.id for read in batch],
+        "message_ids": [read.case.evidence.message_id for read in batch if read.case.evidence.message_id],
+    }
+    transaction.on_commit(lambda: _log.info("%d mails were routed", len(batch), extra=about))
     return len(batch)
 
 

@@ -32,7 +32,7 @@ def sources_of(ports: Ports, *, message_id: int, member: Member) -> tuple[Source
     """None for what never was a mail. That they were had is noted. Raises Message.DoesNotExist. Five queries."""
     message = visible_messages(member).get(pk=message_id)
     came = (_came_in(ports, message.inbound_id),) if message.inbound_id is not None else ()
-    found = (*came, *_left(message))
+    found = (*came, *left_as(message))
     if any(one.content is not None for one in found):
         audit.note(ports, "source_read", member=member, subject=f"message {message_id}")
     return found
@@ -49,7 +49,8 @@ def _came_in(ports: Ports, inbound_id: int) -> Source:
     return Source(is_inbound=True, content=content)
 
 
-def _left(message: Message) -> list[Source]:
+def left_as(message: Message) -> list[Source]:
+    """The mails that a message became, composed again. Who may see them is the caller's to ask. Three queries."""
     mails = list(OutgoingMail.objects.filter(message=message).order_by("id").values_list("id", flat=True)[:MOST])
     kept = {mail.id: mail for mail in load_mails(mails)}
     people: dict[int, list[str]] = {}

@@ -204,15 +204,28 @@ CSRF_TRUSTED_ORIGINS = [POSTROOM.base_url] if POSTROOM.base_url else []
 if POSTROOM.trusted_proxies:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
+_SECRETS = [key.reveal() for key in (*POSTROOM.secret_keys, POSTROOM.server_password, POSTROOM.oidc_client_secret)]
+_LOG_FILES: dict[str, Any] = (
+    {
+        "file": {
+            "()": "postroom.project.logs.DailyFile",
+            "directory": POSTROOM.log_dir,
+            "days": POSTROOM.log_days,
+            "formatter": "json",
+        }
+    }
+    if POSTROOM.log_days
+    else {}
+)
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "text": {"format": "{asctime} {levelname:7} {name} {message}", "style": "{"},
-        "json": {"()": "postroom.project.logs.JsonFormatter"},
+        "text": {"()": "postroom.project.logs.PlainFormatter", "secrets": _SECRETS},
+        "json": {"()": "postroom.project.logs.JsonFormatter", "secrets": _SECRETS},
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": POSTROOM.log_format}},
-    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": POSTROOM.log_format}, **_LOG_FILES},
+    "root": {"handlers": ["stderr", *_LOG_FILES], "level": "WARNING"},
     "loggers": {"postroom": {"level": POSTROOM.log_level}},
 }
 

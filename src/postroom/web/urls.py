@@ -35,6 +35,7 @@ from postroom.web.records import (
 from postroom.web.settings import (
     aliases,
     audit,
+    bundle,
     consent,
     dkim,
     health,
@@ -197,6 +198,7 @@ urlpatterns = [
     path("settings/servers/<int:row_id>/hook/", servers.hook, name="server_hook"),
     path("settings/servers/<int:row_id>/release/", servers.release, name="server_release"),
     path("settings/health/", health.health, name="health"),
+    path("settings/health/bundle/", bundle.bundle, name="bundle"),
     path("settings/limits/", limits.limits, name="limits"),
     path("settings/limits/change/", limits.change, name="limits_change"),
     path("settings/secrets/", secrets.secrets, name="secrets"),

@@ -155,7 +155,7 @@ class _Watch(threading.Thread):
                 self._outage.goes_on(error)
                 pause = OUTAGE_PAUSE
             except Exception:
-                logger.exception("mailbox %d: failed", self.mailbox_id)
+                logger.exception("mailbox %d: failed", self.mailbox_id, extra={"mailbox": self.mailbox_id})
                 pause = BUG_PAUSE
             connections.close_all()
             self._rest(pause)
@@ -230,14 +230,14 @@ class _Watch(threading.Thread):
         try:
             session.wait_for_new(interval)
         except MailboxTrouble as trouble:
-            logger.info("mailbox %d: %s", self.mailbox_id, trouble.text)
+            logger.info("mailbox %d: %s", self.mailbox_id, trouble.text, extra={"mailbox": self.mailbox_id})
             return False
         return True
 
     def _tell(self, done: MailboxFetch) -> None:
         if done.trouble:
-            logger.warning("mailbox %d: %s", self.mailbox_id, done.trouble)
+            logger.warning("mailbox %d: %s", self.mailbox_id, done.trouble, extra={"mailbox": self.mailbox_id})
         elif done.warning:
-            logger.warning("mailbox %d: %s", self.mailbox_id, done)
+            logger.warning("mailbox %d: %s", self.mailbox_id, done, extra={"mailbox": self.mailbox_id})
         elif done.taken:
-            logger.info("mailbox %d: %s", self.mailbox_id, done)
+            logger.info("mailbox %d: %s", self.mailbox_id, done, extra={"mailbox": self.mailbox_id})

@@ -131,7 +131,12 @@ class SmtpPool:
         try:
             self._journal.finished(outcome)
         except Exception as error:  # the mail's fate is known all the same, and its caller shall hear it
-            _log.error("the wire journal could not note the outcome of delivery %d: %s", outcome.key, error)
+            _log.error(
+                "the wire journal could not note the outcome of delivery %d: %s",
+                outcome.key,
+                error,
+                extra={"delivery": outcome.key},
+            )
         if not job.future.done():
             job.future.set_result(outcome)
         if outcome.reply is not None:

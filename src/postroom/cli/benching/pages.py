@@ -256,6 +256,7 @@ NOT_MEASURED: dict[str, str] = {
     "web:mailbox_reset": "a form",
     "web:template_new": "an empty form",
     "web:rule": "the form of a new one, filled",
+    "web:bundle": "a form",
     "web:health": "looks through the whole house, as the doctor does",
     "web:server_new": "an empty form",
     "web:mailbox_new": "an empty form",

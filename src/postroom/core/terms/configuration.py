@@ -65,6 +65,7 @@ class Configuration:
     debug: bool = False
     log_level: str = "INFO"
     log_format: str = "text"
+    log_days: int = 30
     # the default outgoing server, used when no server of the database applies (PRODUCT A1, D-57)
     server_host: str = ""
     server_port: int = 25
@@ -79,6 +80,11 @@ class Configuration:
         """The present key first, former ones after it."""
         former = (part.strip() for part in self.former_secret_keys.reveal().split(","))
         return (self.secret_key, *(Secret(part) for part in former if part))
+
+    @property
+    def log_dir(self) -> str:
+        """Where the files of logs are; see `core.terms.log_lines`."""
+        return f"{self.data_dir}/logs"
 
     @property
     def public_url(self) -> str:
@@ -125,8 +131,9 @@ HELP: Mapping[str, str] = {
     "oidc_role": "Role of such a new member: manager, agent or read_only.",
     "oidc_domains": "Domains whose verified addresses may become members, separated by commas; needed for oidc_new_people.",
     "debug": "Show details of errors on pages. Never where others can reach it.",
-    "log_level": "DEBUG, INFO, WARNING or ERROR.",
-    "log_format": "text for people, json for programs.",
+    "log_level": "DEBUG, INFO, WARNING or ERROR: what is logged, on stderr and in files.",
+    "log_format": "What stderr gets: text for people, json for programs. Files of logs are always json.",
+    "log_days": "Days for which the files in data_dir/logs are kept; 0: none are written, only stderr.",
     "server_host": "Host of the default outgoing server, used when no server of the database applies.",
     "server_port": "Port of the default outgoing server.",
     "server_user": "Login at the default outgoing server.",

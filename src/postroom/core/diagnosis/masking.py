@@ -1,0 +1,259 @@
+"""Masking: the same text without the addresses of people, or without what they wrote.
+
+Duty: a pseudonym for each address, the same wherever it occurs: ``carla@shop.example`` becomes ``p2f1c9a04be@d81e0c77.invalid`` in headers,
+bodies, logs and settings alike, so that who wrote to whom can still be followed. Local part and domain have masks of their own, so aliases,
+sub-addresses and domains stay what they are to each other.
+Laws: pure and keyed: with another key there are other masks, and without the key nobody finds the way back. What was learned as an address is
+found also as ``carla%40shop.example``, ``carla&#64;shop.example`` or ``carla=shop.example``, and its domain wherever it stands alone; what
+only looks like an address is masked, too. Message-IDs are kept where they are wanted, unless one is somebody's address. Linear in the text.
+Standards: RFC 5322 3.4.1, RFC 5233 (sub-addresses), RFC 2606 (``.invalid``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from postroom.core.terms.addresses import normalize, normalize_domain, strip_plus
+
+_SEPARATOR = re.compile(r"@|%40|&#0{0,4}64;|&#x0{0,4}40;|&commat;|=40|=", re.IGNORECASE)
+_ONLY_KNOWN = frozenset(("=", "=40"))  # elsewhere these mean something else
+_NO_LOCAL = frozenset(' \t\r\n\f\v<>()[],;:"\\\x00\u2028\u2029\u00a0')
+_DOMAIN = re.compile(r"\[[0-9a-zA-Z:.]{2,60}\]|[^\W_](?:[\w.-]{0,251}[^\W_])?")
+_NAME = re.compile(r"(?:[\w-]{1,63}\.){1,20}[\w-]{1,63}")
+_KEYS = re.compile(
+    r"(?:[\w.-]{0,20}\.)?(?:mailfrom|from|to|rcpt|rcpt_to|mail_from|email|e-?mail|user|address|addr|mail|i|d|for|login|username|sender"
+    r"|recipient|orcpt|envelope-from|subject|author|peer)=",
+    re.IGNORECASE,
+)
+_MOST_LOCAL = 320
+_CUTS = "/?&'|{}"
+
+
+class Masker:
+    """``key``: random bytes, made for one bundle and forgotten. What is learned later is not found in what was masked before."""
+
+    def __init__(
+        self, key: bytes, *, hides_addresses: bool = True, hides_bodies: bool = False, hides_message_ids: bool = False
+    ) -> None:
+        self.hides_addresses = hides_addresses
+        self.hides_bodies = hides_bodies
+        self._hides_ids = hides_message_ids
+        self._key = key
+        self._addresses: set[str] = set()
+        self._domains: set[str] = set()
+        self._ids: set[str] = set()
+        self._made: set[str] = set()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is to be masked."""
+        return not (self.hides_addresses or self.hides_bodies)
+
+    @property
+    def boundary(self) -> str:
+        """A MIME boundary that nobody who does not know the key could have written."""
+        return f"=_{self._mark('boundary', '', 24)}"
+
+    def learn(self, specs: Iterable[str]) -> None:
+        """These are addresses."""
+        for spec in specs:
+            normal = normalize(spec)
+            if normal and normal not in self._made:
+                self._addresses.add(normal)
+                self.learn_domains([normal.rpartition("@")[2]])
+
+    def learn_domains(self, names: Iterable[str]) -> None:
+        """These are domains of people or of the house."""
+        for name in names:
+            domain = normalize_domain(name)
+            if "." in domain and not domain.startswith("["):
+                self._domains.add(domain)
+
+    def learn_text(self, text: str) -> None:
+        """What looks like an address in it is one."""
+        self.learn(f"{local}@{domain}" for _, local, _, domain, _ in self._found(text, is_learning=True))
+
+    def keep_message_ids(self, identifiers: Iterable[str]) -> None:
+        """These are Message-IDs, with brackets or without; they stay, unless they are to be hidden."""
+        if not self._hides_ids:
+            self._ids |= {one.strip().strip("<>").lower() for one in identifiers}
+
+    # ---- masks
+
+    def address(self, spec: str) -> str:
+        """The mask of one address; ``""`` stays."""
+        if not self.hides_addresses or not spec or spec in self._made:
+            return spec
+        local, at, domain = spec.strip().strip("<>").rpartition("@")
+        if not at:
+            return self.text(spec)
+        made = f"{self.local(local)}@{self.domain(domain)}"
+        self._made.add(made)
+        return made
+
+    def local(self, local: str) -> str:
+        """Of what stands before the @; a sub-address has a mask of its own."""
+        if not self.hides_addresses or not local:
+            return local
+        base, detail = strip_plus(local.lower())
+        return f"p{self._mark('local', base, 10)}" + (f"+{self._mark('detail', detail, 8)}" if detail else "")
+
+    def domain(self, domain: str) -> str:
+        if not self.hides_addresses or not domain or domain in self._made:
+            return domain
+        made = f"d{self._mark('domain', normalize_domain(domain) or domain.lower(), 8)}.invalid"
+        self._made.add(made)
+        return made
+
+    def text(self, text: str) -> str:
+        """With all addresses masked, and the domains that were learned."""
+        if not self.hides_addresses or not text:
+            return text
+        pieces: list[str] = []
+        end = 0
+        for start, local, separator, domain, stop in self._found(text):
+            pieces.append(self._without_domains(text[end:start]))
+            whole = text[start:stop]
+            if f"{local}@{domain}" in self._made or self._is_kept(local, domain):
+                pieces.append(whole)
+            else:
+                masked, place = self.local(local), self.domain(domain)
+                self._made.add(f"{masked}@{place}")
+                pieces.append(f"{masked}{separator}{place}")
+            end = stop
+        pieces.append(self._without_domains(text[end:]))
+        return "".join(pieces)
+
+    def value(self, value: Any) -> Any:
+        """A JSON value with all its texts masked."""
+        match value:
+            case str():
+                return self.text(value)
+            case Mapping():
+                return {self.text(str(key)): self.value(one) for key, one in value.items()}
+            case list() | tuple():
+                return [self.value(one) for one in value]
+            case _:
+                return value
+
+    def words(self, text: str) -> str:
+        """What somebody wrote: its shape, where bodies are hidden."""
+        return shape(text) if self.hides_bodies else self.text(text)
+
+    def html(self, html: str) -> str:
+        return shape_of_html(html) if self.hides_bodies else self.text(html)
+
+    # ---- finding
+
+    def _found(self, text: str, *, is_learning: bool = False) -> Iterator[tuple[int, str, str, str, int]]:
+        """Start, local part, separator, domain and end of each address."""
+        done = 0
+        for match in _SEPARATOR.finditer(text):
+            separator = match[0].lower()
+            if match.start() < done or (is_learning and separator != "@"):
+                continue
+            behind = _DOMAIN.match(text, match.end())
+            if behind is None:
+                continue
+            begin = self._local_begins(text, done, match.start())
+            if begin is None:
+                continue
+            domain = self._fitting(behind[0], text[begin : match.start()])
+            start = self._start(text, begin, match.start(), domain, only_known=separator in _ONLY_KNOWN)
+            if start is None:
+                continue
+            done = match.end() + len(domain)
+            yield start, text[start : match.start()], match[0], domain, done
+
+    @staticmethod
+    def _local_begins(text: str, least: int, end: int) -> int | None:
+        least = max(least, end - _MOST_LOCAL)
+        if end > least + 1 and text[end - 1] == '"':  # a quoted local part
+            opened = text.rfind('"', least, end - 1)
+            return opened if opened >= 0 and "\n" not in text[opened:end] else None
+        begin = end
+        while begin > least and text[begin - 1] not in _NO_LOCAL:
+            begin -= 1
+        return begin if begin < end else None
+
+    def _fitting(self, written: str, run: str) -> str:
+        """The domain; where more was read than is known, as much as is known: ``shop.example.html``."""
+        if normalize(f"x@{written}") == "" or not self._addresses:
+            return written
+        if normalize_domain(written) in self._domains or not run:
+            return written
+        labels = written.split(".")
+        for count in range(len(labels) - 1, 1, -1):
+            shorter = ".".join(labels[:count])
+            if normalize_domain(shorter) in self._domains and self._known_from(run, shorter) is not None:
+                return shorter
+        return written
+
+    def _known_from(self, run: str, domain: str) -> int | None:
+        """Where in the run a known address begins, the longest one."""
+        for at in range(len(run)):
+            if (at == 0 or not run[at - 1].isalnum()) and normalize(f"{run[at:]}@{domain}") in self._addresses:
+                return at
+        return None
+
+    def _start(self, text: str, begin: int, end: int, domain: str, *, only_known: bool) -> int | None:
+        run = text[begin:end]
+        if (at := self._known_from(run, domain)) is not None:
+            return begin + at
+        if only_known:
+            return None
+        if f"{run}@{domain}".lower() in self._ids:
+            return begin
+        if run.startswith('"'):
+            return begin
+        if key := _KEYS.match(run):
+            begin, run = begin + key.end(), run[key.end() :]
+        cut = max((run.rfind(one) for one in _CUTS), default=-1)
+        return begin + cut + 1 if begin + cut + 1 < end else None
+
+    def _is_kept(self, local: str, domain: str) -> bool:
+        return f"{local}@{domain}".lower() in self._ids and normalize(f"{local}@{domain}") not in self._addresses
+
+    def _without_domains(self, text: str) -> str:
+        return _NAME.sub(self._domain_named, text) if self._domains and "." in text else text
+
+    def _domain_named(self, match: re.Match[str]) -> str:
+        """The longest known domain at the end of a name, or within it."""
+        labels = match[0].split(".")
+        for count in range(len(labels), 1, -1):
+            for begin in range(len(labels) - count + 1):
+                if ".".join(labels[begin : begin + count]).lower() in self._domains:
+                    rest = [*labels[:begin], self.domain(".".join(labels[begin : begin + count]))]
+                    return ".".join([*rest, *labels[begin + count :]])
+        return match[0]
+
+    def _mark(self, kind: str, value: str, size: int) -> str:
+        return hmac.new(self._key, f"{kind}\0{value}".encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:size]
+
+
+_TAG = re.compile(r"<(/?[a-zA-Z][a-zA-Z0-9]{0,20})?[^<>]*>")
+
+
+def shape(text: str) -> str:
+    """How long its words and lines are: letters become x, digits 0; what quotes stays (``>``)."""
+    return "".join(_shape_of(char) for char in text)
+
+
+def _shape_of(char: str) -> str:
+    if char.isalpha():
+        return "X" if char.isupper() else "x"
+    return "0" if char.isnumeric() else char
+
+
+def shape_of_html(html: str) -> str:
+    """Elements without their attributes, texts as their shapes."""
+    pieces: list[str] = []
+    end = 0
+    for tag in _TAG.finditer(html):
+        pieces += [shape(html[end : tag.start()]), f"<{tag[1].lower()}>" if tag[1] else "<>"]
+        end = tag.end()
+    return "".join([*pieces, shape(html[end:])])
