@@ -28,6 +28,7 @@ from postroom.cli import (
     ingress,
     loops,
     mail_commands,
+    mail_test,
     mailboxes,
     members,
     parameters,
@@ -100,7 +101,7 @@ class _Debugging:
 
 _debugging = _Debugging()
 
-for part in (running.app, status.app, seed.app, mail_commands.app, doctor.app, diagnosis.app, home.app):
+for part in (running.app, status.app, seed.app, mail_commands.app, mail_test.app, doctor.app, diagnosis.app, home.app):
     app.add_typer(part)
 for name, group in (
     ("queue", queue.app),

@@ -174,7 +174,12 @@ catalogue(
         "mailtest.seed.not_sent": "After {minutes} minutes the mail still waits in the queue: {reply}",
         "mailtest.seed.not_back": "The mail left, but did not arrive in {mailbox} within {minutes} minutes.",
         "mailtest.seed.unreadable": "The mail came back, but its bytes cannot be read.",
-        "mailtest.seed.foreign": "A mail with this Message-ID came back without our mark: it is not the one that was sent.",
+        "mailtest.seed.lost": "Nobody looks for the mail any more: the background jobs of this house did not run to the end.",
+        "mailtest.seed.no_address": "Which address leads into {mailbox}? Its login is none: name one.",
+        "mailtest.seed.not_read": "{mailbox} is not read: it is switched off, or was not tested and confirmed.",
+        "mailtest.seed.no_sender": "There is no address that {server} would send from: give it a login or a filter, or the company a mail domain.",
+        "mailtest.empty": "There is no mail: it is empty.",
+        "mailtest.too_large": "It has {size} bytes; {most} are looked at.",
         "mailtest.outlook.unreadable": "The Outlook file cannot be read: {why}.",
     }
 )
