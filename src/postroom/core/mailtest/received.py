@@ -67,7 +67,7 @@ def _read(value: str) -> Hop:
     return Hop(
         by=clauses.get("by", "").rstrip(".").lower(),
         helo=clauses.get("from", "").rstrip("."),
-        ip=_address(f"{comments} {clauses.get('from', '')}"),
+        ip=_address(comments) or _address(clauses.get("from", "")),
         protocol=clauses.get("with", "").upper(),
         at=read_date(stamp) if stamp else None,
         envelope_from=envelope[1] if envelope else "",
