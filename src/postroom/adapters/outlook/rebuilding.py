@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from datetime import UTC
 from typing import TYPE_CHECKING
 
+from postroom.core.mailtest.outlook import MAGIC
 from postroom.core.mime.composing import OutgoingAttachment, format_date, render_body
 from postroom.core.mime.words import storable
 
@@ -73,10 +74,9 @@ def rebuild(raw: bytes) -> tuple[bool, bytes]:
     """Whether the header of the wire was in it, and the mail. Raises `NotReadable`, and whatever damaged files make the library raise."""
     from oxmsg import Message  # noqa: PLC0415 - the budget stands before it
 
-    try:
-        message = Message.load(raw)
-    except ValueError:
-        raise NotReadable("it is no Outlook file") from None
+    if not raw.startswith(MAGIC):
+        raise NotReadable("it is no Outlook file")
+    message = Message.load(raw)
     text, html = message.body or "", _html(message)
     if len(text) + len(html) > MOST_BYTES:
         raise NotReadable("it holds more than can be read")
