@@ -37,9 +37,9 @@ def names() -> Iterator[NameServer]:
 def signed(names: NameServer) -> bytes:
     """A mail with a signature of its author's domain."""
     writer = DkimWriter()
-    private, public = writer.make_key("ed25519-sha256")
-    names.txt["one._domainkey.northwind.example"] = [(public,)]
-    key = writer.open_key(domain="northwind.example", selector="one", algorithm="ed25519-sha256", private=private)
+    private, public = writer.make_key("ed25519")
+    names.txt["one._domainkey.northwind.example"] = [(f"v=DKIM1; k=ed25519; p={public}",)]
+    key = writer.open_key(domain="northwind.example", selector="one", algorithm="ed25519", private=private)
     raw = a_mail(top="", DKIM_Signature=None)
     head, _, body = raw.partition(b"\r\n\r\n")
     signature = writer.signatures([key], head + b"\r\n", writer.body_hash(body), signed_at=1_772_442_000)

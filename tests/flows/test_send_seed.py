@@ -144,7 +144,7 @@ def test_a_refusal_ends_it_at_once(town: Town, state: DeliveryState, code: str) 
 
 
 def test_where_mail_is_captured_it_is_not_applicable_and_nothing_is_sent(town: Town) -> None:
-    Installation.objects.update_or_create(defaults={"is_capturing": True})
+    Installation.objects.create(identity="here", is_capturing=True, confirmed_at=town.clock.now())
     test = town.send()
     assert test.state is MailTestState.NOT_APPLICABLE
     assert test.trouble is not None

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from postroom.core.mailtest.evidence import SenderChecks, SpamUnchecked, SpamVerdict
 from postroom.core.mailtest.facts import MailFacts, Source, take_facts
+from postroom.core.mailtest.hosts import are_kin
 from postroom.core.mailtest.judging import MailReport, judge
 from postroom.core.mailtest.outlook import MAGIC, OutlookTrouble
 from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Path
@@ -91,7 +92,7 @@ def _checks(ports: Ports, raw: bytes, facts: MailFacts, wish: TestWish, values: 
     mail_from = facts.mail.return_path
     if mail_from is None and entrance is not None:
         mail_from = entrance.envelope_from
-    findings = trusted_findings(facts.mail.headers, servers)
+    findings = tuple(_aligned(one, facts) for one in trusted_findings(facts.mail.headers, servers))
     if wish.asks_world:
         received_at = facts.received_at
         arrived = ArrivedMail(
@@ -116,6 +117,12 @@ def _checks(ports: Ports, raw: bytes, facts: MailFacts, wish: TestWish, values: 
         mail_from=mail_from or "",
         by=entrance.by if entrance is not None else "",
     )
+
+
+def _aligned(one: MethodResult, facts: MailFacts) -> MethodResult:
+    """A named server's finding, where the DNS is not asked whose domain is whose: by its name."""
+    speaks = one.is_pass and one.method in (Method.SPF, Method.DKIM) and bool(facts.author_domain)
+    return replace(one, aligned=speaks and are_kin(one.domain, facts.author_domain))
 
 
 def _found(found: Authenticity, facts: MailFacts) -> tuple[MethodResult, ...]:
