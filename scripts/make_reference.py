@@ -29,6 +29,8 @@ from postroom.core.diagnosis.oauth_errors import oauth_codes
 from postroom.core.diagnosis.server_errors import CASES as SERVER_CASES
 from postroom.core.diagnosis.server_errors import Explanation
 from postroom.core.diagnosis.symptoms import LOOKS, WALKS
+from postroom.core.mailtest.findings import in_points
+from postroom.core.mailtest.rules import RULES, Section
 from postroom.core.reports.taxonomy import TAXONOMY
 from postroom.core.terms import states
 from postroom.core.terms.configuration import _CHOICES, HELP, Configuration
@@ -57,6 +59,7 @@ def pages() -> dict[str, str]:
         "findings.md": findings(),
         "faults.md": faults(),
         "symptoms.md": symptoms(),
+        "mail-test-rules.md": mail_test_rules(),
     }
 
 
@@ -289,6 +292,25 @@ def symptoms() -> str:
         parts.append(f"## {symptom}\n\n{known[f'symptom.{symptom}']}.")
         parts.append(_table(("Looked at", "Findings"), rows))
         parts.append(f"When nothing is found: {known[f'next.{symptom}']}")
+    return "\n\n".join(parts) + "\n"
+
+
+def mail_test_rules() -> str:
+    known = _sentences()
+    parts = [
+        "# Rules of the mail test",
+        NOTE,
+        "A mail begins with ten points. Each rule costs its points once, however often it is broken; what only tells costs nothing, and what "
+        "could not be looked at is unchecked and costs nothing. See [how to test a mail](../how-to/test-a-mail.md).",
+    ]
+    for section in Section:
+        rows = [
+            (f"`{code}`", in_points(rule.tenths) if rule.tenths else rule.outcome.value.replace("_", " "),
+             known[f"mailtest.{code}"], known.get(f"mailtest.do.{code}", ""))
+            for code, rule in RULES.items() if rule.section is section
+        ]  # fmt: skip
+        parts.append(f"## {section.value.capitalize()}")
+        parts.append(_table(("Rule", "Points", "It says", "To do"), rows))
     return "\n\n".join(parts) + "\n"
 
 

@@ -17,6 +17,7 @@ import postroom.core.delivery.suppression
 import postroom.core.diagnosis.checks
 import postroom.core.diagnosis.mailbox_sentences
 import postroom.core.diagnosis.sentences
+import postroom.core.mailtest.sentences
 import postroom.core.routing.sentences
 import postroom.core.schedule.sentences
 import postroom.flows.settle_inbound  # noqa: F401
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
     from postroom.core.delivery.discovery import Proposal
     from postroom.core.delivery.probing import FollowProbe, Probe, ProbeOrder
     from postroom.core.delivery.wire import ApiEndpoint, Endpoint, WireJournal
+    from postroom.core.mailtest.evidence import SpamUnchecked, SpamVerdict
+    from postroom.core.mailtest.outlook import OutlookMail, OutlookTrouble
     from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
     from postroom.core.senders.questions import Asking
     from postroom.core.terms.templates import Values
@@ -95,6 +98,8 @@ def make_ports(configuration: Configuration) -> Ports:
         tokens=_Tokens(),
         exchange_code=_exchange_code,
         read_client_certificate=_read_client_certificate,
+        read_outlook=_read_outlook,
+        ask_spamd=_ask_spamd,
         address_keys=DerivedKeys(store.keys, derive_key),
         logbook=LogFiles(Path(configuration.log_dir)),
         bundles=BundleFiles(),
@@ -214,6 +219,18 @@ def _read_client_certificate(certificate: str, key: Secret, passphrase: Secret) 
     return read_client_certificate(certificate, key, passphrase)
 
 
+def _read_outlook(raw: bytes) -> OutlookMail | OutlookTrouble:
+    from postroom.adapters.outlook.reading import read_outlook
+
+    return read_outlook(raw)
+
+
+def _ask_spamd(host: str, port: int, raw: bytes, *, seconds: float) -> SpamVerdict | SpamUnchecked:
+    from postroom.adapters.spamd.client import ask_spamd
+
+    return ask_spamd(host, port, raw, seconds=seconds)
+
+
 class _Senders:
     """The socket for checks of senders; its pipe has a thread and dnspython, and is made when the first mail is to be checked."""
 
@@ -234,8 +251,16 @@ class _Senders:
     def finished(self, *, wait: float) -> Mapping[int, Checked]:
         return self._desk.finished(wait=wait) if self._desk is not None else {}
 
-    def check(self, mail: ArrivedMail, *, seconds: float) -> Authenticity:
-        return self._made().check(mail, seconds=seconds)
+    def check(self, mail: ArrivedMail, *, seconds: float, servers: Sequence[tuple[str, int]] = ()) -> Authenticity:
+        if not servers:
+            return self._made().check(mail, seconds=seconds)
+        from postroom.adapters.authenticity.desk import SenderDesk
+
+        desk = SenderDesk(servers)
+        try:
+            return desk.check(mail, seconds=seconds)
+        finally:
+            desk.close()
 
     def _made(self) -> SenderDesk:
         if self._desk is None:

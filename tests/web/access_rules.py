@@ -210,6 +210,9 @@ RULES: dict[str, Rule] = {
     "web:bundle": Rule(see=HOUSE, do=HOUSE, data={"addresses": "1"}),
     "web:limits": Rule(see=HOUSE),
     "web:limits_change": Rule(do=HOUSE),
+    "web:mail_tests": Rule(see=HOUSE, do=HOUSE, data={"mail": "From: alice@northwind.example"}),
+    "web:mail_test_send": Rule(do=HOUSE, data={"server": "{server}", "mailbox": "{mailbox}"}),
+    "web:mail_test": Rule(see=HOUSE),
     "web:secrets": Rule(see=HOUSE),
     "web:secrets_rotate": Rule(do=HOUSE),
     "web:secrets_forget": Rule(do=HOUSE),
@@ -295,4 +298,5 @@ NUMBERS = {  # the row that an argument of this name means
     "view_id": "view",
     "member_id": "person",
     "trial_id": "trial",
+    "test_id": "mail_test",
 }

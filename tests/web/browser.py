@@ -41,7 +41,7 @@ PLACES = {
     "action": "/settings/actions/queue_manager/", "changes": "/settings/changes/", "audit": "/settings/audit/", "security": "/security/", "keys": "/settings/keys/", "mine": "/settings/mine/",
     "settings": "/settings/", "people": "/settings/people/", "person": "/settings/people/{person}/", "new_person": "/settings/people/new/", "new_alias": "/settings/aliases/new/", "companies": "/settings/companies/",
     "new_dkim": "/settings/dkim/?new=1", "new_limit": "/settings/limits/?new=1", "new_hook": "/settings/ingress/?new=1", "new_key": "/settings/keys/?new=1", "password": "/password/", "welcome_alias": "/welcome/alias/", "welcome_done": "/welcome/done/",
-    "limits": "/settings/limits/", "health": "/settings/health/", "symptom": "/settings/health/?symptom=spam", "bundle": "/settings/health/bundle/", "secrets": "/settings/secrets/", "new_api_server": "/settings/servers/new/?provider=mailgun",
+    "limits": "/settings/limits/", "health": "/settings/health/", "symptom": "/settings/health/?symptom=spam", "bundle": "/settings/health/bundle/", "secrets": "/settings/secrets/", "mail_tests": "/settings/mail-tests/", "new_api_server": "/settings/servers/new/?provider=mailgun",
 }  # fmt: skip
 PATIENCE = 60_000  # milliseconds, for what takes a few hundred on an idle machine
 SIZES = {"wide": (1280, 900), "narrow": (390, 844)}

@@ -43,6 +43,7 @@ from postroom.store.models import (
     Mailbox,
     MailTemplate,
     MailTemplateFile,
+    MailTest,
     Member,
     Message,
     OutgoingServer,
@@ -120,6 +121,9 @@ def numbers(db: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, int | str]:
             member=Member.objects.get(user__username="owner"), action="retry", ids=[], asked_at=seeding.NOW
         ).pk,
         "held": held.pk,
+        "mail_test": MailTest.objects.create(
+            source="mail", name="Carla.eml", state="finished", asked_at=seeding.NOW
+        ).pk,
         "letter": LetterboxMail.objects.filter(delivery__isnull=False)[0].pk,
         "address": AddressHealth.objects.get(address="carla@customer.example").pk,
         "alarm": _an_alarm(company),

@@ -9,6 +9,7 @@ from postroom.store.models import Member
 from tests.web.conftest import SignedIn
 
 CHANGING = [
+    "/settings/mail-tests/send/",
     "/read/",
     "/records/1/change/",
     "/records/1/follow/",

@@ -136,6 +136,7 @@ ADMINISTRATORS = [
     "/settings/limits/?q=gmail.com",
     "/settings/limits/?new=1",
     "/settings/secrets/",
+    "/settings/mail-tests/",
     "/settings/mailboxes/",
     "/settings/mailboxes/new/",
     "/settings/mailboxes/{mailbox}/",

@@ -16,6 +16,7 @@ from django.db import connection, models, transaction
 from postroom.core.terms.states import DeliveryState, InboundState
 from postroom.flows.audit import forget_events
 from postroom.flows.forget_bounces import forget_bounces
+from postroom.flows.mail_tests import KEPT as MAIL_TESTS_KEPT
 from postroom.flows.ports import Ports
 from postroom.flows.settings import parameters
 from postroom.flows.suppress_address import end_expired
@@ -29,6 +30,7 @@ from postroom.store.models import (
     LetterboxMail,
     LoopHold,
     LoopPermit,
+    MailTest,
     OutgoingMail,
     RawMail,
     RefusalNotice,
@@ -88,6 +90,7 @@ def forget_old_mail(ports: Ports, is_over: Callable[[], bool] = lambda: False) -
         "hook receipts": lambda: _forget(
             HookReceipt.objects.filter(created_at__lt=now - timedelta(days=RECEIPT_DAYS)), is_over
         ),
+        "mail tests": lambda: _forget(MailTest.objects.filter(asked_at__lt=now - MAIL_TESTS_KEPT), is_over),
         "refusal notices": lambda: _forget(
             RefusalNotice.objects.filter(sent_on__lt=(now - timedelta(days=REFUSAL_DAYS)).date()), is_over
         ),

@@ -13,6 +13,8 @@ from postroom.core.delivery.tracking import HookPost, HookReading, HookRefusal
 from postroom.core.delivery.wire import ApiCheck, ApiEndpoint
 from postroom.core.diagnosis.bundle import Member as BundleMember
 from postroom.core.diagnosis.findings import Finding
+from postroom.core.mailtest.evidence import SpamUnchecked, SpamVerdict
+from postroom.core.mailtest.outlook import OutlookMail, OutlookTrouble
 from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
 from postroom.core.senders.questions import Asking
 from postroom.core.terms.configuration import Configuration
@@ -217,8 +219,8 @@ class Senders(Protocol):
     def finished(self, *, wait: float) -> Mapping[int, Checked]:
         """What is done, given once; waits ``wait`` seconds at most for all to be done."""
 
-    def check(self, mail: ArrivedMail, *, seconds: float) -> Authenticity:
-        """One, now. It waits for the network."""
+    def check(self, mail: ArrivedMail, *, seconds: float, servers: Sequence[tuple[str, int]] = ()) -> Authenticity:
+        """One, now. It waits for the network. ``servers``: name servers with ports; none: those of the configuration."""
 
 
 class Pictures(Protocol):
@@ -294,6 +296,18 @@ class ReadClientCertificate(Protocol):
     def __call__(self, certificate: str, key: Secret, passphrase: Secret) -> ClientCertificateFacts: ...
 
 
+class ReadOutlook(Protocol):
+    """The mail in an Outlook file. Blocks for some seconds at most; never raises for what the file holds."""
+
+    def __call__(self, raw: bytes) -> OutlookMail | OutlookTrouble: ...
+
+
+class AskSpamd(Protocol):
+    """What a spamd thinks of a mail, within ``seconds``. Blocks; never raises for what the server does."""
+
+    def __call__(self, host: str, port: int, raw: bytes, *, seconds: float) -> SpamVerdict | SpamUnchecked: ...
+
+
 class TokenSource(Protocol):
     """Gives OAuth2 access tokens that are good for a while. Blocks. Raises ValueError or OSError in plain words.
 
@@ -330,6 +344,8 @@ class Ports:
     tokens: TokenSource
     exchange_code: ExchangeCode
     read_client_certificate: ReadClientCertificate
+    read_outlook: ReadOutlook
+    ask_spamd: AskSpamd
     address_keys: Sequence[bytes] = field(repr=False)  # the first signs, all verify
     logbook: LogBook
     bundles: BundleStore

@@ -24,6 +24,7 @@ from postroom.flows.change_queue import change_in_background
 from postroom.flows.fetch_mailbox import fetch_now
 from postroom.flows.reconcile_mailbox import reconcile_mailbox
 from postroom.flows.run_scheduled_action import run_action
+from postroom.flows.send_seed import look_again
 from postroom.flows.wake_queue import wake_rest
 from postroom.wiring import ports as wired_ports
 
@@ -69,6 +70,16 @@ def change_deliveries(change_id: int) -> None:
     """Retry, Send Now or Cancel for all that a person meant, from where the work stands."""
     _with_own_connection(
         lambda: logger.info("change %d: %d deliveries", change_id, change_in_background(wired_ports(), change_id))
+    )
+
+
+@app.task(name="look_for_mail_test")
+def look_for_mail_test(test_id: int) -> None:
+    """One look for a seed message; the next one is deferred where it is not back yet."""
+    _with_own_connection(
+        lambda: logger.info(
+            "mail test %d: %s", test_id, "over" if look_again(wired_ports(), test_id) else "not back yet"
+        )
     )
 
 

@@ -223,6 +223,7 @@ PLACES: tuple[Place, ...] = (
         settings: a company | /settings/companies/{company}/
         settings: audit | /settings/audit/
         settings: secrets | /settings/secrets/
+        settings: mail tests | /settings/mail-tests/
         settings: changes | /settings/changes/
         """,
         _HOUSE,
@@ -257,6 +258,7 @@ NOT_MEASURED: dict[str, str] = {
     "web:template_new": "an empty form",
     "web:rule": "the form of a new one, filled",
     "web:bundle": "a form",
+    "web:mail_test": "one row",
     "web:health": "looks through the whole house, as the doctor does",
     "web:server_new": "an empty form",
     "web:mailbox_new": "an empty form",

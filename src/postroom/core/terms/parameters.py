@@ -65,6 +65,25 @@ def _networks(value: str) -> str:
     return ",".join(words)
 
 
+def _place(value: str) -> str:
+    """A host with a port; an IPv6 address in brackets."""
+    text = value.strip()
+    if text and not _PLACE.fullmatch(text):
+        raise ParameterError(f"{value!r} is no host with a port, such as: localhost:783")
+    return text
+
+
+_PLACE = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):\d{1,5}")
+
+
+def read_place(text: str) -> tuple[str, int]:
+    """``localhost:783`` as host and port. Raises `ParameterError`."""
+    host, _, port = _place(text).rpartition(":")
+    if not host or not 0 < int(port) < 65_536:
+        raise ParameterError(f"{text!r} is no host with a port, such as: localhost:783")
+    return host.strip("[]"), int(port)
+
+
 def _switch(value: str) -> str:
     text = value.strip().lower()
     if text in ("1", "true", "yes", "on"):
@@ -375,6 +394,12 @@ _TABLE = (
         _directory,
         "Directory of providers (in the format of Mozilla's autoconfig) that the set-up asks about a mail domain, such as "
         "https://autoconfig.thunderbird.net/v1.1. Empty: only the domain's own servers are asked.",
+    ),
+    (
+        "mail.test.spamd",
+        "",
+        _place,
+        "Where a spamd (SpamAssassin) listens that the mail test asks, such as localhost:783. Empty: none is asked.",
     ),
     (
         "doctor.blocklists",

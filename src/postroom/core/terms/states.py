@@ -163,6 +163,15 @@ class FailureType(StrEnum):
     MAIL_BOUNCE = "mail_bounce"
 
 
+class MailTestState(StrEnum):
+    """How far a test of a mail has come."""
+
+    WAITING = "waiting"  # a seed message is on its way
+    FINISHED = "finished"  # there is a report
+    FAILED = "failed"  # the seed message was not taken, or did not come back
+    NOT_APPLICABLE = "not_applicable"  # mail is captured here, so nothing can come back
+
+
 class Door(StrEnum):
     """Through which door a mail came in."""
 

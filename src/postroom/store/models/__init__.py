@@ -41,6 +41,7 @@ from postroom.store.models.incoming import (
     TakenMail,
 )
 from postroom.store.models.loops import LoopHold, LoopPermit
+from postroom.store.models.mail_tests import MailTest
 from postroom.store.models.outgoing import (
     AliasDomain,
     Attempt,
@@ -99,6 +100,7 @@ __all__ = [
     "MailTemplate",
     "MailTemplateFile",
     "MailTemplateVariant",
+    "MailTest",
     "Mailbox",
     "Member",
     "Message",

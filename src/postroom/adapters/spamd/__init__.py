@@ -1,0 +1,1 @@
+"""Asks SpamAssassin's spamd what it thinks of a mail."""
