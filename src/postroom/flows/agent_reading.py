@@ -20,7 +20,6 @@ from postroom.core.terms.addresses import normalize_domain
 from postroom.core.terms.fencing import Ours, code_word
 from postroom.core.terms.reasons import because
 from postroom.flows.access import (
-    company_cut,
     company_ids,
     is_house_administrator,
     require,
@@ -53,7 +52,7 @@ Answer = Mapping[str, object]
 Read = Callable[[Ports, Arguments, Member | None], Answer]
 
 
-class NothingThere(LookupError):
+class NothingThere(LookupError):  # noqa: N818 (an answer, not a fault)
     """There is nothing of that number or name that this member may see."""
 
 
