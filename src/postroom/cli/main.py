@@ -16,6 +16,7 @@ import typer
 
 from postroom import __version__
 from postroom.cli import (
+    agents,
     alarms,
     audit,
     bench,
@@ -120,6 +121,7 @@ for name, group in (
     ("secrets", secrets.app),
     ("user", members.app),
     ("audit", audit.app),
+    ("mcp", agents.app),
     ("bench", bench.app),
 ):
     app.add_typer(group, name=name)
