@@ -27,7 +27,7 @@ _REPLY = re.compile(
     r"(?<![\w.])[245]\d\d[ -](?:[245]\.\d{1,3}\.\d{1,3}\b|\S)[^\n]{0,500}|(?<![\w.])[245]\.\d{1,3}\.\d{1,3}\b[^\n]{0,500}"
 )
 _EXCEPTION = re.compile(
-    r"\b(?:(?:[a-z_]{1,40}\.){0,5}[A-Za-z]{1,60}(?:Error|Exception)\b|\[(?:AUTHENTICATIONFAILED|ALERT|[A-Z]{4,30})\]|SSL:)[^\n]{0,500}"
+    r"(?:\b(?:[a-z_]{1,40}\.){0,5}[A-Za-z]{1,60}(?:Error|Exception)\b|\[(?:AUTHENTICATIONFAILED|ALERT|[A-Z]{4,30})\]|SSL:)[^\n]{0,500}"
 )
 _QUOTED = re.compile(r"[\"“„»'`]([^\"“”„«»'`\n]{12,500})[\"”“«'`]")
 _WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*|\d{3}")

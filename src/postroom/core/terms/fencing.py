@@ -127,7 +127,7 @@ class _Fencer:
                 return {self._key(key): self.walk(item) for key, item in value.items()}
             case str() | Ours() | Reason() | Enum() | datetime() | Secret():
                 return self._spent(self._text(value))
-            case Sequence() | frozenset() | set():
+            case list() | tuple() | frozenset() | set():
                 return self._items(list(value))
             case _:
                 raise TypeError(f"a {type(value).__name__} has no place in an answer")
