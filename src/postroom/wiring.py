@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from postroom.core.diagnosis.findings import Finding
     from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
     from postroom.core.senders.questions import Asking
+    from postroom.core.terms.models import ModelQuestion, ModelReply
     from postroom.flows.ports import ClientCertificateFacts
 
 
@@ -88,6 +89,7 @@ def make_ports(configuration: Configuration) -> Ports:
         tokens=_Tokens(),
         exchange_code=_exchange_code,
         read_client_certificate=_read_client_certificate,
+        ask_model=_ModelAsker(configuration),
         address_keys=DerivedKeys(store.keys, derive_key),
         our_mark=store.mark(),
     )
@@ -168,6 +170,19 @@ def _read_client_certificate(certificate: str, key: Secret, passphrase: Secret) 
     from postroom.adapters.smtp.client_certificates import read_client_certificate
 
     return read_client_certificate(certificate, key, passphrase)
+
+
+class _ModelAsker:
+    """The socket for a language model; its pipe is made when a question is asked."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+
+    def __call__(self, question: ModelQuestion) -> ModelReply:
+        from postroom.adapters.models.chat import ChatEndpoint
+
+        given = self._configuration
+        return ChatEndpoint(given.model_url, model=given.model_name, key=given.model_key)(question)
 
 
 class _Senders:

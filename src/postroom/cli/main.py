@@ -18,6 +18,7 @@ from postroom import __version__
 from postroom.cli import (
     agents,
     alarms,
+    ask,
     audit,
     bench,
     destinations,
@@ -61,6 +62,7 @@ app = typer.Typer(
     "  postroom user add alice --role administrator --address alice@example.com\n\n"
     "[bold]Ask:[/bold]\n\n"
     "  postroom doctor                   why does mail not arrive, and what is to be done?\n\n"
+    "  postroom ask why do mails to x bounce\n\n"
     "  postroom explain mail.eml         where would this mail go, and why?\n\n"
     "  postroom queue list               what waits, and for what?\n\n"
     "  postroom parse mail.eml           what does it say?\n\n"
@@ -101,7 +103,7 @@ class _Debugging:
 
 _debugging = _Debugging()
 
-for part in (running.app, status.app, seed.app, mail_commands.app, doctor.app, diagnosis.app, home.app):
+for part in (running.app, status.app, seed.app, mail_commands.app, doctor.app, ask.app, diagnosis.app, home.app):
     app.add_typer(part)
 for name, group in (
     ("queue", queue.app),

@@ -17,6 +17,7 @@ from postroom.core.terms.configuration import Configuration
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.ingress import InboundReading
 from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxSession
+from postroom.core.terms.models import ModelQuestion, ModelReply
 from postroom.core.terms.pictures import NoPicture, Picture
 from postroom.core.terms.secret import Secret
 from postroom.core.terms.storage import Room
@@ -238,6 +239,12 @@ class ExchangeCode(Protocol):
     ) -> Secret: ...
 
 
+class AskModel(Protocol):
+    """One turn of a language model that was configured. Blocks. Raises OSError for what may pass, ValueError for nonsense."""
+
+    def __call__(self, question: ModelQuestion) -> ModelReply: ...
+
+
 class ProbeServer(Protocol):
     """Asks a server as far as it would take a mail. Blocks; never raises for what the server does."""
 
@@ -284,5 +291,6 @@ class Ports:
     tokens: TokenSource
     exchange_code: ExchangeCode
     read_client_certificate: ReadClientCertificate
+    ask_model: AskModel
     address_keys: Sequence[bytes] = field(repr=False)  # the first signs, all verify
     our_mark: str  # names this installation in X-Postroom-Objects
