@@ -158,6 +158,8 @@ RULES: dict[str, Rule] = {
     "web:settings": Rule(see=ALL),
     "web:mine": Rule(see=ALL, do=ALL),
     "web:keys": Rule(see=ALL, do=ALL, data={"name": "x"}),
+    "web:approvals": Rule(see=ALL),
+    "web:approval": Rule(do=MANAGERS, data={"decision": "refuse"}),
     "web:remove_key": Rule(do=OTHER, data={"id": "{foreign_key}"}),
     "web:confirm_home": Rule(do=HOUSE),
     "web:people": Rule(see=ADMINS | OTHER),
@@ -293,4 +295,5 @@ NUMBERS = {  # the row that an argument of this name means
     "view_id": "view",
     "member_id": "person",
     "trial_id": "trial",
+    "proposal_id": "proposal",
 }

@@ -38,7 +38,7 @@ PLACES = {
     "mailbox": "/settings/mailboxes/{mailbox}/", "mailbox_reset": "/settings/mailboxes/{mailbox}/reset/?to=end", "new_mailbox": "/settings/mailboxes/new/?preset=gmail", "ingress": "/settings/ingress/",
     "domains": "/settings/domains/", "dkim": "/settings/dkim/", "aliases": "/settings/aliases/", "alias": "/settings/aliases/{alias}/", "templates": "/settings/templates/",
     "template": "/settings/templates/{template}/", "rules": "/settings/rules/", "rule": "/settings/rules/{rule}/", "scheduled": "/scheduled/", "scheduled_one": "/scheduled/{scheduled}/", "parameters": "/settings/parameters/", "actions": "/settings/actions/",
-    "action": "/settings/actions/queue_manager/", "changes": "/settings/changes/", "audit": "/settings/audit/", "security": "/security/", "keys": "/settings/keys/", "mine": "/settings/mine/",
+    "action": "/settings/actions/queue_manager/", "changes": "/settings/changes/", "audit": "/settings/audit/", "security": "/security/", "keys": "/settings/keys/", "approvals": "/settings/approvals/", "mine": "/settings/mine/",
     "settings": "/settings/", "people": "/settings/people/", "person": "/settings/people/{person}/", "new_person": "/settings/people/new/", "new_alias": "/settings/aliases/new/", "companies": "/settings/companies/",
     "new_dkim": "/settings/dkim/?new=1", "new_limit": "/settings/limits/?new=1", "new_hook": "/settings/ingress/?new=1", "new_key": "/settings/keys/?new=1", "password": "/password/", "welcome_alias": "/welcome/alias/", "welcome_done": "/welcome/done/",
     "limits": "/settings/limits/", "health": "/settings/health/", "symptom": "/settings/health/?symptom=spam", "secrets": "/settings/secrets/", "new_api_server": "/settings/servers/new/?provider=mailgun",

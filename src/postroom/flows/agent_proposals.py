@@ -54,6 +54,10 @@ class ProposalTrouble(ValueError):  # noqa: N818 (an answer, not a fault)
     """It cannot be proposed or decided; the text says why, in words of ours."""
 
 
+class NoProposal(ProposalTrouble):
+    """There is none of that number, or none that this member may see."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """What an action is done to: ``number`` of the row, whose it is, what it is called."""
@@ -310,7 +314,7 @@ def _locked(ports: Ports, number: int, fingerprint: str | None, member: Member |
 def _checked(rows: QuerySet[AgentProposal], fingerprint: str | None, member: Member | None) -> AgentProposal:
     row = rows.select_related("member__user", "member__contact", "key", "decided_by").first()
     if row is None or not _may_see(row, member):
-        raise ProposalTrouble("There is no proposal of that number that you may decide.")
+        raise NoProposal("There is no proposal of that number that you may decide.")
     if row.state != ProposalState.WAITING:
         raise ProposalTrouble(f"It is decided already: {row.state}.")
     if not _may_decide(row, member):

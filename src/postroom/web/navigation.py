@@ -49,6 +49,7 @@ SETTINGS = (  # groups: title, and in each the address, title, sign and a senten
         gettext_lazy("The house"),
         (
             ("health", gettext_lazy("Health"), "monitor_heart", gettext_lazy("What is wrong, why, what to do and who must do it; records to publish")),
+            ("approvals", gettext_lazy("Approvals"), "approval_delegation", gettext_lazy("What agents propose, and you decide")),
             ("templates", gettext_lazy("Mail templates"), "draft", gettext_lazy("Words that are used again and again")),
             ("rules", gettext_lazy("Automation rules"), "bolt", gettext_lazy("When this happens to a record, then do that: answer, assign, remind")),
             ("parameters", gettext_lazy("Parameters"), "tune", gettext_lazy("mail.catchall.domain and all the others, with their defaults")),
@@ -61,7 +62,7 @@ SETTINGS = (  # groups: title, and in each the address, title, sign and a senten
     ),
 )  # fmt: skip
 OF_THE_HOUSE = ("health", "domains", "parameters", "actions", "limits", "secrets", "companies")  # no single company's
-OF_EVERYBODY = ("mine", "security", "keys")
+OF_EVERYBODY = ("mine", "security", "keys", "approvals")
 
 
 def settings_of(member: Member) -> list[tuple[str, list[tuple[str, str, str, str]]]]:
