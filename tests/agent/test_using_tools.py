@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from django.db import Error, connection, transaction
 
-from postroom.flows.agent_tools import TOOLS, Told, tools_of, use
+from postroom.core.diagnosis.tools_for_agents import READING, TOOLS
+from postroom.flows.agent_tools import READS, Told, tools_of, use
 from postroom.flows.api_keys import KeyHolder
 from postroom.store.models import AgentProposal, Company, Member
 from postroom.store.read_only import nothing_is_written
@@ -63,6 +64,10 @@ def test_a_tool_that_is_not_listed_cannot_be_used_by_its_name(name: str, house: 
     told = use(ports(), name, {"delivery_id": house.delivery_id, "why": "x"}, holder=holder(house, "agent"))
     assert told.is_error
     assert not AgentProposal.objects.exists()
+
+
+def test_a_tool_looks_or_proposes_and_each_that_looks_is_there() -> None:
+    assert set(READS) == {tool.name for tool in TOOLS if not tool.action and not tool.is_of_proposals}
 
 
 # -- whose rows
@@ -247,7 +252,6 @@ def test_a_member_who_is_switched_off_has_no_holder(house: HostileHouse) -> None
 
 
 def test_a_key_for_handing_in_mail_opens_no_tool(house: HostileHouse) -> None:
-    from postroom.flows.agent_tools import READING
     from postroom.flows.api_keys import holder_of_key
 
     assert holder_of_key(ports(), house.keys["ingress"], scopes=READING) is None

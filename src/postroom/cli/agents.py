@@ -42,7 +42,7 @@ def mcp(context: typer.Context) -> None:
 
 
 def _holder(ports: Ports, key: str) -> KeyHolder:
-    from postroom.flows.agent_tools import READING
+    from postroom.core.diagnosis.tools_for_agents import READING
     from postroom.flows.api_keys import holder_of_key
 
     holder = holder_of_key(ports, key, scopes=READING)
@@ -54,8 +54,7 @@ def _holder(ports: Ports, key: str) -> KeyHolder:
 @app.command()
 def tools(as_json: AsJson = False) -> None:
     """List the tools, with the scopes of the keys that open them."""
-    entering.configured()
-    from postroom.flows.agent_tools import TOOLS
+    from postroom.core.diagnosis.tools_for_agents import TOOLS
 
     if as_json:
         say_json(

@@ -21,6 +21,7 @@ from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
+from postroom.core.diagnosis.tools_for_agents import CHANGING
 from postroom.core.terms.addresses import normalize
 from postroom.core.terms.states import ProposalState
 from postroom.flows import audit
@@ -42,7 +43,6 @@ from postroom.flows.settings import pause_server, resume_server
 from postroom.flows.suppress_address import SuppressionError, release
 from postroom.store.models import AgentProposal, Mailbox, Member, OutgoingServer, Suppression
 
-SCOPE = "agent:change"  # of the keys whose agents may propose
 LASTS = timedelta(hours=1)
 MOST_WAITING = 20  # of one member's agents
 MOST_A_DAY = 100
@@ -178,7 +178,7 @@ ACTIONS: Mapping[str, Action] = {
 
 def propose(ports: Ports, action: str, target: int | str, *, why: str, holder: KeyHolder) -> ProposalFact:
     """Nothing is changed but that a person finds it. The same again is the one that waits already. Raises `ProposalTrouble`, `NotAllowed`."""
-    if holder.scope != SCOPE:
+    if holder.scope != CHANGING:
         raise NotAllowed("This key may look, and propose nothing.")
     now, member = ports.clock.now(), holder.member
     found = _found(action, target, member)
@@ -278,7 +278,7 @@ def _done(ports: Ports, row: AgentProposal, member: Member | None) -> str:
         raise ProposalTrouble("Its arguments are not those that were proposed.")
     if not row.member.user.is_active:
         raise ProposalTrouble("The member for whom the agent works is switched off.")
-    if row.key is None or row.key.scope != SCOPE:
+    if row.key is None or row.key.scope != CHANGING:
         raise ProposalTrouble("The agent's key was removed.")
     for whose in (row.member, member):
         found = _again(row.action, target, whose)

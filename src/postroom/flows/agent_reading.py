@@ -16,6 +16,7 @@ from postroom.core.diagnosis.errors import explain_error as explained
 from postroom.core.diagnosis.finding_codes import FindingCode
 from postroom.core.diagnosis.findings import Finding, Folded, is_well
 from postroom.core.diagnosis.symptoms import Look, Symptom, Walked, walk
+from postroom.core.diagnosis.tools_for_agents import MOST_ROWS
 from postroom.core.terms.addresses import normalize_domain
 from postroom.core.terms.fencing import Ours, code_word
 from postroom.core.terms.reasons import because
@@ -45,7 +46,6 @@ from postroom.store.queries.pages_inbound import inbound
 from postroom.store.queries.pages_queue import server_states
 
 PATIENCE = 8.0  # seconds that servers, mailboxes and the DNS have
-MOST_ROWS = 50
 
 Arguments = Mapping[str, object]
 Answer = Mapping[str, object]

@@ -11,9 +11,10 @@ import json
 import time
 from collections.abc import Mapping
 
+from postroom.core.diagnosis.tools_for_agents import Tool
 from postroom.core.terms.fencing import MEANING
 from postroom.core.terms.models import ModelQuestion, ModelReply, ToolCall
-from postroom.flows.agent_tools import Told, Tool, tools_of, use
+from postroom.flows.agent_tools import Told, tools_of, use
 from postroom.flows.api_keys import KeyHolder
 from postroom.flows.ports import Ports
 from postroom.store.models import Member

@@ -29,7 +29,8 @@ from mcp.server.stdio import stdio_server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 from postroom import __version__
-from postroom.flows.agent_tools import INSTRUCTIONS, READING, Told, Tool, seconds_of, tools_of, use
+from postroom.core.diagnosis.tools_for_agents import INSTRUCTIONS, READING, Tool
+from postroom.flows.agent_tools import Told, seconds_of, tools_of, use
 from postroom.flows.api_keys import KeyHolder, holder_of_key
 from postroom.flows.audit import from_where
 from postroom.flows.ports import Ports
