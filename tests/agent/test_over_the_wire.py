@@ -11,11 +11,12 @@ from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import pytest
+from django.db import connection
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 
-from postroom.store.models import AgentProposal, AuditEvent
+from postroom.store.models import AgentProposal, ApiKey, AuditEvent
 from tests.agent.hostile_house import OTHERS, SECRET, HostileHouse, everything, furnish
 from tests.agent.obedient import ObedientAgent
 from tests.web.served import served
@@ -93,6 +94,23 @@ def test_at_stdin_and_stdout_an_obedient_agent_changes_nothing(scope: str, house
     before = everything()
     agent = asyncio.run(go())
     check(agent, before, may_propose=scope == "agent:change")
+
+
+def test_a_key_that_is_removed_ends_a_conversation_at_stdin_and_stdout(house: HostileHouse) -> None:
+    async def go() -> list[bool]:
+        async with at_stdio(house.keys["agent"]) as client:
+            before = await client.call_tool("settings", {})
+            await asyncio.to_thread(forget, "agent")
+            after = await client.call_tool("settings", {})
+            return [bool(before.is_error), bool(after.is_error)]
+
+    assert asyncio.run(go()) == [False, True]
+
+
+def forget(name: str) -> None:
+    """In a thread, whose connection ends with it."""
+    ApiKey.objects.filter(name=name).delete()
+    connection.close()
 
 
 def test_without_a_key_the_command_line_looks_and_proposes_nothing(house: HostileHouse) -> None:

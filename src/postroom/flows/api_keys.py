@@ -86,6 +86,13 @@ def holder_of_key(ports: Ports, text: str, *, scopes: tuple[str, ...]) -> KeyHol
     return KeyHolder(key_id=key.pk, name=key.name, scope=key.scope, member=key.member)
 
 
+def as_it_is_now(ports: Ports, holder: KeyHolder) -> KeyHolder | None:  # noqa: ARG001 (every flow takes ports)
+    """The same key, read anew for whoever keeps it longer than a request; None when it is gone, or its member is switched off."""
+    rows = ApiKey.objects.select_related("member__contact", "member__company", "member__user")
+    key = rows.filter(pk=holder.key_id, member__user__is_active=True).first()
+    return KeyHolder(key_id=key.pk, name=key.name, scope=key.scope, member=key.member) if key is not None else None
+
+
 @transaction.atomic
 def _note_use(ports: Ports, key: ApiKey, *, is_first_today: bool) -> None:
     """By one of those who use it at the same moment."""

@@ -7,6 +7,7 @@ agents stands beside Django, and is made when the first one knocks.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, cast
@@ -68,17 +69,22 @@ class WithAgents:
     def __init__(self, pages: Application) -> None:
         self._pages = pages
         self._door: Application | None = None
+        self._making = asyncio.Lock()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"].rstrip("/") != AGENTS:
             await self._pages(scope, receive, send)
             return
-        if self._door is None:
-            from postroom.wiring import ports  # noqa: PLC0415 - after Django's setup
-            from postroom.workers.agent_door import AgentDoor  # noqa: PLC0415 - its library is heavy
-
-            self._door = AgentDoor(ports(), hosts=settings.ALLOWED_HOSTS)
+        async with self._making:
+            self._door = self._door or await asyncio.to_thread(_agent_door)  # its library is heavy, and pages go on
         await self._door(scope, receive, send)
+
+
+def _agent_door() -> Application:
+    from postroom.wiring import ports  # noqa: PLC0415 - after Django's setup
+    from postroom.workers.agent_door import AgentDoor  # noqa: PLC0415 - only where agents come
+
+    return AgentDoor(ports(), hosts=settings.ALLOWED_HOSTS)
 
 
 def largest_body() -> int:

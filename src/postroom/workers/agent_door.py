@@ -1,9 +1,10 @@
 """The door for agents: the tools of `flows.agent_tools` over the Model Context Protocol, at stdin and stdout or over HTTP.
 
 Duty: `serve_stdio` for a program that starts us, `AgentDoor` as an ASGI application for those who come over the network. Laws: over HTTP
-nobody is answered without a key that is good for agents, and each request is judged by its own key: there are no sessions to steal. A
-key has so many calls a minute, the process so many at once, a tool its seconds; whoever is over is told so at once. Pages of browsers (which
-send Origin) are turned away, and so are strange Hosts: no name that somebody points at us opens the door.
+nobody is answered without a key that is good for agents, and each request is judged by its own key: there are no sessions to steal. At
+both, each call is judged by the key and the member as they are then. A key has so many calls a minute, the process so many at once, a tool
+its seconds; whoever is over is told so at once. Pages of browsers (which send Origin) are turned away, and so are strange Hosts: no name that
+somebody points at us opens the door.
 Standards: Model Context Protocol, streamable HTTP (2025-06-18 and newer).
 """
 
@@ -31,7 +32,7 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from postroom import __version__
 from postroom.core.diagnosis.tools_for_agents import INSTRUCTIONS, READING, Tool
 from postroom.flows.agent_tools import Told, seconds_of, tools_of, use
-from postroom.flows.api_keys import KeyHolder, holder_of_key
+from postroom.flows.api_keys import KeyHolder, as_it_is_now, holder_of_key
 from postroom.flows.audit import from_where
 from postroom.flows.ports import Ports
 
@@ -99,7 +100,10 @@ class Hands:
 
     def _work(self, name: str, given: object, holder: KeyHolder | None) -> Told:
         try:
-            return use(self._ports, name, given, holder=holder)
+            asking = as_it_is_now(self._ports, holder) if holder is not None else None
+            if holder is not None and asking is None:
+                return _error("The key was removed, or its member is switched off.")
+            return use(self._ports, name, given, holder=asking)
         finally:
             connections.close_all()
             self._places.release()
