@@ -14,6 +14,7 @@ from postroom.store.models import Delivery
 from postroom.wiring import ports
 from tests.agent.hostile_house import HostileHouse, furnish, holder
 from tests.cli.conftest import Command
+from tests.workers.children import environment
 
 
 @pytest.fixture
@@ -66,6 +67,20 @@ def test_a_key_that_opens_nothing_ends_the_command(
     answer = postroom("mcp")
     assert answer.code == 1
     assert house.keys["ingress"] not in answer.err
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_the_commands_work_in_a_process_of_their_own() -> None:
+    for words in (
+        ["ask", "--offline", "what does 550 5.1.1 mean", "--json"],
+        ["mcp", "proposals", "--json"],
+        ["mcp", "tools"],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "postroom", *words], check=False, capture_output=True, text=True, timeout=120, env=environment()
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
 
 
 def test_help_does_not_wait_for_the_library_of_agents() -> None:

@@ -69,9 +69,9 @@ def proposals(
     everything: Annotated[bool, typer.Option("--all", help="Also what was decided.")] = False, as_json: AsJson = False
 ) -> None:
     """List what agents proposed and nobody has decided yet."""
-    from postroom.flows.agent_proposals import list_proposals
-
     with entering.entered() as ports:
+        from postroom.flows.agent_proposals import list_proposals
+
         found = list_proposals(ports, member=None, waiting_alone=not everything)
     if as_json:
         say_json([_as_json(one) for one in found])
@@ -86,10 +86,10 @@ def approve(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Do what an agent proposed: exactly this, now, once."""
-    from postroom.flows.agent_proposals import ProposalTrouble, list_proposals
-    from postroom.flows.agent_proposals import approve as do
-
     with entering.entered() as ports:
+        from postroom.flows.agent_proposals import ProposalTrouble, list_proposals
+        from postroom.flows.agent_proposals import approve as do
+
         shown = next((one for one in list_proposals(ports, member=None) if one.id == number), None)
         if shown is None:
             give_up(f"There is no proposal {number}.", code=ASKED_WRONGLY)
@@ -109,10 +109,10 @@ def approve(
 @app.command()
 def refuse(number: Annotated[int, typer.Argument(help="Number of the proposal.")]) -> None:
     """Do not do it; it cannot be approved any more."""
-    from postroom.flows.agent_proposals import ProposalTrouble
-    from postroom.flows.agent_proposals import refuse as decide
-
     with entering.entered() as ports:
+        from postroom.flows.agent_proposals import ProposalTrouble
+        from postroom.flows.agent_proposals import refuse as decide
+
         try:
             decide(ports, number, member=None)
         except ProposalTrouble as trouble:

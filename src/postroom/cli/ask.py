@@ -35,14 +35,16 @@ def ask(
     Examples: postroom ask why do mails to carla@customer.example bounce; postroom ask "warum kommen keine Antworten an?"; postroom ask
     "what does 550 5.7.1 mean" --json
     """
-    from postroom.flows.answer_question import answer_question
-    from postroom.workers.machine import look_at_machine
-
     text = " ".join(words)
     if not text.strip():
         give_up("There is no question.", code=ASKED_WRONGLY)
-    machine = look_at_machine(entering.configured())
+    configuration = entering.configured()
+    from postroom.workers.machine import look_at_machine
+
+    machine = look_at_machine(configuration)  # before a database is started for this question
     with entering.entered() as ports:
+        from postroom.flows.answer_question import answer_question
+
         found = answer_question(
             ports, text, member=None, asks_world=not offline, uses_model=not (offline or no_model), machine=machine
         )

@@ -76,8 +76,10 @@ class WithAgents:
             await self._pages(scope, receive, send)
             return
         async with self._making:
-            self._door = self._door or await asyncio.to_thread(_agent_door)  # its library is heavy, and pages go on
-        await self._door(scope, receive, send)
+            if self._door is None:
+                self._door = await asyncio.to_thread(_agent_door)  # its library is heavy, and pages go on meanwhile
+            door = self._door
+        await door(scope, receive, send)
 
 
 def _agent_door() -> Application:
