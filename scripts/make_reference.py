@@ -31,6 +31,7 @@ from postroom.core.diagnosis.server_errors import Explanation
 from postroom.core.diagnosis.symptoms import LOOKS, WALKS
 from postroom.core.mailtest.findings import in_points
 from postroom.core.mailtest.rules import RULES, Section
+from postroom.core.diagnosis.tools_for_agents import TOOLS, Field
 from postroom.core.reports.taxonomy import TAXONOMY
 from postroom.core.terms import states
 from postroom.core.terms.configuration import _CHOICES, HELP, Configuration
@@ -60,6 +61,7 @@ def pages() -> dict[str, str]:
         "faults.md": faults(),
         "symptoms.md": symptoms(),
         "mail-test-rules.md": mail_test_rules(),
+        "agents.md": agents(),
     }
 
 
@@ -312,6 +314,34 @@ def mail_test_rules() -> str:
         parts.append(f"## {section.value.capitalize()}")
         parts.append(_table(("Rule", "Points", "It says", "To do"), rows))
     return "\n\n".join(parts) + "\n"
+
+
+def agents() -> str:
+    """The tools, with arguments and scopes."""
+    parts = [
+        "# Tools for agents",
+        NOTE,
+        "What an agent gets over the Model Context Protocol: at stdin and stdout by `postroom mcp`, over HTTP at `/mcp`. See [how to let an agent "
+        "ask](../how-to/let-an-agent-ask.md) and [what protects whom](../explanation/security.md#agents). Answers are JSON in which every text that "
+        "is not ours is fenced. A tool of the scope `agent:change` changes nothing: it asks a person.",
+        _table(
+            ("Tool", "Scopes of keys", "Seconds", "What it does"),
+            [
+                (f"`{one.name}`", ", ".join(f"`{scope}`" for scope in one.scopes), f"{one.seconds:g}", one.about)
+                for one in TOOLS
+            ],
+        ),
+    ]
+    for one in TOOLS:
+        if one.fields:
+            parts.append(f"## {one.name}")
+            parts.append(_table(("Argument", "Kind", "Needed", "Meaning"), [_argument(field) for field in one.fields]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _argument(field: Field) -> tuple[str, ...]:
+    choices = f" One of {', '.join(f'`{choice}`' for choice in field.choices)}." if field.choices else ""
+    return f"`{field.name}`", field.kind, "yes" if field.is_needed else "", field.help + choices
 
 
 def faults() -> str:

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
     from postroom.core.senders.questions import Asking
     from postroom.core.terms.templates import Values
+    from postroom.core.terms.models import ModelQuestion, ModelReply
     from postroom.flows.ports import ClientCertificateFacts
 
 T = TypeVar("T")
@@ -100,6 +101,7 @@ def make_ports(configuration: Configuration) -> Ports:
         read_client_certificate=_read_client_certificate,
         read_outlook=_read_outlook,
         ask_spamd=_ask_spamd,
+        ask_model=_ModelAsker(configuration),
         address_keys=DerivedKeys(store.keys, derive_key),
         logbook=LogFiles(Path(configuration.log_dir)),
         bundles=BundleFiles(),
@@ -229,6 +231,19 @@ def _ask_spamd(host: str, port: int, raw: bytes, *, seconds: float) -> SpamVerdi
     from postroom.adapters.spamd.client import ask_spamd
 
     return ask_spamd(host, port, raw, seconds=seconds)
+
+
+class _ModelAsker:
+    """The socket for a language model; its pipe is made when a question is asked."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+
+    def __call__(self, question: ModelQuestion) -> ModelReply:
+        from postroom.adapters.models.chat import ChatEndpoint
+
+        given = self._configuration
+        return ChatEndpoint(given.model_url, model=given.model_name, key=given.model_key)(question)
 
 
 class _Senders:

@@ -159,6 +159,8 @@ RULES: dict[str, Rule] = {
     "web:settings": Rule(see=ALL),
     "web:mine": Rule(see=ALL, do=ALL),
     "web:keys": Rule(see=ALL, do=ALL, data={"name": "x"}),
+    "web:approvals": Rule(see=ALL),
+    "web:approval": Rule(do=MANAGERS, data={"decision": "refuse"}),
     "web:remove_key": Rule(do=OTHER, data={"id": "{foreign_key}"}),
     "web:confirm_home": Rule(do=HOUSE),
     "web:people": Rule(see=ADMINS | OTHER),
@@ -299,4 +301,5 @@ NUMBERS = {  # the row that an argument of this name means
     "member_id": "person",
     "trial_id": "trial",
     "test_id": "mail_test",
+    "proposal_id": "proposal",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from email.message import EmailMessage
 
 import pytest
@@ -15,6 +16,7 @@ from django.db.models import Model
 from django.http import HttpResponseBase
 from django.test import Client
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
 
 from postroom.adapters.fetching.pictures import PictureFetcher
 from postroom.core.terms.pictures import Picture
@@ -25,6 +27,7 @@ from postroom.flows.manage_people import invitation_link
 from postroom.store.models import (
     Activity,
     AddressHealth,
+    AgentProposal,
     Alarm,
     Alias,
     AliasDomain,
@@ -138,6 +141,7 @@ def numbers(db: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, int | str]:
         "alias": Alias.objects.all()[0].pk,
         "dkim": DkimKey.objects.filter(state="prepared")[0].pk,
         "hook": _a_hook(company),
+        "proposal": _a_proposal(company, owner),
         "foreign_key": ApiKey.objects.create(member=Member.objects.get(user__username="other"), name="x", hash="x").pk,
     }
 
@@ -216,6 +220,13 @@ def _an_alarm(company: Company) -> int:
         raised_at=seeding.NOW,
         last_at=seeding.NOW,
     ).pk
+
+
+def _a_proposal(company: Company, owner: Member) -> int:
+    return AgentProposal.objects.create(
+        member=owner, company=company, action="retry_delivery", arguments={"target": 1}, fingerprint="x" * 64,
+        subject="Carla", made_at=seeding.NOW, expires_at=timezone.now() + timedelta(hours=1),
+    ).pk  # fmt: skip
 
 
 def _a_hook(company: Company) -> int:

@@ -47,6 +47,7 @@ CHANGING = [
     "/letterbox/1/seen/",
     "/scheduled/1/cancel/",
     "/scheduled/1/send/",
+    "/settings/approvals/1/",
     "/settings/templates/preview/",
     "/settings/rules/try/",
     "/settings/rules/1/switch/",

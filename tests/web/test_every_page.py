@@ -95,6 +95,7 @@ EVERYBODY = [
     "/settings/?q=support",
     "/settings/keys/",
     "/settings/keys/?new=1",
+    "/settings/approvals/",
     "/settings/mine/",
     "/password/",
 ]
@@ -344,6 +345,7 @@ def test_empty_pages_teach_instead_of_showing_nothing(company: object, signed_in
         "/settings/actions/": "No scheduled actions yet",
         "/settings/changes/": "Nothing was changed yet",
         "/settings/keys/": "No keys yet",
+        "/settings/approvals/": "Without your word nothing is done",
     }.items():
         assert words in window.get(place).content.decode(), place
 

@@ -16,7 +16,9 @@ import typer
 
 from postroom import __version__
 from postroom.cli import (
+    agents,
     alarms,
+    ask,
     audit,
     bench,
     bundle,
@@ -66,6 +68,7 @@ app = typer.Typer(
     "  postroom user add alice --role administrator --address alice@example.com\n\n"
     "[bold]Ask:[/bold]\n\n"
     "  postroom doctor                   why does mail not arrive, and what is to be done?\n\n"
+    "  postroom ask why do mails to x bounce\n\n"
     "  postroom explain mail.eml         where would this mail go, and why?\n\n"
     "  postroom queue list               what waits, and for what?\n\n"
     "  postroom story carla@example.com  what happened to her mails, or to a mail?\n\n"
@@ -114,7 +117,7 @@ for part in (
     seed.app,
     mail_commands.app,
     mail_test.app, doctor.app,
-    diagnosis.app,
+    ask.app, diagnosis.app,
     story.app,
     home.app,
 ):
@@ -139,6 +142,7 @@ for name, group in (
     ("audit", audit.app),
     ("logs", logs.app),
     ("bundle", bundle.app),
+    ("mcp", agents.app),
     ("bench", bench.app),
 ):
     app.add_typer(group, name=name)

@@ -17,7 +17,7 @@ from postroom.flows.ports import Ports
 from postroom.store.models import ApiKey, Member
 
 PREFIX = "prk_"
-SCOPES = ("all", "ingress")
+SCOPES = ("all", "ingress", "agent", "agent:change")
 USE_NOTED_EVERY = timedelta(minutes=1)
 
 
@@ -29,9 +29,19 @@ class NewKey:
     text: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyHolder:
+    """A key that is good, and whose it is."""
+
+    key_id: int
+    name: str
+    scope: str
+    member: Member
+
+
 def make_key(ports: Ports, *, member: Member, name: str, scope: str = "all") -> NewKey:
-    """A new key for this member. ``name`` says what it is for, ``scope`` what it opens: ``all`` or ``ingress`` (handing in mail). Raises
-    ValueError."""
+    """A new key for this member. ``name`` says what it is for, ``scope`` what it opens: ``all``, ``ingress`` (handing in mail), ``agent``
+    (looking by the tools for agents) or ``agent:change`` (and proposing changes by them). Raises ValueError."""
     if scope not in SCOPES:
         raise ValueError(f"A key has one of the scopes {', '.join(SCOPES)}.")
     text = PREFIX + ports.ids.hex(32)
@@ -53,7 +63,13 @@ def remove_key(ports: Ports, key_id: int, *, member: Member) -> bool:
 
 
 def member_of_key(ports: Ports, text: str, *, scopes: tuple[str, ...] = ("all",)) -> Member | None:
-    """Whose key this is; None for no key of ours, or one that opens something else. One query, and now and then a second that notes the use."""
+    """Whose key this is; None for no key of ours, or one that opens something else."""
+    found = holder_of_key(ports, text, scopes=scopes)
+    return found.member if found is not None else None
+
+
+def holder_of_key(ports: Ports, text: str, *, scopes: tuple[str, ...]) -> KeyHolder | None:
+    """As `member_of_key`, with the key's name and scope. One query, and now and then a second that notes the use."""
     if not text.startswith(PREFIX):
         return None
     key = (
@@ -67,7 +83,14 @@ def member_of_key(ports: Ports, text: str, *, scopes: tuple[str, ...] = ("all",)
     is_first_today = last is None or last.date() != now.date()
     if is_first_today or last is None or now - last > USE_NOTED_EVERY:
         _note_use(ports, key, is_first_today=is_first_today)
-    return key.member
+    return KeyHolder(key_id=key.pk, name=key.name, scope=key.scope, member=key.member)
+
+
+def as_it_is_now(ports: Ports, holder: KeyHolder) -> KeyHolder | None:  # noqa: ARG001 (every flow takes ports)
+    """The same key, read anew for whoever keeps it longer than a request; None when it is gone, or its member is switched off."""
+    rows = ApiKey.objects.select_related("member__contact", "member__company", "member__user")
+    key = rows.filter(pk=holder.key_id, member__user__is_active=True).first()
+    return KeyHolder(key_id=key.pk, name=key.name, scope=key.scope, member=key.member) if key is not None else None
 
 
 @transaction.atomic

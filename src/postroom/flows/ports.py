@@ -22,6 +22,7 @@ from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.ingress import InboundReading
 from postroom.core.terms.log_lines import LogLine, LogQuestion
 from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxSession
+from postroom.core.terms.models import ModelQuestion, ModelReply
 from postroom.core.terms.pictures import NoPicture, Picture
 from postroom.core.terms.secret import Secret
 from postroom.core.terms.storage import Room
@@ -284,6 +285,12 @@ class ExchangeCode(Protocol):
     ) -> Secret: ...
 
 
+class AskModel(Protocol):
+    """One turn of a language model that was configured. Blocks. Raises OSError for what may pass, ValueError for nonsense."""
+
+    def __call__(self, question: ModelQuestion) -> ModelReply: ...
+
+
 class ProbeServer(Protocol):
     """Asks a server as far as it would take a mail. Blocks; never raises for what the server does."""
 
@@ -346,6 +353,7 @@ class Ports:
     read_client_certificate: ReadClientCertificate
     read_outlook: ReadOutlook
     ask_spamd: AskSpamd
+    ask_model: AskModel
     address_keys: Sequence[bytes] = field(repr=False)  # the first signs, all verify
     logbook: LogBook
     bundles: BundleStore

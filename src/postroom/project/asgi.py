@@ -1,11 +1,13 @@
 """The pages as an ASGI application.
 
 Laws: a body is counted while it comes. Django writes all of it to the disk before it looks at anything, the address included, so a
-stranger's endless body would fill the disk: what is larger than anything that we take is answered 413, and the rest is not read.
+stranger's endless body would fill the disk: what is larger than anything that we take is answered 413, and the rest is not read. The door for
+agents stands beside Django, and is made when the first one knocks.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, cast
@@ -19,6 +21,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
+AGENTS = "/mcp"
 
 
 class BoundedBodies:
@@ -60,6 +63,32 @@ async def _refuse(send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
+class WithAgents:
+    """``pages``, and at `AGENTS` the door for agents: it speaks another protocol, in this process's loop."""
+
+    def __init__(self, pages: Application) -> None:
+        self._pages = pages
+        self._door: Application | None = None
+        self._making = asyncio.Lock()
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].rstrip("/") != AGENTS:
+            await self._pages(scope, receive, send)
+            return
+        async with self._making:
+            if self._door is None:
+                self._door = await asyncio.to_thread(_agent_door)  # its library is heavy, and pages go on meanwhile
+            door = self._door
+        await door(scope, receive, send)
+
+
+def _agent_door() -> Application:
+    from postroom.wiring import ports  # noqa: PLC0415 - after Django's setup
+    from postroom.workers.agent_door import AgentDoor  # noqa: PLC0415 - only where agents come
+
+    return AgentDoor(ports(), hosts=settings.ALLOWED_HOSTS)
+
+
 def largest_body() -> int:
     """Bytes of the largest request that anything of ours takes: the largest mail in base64 or percent signs, and some more."""
     from postroom.api.ingress import most_bytes  # noqa: PLC0415 - after Django's setup
@@ -68,4 +97,4 @@ def largest_body() -> int:
 
 
 _pages = cast("Application", get_asgi_application())
-application = BoundedBodies(_pages, largest_body())
+application = BoundedBodies(WithAgents(_pages), largest_body())

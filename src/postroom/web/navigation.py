@@ -51,6 +51,7 @@ SETTINGS = (  # groups: title, and in each the address, title, sign and a senten
         (
             ("health", gettext_lazy("Health"), "monitor_heart", gettext_lazy("What is wrong, why, what to do and who must do it; records to publish")),
             ("mail_tests", gettext_lazy("Mail test"), "fact_check", gettext_lazy("What receivers think of a mail: a score with reasons; send one and read it back")),
+            ("approvals", gettext_lazy("Approvals"), "approval_delegation", gettext_lazy("What agents propose, and you decide")),
             ("templates", gettext_lazy("Mail templates"), "draft", gettext_lazy("Words that are used again and again")),
             ("rules", gettext_lazy("Automation rules"), "bolt", gettext_lazy("When this happens to a record, then do that: answer, assign, remind")),
             ("parameters", gettext_lazy("Parameters"), "tune", gettext_lazy("mail.catchall.domain and all the others, with their defaults")),
@@ -72,7 +73,7 @@ OF_THE_HOUSE = (
     "secrets",
     "companies",
 )  # no single company's
-OF_EVERYBODY = ("mine", "security", "keys")
+OF_EVERYBODY = ("mine", "security", "keys", "approvals")
 
 
 def settings_of(member: Member) -> list[tuple[str, list[tuple[str, str, str, str]]]]:

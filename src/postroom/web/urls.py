@@ -34,6 +34,7 @@ from postroom.web.records import (
 )
 from postroom.web.settings import (
     aliases,
+    approvals,
     audit,
     bundle,
     consent,
@@ -228,6 +229,8 @@ urlpatterns = [
     path("settings/actions/<slug:key>/run/", settings.run, name="run"),
     path("settings/changes/", settings.changes, name="changes"),
     path("settings/audit/", audit.log, name="audit"),
+    path("settings/approvals/", approvals.approvals, name="approvals"),
+    path("settings/approvals/<int:proposal_id>/", approvals.decide, name="approval"),
     path("settings/dkim/", dkim.keys, name="dkim"),
     path("settings/dkim/create/", dkim.create, name="dkim_create"),
     path("settings/dkim/rotate/", dkim.rotate, name="dkim_rotate"),

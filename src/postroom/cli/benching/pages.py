@@ -131,6 +131,7 @@ PLACES: tuple[Place, ...] = (
         settings | /settings/
         settings: mine | /settings/mine/
         settings: my keys | /settings/keys/
+        settings: approvals | /settings/approvals/
         api: records | /api/v1/records
         api: records search | /api/v1/records?q={common_word}
         api: record | /api/v1/records/{record_long}

@@ -62,6 +62,12 @@ class Configuration:
     oidc_new_people: bool = False
     oidc_role: str = "agent"
     oidc_domains: tuple[str, ...] = ()
+    # a language model for `postroom ask`; none unless it is named
+    model_url: str = ""
+    model_name: str = ""
+    model_key: Secret = Secret("")
+    model_seconds: int = 60
+    model_tokens: int = 40_000
     debug: bool = False
     log_level: str = "INFO"
     log_format: str = "text"
@@ -130,6 +136,11 @@ HELP: Mapping[str, str] = {
     "oidc_new_people": "Whether somebody whom the provider knows, and we do not, becomes a member.",
     "oidc_role": "Role of such a new member: manager, agent or read_only.",
     "oidc_domains": "Domains whose verified addresses may become members, separated by commas; needed for oidc_new_people.",
+    "model_url": "https://… address of an endpoint that speaks OpenAI's chat completions, for postroom ask; empty: no model is asked, nothing leaves.",
+    "model_name": "Name of the model at that endpoint.",
+    "model_key": "Key for that endpoint; empty: it needs none.",
+    "model_seconds": "Seconds that a question may take there, all turns together.",
+    "model_tokens": "Tokens that a question may use there, all turns together.",
     "debug": "Show details of errors on pages. Never where others can reach it.",
     "log_level": "DEBUG, INFO, WARNING or ERROR: what is logged, on stderr and in files.",
     "log_format": "What stderr gets: text for people, json for programs. Files of logs are always json.",
@@ -167,7 +178,20 @@ def read_configuration(file_values: Mapping[str, object], environ: Mapping[str, 
     read_name_servers(values.get("dns_servers", ()))
     found = Configuration(**values)
     _check_sign_in(found)
+    _check_model(found)
     return found
+
+
+def _check_model(found: Configuration) -> None:
+    """Raises `ConfigurationError` for a model that could not be asked, or only in clear."""
+    if not found.model_url:
+        return
+    if not keeps_secrets(found.model_url):
+        raise ConfigurationError(
+            "model_url: an address that begins with https:// is needed (http:// on this machine alone)."
+        )
+    if not found.model_name:
+        raise ConfigurationError("model_url needs model_name, too.")
 
 
 def _check_sign_in(found: Configuration) -> None:

@@ -186,3 +186,13 @@ class Door(StrEnum):
     def recipient_decides(self) -> bool:
         """At SMTP and LMTP the envelope names the target; elsewhere recipient headers must (law 5)."""
         return self in (Door.SMTP, Door.LMTP)
+
+
+class ProposalState(StrEnum):
+    """What became of a change that an agent proposed."""
+
+    WAITING = "waiting"  # for a person
+    DONE = "done"  # a person approved it, and it was done at that moment
+    FAILED = "failed"  # a person approved it, and it could not be done any more
+    REFUSED = "refused"
+    EXPIRED = "expired"  # nobody decided in time

@@ -3,6 +3,7 @@ bodies and raw mail out of the hot tables, a partial index for every queue, noth
 
 from postroom.store.models.access import ApiKey, Company, Member, Parameter, SettingChange
 from postroom.store.models.activities import Activity, Star, TrustedPictures
+from postroom.store.models.agents import AgentProposal
 from postroom.store.models.alarms import Alarm
 from postroom.store.models.audit import AuditEvent, SealedText
 from postroom.store.models.automation import AutomationEvent, AutomationMark, AutomationRule, AutomationTally
@@ -66,6 +67,7 @@ from postroom.store.models.tracking import DeliveryEvent, ProviderHook
 __all__ = [
     "Activity",
     "AddressHealth",
+    "AgentProposal",
     "Alarm",
     "Alias",
     "AliasDomain",

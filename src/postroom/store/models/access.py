@@ -65,9 +65,14 @@ class ApiKey(models.Model):
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="api_keys")
     name = models.CharField(max_length=100)
     scope = models.CharField(
-        max_length=10,
+        max_length=20,
         default="all",
-        choices=[("all", "All that I may"), ("ingress", "Hand in mail, nothing else")],
+        choices=[
+            ("all", "All that I may"),
+            ("ingress", "Hand in mail, nothing else"),
+            ("agent", "An agent that looks, nothing else"),
+            ("agent:change", "An agent that looks and proposes changes, nothing else"),
+        ],
     )
     hash = models.CharField(max_length=64, unique=True, help_text="SHA-256 of the key, in hex.")
     created_at = models.DateTimeField(auto_now_add=True)

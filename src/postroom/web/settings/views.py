@@ -382,7 +382,8 @@ def keys(request: MemberRequest) -> HttpResponse:
     fresh = ""
     if request.method == "POST":
         name = text_of(request.POST, "name", 100) or _("unnamed")
-        scope = "ingress" if request.POST.get("scope") == "ingress" else "all"
+        asked = request.POST.get("scope", "all")
+        scope = asked if asked in api_keys.SCOPES else "all"
         fresh = api_keys.make_key(ports(), member=request.member, name=name, scope=scope).text
     context = {"keys": read.keys(request.member.pk), "fresh": fresh}
     answer = page(request, "postroom/settings/keys.html", _("API keys"), context)

@@ -1,0 +1,177 @@
+"""What a question is about: "why do mails to carla@customer.example bounce?" in the words of the doctor.
+
+Duty: `read_question` finds in a question, in English or German, the symptom, addresses, domains, Message-IDs and the text of an error.
+Laws: pure, never raises, bounded; a guess is never more than the words bear. Words that name a symptom count by their weight, the
+heaviest symptom wins; at a tie the one that stands first in the table, which goes from the particular to the general. Where no word
+fits, there is no symptom, and whoever answers says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from postroom.core.diagnosis.symptoms import Symptom
+from postroom.core.terms.addresses import normalize, normalize_domain
+
+LONGEST = 2_000  # characters of a question that are read
+MOST = 5  # addresses, domains, identifiers
+
+_ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,10}")
+_MESSAGE_ID = re.compile(r"<[^<>\s@]{1,200}@[^<>\s@]{1,200}>")
+_DOMAIN = re.compile(
+    r"(?<![\w@.-])(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,8}(?:[a-z]{2,24}|xn--[a-z0-9-]{1,59})(?![\w-])", re.I
+)
+_REPLY = re.compile(
+    r"(?<![\w.])[245]\d\d[ -](?:[245]\.\d{1,3}\.\d{1,3}\b|\S)[^\n]{0,500}|(?<![\w.])[245]\.\d{1,3}\.\d{1,3}\b[^\n]{0,500}"
+)
+_EXCEPTION = re.compile(
+    r"(?:\b(?:[a-z_]{1,40}\.){0,5}[A-Za-z]{1,60}(?:Error|Exception)\b|\[(?:AUTHENTICATIONFAILED|ALERT|[A-Z]{4,30})\]|SSL:)[^\n]{0,500}"
+)
+_QUOTED = re.compile(r"[\"“„»'`]([^\"“”„«»'`\n]{12,500})[\"”“«'`]")
+_WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*|\d{3}")
+
+# Stems of words; with a blank: words that stand together, in this order, with not more than five between.
+_WEIGHTS: Mapping[Symptom, str] = {
+    Symptom.DUPLICATES: "twice:3 duplicat:3 doppelt:3 zweimal:3 mehrfach:2 double:2 doubled:3 two copies:3 zwei kopien:3",
+    Symptom.DAILY_LIMIT: "daily limit:5 limit:3 quota:3 kontingent:3 tageslimit:5 tageslimits:5 sendelimit:4 rate limit:3 too many:2 zu viele:2",
+    Symptom.AUTHENTICATION_FAILED: (
+        "authentic:3 authentifizier:3 anmeld:3 login:3 logins:3 password:3 passwort:3 credential:3 zugangsdaten:3 einloggen:3 log in:3 535:3 "
+        "oauth:2 token:2 app password:4"
+    ),
+    Symptom.CONNECTION_REFUSED: (
+        "connection refused:5 verbindung abgelehnt:5 verbindung verweigert:5 refused connection:4 cannot connect:4 can't connect:4 timed out:3 "
+        "timeout:3 zeitüberschreitung:3 keine verbindung:4 verbindung:2 connect:2 connection:2 unreachable:3 nicht erreichbar:4"
+    ),
+    Symptom.SPAM: "spam:4 junk:4 spamordner:5 spamverdacht:5 werbung:2 phishing:3",
+    Symptom.NO_REPLIES: (
+        "replies:3 reply:2 antwort:3 antworten:3 answer:2 answers:2 replies not:2 no replies:4 keine antwort:4 keine antworten:4 "
+        "answers not:2 antworten nicht:3 come back record:2"
+    ),
+    Symptom.NO_ERROR: "no error:4 without error:5 kein fehler:4 ohne fehler:5 keine fehlermeldung:5 ohne fehlermeldung:5 no reason:2 disappear:2 verschwind:2 lost:2",
+    Symptom.QUEUED: "queue:4 queued:5 queues:4 warteschlange:5 stuck:4 hängen:3 hängt:3 stecken:3 steckt:3 waiting:2 waits:2 wartet:2 warten:2 outgoing:1 deferred:3 delayed:3 verzögert:3",
+    Symptom.BOUNCES: (
+        "bounc:5 unzustellbar:5 zurückgekommen:4 kommen zurück:4 kommt zurück:4 come back:2 comes back:2 returned:3 rückläufer:5 rejected:3 "
+        "reject:3 refus:2 abgewiesen:4 abgelehnt:3 zurückgewiesen:4 undeliverable:5 undelivered:4 not delivered:3 nicht zugestellt:3 mailer-daemon:5 "
+        "550:3 554:3"
+    ),
+    Symptom.NOT_RECEIVING: (
+        "receiv:3 empfang:4 empfangen:4 incoming:4 eingehend:4 eingang:3 posteingang:3 fetch:4 abgerufen:4 abholen:4 abruf:4 mailbox:2 postfach:2 "
+        "imap:3 pop3:3 not receiving:3 nicht empfangen:3 kommt nicht an uns:4 kommen nicht rein:4 kommt nicht rein:4 get no mail:4 bekomme keine:4 "
+        "bekommen keine:4 erhalten keine:4 erhalte keine:4 don't get:3 no mail:2 kommt nichts:4"
+    ),
+    Symptom.NOT_SENDING: (
+        "not send:4 not sent:4 not sending:5 can't send:5 cannot send:5 won't send:5 don't send:4 send:1 sends:1 sending:2 senden:2 versand:3 "
+        "verschickt:2 gesendet:2 nicht gesendet:5 nicht verschickt:5 nicht versendet:5 nicht senden:4 not leave:4 don't leave:4 nothing leaves:5 "
+        "not arrive:3 don't arrive:3 doesn't arrive:3 never arrive:3 arrive:1 kommt nicht an:3 kommen nicht an:3 gehen nicht raus:5 geht nicht raus:5 "
+        "fail:1 failed:1 fehlgeschlagen:2 smtp:1"
+    ),
+}  # fmt: skip
+_NOT_DOMAINS = frozenset("eml msg txt html toml py log pdf".split())  # of files
+_STEMS = frozenset(
+    "duplicat authentic authentifizier anmeld credential verschwind bounc receiv disappear reject fail arrive refus".split()
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What was understood. ``symptom`` None: no word names one. ``domains`` without those of the addresses; ``error``: a reply, verbatim."""
+
+    text: str
+    symptom: Symptom | None = None
+    addresses: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
+    message_ids: tuple[str, ...] = ()
+    error: str = ""
+
+    @property
+    def is_understood(self) -> bool:
+        return bool(self.symptom or self.addresses or self.domains or self.message_ids or self.error)
+
+
+def read_question(text: str) -> Question:
+    """The first `LONGEST` characters of it."""
+    asked = " ".join(text[:LONGEST].replace("\0", " ").split())
+    message_ids = _once(_MESSAGE_ID.findall(asked))
+    rest = _MESSAGE_ID.sub(" ", asked)
+    error = _error(rest)
+    addresses = _once(filter(None, (normalize(found.strip(".")) for found in _ADDRESS.findall(rest))))
+    without = _ADDRESS.sub(" ", rest.replace(error, " ") if error else rest)
+    domains = _once(
+        name
+        for found in _DOMAIN.findall(without)
+        if found.rpartition(".")[2].lower() not in _NOT_DOMAINS and (name := normalize_domain(found))
+    )
+    symptom = _symptom(without) or (_symptom(error) if error else None)
+    return Question(
+        text=asked, symptom=symptom, addresses=addresses, domains=domains, message_ids=message_ids, error=error
+    )
+
+
+def _once(found: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(found))[:MOST]
+
+
+def _error(text: str) -> str:
+    """A server's reply or an exception, to the end of its line or of its quotation marks."""
+    for quoted in _QUOTED.findall(text):
+        if _REPLY.search(quoted) or _EXCEPTION.search(quoted):
+            return str(quoted).strip()
+    places = [found for found in (_REPLY.search(text), _EXCEPTION.search(text)) if found]
+    if not places:
+        return ""
+    return min(places, key=lambda found: found.start())[0].strip(" \"'“”„?")
+
+
+def _symptom(text: str) -> Symptom | None:
+    words = [word.lower().replace("’", "'") for word in _WORD.findall(text)]
+    weights = {symptom: _weight(spec, words) for symptom, spec in _WEIGHTS.items()}
+    heaviest = max(weights.values())
+    return next(symptom for symptom, weight in weights.items() if weight == heaviest) if heaviest else None
+
+
+def _weight(spec: str, words: list[str]) -> int:
+    total = 0
+    for phrase, weight in _phrases(spec):
+        if _stands(phrase, words):
+            total += weight
+    return total
+
+
+def _phrases(spec: str) -> list[tuple[list[str], int]]:
+    """``connection refused:5 connect:2`` --> words and weight of each."""
+    found: list[tuple[list[str], int]] = []
+    words: list[str] = []
+    for piece in spec.split():
+        word, colon, weight = piece.partition(":")
+        words.append(word)
+        if colon:
+            found.append((words, int(weight)))
+            words = []
+    return found
+
+
+_MOST_APART = 5
+
+
+def _stands(phrase: list[str], words: list[str]) -> bool:
+    """In this order, each within `_MOST_APART` words of the one before."""
+    for start, word in enumerate(words):
+        if not _is(phrase[0], word):
+            continue
+        at = start
+        for wanted in phrase[1:]:
+            at = next(
+                (place for place in range(at + 1, min(at + 2 + _MOST_APART, len(words))) if _is(wanted, words[place])),
+                -1,
+            )
+            if at < 0:
+                break
+        if at >= 0:
+            return True
+    return False
+
+
+def _is(wanted: str, word: str) -> bool:
+    return word.startswith(wanted) if wanted in _STEMS or len(wanted) > 6 else word == wanted
