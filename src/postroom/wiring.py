@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from datetime import datetime
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from django.conf import settings
 
@@ -33,6 +34,7 @@ from postroom.core.terms.configuration import Configuration, read_name_servers
 from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxProtocol, MailboxSession
 from postroom.core.terms.pictures import NoPicture, Picture
 from postroom.core.terms.secret import Secret
+from postroom.core.terms.visits import NoVisit, Visit
 from postroom.core.tokens.addresses import derive_key
 from postroom.flows.ports import Ports, Submit
 
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     # named here again for workers, who may not import adapters
     from postroom.adapters.esp.pool import EspPool as EspPool  # noqa: PLC0414
     from postroom.adapters.fetching.pictures import PictureFetcher
+    from postroom.adapters.fetching.visiting import Visitor
     from postroom.adapters.journal import JournalContents as JournalContents  # noqa: PLC0414
     from postroom.adapters.journal import WireJournalFile as WireJournalFile  # noqa: PLC0414
     from postroom.adapters.mailbox.session import TokenGiver as MailboxTokens
@@ -51,10 +54,12 @@ if TYPE_CHECKING:
     from postroom.adapters.smtp.pool import SmtpPool as SmtpPool  # noqa: PLC0414
     from postroom.core.delivery.probing import FollowProbe, Probe, ProbeOrder
     from postroom.core.delivery.wire import ApiEndpoint, Endpoint, WireJournal
-    from postroom.core.diagnosis.findings import Finding
     from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
     from postroom.core.senders.questions import Asking
     from postroom.flows.ports import ClientCertificateFacts
+
+
+T = TypeVar("T")
 
 
 @lru_cache(maxsize=1)
@@ -83,11 +88,13 @@ def make_ports(configuration: Configuration) -> Ports:
         providers=ProviderDesk(),
         senders=_Senders(configuration.dns_servers),
         pictures=_Pictures(),
+        visit=_Visits(configuration.dns_servers),
         mailbox_session=_mailbox_session,
         probe_server=_probe_server,
         tokens=_Tokens(),
         exchange_code=_exchange_code,
         read_client_certificate=_read_client_certificate,
+        door_certificate_end=partial(_door_certificate_end, configuration.tls_certificate),
         address_keys=DerivedKeys(store.keys, derive_key),
         our_mark=store.mark(),
     )
@@ -151,8 +158,8 @@ class _DnsAsker:
         self._servers = servers
 
     def __call__(
-        self, askings: Sequence[Asking[list[Finding]]], *, seconds: float, servers: Sequence[tuple[str, int]] = ()
-    ) -> list[list[Finding]]:
+        self, askings: Sequence[Asking[T]], *, seconds: float, servers: Sequence[tuple[str, int]] = ()
+    ) -> list[T]:
         from postroom.adapters.dns.side_by_side import ask_side_by_side
 
         return ask_side_by_side(askings, seconds=seconds, servers=servers or read_name_servers(self._servers))
@@ -168,6 +175,17 @@ def _read_client_certificate(certificate: str, key: Secret, passphrase: Secret) 
     from postroom.adapters.smtp.client_certificates import read_client_certificate
 
     return read_client_certificate(certificate, key, passphrase)
+
+
+def _door_certificate_end(path: str) -> datetime | None:
+    if not path:
+        return None
+    from cryptography.x509 import load_pem_x509_certificate
+
+    try:
+        return load_pem_x509_certificate(Path(path).read_bytes()).not_valid_after_utc
+    except (OSError, ValueError):
+        return None
 
 
 class _Senders:
@@ -206,6 +224,29 @@ class _Pictures:
 
     def fetch(self, url: str, *, allowed: Sequence[str] = ()) -> Picture | NoPicture:
         return _picture_fetcher().fetch(url, allowed=allowed)
+
+
+class _Visits:
+    """The socket for requests to web servers; its pipe is made when the first one is asked."""
+
+    def __init__(self, servers: tuple[str, ...]) -> None:
+        self._servers = servers
+        self._visitor: Visitor | None = None
+
+    def __call__(
+        self,
+        url: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        allowed: Sequence[str] = (),
+        seconds: float = 8.0,
+    ) -> Visit | NoVisit:
+        if self._visitor is None:
+            from postroom.adapters.fetching.visiting import Visitor
+
+            self._visitor = Visitor(name_servers=read_name_servers(self._servers))
+        return self._visitor.visit(url, body=body, headers=headers, allowed=allowed, seconds=seconds)
 
 
 @lru_cache(maxsize=1)

@@ -10,12 +10,13 @@ from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
 
-def defer_job(name: str, /, *, only_one: str = "", **arguments: int | str) -> bool:
-    """Defer the job; with ``only_one`` not while another of that name waits. Whether it was deferred.
+def defer_job(name: str, /, *, only_one: str = "", in_seconds: int = 0, **arguments: int | str) -> bool:
+    """Defer the job, to be done at once or ``in_seconds``; with ``only_one`` not while another of that name waits. Whether it was deferred.
 
     ``only_one`` makes concurrent transactions wait for each other: for what people click, not for what comes in bulk.
     """
-    job = app.configure_task(name, queueing_lock=only_one or None)
+    later = {"seconds": in_seconds} if in_seconds else None
+    job = app.configure_task(name, queueing_lock=only_one or None, schedule_in=later)
     try:
         with transaction.atomic():  # a refusal must not spoil the caller's transaction
             job.defer(**arguments)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from postroom.core.delivery.probing import FollowProbe, Probe, ProbeOrder
 from postroom.core.delivery.tracking import HookPost, HookReading, HookRefusal
 from postroom.core.delivery.wire import ApiCheck, ApiEndpoint
-from postroom.core.diagnosis.findings import Finding
 from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
 from postroom.core.senders.questions import Asking
 from postroom.core.terms.configuration import Configuration
@@ -21,6 +20,9 @@ from postroom.core.terms.pictures import NoPicture, Picture
 from postroom.core.terms.secret import Secret
 from postroom.core.terms.storage import Room
 from postroom.core.terms.templates import Values
+from postroom.core.terms.visits import NoVisit, Visit
+
+T = TypeVar("T")
 
 
 class Clock(Protocol):
@@ -163,8 +165,8 @@ class AskDns(Protocol):
     """
 
     def __call__(
-        self, askings: Sequence[Asking[list[Finding]]], *, seconds: float, servers: Sequence[tuple[str, int]] = ()
-    ) -> list[list[Finding]]: ...
+        self, askings: Sequence[Asking[T]], *, seconds: float, servers: Sequence[tuple[str, int]] = ()
+    ) -> list[T]: ...
 
 
 class Providers(Protocol):
@@ -209,6 +211,23 @@ class Pictures(Protocol):
     """
 
     def fetch(self, url: str, *, allowed: Sequence[str] = ()) -> Picture | NoPicture: ...
+
+
+class VisitWeb(Protocol):
+    """One request to a web server that somebody named: https alone, only where it is public or ``allowed`` (networks), followed nowhere.
+
+    GET, or POST with a ``body``; a bounded answer within ``seconds``. Never raises. Blocks.
+    """
+
+    def __call__(
+        self,
+        url: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        allowed: Sequence[str] = (),
+        seconds: float = 8.0,
+    ) -> Visit | NoVisit: ...
 
 
 class ClientCertificateFacts(Protocol):
@@ -279,10 +298,12 @@ class Ports:
     providers: Providers
     senders: Senders
     pictures: Pictures
+    visit: VisitWeb
     mailbox_session: Callable[[MailboxEndpoint], MailboxSession]
     probe_server: ProbeServer
     tokens: TokenSource
     exchange_code: ExchangeCode
     read_client_certificate: ReadClientCertificate
+    door_certificate_end: Callable[[], datetime | None]  # of our own SMTP door; None: it has none that can be read
     address_keys: Sequence[bytes] = field(repr=False)  # the first signs, all verify
     our_mark: str  # names this installation in X-Postroom-Objects

@@ -34,6 +34,7 @@ from postroom.store.models import (
     RawMail,
     SealedText,
     SettingChange,
+    WatchHook,
 )
 
 SEALED: tuple[tuple[type[models.Model], str], ...] = (
@@ -47,6 +48,7 @@ SEALED: tuple[tuple[type[models.Model], str], ...] = (
     (InboundHook, "signing_secret"),
     (OAuthClient, "client_secret"),
     (SealedText, "secret"),
+    (WatchHook, "secret"),
 )
 BATCH = 100
 _LOCK = 0x6B657973  # "keys"

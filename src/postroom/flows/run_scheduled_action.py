@@ -40,6 +40,7 @@ logger = logging.getLogger(__name__)
 
 LOCKS = 0x706F7374  # "post": the first half of the advisory locks' keys; the second is the action's
 
+WATCH_ACTION = "watch"
 IsOver = Callable[[], bool]
 
 
@@ -110,6 +111,12 @@ def _run_rules(ports: Ports, is_over: IsOver) -> str:
     return f"{settled} events of automation rules settled"
 
 
+def _watch(ports: Ports, is_over: IsOver) -> str:
+    from postroom.flows.watch_house import scheduled_look  # noqa: PLC0415 - it asks about this very table
+
+    return scheduled_look(ports, is_over)
+
+
 _TABLE = (
     Action(
         key="queue_manager",
@@ -169,6 +176,13 @@ _TABLE = (
         interval=timedelta(minutes=5),
         help="Adds up what was sent, received and failed by the hour, and notes how late the queue is: the charts of Home and of the queue.",
         run=keep_pulse,
+    ),
+    Action(
+        key=WATCH_ACTION,
+        name="Doctor: Watch",
+        interval=timedelta(hours=1),
+        help="Looks for what is wrong as the doctor does, and tells what is new and what is over: an alarm, a mail by a server that is well, a webhook.",
+        run=_watch,
     ),
     Action(
         key="auto_vacuum",

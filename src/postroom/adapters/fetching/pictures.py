@@ -10,18 +10,16 @@ Standards: RFC 9110, RFC 9112.
 from __future__ import annotations
 
 import http.client
-import socket
 import ssl
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from urllib.parse import urljoin
 
 import dns.exception
 import dns.resolver
 
+from postroom.adapters.fetching.lines import open_line
 from postroom.adapters.fetching.targets import NotThere, Resolve, Target, aim
 from postroom.core.mime.mail_html import picture_type
 from postroom.core.terms.networks import Network, read_networks
@@ -78,40 +76,14 @@ class PictureFetcher:
         left = until - time.monotonic()
         if left <= 0:
             return NoPicture(reason="It takes too long.")
-        line = _Line(socket.create_connection((target.address, target.port), timeout=left))
-        watchman = threading.Timer(left, line.cut)
-        watchman.daemon = True
-        watchman.start()
-        connection = http.client.HTTPConnection(target.host, target.port)
-        try:
-            if target.is_tls:
-                self._secure(line, target)
-            connection.sock = line.socket
+        with open_line(target, left, self._context() if target.is_tls else None) as connection:
             connection.request("GET", target.path, headers={"Host": target.authority, **_HEADERS})
             return _read(connection.getresponse())
-        finally:
-            watchman.cancel()
-            connection.close()
-            line.socket.close()
 
-    def _secure(self, line: _Line, target: Target) -> None:
+    def _context(self) -> ssl.SSLContext:
         if self._ssl_context is None:
             self._ssl_context = ssl.create_default_context()
-        secured = self._ssl_context.wrap_socket(line.socket, server_hostname=target.host, do_handshake_on_connect=False)
-        line.socket = secured
-        secured.do_handshake()
-
-
-@dataclass(slots=True)
-class _Line:
-    """A connection that a watchman may cut, before and after it was secured (which makes another socket of it)."""
-
-    socket: socket.socket
-
-    def cut(self) -> None:
-        """Whoever waits on it is told that it ended."""
-        with suppress(OSError):
-            socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
+        return self._ssl_context
 
 
 def _read(response: http.client.HTTPResponse) -> Picture | NoPicture | str:
@@ -128,10 +100,13 @@ def _read(response: http.client.HTTPResponse) -> Picture | NoPicture | str:
     return Picture(content=content, content_type=kind) if kind else NoPicture(reason="It is no PNG, JPEG, GIF or WebP.")
 
 
-def look_up(host: str) -> list[str]:
-    """A and AAAA records, IPv4 first. Raises OSError when nobody could tell."""
+def look_up(host: str, *, name_servers: Sequence[tuple[str, int]] = ()) -> list[str]:
+    """A and AAAA records, IPv4 first. ``name_servers``: instead of the machine's. Raises OSError when nobody could tell."""
     found: list[str] = []
-    resolver = dns.resolver.Resolver()
+    resolver = dns.resolver.Resolver(configure=not name_servers)
+    if name_servers:
+        resolver.nameservers = [address for address, _ in name_servers]
+        resolver.port = name_servers[0][1]
     for kind in ("A", "AAAA"):
         try:
             answer = resolver.resolve(host, kind, search=False, lifetime=3.0)

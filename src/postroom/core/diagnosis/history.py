@@ -1,4 +1,5 @@
-"""What changed before it broke: changes of settings joined to the curve of failures; and alarms that nobody has answered.
+"""What changed before it broke: changes of settings, and of what is seen outside, joined to the curve of failures; and alarms that nobody
+has answered.
 
 Laws: pure. An hour is bad when several mails failed in it and they are a good part of those that left; failures begin in the first bad
 hour after a good stretch. A change within a day before, or one of the very thing that is in trouble now, is a clue, never a proof.
@@ -12,7 +13,8 @@ from datetime import datetime, timedelta
 
 from postroom.core.diagnosis.finding_codes import FindingCode
 from postroom.core.diagnosis.findings import HOUSE, Finding, found
-from postroom.core.terms.reasons import catalogue
+from postroom.core.diagnosis.observed import FactChange
+from postroom.core.terms.reasons import because, catalogue
 
 BAD_COUNT, BAD_SHARE = 3, 0.3
 BEFORE = timedelta(hours=24)
@@ -23,6 +25,8 @@ catalogue(
     {
         "finding.changed_before": "{changed} was changed at {at}{by}, {when}.",
         "heal.changed_before": "Compare what it was before with what it is now (Settings, Changes), and take the change back if it was that.",
+        "finding.observed_change": "{name} of {subject} changed between {until} and {at}, {when}.",
+        "heal.observed_change": "If nobody meant that, put it back as it was: {before}",
         "finding.alarm_open": "An alarm is open since {since}: {reason}",
         "heal.alarm_open": "See to it, or dismiss it when you have seen enough of it (postroom alarm list).",
     }
@@ -44,12 +48,13 @@ class HourFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeFacts:
-    """One change of a setting. ``what``: names of the values that differ."""
+    """One change of a setting, ``what``: names of the values that differ; or of something outside, then ``seen`` tells it."""
 
     at: datetime
     subject: str
     by: str = ""
     what: str = ""
+    seen: FactChange | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +100,8 @@ def _clues(
 
 def _clue(change: ChangeFacts, when: str, subject: str, about: Sequence[str]) -> Finding:
     at = f"{change.at:%Y-%m-%d %H:%M} UTC"
+    if change.seen is not None:
+        return _seen(change.seen, at, when, subject, about)
     by = f" by {change.by}" if change.by else ""
     return found(
         FindingCode.CHANGED_BEFORE,
@@ -103,6 +110,20 @@ def _clue(change: ChangeFacts, when: str, subject: str, about: Sequence[str]) ->
         about=about,
         detail=f"{change.at.isoformat()} {change.subject}",
         facts={"at": at, "by": by, "when": when, "changed": change.subject},
+    )
+
+
+def _seen(seen: FactChange, at: str, when: str, subject: str, about: Sequence[str]) -> Finding:
+    until = f"{seen.until:%Y-%m-%d %H:%M} UTC"
+    facts = {"name": seen.name, "subject": seen.subject, "until": until, "at": at, "when": when, "before": seen.before}
+    return found(
+        FindingCode.CHANGED_BEFORE,
+        subject,
+        evidence=[f"until {until}: {seen.before}", f"since {at}: {seen.after}"],
+        about=about,
+        detail=f"{seen.at.isoformat()} {seen.subject} {seen.name}",
+        cause=because("finding.observed_change", **facts),
+        cure=because("heal.observed_change", **facts),
     )
 
 

@@ -61,6 +61,7 @@ from postroom.store.models.search import SavedView, SearchEntry, SearchProgress
 from postroom.store.models.setting_up import OAuthClient, Trial
 from postroom.store.models.suppression import AddressHealth, BounceEvent, Suppression
 from postroom.store.models.tracking import DeliveryEvent, ProviderHook
+from postroom.store.models.watch import ObservedFact, WatchedFinding, WatchHook, WatchPost, WatchRun
 
 __all__ = [
     "Activity",
@@ -106,6 +107,7 @@ __all__ = [
     "MessageIdentifier",
     "Notification",
     "OAuthClient",
+    "ObservedFact",
     "OutgoingContent",
     "OutgoingMail",
     "OutgoingServer",
@@ -137,4 +139,8 @@ __all__ = [
     "TrafficTally",
     "Trial",
     "TrustedPictures",
+    "WatchHook",
+    "WatchPost",
+    "WatchRun",
+    "WatchedFinding",
 ]
