@@ -26,6 +26,7 @@ from postroom.store.models import (
     ObservedFact,
     OutgoingMail,
     OutgoingServer,
+    ScheduledAction,
     ScheduledRun,
     WatchedFinding,
     WatchHook,
@@ -71,13 +72,17 @@ def ward(monkeypatch: pytest.MonkeyPatch, program: Program) -> Iterator[Ward]:
         clock = HandClock()
         clock.time = made.now
         made.ports = dataclasses.replace(made.ports, clock=clock, visit=program)
-        made.clock = clock
+        monkeypatch.setattr("postroom.store.queries.doctor.database_clock", clock.now)
         yield made
 
 
 def look(ward: Ward, *, hours: float = 1) -> WatchResult:
-    """An hour later, the house as lively as before."""
-    ward.clock.pass_by(hours=hours)
+    """An hour later, the house as lively as before, and what was queued sent."""
+    clock = ward.ports.clock
+    assert isinstance(clock, HandClock)
+    clock.pass_by(hours=hours)
+    ScheduledAction.objects.update(next_run_at=ward.now + timedelta(hours=1))
+    Delivery.objects.update(state=DeliveryState.SENT, finished_at=ward.now)
     Mailbox.objects.update(succeeded_at=ward.now, last_message_at=ward.now)
     return watch_house(ward.ports)
 
@@ -158,7 +163,7 @@ def test_names_that_nobody_answers_about_are_neither_there_nor_gone(ward: Ward) 
     ward.configure(dns_servers=("127.0.0.1:9",))
     healthy, ward.ports = ward.ports, dataclasses.replace(ward.ports, ask_dns=_deaf)
     assert look(ward).comparison.cleared == ()
-    ward.ports = dataclasses.replace(healthy, clock=ward.clock)
+    ward.ports = healthy
     assert "doctor.dmarc_missing" in dict(open_alarms())
 
 
