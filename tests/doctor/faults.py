@@ -302,4 +302,56 @@ QUEUE = (
     fault("an alarm that nobody answered", lambda w: Alarm.objects.create(code="loop.breaker", subject="support", reason={"code": "loop.x", "facts": {}}, raised_at=w.now, last_at=w.now), "alarm_open", "alarm list", detail="loop.breaker"),
 )  # fmt: skip
 
-FAULTS = (*DNS, *SERVERS, *HOUSE, *MACHINE, *MAILBOXES, *SCHEDULE, *QUEUE)
+POLICY = "version: STSv1\nmode: {mode}\nmx: {mx}\nmax_age: 86400\n"
+
+
+def clocks_ahead(ward: Ward, *, minutes: int) -> None:
+    """Our own is so much behind, say a mail server and a web server; the database goes with us."""
+    there = ward.now + timedelta(minutes=minutes)
+    ward.relay_greets(f"{RELAY} ESMTP ready at {there:%a, %d %b %Y %H:%M:%S} +0000")
+    ward.policy(POLICY.format(mode="enforce", mx="mx.northwind.example"), date=there)
+
+
+ENDS = (
+    fault("the relay's certificate ends in a week", lambda w: w.relay_greets(RELAY, until=w.now + timedelta(days=7)), "server_tls_ends", "certbot renew"),
+    fault("the relay's certificate has ended, and nobody verifies it", lambda w: w.relay_greets(RELAY, until=w.now - timedelta(days=2)), "server_tls_ends", "renew"),
+    fault("the certificate of our own door ends", lambda w: (w.configure(tls_certificate="/etc/ssl/door.pem"), setattr(w, "door_ends", w.now + timedelta(days=3))), "door_tls_ends", "/etc/ssl/door.pem"),
+    fault("the certificate of our own door has ended", lambda w: setattr(w, "door_ends", w.now - timedelta(hours=1)), "door_tls_ends", "Renew"),
+    fault("the consent of a mailbox ends tomorrow", lambda w: w.consent_ends(w.now + timedelta(days=1)), "token_ends", "Connect the account again"),
+    fault("the consent of a server ends tomorrow", lambda w: w.consent_ends(w.now + timedelta(days=1), server=True), "token_ends", "Connect the account again"),
+    fault("MTA-STS does not name our MX", lambda w: w.policy(POLICY.format(mode="enforce", mx="*.elsewhere.example")), "mta_sts_broken", "mta-sts.txt", detail="policy"),
+    fault("MTA-STS with a star two labels deep", lambda w: w.policy(POLICY.format(mode="testing", mx="*.example")), "mta_sts_broken", detail="policy"),
+    fault("the MTA-STS policy is a page", lambda w: w.policy("<html>Not here</html>"), "mta_sts_broken", detail="policy"),
+    fault("the MTA-STS policy is gone", lambda w: w.policy("", status=404), "mta_sts_broken", detail="policy"),
+    fault("the MTA-STS host refuses", lambda w: (w.policy(""), w.web.clear()), "mta_sts_broken", detail="policy"),
+    fault("our clock is behind everybody's", lambda w: clocks_ahead(w, minutes=9), "clock_wrong", "NTP", detail="outside"),
+    fault("mails are gone before we come", lambda w: w.strangers(vanished=12), "mailbox_shared", "change the password"),
+    fault("mails are read before we come", lambda w: w.strangers(read=15), "mailbox_shared", "change the password"),
+)  # fmt: skip
+
+# What looks like a fault and is none: the doctor stays silent. By name, and what is done to a healthy ward.
+NEAR_MISSES = {
+    "a certificate that is good for a month": lambda w: w.relay_greets(RELAY, until=w.now + timedelta(days=30)),
+    "a door certificate that is good for a month": lambda w: setattr(w, "door_ends", w.now + timedelta(days=30)),
+    "a consent that lasts": lambda w: w.consent_ends(w.now + timedelta(days=60)),
+    "a policy that names our MX": lambda w: w.policy(POLICY.format(mode="enforce", mx="mx.northwind.example")),
+    "a policy with a star that fits": lambda w: w.policy(POLICY.format(mode="enforce", mx="*.northwind.example")),
+    "a policy that is switched off": lambda w: w.policy("version: STSv1\nmode: none\nmax_age: 86400\n"),
+    "one server whose clock is wrong": lambda w: w.relay_greets(f"{RELAY} ready at Sat, 01 Jan 2000 00:00:00 +0000"),
+    "clocks a minute apart": lambda w: clocks_ahead(w, minutes=1),
+    "a colleague who deletes a mail now and then": lambda w: w.strangers(vanished=4, read=4, taken=40),
+    "SPF with ten look-ups": lambda w: ten_lookups(w),
+    "a blocklist that does not list us": lambda w: Parameter.objects.create(key="doctor.blocklists", value="bl.example"),
+    "a DKIM key prepared and not yet published": lambda w: DkimKey.objects.create(domain=DOMAIN, selector="next", algorithm="rsa", private_key=w.key.private_key, public_key=w.key.public_key, state="prepared", created_at=w.now),
+}  # fmt: skip
+
+
+def ten_lookups(ward: Ward) -> None:
+    ward.spf(f"v=spf1 a:{RELAY} include:one.example -all")
+    hosts = [f"h{place}.example" for place in range(8)]
+    ward.dns.put("one.example", "TXT", "v=spf1 " + " ".join(f"a:{host}" for host in hosts) + " -all")
+    for host in hosts:
+        ward.dns.put(host, "A", "198.51.100.7")
+
+
+FAULTS = (*ENDS, *DNS, *SERVERS, *HOUSE, *MACHINE, *MAILBOXES, *SCHEDULE, *QUEUE)

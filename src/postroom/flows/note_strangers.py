@@ -6,9 +6,12 @@ between those that we took was somebody else's. The first round of a folder and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from postroom.core.terms.mailboxes import MailboxCursor, MailboxProtocol
+from postroom.store.models import Mailbox
 
 KEPT = timedelta(days=7)
 GREATEST_GAP = 200  # in one round: more is a folder that was sorted or restored
@@ -21,6 +24,22 @@ class Strange:
     vanished: int = 0
     read_before: int = 0
     taken: int = 0
+
+
+def with_batch(
+    mailbox: Mailbox, cursor: MailboxCursor, uids: Collection[int | str], read: Collection[int | str], now: datetime
+) -> dict[str, list[int]] | None:
+    """The column ``strangers`` after a batch that took ``uids``; None where it tells nothing. ``mailbox`` as it was before the batch."""
+    if mailbox.protocol != MailboxProtocol.IMAP or cursor.uidvalidity != mailbox.uid_validity or not mailbox.last_uid:
+        return None
+    fresh = [uid for uid in uids if int(uid) > mailbox.last_uid]
+    wanted = [uid for uid in cursor.open_uids if uid > mailbox.last_uid]
+    strange = Strange(
+        vanished=gap(mailbox.last_uid, cursor.last_uid, len(fresh) + len(wanted)),
+        read_before=sum(uid in read for uid in fresh),
+        taken=len(fresh),
+    )
+    return with_strange(mailbox.strangers, strange, now)
 
 
 def gap(before: int, after: int, taken: int) -> int:
