@@ -329,6 +329,15 @@ ENDS = (
     fault("mails are read before we come", lambda w: w.strangers(read=15), "mailbox_shared", "change the password"),
 )  # fmt: skip
 
+
+def ten_lookups(ward: Ward) -> None:
+    ward.spf(f"v=spf1 a:{RELAY} include:one.example -all")
+    hosts = [f"h{place}.example" for place in range(8)]
+    ward.dns.put("one.example", "TXT", "v=spf1 " + " ".join(f"a:{host}" for host in hosts) + " -all")
+    for host in hosts:
+        ward.dns.put(host, "A", "198.51.100.7")
+
+
 # What looks like a fault and is none: the doctor stays silent. By name, and what is done to a healthy ward.
 NEAR_MISSES = {
     "a certificate that is good for a month": lambda w: w.relay_greets(RELAY, until=w.now + timedelta(days=30)),
@@ -340,18 +349,10 @@ NEAR_MISSES = {
     "one server whose clock is wrong": lambda w: w.relay_greets(f"{RELAY} ready at Sat, 01 Jan 2000 00:00:00 +0000"),
     "clocks a minute apart": lambda w: clocks_ahead(w, minutes=1),
     "a colleague who deletes a mail now and then": lambda w: w.strangers(vanished=4, read=4, taken=40),
-    "SPF with ten look-ups": lambda w: ten_lookups(w),
-    "a blocklist that does not list us": lambda w: Parameter.objects.create(key="doctor.blocklists", value="bl.example"),
+    "SPF with ten look-ups": ten_lookups,
+    "a blocklist that does not list us": lambda _: Parameter.objects.create(key="doctor.blocklists", value="bl.example"),
     "a DKIM key prepared and not yet published": lambda w: DkimKey.objects.create(domain=DOMAIN, selector="next", algorithm="rsa", private_key=w.key.private_key, public_key=w.key.public_key, state="prepared", created_at=w.now),
 }  # fmt: skip
-
-
-def ten_lookups(ward: Ward) -> None:
-    ward.spf(f"v=spf1 a:{RELAY} include:one.example -all")
-    hosts = [f"h{place}.example" for place in range(8)]
-    ward.dns.put("one.example", "TXT", "v=spf1 " + " ".join(f"a:{host}" for host in hosts) + " -all")
-    for host in hosts:
-        ward.dns.put(host, "A", "198.51.100.7")
 
 
 FAULTS = (*ENDS, *DNS, *SERVERS, *HOUSE, *MACHINE, *MAILBOXES, *SCHEDULE, *QUEUE)

@@ -206,6 +206,7 @@ RULES: dict[str, Rule] = {
     "web:alias_test": Rule(do=ADMINS, args={"row_id": "{alias}"}),
     "web:alias_tested": Rule(see=ADMINS, args={"row_id": "{alias}"}, query="mail=x"),
     "web:health": Rule(see=HOUSE, do=HOUSE),
+    "web:watch_hook": Rule(do=HOUSE),
     "web:limits": Rule(see=HOUSE),
     "web:limits_change": Rule(do=HOUSE),
     "web:secrets": Rule(see=HOUSE),

@@ -41,6 +41,7 @@ from postroom.cli import (
     servers,
     status,
     suppression,
+    watch,
 )
 from postroom.cli.telling import ASKED_WRONGLY, FAILED, Trouble, remark
 from postroom.core.terms.configuration import ConfigurationError
@@ -106,6 +107,7 @@ for name, group in (
     ("queue", queue.app),
     ("inbound", inbound.app),
     ("suppression", suppression.app),
+    ("watch", watch.app),
     ("alarm", alarms.app),
     ("loop", loops.app),
     ("rules", rules.app),

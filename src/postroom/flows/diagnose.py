@@ -25,7 +25,7 @@ from postroom.core.diagnosis.dkim_record import check_key_secrets
 from postroom.core.diagnosis.domain_facts import EXISTENCE, DomainFacts, is_private
 from postroom.core.diagnosis.finding_codes import FindingCode
 from postroom.core.diagnosis.findings import Finding, Folded, domain_named, fold, found
-from postroom.core.diagnosis.history import check_alarms, check_history
+from postroom.core.diagnosis.history import ChangeFacts, Moment, check_alarms, check_history, line_up
 from postroom.core.diagnosis.house import check_house
 from postroom.core.diagnosis.machine_health import MachineFacts, check_machine
 from postroom.core.diagnosis.mailbox_health import MailboxFacts, TriedMailbox, WaysInFacts, check_ways_in
@@ -89,11 +89,14 @@ class DoctorWish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """``findings``: root causes first, with what follows from them below; ``seconds`` it took; ``observed``: what was seen outside."""
+    """``findings``: root causes first, with what follows from them below; ``seconds`` it took; ``observed``: what was seen outside.
+
+    ``moments``: changes of the last days among the failures, newest first."""
 
     findings: tuple[Folded, ...]
     seconds: float
     observed: tuple[Observed, ...] = ()
+    moments: tuple[Moment, ...] = ()
 
 
 def diagnose(
@@ -116,9 +119,15 @@ def diagnose(
     findings += [*spared, *_of_dns(heard, asked, is_slow="dns" in slow)]
     findings += check_outside_clocks(witnesses_among(answers, heard))
     observed = seen_outside(servers, heard)
-    findings += _history(rows, findings, observed)
+    changes = [*change_facts(rows.now), *changes_outside(rows.now, observed)]
+    findings += _history(rows, findings, changes)
     wanted = tuple(one for one in findings if _is_wanted(one, wish.only))
-    return Diagnosis(findings=fold(wanted), seconds=time.monotonic() - began, observed=observed)
+    return Diagnosis(
+        findings=fold(wanted),
+        seconds=time.monotonic() - began,
+        observed=observed,
+        moments=line_up(rows.hours, changes),
+    )
 
 
 def is_whole_staff() -> bool:
@@ -151,11 +160,10 @@ def _judge(
     return findings
 
 
-def _history(rows: HouseRows, findings: Sequence[Finding], observed: Sequence[Observed]) -> list[Finding]:
+def _history(rows: HouseRows, findings: Sequence[Finding], changes: Sequence[ChangeFacts]) -> list[Finding]:
     """What changed before; and the alarms that are open."""
     things = ("server ", "mailbox ", "domain ")
     troubled = {one.subject for one in findings if one.severity.is_problem and one.subject.startswith(things)}
-    changes = [*change_facts(rows.now), *changes_outside(rows.now, observed)]
     return [*check_history(rows.hours, changes, sorted(troubled), rows.now), *check_alarms(alarm_facts(rows))]
 
 

@@ -102,7 +102,8 @@ def _outgoing(_ports: Ports, now: datetime) -> Iterator[Point]:
     is_late_out = age > LATE_OUT.total_seconds()
     yield Point(
         name="outgoing",
-        is_well=not is_late_out and not unknown,
+        is_well=not is_late_out
+        and (not unknown or is_capturing()),  # what was captured reached nobody: as the doctor says
         sentence=f"{_in_words(waiting)} wait"
         + (f", the oldest is due for {age} s (see: postroom queue list)" if is_late_out else "")
         + f"; {_in_words(failed)} failed"

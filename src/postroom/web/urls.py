@@ -195,6 +195,7 @@ urlpatterns = [
     path("settings/servers/<int:row_id>/hook/", servers.hook, name="server_hook"),
     path("settings/servers/<int:row_id>/release/", servers.release, name="server_release"),
     path("settings/health/", health.health, name="health"),
+    path("settings/health/webhook/", health.hook, name="watch_hook"),
     path("settings/limits/", limits.limits, name="limits"),
     path("settings/limits/change/", limits.change, name="limits_change"),
     path("settings/secrets/", secrets.secrets, name="secrets"),
