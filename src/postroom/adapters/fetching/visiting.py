@@ -85,7 +85,8 @@ def _why(error: Exception) -> NoVisit:
             return NoVisit(reason="It refuses the connection.", is_theirs=True)
         case TimeoutError():
             return NoVisit(reason="It did not answer in time.")
-    return NoVisit(reason=f"It could not be asked ({type(error).__name__}).")
+        case _:
+            return NoVisit(reason=f"It could not be asked ({type(error).__name__}).")
 
 
 def _read(response: http.client.HTTPResponse) -> Visit:

@@ -113,7 +113,7 @@ def health_page(
         "watch": standing,
         "outside": [(one, *_BADGES[one.severity]) for one in outside if one.severity in _BADGES],
         "hook": hook_fact(ports(), member=request.member),
-        "moments": found.moments if any(moment.is_trouble for moment in found.moments) or walked is None else (),
+        "moments": found.moments if any(moment.is_trouble for moment in found.moments) else (),
         "asked": asks_world,
         "walked": walked,
         "looks": [(look.what, look.hindered, *_OUTCOMES[look.outcome]) for look in walked.looks] if walked else [],
