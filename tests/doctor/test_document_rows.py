@@ -39,9 +39,7 @@ def test_the_walk_of_a_symptom_begins_with_the_cause_that_the_row_names(row: Row
     assert WALKS[row.symptom][0] == row.look
     first = BY_NAME[row.faults[0]]
     spots = LOOKS[row.look].split()
-    assert (
-        first.code in spots or f"{first.code}/{first.detail}" in spots
-    )
+    assert first.code in spots or f"{first.code}/{first.detail}" in spots
     assert set(LEADS_TO[row.symptom]) & set(row.faults), "no walk in the laboratory leads to it"
 
 

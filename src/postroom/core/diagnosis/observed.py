@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from postroom.core.diagnosis.domain_facts import DomainFacts
+from postroom.core.diagnosis.outside_clocks import DATE
 from postroom.core.senders.questions import Asking, Question, RecordType
 
 NONE = "none"
@@ -89,8 +90,8 @@ def observe_server(subject: str, *, greeting: str, fingerprint: str, until: date
 
 
 def steady_greeting(text: str) -> str:
-    """A greeting without what is another one every time: its host name, and words that have no digit in them."""
-    first, *rest = text.split()[:40] or [""]
+    """A greeting without what is another one every time: its host name, and words that have no digit in them and are no date."""
+    first, *rest = DATE.sub("", text[:1000]).split()[:40] or [""]
     return " ".join([first, *(word for word in rest if not any(char.isdigit() or char in ":;" for char in word))])[:200]
 
 

@@ -18,7 +18,7 @@ from postroom.core.diagnosis.findings import Finding, found
 
 MOST_APART = timedelta(seconds=120)  # from us, before it is called wrong
 AGREEING = timedelta(seconds=60)  # of two witnesses
-_DATE = re.compile(r"(?:[A-Z][a-z]{2}, )?\d{1,2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} (?:[+-]\d{4}|GMT|UTC)")
+DATE = re.compile(r"(?:[A-Z][a-z]{2}, )?\d{1,2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} (?:[+-]\d{4}|GMT|UTC)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class ClockWitness:
 
 def date_within(text: str) -> datetime | None:
     """The first date in a greeting, such as: mx.example ESMTP ready at Sat, 21 Nov 2026 18:00:00 +0000."""
-    match = _DATE.search(text[:1000])
+    match = DATE.search(text[:1000])
     if match is None:
         return None
     try:
