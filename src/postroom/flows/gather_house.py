@@ -25,6 +25,7 @@ from postroom.core.diagnosis.schedule_health import ActionFacts
 from postroom.core.diagnosis.server_errors import Fault, explain
 from postroom.core.diagnosis.server_health import ServerFacts
 from postroom.core.diagnosis.silence import Habit, is_silent, usual_gap
+from postroom.core.schedule.actions import ACTION_NAMES
 from postroom.core.schedule.intervals import is_late
 from postroom.core.terms.encryption import Encryption
 from postroom.core.terms.reasons import reasons_from_json
@@ -37,7 +38,6 @@ from postroom.flows.manage_people import is_placeholder
 from postroom.flows.note_health import explain_mailbox_trouble
 from postroom.flows.note_strangers import lately_strange
 from postroom.flows.ports import Ports
-from postroom.flows.run_scheduled_action import ACTIONS
 from postroom.flows.ways_out import WaysOut
 from postroom.store import pulse
 from postroom.store.models import (
@@ -361,7 +361,7 @@ def schedule_facts(now: datetime) -> list[ActionFacts]:
             failure_count=row.failure_count,
             last_result=row.last_result,
         )
-        for row in ScheduledAction.objects.filter(key__in=ACTIONS).order_by("key")
+        for row in ScheduledAction.objects.filter(key__in=ACTION_NAMES).order_by("key")
     ]
 
 
@@ -391,7 +391,7 @@ def alarm_facts(rows: HouseRows) -> list[AlarmFacts]:
     """One query."""
     names = {f"server:{row.pk}": server_named(row.name) for row in rows.servers}
     names |= {f"mailbox:{row.pk}": mailbox_named(row.name) for row in rows.mailboxes}
-    names |= {f"action:{key}": action_named(action.name) for key, action in ACTIONS.items()}
+    names |= {f"action:{key}": action_named(name) for key, name in ACTION_NAMES.items()}
     names |= {"backlog": "incoming mail"}
     found = []
     own = Alarm.objects.filter(ended_at=None).exclude(code__startswith=OWN_ALARMS)  # the watch must not find itself

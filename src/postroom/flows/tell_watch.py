@@ -139,7 +139,7 @@ def _draft(
 
 
 def _hook(_ports: Ports) -> WatchHook:
-    return WatchHook.objects.first() or WatchHook.objects.create()
+    return WatchHook.objects.get_or_create(pk=1)[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from postroom.core.diagnosis.finding_codes import FindingCode, Severity
 from postroom.core.diagnosis.watching import MOST_WATCHED, SETTLED, Comparison, Watched, compare
@@ -28,6 +28,7 @@ from postroom.flows.watched_rows import read_watched, reason_of
 from postroom.store.models import Alarm, Member, WatchedFinding, WatchRun
 
 PAGE = "/settings/health/"
+LOCK = 0x77617463  # "watc"
 _HAVE_ALARMS: Mapping[FindingCode, tuple[str, ...]] = {
     FindingCode.MAILBOX_SILENT: ("mailbox.silent",),
     FindingCode.MAILBOX_UNREAD: ("mailbox.trouble",),
@@ -67,12 +68,19 @@ def watch_house(ports: Ports, *, member: Member | None = None) -> WatchResult:
     require_house(member)
     diagnosis = diagnose(ports, DoctorWish(), member=member)
     with transaction.atomic():
+        _alone()
         comparison = _remember(ports, diagnosis)
         keep_observed(ports, diagnosis.observed)
         _raise_and_clear(ports, comparison)
         mailed = mail_digest(ports, diagnosis.findings)
         is_posted = post_news(ports, comparison.raised, comparison.cleared)
     return WatchResult(comparison=comparison, diagnosis=diagnosis, mailed=mailed, is_posted=is_posted)
+
+
+def _alone() -> None:
+    """Two looks at once (by the schedule, by hand) are compared one after the other."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
 
 
 # ---- remembering
