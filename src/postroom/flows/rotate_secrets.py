@@ -35,6 +35,7 @@ from postroom.store.models import (
     SealedText,
     SettingChange,
     WatchHook,
+    WatchPost,
 )
 
 SEALED: tuple[tuple[type[models.Model], str], ...] = (
@@ -210,4 +211,5 @@ NOT_SEALED: tuple[tuple[type[models.Model], str], ...] = (
     (OutgoingContent, "content_headers"),
     (OutgoingContent, "body"),
     (LetterboxMail, "raw"),
+    (WatchPost, "body"),
 )

@@ -47,7 +47,7 @@ def check_ends(facts: EndingFact, now: datetime) -> Iterator[Finding]:
         return
     is_over = facts.until <= now
     until = f"{facts.until:%Y-%m-%d %H:%M} UTC"
-    days = (facts.until - now).days
+    days = abs(facts.until - now).days
     thing = "consent" if is_consent else "certificate"
     yield found(
         facts.code,
