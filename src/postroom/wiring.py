@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from datetime import datetime
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -35,6 +36,7 @@ from postroom.core.terms.configuration import Configuration, read_name_servers
 from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxProtocol, MailboxSession
 from postroom.core.terms.pictures import NoPicture, Picture
 from postroom.core.terms.secret import Secret
+from postroom.core.terms.visits import NoVisit, Visit
 from postroom.core.tokens.addresses import derive_key
 from postroom.flows.ports import Ports, Submit
 
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from postroom.adapters.esp.pool import EspPool as EspPool  # noqa: PLC0414
     from postroom.adapters.fetching.pictures import PictureFetcher
     from postroom.adapters.html.templating import TemplateRenderer
+    from postroom.adapters.fetching.visiting import Visitor
     from postroom.adapters.journal import JournalContents as JournalContents  # noqa: PLC0414
     from postroom.adapters.journal import WireJournalFile as WireJournalFile  # noqa: PLC0414
     from postroom.adapters.mailbox.session import TokenGiver as MailboxTokens
@@ -62,6 +65,9 @@ if TYPE_CHECKING:
     from postroom.core.terms.templates import Values
     from postroom.core.terms.models import ModelQuestion, ModelReply
     from postroom.flows.ports import ClientCertificateFacts
+
+T = TypeVar("T")
+
 
 T = TypeVar("T")
 
@@ -94,6 +100,7 @@ def make_ports(configuration: Configuration) -> Ports:
         providers=ProviderDesk(),
         senders=_Senders(configuration.dns_servers),
         pictures=_Pictures(),
+        visit=_Visits(configuration.dns_servers),
         mailbox_session=_mailbox_session,
         probe_server=_probe_server,
         tokens=_Tokens(),
@@ -102,6 +109,7 @@ def make_ports(configuration: Configuration) -> Ports:
         read_outlook=_read_outlook,
         ask_spamd=_ask_spamd,
         ask_model=_ModelAsker(configuration),
+        door_certificate_end=partial(_door_certificate_end, configuration.tls_certificate),
         address_keys=DerivedKeys(store.keys, derive_key),
         logbook=LogFiles(Path(configuration.log_dir)),
         bundles=BundleFiles(),
@@ -246,6 +254,17 @@ class _ModelAsker:
         return ChatEndpoint(given.model_url, model=given.model_name, key=given.model_key)(question)
 
 
+def _door_certificate_end(path: str) -> datetime | None:
+    if not path:
+        return None
+    from cryptography.x509 import load_pem_x509_certificate
+
+    try:
+        return load_pem_x509_certificate(Path(path).read_bytes()).not_valid_after_utc
+    except (OSError, ValueError):
+        return None
+
+
 class _Senders:
     """The socket for checks of senders; its pipe has a thread and dnspython, and is made when the first mail is to be checked."""
 
@@ -290,6 +309,29 @@ class _Pictures:
 
     def fetch(self, url: str, *, allowed: Sequence[str] = ()) -> Picture | NoPicture:
         return _picture_fetcher().fetch(url, allowed=allowed)
+
+
+class _Visits:
+    """The socket for requests to web servers; its pipe is made when the first one is asked."""
+
+    def __init__(self, servers: tuple[str, ...]) -> None:
+        self._servers = servers
+        self._visitor: Visitor | None = None
+
+    def __call__(
+        self,
+        url: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        allowed: Sequence[str] = (),
+        seconds: float = 8.0,
+    ) -> Visit | NoVisit:
+        if self._visitor is None:
+            from postroom.adapters.fetching.visiting import Visitor
+
+            self._visitor = Visitor(name_servers=read_name_servers(self._servers))
+        return self._visitor.visit(url, body=body, headers=headers, allowed=allowed, seconds=seconds)
 
 
 @lru_cache(maxsize=1)

@@ -182,6 +182,7 @@ DNS = (
     fault("SPF names hosts that are gone", lambda w: w.spf(f"v=spf1 a:x.gone.example a:y.gone.example a:z.gone.example a:{RELAY} -all"), "spf_voids", "x.gone.example"),
     fault("SPF does not name our relay", lambda w: w.spf("v=spf1 ip4:198.51.100.1 -all"), "spf_server", f"a:{RELAY}"),
     fault("SPF lacks Google's include", gmail_without_include, "spf_server", "include:_spf.google.com"),
+    fault("SPF forgets the second server", lambda w: (second_server(w, name="Bulk", host="bulk.northwind.example", priority=20), w.dns.put("bulk.northwind.example", "A", "192.0.2.26"), w.dns.put("26.2.0.192.in-addr.arpa", "PTR", "bulk.northwind.example.")), "spf_server", "a:bulk.northwind.example"),
     fault("SPF allows everybody", lambda w: w.spf("v=spf1 +all"), "spf_anybody", "~all"),
     fault("SPF uses ptr", lambda w: w.spf(f"v=spf1 ptr a:{RELAY} -all"), "spf_ptr", "ip4:"),
     fault("no DKIM key", lambda _: DkimKey.objects.all().delete(), "dkim_no_key", "postroom dkim create"),
@@ -214,17 +215,18 @@ DNS = (
 )  # fmt: skip
 
 SERVERS = (
-    fault("relay refuses the connection", lambda w: w.relay_says(Step.CONNECT, trouble="connection refused"), "server_refuses", "587", detail="refused"),
+    fault("relay refuses the connection", lambda w: w.relay_says(Step.CONNECT, trouble="connection refused"), "server_refuses", "587", "465", "firewall", detail="refused"),
     fault("relay's name does not resolve", lambda w: w.relay_says(Step.CONNECT, trouble="relay.northwind.example could not be resolved"), "server_refuses", detail="host_unknown"),
     fault("wrong password", lambda w: w.relay_says(Step.LOGIN, 535, "Username and Password not accepted", enhanced="5.7.8"), "server_refuses", "password", detail="login_refused"),
-    fault("Gmail wants an app password", lambda w: w.relay_says(Step.LOGIN, 534, "Application-specific password required", enhanced="5.7.9"), "server_refuses", "app password", detail="gmail_app_password"),
-    fault("Microsoft has SMTP AUTH off", lambda w: w.relay_says(Step.LOGIN, 535, "SmtpClientAuthentication is disabled for the Mailbox", enhanced="5.7.139"), "server_refuses", "SMTP", detail="microsoft_smtp_auth"),
+    fault("Gmail wants an app password", lambda w: w.relay_says(Step.LOGIN, 534, "Application-specific password required", enhanced="5.7.9"), "server_refuses", "app password", "2-Step Verification", detail="gmail_app_password"),
+    fault("Microsoft has SMTP AUTH off", lambda w: w.relay_says(Step.LOGIN, 535, "SmtpClientAuthentication is disabled for the Mailbox", enhanced="5.7.139"), "server_refuses", "Authenticated SMTP", detail="microsoft_smtp_auth"),
     fault("certificate expired", lambda w: w.relay_says(Step.TLS, trouble="the certificate was not accepted: certificate has expired"), "server_refuses", detail="certificate_expired"),
     fault("certificate of another host", lambda w: w.relay_says(Step.TLS, trouble="the certificate was not accepted: Hostname mismatch"), "server_refuses", detail="certificate_name"),
     fault("self-signed certificate", lambda w: w.relay_says(Step.TLS, trouble="the certificate was not accepted: self-signed certificate"), "server_refuses", detail="certificate_self_signed"),
+    fault("port 25 is blocked", lambda w: (w.set_server(port=25, encryption="none", username=""), w.relay_says(Step.CONNECT, trouble="timed out")), "server_refuses", "587", "465", "2525", detail="port_25"),
     fault("STARTTLS is missing", lambda w: w.relay_says(Step.STARTTLS, trouble="the server does not offer STARTTLS"), "server_refuses", detail="starttls_missing"),
-    fault("sender's domain unknown", lambda w: w.relay_says(Step.MAIL, 553, "Domain of sender address does not exist", enhanced="5.1.8"), "server_refuses", detail="sender_domain"),
-    fault("sender identity not verified", lambda w: w.relay_says(Step.MAIL, 550, "The from address does not match a verified Sender Identity"), "server_refuses", detail="sender_identity"),
+    fault("sender's domain unknown", lambda w: w.relay_says(Step.MAIL, 553, "Domain of sender address does not exist", enhanced="5.1.8"), "server_refuses", "email_from", detail="sender_domain"),
+    fault("sender identity not verified", lambda w: w.relay_says(Step.MAIL, 550, "The from address does not match a verified Sender Identity"), "server_refuses", "Verify the address", detail="sender_identity"),
     fault("sender not owned by the login", lambda w: w.relay_says(Step.RCPT, 553, "Sender address rejected: not owned by user post", enhanced="5.7.1"), "server_refuses", detail="sender_not_owned"),
     fault("relaying denied", lambda w: w.relay_says(Step.RCPT, 554, "Relay access denied", enhanced="5.7.1"), "server_refuses", detail="relay_denied"),
     fault("too many connections", lambda w: w.relay_says(Step.GREETING, 421, "too many connections", enhanced="4.7.0"), "server_refuses", detail="too_many_connections"),
@@ -232,7 +234,7 @@ SERVERS = (
     fault("password of the server cannot be read", lambda w: w.set_server(secret=b"not sealed by us"), "server_secret", "again"),
     fault("server paused, mail waits", lambda w: (w.set_server(paused_at=w.now), waits(w, "wait.paused", server="Relay")), "server_paused", "Resume"),
     fault("daily limit reached", lambda w: (w.set_server(daily_limit=50), SendingGate.objects.create(server_number=w.server.pk, span="day", window_at=w.now.replace(hour=0, minute=0, second=0, microsecond=0), used=50, reached_at=w.now), waits(w, "wait.daily_limit", server="Relay", limit="50", until="midnight")), "server_limit", "Raise the limit"),
-    fault("Gmail for production", much_through_gmail, "gmail_volume", "provider"),
+    fault("Gmail for production", much_through_gmail, "gmail_volume", "Amazon SES", "Mailgun"),
     fault("settings changed, then refused", broken_right_after_a_change, "server_refuses", detail="refused"),
 )  # fmt: skip
 
@@ -265,6 +267,7 @@ MACHINE = (
 
 MAILBOXES = (
     fault("mailbox refuses the password", lambda w: mailbox_says(w, TroubleKind.LOGIN, "Invalid credentials", "AUTHENTICATIONFAILED"), "mailbox_refuses", "password"),
+    fault("IMAP is switched off at the provider", lambda w: mailbox_says(w, TroubleKind.LOGIN, "Your account is not enabled for IMAP use", "ALERT"), "mailbox_refuses", "Switch it on", detail="mailbox_imap_off"),
     fault("mailbox host refuses", lambda w: mailbox_says(w, TroubleKind.CONNECT, "imap.northwind.example refuses the connection"), "mailbox_refuses", detail="mailbox_refused"),
     fault("token of the mailbox is dead", lambda w: mailbox_says(w, TroubleKind.TOKEN, "the consent has ended, or was withdrawn: invalid_grant"), "mailbox_token", detail="mailbox_token_ended"),
     fault("mailbox never confirmed", lambda w: w.set_mailbox(is_confirmed=False, confirmed_at=None, succeeded_at=None), "mailbox_unconfirmed", "confirm"),
@@ -289,7 +292,7 @@ QUEUE = (
     fault("554 5.7.1 on a blocklist", lambda w: w.refused(554, "5.7.1", "Service unavailable; Client host [192.0.2.25] blocked using zen.spamhaus.org"), "mails_refused"),
     fault("relaying denied for real mail", lambda w: w.refused(554, "5.7.1", "Relay access denied"), "mails_refused", detail="relay_denied"),
     fault("452 4.2.2 over quota", lambda w: w.put_off("452 4.2.2 mailbox over quota"), "mails_deferred", detail="mailbox_full"),
-    fault("421 4.7.0 rate limited", lambda w: w.put_off("421 4.7.0 try again later, rate limit exceeded", count=12), "mails_deferred", detail="rate_limited"),
+    fault("421 4.7.0 rate limited", lambda w: w.put_off("421 4.7.0 try again later, rate limit exceeded", count=12), "mails_deferred", "limits", detail="rate_limited"),
     fault("greylisted", lambda w: w.put_off("450 4.2.0 greylisted, come back in 5 minutes"), "mails_deferred", detail="greylisted"),
     fault("nobody takes what is due", lambda w: w.queued(3), "queue_late", "deliverer"),
     fault("outcomes nobody knows", lambda w: w.queued(1, state="unknown"), "outcomes_unknown", "Decide"),
@@ -302,4 +305,57 @@ QUEUE = (
     fault("an alarm that nobody answered", lambda w: Alarm.objects.create(code="loop.breaker", subject="support", reason={"code": "loop.x", "facts": {}}, raised_at=w.now, last_at=w.now), "alarm_open", "alarm list", detail="loop.breaker"),
 )  # fmt: skip
 
-FAULTS = (*DNS, *SERVERS, *HOUSE, *MACHINE, *MAILBOXES, *SCHEDULE, *QUEUE)
+POLICY = "version: STSv1\nmode: {mode}\nmx: {mx}\nmax_age: 86400\n"
+
+
+def clocks_ahead(ward: Ward, *, minutes: int) -> None:
+    """Our own is so much behind, say a mail server and a web server; the database goes with us."""
+    there = ward.now + timedelta(minutes=minutes)
+    ward.relay_greets(f"{RELAY} ESMTP ready at {there:%a, %d %b %Y %H:%M:%S} +0000")
+    ward.policy(POLICY.format(mode="enforce", mx="mx.northwind.example"), date=there)
+
+
+ENDS = (
+    fault("the relay's certificate ends in a week", lambda w: w.relay_greets(RELAY, until=w.now + timedelta(days=7)), "server_tls_ends", "certbot renew"),
+    fault("the relay's certificate has ended, and nobody verifies it", lambda w: w.relay_greets(RELAY, until=w.now - timedelta(days=2)), "server_tls_ends", "renew"),
+    fault("the certificate of our own door ends", lambda w: (w.configure(tls_certificate="/etc/ssl/door.pem"), setattr(w, "door_ends", w.now + timedelta(days=3))), "door_tls_ends", "/etc/ssl/door.pem"),
+    fault("the certificate of our own door has ended", lambda w: setattr(w, "door_ends", w.now - timedelta(hours=1)), "door_tls_ends", "Renew"),
+    fault("the consent of a mailbox ends tomorrow", lambda w: w.consent_ends(w.now + timedelta(days=1)), "token_ends", "Connect the account again"),
+    fault("the consent of a server ends tomorrow", lambda w: w.consent_ends(w.now + timedelta(days=1), server=True), "token_ends", "Connect the account again"),
+    fault("MTA-STS does not name our MX", lambda w: w.policy(POLICY.format(mode="enforce", mx="*.elsewhere.example")), "mta_sts_broken", "mta-sts.txt", detail="policy"),
+    fault("MTA-STS with a star two labels deep", lambda w: w.policy(POLICY.format(mode="testing", mx="*.example")), "mta_sts_broken", detail="policy"),
+    fault("the MTA-STS policy is a page", lambda w: w.policy("<html>Not here</html>"), "mta_sts_broken", detail="policy"),
+    fault("the MTA-STS policy is gone", lambda w: w.policy("", status=404), "mta_sts_broken", detail="policy"),
+    fault("the MTA-STS host refuses", lambda w: (w.policy(""), w.web.clear()), "mta_sts_broken", detail="policy"),
+    fault("our clock is behind everybody's", lambda w: clocks_ahead(w, minutes=9), "clock_wrong", "NTP", detail="outside"),
+    fault("mails are gone before we come", lambda w: w.strangers(vanished=12), "mailbox_shared", "change the password"),
+    fault("mails are read before we come", lambda w: w.strangers(read=15), "mailbox_shared", "change the password"),
+)  # fmt: skip
+
+
+def ten_lookups(ward: Ward) -> None:
+    ward.spf(f"v=spf1 a:{RELAY} include:one.example -all")
+    hosts = [f"h{place}.example" for place in range(8)]
+    ward.dns.put("one.example", "TXT", "v=spf1 " + " ".join(f"a:{host}" for host in hosts) + " -all")
+    for host in hosts:
+        ward.dns.put(host, "A", "198.51.100.7")
+
+
+# What looks like a fault and is none: the doctor stays silent. By name, and what is done to a healthy ward.
+NEAR_MISSES = {
+    "a certificate that is good for a month": lambda w: w.relay_greets(RELAY, until=w.now + timedelta(days=30)),
+    "a door certificate that is good for a month": lambda w: setattr(w, "door_ends", w.now + timedelta(days=30)),
+    "a consent that lasts": lambda w: w.consent_ends(w.now + timedelta(days=60)),
+    "a policy that names our MX": lambda w: w.policy(POLICY.format(mode="enforce", mx="mx.northwind.example")),
+    "a policy with a star that fits": lambda w: w.policy(POLICY.format(mode="enforce", mx="*.northwind.example")),
+    "a policy that is switched off": lambda w: w.policy("version: STSv1\nmode: none\nmax_age: 86400\n"),
+    "one server whose clock is wrong": lambda w: w.relay_greets(f"{RELAY} ready at Sat, 01 Jan 2000 00:00:00 +0000"),
+    "clocks a minute apart": lambda w: clocks_ahead(w, minutes=1),
+    "a colleague who deletes a mail now and then": lambda w: w.strangers(vanished=4, read=4, taken=40),
+    "SPF with ten look-ups": ten_lookups,
+    "a blocklist that does not list us": lambda _: Parameter.objects.create(key="doctor.blocklists", value="bl.example"),
+    "a DKIM key prepared and not yet published": lambda w: DkimKey.objects.create(domain=DOMAIN, selector="next", algorithm="rsa", private_key=w.key.private_key, public_key=w.key.public_key, state="prepared", created_at=w.now),
+}  # fmt: skip
+
+
+FAULTS = (*ENDS, *DNS, *SERVERS, *HOUSE, *MACHINE, *MAILBOXES, *SCHEDULE, *QUEUE)

@@ -8,9 +8,11 @@ import pytest
 
 from postroom.adapters.dns import remembering
 from postroom.core.diagnosis.findings import Folded
+from postroom.core.terms.visits import NoVisit
 from postroom.flows import diagnose
-from tests.doctor.faults import FAULTS, Fault
-from tests.doctor.ward import Ward
+from postroom.store.models import Parameter
+from tests.doctor.faults import FAULTS, NEAR_MISSES, Fault
+from tests.doctor.ward import DOMAIN, Ward
 
 pytestmark = pytest.mark.django_db
 
@@ -33,6 +35,25 @@ def test_a_healthy_house_has_nothing_wrong(ward: Ward) -> None:
     findings = ward.diagnose()
     assert [(one.finding.code.value, one.finding.subject, one.finding.evidence) for one in problems(findings)] == []
     assert [one.finding.code.value for one in findings] == []
+
+
+@pytest.mark.parametrize("name", NEAR_MISSES)
+def test_what_only_looks_like_a_fault_is_not_called_one(ward: Ward, name: str) -> None:
+    NEAR_MISSES[name](ward)
+    told = [(one.finding.code.value, one.finding.detail, one.finding.evidence) for one in problems(ward.diagnose())]
+    assert told == []
+
+
+def test_a_blocklist_that_does_not_answer_this_name_server_is_unchecked_and_not_clear(ward: Ward) -> None:
+    Parameter.objects.create(key="doctor.blocklists", value="bl.example")
+    ward.dns.put("25.2.0.192.bl.example", "A", "127.255.255.254")
+    assert [(one.finding.code.value, one.severity.value) for one in ward.diagnose()] == [("dns_unchecked", "unchecked")]
+
+
+def test_a_policy_that_does_not_come_in_time_is_unchecked(ward: Ward) -> None:
+    ward.policy("")
+    ward.web[f"mta-sts.{DOMAIN}"] = NoVisit(reason="It did not answer in time.")
+    assert [one.finding.code.value for one in ward.diagnose()] == ["dns_unchecked"]
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=[one.name for one in FAULTS])

@@ -7,9 +7,10 @@ has mail moving. Everything that a fault needs is an attribute of `Ward`; `Ward.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
@@ -22,6 +23,7 @@ from postroom.core.diagnosis.findings import Folded
 from postroom.core.diagnosis.machine_health import MachineFacts
 from postroom.core.terms.smtp_replies import SmtpReply
 from postroom.core.terms.steps import Step
+from postroom.core.terms.visits import NoVisit, Visit
 from postroom.flows.diagnose import DoctorWish, diagnose
 from postroom.flows.guard_installation import check_home
 from postroom.flows.ports import Ports
@@ -56,6 +58,8 @@ class Ward:
         self.machine = MachineFacts(runs_here=True)
         self.said: Mapping[str, Probe] = {}
         self.wish: dict[str, Any] = {}
+        self.web: dict[str, Visit | NoVisit] = {}  # by host
+        self.door_ends: datetime | None = None
         self._monkeypatch = monkeypatch
         self._stack = ExitStack()
 
@@ -68,6 +72,8 @@ class Ward:
             probe_server=self._probe,
             mailbox_session=self.box.session,
             ask_dns=_asker(self.ports),
+            visit=self._visit,
+            door_certificate_end=lambda: self.door_ends,
         )
         self._furnish()
         return self
@@ -132,6 +138,28 @@ class Ward:
     def dkim(self, *records: str | tuple[str, ...]) -> None:
         self.dns.replace(f"{self.key.selector}._domainkey.{DOMAIN}", "TXT", *records)
 
+    def relay_greets(self, text: str, *, until: datetime | None = None, host: str = RELAY) -> None:
+        """Its test goes well; it says this first, and shows a certificate that is good until then."""
+        steps = (
+            ProbeStep(step=Step.GREETING, reply=SmtpReply(220, "", text), duration=0.01),
+            ProbeStep(step=Step.DATA, reply=SmtpReply(354, "", "go ahead"), duration=0.01),
+        )
+        self.said = {**self.said, host: Probe(steps=steps, certificate_until=until, fingerprint="ab" * 32)}
+
+    def policy(self, text: str, *, status: int = 200, date: datetime | None = None) -> None:
+        """The domain has MTA-STS, and this file."""
+        self.dns.put(f"_mta-sts.{DOMAIN}", "TXT", "v=STSv1; id=20260101")
+        self.dns.put(f"mta-sts.{DOMAIN}", "A", "192.0.2.80")
+        self.web[f"mta-sts.{DOMAIN}"] = Visit(status=status, content_type="text/plain", body=text.encode(), date=date)
+
+    def consent_ends(self, at: datetime, *, server: bool = False) -> None:
+        grant = json.dumps({"client_id": "a", "refresh_token": "b", "ends_at": str(int(at.timestamp()))})
+        values = {"authentication": "token", "token_source": "google", "secret": self.ports.vault.seal(grant)}
+        (self.set_server if server else self.set_mailbox)(**values)
+
+    def strangers(self, *, vanished: int = 0, read: int = 0, taken: int = 20) -> None:
+        self.set_mailbox(strangers={f"{self.now:%Y-%m-%d}": [vanished, read, taken]})
+
     def relay_says(self, step: Step, code: int = 0, text: str = "", *, enhanced: str = "", trouble: str = "") -> None:
         """From now on its test fails at this step."""
         reply = SmtpReply(code, enhanced, text) if code else None
@@ -182,6 +210,9 @@ class Ward:
     def diagnose(self) -> tuple[Folded, ...]:
         wish = DoctorWish(patience=60.0, **self.wish)
         return diagnose(self.ports, wish, member=None, machine=self.machine).findings
+
+    def _visit(self, url: str, **_: Any) -> Visit | NoVisit:
+        return self.web.get(url.split("/")[2], NoVisit(reason="It refuses the connection.", is_theirs=True))
 
     def _probe(self, order: ProbeOrder, *, follow: object = None) -> Probe:
         fine = Probe(steps=(ProbeStep(step=Step.DATA, reply=SmtpReply(354, "", "go ahead"), duration=0.01),))

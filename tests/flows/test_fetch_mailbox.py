@@ -371,3 +371,30 @@ def test_a_test_that_fails_names_step_cause_and_cure(host: str, kind: TroubleKin
     assert word in str(done.cure)
     mailbox.refresh_from_db()
     assert not mailbox.is_confirmed
+
+
+# ---- somebody else reads it, too
+
+
+def test_mails_that_were_gone_before_we_came_and_those_that_were_read_are_counted() -> None:
+    box, mailbox = ScriptedMailbox(), make_mailbox()
+    box.put(mail(1))
+    fetch_now(ports_with(box), mailbox.pk)
+    stolen = [box.put(mail(number)) for number in (2, 3, 4)]
+    for uid in stolen:
+        del box.mails[uid]
+    read = box.put(mail(5))
+    box.mails[read] = replace(box.mails[read], was_read=True)
+    box.put(mail(6))
+    fetch_now(ports_with(box), mailbox.pk)
+    mailbox.refresh_from_db()
+    assert list(mailbox.strangers.values()) == [[3, 1, 2]]
+
+
+def test_the_first_round_of_a_folder_proves_nothing() -> None:
+    box, mailbox = ScriptedMailbox(), make_mailbox()
+    box.next_uid = 40
+    box.put(mail(1))
+    fetch_now(ports_with(box), mailbox.pk)
+    mailbox.refresh_from_db()
+    assert mailbox.strangers == {}

@@ -210,6 +210,7 @@ RULES: dict[str, Rule] = {
     "web:alias_tested": Rule(see=ADMINS, args={"row_id": "{alias}"}, query="mail=x"),
     "web:health": Rule(see=HOUSE, do=HOUSE),
     "web:bundle": Rule(see=HOUSE, do=HOUSE, data={"addresses": "1"}),
+    "web:watch_hook": Rule(do=HOUSE),
     "web:limits": Rule(see=HOUSE),
     "web:limits_change": Rule(do=HOUSE),
     "web:mail_tests": Rule(see=HOUSE, do=HOUSE, data={"mail": "From: alice@northwind.example"}),

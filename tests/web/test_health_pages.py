@@ -8,6 +8,8 @@ import pytest
 from django.test import Client
 
 from postroom.core.terms.states import Role
+from postroom.flows.watch_house import watch_house
+from tests.doctor.faults import failures_after_a_change
 from tests.doctor.ward import DOMAIN, Ward
 from tests.web import seeding
 
@@ -73,3 +75,43 @@ def test_a_symptom_stops_at_its_cause(ward: Ward, olga: Client) -> None:
 def test_the_page_that_mends_it_is_a_click_away(ward: Ward, olga: Client) -> None:
     ward.set_server(paused_at=ward.now)
     assert f'href="/settings/servers/{ward.server.pk}/"' in olga.get("/settings/health/").content.decode()
+
+
+# ---- the watch
+
+
+def test_a_finding_says_since_when_it_is_there_once_the_watch_saw_it(ward: Ward, olga: Client) -> None:
+    ward.spf("nothing")
+    assert "Seen since" not in olga.post("/settings/health/").content.decode()
+    watch_house(ward.ports)
+    assert "Seen since" in olga.post("/settings/health/").content.decode()
+
+
+def test_what_the_watch_saw_outside_stands_on_the_page_that_asks_nobody(ward: Ward, olga: Client) -> None:
+    ward.spf("nothing")
+    watch_house(ward.ports)
+    text = olga.get("/settings/health/").content.decode()
+    for words in ("Found by the watch, outside", f"{DOMAIN} has no SPF record", "New with that look"):
+        assert words in text, words
+
+
+def test_a_house_that_was_never_looked_at_says_so(ward: Ward, olga: Client) -> None:
+    assert "has not looked by itself yet" in olga.get("/settings/health/").content.decode()
+
+
+def test_a_webhook_is_set_with_a_secret_that_is_shown_once_and_tried(ward: Ward, olga: Client) -> None:
+    place = "/settings/health/webhook/"
+    text = olga.post(place, {"action": "save", "url": "https://hooks.example.com/postroom"}).content.decode()
+    assert "whsec_" in text
+    text = olga.post(place, {"action": "test"}).content.decode()
+    assert "It refuses the connection." in text
+    assert "whsec_" not in text
+    text = olga.post(place, {"action": "save", "url": "http://hooks.example.com/"}).content.decode()
+    assert "An https address is needed" in text
+
+
+def test_changes_stand_among_the_failures_in_the_order_of_time(ward: Ward, olga: Client) -> None:
+    failures_after_a_change(ward)
+    text = olga.get("/settings/health/").content.decode()
+    broke = text.index("Mail began to fail: 60 of 62")
+    assert broke < text.index("parameter mail.default.from was changed", text.index("What changed before it broke"))

@@ -78,6 +78,13 @@ def doctor(
             "--patience", min=0.5, max=120, help="Seconds that servers, mailboxes and the DNS have to answer."
         ),
     ] = 10.0,
+    watch_now: Annotated[
+        bool,
+        typer.Option(
+            "--watch-now",
+            help="Look as the watch does every hour: remember, raise and clear alarms, tell people and programs.",
+        ),
+    ] = False,
 ) -> int:
     """Find out why mail does not leave, arrive or come back; exit 1 when there is an error.
 
@@ -87,6 +94,8 @@ def doctor(
     record to publish where there is one.
 
     With --symptom it walks through the causes of what people say is wrong, says what it looked at, and stops at what it found (exit 1).
+
+    With --watch-now it does what the scheduled action Doctor: Watch does: see postroom watch.
 
     Examples: postroom doctor; postroom doctor --symptom spam; postroom doctor example.com --only spf_missing; postroom doctor --json;
     postroom doctor --resolver 9.9.9.9; postroom doctor --offline
@@ -105,6 +114,10 @@ def doctor(
         give_up(f"No symptom is called {symptom}; there are: {', '.join(Symptom)}.", code=ASKED_WRONGLY)
     if symptom and codes:
         give_up("Either --symptom or --only: a walk needs all findings.", code=ASKED_WRONGLY)
+    if watch_now:
+        from postroom.cli.watch import look_now
+
+        return look_now(as_json=as_json)
     configuration = entering.configured()
     servers = read_name_servers(resolver or ())
     found = _diagnosed(configuration, tuple(names), codes, servers, offline=offline, patience=patience)
@@ -191,6 +204,11 @@ def _tell(found: Diagnosis) -> None:
             for one in lines:
                 say(f"  {one.finding.subject}: {one.finding.cause}")
             say("")
+    if errors_began(found):
+        say("What changed before it broke, newest first:")
+        for moment in found.moments[:10]:
+            say(f"  {moment.at:%Y-%m-%d %H:%M} UTC  {visible(str(moment.what))}")
+        say("")
     errors = sum(one.severity.value == "error" for one in found.findings)
     warnings = sum(one.severity.value == "warning" for one in found.findings)
     verdict = (
@@ -199,6 +217,11 @@ def _tell(found: Diagnosis) -> None:
         else f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')}."
     )
     say(f"{verdict} ({found.seconds:.1f} s)")
+
+
+def errors_began(found: Diagnosis) -> bool:
+    """Whether mail failed so that a line of time says something."""
+    return any(moment.is_trouble for moment in found.moments) and len(found.moments) > 1
 
 
 def _tell_walk(walked: Walked, seconds: float) -> None:
@@ -252,7 +275,7 @@ def _tell_follower(console: Any, folded: Folded, depth: int) -> None:
     from rich.text import Text
 
     finding = folded.finding
-    said = f"{finding.subject}: {finding.cause}"
+    said = f"{finding.subject}: {finding.cause}" + (f" ({folded.times} times)" if folded.times > 1 else "")
     console.print(Text.assemble("  " * depth, ("follows   ", "dim"), visible(said)))
     for follower in folded.follows:
         _tell_follower(console, follower, depth + 1)

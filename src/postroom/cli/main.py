@@ -48,6 +48,7 @@ from postroom.cli import (
     status,
     story,
     suppression,
+    watch,
 )
 from postroom.cli.telling import ASKED_WRONGLY, FAILED, Trouble, remark
 from postroom.core.terms.configuration import ConfigurationError
@@ -126,6 +127,7 @@ for name, group in (
     ("queue", queue.app),
     ("inbound", inbound.app),
     ("suppression", suppression.app),
+    ("watch", watch.app),
     ("alarm", alarms.app),
     ("loop", loops.app),
     ("rules", rules.app),

@@ -11,7 +11,7 @@ from procrastinate.exceptions import AlreadyEnqueued
 
 
 def defer_job(name: str, /, *, only_one: str = "", in_seconds: int = 0, **arguments: int | str) -> bool:
-    """Defer the job, to be done ``in_seconds`` at the earliest; with ``only_one`` not while another of that name waits. Whether it was
+    """Defer the job, to be done ``in_seconds`` at the earliest, to be done at once or ``in_seconds``; with ``only_one`` not while another of that name waits. Whether it was
     deferred.
 
     ``only_one`` makes concurrent transactions wait for each other: for what people click, not for what comes in bulk.

@@ -23,10 +23,12 @@ from postroom.core.diagnosis.dkim_record import check_key_secrets
 from postroom.core.diagnosis.domain_facts import EXISTENCE, DomainFacts, is_private
 from postroom.core.diagnosis.finding_codes import FindingCode
 from postroom.core.diagnosis.findings import Finding, Folded, domain_named, fold, found
-from postroom.core.diagnosis.history import check_alarms, check_history
+from postroom.core.diagnosis.history import ChangeFacts, Moment, check_alarms, check_history, line_up
 from postroom.core.diagnosis.house import check_house
 from postroom.core.diagnosis.machine_health import MachineFacts, check_machine
 from postroom.core.diagnosis.mailbox_health import MailboxFacts, TriedMailbox, WaysInFacts, check_ways_in
+from postroom.core.diagnosis.observed import Observed, observe_domain
+from postroom.core.diagnosis.outside_clocks import check_outside_clocks
 from postroom.core.diagnosis.queue_health import check_queue
 from postroom.core.diagnosis.schedule_health import check_schedule
 from postroom.core.diagnosis.server_health import ServerFacts, TriedServer, check_server
@@ -44,6 +46,15 @@ from postroom.flows.gather_house import (
     schedule_facts,
     server_facts,
     ways_in_facts,
+)
+from postroom.flows.gather_outside import (
+    Heard,
+    Told,
+    changes_outside,
+    door_findings,
+    seen_outside,
+    with_policies,
+    witnesses_among,
 )
 from postroom.flows.ports import Ports
 from postroom.flows.side_by_side import side_by_side
@@ -77,10 +88,14 @@ class DoctorWish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """``findings``: root causes first, with what follows from them below; ``seconds`` it took."""
+    """``findings``: root causes first, with what follows from them below; ``seconds`` it took; ``observed``: what was seen outside.
+
+    ``moments``: changes of the last days among the failures, newest first."""
 
     findings: tuple[Folded, ...]
     seconds: float
+    observed: tuple[Observed, ...] = ()
+    moments: tuple[Moment, ...] = ()
 
 
 def diagnose(
@@ -98,10 +113,20 @@ def diagnose(
     slow = tasks.keys() - answers.keys()
     servers = [_tried_server(one, answers, slow, rows, wish) for one in servers]
     ways_in = replace(ways_in, mailboxes=tuple(_tried_mailbox(one, answers, slow, wish) for one in ways_in.mailboxes))
+    heard = answers.get("dns")
     findings = _judge(ports, rows, servers, ways_in, machine or MachineFacts())
-    findings += [*spared, *_of_dns(answers, slow, asked)]
+    findings += [*spared, *_of_dns(heard, asked, is_slow="dns" in slow)]
+    findings += check_outside_clocks(witnesses_among(answers, heard))
+    observed = seen_outside(servers, heard)
+    changes = [*change_facts(rows.now), *changes_outside(rows.now, observed)]
+    findings += _history(rows, findings, changes)
     wanted = tuple(one for one in findings if _is_wanted(one, wish.only))
-    return Diagnosis(findings=fold(wanted), seconds=time.monotonic() - began)
+    return Diagnosis(
+        findings=fold(wanted),
+        seconds=time.monotonic() - began,
+        observed=observed,
+        moments=line_up(rows.hours, changes),
+    )
 
 
 def is_whole_staff() -> bool:
@@ -130,12 +155,15 @@ def _judge(
     findings += [*schedule, *check_aliases(alias_facts(rows)), *check_queue(rows.queue, now)]
     late = [str(one.cause) for one in schedule if one.code is FindingCode.SCHEDULE_LATE]
     findings += check_machine(machine_facts(ports, rows, machine, late[:3]))
-    troubled = {
-        one.subject for one in findings if one.severity.is_problem and one.subject.startswith(("server ", "mailbox "))
-    }
-    findings += check_history(rows.hours, change_facts(now), sorted(troubled), now)
-    findings += check_alarms(alarm_facts(rows))
+    findings += door_findings(ports, now)
     return findings
+
+
+def _history(rows: HouseRows, findings: Sequence[Finding], changes: Sequence[ChangeFacts]) -> list[Finding]:
+    """What changed before; and the alarms that are open."""
+    things = ("server ", "mailbox ", "domain ")
+    troubled = {one.subject for one in findings if one.severity.is_problem and one.subject.startswith(things)}
+    return [*check_history(rows.hours, changes, sorted(troubled), rows.now), *check_alarms(alarm_facts(rows))]
 
 
 # ---- asking the world
@@ -176,12 +204,18 @@ def _tasks(
     askings = _askings(ports, rows, domains)
     if askings:
         seconds = min(DNS_PATIENCE, 0.8 * wish.patience)
-        tasks["dns"] = lambda: ports.ask_dns(askings, seconds=seconds, servers=wish.name_servers)
+        end = time.monotonic() + 0.9 * wish.patience
+
+        def ask_names() -> Heard:
+            told = ports.ask_dns(askings, seconds=seconds, servers=wish.name_servers)
+            return with_policies(ports, told, side_by_side, end - time.monotonic())
+
+        tasks["dns"] = ask_names
     return tasks
 
 
-def _askings(ports: Ports, rows: HouseRows, domains: Sequence[DomainFacts]) -> list[Asking[list[Finding]]]:
-    askings: list[Asking[list[Finding]]] = []
+def _askings(ports: Ports, rows: HouseRows, domains: Sequence[DomainFacts]) -> list[Asking[Told]]:
+    askings: list[Asking[Told]] = [observe_domain(facts) for facts in domains]
     for facts in domains:
         askings += [check(facts) for check in OF_DOMAINS]
     for host in host_facts(ports, rows, domains):
@@ -200,7 +234,15 @@ def _tried_server(
         untried = "captured" if rows.is_capturing else "slow" if f"server:{facts.id}" in slow else ""
         return replace(facts, untried=untried, patience=wish.patience)
     tried = TriedServer(
-        is_ok=test.is_ok, code=test.code, cause=test.cause, cure=test.cure, step=test.step, reply=test.reply
+        is_ok=test.is_ok,
+        code=test.code,
+        cause=test.cause,
+        cure=test.cure,
+        step=test.step,
+        reply=test.reply,
+        certificate_until=test.certificate_until,
+        fingerprint=test.fingerprint,
+        greeting=test.greeting,
     )
     return replace(facts, tried=tried)
 
@@ -215,12 +257,11 @@ def _tried_mailbox(
     return replace(facts, tried=tried)
 
 
-def _of_dns(answers: Mapping[str, object], slow: Collection[str], asked: Sequence[DomainFacts]) -> list[Finding]:
+def _of_dns(heard: object, asked: Sequence[DomainFacts], *, is_slow: bool) -> list[Finding]:
     """When nothing at all was answered, that is the finding; a private name that the servers do not know is none of theirs."""
-    told = answers.get("dns")
-    if not isinstance(told, list):
-        return [found(FindingCode.DNS_UNREACHABLE, evidence=["no answer in time"])] if "dns" in slow else []
-    findings: list[Finding] = [one for some in told for one in some]
+    if not isinstance(heard, Heard):
+        return [found(FindingCode.DNS_UNREACHABLE, evidence=["no answer in time"])] if is_slow else []
+    findings = list(heard.findings)
     unheard = [one for one in findings if one.code is FindingCode.DNS_UNCHECKED]
     if len([one for one in unheard if one.detail == EXISTENCE]) == len(asked) and len(unheard) == len(findings):
         evidence = [f"questions about {', '.join(sorted({one.subject for one in unheard}))}: no answer"]

@@ -11,7 +11,7 @@ harms no other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -41,6 +41,7 @@ from postroom.flows.access import require
 from postroom.flows.defer_job import defer_job
 from postroom.flows.guard_installation import is_locked
 from postroom.flows.note_health import note_success, note_trouble, note_unsettled
+from postroom.flows.note_strangers import with_batch
 from postroom.flows.ports import Ports
 from postroom.flows.remember_taken import TakenNow, recognise, remember, settle
 from postroom.store.models import Mailbox, Member, ScheduledAction
@@ -216,6 +217,7 @@ class _Batch:
     too_large: list[int | str] = field(default_factory=list)
     waiting: list[tuple[FetchedMail, Arrival]] = field(default_factory=list)
     waiting_bytes: int = 0
+    read: set[int | str] = field(default_factory=set)  # by somebody else
 
 
 class _Round:
@@ -279,11 +281,17 @@ class _Round:
         if batch.whole or batch.too_large:
             renew_lease(self._ports, self._lease)
             self._acknowledge(mailbox, batch, how)
-            store_cursor(self._lease, self._session.cursor())
+            cursor = self._session.cursor()
+            strangers = with_batch(
+                mailbox, cursor, [*batch.whole, *batch.too_large], batch.read, self._ports.clock.now()
+            )
+            store_cursor(self._lease, cursor, strangers)
         return batch, is_whole
 
     def _put(self, batch: _Batch, mailbox: Mailbox, mail: FetchedMail, largest: int, how: Acknowledgement) -> None:
         (batch.whole if mail.completeness is Completeness.WHOLE else batch.too_large).append(mail.uid)
+        if mail.was_read:
+            batch.read.add(mail.uid)
         arrival = _arrival(mailbox, mail, largest)
         batch.waiting.append((mail, arrival))
         batch.waiting_bytes += len(arrival.raw)
@@ -404,9 +412,10 @@ def cursor_of(mailbox: Mailbox) -> MailboxCursor:
     )
 
 
-def store_cursor(lease: Lease, cursor: MailboxCursor) -> None:
+def store_cursor(lease: Lease, cursor: MailboxCursor, strangers: Mapping[str, object] | None = None) -> None:
     """Raises `LeaseLost`. In a folder that was made anew nothing was left on purpose but what `MailboxCursor` says."""
-    if not _held(lease).update(**columns_of(cursor)):
+    noted = {} if strangers is None else {"strangers": strangers}
+    if not _held(lease).update(**columns_of(cursor), **noted):
         raise LeaseLost(lease.mailbox_id)
 
 

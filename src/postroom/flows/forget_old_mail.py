@@ -31,12 +31,16 @@ from postroom.store.models import (
     LoopHold,
     LoopPermit,
     MailTest,
+    ObservedFact,
     OutgoingMail,
     RawMail,
     RefusalNotice,
     ScheduledRun,
     SeenMail,
     SettingChange,
+    WatchedFinding,
+    WatchPost,
+    WatchRun,
 )
 from postroom.store.queries.blobs import named
 
@@ -84,6 +88,10 @@ def forget_old_mail(ports: Ports, is_over: Callable[[], bool] = lambda: False) -
         "loop permits": lambda: _forget(LoopPermit.objects.filter(until__lt=log), is_over),
         "drafts": lambda: _forget(Draft.objects.filter(updated_at__lt=before("retention.draft_days")), is_over),
         "alarms": lambda: _forget(Alarm.objects.filter(ended_at__lt=log), is_over),
+        "findings over": lambda: _forget(WatchedFinding.objects.filter(ended_at__lt=log), is_over),
+        "looks of the doctor": lambda: _forget(WatchRun.objects.filter(ran_at__lt=log), is_over),
+        "posts of the watch": lambda: _forget(WatchPost.objects.filter(done_at__lt=log), is_over),
+        "observed facts": lambda: _forget(ObservedFact.objects.filter(last_seen_at__lt=log), is_over),
         "ingress receipts": lambda: _forget(
             IngressReceipt.objects.filter(created_at__lt=now - timedelta(days=RECEIPT_DAYS)), is_over
         ),

@@ -25,17 +25,19 @@ from postroom.core.diagnosis.schedule_health import ActionFacts
 from postroom.core.diagnosis.server_errors import Fault, explain
 from postroom.core.diagnosis.server_health import ServerFacts
 from postroom.core.diagnosis.silence import Habit, is_silent, usual_gap
+from postroom.core.schedule.actions import ACTION_NAMES
 from postroom.core.schedule.intervals import is_late
 from postroom.core.terms.encryption import Encryption
 from postroom.core.terms.reasons import reasons_from_json
 from postroom.core.terms.states import Role
 from postroom.core.terms.steps import Step
 from postroom.core.terms.traffic import Traffic
+from postroom.flows.gather_outside import consent_end
 from postroom.flows.how_is_it import how_is_it
 from postroom.flows.manage_people import is_placeholder
 from postroom.flows.note_health import explain_mailbox_trouble
+from postroom.flows.note_strangers import lately_strange
 from postroom.flows.ports import Ports
-from postroom.flows.run_scheduled_action import ACTIONS
 from postroom.flows.ways_out import WaysOut
 from postroom.store import pulse
 from postroom.store.models import (
@@ -58,6 +60,7 @@ LATELY = timedelta(days=3)
 FAILED_BACK = timedelta(hours=24)
 CHANGES_BACK, MOST_CHANGES = timedelta(days=7), 100
 MOST_ALARMS = 50
+OWN_ALARMS = "doctor."  # how the codes of the alarms begin that the watch raises
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +234,7 @@ def server_facts(ports: Ports, rows: HouseRows) -> list[ServerFacts]:
                 has_login=bool(row.username),
                 is_secret_unreadable=endpoint is None,
                 certificate_until=_certificate_end(ports, row, endpoint if isinstance(endpoint, Endpoint) else None),
+                token_until=consent_end(ports, row),
                 paused_at=row.paused_at,
                 waiting=waiting.get(row.name, 0),
                 broken_until=row.broken_until,
@@ -288,7 +292,7 @@ def _certificate_end(ports: Ports, row: OutgoingServer, endpoint: Endpoint | Non
 def ways_in_facts(ports: Ports, rows: HouseRows) -> WaysInFacts:
     at_least = timedelta(hours=rows.ways.parameters.number("mail.mailbox.silence.hours"))
     return WaysInFacts(
-        mailboxes=tuple(_mailbox(row, rows.now, at_least) for row in rows.mailboxes),
+        mailboxes=tuple(_mailbox(ports, row, rows.now, at_least) for row in rows.mailboxes),
         hooks=tuple((row.name, row.last_trouble) for row in rows.hooks),
         door_is_public=door_is_public(ports),
         arrived_lately=any(rows.now - last < 10 * LATELY for _, last in rows.written_to.values()),
@@ -296,13 +300,14 @@ def ways_in_facts(ports: Ports, rows: HouseRows) -> WaysInFacts:
     )
 
 
-def _mailbox(row: Mailbox, now: datetime, at_least: timedelta) -> MailboxFacts:
+def _mailbox(ports: Ports, row: Mailbox, now: datetime, at_least: timedelta) -> MailboxFacts:
     habit = Habit.from_json(row.habit)
     usual = ""
     if is_silent(habit, last_at=row.last_message_at, now=now, at_least=at_least):
         gap = usual_gap(habit, now) or timedelta(0)
         usual = f"{gap.total_seconds() / 3600:.1f} hours"
     trouble = explain_mailbox_trouble(row)
+    strange = lately_strange(row.strangers, now)
     return MailboxFacts(
         id=row.pk,
         name=row.name,
@@ -321,6 +326,10 @@ def _mailbox(row: Mailbox, now: datetime, at_least: timedelta) -> MailboxFacts:
         trouble_code=trouble.code if trouble else "",
         trouble_cause=trouble.cause if trouble else None,
         trouble_cure=trouble.cure if trouble else None,
+        token_until=consent_end(ports, row),
+        taken=strange.taken,
+        vanished=strange.vanished,
+        read_before=strange.read_before,
     )
 
 
@@ -352,7 +361,7 @@ def schedule_facts(now: datetime) -> list[ActionFacts]:
             failure_count=row.failure_count,
             last_result=row.last_result,
         )
-        for row in ScheduledAction.objects.filter(key__in=ACTIONS).order_by("key")
+        for row in ScheduledAction.objects.filter(key__in=ACTION_NAMES).order_by("key")
     ]
 
 
@@ -382,10 +391,11 @@ def alarm_facts(rows: HouseRows) -> list[AlarmFacts]:
     """One query."""
     names = {f"server:{row.pk}": server_named(row.name) for row in rows.servers}
     names |= {f"mailbox:{row.pk}": mailbox_named(row.name) for row in rows.mailboxes}
-    names |= {f"action:{key}": action_named(action.name) for key, action in ACTIONS.items()}
+    names |= {f"action:{key}": action_named(name) for key, name in ACTION_NAMES.items()}
     names |= {"backlog": "incoming mail"}
     found = []
-    for alarm in Alarm.objects.filter(ended_at=None).order_by("-last_at")[:MOST_ALARMS]:
+    own = Alarm.objects.filter(ended_at=None).exclude(code__startswith=OWN_ALARMS)  # the watch must not find itself
+    for alarm in own.order_by("-last_at")[:MOST_ALARMS]:
         about = [names[alarm.subject]] if alarm.subject in names else []
         if alarm.code.startswith(("inbound.", "door.storage")):
             about.append("incoming mail")

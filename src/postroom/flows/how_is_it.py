@@ -14,11 +14,11 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from postroom import __version__
+from postroom.core.schedule.actions import ACTION_NAMES
 from postroom.core.schedule.intervals import is_late
 from postroom.core.terms.states import DeliveryState, InboundState
 from postroom.flows.guard_installation import is_capturing
 from postroom.flows.ports import Ports
-from postroom.flows.run_scheduled_action import ACTIONS
 from postroom.flows.watch_receiving import LEAST_ROOM
 from postroom.store.models import Alarm, Delivery, InboundMessage, Mailbox, OutgoingServer, ScheduledAction
 from postroom.store.models.outgoing import WAITING
@@ -102,7 +102,8 @@ def _outgoing(_ports: Ports, now: datetime) -> Iterator[Point]:
     is_late_out = age > LATE_OUT.total_seconds()
     yield Point(
         name="outgoing",
-        is_well=not is_late_out and not unknown,
+        is_well=not is_late_out
+        and (not unknown or is_capturing()),  # what was captured reached nobody: as the doctor says
         sentence=f"{_in_words(waiting)} wait"
         + (f", the oldest is due for {age} s (see: postroom queue list)" if is_late_out else "")
         + f"; {_in_words(failed)} failed"
@@ -146,7 +147,7 @@ def _servers(_ports: Ports, _now: datetime) -> Iterator[Point]:
 
 
 def _schedule(_ports: Ports, now: datetime) -> Iterator[Point]:
-    rows = ScheduledAction.objects.filter(key__in=ACTIONS)
+    rows = ScheduledAction.objects.filter(key__in=ACTION_NAMES)
     off = [row.key for row in rows if not row.is_active]
     late = [
         row.key

@@ -12,7 +12,6 @@ from postroom.core.delivery.probing import FollowProbe, Probe, ProbeOrder
 from postroom.core.delivery.tracking import HookPost, HookReading, HookRefusal
 from postroom.core.delivery.wire import ApiCheck, ApiEndpoint
 from postroom.core.diagnosis.bundle import Member as BundleMember
-from postroom.core.diagnosis.findings import Finding
 from postroom.core.mailtest.evidence import SpamUnchecked, SpamVerdict
 from postroom.core.mailtest.outlook import OutlookMail, OutlookTrouble
 from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
@@ -27,6 +26,9 @@ from postroom.core.terms.pictures import NoPicture, Picture
 from postroom.core.terms.secret import Secret
 from postroom.core.terms.storage import Room
 from postroom.core.terms.templates import Values
+from postroom.core.terms.visits import NoVisit, Visit
+
+T = TypeVar("T")
 
 T = TypeVar("T")
 
@@ -258,6 +260,23 @@ class BundleStore(Protocol):
         """Names and contents. Raises `BundleError` for what must not be trusted, and OSError."""
 
 
+class VisitWeb(Protocol):
+    """One request to a web server that somebody named: https alone, only where it is public or ``allowed`` (networks), followed nowhere.
+
+    GET, or POST with a ``body``; a bounded answer within ``seconds``. Never raises. Blocks.
+    """
+
+    def __call__(
+        self,
+        url: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        allowed: Sequence[str] = (),
+        seconds: float = 8.0,
+    ) -> Visit | NoVisit: ...
+
+
 class ClientCertificateFacts(Protocol):
     """What a client certificate and its key show. ``key`` is PEM without a passphrase, to be sealed."""
 
@@ -346,6 +365,7 @@ class Ports:
     providers: Providers
     senders: Senders
     pictures: Pictures
+    visit: VisitWeb
     mailbox_session: Callable[[MailboxEndpoint], MailboxSession]
     probe_server: ProbeServer
     tokens: TokenSource
@@ -354,6 +374,7 @@ class Ports:
     read_outlook: ReadOutlook
     ask_spamd: AskSpamd
     ask_model: AskModel
+    door_certificate_end: Callable[[], datetime | None]  # of our own SMTP door; None: it has none that can be read
     address_keys: Sequence[bytes] = field(repr=False)  # the first signs, all verify
     logbook: LogBook
     bundles: BundleStore

@@ -34,6 +34,8 @@ from postroom.store.models import (
     RawMail,
     SealedText,
     SettingChange,
+    WatchHook,
+    WatchPost,
 )
 
 SEALED: tuple[tuple[type[models.Model], str], ...] = (
@@ -47,6 +49,7 @@ SEALED: tuple[tuple[type[models.Model], str], ...] = (
     (InboundHook, "signing_secret"),
     (OAuthClient, "client_secret"),
     (SealedText, "secret"),
+    (WatchHook, "secret"),
 )
 BATCH = 100
 _LOCK = 0x6B657973  # "keys"
@@ -208,4 +211,5 @@ NOT_SEALED: tuple[tuple[type[models.Model], str], ...] = (
     (OutgoingContent, "content_headers"),
     (OutgoingContent, "body"),
     (LetterboxMail, "raw"),
+    (WatchPost, "body"),
 )

@@ -16,6 +16,7 @@ from datetime import timedelta
 
 from django.db import connection, transaction
 
+from postroom.core.schedule.actions import ACTION_NAMES
 from postroom.core.schedule.intervals import next_run, retry_after_failure
 from postroom.core.terms.states import DeliveryState
 from postroom.flows.access import require_house
@@ -33,6 +34,7 @@ from postroom.flows.run_rules import run_due_rules
 from postroom.flows.scheduled_messages import post_due
 from postroom.flows.slow_down import DESTINATIONS_ACTION
 from postroom.flows.wake_queue import CHANNEL
+from postroom.flows.watch_house import scheduled_look
 from postroom.store.models import Delivery, Member, ScheduledAction, ScheduledRun
 from postroom.store.models.outgoing import WAITING
 
@@ -40,6 +42,7 @@ logger = logging.getLogger(__name__)
 
 LOCKS = 0x706F7374  # "post": the first half of the advisory locks' keys; the second is the action's
 
+WATCH_ACTION = "watch"
 IsOver = Callable[[], bool]
 
 
@@ -113,14 +116,14 @@ def _run_rules(ports: Ports, is_over: IsOver) -> str:
 _TABLE = (
     Action(
         key="queue_manager",
-        name="Mail: Email Queue Manager",
+        name=ACTION_NAMES["queue_manager"],
         interval=timedelta(minutes=60),
         help="Calls the deliverers to what is due and shows what hangs.",
         run=_manage_queue,
     ),
     Action(
         key=FETCH_ACTION,
-        name="Mail: Fetchmail Service",
+        name=ACTION_NAMES[FETCH_ACTION],
         interval=timedelta(minutes=5),
         help="Fetches from mailboxes that nobody watches, and raises an alarm for those that are silent or unread; switched off, no mailbox is "
         "fetched from at all.",
@@ -128,28 +131,28 @@ _TABLE = (
     ),
     Action(
         key="reconciliation",
-        name="Mail: Reconciliation of mailboxes",
+        name=ACTION_NAMES["reconciliation"],
         interval=timedelta(days=1),
         help="Compares what lies in each mailbox on its server with what is here, and fetches what is missing.",
         run=_reconcile,
     ),
     Action(
         key=DESTINATIONS_ACTION,
-        name="Mail: Destination Look-up",
+        name=ACTION_NAMES[DESTINATIONS_ACTION],
         interval=timedelta(minutes=15),
         help="Asks the DNS which providers take our recipients' mail, so that limits and slow-downs hold for a provider as a whole.",
         run=resolve_destinations,
     ),
     Action(
         key="scheduled_messages",
-        name="Mail: Post scheduled messages",
+        name=ACTION_NAMES["scheduled_messages"],
         interval=timedelta(days=1),
         help="Posts scheduled messages whose date has come, should any have been missed; each is posted at its own date anyway.",
         run=_post_scheduled,
     ),
     Action(
         key="automation",
-        name="Mail: Automation rules",
+        name=ACTION_NAMES["automation"],
         interval=timedelta(hours=1),
         help="Lets automation rules act that were due and missed; each acts within a second or two anyway, and those that wait for answers "
         "when nobody has answered for long enough.",
@@ -157,7 +160,7 @@ _TABLE = (
     ),
     Action(
         key="search",
-        name="Search: Words of old messages",
+        name=ACTION_NAMES["search"],
         interval=timedelta(hours=1),
         help="Writes down the words of messages that were there before the search was, newest first, and of any that were missed; new "
         "ones are written down within a second or two.",
@@ -165,14 +168,21 @@ _TABLE = (
     ),
     Action(
         key="pulse",
-        name="Mail: Pulse",
+        name=ACTION_NAMES["pulse"],
         interval=timedelta(minutes=5),
         help="Adds up what was sent, received and failed by the hour, and notes how late the queue is: the charts of Home and of the queue.",
         run=keep_pulse,
     ),
     Action(
+        key=WATCH_ACTION,
+        name=ACTION_NAMES[WATCH_ACTION],
+        interval=timedelta(hours=1),
+        help="Looks for what is wrong as the doctor does, and tells what is new and what is over: an alarm, a mail by a server that is well, a webhook.",
+        run=scheduled_look,
+    ),
+    Action(
         key="auto_vacuum",
-        name="Auto-Vacuum",
+        name=ACTION_NAMES["auto_vacuum"],
         interval=timedelta(days=1),
         help="Forgets old deliveries, raw mail, held mail, histories, by the parameters retention.*, and private halves of DKIM keys that were retired.",
         run=_vacuum,

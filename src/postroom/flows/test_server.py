@@ -60,6 +60,14 @@ class ServerTest:
     recipient: str = ""
     tls: str = ""
     steps: tuple[TestedStep, ...] = ()
+    certificate_until: datetime | None = None  # not stored
+    fingerprint: str = ""
+
+    @property
+    def greeting(self) -> str:
+        """What the server said first, without its code; ``""`` when it did not come so far."""
+        said = next((one.reply for one in self.steps if one.step == "greeting"), "")
+        return said.removeprefix("220").strip(" -")
 
     def as_json(self) -> dict[str, object]:
         """As it is stored, and as programs get it; `read_test` reads it."""
@@ -298,6 +306,8 @@ def _told(ports: Ports, order: ProbeOrder, probe: Probe) -> ServerTest:
         recipient=order.recipient,
         tls=probe.tls,
         steps=tuple(_step(one, probe.trouble) for one in probe.steps),
+        certificate_until=probe.certificate_until,
+        fingerprint=probe.fingerprint,
     )
 
 

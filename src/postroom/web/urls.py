@@ -204,6 +204,7 @@ urlpatterns = [
     path("settings/mail-tests/", mail_tests.mail_tests, name="mail_tests"),
     path("settings/mail-tests/send/", mail_tests.send, name="mail_test_send"),
     path("settings/mail-tests/<int:test_id>/", mail_tests.one, name="mail_test"),
+    path("settings/health/webhook/", health.hook, name="watch_hook"),
     path("settings/limits/", limits.limits, name="limits"),
     path("settings/limits/change/", limits.change, name="limits_change"),
     path("settings/secrets/", secrets.secrets, name="secrets"),

@@ -25,6 +25,7 @@ from postroom.flows.fetch_mailbox import fetch_now
 from postroom.flows.reconcile_mailbox import reconcile_mailbox
 from postroom.flows.run_scheduled_action import run_action
 from postroom.flows.send_seed import look_again
+from postroom.flows.tell_watch import post_one
 from postroom.flows.wake_queue import wake_rest
 from postroom.wiring import ports as wired_ports
 
@@ -57,6 +58,14 @@ def reconcile_mailbox_now(mailbox_id: int) -> None:
 def run_scheduled_action(key: str) -> None:
     """Run this action now, due or not; nothing happens when it runs already."""
     _with_own_connection(lambda: logger.info("action %s: %s", key, run_action(wired_ports(), key) or "runs already"))
+
+
+@app.task(name="post_watch_news")
+def post_watch_news(post_id: int) -> None:
+    """Tell a program what the doctor's watch found; tried again later by itself."""
+    _with_own_connection(
+        lambda: logger.info("news %d: %s", post_id, "over" if post_one(wired_ports(), post_id) else "later")
+    )
 
 
 @app.task(name="wake_queue")

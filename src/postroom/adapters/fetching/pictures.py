@@ -25,7 +25,7 @@ from postroom.core.terms.pictures import NoPicture, Picture
 MOST_BYTES = 5_000_000
 SECONDS = 10.0
 AT_ONCE = 4
-MOSTREDIRECTS = 3
+MOST_REDIRECTS = 3
 _PATIENCE_IN_LINE = 5.0  # seconds to wait for one of the few places
 _HEADERS = {
     "User-Agent": "Mozilla/5.0 (compatible; picture proxy)",
@@ -60,7 +60,7 @@ class PictureFetcher:
             self._places.release()
 
     def _follow(self, url: str, allowed: Sequence[Network], until: float) -> Picture | NoPicture:
-        for _ in range(MOSTREDIRECTS + 1):
+        for _ in range(MOST_REDIRECTS + 1):
             answer = self._ask(aim(url, self._resolve, allowed), until)
             if not isinstance(answer, str):
                 return answer

@@ -67,20 +67,20 @@ def aim(url: str, resolve: Resolve, allowed: Sequence[Network]) -> Target:
         raise NotThere("The address is not a public one.")
     chosen = addresses[0]
     if port != _PORTS[scheme] and not _is_allowed(chosen, allowed):
-        raise NotThere("Pictures are fetched from the usual ports alone.")
+        raise NotThere("Only the usual ports are asked.")
     return Target(is_tls=scheme == "https", host=host, port=port, address=str(chosen), path=path)
 
 
 def _parts(url: str) -> tuple[str, str, int, str]:
     if len(url) > LONGEST or any(ord(char) <= 32 or ord(char) == 127 for char in url):
-        raise NotThere("It is no address of a picture.")
+        raise NotThere("It is no address that can be asked.")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise NotThere("It is no address of a picture.") from None
+        raise NotThere("It is no address that can be asked.") from None
     if parts.scheme not in _PORTS or parts.username is not None or parts.password is not None:
-        raise NotThere("It is no address of a picture.")
+        raise NotThere("It is no address that can be asked.")
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
     query = f"?{quote(parts.query, safe='/?%:@!$&()*+,;=~-._')}" if parts.query else ""
     return parts.scheme, _ascii(host), _PORTS[parts.scheme] if port is None else port, path + query
@@ -92,10 +92,10 @@ def _ascii(host: str) -> str:
     try:
         plain = host.lower() if host.isascii() else host.encode("idna").decode("ascii")
     except UnicodeError:
-        raise NotThere("It is no address of a picture.") from None
+        raise NotThere("It is no address that can be asked.") from None
     plain = plain.rstrip(".")
     if not _HOST.fullmatch(plain):
-        raise NotThere("It is no address of a picture.")
+        raise NotThere("It is no address that can be asked.")
     return plain
 
 
@@ -105,7 +105,7 @@ def _looked_up(host: str, resolve: Resolve) -> Sequence[str]:
     except ValueError:
         pass
     if host.rpartition(".")[2].isdigit() or host.startswith("0x"):
-        raise NotThere("It is no address of a picture.")  # 127.1, 0x7f000001: some resolvers read them as numbers
+        raise NotThere("It is no address that can be asked.")  # 127.1, 0x7f000001: some resolvers read them as numbers
     try:
         return resolve(host)
     except OSError as error:

@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 
 from postroom.adapters.imap import acknowledging
@@ -155,7 +156,7 @@ class ImapSession(ServerSession[ImapConnection]):
     def _fetch(self, limit: int, max_bytes: int) -> Iterator[FetchedMail]:
         progress = self._progress
         with self._looking() as client:
-            sizes = read_sizes(client, self._find(client, limit))
+            sizes, read = read_sizes(client, self._find(client, limit))
         for group in in_groups(sizes, max_bytes):
             with self._speaking("fetching mail") as client:
                 mails = fetch_group(client, self._endpoint, group, max_bytes)
@@ -164,7 +165,7 @@ class ImapSession(ServerSession[ImapConnection]):
                 if mail.completeness is not Completeness.WHOLE:
                     self._partial.add(int(mail.uid))
                 self._offered_up_to = progress.highest
-                yield mail
+                yield replace(mail, was_read=True) if mail.uid in read else mail
 
     def _find(self, client: ImapConnection, limit: int) -> list[int]:
         """The oldest ``limit`` wanted UIDs: what was left open, then what is new, looked for in windows that grow where there is

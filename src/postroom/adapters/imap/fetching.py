@@ -22,14 +22,18 @@ HEADER_MAX = 64 * 1024
 OVERHEAD = 8 * 1024  # bytes of an answer beside the mail
 
 
-def read_sizes(client: ImapConnection, uids: Sequence[int]) -> dict[int, int]:
-    """The claimed sizes, by ascending UID; mails that have vanished are missing."""
+def read_sizes(client: ImapConnection, uids: Sequence[int]) -> tuple[dict[int, int], frozenset[int]]:
+    """The claimed sizes, by ascending UID, and which are marked as read; mails that have vanished are missing."""
     sizes: dict[int, int] = {}
+    read: set[int] = set()
     for start in range(0, len(uids), 500):
-        for uid, fields in client.fetch(uids[start : start + 500], ["RFC822.SIZE"]).items():
+        for uid, fields in client.fetch(uids[start : start + 500], ["RFC822.SIZE", "FLAGS"]).items():
             size = fields.get(b"RFC822.SIZE")
             sizes[uid] = size if isinstance(size, int) else 0
-    return dict(sorted(sizes.items()))
+            flags = fields.get(b"FLAGS")
+            if isinstance(flags, tuple) and any(bytes(flag).lower() == b"\\seen" for flag in flags):
+                read.add(uid)
+    return dict(sorted(sizes.items())), frozenset(read)
 
 
 def in_groups(sizes: Mapping[int, int], max_bytes: int) -> Iterator[dict[int, int]]:

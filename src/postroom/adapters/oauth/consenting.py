@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import time
 from urllib.parse import urlsplit
 
 from postroom.adapters.oauth.refreshing import ask_endpoint
@@ -47,4 +48,7 @@ def exchange_code(
     grant = {"client_id": client_id, "refresh_token": refresh, "scope": scope}
     if client_secret:
         grant["client_secret"] = client_secret.reveal()
+    life = answer.get("refresh_token_expires_in")  # some tell when the consent itself ends
+    if isinstance(life, int) and life > 0:
+        grant["ends_at"] = str(int(time.time()) + life)
     return Secret(json.dumps(grant))

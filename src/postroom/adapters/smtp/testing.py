@@ -9,11 +9,15 @@ part of the result; nothing is tried twice. Everything has its time, and the who
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import ssl
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from cryptography.x509 import load_der_x509_certificate
 
 from postroom.adapters.smtp.capabilities import Capabilities
 from postroom.adapters.smtp.dialogue import Dialogue, RefusedError, TroubleError, expect
@@ -96,8 +100,15 @@ async def _probe(
     trouble = await conversation.run()
     notes.ends(is_ok=conversation.is_ok)
     await conversation.leave()
-    size = greeted.capabilities.size_limit or 0
-    return Probe(steps=tuple(notes.steps), trouble=trouble, tls=greeted.tls, announced_size=size)
+    until, fingerprint = _end_of_certificate(greeted)
+    return Probe(
+        steps=tuple(notes.steps),
+        trouble=trouble,
+        tls=greeted.tls,
+        announced_size=greeted.capabilities.size_limit or 0,
+        certificate_until=until,
+        fingerprint=fingerprint,
+    )
 
 
 def _failed(notes: _Notes, trouble: str, *, tls: str = "") -> Probe:
@@ -174,3 +185,16 @@ def _certificate(greeted: Greeted) -> str:
     if not names:
         return f"{greeted.tls}, certificate not verified"
     return f"{greeted.tls}, {names[0]} until {shown.get('notAfter', '?')}"
+
+
+def _end_of_certificate(greeted: Greeted) -> tuple[datetime | None, str]:
+    """Until when it is good, and its fingerprint; also where it was not verified."""
+    secured = greeted.transport.get_extra_info("ssl_object")
+    shown = secured.getpeercert(binary_form=True) if secured is not None else None
+    if not shown:
+        return None, ""
+    fingerprint = hashlib.sha256(shown).hexdigest()
+    try:
+        return load_der_x509_certificate(shown).not_valid_after_utc, fingerprint
+    except ValueError:  # it is odd, and still the same one as before or not
+        return None, fingerprint

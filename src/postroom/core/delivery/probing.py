@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from postroom.core.delivery.wire import Endpoint
 from postroom.core.terms.smtp_replies import SmtpReply
@@ -42,6 +43,8 @@ class Probe:
     trouble: str = ""
     tls: str = ""
     announced_size: int | None = None
+    certificate_until: datetime | None = None  # of the server
+    fingerprint: str = ""  # SHA-256 of its certificate, in hex
 
     @property
     def failed(self) -> ProbeStep | None:

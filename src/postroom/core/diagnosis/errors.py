@@ -7,6 +7,7 @@ Laws: pure, never raises; always an answer, and where nothing is known it says s
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from postroom.core.diagnosis import acting
@@ -32,6 +33,14 @@ catalogue(
         "help.accepted": "When it did not arrive all the same: look for it in the spam folder, and for a report that came back later.",
         "error.unread": "Nobody here knows this text, and it names no code.",
         "help.unread": "Paste the whole reply of the server, with its number (550 5.7.1 ...), or the whole exception.",
+        "error.delivery_failed": "This line says only that a mail was not delivered; why, stands beside it, or in the mail's envelope.",
+        "help.delivery_failed": "Open the mail's envelope, or the queue's page Delivery Failed, and paste the reply that stands there. Where none stands there, SPF and DKIM are the likeliest causes: postroom doctor --symptom no-error",
+        "error.fetching_failed": "This line says only that a mailbox could not be read; why, stands in the lines after it, and with the mailbox.",
+        "help.fetching_failed": "Test the mailbox (Test & Confirm, or postroom mailbox test NAME): it names the cause, most often the password or IMAP switched off.",
+        "error.bounce_came": "No error of ours: a report came back that a mail was not delivered, and was joined to that mail.",
+        "help.bounce_came": "Open the mail: its envelope is red, and says who refused it and why. Paste the words of the report here.",
+        "error.login_failed": "A server did not accept the login; most often because the account's ordinary password was used.",
+        "help.login_failed": "Gmail wants an app password, which needs 2-Step Verification; Microsoft 365 wants Authenticated SMTP switched on, and often an OAuth2 token; others the whole address as user name. Test the connection to see which server it is.",
         "error.no_mailbox": "The mailbox does not exist, or is closed to you: the server does not say which.",
         "help.no_mailbox": "Check the spelling of the address with the person, and ask whether they can get mail from others.",
         "error.lasting": "The server refuses for good, and does not say why in words that are known here.",
@@ -73,7 +82,9 @@ def explain_error(text: str) -> ErrorAnswer:
         case ErrorTopic.CONSENT:
             return _of_case(explain_oauth(seen.words), seen)
         case ErrorTopic.FETCHING:
-            return _of_case(_explain_fetching(seen), seen)
+            case = _explain_fetching(seen)
+            headline = _headline(seen) if case.code == "mailbox_nonsense" else None
+            return headline or _of_case(case, seen)
         case ErrorTopic.SENDING:
             return _explain_sending(seen)
 
@@ -128,6 +139,22 @@ def _explain_reply(seen: ErrorText, reply: SmtpReply) -> ErrorAnswer:
     return _of_reason(code, seen) if code != UNDETERMINED and not _says_nothing(reply) else _unsaid(seen, reply)
 
 
+# What stands above the reason in logs and on pages, and is copied alone.
+_HEADLINES = (
+    (re.compile(r"\b(?:mail )?delivery failed\b", re.I), "delivery_failed", None),
+    (re.compile(r"\bfail\w* to fetch (?:e-?)?mail", re.I), "fetching_failed", None),
+    (re.compile(r"\bbounce received\b", re.I), "bounce_came", None),
+    (re.compile(r"\b(?:authentication|login) (?:has )?failed\b", re.I), "login_failed", Blame.SENDER),
+)
+
+
+def _headline(seen: ErrorText) -> ErrorAnswer | None:
+    for pattern, code, blame in _HEADLINES:
+        if pattern.search(seen.words[:1000]):
+            return _plain(code, seen, blame, Actor.ADMINISTRATOR)
+    return None
+
+
 def _explain_words(seen: ErrorText) -> ErrorAnswer:
     """Words without a number and without an exception."""
     case = explain(
@@ -136,7 +163,9 @@ def _explain_words(seen: ErrorText) -> ErrorAnswer:
     if case.code in _ABOUT_US:
         return _of_case(case, seen)
     code = reason_of(SmtpReply(0, "", seen.words))
-    return _of_reason(code, seen) if code != UNDETERMINED else _plain("unread", seen, None, Actor.AUTHOR)
+    if code != UNDETERMINED:
+        return _of_reason(code, seen)
+    return _headline(seen) or _plain("unread", seen, None, Actor.AUTHOR)
 
 
 # Cases by which a server speaks of our account, our settings or our address; the rest, recipients' servers say as well,

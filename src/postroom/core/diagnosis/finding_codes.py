@@ -46,6 +46,7 @@ class FindingCode(StrEnum):
     NOT_RUNNING = "not_running"
     ROLE_MISSING = "role_missing"
     DOOR_CLOSED = "door_closed"
+    DOOR_TLS_ENDS = "door_tls_ends"
     SECRETS_UNREADABLE = "secrets_unreadable"
     # this installation
     STAGING_LOCK = "staging_lock"
@@ -67,6 +68,8 @@ class FindingCode(StrEnum):
     SERVER_PORT_25 = "server_port_25"
     SERVER_IN_CLEAR = "server_in_clear"
     SERVER_CERTIFICATE_ENDS = "server_certificate_ends"
+    SERVER_TLS_ENDS = "server_tls_ends"
+    TOKEN_ENDS = "token_ends"  # noqa: S105 (no secret)
     SERVER_REFUSES = "server_refuses"
     SERVER_BROKEN = "server_broken"
     SERVER_PAUSED = "server_paused"
@@ -189,7 +192,7 @@ _OF_SEVERITIES: Mapping[Severity, str] = {
     ),
     Severity.WARNING: (
         "default_from_missing default_from_foreign same_filter admin_placeholder gmail_volume server_port_pair server_port_25 "
-        "server_in_clear server_certificate_ends server_paused server_limit mailbox_unconfirmed mailbox_shared mailbox_silent "
+        "server_in_clear server_certificate_ends server_tls_ends door_tls_ends token_ends server_paused server_limit mailbox_unconfirmed mailbox_shared mailbox_silent "
         "hook_trouble schedule_off schedule_failing schedule_late mx_alias spf_missing spf_voids spf_anybody spf_ptr dkim_no_key dkim_short "
         "dkim_provider dmarc_missing dmarc_syntax dmarc_alignment dmarc_reports ptr_missing ptr_mismatch mta_sts_broken tls_rpt_broken "
         "alias_invalid alias_retired_used mails_refused queue_waits outcomes_unknown failing_much changed_before alarm_open"
@@ -240,6 +243,10 @@ _TABLE: Mapping[str, str] = {
     "server_port_25": f"server_refuses server_broken {_SENDING}",
     "server_in_clear": "server_refuses server_broken",
     "server_certificate_ends": f"server_refuses server_broken {_SENDING}",
+    "server_tls_ends": f"server_refuses server_broken {_SENDING}",
+    "token_ends": f"server_refuses server_broken mailbox_token mailbox_refuses mailbox_trouble {_SENDING} {_ARRIVING}",
+    "door_tls_ends": "alarm_open changed_before",
+    "mta_sts_broken": "alarm_open changed_before",
     "server_refuses": f"server_broken {_SENDING}",
     "server_broken": _SENDING,
     "server_paused": f"{_WAITING} failing_much",

@@ -7,8 +7,8 @@ explains it for the same subject, for one that it touches, or for the whole hous
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from postroom.core.diagnosis.acting import Actor
@@ -17,6 +17,7 @@ from postroom.core.terms.reasons import Reason, because
 
 HOUSE = "the house"  # a subject that touches all others
 LONGEST_EVIDENCE = 500  # characters of one piece
+MOST_EVIDENCE = 10  # pieces of findings that are told as one
 
 
 def server_named(name: str) -> str:
@@ -123,11 +124,12 @@ def found(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folded:
-    """A finding with what only follows from it. ``severity`` is that of the gravest among them."""
+    """A finding with what only follows from it. ``severity`` is that of the gravest among them; ``times``: so often it says the same."""
 
     finding: Finding
     severity: Severity
     follows: tuple[Folded, ...] = ()
+    times: int = 1
 
     def as_json(self, tell: Callable[[Reason], str] = str) -> dict[str, object]:
         """For programs; ``tell`` makes the sentences (in another language)."""
@@ -192,8 +194,28 @@ def _explains(cause: Finding, effect: Finding) -> bool:
 
 def _folded(place: int, ordered: list[Finding], children: Mapping[int, list[int]]) -> Folded:
     finding = ordered[place]
-    follows = tuple(_folded(child, ordered, children) for child in children.get(place, ()))
+    follows = _said_once(_folded(child, ordered, children) for child in children.get(place, ()))
     gravest = min((finding.severity, *(one.severity for one in follows)), key=lambda severity: severity.rank)
     if not (finding.severity.is_problem or finding.severity is Severity.INFO):
         gravest = finding.severity if not any(one.severity.is_problem for one in follows) else gravest
     return Folded(finding=finding, severity=gravest, follows=follows)
+
+
+def _said_once(followers: Iterable[Folded]) -> tuple[Folded, ...]:
+    """Those that would read the same become one, with the evidence of all."""
+    groups: dict[tuple[str, str, str], list[Folded]] = {}
+    for one in followers:
+        groups.setdefault((one.finding.code.value, one.finding.subject, str(one.finding.cause)), []).append(one)
+    return tuple(_joined(group) if len(group) > 1 else group[0] for group in groups.values())
+
+
+def _joined(group: Sequence[Folded]) -> Folded:
+    evidence = tuple(dict.fromkeys(piece for one in group for piece in one.finding.evidence))[:MOST_EVIDENCE]
+    about = frozenset(subject for one in group for subject in one.finding.about)
+    gravest = min(group, key=lambda one: one.severity.rank)
+    return replace(
+        gravest,
+        finding=replace(gravest.finding, evidence=evidence, about=about),
+        follows=_said_once(deeper for one in group for deeper in one.follows),
+        times=sum(one.times for one in group),
+    )

@@ -1,4 +1,5 @@
-"""What changed before it broke: changes of settings joined to the curve of failures; and alarms that nobody has answered.
+"""What changed before it broke: changes of settings, and of what is seen outside, joined to the curve of failures; and alarms that nobody
+has answered.
 
 Laws: pure. An hour is bad when several mails failed in it and they are a good part of those that left; failures begin in the first bad
 hour after a good stretch. A change within a day before, or one of the very thing that is in trouble now, is a clue, never a proof.
@@ -12,17 +13,24 @@ from datetime import datetime, timedelta
 
 from postroom.core.diagnosis.finding_codes import FindingCode
 from postroom.core.diagnosis.findings import HOUSE, Finding, found
-from postroom.core.terms.reasons import catalogue
+from postroom.core.diagnosis.observed import FactChange
+from postroom.core.terms.reasons import Reason, because, catalogue
 
 BAD_COUNT, BAD_SHARE = 3, 0.3
 BEFORE = timedelta(hours=24)
 LATELY = timedelta(days=3)  # how old a change of a thing in trouble may be
 MOST_CLUES = 5
+MOST_MOMENTS = 30
 
 catalogue(
     {
         "finding.changed_before": "{changed} was changed at {at}{by}, {when}.",
         "heal.changed_before": "Compare what it was before with what it is now (Settings, Changes), and take the change back if it was that.",
+        "finding.observed_change": "{name} of {subject} changed between {until} and {at}, {when}.",
+        "heal.observed_change": "If nobody meant that, put it back as it was: {before}",
+        "moment.changed": "{subject} was changed{by}{what}",
+        "moment.seen": "{name} of {subject} is another one: {after} (before: {before})",
+        "moment.failing": "Mail began to fail: {failed} of {total} until {until}",
         "finding.alarm_open": "An alarm is open since {since}: {reason}",
         "heal.alarm_open": "See to it, or dismiss it when you have seen enough of it (postroom alarm list).",
     }
@@ -44,12 +52,13 @@ class HourFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeFacts:
-    """One change of a setting. ``what``: names of the values that differ."""
+    """One change of a setting, ``what``: names of the values that differ; or of something outside, then ``seen`` tells it."""
 
     at: datetime
     subject: str
     by: str = ""
     what: str = ""
+    seen: FactChange | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +104,8 @@ def _clues(
 
 def _clue(change: ChangeFacts, when: str, subject: str, about: Sequence[str]) -> Finding:
     at = f"{change.at:%Y-%m-%d %H:%M} UTC"
+    if change.seen is not None:
+        return _seen(change.seen, at, when, subject, about)
     by = f" by {change.by}" if change.by else ""
     return found(
         FindingCode.CHANGED_BEFORE,
@@ -104,6 +115,60 @@ def _clue(change: ChangeFacts, when: str, subject: str, about: Sequence[str]) ->
         detail=f"{change.at.isoformat()} {change.subject}",
         facts={"at": at, "by": by, "when": when, "changed": change.subject},
     )
+
+
+def _seen(seen: FactChange, at: str, when: str, subject: str, about: Sequence[str]) -> Finding:
+    until = f"{seen.until:%Y-%m-%d %H:%M} UTC"
+    facts = {"name": seen.name, "subject": seen.subject, "until": until, "at": at, "when": when, "before": seen.before}
+    return found(
+        FindingCode.CHANGED_BEFORE,
+        subject,
+        evidence=[f"until {until}: {seen.before}", f"since {at}: {seen.after}"],
+        about=about,
+        detail=f"{seen.at.isoformat()} {seen.subject} {seen.name}",
+        cause=because("finding.observed_change", **facts),
+        cure=because("heal.observed_change", **facts),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """Something in the order of time. ``is_trouble``: mail failed then."""
+
+    at: datetime
+    what: Reason
+    is_trouble: bool = False
+
+
+def line_up(hours: Sequence[HourFacts], changes: Sequence[ChangeFacts]) -> tuple[Moment, ...]:
+    """The curve of failures with the changes among it, the newest first: what changed before it broke. Bounded."""
+    moments = [_moment_of(change) for change in sorted(changes, key=lambda one: one.at)[-MOST_MOMENTS:]]
+    moments += _bad_stretches(hours)
+    return tuple(sorted(moments, key=lambda one: one.at, reverse=True)[:MOST_MOMENTS])
+
+
+def _moment_of(change: ChangeFacts) -> Moment:
+    if (seen := change.seen) is not None:
+        told = because("moment.seen", name=seen.name, subject=seen.subject, before=seen.before, after=seen.after)
+        return Moment(at=change.at, what=told)
+    by = f" by {change.by}" if change.by else ""
+    what = f": {change.what}" if change.what else ""
+    return Moment(at=change.at, what=because("moment.changed", subject=change.subject, by=by, what=what))
+
+
+def _bad_stretches(hours: Sequence[HourFacts]) -> Iterator[Moment]:
+    stretch: list[HourFacts] = []
+    for hour in [*sorted(hours, key=lambda one: one.starts_at), None]:
+        if hour is not None and hour.is_bad:
+            stretch.append(hour)
+            continue
+        if stretch and (hour is None or hour.sent):
+            failed = sum(one.failed for one in stretch)
+            until = f"{stretch[-1].starts_at + timedelta(hours=1):%Y-%m-%d %H:%M} UTC"
+            total = failed + sum(one.sent for one in stretch)
+            told = because("moment.failing", failed=failed, total=total, until=until)
+            yield Moment(at=stretch[0].starts_at, what=told, is_trouble=True)
+            stretch = []
 
 
 def check_alarms(alarms: Iterable[AlarmFacts]) -> list[Finding]:

@@ -13,10 +13,12 @@ from datetime import datetime, timedelta
 
 from postroom.core.diagnosis import acting
 from postroom.core.diagnosis.acting import Actor
+from postroom.core.diagnosis.ends import EndingFact, check_ends
 from postroom.core.diagnosis.finding_codes import FindingCode
 from postroom.core.diagnosis.findings import Finding, Fix, FixKind, found, mailbox_named
 from postroom.core.terms.reasons import Reason, catalogue
 
+FEWEST_STRANGE, STRANGE_SHARE = 5, 0.3
 LONG_UNREAD = timedelta(hours=1)  # and never less than three of its intervals
 
 catalogue(
@@ -62,7 +64,8 @@ class TriedMailbox:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailboxFacts:
-    """``usual``: its ordinary longest pause in words, ``""`` unless it is silent now. ``vanished``: mails that left before we had them."""
+    """``usual``: its ordinary longest pause in words, ``""`` unless it is silent now. Of the last days: ``taken`` mails, ``vanished`` ones that
+    left before we had them, ``read_before`` that somebody had read when we came."""
 
     id: int
     name: str
@@ -84,6 +87,10 @@ class MailboxFacts:
     tried: TriedMailbox | None = None
     untried: str = ""
     patience: float = 0.0
+    token_until: datetime | None = None
+    taken: int = 0
+    vanished: int = 0
+    read_before: int = 0
 
     @property
     def subject(self) -> str:
@@ -151,8 +158,33 @@ def _check_mailbox(facts: MailboxFacts, now: datetime) -> Iterator[Finding]:
             facts={"mailbox": facts.name},
         )
     yield from _trouble(facts)
+    if facts.token_until is not None:
+        yield from check_ends(
+            EndingFact(code=FindingCode.TOKEN_ENDS, subject=facts.subject, name=facts.name, until=facts.token_until),
+            now,
+        )
     if facts.is_confirmed:
+        yield from _strangers(facts)
         yield from _habit(facts, now)
+
+
+def _strangers(facts: MailboxFacts) -> Iterator[Finding]:
+    """Somebody who deletes or reads now and then is a person; who does it to a good part of the mails is another reader."""
+    arrived = facts.taken + facts.vanished
+    told = (
+        (facts.vanished, arrived, "{count} of {all} mails of the last days were gone before we came"),
+        (facts.read_before, facts.taken, "{count} of {all} mails of the last days were already marked as read"),
+    )
+    for count, among, words in told:
+        if count >= FEWEST_STRANGE and count >= STRANGE_SHARE * among:
+            what = words.format(count=count, all=among)
+            yield found(
+                FindingCode.MAILBOX_SHARED,
+                facts.subject,
+                evidence=[f"{facts.account}: {what}"],
+                facts={"mailbox": facts.name, "what": what},
+            )
+            return
 
 
 def _trouble(facts: MailboxFacts) -> Iterator[Finding]:

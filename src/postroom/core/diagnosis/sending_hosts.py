@@ -2,7 +2,7 @@
 
 Laws: pure; generators of questions. Providers' hosts are theirs to look after: only own relays and our own name are asked about. A
 blocklist is asked only when it is named in the parameter ``doctor.blocklists``; an answer in 127.255.255.0/24 is a refusal to tell and
-counts as nothing. Standards: RFC 1912 2.1 (PTR), RFC 5782 (blocklists).
+is told as unchecked. Standards: RFC 1912 2.1 (PTR), RFC 5782 (blocklists).
 """
 
 from __future__ import annotations
@@ -77,6 +77,18 @@ def check_blocklists(facts: HostFacts) -> Asking[list[Finding]]:
             if listed:
                 evidence = [f"{name} A {record}" for record in listed]
                 findings.append(_told(FindingCode.BLOCKLISTED, facts, address, evidence, blocklist=blocklist))
+            elif any(record.startswith("127.255.255.") for record in answer.records):
+                what = f"Whether {blocklist} lists {address} (it answers {answer.records[0]}: not to this name server)"
+                findings.append(
+                    found(
+                        FindingCode.DNS_UNCHECKED,
+                        facts.subject,
+                        evidence=[f"{name} A {record}" for record in answer.records],
+                        about=facts.subjects,
+                        detail=f"{blocklist} {address}",
+                        facts={"what": what, "domain": facts.host},
+                    )
+                )
     return findings
 
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from postroom.core.diagnosis import acting
 from postroom.core.diagnosis.acting import Actor
 from postroom.core.diagnosis.domain_facts import is_internal
+from postroom.core.diagnosis.ends import EndingFact, check_ends
 from postroom.core.diagnosis.finding_codes import FindingCode, Severity
 from postroom.core.diagnosis.findings import Finding, Fix, FixKind, found, server_named
 from postroom.core.terms.reasons import Reason, catalogue
@@ -65,6 +66,9 @@ class TriedServer:
     cure: Reason | None = None
     step: str = ""
     reply: str = ""
+    certificate_until: datetime | None = None
+    fingerprint: str = ""
+    greeting: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +84,7 @@ class ServerFacts:
     has_login: bool = False
     is_secret_unreadable: bool = False
     certificate_until: datetime | None = None
+    token_until: datetime | None = None
     paused_at: datetime | None = None
     waiting: int = 0
     broken_until: datetime | None = None
@@ -102,7 +107,7 @@ class ServerFacts:
 
 
 def check_server(facts: ServerFacts, now: datetime) -> list[Finding]:
-    return [*_settings(facts, now), *_state(facts, now), *_trial(facts)]
+    return [*_settings(facts, now), *_ends(facts, now), *_state(facts, now), *_trial(facts)]
 
 
 def _settings(facts: ServerFacts, now: datetime) -> Iterator[Finding]:
@@ -139,6 +144,19 @@ def _settings(facts: ServerFacts, now: datetime) -> Iterator[Finding]:
             yield found(FindingCode.SERVER_PORT_25, facts.subject, evidence=evidence, facts={"server": facts.name})
         if facts.encryption == "none" and facts.has_login:
             yield found(FindingCode.SERVER_IN_CLEAR, facts.subject, evidence=evidence, facts={"server": facts.name})
+
+
+def _ends(facts: ServerFacts, now: datetime) -> Iterator[Finding]:
+    if facts.tried is not None and facts.tried.certificate_until is not None:
+        until = facts.tried.certificate_until
+        yield from check_ends(
+            EndingFact(code=FindingCode.SERVER_TLS_ENDS, subject=facts.subject, name=facts.name, until=until), now
+        )
+    if facts.token_until is not None:
+        yield from check_ends(
+            EndingFact(code=FindingCode.TOKEN_ENDS, subject=facts.subject, name=facts.name, until=facts.token_until),
+            now,
+        )
 
 
 def _is_at_home(host: str) -> bool:

@@ -1,6 +1,6 @@
 """MTA-STS and TLS-RPT of an alias domain: where there is a record, is it a good one?
 
-Laws: pure; generators of questions. Who has none needs none: nothing is said then. The policy file itself is not fetched. Standards:
+Laws: pure; generators of questions. Who has none needs none: nothing is said then. The policy file itself is `mta_sts_policy`'s. Standards:
 RFC 8461 3.1, RFC 8460 3.
 """
 

@@ -62,7 +62,7 @@ class FetchedMail:
     """A mail in a mailbox. ``uid`` is a number in IMAP and a text (UIDL) in POP3.
 
     ``size`` in bytes, as the server says (servers err); ``raw`` is what counts. ``defect`` says why a mail is
-    not whole, ``""`` when it is.
+    not whole, ``""`` when it is. ``was_read``: somebody had marked it as read before us (IMAP).
     """
 
     uid: int | str
@@ -70,6 +70,7 @@ class FetchedMail:
     size: int
     completeness: Completeness = Completeness.WHOLE
     defect: str = ""
+    was_read: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

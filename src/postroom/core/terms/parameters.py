@@ -408,6 +408,18 @@ _TABLE = (
         "Blocklists (DNSBL) that the doctor asks about the addresses of own relays, such as zen.spamhaus.org; separated by commas. Empty: none is asked.",
     ),
     (
+        "doctor.watch.mail",
+        "administrators",
+        _text,
+        "Who hears by mail what the doctor's watch finds: administrators (of the house), nobody, or addresses separated by commas.",
+    ),
+    (
+        "doctor.watch.private_networks",
+        "",
+        _networks,
+        "Networks of your own to which the doctor's watch may post its news, such as 10.1.2.0/24. Empty: only to public addresses.",
+    ),
+    (
         "web.base.url",
         "",
         _text,

@@ -63,6 +63,7 @@ from postroom.store.models.search import SavedView, SearchEntry, SearchProgress
 from postroom.store.models.setting_up import OAuthClient, Trial
 from postroom.store.models.suppression import AddressHealth, BounceEvent, Suppression
 from postroom.store.models.tracking import DeliveryEvent, ProviderHook
+from postroom.store.models.watch import ObservedFact, WatchedFinding, WatchHook, WatchPost, WatchRun
 
 __all__ = [
     "Activity",
@@ -110,6 +111,7 @@ __all__ = [
     "MessageIdentifier",
     "Notification",
     "OAuthClient",
+    "ObservedFact",
     "OutgoingContent",
     "OutgoingMail",
     "OutgoingServer",
@@ -141,4 +143,8 @@ __all__ = [
     "TrafficTally",
     "Trial",
     "TrustedPictures",
+    "WatchHook",
+    "WatchPost",
+    "WatchRun",
+    "WatchedFinding",
 ]

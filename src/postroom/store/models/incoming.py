@@ -72,6 +72,9 @@ class Mailbox(models.Model):
     error_count = models.PositiveIntegerField(default=0)
     paused_until = models.DateTimeField(null=True, blank=True)
     habit = models.JSONField(default=dict, help_text="How many mails come in a week, and its longest pause.")
+    strangers = models.JSONField(
+        default=dict, help_text="By day: mails that were gone before we came, that somebody had read, and that we took."
+    )
     reconciled_at = models.DateTimeField(null=True, blank=True)
     reconciliation = models.JSONField(null=True, blank=True)
     leased_until = models.DateTimeField(null=True, blank=True)

@@ -1,12 +1,16 @@
 """How the house fares: the doctor's findings as a page, causes first, with cures and records to publish; and guided symptoms.
 
 Law: to look asks nobody outside, so that the page is there at once; servers, mailboxes and the DNS are asked when somebody presses Test
-again, all at once and no longer than a few seconds. Nothing is stored: what was found stands on the page that was asked for.
+again, all at once and no longer than a few seconds. Nothing is stored: what was found stands on the page that was asked for, and beside it what the
+watch (which stores) knows: since when, what its last look changed, what changed before it broke.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
 
 from django.http import HttpResponse
 from django.urls import reverse
@@ -17,8 +21,11 @@ from postroom.core.diagnosis.acting import Actor
 from postroom.core.diagnosis.finding_codes import Severity
 from postroom.core.diagnosis.findings import Fix, FixKind, Folded
 from postroom.core.diagnosis.symptoms import Outcome, Symptom, walk
+from postroom.core.diagnosis.watching import key_of
 from postroom.core.terms.reasons import because
 from postroom.flows.diagnose import DoctorWish, diagnose
+from postroom.flows.tell_watch import hook_fact, post_test, set_hook
+from postroom.flows.watch_house import WatchStanding, watch_standing
 from postroom.web.members import MemberRequest, for_members, text_of
 from postroom.web.shell import page
 from postroom.wiring import ports
@@ -55,7 +62,8 @@ _PAGES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownFinding:
-    """A root with its badge, whose turn it is, and the page that mends it (``""``: none)."""
+    """A root with its badge, whose turn it is, and the page that mends it (``""``: none). ``since``: when the watch saw it
+    first, None where it has not seen it yet."""
 
     folded: Folded
     colour: str
@@ -63,23 +71,54 @@ class ShownFinding:
     word: str
     turn: str
     place: str
+    since: datetime | None = None
 
 
 @for_members("GET", "POST")
 def health(request: MemberRequest) -> HttpResponse:
     """By POST everybody outside is asked, too."""
-    asks_world = request.method == "POST"
+    return health_page(request, asks_world=request.method == "POST")
+
+
+@for_members("POST")
+def hook(request: MemberRequest) -> HttpResponse:
+    """Where programs are told: another address, whose secret is shown this once; or a trial of the present one."""
+    said, secret, is_ok = "", "", True
+    try:
+        if request.POST.get("action") == "test":
+            post = post_test(ports(), member=request.member)
+            said, is_ok = post.said, post.is_taken
+        else:
+            secret = set_hook(ports(), text_of(request.POST, "url", 500), member=request.member)
+            said = _("Saved.")
+    except ValueError as error:
+        said, is_ok = str(error), False
+    return health_page(request, asks_world=False, told={"hook_said": said, "hook_secret": secret, "hook_ok": is_ok})
+
+
+def health_page(
+    request: MemberRequest, *, asks_world: bool, told: Mapping[str, object] = MappingProxyType({})
+) -> HttpResponse:
+    """``told``: what a form of the page came to."""
     named = text_of(request.POST if asks_world else request.GET, "symptom", 40)
     found = diagnose(ports(), DoctorWish(asks_world=asks_world, patience=PATIENCE), member=request.member)
     walked = walk(Symptom(named), found.findings, asks_world=asks_world) if named in set(Symptom) else None
-    told = walked.found if walked is not None else found.findings
-    shown = [one for one in told if one.severity in _BADGES]
+    roots = walked.found if walked is not None else found.findings
+    shown = [one for one in roots if one.severity in _BADGES]
+    standing = watch_standing(ports(), member=request.member)
+    present = {key_of(one.finding) for one in found.findings}
+    outside = [] if asks_world else [one for key, one in standing.since.items() if key not in present and one.is_cause]
     context = {
+        **told,
+        "watch": standing,
+        "outside": [(one, *_BADGES[one.severity]) for one in outside if one.severity in _BADGES],
+        "hook": hook_fact(ports(), member=request.member),
+        "moments": found.moments if any(moment.is_trouble for moment in found.moments) else (),
         "asked": asks_world,
         "walked": walked,
         "looks": [(look.what, look.hindered, *_OUTCOMES[look.outcome]) for look in walked.looks] if walked else [],
-        "findings": [_shown(one) for one in shown],
-        "rest": [one.finding for one in told if one.severity not in _BADGES],
+        "findings": [_shown(one, standing) for one in shown],
+        "rest": [one.finding for one in roots if one.severity not in _BADGES],
         "errors": sum(one.severity is Severity.ERROR for one in shown),
         "warnings": sum(one.severity is Severity.WARNING for one in shown),
         "symptoms": [(symptom.value, because(f"symptom.{symptom}"), symptom.value == named) for symptom in Symptom],
@@ -87,7 +126,8 @@ def health(request: MemberRequest) -> HttpResponse:
     return page(request, "postroom/settings/health.html", _("Health"), context)
 
 
-def _shown(one: Folded) -> ShownFinding:
+def _shown(one: Folded, standing: WatchStanding) -> ShownFinding:
+    known = standing.since.get(key_of(one.finding))
     colour, sign, word = _BADGES[one.severity]
     return ShownFinding(
         folded=one,
@@ -96,6 +136,7 @@ def _shown(one: Folded) -> ShownFinding:
         word=str(word),
         turn=str(_TURNS[one.finding.who]),
         place=_place(one.finding.fix),
+        since=known.first_seen if known else None,
     )
 
 

@@ -1,0 +1,199 @@
+"""The watch: what the doctor finds now against what it found before; what is new, what is gone, and what deserves an alarm.
+
+    findings now + findings before --> compare --> still there, appeared, gone --> raise once, clear once
+
+Laws: pure. One trouble has one key, however its details change; causes and what follows from them are both remembered, and only causes raise
+an alarm. Flapping is damped: what is seen for the first time waits for the next look, unless mail cannot leave because of it; what came
+back within a day always waits. What could not be looked at now is neither there nor gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from postroom.core.diagnosis.finding_codes import FindingCode, Severity
+from postroom.core.diagnosis.findings import Finding, Folded
+from postroom.core.terms.reasons import Reason
+
+TWICE = 2  # looks, before an alarm
+SETTLED = timedelta(hours=24)  # what comes back sooner than this after its end is flapping
+MOST_WATCHED = 500
+
+_NEVER = frozenset({FindingCode.CHANGED_BEFORE, FindingCode.ALARM_OPEN})  # clues, told with what they explain
+_AT_ONCE = frozenset(
+    map(
+        FindingCode,
+        "tables_behind disk_broken not_running role_missing secrets_unreadable staging_lock server_missing from_filter_invalid "
+        "server_secret server_refuses server_broken queue_late".split(),
+    )
+)  # mail cannot leave
+_ONE_TROUBLE = frozenset(
+    map(FindingCode, "server_refuses server_broken mailbox_token mailbox_refuses mailbox_trouble".split())
+)  # their details are what was said this time
+_OF_NAMES = frozenset(
+    code for code in FindingCode if FindingCode.DOMAIN_UNKNOWN.rank <= code.rank < FindingCode.DNS_UNCHECKED.rank
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """A finding over time. ``seen``: looks in a row that found it. ``is_alarmed``: it was told. ``is_back``: it had ended lately."""
+
+    key: str
+    code: FindingCode
+    severity: Severity
+    subject: str
+    detail: str
+    cause: Reason
+    cure: Reason
+    who: str
+    evidence: tuple[str, ...]
+    is_cause: bool
+    first_seen: datetime
+    last_seen: datetime
+    seen: int = 1
+    is_alarmed: bool = False
+    is_back: bool = False
+
+    @property
+    def deserves_alarm(self) -> bool:
+        """Whether people should hear of it now."""
+        if self.is_alarmed or not self.is_cause or not self.severity.is_problem:
+            return False
+        is_urgent = self.severity is Severity.ERROR and self.code in _AT_ONCE and not self.is_back
+        return is_urgent or self.seen >= TWICE
+
+    def as_json(self) -> dict[str, object]:
+        """For programs, in English."""
+        return {
+            "code": self.code.value,
+            "severity": self.severity.value,
+            "subject": self.subject,
+            "detail": self.detail or None,
+            "cause": str(self.cause),
+            "cure": str(self.cure),
+            "who": self.who,
+            "evidence": list(self.evidence),
+            "since": self.first_seen.isoformat(),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """``open``: all that is there now (``appeared`` and what could not be looked at among them), ``gone``: no more. ``raised`` and
+    ``cleared``: whose alarms begin and end with this look."""
+
+    open: tuple[Watched, ...]
+    appeared: tuple[Watched, ...]
+    gone: tuple[Watched, ...]
+    raised: tuple[Watched, ...]
+
+    @property
+    def cleared(self) -> tuple[Watched, ...]:
+        return tuple(one for one in self.gone if one.is_alarmed)
+
+
+def key_of(finding: Finding) -> str:
+    """What makes two findings the same trouble."""
+    detail = "" if finding.code in _ONE_TROUBLE else finding.detail
+    return f"{finding.code} {finding.subject} {detail}".strip()
+
+
+def compare(
+    before: Sequence[Watched], findings: Iterable[Folded], now: datetime, *, lately_gone: Collection[str] = ()
+) -> Comparison:
+    """``before``: what was open after the last look; ``lately_gone``: keys of what ended within `SETTLED`."""
+    told = list(_flat(findings))
+    present = _present(told)
+    blind = _blind(one.finding for one, _ in told)
+    known = {one.key: one for one in before}
+    fresh = [
+        _watched(key, one, is_cause, known.get(key), now, is_back=key in lately_gone)
+        for key, (one, is_cause) in list(present.items())[:MOST_WATCHED]
+    ]
+    unseen = [one for key, one in known.items() if key not in present]
+    kept = [one for one in unseen if _is_hidden(one, blind)]
+    raised = {one.key for one in fresh if one.deserves_alarm}
+    marked = tuple(replace(one, is_alarmed=True) if one.key in raised else one for one in fresh)
+    return Comparison(
+        open=(*marked, *kept),
+        appeared=tuple(one for one in marked if one.key not in known),
+        gone=tuple(one for one in unseen if one not in kept),
+        raised=tuple(one for one in marked if one.key in raised),
+    )
+
+
+def _flat(findings: Iterable[Folded], *, is_cause: bool = True) -> Iterator[tuple[Folded, bool]]:
+    for one in findings:
+        yield one, is_cause
+        yield from _flat(one.follows, is_cause=False)
+
+
+def _present(told: Sequence[tuple[Folded, bool]]) -> Mapping[str, tuple[Folded, bool]]:
+    found: dict[str, tuple[Folded, bool]] = {}
+    for one, is_cause in told:
+        severity = one.finding.severity
+        if one.finding.code not in _NEVER and (severity.is_problem or severity is Severity.INFO):
+            found.setdefault(key_of(one.finding), (one, is_cause))
+    return found
+
+
+def _watched(key: str, one: Folded, is_cause: bool, before: Watched | None, now: datetime, *, is_back: bool) -> Watched:
+    finding = one.finding
+    return Watched(
+        key=key,
+        code=finding.code,
+        severity=one.severity if is_cause else finding.severity,
+        subject=finding.subject,
+        detail=finding.detail,
+        cause=finding.cause,
+        cure=finding.cure,
+        who=finding.who.value,
+        evidence=finding.evidence,
+        is_cause=is_cause,
+        first_seen=before.first_seen if before else now,
+        last_seen=now,
+        seen=before.seen + 1 if before else 1,
+        is_alarmed=before.is_alarmed if before else False,
+        is_back=before.is_back if before else is_back,
+    )
+
+
+def _blind(findings: Iterable[Finding]) -> frozenset[str]:
+    """Subjects that could not be looked at; ``dns`` when no name could."""
+    hidden: set[str] = set()
+    for one in findings:
+        if one.severity is Severity.UNCHECKED:
+            hidden |= {"dns"} if one.code is FindingCode.DNS_UNREACHABLE else one.touches
+    return frozenset(hidden)
+
+
+def _is_hidden(one: Watched, blind: Collection[str]) -> bool:
+    return one.subject in blind or ("dns" in blind and one.code in _OF_NAMES)
+
+
+# ---- through whom people can be told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Messenger:
+    """An outgoing server by which the news might leave; ``subject`` as findings name it."""
+
+    id: int
+    subject: str
+
+
+_BLAMING = frozenset(map(FindingCode, "mails_refused mails_deferred queue_waits".split()))
+
+
+def messenger_for(findings: Iterable[Folded], servers: Sequence[Messenger]) -> Messenger | None:
+    """The first server that no finding blames, neither for itself nor for what became of its mail; None where there is none."""
+    blamed: set[str] = set()
+    for one, _ in _flat(findings):
+        finding = one.finding
+        if finding.severity.is_problem or finding.severity is Severity.UNCHECKED:
+            blamed.add(finding.subject)
+            blamed |= finding.about if finding.code in _BLAMING else frozenset()
+    return next((server for server in servers if server.subject not in blamed), None)

@@ -1,0 +1,260 @@
+"""Who hears what the watch found: people by mail, programs by a signed request.
+
+    digest:  new and over since the last one -> a server that no finding blames -> our own queue
+    request: written down with the look -> posted in the background -> again after a while, a few times, then given up
+
+Laws: a mail never leaves by a server that is in trouble; where none is left, that is said in the result of the look and tried with the
+next. One digest an hour at most. A request goes to one https address, guarded and signed; what came back is kept, the secret never.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from django.db import transaction
+
+from postroom.core.delivery.identity import default_from
+from postroom.core.diagnosis.findings import Folded, server_named
+from postroom.core.diagnosis.watch_news import (
+    SECRET_BYTES,
+    mail_html,
+    make_secret,
+    news_body,
+    signed_headers,
+    subject_of_mail,
+)
+from postroom.core.diagnosis.watching import Messenger, Watched, messenger_for
+from postroom.core.terms.addresses import Address, normalize, parse_one
+from postroom.core.terms.message_ids import make_message_id
+from postroom.core.terms.secret import Secret
+from postroom.core.terms.states import Lane, Role
+from postroom.core.terms.visits import NoVisit
+from postroom.flows.access import require_house
+from postroom.flows.defer_job import defer_job
+from postroom.flows.enqueue_mail import DraftRecipient, MailDraft, enqueue_mail
+from postroom.flows.manage_people import is_placeholder
+from postroom.flows.ports import Ports
+from postroom.flows.prepare_html import base_url
+from postroom.flows.settings import parameters
+from postroom.flows.watched_rows import read_watched
+from postroom.flows.ways_out import domain_fact, load_ways_out
+from postroom.store.models import Company, Member, OutgoingServer, SettingChange, WatchedFinding, WatchHook, WatchPost
+from postroom.store.queries import gates
+
+AN_HOUR = timedelta(hours=1)
+MOST_HEARERS = 20
+TELL_WELL_WITHIN = timedelta(days=7)
+PAUSES = (60, 300, 1800, 7200)  # seconds before each further try
+LONGEST_URL = 500
+
+
+# ---- by mail
+
+
+def mail_digest(ports: Ports, findings: Sequence[Folded]) -> str:
+    """Queues it where there is something to tell; what became of it, ``""`` for nothing. Inside the transaction of the look."""
+    now = ports.clock.now()
+    open_rows = WatchedFinding.objects.filter(alarmed_at__isnull=False, mailed_at=None, ended_at=None)
+    over = WatchedFinding.objects.filter(
+        mailed_at__isnull=False, end_mailed_at=None, ended_at__gt=now - TELL_WELL_WITHIN
+    )
+    fresh, well = list(open_rows[:100]), list(over[:100])
+    hearers = _hearers(ports) if fresh or well else ()
+    if not hearers:
+        return ""
+    hook = _hook(ports)
+    if hook.mailed_at is not None and now - hook.mailed_at < AN_HOUR:
+        return "a digest left within the hour: what is new stands in the next"
+    written = _draft(
+        ports, findings, [read_watched(row) for row in fresh], [read_watched(row) for row in well], hearers, now
+    )
+    if isinstance(written, str):
+        return written
+    enqueue_mail(ports, written)
+    WatchedFinding.objects.filter(pk__in=[row.pk for row in fresh]).update(mailed_at=now)
+    WatchedFinding.objects.filter(pk__in=[row.pk for row in well]).update(end_mailed_at=now)
+    WatchHook.objects.filter(pk=hook.pk).update(mailed_at=now)
+    return f"a digest was queued for {len(hearers)}"
+
+
+def _hearers(ports: Ports) -> tuple[str, ...]:
+    said = parameters(ports).words("doctor.watch.mail")
+    if said == ("administrators",):
+        people = Member.objects.filter(role=Role.ADMINISTRATOR, user__is_active=True).select_related("contact")
+        addresses = [member.contact.address for member in people[:MOST_HEARERS]]
+        return tuple(dict.fromkeys(one for one in addresses if one and not is_placeholder(one)))
+    return tuple(dict.fromkeys(address for word in said[:MOST_HEARERS] if (address := normalize(word))))
+
+
+def _draft(
+    ports: Ports,
+    findings: Sequence[Folded],
+    fresh: Sequence[Watched],
+    well: Sequence[Watched],
+    hearers: Sequence[str],
+    now: datetime,
+) -> MailDraft | str:
+    """The mail, or why there is none."""
+    company = Company.objects.filter(is_active=True, alias_domain__isnull=False).select_related("alias_domain").first()
+    domain = company.alias_domain if company else None
+    sender = parse_one(default_from(domain_fact(domain))) if domain is not None else None
+    if company is None or domain is None or sender is None:
+        return "no mail domain to write from"
+    ways = load_ways_out(ports)
+    server = None
+    if not ways.capturing:
+        full = {one.id for one in gates.full_servers(OutgoingServer.objects.filter(is_active=True), now)}
+        serving = [
+            one
+            for one in sorted(ways.servers, key=lambda one: (one.priority, one.id))
+            if one.is_active and not one.is_letterbox and one.company_id in (None, company.pk)
+        ]
+        free = [one for one in serving if one.is_free(now) and one.id not in full]
+        candidates = [Messenger(id=one.id, subject=server_named(one.name)) for one in free]
+        if not serving and ways.configured is not None:
+            candidates = [Messenger(id=ways.configured.id, subject=server_named(ways.configured.name))]
+        server = messenger_for(findings, candidates)
+        if server is None:
+            return "no server is free of trouble, by which the digest could leave"
+    sentences = [f"{one.subject}: {one.cause}" for one in well]
+    link = f"{base_url(ports)}/settings/health/"
+    return MailDraft(
+        company_id=company.pk,
+        header_from=Address("Postroom", sender.local, sender.domain),
+        recipients=[DraftRecipient(name="", address=address) for address in hearers],
+        subject=subject_of_mail(fresh, sentences)[:900],
+        html=mail_html(fresh, sentences, at=now, link=link),
+        header_message_id=make_message_id(unique=f"{ports.ids.hex(12)}.watch", domain=domain.name),
+        lane=Lane.URGENT,
+        alias_domain_id=domain.pk,
+        forced_server_id=server.id if server is not None and server.id > 0 else None,
+        extra_headers=[("Auto-Submitted", "auto-generated")],
+    )
+
+
+# ---- to a program
+
+
+def _hook(_ports: Ports) -> WatchHook:
+    return WatchHook.objects.get_or_create(pk=1)[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookFact:
+    """Where the news is posted, ``""`` for nowhere, and what came of the last posts (newest first)."""
+
+    url: str
+    posts: tuple[WatchPost, ...]
+
+
+def hook_fact(_ports: Ports, *, member: Member | None) -> HookFact:
+    """Two queries. Raises `NotAllowed`."""
+    require_house(member)
+    row = WatchHook.objects.first()
+    return HookFact(url=row.url if row else "", posts=tuple(WatchPost.objects.defer("body")[:5]))
+
+
+@transaction.atomic
+def set_hook(ports: Ports, url: str, *, member: Member | None) -> str:
+    """Post there from now on; ``""``: nowhere. The new secret, to be shown once. Raises ValueError in plain words, and `NotAllowed`."""
+    require_house(member)
+    url = url.strip()
+    if url and not _is_https(url):
+        raise ValueError("An https address is needed, such as https://hooks.example.com/postroom.")
+    row = _hook(ports)
+    secret = make_secret(bytes.fromhex(ports.ids.hex(SECRET_BYTES))) if url else ""
+    before = row.url
+    WatchHook.objects.filter(pk=row.pk).update(url=url, secret=ports.vault.seal(secret) if secret else b"")
+    SettingChange.objects.create(
+        user_id=member.user_id if member else None,
+        changed_at=ports.clock.now(),
+        subject="webhook of the doctor",
+        before={"url": before},
+        after={"url": url},
+    )
+    return secret
+
+
+def _is_https(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "https" and bool(parts.hostname) and parts.username is None and len(url) <= LONGEST_URL
+    except ValueError:
+        return False
+
+
+def post_news(ports: Ports, raised: Sequence[Watched], cleared: Sequence[Watched]) -> bool:
+    """Written down, to be posted once the transaction is there. Whether somebody listens and there is something to tell."""
+    if not (raised or cleared) or not WatchHook.objects.exclude(url="").exists():
+        return False
+    _write(ports, news_body(raised, cleared, at=ports.clock.now(), link=_page(ports), kind="doctor.changed"))
+    return True
+
+
+def post_test(ports: Ports, *, member: Member | None) -> WatchPost:
+    """A trial, posted here and now and never again. Raises `NotAllowed`, and ValueError where nobody listens."""
+    require_house(member)
+    if not WatchHook.objects.exclude(url="").exists():
+        raise ValueError("There is no address to post to.")
+    body = news_body((), (), at=ports.clock.now(), link=_page(ports), kind="doctor.test")
+    now = ports.clock.now()
+    row = WatchPost.objects.create(body=body, created_at=now, due_at=now, attempts=len(PAUSES))
+    post_one(ports, row.pk)
+    row.refresh_from_db()
+    return row
+
+
+def _page(ports: Ports) -> str:
+    return f"{base_url(ports)}/settings/health/"
+
+
+def _write(ports: Ports, body: bytes) -> None:
+    now = ports.clock.now()
+    row = WatchPost.objects.create(body=body, created_at=now, due_at=now)
+    defer_job("post_watch_news", post_id=row.pk)
+
+
+def post_one(ports: Ports, post_id: int) -> bool:
+    """One try; a further one is deferred where it was not taken. Whether it is over. No transaction is open while it asks."""
+    row = WatchPost.objects.filter(pk=post_id, done_at=None).first()
+    hook = WatchHook.objects.exclude(url="").first()
+    if row is None:
+        return True
+    if hook is None:
+        WatchPost.objects.filter(pk=row.pk).update(done_at=ports.clock.now(), said="nobody listens any more")
+        return True
+    said, is_taken = _post(ports, hook, row)
+    tries = row.attempts + 1
+    is_over = is_taken or tries > len(PAUSES)
+    now = ports.clock.now()
+    pause = 0 if is_over else PAUSES[tries - 1]
+    with transaction.atomic():
+        WatchPost.objects.filter(pk=row.pk).update(
+            attempts=tries,
+            is_taken=is_taken,
+            said=said[:300],
+            done_at=now if is_over else None,
+            due_at=now + timedelta(seconds=pause),
+        )
+        if not is_over:
+            defer_job("post_watch_news", in_seconds=pause, post_id=row.pk)
+    return is_over
+
+
+def _post(ports: Ports, hook: WatchHook, row: WatchPost) -> tuple[str, bool]:
+    """What came back, and whether it was taken."""
+    body = bytes(row.body)
+    try:
+        secret: Secret = ports.vault.open(bytes(hook.secret))
+        at = int(ports.clock.now().timestamp())
+        headers = signed_headers(body, secret=secret, message_id=f"watch_{row.pk}", at=at)
+    except ValueError:
+        return "its secret cannot be opened: set the address again", False
+    allowed = parameters(ports).words("doctor.watch.private_networks")
+    answer = ports.visit(hook.url, body=body, headers=headers, allowed=allowed)
+    if isinstance(answer, NoVisit):
+        return answer.reason, False
+    return f"HTTP {answer.status}", answer.is_taken
