@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from django.conf import settings
 
@@ -36,7 +36,11 @@ from postroom.core.terms.secret import Secret
 from postroom.core.tokens.addresses import derive_key
 from postroom.flows.ports import Ports, Submit
 
+T = TypeVar("T")
+
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from postroom.adapters.authenticity.desk import SenderDesk
     from postroom.adapters.dns.mail_hosts import DnsMailHosts
 
@@ -51,7 +55,7 @@ if TYPE_CHECKING:
     from postroom.adapters.smtp.pool import SmtpPool as SmtpPool  # noqa: PLC0414
     from postroom.core.delivery.probing import FollowProbe, Probe, ProbeOrder
     from postroom.core.delivery.wire import ApiEndpoint, Endpoint, WireJournal
-    from postroom.core.diagnosis.findings import Finding
+    from postroom.core.reports.authentication_reports import ReadFile, ReportFile
     from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
     from postroom.core.senders.questions import Asking
     from postroom.flows.ports import ClientCertificateFacts
@@ -80,6 +84,7 @@ def make_ports(configuration: Configuration) -> Ports:
         mail_hosts=_mail_hosts,
         text_records=_text_records,
         ask_dns=_DnsAsker(configuration.dns_servers),
+        read_report_files=read_report_files,
         providers=ProviderDesk(),
         senders=_Senders(configuration.dns_servers),
         pictures=_Pictures(),
@@ -151,11 +156,18 @@ class _DnsAsker:
         self._servers = servers
 
     def __call__(
-        self, askings: Sequence[Asking[list[Finding]]], *, seconds: float, servers: Sequence[tuple[str, int]] = ()
-    ) -> list[list[Finding]]:
+        self, askings: Sequence[Asking[T]], *, seconds: float, servers: Sequence[tuple[str, int]] = ()
+    ) -> list[T]:
         from postroom.adapters.dns.side_by_side import ask_side_by_side
 
         return ask_side_by_side(askings, seconds=seconds, servers=servers or read_name_servers(self._servers))
+
+
+def read_report_files(files: Sequence[ReportFile], *, now: datetime) -> tuple[ReadFile, ...]:
+    """parsedmarc is imported only by those who read such reports, and that only with the first one."""
+    from postroom.adapters.receivers_reports import reading
+
+    return reading.read_report_files(files, now=now)
 
 
 def _probe_server(order: ProbeOrder, *, follow: FollowProbe | None = None) -> Probe:

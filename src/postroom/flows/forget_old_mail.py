@@ -31,10 +31,12 @@ from postroom.store.models import (
     LoopPermit,
     OutgoingMail,
     RawMail,
+    ReceiversReport,
     RefusalNotice,
     ScheduledRun,
     SeenMail,
     SettingChange,
+    SourceOwner,
 )
 from postroom.store.queries.blobs import named
 
@@ -81,6 +83,10 @@ def forget_old_mail(ports: Ports, is_over: Callable[[], bool] = lambda: False) -
         "loop holds": lambda: _forget(LoopHold.objects.filter(ended_at__lt=log), is_over),
         "loop permits": lambda: _forget(LoopPermit.objects.filter(until__lt=log), is_over),
         "drafts": lambda: _forget(Draft.objects.filter(updated_at__lt=before("retention.draft_days")), is_over),
+        "receivers' reports": lambda: _forget(
+            ReceiversReport.objects.filter(received_at__lt=before("retention.report_days")), is_over
+        ),
+        "owners of sources": lambda: _forget(SourceOwner.objects.filter(looked_at__lt=before("retention.report_days")), is_over),
         "alarms": lambda: _forget(Alarm.objects.filter(ended_at__lt=log), is_over),
         "ingress receipts": lambda: _forget(
             IngressReceipt.objects.filter(created_at__lt=now - timedelta(days=RECEIPT_DAYS)), is_over

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from postroom.core.delivery.probing import FollowProbe, Probe, ProbeOrder
 from postroom.core.delivery.tracking import HookPost, HookReading, HookRefusal
 from postroom.core.delivery.wire import ApiCheck, ApiEndpoint
-from postroom.core.diagnosis.findings import Finding
+from postroom.core.reports.authentication_reports import ReadFile, ReportFile
 from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
 from postroom.core.senders.questions import Asking
 from postroom.core.terms.configuration import Configuration
@@ -21,6 +21,9 @@ from postroom.core.terms.pictures import NoPicture, Picture
 from postroom.core.terms.secret import Secret
 from postroom.core.terms.storage import Room
 from postroom.core.terms.templates import Values
+
+
+T = TypeVar("T")
 
 
 class Clock(Protocol):
@@ -163,8 +166,14 @@ class AskDns(Protocol):
     """
 
     def __call__(
-        self, askings: Sequence[Asking[list[Finding]]], *, seconds: float, servers: Sequence[tuple[str, int]] = ()
-    ) -> list[list[Finding]]: ...
+        self, askings: Sequence[Asking[T]], *, seconds: float, servers: Sequence[tuple[str, int]] = ()
+    ) -> list[T]: ...
+
+
+class ReadReportFiles(Protocol):
+    """Unpacks and reads files with receivers' reports, within bounds. Never raises for what a stranger wrote; asks nobody."""
+
+    def __call__(self, files: Sequence[ReportFile], *, now: datetime) -> tuple[ReadFile, ...]: ...
 
 
 class Providers(Protocol):
@@ -276,6 +285,7 @@ class Ports:
     mail_hosts: MailHosts
     text_records: TextRecords
     ask_dns: AskDns
+    read_report_files: ReadReportFiles
     providers: Providers
     senders: Senders
     pictures: Pictures
