@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from postroom.core.terms.reasons import Reason, because
 
 DEEPEST = 24
-MOST_TAGS = 800_000
-MOST_RECORDS = 20_000
+MOST_TAGS = 500_000
+MOST_RECORDS = 10_000  # a large receiver tells of some thousand sources
 MOST_JSON_PIECES = 400_000
 LONGEST = timedelta(days=35)  # that one report may speak of
 EARLIEST = datetime(2010, 1, 1, tzinfo=UTC)  # there was no DMARC before

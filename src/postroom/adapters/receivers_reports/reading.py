@@ -7,8 +7,10 @@ log. It is imported when the first report is read: that takes a second and more.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import math
+import sys
 import threading
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -218,13 +220,22 @@ class _EveryAddress:
 
 
 def _library() -> Any:
-    """parsedmarc, imported once. One of its parts leaves a file open, which is none of our warnings."""
-    with _importing, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import parsedmarc  # noqa: PLC0415
+    """parsedmarc, imported once."""
+    with _importing:
+        if "parsedmarc" not in sys.modules:
+            _import()
+        return sys.modules["parsedmarc"]
 
+
+def _import() -> None:
+    """A module that it brings along opens /dev/null and leaves it open: closed when the process ends, so that nothing is warned of."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import parsedmarc  # noqa: F401, PLC0415
     logging.getLogger("parsedmarc").setLevel(logging.CRITICAL)
-    return parsedmarc
+    left_open = getattr(sys.modules.get("mailsuite.utils"), "null_file", None)
+    if left_open is not None:
+        atexit.register(left_open.close)
 
 
 def _config() -> Any:

@@ -20,7 +20,7 @@ from postroom.core.reports.status_fields import Group, first, merged_groups, par
 from postroom.core.terms.addresses import normalize_domain
 from postroom.core.terms.reasons import Reason, catalogue
 
-MOST_FILES = 20
+MOST_FILES = 5  # of one mail
 MOST_TEXT = 320  # characters of any word of a stranger's that is kept
 MOST_COUNT = 2_000_000_000
 _HEAD = 4_096  # bytes in which a report shows what it is
