@@ -30,6 +30,7 @@ from postroom.core.diagnosis.house import check_house
 from postroom.core.diagnosis.machine_health import MachineFacts, check_machine
 from postroom.core.diagnosis.mailbox_health import MailboxFacts, TriedMailbox, WaysInFacts, check_ways_in
 from postroom.core.diagnosis.queue_health import check_queue
+from postroom.core.diagnosis.receivers import check_receivers
 from postroom.core.diagnosis.schedule_health import check_schedule
 from postroom.core.diagnosis.server_health import ServerFacts, TriedServer, check_server
 from postroom.core.senders.questions import Asking
@@ -47,6 +48,7 @@ from postroom.flows.gather_house import (
     server_facts,
     ways_in_facts,
 )
+from postroom.flows.gather_receivers import receivers_facts
 from postroom.flows.ports import Ports
 from postroom.flows.test_mailbox import MailboxTest
 from postroom.flows.test_mailbox import plan_test as plan_mailbox_test
@@ -129,6 +131,7 @@ def _judge(
     findings += check_ways_in(ways_in, now)
     schedule = check_schedule(schedule_facts(now))
     findings += [*schedule, *check_aliases(alias_facts(rows)), *check_queue(rows.queue, now)]
+    findings += check_receivers(receivers_facts(now))
     late = [str(one.cause) for one in schedule if one.code is FindingCode.SCHEDULE_LATE]
     findings += check_machine(machine_facts(ports, rows, machine, late[:3]))
     troubled = {
