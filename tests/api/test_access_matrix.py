@@ -30,6 +30,7 @@ from postroom.store.models import (
 )
 from postroom.wiring import ports
 from tests.web import seeding
+from tests.web.reported import some_reports
 
 pytestmark = pytest.mark.slow
 
@@ -51,6 +52,8 @@ FOREIGN = (
 
 RULES: dict[str, tuple[frozenset[str], dict[str, Any] | None]] = {
     "GET /health": (frozenset(), None),  # of the house alone: see test_health
+    "GET /receivers": (frozenset(), None),  # of the house alone: see test_receivers_pages
+    "GET /receivers/{report_id}": (frozenset(), None),
     "GET /records": (OWN | OTHER, None),
     "POST /records": (WRITERS, {"kind": "ticket", "title": "x", "company_id": "{company}"}),
     "GET /records/{record_id}": (OWN, None),
@@ -130,6 +133,7 @@ def numbers(db: None) -> dict[str, str]:
         "inbound_id": InboundMessage.objects.filter(company=company)[0].pk,
         "address_id": AddressHealth.objects.get(address="carla@customer.example").pk,
         "company": company.pk,
+        "report_id": some_reports(),
     }
     return {key: str(value) for key, value in found.items()} | {"action": "cancel"}
 

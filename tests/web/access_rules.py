@@ -206,6 +206,8 @@ RULES: dict[str, Rule] = {
     "web:alias_test": Rule(do=ADMINS, args={"row_id": "{alias}"}),
     "web:alias_tested": Rule(see=ADMINS, args={"row_id": "{alias}"}, query="mail=x"),
     "web:health": Rule(see=HOUSE, do=HOUSE),
+    "web:receivers": Rule(see=HOUSE),
+    "web:receivers_report": Rule(see=HOUSE, args={"number": "{receivers_report}"}),
     "web:limits": Rule(see=HOUSE),
     "web:limits_change": Rule(do=HOUSE),
     "web:secrets": Rule(see=HOUSE),

@@ -28,6 +28,7 @@ from postroom.store.models import (
     ScheduledMessage,
 )
 from tests.web import seeding
+from tests.web.reported import some_reports
 from tests.web.conftest import SignedIn
 
 BUDGET = 18  # queries of a page, session and sign-in included
@@ -126,6 +127,9 @@ ADMINISTRATORS = [
     "/settings/servers/new/?provider=mailgun",
     "/settings/health/",
     "/settings/health/?symptom=no-error",
+    "/settings/receivers/",
+    "/settings/receivers/?domain=in.test&days=7",
+    "/settings/receivers/{receivers_report}/",
     "/settings/limits/",
     "/settings/limits/?q=gmail.com",
     "/settings/limits/?new=1",
@@ -196,6 +200,7 @@ def numbers(db: None) -> dict[str, int]:
         "alias": Alias.objects.all()[0].pk,
         "template": MailTemplate.objects.get().pk,
         "rule": AutomationRule.objects.get().pk,
+        "receivers_report": some_reports(),
         "template_file": MailTemplateFile.objects.get().pk,
         "scheduled": ScheduledMessage.objects.get(trouble="").pk,
         "scheduled_file": ScheduledFile.objects.get().pk,

@@ -170,10 +170,12 @@ def _show_sums(shown: Shown) -> None:
 
 
 def _show_reports(shown: Shown) -> None:
+    from postroom.flows.show_reports import reason_of
+
     show_table(
         ["id", "came", "form", "receiver", "proven to be from", "about", "counts", "why not"],
         [
-            (row.pk, f"{row.received_at:%Y-%m-%d %H:%M}", row.form, row.organisation, row.sender_domain, row.domain, row.is_believed, shown.reason_of(row))
+            (row.pk, f"{row.received_at:%Y-%m-%d %H:%M}", row.form, row.organisation, row.sender_domain, row.domain, row.is_believed, reason_of(row))
             for row in shown.reports
         ],
         empty="",

@@ -16,7 +16,9 @@ from postroom.core.diagnosis.findings import PublishedRecord
 from postroom.core.diagnosis.report_records import consent_record, dmarc_record, tls_record
 from postroom.flows.ports import Ports
 from postroom.flows.settings import parameters
-from postroom.store.models import DkimKey, OutgoingServer
+from postroom.store.models import AliasDomain, DkimKey, OutgoingServer
+
+MOST_DOMAINS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,21 @@ def records_to_publish(ports: Ports, domain: str) -> tuple[WantedRecord, ...]:
         if address:
             found.append(_wanted("tls", tls_record(domain, address)))
         found.append(WantedRecord(kind="mx", type="MX", name=domain, value=f"10 {host}."))
+    return tuple(found)
+
+
+def records_of_reports(ports: Ports) -> tuple[WantedRecord, ...]:
+    """Those that ask receivers for reports, for each alias domain in use. Two queries."""
+    address = parameters(ports).text("mail.dmarc.address")
+    if not address:
+        return ()
+    found: list[WantedRecord] = []
+    names = AliasDomain.objects.filter(retired_at=None).order_by("priority", "id").values_list("name", flat=True)
+    for domain in names[:MOST_DOMAINS]:
+        found.append(_wanted("dmarc", dmarc_record(domain, address)))
+        consent = consent_record(domain, address)
+        found += [_wanted("consent", consent)] if consent is not None else []
+        found.append(_wanted("tls", tls_record(domain, address)))
     return tuple(found)
 
 

@@ -73,9 +73,6 @@ class Shown:
     reports: Sequence[ReceiversReport]
     doubted: Sequence[Doubted]
 
-    def reason_of(self, row: ReceiversReport) -> Reason | None:
-        return next(iter(reasons_from_json([row.note])), None) if row.note else None
-
     def as_json(self) -> dict[str, Any]:
         """For programs."""
         return {
@@ -115,6 +112,11 @@ class Shown:
         }
 
 
+def reason_of(row: ReceiversReport) -> Reason | None:
+    """Why it could not be read, or does not count."""
+    return next(iter(reasons_from_json([row.note])), None) if row.note else None
+
+
 def shown_reports(ports: Ports, *, member: Member | None, domain: str = "", days: int = DAYS) -> Shown:
     """Of the last ``days``; six queries. Raises `NotAllowed`."""
     require_house(member)
@@ -133,12 +135,20 @@ def shown_reports(ports: Ports, *, member: Member | None, domain: str = "", days
     )
 
 
-def one_report(_ports: Ports, number: int, *, member: Member | None) -> dict[str, Any] | None:
-    """A report with its rows; None: there is none. Three queries. Raises `NotAllowed`."""
+def find_report(_ports: Ports, number: int, *, member: Member | None) -> ReceiversReport | None:
+    """The row of a report; None: there is none. One query. Raises `NotAllowed`."""
     require_house(member)
-    row = ReceiversReport.objects.filter(pk=number).first()
-    if row is None:
-        return None
+    return ReceiversReport.objects.filter(pk=number).first()
+
+
+def one_report(ports: Ports, number: int, *, member: Member | None) -> dict[str, Any] | None:
+    """A report with its rows, for programs; None: there is none. Three queries. Raises `NotAllowed`."""
+    row = find_report(ports, number, member=member)
+    return None if row is None else with_rows(row)
+
+
+def with_rows(row: ReceiversReport) -> dict[str, Any]:
+    """Two queries."""
     found = _report_as_json(row)
     found["sources"] = [
         {
@@ -204,7 +214,7 @@ def _source_as_json(shown: ShownSource) -> dict[str, Any]:
 
 
 def _report_as_json(row: ReceiversReport) -> dict[str, Any]:
-    reason = next(iter(reasons_from_json([row.note])), None) if row.note else None
+    reason = reason_of(row)
     return {
         "id": row.pk,
         "inbound": row.inbound_id,
@@ -217,6 +227,7 @@ def _report_as_json(row: ReceiversReport) -> dict[str, Any]:
         "proof": row.proof,
         "counts": row.is_believed,
         "reason": str(reason) if reason else "",
+        "reason_code": reason.code if reason else "",
         "report_id": row.report_id,
         "domain": row.domain,
         "policy": row.policy,

@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
 from postroom import __version__
-from postroom.api.v1 import activities, health, mail, records, scheduled, suppressions
+from postroom.api.v1 import activities, health, mail, receivers, records, scheduled, suppressions
 from postroom.api.v1 import ingress as ingress  # noqa: PLC0414 - it adds to the router of mail
 from postroom.api.v1.authentication import ByKey, BySession
 from postroom.flows.access import NotAllowed
@@ -28,6 +28,7 @@ api.add_router("", activities.router)
 api.add_router("", mail.router)  # with what `ingress` adds to it
 api.add_router("", suppressions.router)
 api.add_router("", health.router)
+api.add_router("", receivers.router)
 
 
 def not_allowed(request: HttpRequest, error: NotAllowed | type[NotAllowed]) -> HttpResponse:
