@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from postroom.flows.dns_to_publish import records_of_reports
+from postroom.flows.settings import parameters
 from postroom.flows.show_reports import DAYS, Shown, ShownDomain, find_report, reason_of, shown_reports, with_rows
 from postroom.store.queries.receivers import DomainDay
 from postroom.web.members import MemberRequest, for_members, text_of
@@ -84,6 +85,7 @@ def receivers(request: MemberRequest) -> HttpResponse:
         "states": STATES,
         "is_empty": not (shown.reports or shown.doubted),
         "records": records_of_reports(ports()),
+        "is_asked": bool(parameters(ports()).text("mail.dmarc.address")),
         "tls_failed": sum(one.count for one in shown.tls if one.result),
         "reports": _listed(shown),
     }
