@@ -58,7 +58,9 @@ def aggregate(
     )
 
 
-def tls(*, domain: str = DOMAIN, good: int = 90, failures: tuple[tuple[str, int], ...] = (("certificate-expired", 3),)) -> str:
+def tls(
+    *, domain: str = DOMAIN, good: int = 90, failures: tuple[tuple[str, int], ...] = (("certificate-expired", 3),)
+) -> str:
     """RFC 8460 4.4."""
     return json.dumps(
         {
@@ -124,7 +126,10 @@ def a_tls_mail(text: str | None = None, *, to: str = f"dmarc@{DOMAIN}") -> bytes
     """RFC 8460 5.3: multipart/report with the type tlsrpt."""
     mail = EmailMessage()
     mail["From"], mail["To"] = "tls@receiver.example", to
-    mail["Subject"], mail["Message-ID"] = f"Report Domain: {DOMAIN} Submitter: receiver.example", "<tls@receiver.example>"
+    mail["Subject"], mail["Message-ID"] = (
+        f"Report Domain: {DOMAIN} Submitter: receiver.example",
+        "<tls@receiver.example>",
+    )
     mail["TLS-Report-Domain"], mail["TLS-Report-Submitter"] = DOMAIN, "receiver.example"
     mail.set_content("A TLS report.")
     mail.add_attachment(gzipped(text or tls()), maintype="application", subtype="tlsrpt+gzip", filename="r.json.gz")

@@ -216,7 +216,9 @@ def test_a_tls_mail_and_a_failure_mail_are_known() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["Hello, is the parcel on its way?", "<p>Hello</p>", '{"order": 5}', ""], ids=["words", "html", "json", "none"]
+    "text",
+    ["Hello, is the parcel on its way?", "<p>Hello</p>", '{"order": 5}', ""],
+    ids=["words", "html", "json", "none"],
 )
 def test_an_ordinary_mail_is_not_taken_for_a_report(text: str) -> None:
     mail = a_mail(b"%PDF-1.7", name="invoice.pdf", content_type="application/pdf")
@@ -300,7 +302,11 @@ def test_whatever_is_changed_in_a_report_nothing_raises(data: st.DataObject) -> 
     text = bytearray(data.draw(st.sampled_from([aggregate(Row(), Row(dkim="fail")), tls()])).encode())
     for _ in range(data.draw(st.integers(1, 6))):
         place = data.draw(st.integers(0, len(text) - 1))
-        piece = data.draw(st.sampled_from([b"", b"<", b">", b"</", b"&", b'"', b"]]>", b"<![CDATA[", b"\0", b"{", b"[", b"-1", b"\xff"]))
+        piece = data.draw(
+            st.sampled_from(
+                [b"", b"<", b">", b"</", b"&", b'"', b"]]>", b"<![CDATA[", b"\0", b"{", b"[", b"-1", b"\xff"]
+            )
+        )
         text[place : place + data.draw(st.integers(0, 40))] = piece
     for packed in (bytes(text), gzipped(bytes(text)), zipped(("x.xml", bytes(text)))):
         for one in read(packed):

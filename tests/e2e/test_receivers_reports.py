@@ -4,7 +4,7 @@ comes along, and counts for nothing."""
 from __future__ import annotations
 
 import smtplib
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email.message import EmailMessage
 
 import pytest
@@ -34,7 +34,7 @@ def signed(mail: EmailMessage) -> bytes:
     head, _, body = raw.partition(b"\r\n\r\n")
     dkim = ports().dkim
     key = dkim.open_key(domain=SENDER, selector="s1", algorithm="rsa", private=PRIVATE)
-    now = int(datetime.now(UTC).timestamp())
+    now = int(ports().clock.now().timestamp())
     return dkim.signatures([key], head + b"\r\n", dkim.body_hash(body), signed_at=now) + raw
 
 
@@ -47,8 +47,13 @@ def hand_in(port: int, raw: bytes) -> None:
 
 
 def a_report(report_id: str, count: int) -> EmailMessage:
-    day = (datetime.now(UTC) - timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    text = aggregate(Line(count=count), Line(ip="203.0.113.66", count=3, dkim="fail", spf="fail"), report_id=report_id, begin=int(day.timestamp()))
+    day = (ports().clock.now() - timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    text = aggregate(
+        Line(count=count),
+        Line(ip="203.0.113.66", count=3, dkim="fail", spf="fail"),
+        report_id=report_id,
+        begin=int(day.timestamp()),
+    )
     return a_mail(gzipped(text), author=f"noreply@{SENDER}", message_id=f"<{report_id}@{SENDER}>")
 
 

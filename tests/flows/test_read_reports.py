@@ -34,9 +34,8 @@ from postroom.wiring import _DnsAsker, ports
 from tests.flows.arriving import route_all, why
 from tests.laboratory.dns_server import DnsServer
 from tests.people import House, build_house
-from tests.receivers import DOMAIN
+from tests.receivers import DOMAIN, a_failure_mail, a_mail, a_tls_mail, aggregate, gzipped, tls, zipped
 from tests.receivers import Row as Line
-from tests.receivers import a_failure_mail, a_mail, a_tls_mail, aggregate, gzipped, tls, zipped
 
 pytestmark = pytest.mark.django_db
 
@@ -50,7 +49,7 @@ def house() -> House:
 
 def lately(days: int = 1) -> int:
     """Midnight of some days ago."""
-    day = datetime.now(UTC) - timedelta(days=days)
+    day = ports().clock.now() - timedelta(days=days)
     return int(day.replace(hour=0, minute=0, second=0, microsecond=0).timestamp())
 
 
@@ -239,7 +238,9 @@ def test_an_address_is_joined_to_the_server_that_it_belongs_to() -> None:
         "25.2.0.192.in-addr.arpa": {"PTR": ["relay.northwind.example."]},
         "_spf.google.com": {"TXT": ["v=spf1 ip4:198.51.100.0/24 -all"]},
     }
-    lines = [Line(ip=ip, dkim="fail", spf="fail") for ip in ("192.0.2.25", "198.51.100.66", "203.0.113.9", "203.0.113.10")]
+    lines = [
+        Line(ip=ip, dkim="fail", spf="fail") for ip in ("192.0.2.25", "198.51.100.66", "203.0.113.9", "203.0.113.10")
+    ]
     bring(a_report(*lines))
     with DnsServer(zones) as server:
         place = f"127.0.0.1:{server.port}"
@@ -289,6 +290,6 @@ def test_what_is_to_be_done_about_a_source(values: dict[str, object], code: str)
 def test_reports_are_forgotten_after_their_days() -> None:
     bring(a_report())
     read()
-    Row.objects.update(received_at=datetime.now(UTC) - timedelta(days=401))
+    Row.objects.update(received_at=ports().clock.now() - timedelta(days=401))
     assert forget_old_mail(ports())["receivers' reports"] == 1
     assert not ReportedSource.objects.exists()

@@ -59,8 +59,8 @@ from postroom.web.pictures import way_to
 from postroom.web.records.acting import SALT
 from postroom.wiring import ports
 from tests.web import seeding
-from tests.web.reported import some_reports
 from tests.web.access_rules import NUMBERS, RULES, Rule
+from tests.web.reported import some_reports
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

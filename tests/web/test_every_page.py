@@ -28,8 +28,8 @@ from postroom.store.models import (
     ScheduledMessage,
 )
 from tests.web import seeding
-from tests.web.reported import some_reports
 from tests.web.conftest import SignedIn
+from tests.web.reported import some_reports
 
 BUDGET = 18  # queries of a page, session and sign-in included
 WHOLE_HOUSE = 60  # of one that looks through everything, as the doctor does

@@ -97,7 +97,9 @@ def test_one_report_is_shown_row_by_row(window: Client) -> None:
     assert window.get(f"{PLACE}999999/").status_code == 404
 
 
-def test_the_pages_cost_the_same_whatever_came(window: Client, django_assert_max_num_queries: DjangoAssertNumQueries) -> None:
+def test_the_pages_cost_the_same_whatever_came(
+    window: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
     some_reports(80)
     with django_assert_max_num_queries(16):
         html(window)

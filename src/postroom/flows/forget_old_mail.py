@@ -86,7 +86,9 @@ def forget_old_mail(ports: Ports, is_over: Callable[[], bool] = lambda: False) -
         "receivers' reports": lambda: _forget(
             ReceiversReport.objects.filter(received_at__lt=before("retention.report_days")), is_over
         ),
-        "owners of sources": lambda: _forget(SourceOwner.objects.filter(looked_at__lt=before("retention.report_days")), is_over),
+        "owners of sources": lambda: _forget(
+            SourceOwner.objects.filter(looked_at__lt=before("retention.report_days")), is_over
+        ),
         "alarms": lambda: _forget(Alarm.objects.filter(ended_at__lt=log), is_over),
         "ingress receipts": lambda: _forget(
             IngressReceipt.objects.filter(created_at__lt=now - timedelta(days=RECEIPT_DAYS)), is_over

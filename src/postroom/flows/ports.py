@@ -22,7 +22,6 @@ from postroom.core.terms.secret import Secret
 from postroom.core.terms.storage import Room
 from postroom.core.terms.templates import Values
 
-
 T = TypeVar("T")
 
 

@@ -67,9 +67,7 @@ def read_report_mail(read_files: ReadReportFiles, raw: bytes, *, now: datetime) 
     if is_failure_report(mail):
         report = read_failure_report(mail, received_at=now)
         return (report or NoReport(name="mail", reason=because("receivers.no_domain", name="mail")),)
-    return read_files(list(report_files(mail)), now=now) or (
-        NoReport(name="mail", reason=because("receivers.none")),
-    )
+    return read_files(list(report_files(mail)), now=now) or (NoReport(name="mail", reason=because("receivers.none")),)
 
 
 def domains_of_ours() -> frozenset[str]:
@@ -133,9 +131,7 @@ def _raw_of(ports: Ports, row: Row) -> bytes | None:
 
 def _beside(row: Row) -> Row:
     """A further report of the same mail."""
-    return Row(
-        inbound_id=row.inbound_id, received_at=row.received_at, proof=row.proof, sender_domain=row.sender_domain
-    )
+    return Row(inbound_id=row.inbound_id, received_at=row.received_at, proof=row.proof, sender_domain=row.sender_domain)
 
 
 def _close(row: Row, state: str, reason: Reason) -> None:

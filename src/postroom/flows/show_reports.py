@@ -17,7 +17,7 @@ from postroom.flows.access import require_house
 from postroom.flows.ports import Ports
 from postroom.store.models import Member, ReceiversReport
 from postroom.store.queries import receivers
-from postroom.store.queries.receivers import Doubted, DomainDay, Reporter, SourceSum, TlsSum
+from postroom.store.queries.receivers import DomainDay, Doubted, Reporter, SourceSum, TlsSum
 
 MOST_LISTED = 50
 MOST_ROWS = 1_000  # of one report that are shown
@@ -93,9 +93,7 @@ class Shown:
             ],
             "sources": [_source_as_json(one) for one in self.sources],
             "reporters": [asdict(one) | {"last_at": one.last_at.isoformat()} for one in self.reporters],
-            "tls": [
-                asdict(one) | {"last": one.last.isoformat(), "reporters": list(one.reporters)} for one in self.tls
-            ],
+            "tls": [asdict(one) | {"last": one.last.isoformat(), "reporters": list(one.reporters)} for one in self.tls],
             "reports": [_report_as_json(row) for row in self.reports],
             "doubted": [
                 {

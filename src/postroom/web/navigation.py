@@ -61,7 +61,16 @@ SETTINGS = (  # groups: title, and in each the address, title, sign and a senten
         ),
     ),
 )  # fmt: skip
-OF_THE_HOUSE = ("health", "receivers", "domains", "parameters", "actions", "limits", "secrets", "companies")  # no single company's
+OF_THE_HOUSE = (
+    "health",
+    "receivers",
+    "domains",
+    "parameters",
+    "actions",
+    "limits",
+    "secrets",
+    "companies",
+)  # no single company's
 OF_EVERYBODY = ("mine", "security", "keys")
 
 

@@ -33,7 +33,9 @@ _RANGE = re.compile(
     r"<date_range>\s{0,99}<begin>\s{0,99}(\d{1,12})[^<]{0,40}</begin>\s{0,99}<end>\s{0,99}(\d{1,12})[^<]{0,40}</end>"
 )
 _METADATA, _METADATA_ENDS = "<report_metadata>", "</report_metadata>"
-_SAFE = frozenset({"utf-8", "utf-16", "utf-16-le", "utf-16-be", "iso8859-1", "iso8859-15", "cp1252", "ascii", "koi8-r", "cp1251"})
+_SAFE = frozenset(
+    {"utf-8", "utf-16", "utf-16-le", "utf-16-be", "iso8859-1", "iso8859-15", "cp1252", "ascii", "koi8-r", "cp1251"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +50,11 @@ class LookedOver:
 
 def decode(content: bytes) -> str:
     """By its byte order mark, by where its zero bytes stand, by what it says of itself; else UTF-8."""
-    for mark, name in ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
+    for mark, name in (
+        (codecs.BOM_UTF8, "utf-8-sig"),
+        (codecs.BOM_UTF16_LE, "utf-16"),
+        (codecs.BOM_UTF16_BE, "utf-16"),
+    ):
         if content.startswith(mark):
             return content.decode(name, "replace")
     head = content[:4]
@@ -74,9 +80,8 @@ def look_over_xml(text: str, name: str, *, now: datetime) -> LookedOver | Reason
     text = _PREFIX.sub(r"\1", _PROLOG.sub("", _CONTROL.sub("", text), count=1)).strip()
     if _DECLARED.search(text):
         return because("receivers.doctype", name=name)
-    depth = tags = records = 0
-    for tag in _TAG.finditer(text):
-        tags += 1
+    depth = records = 0
+    for tags, tag in enumerate(_TAG.finditer(text)):
         if tag[1]:
             depth -= 1
         elif not tag[3].endswith("/"):

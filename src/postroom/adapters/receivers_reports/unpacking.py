@@ -92,14 +92,10 @@ def _members(file: ReportFile, room: _Room) -> Iterator[ReportFile | NoReport]:
         for info in infos[:MOST_MEMBERS]:
             yield _member(file, archive, info, room)
         if len(infos) > MOST_MEMBERS:
-            yield NoReport(
-                name=file.name, reason=because("receivers.too_many", name=file.name, limit=MOST_MEMBERS)
-            )
+            yield NoReport(name=file.name, reason=because("receivers.too_many", name=file.name, limit=MOST_MEMBERS))
 
 
-def _member(
-    file: ReportFile, archive: zipfile.ZipFile, info: zipfile.ZipInfo, room: _Room
-) -> ReportFile | NoReport:
+def _member(file: ReportFile, archive: zipfile.ZipFile, info: zipfile.ZipInfo, room: _Room) -> ReportFile | NoReport:
     name = f"{file.name}/{info.filename}"[:MOST_TEXT]
     if info.flag_bits & 0x1:
         return NoReport(name=name, reason=because("receivers.locked", name=name))

@@ -216,7 +216,9 @@ KINDS: Mapping[FindingCode, Kind] = {
 
 _SENDING = "mails_refused mails_deferred queue_waits queue_late failing_much alarm_open changed_before"
 _WAITING = "mails_deferred queue_waits queue_late alarm_open changed_before"
-_MISTRUST = "receivers_stop receivers_fail receivers_source mails_refused mails_deferred failing_much alarm_open changed_before"
+_MISTRUST = (
+    "receivers_stop receivers_fail receivers_source mails_refused mails_deferred failing_much alarm_open changed_before"
+)
 _ARRIVING = "mailbox_unread mailbox_silent inbound_late no_way_in alarm_open changed_before"
 _WORK = f"role_missing door_closed {_WAITING} mailbox_unread mailbox_silent inbound_late schedule_late inbound_failed plus_untested"
 _SPF_REST = f"spf_lookups spf_include spf_voids spf_server spf_anybody spf_ptr spf_open dmarc_alignment {_MISTRUST}"

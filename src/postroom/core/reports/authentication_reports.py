@@ -28,7 +28,9 @@ _FEEDBACK = re.compile(rb"<(?:[A-Za-z_][\w.-]{0,40}:)?feedback[\s>]")
 _FEEDBACK_PARTS = ("message/feedback-report",)
 _FAILURES = ("auth-failure", "dmarc")
 _ARCHIVES = (b"PK\x03\x04", b"\x1f\x8b")
-_FILE_NAME = re.compile(r"[^!\s]{1,253}![^!\s]{1,253}!\d{1,12}!\d{1,12}(?:!\S{1,80})?\.(?:xml|json|zip|gz)", re.IGNORECASE)
+_FILE_NAME = re.compile(
+    r"[^!\s]{1,253}![^!\s]{1,253}!\d{1,12}!\d{1,12}(?:!\S{1,80})?\.(?:xml|json|zip|gz)", re.IGNORECASE
+)
 
 catalogue(
     {

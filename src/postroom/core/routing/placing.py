@@ -31,7 +31,6 @@ from postroom.core.routing.verdicts import (
 )
 from postroom.core.terms.reasons import Reason, because
 
-
 _NOBODYS = {Meaning.DUTY: "nobody.duty", Meaning.REPORTS: "nobody.reports"}
 
 

@@ -106,7 +106,7 @@ def is_accepted(what: Meaning) -> bool:
     return what not in (Meaning.UNKNOWN, Meaning.FOREIGN)
 
 
-def meaning(recipient: Recipient, directory: Directory) -> Meaning:
+def meaning(recipient: Recipient, directory: Directory) -> Meaning:  # noqa: PLR0911 (one per meaning)
     """What the recipient is to us. Tokens first, then the domain's own addresses, then aliases."""
     domains = [domain for domain in directory.domains if domain.name == recipient.domain]
     if domains and recipient.token is not None:

@@ -25,7 +25,9 @@ class ReceiversReport(models.Model):
     # who sent it, as far as that is proven
     proof = models.CharField(max_length=20, blank=True, default="")
     sender_domain = models.CharField(max_length=253, blank=True, default="")
-    is_believed = models.BooleanField(default=False, help_text="Its sender is proven, and it is about a domain of ours.")
+    is_believed = models.BooleanField(
+        default=False, help_text="Its sender is proven, and it is about a domain of ours."
+    )
     # what it says
     form = models.CharField(max_length=10, blank=True, default="")
     organisation = models.CharField(max_length=120, blank=True, default="")
@@ -109,7 +111,9 @@ class SourceOwner(models.Model):
     domain = models.CharField(max_length=253, help_text="As which it sent.")
     server = models.CharField(max_length=100, blank=True, help_text="The outgoing server of ours that it belongs to.")
     name = models.CharField(max_length=253, blank=True, help_text="What its PTR record calls it.")
-    in_spf = models.BooleanField(null=True, help_text="Whether the SPF record of the domain names it; empty: nobody could tell.")
+    in_spf = models.BooleanField(
+        null=True, help_text="Whether the SPF record of the domain names it; empty: nobody could tell."
+    )
     looked_at = models.DateTimeField()
 
     class Meta:

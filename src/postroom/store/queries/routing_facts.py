@@ -39,7 +39,6 @@ from postroom.store.queries.loop_signs import SignBook, look_up_signs
 from postroom.store.queries.reported_deliveries import MESSAGE_FIELDS, message_fact, provider_of, reported_deliveries
 from postroom.store.statements import ask
 
-
 REPORTS_ADDRESS = "mail.dmarc.address"
 
 

@@ -113,7 +113,7 @@ def one(request: MemberRequest, number: int) -> HttpResponse:
 def chart(shown: ShownDomain) -> Chart:
     """The picture of one domain."""
     step = WIDTH / len(shown.days)
-    top = max(max(day.passed + day.failed for day in shown.days), 1)
+    top = max((day.passed + day.failed for day in shown.days), default=0) or 1
     share = f"{100 * shown.passed // max(shown.total, 1)} %"
     says = _("{domain}: {passed} passed, {failed} failed.").format(
         domain=shown.domain, passed=shown.passed, failed=shown.failed
