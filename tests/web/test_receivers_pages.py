@@ -126,6 +126,6 @@ def test_programs_are_told_the_same(window: Client) -> None:
     assert window.get("/api/v1/receivers?days=0").status_code == 422
 
 
-def test_programs_of_others_are_told_nothing(signed_in: SignedIn, mallory: Member) -> None:
+def test_programs_of_others_are_told_nothing(signed_in: SignedIn, ada: Member, mallory: Member) -> None:
     for place in ("/api/v1/receivers", "/api/v1/receivers/1"):
         assert signed_in(mallory).get(place).status_code == 403

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from postroom.flows.dns_to_publish import records_of_reports
 from postroom.flows.settings import parameters
-from postroom.flows.show_reports import DAYS, Shown, ShownDomain, find_report, reason_of, shown_reports, with_rows
+from postroom.flows.show_reports import DAYS, ShownDomain, find_report, reason_of, shown_reports, with_rows
 from postroom.store.queries.receivers import DomainDay
 from postroom.web.members import MemberRequest, for_members, text_of
 from postroom.web.shell import page
@@ -22,6 +22,7 @@ from postroom.wiring import ports
 
 WIDTH, HEIGHT, GAP = 600, 64, 3  # units of the picture
 LEAST = 2  # so that one mail is seen beside a thousand
+MOST_LISTED = 10
 SPANS = (7, 30, 90)
 FORMS = {
     "aggregate": gettext_lazy("DMARC, a day's mail"),
@@ -87,7 +88,7 @@ def receivers(request: MemberRequest) -> HttpResponse:
         "records": records_of_reports(ports()),
         "is_asked": bool(parameters(ports()).text("mail.dmarc.address")),
         "tls_failed": sum(one.count for one in shown.tls if one.result),
-        "reports": _listed(shown),
+        "reports": [row for row in shown.reports if row.is_believed][:MOST_LISTED],
     }
     return page(request, "postroom/settings/receivers.html", _("Receivers' reports"), context)
 
@@ -158,8 +159,3 @@ def _height(count: int, top: int) -> float:
 
 def _day(day: DomainDay) -> str:
     return formats.date_format(day.day, "MONTH_DAY_FORMAT")
-
-
-def _listed(shown: Shown) -> list[tuple[object, object]]:
-    """The newest reports, with why one does not count."""
-    return [(row, reason_of(row)) for row in shown.reports[:20]]
