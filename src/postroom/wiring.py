@@ -40,7 +40,11 @@ from postroom.core.terms.visits import NoVisit, Visit
 from postroom.core.tokens.addresses import derive_key
 from postroom.flows.ports import Ports, Submit
 
+T = TypeVar("T")
+
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from postroom.adapters.authenticity.desk import SenderDesk
     from postroom.adapters.dns.mail_hosts import DnsMailHosts
 
@@ -60,6 +64,7 @@ if TYPE_CHECKING:
     from postroom.core.delivery.wire import ApiEndpoint, Endpoint, WireJournal
     from postroom.core.mailtest.evidence import SpamUnchecked, SpamVerdict
     from postroom.core.mailtest.outlook import OutlookMail, OutlookTrouble
+    from postroom.core.reports.authentication_reports import ReadFile, ReportFile
     from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
     from postroom.core.senders.questions import Asking
     from postroom.core.terms.templates import Values
@@ -97,6 +102,7 @@ def make_ports(configuration: Configuration) -> Ports:
         ask_dns=_DnsAsker(configuration.dns_servers),
         fetch_published=_PublishedFiles(configuration.dns_servers),
         knock=_knock,
+        read_report_files=read_report_files,
         providers=ProviderDesk(),
         senders=_Senders(configuration.dns_servers),
         pictures=_Pictures(),
@@ -215,6 +221,13 @@ def _knock(proposal: Proposal, *, seconds: float) -> bool:
     from postroom.adapters.mailbox.knocking import knock
 
     return knock(proposal, seconds=seconds)
+
+
+def read_report_files(files: Sequence[ReportFile], *, now: datetime) -> tuple[ReadFile, ...]:
+    """parsedmarc is imported only by those who read such reports, and that only with the first one."""
+    from postroom.adapters.receivers_reports import reading
+
+    return reading.read_report_files(files, now=now)
 
 
 def _probe_server(order: ProbeOrder, *, follow: FollowProbe | None = None) -> Probe:

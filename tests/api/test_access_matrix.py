@@ -31,6 +31,7 @@ from postroom.store.models import (
 )
 from postroom.wiring import ports
 from tests.web import seeding
+from tests.web.reported import some_reports
 
 pytestmark = pytest.mark.slow
 
@@ -57,6 +58,8 @@ RULES: dict[str, tuple[frozenset[str], dict[str, Any] | None]] = {
         {"headers": "From: alice@northwind.example"},
     ),  # of the house alone: see test_mail_tests
     "GET /mail-tests/{test_id}": (frozenset(), None),
+    "GET /receivers": (frozenset(), None),  # of the house alone: see test_receivers_pages
+    "GET /receivers/{report_id}": (frozenset(), None),
     "GET /records": (OWN | OTHER, None),
     "POST /records": (WRITERS, {"kind": "ticket", "title": "x", "company_id": "{company}"}),
     "GET /records/{record_id}": (OWN, None),
@@ -138,6 +141,7 @@ def numbers(db: None) -> dict[str, str]:
         "address_id": AddressHealth.objects.get(address="carla@customer.example").pk,
         "test_id": MailTest.objects.create(source="mail", name="Carla.eml", state="finished", asked_at=seeding.NOW).pk,
         "company": company.pk,
+        "report_id": some_reports(),
     }
     return {key: str(value) for key, value in found.items()} | {"action": "cancel"}
 

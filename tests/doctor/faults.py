@@ -31,7 +31,7 @@ from postroom.store.models import (
     SendingGate,
     SettingChange,
 )
-from tests.doctor.ward import DOMAIN, RELAY, Ward
+from tests.doctor.ward import DOMAIN, RELAY, RELAY_IP, Ward
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -358,4 +358,11 @@ NEAR_MISSES = {
 }  # fmt: skip
 
 
-FAULTS = (*ENDS, *DNS, *SERVERS, *HOUSE, *MACHINE, *MAILBOXES, *SCHEDULE, *QUEUE)
+RECEIVERS = (
+    fault("receivers refuse mail of the own relay", lambda w: w.reported(RELAY_IP, failed=9, stopped=4), "receivers_stop", "DKIM key", "SPF"),
+    fault("mail of the own relay fails at receivers", lambda w: w.reported(RELAY_IP, failed=9), "receivers_fail", "stricter policy"),
+    fault("a stranger sends in the name of the domain", lambda w: w.reported("203.0.113.66", failed=40, stopped=40), "receivers_source", "p=quarantine", detail="203.0.113.66"),
+    fault("those who write to us cannot encrypt", lambda w: w.reported_tls("certificate-expired", failed=9, total=90), "receivers_tls", "certificate"),
+)  # fmt: skip
+
+FAULTS = (*ENDS, *DNS, *SERVERS, *HOUSE, *MACHINE, *MAILBOXES, *SCHEDULE, *QUEUE, *RECEIVERS)

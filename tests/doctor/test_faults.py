@@ -12,7 +12,7 @@ from postroom.core.terms.visits import NoVisit
 from postroom.flows import diagnose
 from postroom.store.models import Parameter
 from tests.doctor.faults import FAULTS, NEAR_MISSES, Fault
-from tests.doctor.ward import DOMAIN, Ward
+from tests.doctor.ward import DOMAIN, RELAY_IP, Ward
 
 pytestmark = pytest.mark.django_db
 
@@ -71,3 +71,11 @@ def test_the_root_cause_of_a_fault_is_named_first_and_alone(ward: Ward, fault: F
     assert [words for words in fault.cures if words not in cure] == [], cure
     assert first.finding.evidence, "no evidence"
     assert "?" not in str(first.finding.cause).replace("What?", ""), str(first.finding.cause)
+
+
+def test_reports_of_which_nothing_counts_are_passed_over(ward: Ward) -> None:
+    ward.reported(RELAY_IP, failed=90, stopped=90, proven=False)  # nobody proves it
+    ward.reported(RELAY_IP, failed=2)  # a few
+    ward.reported("203.0.113.66", failed=19, stopped=19)  # life on the internet
+    ward.reported_tls("certificate-expired", failed=1, total=900)
+    assert problems(ward.diagnose()) == []

@@ -27,6 +27,7 @@ from postroom.core.terms.visits import NoVisit, Visit
 from postroom.flows.diagnose import DoctorWish, diagnose
 from postroom.flows.guard_installation import check_home
 from postroom.flows.ports import Ports
+from postroom.flows.read_reports import find_owners
 from postroom.flows.run_scheduled_action import ensure_actions
 from postroom.store.models import (
     Attempt,
@@ -35,6 +36,9 @@ from postroom.store.models import (
     Mailbox,
     OutgoingServer,
     Parameter,
+    ReceiversReport,
+    ReportedSource,
+    ReportedTls,
     TrafficHour,
 )
 from tests.flows.outgoing_mails import a_mail, deliveries, ports_with
@@ -204,6 +208,40 @@ class Ward:
         for what, count in (("sent", sent), ("failed", failed)):
             if count:
                 TrafficHour.objects.create(company_number=self.house.company.pk, hour=hour, what=what, count=count)
+
+    def reported(self, ip: str, *, passed: int = 50, failed: int = 0, stopped: int = 0, proven: bool = True) -> None:
+        """A receiver said so yesterday, and the reader has found out whose the address is."""
+        report = self._report("aggregate", proven)
+        day = (self.now - timedelta(days=1)).date()
+        for count, aligned, disposition in (
+            (passed, True, "none"),
+            (failed - stopped, False, "none"),
+            (stopped, False, "reject"),
+        ):
+            if count:
+                ReportedSource.objects.create(
+                    report=report, is_believed=proven, form="aggregate", domain=DOMAIN, day=day, ip=ip, count=count,
+                    disposition=disposition, dkim_aligned=aligned, spf_aligned=False,
+                )  # fmt: skip
+        with_dns = dataclasses.replace(
+            self.ports,
+            configuration=dataclasses.replace(self.ports.configuration, dns_servers=(f"127.0.0.1:{self.dns.port}",)),
+        )
+        find_owners(with_dns)
+
+    def reported_tls(self, result: str, *, failed: int, total: int) -> None:
+        report = self._report("tls", True)
+        for name, count in (("", total - failed), (result, failed)):
+            ReportedTls.objects.create(
+                report=report, is_believed=True, domain=DOMAIN, day=(self.now - timedelta(days=1)).date(), result=name,
+                policy="sts", count=count,
+            )  # fmt: skip
+
+    def _report(self, form: str, proven: bool) -> ReceiversReport:
+        return ReceiversReport.objects.create(
+            received_at=self.now, state="read", form=form, is_believed=proven, sender_domain="receiver.example", domain=DOMAIN,
+            organisation="Receiver", report_id=str(ReceiversReport.objects.count()),
+        )  # fmt: skip
 
     # -- the doctor
 

@@ -35,6 +35,7 @@ def test_every_rule_up_to_the_one_that_answers_is_told_with_a_sentence(house: Ho
     found = explain(ports(), write_mail(to=thread.reply_address), envelope, Door.SMTP)
     assert rules(found) == [
         ("already_seen", False),
+        ("receivers_report", False),
         ("report", False),
         ("bounce_address", False),
         ("our_own", False),
@@ -45,7 +46,7 @@ def test_every_rule_up_to_the_one_that_answers_is_told_with_a_sentence(house: Ho
     ]
     told = [str(step.sentence) for step in found.steps]
     assert told[0] == "It was not seen before."
-    assert told[6] == f"It was written to the signed reply address of message {thread.message.pk}."
+    assert told[7] == f"It was written to the signed reply address of message {thread.message.pk}."
     assert [str(one.reasons[0]) for one in found.recipients] == [
         f"{thread.reply_address} is a signed reply address of ours."
     ]

@@ -211,6 +211,8 @@ RULES: dict[str, Rule] = {
     "web:health": Rule(see=HOUSE, do=HOUSE),
     "web:bundle": Rule(see=HOUSE, do=HOUSE, data={"addresses": "1"}),
     "web:watch_hook": Rule(do=HOUSE),
+    "web:receivers": Rule(see=HOUSE),
+    "web:receivers_report": Rule(see=HOUSE, args={"number": "{receivers_report}"}),
     "web:limits": Rule(see=HOUSE),
     "web:limits_change": Rule(do=HOUSE),
     "web:mail_tests": Rule(see=HOUSE, do=HOUSE, data={"mail": "From: alice@northwind.example"}),

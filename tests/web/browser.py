@@ -41,7 +41,7 @@ PLACES = {
     "action": "/settings/actions/queue_manager/", "changes": "/settings/changes/", "audit": "/settings/audit/", "security": "/security/", "keys": "/settings/keys/", "approvals": "/settings/approvals/", "mine": "/settings/mine/",
     "settings": "/settings/", "people": "/settings/people/", "person": "/settings/people/{person}/", "new_person": "/settings/people/new/", "new_alias": "/settings/aliases/new/", "companies": "/settings/companies/",
     "new_dkim": "/settings/dkim/?new=1", "new_limit": "/settings/limits/?new=1", "new_hook": "/settings/ingress/?new=1", "new_key": "/settings/keys/?new=1", "password": "/password/", "welcome_alias": "/welcome/alias/", "welcome_done": "/welcome/done/",
-    "limits": "/settings/limits/", "health": "/settings/health/", "symptom": "/settings/health/?symptom=spam", "bundle": "/settings/health/bundle/", "secrets": "/settings/secrets/", "mail_tests": "/settings/mail-tests/", "new_api_server": "/settings/servers/new/?provider=mailgun",
+    "receivers": "/settings/receivers/", "receivers_report": "/settings/receivers/{receivers_report}/", "limits": "/settings/limits/", "health": "/settings/health/", "symptom": "/settings/health/?symptom=spam", "bundle": "/settings/health/bundle/", "secrets": "/settings/secrets/", "mail_tests": "/settings/mail-tests/", "new_api_server": "/settings/servers/new/?provider=mailgun",
 }  # fmt: skip
 PATIENCE = 60_000  # milliseconds, for what takes a few hundred on an idle machine
 SIZES = {"wide": (1280, 900), "narrow": (390, 844)}
@@ -155,6 +155,7 @@ def some_numbers(page: Page, base: str) -> dict[str, str]:
         "server": first("/settings/servers/", r"^/settings/servers/(\d+)/"),
         "mailbox": first("/settings/mailboxes/", r"^/settings/mailboxes/(\d+)/"),
         "template": first("/settings/templates/", r"^/settings/templates/(\d+)/"),
+        "receivers_report": first("/settings/receivers/", r"^/settings/receivers/(\d+)/"),
         "rule": first("/settings/rules/", r"^/settings/rules/(\d+)/"),
         "scheduled": first("/scheduled/", r"^/scheduled/(\d+)/"),
         "address": first("/suppression/?q=carla@customer.example", r"^/suppression/(\d+)/"),

@@ -64,6 +64,7 @@ from postroom.web.records.acting import SALT
 from postroom.wiring import ports
 from tests.web import seeding
 from tests.web.access_rules import NUMBERS, RULES, Rule
+from tests.web.reported import some_reports
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -113,6 +114,7 @@ def numbers(db: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, int | str]:
         "message": message.pk,
         "template": MailTemplate.objects.get().pk,
         "rule": AutomationRule.objects.get().pk,
+        "receivers_report": some_reports(),
         "template_file": MailTemplateFile.objects.get().pk,
         "file": ScheduledFile.objects.get().pk,
         "scheduled": ScheduledMessage.objects.get(trouble="").pk,

@@ -29,6 +29,7 @@ from postroom.store.models import (
 )
 from tests.web import seeding
 from tests.web.conftest import SignedIn
+from tests.web.reported import some_reports
 
 BUDGET = 18  # queries of a page, session and sign-in included
 WHOLE_HOUSE = 60  # of one that looks through everything, as the doctor does
@@ -133,6 +134,9 @@ ADMINISTRATORS = [
     "/settings/health/bundle/?inbound={inbound}",
     "/settings/health/bundle/?message={message}",
     "/settings/health/bundle/?record={record}",
+    "/settings/receivers/",
+    "/settings/receivers/?domain=in.test&days=7",
+    "/settings/receivers/{receivers_report}/",
     "/settings/limits/",
     "/settings/limits/?q=gmail.com",
     "/settings/limits/?new=1",
@@ -204,6 +208,7 @@ def numbers(db: None) -> dict[str, int]:
         "alias": Alias.objects.all()[0].pk,
         "template": MailTemplate.objects.get().pk,
         "rule": AutomationRule.objects.get().pk,
+        "receivers_report": some_reports(),
         "template_file": MailTemplateFile.objects.get().pk,
         "scheduled": ScheduledMessage.objects.get(trouble="").pk,
         "scheduled_file": ScheduledFile.objects.get().pk,

@@ -8,6 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from tests.laboratory.availability import requires_chromium
 from tests.web import seeding
 from tests.web.browser import PLACES, SIZES, a_browser, a_window, open_page, sign_in, some_numbers
+from tests.web.reported import some_reports
 from tests.web.served import served
 
 pytestmark = [
@@ -21,6 +22,7 @@ pytestmark = [
 @pytest.mark.parametrize(("size", "theme"), [("wide", "light"), ("narrow", "dark")])
 def test_every_page_fits_is_silent_and_is_open_to_everybody(db: None, size: str, theme: str, half: int) -> None:
     seeding.a_house()
+    some_reports()
     troubles: list[str] = []
     with served() as base, a_browser() as browser, a_window(browser, size, theme) as window:
         page = window.new_page()

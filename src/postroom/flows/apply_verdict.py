@@ -29,6 +29,7 @@ from postroom.core.routing.verdicts import (
     Hold,
     RecordReport,
     Refuse,
+    TakeReceiversReport,
     Verdict,
 )
 from postroom.core.terms.alias_values import Plain
@@ -45,6 +46,7 @@ from postroom.flows.ports import Ports
 from postroom.flows.record_report import BookedReport, record_reports
 from postroom.flows.records import default_stages
 from postroom.flows.refuse_mail import Refused, answer_refusals
+from postroom.flows.take_reports import TakenReport, take_reports
 from postroom.flows.tell_pages import tell_pages
 from postroom.flows.write_messages import Author, Posting, RecordFact, write_messages
 from postroom.store.bulk import insert_rows
@@ -91,6 +93,15 @@ def apply_verdicts(ports: Ports, batch: Sequence[Decided], values: Parameters | 
             for one in batch
             for d in one.verdict.decisions
             if isinstance(d, RecordReport)
+        ],
+    )
+    take_reports(
+        ports,
+        [
+            TakenReport(inbound_id=one.row.id, authenticity=one.evidence.authenticity)
+            for one in batch
+            for d in one.verdict.decisions
+            if isinstance(d, TakeReceiversReport)
         ],
     )
     note_signs_of_life(ports, dict.fromkeys(_proven_authors(batch)), by="mail")
@@ -178,6 +189,7 @@ _STATES: Mapping[type, InboundState] = {
     AppendToRecord: InboundState.ROUTED,
     CreateRecord: InboundState.ROUTED,
     RecordReport: InboundState.ROUTED,
+    TakeReceiversReport: InboundState.ROUTED,
     Hold: InboundState.HELD,
     Refuse: InboundState.REFUSED,
     Discard: InboundState.DISCARDED,

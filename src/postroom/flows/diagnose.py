@@ -30,6 +30,7 @@ from postroom.core.diagnosis.mailbox_health import MailboxFacts, TriedMailbox, W
 from postroom.core.diagnosis.observed import Observed, observe_domain
 from postroom.core.diagnosis.outside_clocks import check_outside_clocks
 from postroom.core.diagnosis.queue_health import check_queue
+from postroom.core.diagnosis.receivers import check_receivers
 from postroom.core.diagnosis.schedule_health import check_schedule
 from postroom.core.diagnosis.server_health import ServerFacts, TriedServer, check_server
 from postroom.core.senders.questions import Asking
@@ -56,6 +57,7 @@ from postroom.flows.gather_outside import (
     with_policies,
     witnesses_among,
 )
+from postroom.flows.gather_receivers import receivers_facts
 from postroom.flows.ports import Ports
 from postroom.flows.side_by_side import side_by_side
 from postroom.flows.test_mailbox import MailboxTest
@@ -153,6 +155,7 @@ def _judge(
     findings += check_ways_in(ways_in, now)
     schedule = check_schedule(schedule_facts(now))
     findings += [*schedule, *check_aliases(alias_facts(rows)), *check_queue(rows.queue, now)]
+    findings += check_receivers(receivers_facts(now))
     late = [str(one.cause) for one in schedule if one.code is FindingCode.SCHEDULE_LATE]
     findings += check_machine(machine_facts(ports, rows, machine, late[:3]))
     findings += door_findings(ports, now)

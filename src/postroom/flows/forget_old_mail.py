@@ -34,6 +34,7 @@ from postroom.store.models import (
     ObservedFact,
     OutgoingMail,
     RawMail,
+    ReceiversReport,
     RefusalNotice,
     ScheduledRun,
     SeenMail,
@@ -41,6 +42,7 @@ from postroom.store.models import (
     WatchedFinding,
     WatchPost,
     WatchRun,
+    SourceOwner,
 )
 from postroom.store.queries.blobs import named
 
@@ -87,6 +89,12 @@ def forget_old_mail(ports: Ports, is_over: Callable[[], bool] = lambda: False) -
         "loop holds": lambda: _forget(LoopHold.objects.filter(ended_at__lt=log), is_over),
         "loop permits": lambda: _forget(LoopPermit.objects.filter(until__lt=log), is_over),
         "drafts": lambda: _forget(Draft.objects.filter(updated_at__lt=before("retention.draft_days")), is_over),
+        "receivers' reports": lambda: _forget(
+            ReceiversReport.objects.filter(received_at__lt=before("retention.report_days")), is_over
+        ),
+        "owners of sources": lambda: _forget(
+            SourceOwner.objects.filter(looked_at__lt=before("retention.report_days")), is_over
+        ),
         "alarms": lambda: _forget(Alarm.objects.filter(ended_at__lt=log), is_over),
         "findings over": lambda: _forget(WatchedFinding.objects.filter(ended_at__lt=log), is_over),
         "looks of the doctor": lambda: _forget(WatchRun.objects.filter(ran_at__lt=log), is_over),

@@ -50,6 +50,7 @@ def domain_facts(ports: Ports, rows: HouseRows, wanted: Sequence[str] = ()) -> l
             door_is_public=door_is_public(ports),
             ways_in=ways_in,
             is_proven=name in tested or name in arrived,
+            reports_address=rows.ways.parameters.text("mail.dmarc.address"),
         )
         for name in dict.fromkeys(wanted or ours)
     ]

@@ -14,6 +14,7 @@ from postroom.core.delivery.wire import ApiCheck, ApiEndpoint
 from postroom.core.diagnosis.bundle import Member as BundleMember
 from postroom.core.mailtest.evidence import SpamUnchecked, SpamVerdict
 from postroom.core.mailtest.outlook import OutlookMail, OutlookTrouble
+from postroom.core.reports.authentication_reports import ReadFile, ReportFile
 from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
 from postroom.core.senders.questions import Asking
 from postroom.core.terms.configuration import Configuration
@@ -27,6 +28,8 @@ from postroom.core.terms.secret import Secret
 from postroom.core.terms.storage import Room
 from postroom.core.terms.templates import Values
 from postroom.core.terms.visits import NoVisit, Visit
+
+T = TypeVar("T")
 
 T = TypeVar("T")
 
@@ -189,6 +192,12 @@ class Knock(Protocol):
     nobody what it heard. Never raises; blocks for ``seconds`` at most."""
 
     def __call__(self, proposal: Proposal, *, seconds: float) -> bool: ...
+
+
+class ReadReportFiles(Protocol):
+    """Unpacks and reads files with receivers' reports, within bounds. Never raises for what a stranger wrote; asks nobody."""
+
+    def __call__(self, files: Sequence[ReportFile], *, now: datetime) -> tuple[ReadFile, ...]: ...
 
 
 class Providers(Protocol):
@@ -362,6 +371,7 @@ class Ports:
     ask_dns: AskDns
     fetch_published: FetchPublished
     knock: Knock
+    read_report_files: ReadReportFiles
     providers: Providers
     senders: Senders
     pictures: Pictures

@@ -35,8 +35,9 @@ from postroom.flows.scheduled_messages import post_due
 from postroom.flows.slow_down import DESTINATIONS_ACTION
 from postroom.flows.wake_queue import CHANNEL
 from postroom.flows.watch_house import scheduled_look
-from postroom.store.models import Delivery, Member, ScheduledAction, ScheduledRun
+from postroom.store.models import Delivery, Member, ReceiversReport, ScheduledAction, ScheduledRun
 from postroom.store.models.outgoing import WAITING
+from postroom.store.models.receivers import WAITING as REPORT_WAITS
 
 logger = logging.getLogger(__name__)
 
@@ -106,6 +107,13 @@ def _post_scheduled(ports: Ports, is_over: IsOver) -> str:
     return f"{posted} scheduled messages settled"
 
 
+def _call_reader(_ports: Ports, _is_over: IsOver) -> str:
+    """The reader asks what the doctor asks, and the doctor looks at this table: so it is called by name."""
+    waiting = ReceiversReport.objects.filter(state=REPORT_WAITS).count()
+    defer_job("read_reports", only_one="receivers' reports")
+    return f"{waiting} reports wait; the reader is called"
+
+
 def _run_rules(ports: Ports, is_over: IsOver) -> str:
     settled = 0
     while not is_over() and (some := run_due_rules(ports)):
@@ -165,6 +173,14 @@ _TABLE = (
         help="Writes down the words of messages that were there before the search was, newest first, and of any that were missed; new "
         "ones are written down within a second or two.",
         run=index_old,
+    ),
+    Action(
+        key="receivers_reports",
+        name="Mail: Receivers' reports",
+        interval=timedelta(hours=1),
+        help="Reads DMARC and TLS reports that were put by and missed (each is read within a second or two anyway), and finds out whose the "
+        "addresses are that sent mail in our name.",
+        run=_call_reader,
     ),
     Action(
         key="pulse",

@@ -253,6 +253,7 @@ STYLES = (
     "postroom/rules.css",
     "postroom/signing.css",
     "postroom/pulse.css",
+    "postroom/receivers.css",
 )  # fmt: skip
 SCRIPTS = (
     "postroom/vendor/dompurify-3.4.18/purify.min.js",

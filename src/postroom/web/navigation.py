@@ -25,6 +25,7 @@ SETTINGS = (  # groups: title, and in each the address, title, sign and a senten
             ("servers", gettext_lazy("Outgoing servers"), "outgoing_mail", gettext_lazy("Through what mail leaves: Gmail, Microsoft 365, a provider, a server of your own")),
             ("limits", gettext_lazy("Limits"), "speed", gettext_lazy("How much may leave a day and a minute, and who asked us to slow down")),
             ("dkim", gettext_lazy("DKIM keys"), "verified_user", gettext_lazy("Sign mail, so that receivers believe it is yours")),
+            ("receivers", gettext_lazy("Receivers' reports"), "fact_check", gettext_lazy("What receivers say about mail in your name: what passed, what failed, from where")),
         ),
     ),
     (
@@ -66,6 +67,7 @@ SETTINGS = (  # groups: title, and in each the address, title, sign and a senten
 OF_THE_HOUSE = (
     "health",
     "mail_tests",
+    "receivers",
     "domains",
     "parameters",
     "actions",

@@ -22,6 +22,7 @@ from procrastinate.exceptions import ConnectorException
 
 from postroom.flows.change_queue import change_in_background
 from postroom.flows.fetch_mailbox import fetch_now
+from postroom.flows.read_reports import read_reports
 from postroom.flows.reconcile_mailbox import reconcile_mailbox
 from postroom.flows.run_scheduled_action import run_action
 from postroom.flows.send_seed import look_again
@@ -90,6 +91,12 @@ def look_for_mail_test(test_id: int) -> None:
             "mail test %d: %s", test_id, "over" if look_again(wired_ports(), test_id) else "not back yet"
         )
     )
+
+
+@app.task(name="read_reports")
+def read_reports_now() -> None:
+    """Read what receivers reported and was put by."""
+    _with_own_connection(lambda: logger.info("receivers' reports: %s", read_reports(wired_ports())))
 
 
 def _with_own_connection(work: Callable[[], Any]) -> None:

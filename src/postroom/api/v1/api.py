@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
 from postroom import __version__
-from postroom.api.v1 import activities, health, mail, mail_tests, records, scheduled, story, suppressions
+from postroom.api.v1 import activities, health, mail, mail_tests, receivers, records, scheduled, story, suppressions
 from postroom.api.v1 import ingress as ingress  # noqa: PLC0414 - it adds to the router of mail
 from postroom.api.v1.authentication import ByKey, BySession
 from postroom.flows.access import NotAllowed
@@ -30,6 +30,7 @@ api.add_router("", suppressions.router)
 api.add_router("", health.router)
 api.add_router("", story.router)
 api.add_router("", mail_tests.router)
+api.add_router("", receivers.router)
 
 
 def not_allowed(request: HttpRequest, error: NotAllowed | type[NotAllowed]) -> HttpResponse:

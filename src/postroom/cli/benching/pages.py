@@ -202,6 +202,7 @@ PLACES: tuple[Place, ...] = (
         inbound: try | /inbound/try/
         settings: servers | /settings/servers/
         settings: a server | /settings/servers/{server_id}/
+        settings: receivers | /settings/receivers/
         settings: limits | /settings/limits/
         settings: mailboxes | /settings/mailboxes/
         settings: a mailbox | /settings/mailboxes/{mailbox}/
@@ -260,6 +261,7 @@ NOT_MEASURED: dict[str, str] = {
     "web:rule": "the form of a new one, filled",
     "web:bundle": "a form",
     "web:mail_test": "one row",
+    "web:receivers_report": "one report",
     "web:health": "looks through the whole house, as the doctor does",
     "web:server_new": "an empty form",
     "web:mailbox_new": "an empty form",

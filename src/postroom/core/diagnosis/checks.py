@@ -15,6 +15,7 @@ from postroom.core.diagnosis.mta_sts_policy import check_policy
 from postroom.core.diagnosis.mx import check_mx
 from postroom.core.diagnosis.outside_clocks import check_outside_clocks
 from postroom.core.diagnosis.queue_health import check_queue
+from postroom.core.diagnosis.receivers import check_receivers
 from postroom.core.diagnosis.schedule_health import check_schedule
 from postroom.core.diagnosis.sending_hosts import check_blocklists, check_names
 from postroom.core.diagnosis.server_health import check_server
@@ -23,7 +24,7 @@ from postroom.core.diagnosis.transport_policies import check_transport
 
 OF_TABLES = (
     check_machine, check_house, check_server, check_ways_in, check_schedule, check_queue, check_aliases, check_key_secrets,
-    check_history, check_alarms, check_ends, check_policy, check_outside_clocks,
+    check_receivers, check_history, check_alarms, check_ends, check_policy, check_outside_clocks,
 )  # fmt: skip
 OF_DOMAINS = (check_existence, check_mx, check_transport, check_spf, check_dkim, check_dmarc)
 OF_HOSTS = (check_names, check_blocklists)

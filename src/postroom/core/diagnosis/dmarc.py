@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from postroom.core.diagnosis.domain_facts import DomainFacts, shown, unchecked
 from postroom.core.diagnosis.finding_codes import FindingCode, Severity
 from postroom.core.diagnosis.findings import Finding, PublishedRecord, found
+from postroom.core.diagnosis.report_records import dmarc_record
 from postroom.core.senders.dmarc import DmarcRecord, evaluate, names_to_ask, read_dmarc
 from postroom.core.senders.questions import Asking, Question, RecordType
 from postroom.core.senders.results import Method, MethodResult, Policy, Result
@@ -37,11 +38,6 @@ catalogue(
         "heal.dmarc_watches": "When the reports show that all of your own mail passes, ask for more: p=quarantine, then p=reject.",
     }
 )  # fmt: skip
-
-
-def wanted_record(domain: str) -> PublishedRecord:
-    """A first policy that breaks nothing."""
-    return PublishedRecord(type="TXT", name=f"_dmarc.{domain}", value=f"v=DMARC1; p=none; rua=mailto:dmarc@{domain}")
 
 
 def check_dmarc(facts: DomainFacts) -> Asking[list[Finding]]:
@@ -74,7 +70,7 @@ def check_dmarc(facts: DomainFacts) -> Asking[list[Finding]]:
         if is_there := bool(answer.records and (records or almost)):
             break
     if not is_there:
-        wanted = wanted_record(facts.name)
+        wanted = dmarc_record(facts.name, facts.reports_address)
         findings.append(
             found(
                 FindingCode.DMARC_MISSING,
@@ -142,7 +138,7 @@ def _may_report(facts: DomainFacts, where: str, target: str) -> Asking[list[Find
 
 
 def _broken(facts: DomainFacts, evidence: Iterable[str], trouble: str) -> Finding:
-    wanted = wanted_record(facts.name)
+    wanted = dmarc_record(facts.name, facts.reports_address)
     return found(
         FindingCode.DMARC_SYNTAX,
         facts.subject,

@@ -87,7 +87,8 @@ class OurKey:
 class DomainFacts:
     """``ways_in``: host names at which mail for us is taken, or fetched; ``is_alias_domain``: mail to it shall come to us.
 
-    ``keys``: those that sign for it. ``is_proven``: mail to it has arrived here.
+    ``keys``: those that sign for it. ``is_proven``: mail to it has arrived here. ``reports_address``: where receivers shall report to
+    (``mail.dmarc.address``).
     """
 
     name: str
@@ -99,6 +100,7 @@ class DomainFacts:
     door_is_public: bool = False
     ways_in: tuple[str, ...] = ()
     is_proven: bool = False
+    reports_address: str = "dmarc"
 
     @property
     def subject(self) -> str:

@@ -141,6 +141,10 @@ class FindingCode(StrEnum):
     # what became of the mail
     MAILBOX_UNREAD = "mailbox_unread"
     MAILBOX_SILENT = "mailbox_silent"
+    RECEIVERS_STOP = "receivers_stop"
+    RECEIVERS_FAIL = "receivers_fail"
+    RECEIVERS_SOURCE = "receivers_source"
+    RECEIVERS_TLS = "receivers_tls"
     MAILS_REFUSED = "mails_refused"
     ADDRESSES_REFUSED = "addresses_refused"
     MAILS_DEFERRED = "mails_deferred"
@@ -188,14 +192,15 @@ _OF_SEVERITIES: Mapping[Severity, str] = {
         "staging_lock catchall_missing catchall_domain_unknown bounce_alias_taken server_missing from_filter_invalid server_secret "
         "server_refuses server_broken mailbox_twice mailbox_token mailbox_refuses mailbox_trouble mailbox_unread domain_unknown mx_null "
         "mx_missing mx_wrong mx_elsewhere spf_several spf_syntax spf_lookups spf_include spf_server dkim_key_secret dkim_missing dkim_several "
-        "dkim_revoked dkim_mismatch dkim_syntax dmarc_several queue_late inbound_failed inbound_late blocklisted"
+        "dkim_revoked dkim_mismatch dkim_syntax dmarc_several queue_late inbound_failed inbound_late blocklisted receivers_stop"
     ),
     Severity.WARNING: (
         "default_from_missing default_from_foreign same_filter admin_placeholder gmail_volume server_port_pair server_port_25 "
         "server_in_clear server_certificate_ends server_tls_ends door_tls_ends token_ends server_paused server_limit mailbox_unconfirmed mailbox_shared mailbox_silent "
         "hook_trouble schedule_off schedule_failing schedule_late mx_alias spf_missing spf_voids spf_anybody spf_ptr dkim_no_key dkim_short "
         "dkim_provider dmarc_missing dmarc_syntax dmarc_alignment dmarc_reports ptr_missing ptr_mismatch mta_sts_broken tls_rpt_broken "
-        "alias_invalid alias_retired_used mails_refused queue_waits outcomes_unknown failing_much changed_before alarm_open"
+        "alias_invalid alias_retired_used mails_refused queue_waits outcomes_unknown failing_much changed_before alarm_open "
+        "receivers_fail receivers_source receivers_tls"
     ),
     Severity.INFO: "no_way_in addresses_refused mails_deferred capture_mode server_slowed mailbox_off spf_open dkim_testing dmarc_watches plus_lost plus_untested mails_held",
     Severity.UNCHECKED: "dns_unreachable server_unchecked mailbox_unchecked dns_unchecked",
@@ -214,7 +219,9 @@ KINDS: Mapping[FindingCode, Kind] = {
 
 _SENDING = "mails_refused mails_deferred queue_waits queue_late failing_much alarm_open changed_before"
 _WAITING = "mails_deferred queue_waits queue_late alarm_open changed_before"
-_MISTRUST = "mails_refused mails_deferred failing_much alarm_open changed_before"
+_MISTRUST = (
+    "receivers_stop receivers_fail receivers_source mails_refused mails_deferred failing_much alarm_open changed_before"
+)
 _ARRIVING = "mailbox_unread mailbox_silent inbound_late no_way_in alarm_open changed_before"
 _WORK = f"role_missing door_closed {_WAITING} mailbox_unread mailbox_silent inbound_late schedule_late inbound_failed plus_untested"
 _SPF_REST = f"spf_lookups spf_include spf_voids spf_server spf_anybody spf_ptr spf_open dmarc_alignment {_MISTRUST}"
@@ -294,6 +301,9 @@ _TABLE: Mapping[str, str] = {
     "ptr_missing": _MISTRUST,
     "ptr_mismatch": _MISTRUST,
     "blocklisted": _MISTRUST,
+    "mta_sts_broken": "receivers_tls",
+    "receivers_stop": "mails_refused mails_deferred failing_much alarm_open changed_before",
+    "receivers_fail": "mails_refused mails_deferred failing_much alarm_open changed_before",
     "alias_invalid": "alarm_open changed_before",
     "mails_refused": "mails_deferred queue_waits queue_late failing_much alarm_open changed_before",
     "queue_waits": "queue_late alarm_open changed_before",

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from postroom.core.diagnosis.domain_facts import DomainFacts, addresses_of
 from postroom.core.diagnosis.finding_codes import FindingCode
 from postroom.core.diagnosis.findings import Finding, found
+from postroom.core.diagnosis.report_records import tls_record
 from postroom.core.senders.questions import Asking, Question, RecordType
 from postroom.core.senders.tag_lists import TagListError, read_tags
 from postroom.core.terms.reasons import catalogue
@@ -23,7 +24,7 @@ catalogue(
         "finding.mta_sts_broken": "MTA-STS of {domain} does not work: {trouble}. Those who heed it cannot tell whether to trust our TLS.",
         "heal.mta_sts_broken": 'Publish one TXT record "v=STSv1; id=1" at _mta-sts.{domain} and the policy at https://mta-sts.{domain}/.well-known/mta-sts.txt, or take the record out.',
         "finding.tls_rpt_broken": "The record for TLS reports of {domain} cannot be used: {trouble}.",
-        "heal.tls_rpt_broken": 'Publish one TXT record at _smtp._tls.{domain}: "v=TLSRPTv1; rua=mailto:tls@{domain}", or take it out.',
+        "heal.tls_rpt_broken": 'Publish one TXT record at _smtp._tls.{domain}: "{record}", or take it out.',
     }
 )  # fmt: skip
 
@@ -46,7 +47,10 @@ def _mta_sts(facts: DomainFacts) -> Asking[list[Finding]]:
     if not trouble:
         places = yield from addresses_of(f"mta-sts.{facts.name}")
         trouble = f"mta-sts.{facts.name}, where the policy should be, has no address" if places == () else ""
-    return [_told(FindingCode.MTA_STS_BROKEN, facts, records, trouble)] if trouble else []
+    if not trouble:
+        return []
+    told = {"domain": facts.name, "trouble": trouble}
+    return [found(FindingCode.MTA_STS_BROKEN, facts.subject, evidence=records, facts=told)]
 
 
 def _tls_rpt(facts: DomainFacts) -> Asking[list[Finding]]:
@@ -57,7 +61,18 @@ def _tls_rpt(facts: DomainFacts) -> Asking[list[Finding]]:
     trouble = _trouble(records, "TLSRPTv1")
     if not trouble and not read_tags(records[0]).get("rua", "").startswith(("mailto:", "https:")):
         trouble = "rua= names neither mailto: nor https:"
-    return [_told(FindingCode.TLS_RPT_BROKEN, facts, records, trouble)] if trouble else []
+    if not trouble:
+        return []
+    wanted = tls_record(facts.name, facts.reports_address)
+    return [
+        found(
+            FindingCode.TLS_RPT_BROKEN,
+            facts.subject,
+            evidence=records,
+            publish=[wanted],
+            facts={"domain": facts.name, "trouble": trouble, "record": wanted.value},
+        )
+    ]
 
 
 def _trouble(records: Sequence[str], version: str) -> str:
@@ -68,7 +83,3 @@ def _trouble(records: Sequence[str], version: str) -> str:
     except TagListError as error:
         return str(error)
     return "" if tags.get("v") == version else f"v= is not {version}"
-
-
-def _told(code: FindingCode, facts: DomainFacts, records: Sequence[str], trouble: str) -> Finding:
-    return found(code, facts.subject, evidence=records, facts={"domain": facts.name, "trouble": trouble})

@@ -22,6 +22,7 @@ Rule = Callable[[Evidence, Facts], tuple[Decision, ...] | None]
 # What the mail is.
 SETTLED: tuple[Rule, ...] = (
     settling.already_seen,
+    settling.receivers_report,  # DMARC and TLS reports, at the address for them
     settling.report,  # bounce, complaint, receipt
     settling.bounce_address,  # no report, but where only reports come
     settling.our_own,  # our own mail, or a loop mark

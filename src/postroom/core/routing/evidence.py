@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from postroom.core.mime.parsed import ParsedMail
+from postroom.core.reports.authentication_reports import may_be_report
 from postroom.core.reports.delivery_reports import DeliveryReport
 from postroom.core.reports.reading import read_report
 from postroom.core.routing.authenticity import UNASKED, Authenticity
@@ -88,6 +89,7 @@ def collect(
         is_personal=_is_personal(recipients, mail, keys),
         subject_is_reply=bool(_REPLY_PREFIX.match(mail.subject)),
         trace=read_trace(mail.all_headers(MARK_HEADERS[0])),
+        is_receivers_report=may_be_report(mail),
     )
 
 

@@ -31,6 +31,8 @@ from postroom.core.routing.verdicts import (
 )
 from postroom.core.terms.reasons import Reason, because
 
+_NOBODYS = {Meaning.DUTY: "nobody.duty", Meaning.REPORTS: "nobody.reports"}
+
 
 def auto_reply(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
     """Kept with what it answers; notifies nobody, creates nothing."""
@@ -160,7 +162,7 @@ def nobody(evidence: Evidence, facts: Facts) -> tuple[Decision, ...]:
     """Nothing matches. What a door accepts is never refused here: it is held."""
     accepted = next((one for one in evidence.recipients if is_accepted(meaning(one, facts))), None)
     if accepted is not None:
-        code = "nobody.duty" if meaning(accepted, facts) is Meaning.DUTY else "nobody.gone"
+        code = _NOBODYS.get(meaning(accepted, facts), "nobody.gone")
         return (Hold(reasons=(because(code, recipient=accepted.normal),)),)
     names = ", ".join(recipient.normal for recipient in evidence.recipients)
     reasons = (because("nobody.known", recipients=names) if names else because("nobody.named"),)

@@ -31,6 +31,8 @@ class Directory(Protocol):
     def aliases(self) -> Sequence[AliasFact]: ...
     @property
     def allowed_local_domains(self) -> Sequence[str]: ...
+    @property
+    def reports_address(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,7 @@ class KnownAddresses:
     domains: tuple[DomainFact, ...] = ()
     aliases: tuple[AliasFact, ...] = ()
     allowed_local_domains: tuple[str, ...] = ()
+    reports_address: str = ""
 
 
 class Meaning(Enum):
@@ -50,6 +53,7 @@ class Meaning(Enum):
     BOUNCE = auto()
     CATCHALL = auto()
     ALIAS = auto()
+    REPORTS = auto()
     DUTY = auto()
     UNKNOWN = auto()
     FOREIGN = auto()
@@ -60,6 +64,7 @@ _CODES = {
     Meaning.REPLY_TOKEN: "recipient.reply_token",
     Meaning.BOUNCE: "recipient.bounce",
     Meaning.CATCHALL: "recipient.catchall",
+    Meaning.REPORTS: "recipient.reports",
     Meaning.DUTY: "recipient.duty",
     Meaning.UNKNOWN: "recipient.unknown",
     Meaning.FOREIGN: "recipient.foreign",
@@ -101,7 +106,7 @@ def is_accepted(what: Meaning) -> bool:
     return what not in (Meaning.UNKNOWN, Meaning.FOREIGN)
 
 
-def meaning(recipient: Recipient, directory: Directory) -> Meaning:
+def meaning(recipient: Recipient, directory: Directory) -> Meaning:  # noqa: PLR0911 (one per meaning)
     """What the recipient is to us. Tokens first, then the domain's own addresses, then aliases."""
     domains = [domain for domain in directory.domains if domain.name == recipient.domain]
     if domains and recipient.token is not None:
@@ -112,6 +117,8 @@ def meaning(recipient: Recipient, directory: Directory) -> Meaning:
         return Meaning.CATCHALL
     if matching_aliases(recipient, directory):
         return Meaning.ALIAS
+    if takes_reports(recipient, directory):
+        return Meaning.REPORTS
     if recipient.local in DUTY_LOCALS and (domains or not recipient.domain):
         return Meaning.DUTY
     return Meaning.UNKNOWN if domains or not recipient.domain else Meaning.FOREIGN
@@ -126,6 +133,14 @@ def matching_aliases(recipient: Recipient, directory: Directory) -> tuple[AliasF
         and recipient.domain
         and (alias.domain == recipient.domain or (alias.matches_local_part and _may_match_local(recipient, directory)))
     )
+
+
+def takes_reports(recipient: Recipient, directory: Directory) -> bool:
+    """Whether receivers were asked to send their reports there (``mail.dmarc.address``): on any of our domains, or at one address."""
+    wanted = directory.reports_address
+    if "@" in wanted:
+        return normalize(wanted) in (recipient.normal, f"{recipient.local}@{recipient.domain}")
+    return bool(wanted) and recipient.local == wanted and any(d.name == recipient.domain for d in directory.domains)
 
 
 def is_catchall(recipient: Recipient, directory: Directory) -> bool:

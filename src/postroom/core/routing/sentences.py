@@ -14,6 +14,7 @@ catalogue(
         "recipient.alias": "{recipient} is the alias {alias}.",
         "recipient.alias_retired": "{recipient} is the alias {alias}, given up but still answered to.",
         "recipient.alias_local": "{recipient} is taken for the alias {alias}, which matches by what stands before the @.",
+        "recipient.reports": "{recipient} is the address to which receivers send their reports (mail.dmarc.address).",
         "recipient.duty": "{recipient} is an address that every mail server must accept (RFC 5321 4.5.1).",
         "recipient.unknown": "Nobody is called {recipient} here.",
         "recipient.foreign": "{domain} is none of our domains: we do not take mail for {recipient}.",
@@ -21,6 +22,7 @@ catalogue(
         # seen before, and reports
         "seen.routed": "The same mail for the same recipients was routed already (inbound mail {inbound}).",
         "seen.on_target": "This Message-ID {message_id} is already where the mail would go.",
+        "receivers_report.taken": "It brings a receiver's report (DMARC or SMTP TLS) to {recipient}: it is read, and makes no record.",
         "report.bounce": "It is a delivery report: not delivered to {addresses}.",
         "report.delayed": "It is a delivery report: delayed for {addresses}; the server that wrote it goes on trying.",
         "report.receipt": "It is a delivery report: taken for {addresses}.",
@@ -69,6 +71,7 @@ catalogue(
         "catchall.only": "It was written to {recipient} alone, which is for replies.",
         "catchall.among": "No alias takes it, and {recipient} is for replies.",
         "nobody.duty": "{recipient} is a duty address without an alias: a person reads it.",
+        "nobody.reports": "{recipient} takes receivers' reports alone, and this is none that can be recognised: a person reads it.",
         "nobody.gone": "{recipient} is ours, but what it stood for is gone: a person decides.",
         "nobody.known": "None of its recipients is known here: {recipients}.",
         "nobody.named": "It names no recipient.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from postroom.core.reports.delivery_reports import DeliveryReport, ReportKind
-from postroom.core.routing.recipients import Meaning, meaning
+from postroom.core.routing.recipients import Meaning, meaning, takes_reports
 from postroom.core.routing.reporters import why_believed
 from postroom.core.routing.verdicts import (
     Decision,
@@ -15,6 +15,7 @@ from postroom.core.routing.verdicts import (
     Facts,
     Hold,
     RecordReport,
+    TakeReceiversReport,
 )
 from postroom.core.terms.reasons import Reason, because
 
@@ -24,6 +25,18 @@ def already_seen(_evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | No
         return None
     reason = because("seen.routed", inbound=facts.duplicate_of)
     return (Discard(duplicate_of=facts.duplicate_of, reasons=(reason,)),)
+
+
+def receivers_report(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:
+    """What receivers report on mail in our name, at the address that they were told. It says nothing on single deliveries."""
+    if not evidence.is_receivers_report:
+        return None
+    for recipient in evidence.recipients:
+        if takes_reports(recipient, facts):
+            why = because("receivers_report.taken", recipient=recipient.normal)
+            doubts = evidence.authenticity.reasons if not evidence.authenticity.vouches else ()
+            return (TakeReceiversReport(recipient=recipient.normal, reasons=(why, *doubts)),)
+    return None
 
 
 def report(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:

@@ -15,6 +15,7 @@ from postroom.core.terms.reasons import Reason, because, catalogue
 catalogue(
     {
         "silent.already_seen": "It was not seen before.",
+        "silent.receivers_report": "It is no report of a receiver (DMARC, SMTP TLS) to the address for such reports.",
         "silent.report": "It is no report on a delivery.",
         "silent.bounce_address": "It was not written to an address where only reports come.",
         "silent.our_own": "It is no mail of ours that came back.",
@@ -77,7 +78,7 @@ _TELL: Mapping[str, Callable[[Evidence, Facts], Reason]] = {
 }
 _PLAIN = frozenset(
     (
-        "already_seen", "report", "bounce_address", "our_own", "auto_reply", "aliases", "fallback_kind",
+        "already_seen", "receivers_report", "report", "bounce_address", "our_own", "auto_reply", "aliases", "fallback_kind",
         "catchall_among_others", "loop_breaker",
     )
 )  # fmt: skip

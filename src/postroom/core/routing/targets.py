@@ -13,6 +13,7 @@ from postroom.core.routing.verdicts import (
     Hold,
     RecordReport,
     Refuse,
+    TakeReceiversReport,
 )
 
 
@@ -47,5 +48,5 @@ def _target(decision: Decision) -> tuple[object, ...]:
             return ("refusal", answer, alias_id)
         case Hold(reasons=reasons):
             return ("hold", *map(str, reasons))
-        case RecordReport() | Discard():
+        case RecordReport() | TakeReceiversReport() | Discard():
             return (type(decision),)

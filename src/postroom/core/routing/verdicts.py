@@ -63,6 +63,7 @@ class Evidence:
     trace: tuple[str, ...] = ()  # marks of the installations that relayed it, nearest first
     authenticity: Authenticity = UNASKED  # what is known about the author beyond his own words
     is_personal: bool = False  # to a signed reply address that the From was given, and nobody else
+    is_receivers_report: bool = False  # it looks like a DMARC or TLS report; whether it is one is read later
 
     @property
     def bounce_numbers(self) -> tuple[int, ...]:
@@ -203,6 +204,7 @@ class Facts:
     loop_exempt: bool = False  # the author is on the allow-list (D-16)
     hold_unknown: bool = True  # fetched mail for nobody: held, else refused with an answer
     signs: LoopSigns = LoopSigns()
+    reports_address: str = ""  # mail.dmarc.address: a local part of all our domains, or one address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +244,14 @@ class RecordReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TakeReceiversReport:
+    """The mail brings a receiver's report on mail in our name (DMARC, SMTP TLS): it is put by and read; no record, no answer."""
+
+    recipient: str
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refuse:
     """The sender is told that the mail was not taken, where telling is allowed. ``answer`` is the text's kind."""
 
@@ -270,7 +280,7 @@ class Hold:
     reasons: tuple[Reason, ...] = ()
 
 
-Decision = AppendToRecord | CreateRecord | RecordReport | Refuse | Discard | Hold
+Decision = AppendToRecord | CreateRecord | RecordReport | TakeReceiversReport | Refuse | Discard | Hold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -185,6 +185,13 @@ _TABLE = (
         "FROM filter of the default server of the configuration: domains and addresses, separated by commas.",
     ),
     (
+        "mail.dmarc.address",
+        "dmarc",
+        _local_or_address,
+        "Where receivers send their reports (DMARC, SMTP TLS): a local part on each of our domains, or one address. It stands in the DNS "
+        "records to publish; reports that come there are read and make no record. Empty: none are asked for.",
+    ),
+    (
         "mail.catchall.domain.allowed",
         "",
         _domains,
@@ -380,6 +387,7 @@ _TABLE = (
         _number,
         "Days that bounces and complaints are kept as evidence, and suppressions after their end; never under 35.",
     ),
+    ("retention.report_days", "400", _number, "Days that receivers' reports (DMARC, SMTP TLS) are kept."),
     ("retention.draft_days", "60", _number, "Days that what somebody began to write and never sent is kept."),
     ("retention.log_days", "90", _number, "Days that logs and histories are kept."),
     (

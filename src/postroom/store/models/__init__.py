@@ -58,6 +58,7 @@ from postroom.store.models.outgoing import (
     SendingGate,
 )
 from postroom.store.models.pulse import QueueChange, QueueSample, TrafficHour, TrafficTally
+from postroom.store.models.receivers import ReceiversReport, ReportedSource, ReportedTls, SourceOwner
 from postroom.store.models.schedule import Installation, ScheduledAction, ScheduledRun
 from postroom.store.models.search import SavedView, SearchEntry, SearchProgress
 from postroom.store.models.setting_up import OAuthClient, Trial
@@ -120,10 +121,13 @@ __all__ = [
     "QueueChange",
     "QueueSample",
     "RawMail",
+    "ReceiversReport",
     "Record",
     "RecordKind",
     "RefusalNotice",
     "ReportedRecipient",
+    "ReportedSource",
+    "ReportedTls",
     "Resolution",
     "SavedView",
     "ScheduledAction",
@@ -136,6 +140,7 @@ __all__ = [
     "SeenMail",
     "SendingGate",
     "SettingChange",
+    "SourceOwner",
     "Star",
     "Suppression",
     "TakenMail",

@@ -39,6 +39,8 @@ from postroom.store.queries.loop_signs import SignBook, look_up_signs
 from postroom.store.queries.reported_deliveries import MESSAGE_FIELDS, message_fact, provider_of, reported_deliveries
 from postroom.store.statements import ask
 
+REPORTS_ADDRESS = "mail.dmarc.address"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
@@ -108,6 +110,7 @@ class Book:
             loop_threshold=self.parameters.number("mail.gateway.loop.threshold"),
             loop_exempt=not evidence.authenticity.is_spoofed
             and is_allowed(author, self.parameters.words("mail.gateway.allowed")),
+            reports_address=self.parameters.text(REPORTS_ADDRESS),
             hold_unknown=self.parameters.text("mail.gateway.unknown") == "hold",
             signs=self.signs.signs_for(evidence, case.inbound_id, [one.alias_id for one in aliases], tally.signs),
         )
@@ -210,6 +213,7 @@ SELECT
         JOIN postroom_aliasdomain domain ON domain.id = alias.domain_id
         JOIN postroom_recordkind kind ON kind.key = alias.kind_id
         WHERE alias.name = ANY(%s::text[]) AND kind.is_active),
+    (SELECT value FROM postroom_parameter WHERE key = %s::text),
     (SELECT value FROM postroom_parameter WHERE key = %s::text)
 """
 
@@ -217,7 +221,7 @@ SELECT
 def known_addresses(locals_: Collection[str]) -> KnownAddresses:
     """What RCPT must know of recipients with these local parts. One query, and the hottest of all: no models."""
     allowed = "mail.catchall.domain.allowed"
-    ((domains, aliases, value),) = ask(_KNOWN_ADDRESSES, [list(locals_), allowed])
+    ((domains, aliases, value, reports),) = ask(_KNOWN_ADDRESSES, [list(locals_), allowed, REPORTS_ADDRESS])
     return KnownAddresses(
         domains=tuple(
             DomainFact(name=name, bounce=bounce, catchall=catchall, is_retired=is_retired)
@@ -237,6 +241,7 @@ def known_addresses(locals_: Collection[str]) -> KnownAddresses:
             for alias_id, name, domain, kind, company_id, policy, matches_local_part, is_retired in _from_json(aliases)
         ),
         allowed_local_domains=Parameters({} if value is None else {allowed: value}).words(allowed),
+        reports_address=Parameters({} if reports is None else {REPORTS_ADDRESS: reports}).text(REPORTS_ADDRESS),
     )
 
 

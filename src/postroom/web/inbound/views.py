@@ -51,6 +51,7 @@ DECISIONS = {
     "AppendToRecord": gettext_lazy("Added to a record"),
     "CreateRecord": gettext_lazy("Made into a record"),
     "RecordReport": gettext_lazy("A report, booked"),
+    "TakeReceiversReport": gettext_lazy("A receiver's report, read"),
     "Refuse": gettext_lazy("Refused"),
     "Discard": gettext_lazy("Kept for the log only"),
     "Hold": gettext_lazy("Held for a person"),
