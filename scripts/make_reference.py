@@ -29,9 +29,9 @@ from postroom.core.diagnosis.oauth_errors import oauth_codes
 from postroom.core.diagnosis.server_errors import CASES as SERVER_CASES
 from postroom.core.diagnosis.server_errors import Explanation
 from postroom.core.diagnosis.symptoms import LOOKS, WALKS
+from postroom.core.diagnosis.tools_for_agents import TOOLS, Field
 from postroom.core.mailtest.findings import in_points
 from postroom.core.mailtest.rules import RULES, Section
-from postroom.core.diagnosis.tools_for_agents import TOOLS, Field
 from postroom.core.reports.taxonomy import TAXONOMY
 from postroom.core.terms import states
 from postroom.core.terms.configuration import _CHOICES, HELP, Configuration

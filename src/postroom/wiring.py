@@ -51,8 +51,8 @@ if TYPE_CHECKING:
     # named here again for workers, who may not import adapters
     from postroom.adapters.esp.pool import EspPool as EspPool  # noqa: PLC0414
     from postroom.adapters.fetching.pictures import PictureFetcher
-    from postroom.adapters.html.templating import TemplateRenderer
     from postroom.adapters.fetching.visiting import Visitor
+    from postroom.adapters.html.templating import TemplateRenderer
     from postroom.adapters.journal import JournalContents as JournalContents  # noqa: PLC0414
     from postroom.adapters.journal import WireJournalFile as WireJournalFile  # noqa: PLC0414
     from postroom.adapters.mailbox.session import TokenGiver as MailboxTokens
@@ -67,8 +67,8 @@ if TYPE_CHECKING:
     from postroom.core.reports.authentication_reports import ReadFile, ReportFile
     from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
     from postroom.core.senders.questions import Asking
-    from postroom.core.terms.templates import Values
     from postroom.core.terms.models import ModelQuestion, ModelReply
+    from postroom.core.terms.templates import Values
     from postroom.flows.ports import ClientCertificateFacts
 
 T = TypeVar("T")

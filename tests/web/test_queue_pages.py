@@ -75,7 +75,9 @@ def test_the_waiting_list_is_read_page_by_page_each_once(window: Client, company
 
 def test_a_waiting_mail_says_what_it_waits_for(window: Client, company: Company) -> None:
     why = because("wait.paused", server="Own relay").as_json()
-    row = seeding.a_delivery(company, "carla@customer.example", waits_for=why, held_since=timezone.now() - timedelta(minutes=20))
+    row = seeding.a_delivery(
+        company, "carla@customer.example", waits_for=why, held_since=timezone.now() - timedelta(minutes=20)
+    )
     for place in ("/queue/", f"/queue/{row.pk}/"):
         page = window.get(place).content.decode()
         assert "The server Own relay is paused." in page, place

@@ -118,8 +118,10 @@ for part in (
     status.app,
     seed.app,
     mail_commands.app,
-    mail_test.app, doctor.app,
-    ask.app, diagnosis.app,
+    mail_test.app,
+    doctor.app,
+    ask.app,
+    diagnosis.app,
     story.app,
     home.app,
 ):

@@ -39,10 +39,10 @@ from postroom.store.models import (
     ScheduledRun,
     SeenMail,
     SettingChange,
+    SourceOwner,
     WatchedFinding,
     WatchPost,
     WatchRun,
-    SourceOwner,
 )
 from postroom.store.queries.blobs import named
 

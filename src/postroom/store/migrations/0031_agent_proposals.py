@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('postroom', '0028_automation'),
+        ('postroom', '0030_authentication_reports'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

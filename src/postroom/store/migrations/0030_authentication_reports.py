@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('postroom', '0028_automation'),
+        ('postroom', '0029_mail_tests'),
     ]
 
     operations = [

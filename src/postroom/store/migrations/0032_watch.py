@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('postroom', '0028_automation'),
+        ('postroom', '0031_agent_proposals'),
     ]
 
     operations = [
