@@ -71,11 +71,6 @@ if TYPE_CHECKING:
     from postroom.core.terms.templates import Values
     from postroom.flows.ports import ClientCertificateFacts
 
-T = TypeVar("T")
-
-
-T = TypeVar("T")
-
 
 @lru_cache(maxsize=1)
 def ports() -> Ports:

@@ -15,6 +15,7 @@ from django.db.models import Q, QuerySet
 from postroom.core.diagnosis.errors import explain_error as explained
 from postroom.core.diagnosis.finding_codes import FindingCode
 from postroom.core.diagnosis.findings import Finding, Folded, is_well
+from postroom.core.diagnosis.story import StoryEvent
 from postroom.core.diagnosis.symptoms import Look, Symptom, Walked, walk
 from postroom.core.diagnosis.tools_for_agents import MOST_ROWS
 from postroom.core.terms.addresses import normalize_domain
@@ -29,8 +30,6 @@ from postroom.flows.access import (
     visible_messages,
     visible_records,
 )
-from postroom.flows.agent_story import Storyteller
-from postroom.flows.agent_story import story as tell_story
 from postroom.flows.diagnose import Diagnosis, DoctorWish, diagnose
 from postroom.flows.dns_to_publish import records_to_publish
 from postroom.flows.explain_routing import explain_inbound
@@ -38,6 +37,7 @@ from postroom.flows.gather_domains import domain_facts
 from postroom.flows.gather_house import read_rows
 from postroom.flows.list_queue import QueueFilter, list_deliveries
 from postroom.flows.ports import Ports
+from postroom.flows.tell_story import StoryWish, tell_story
 from postroom.flows.ways_out import load_ways_out
 from postroom.store.models import Company, Mailbox, Member, OutgoingServer, RawMail
 from postroom.store.queries import pages_settings
@@ -216,9 +216,44 @@ def _recipient(one: RecipientFact) -> Answer:
     }
 
 
-def story(ports: Ports, given: Arguments, member: Member | None, *, teller: Storyteller = tell_story) -> Answer:
-    """Everything that is stored of a mail or an address."""
-    return teller(ports, str(given.get("about") or ""), member=member)
+def story(ports: Ports, given: Arguments, member: Member | None) -> Answer:
+    """What happened to a mail or with an address, the oldest first."""
+    told = tell_story(ports, StoryWish(asked=str(given.get("about") or "")), member=member)
+    return {
+        "asked": told.asked,
+        "found_by": told.found_by,
+        "title": told.title,
+        "address": told.address,
+        "mails": [
+            {
+                "delivery_id": one.delivery_id,
+                "to": one.address,
+                "subject": one.subject,
+                "state": one.state,
+                "waits_for": one.waits_for,
+                "due_at": one.due_at,
+            }
+            for one in told.mails
+        ],
+        "events": [_event(one) for one in told.events],
+        "remarks": list(told.remarks),
+        "is_more_before": bool(told.next),
+    }
+
+
+def _event(one: StoryEvent) -> Mapping[str, object]:
+    return {
+        "at": one.at,
+        "kind": one.kind,
+        "what": one.said,
+        "who": one.who,
+        "about": one.about,
+        "reply": one.evidence,
+        "relay_ids": list(one.relay_ids),
+        "why": list(one.why),
+        "usually_means": Ours(one.meaning),
+        **{name: number for name, number in one.links.as_json().items() if number is not None},
+    }
 
 
 def explain_error(_ports: Ports, given: Arguments, _member: Member | None) -> Answer:

@@ -31,10 +31,6 @@ from postroom.core.terms.visits import NoVisit, Visit
 
 T = TypeVar("T")
 
-T = TypeVar("T")
-
-T = TypeVar("T")
-
 
 class Clock(Protocol):
     """Tells the time: aware, UTC."""
