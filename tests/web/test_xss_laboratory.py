@@ -66,6 +66,7 @@ WORD_PLACES = (  # one line for each place that shows what strangers wrote; {nam
     "/settings/people/", "/settings/people/?q=script", "/settings/people/{person}/", "/settings/companies/",
     "/settings/companies/{company}/", "/settings/audit/", "/settings/mailboxes/", "/settings/mailboxes/{mailbox}/",
     "/settings/templates/", "/settings/templates/{template}/", "/inbound/loops/",
+    "/story/?q={message}", "/story/?q=delivery:{delivery}", "/story/?q=inbound:{inbound}", "/story/?q={hostile}",
 )  # fmt: skip
 PIECES = (  # parts of pages, and answers for programs: shown by themselves, as a browser would that was led there
     "/attention/", "/records/{record}/live/?after=0", "/records/{record}/audience/?kind=comment", "/records/{record}/templates/",
@@ -73,6 +74,7 @@ PIECES = (  # parts of pages, and answers for programs: shown by themselves, as 
     "/records/{record}/composer/", "/records/{record}/activities/", "/records/{record}/mentionable/?q=script&kind=comment",
     "/records/{record}/templates/{template}/", "/message/{message}/again/", "/message/{message}/quote/",
     "/api/v1/activities", "/api/v1/records/{record}/activities", "/api/v1/records/{record}", "/api/v1/records/{record}/messages", "/api/v1/deliveries", "/api/v1/inbound", "/api/v1/openapi.json",
+    "/api/v1/story?q={message}",
 )  # fmt: skip
 
 

@@ -29,7 +29,7 @@ def head(mail: stories.MailFact) -> MailHead:
 def mail_events(mail: stories.MailFact, history: History) -> Iterator[StoryEvent]:
     number, to = mail.delivery_id, mail.address
     why = mail.posted.reasons if mail.posted else ()
-    yield events.queued(at=mail.created_at, delivery_id=number, address=to, why=why)
+    yield events.queued(at=mail.created_at, delivery_id=number, address=to, subject=mail.subject, why=why)
     for place, gate in enumerate(mail.waited):
         if gate.reason.code not in _RETRIES:
             yield events.waited(

@@ -33,7 +33,7 @@ catalogue(
         "story.note": "{who} wrote a note: {title}",
         "story.system": "Postroom wrote: {title}",
         "story.heard": "Who hears of it: {mail} by mail, {inbox} in the app.",
-        "story.queued": "The mail to {address} was put into the queue.",
+        "story.queued": "The mail to {address} was put into the queue: {subject}",
         "story.waited": "The mail to {address} had to wait for {seconds} seconds.",
         "story.sent": "{server} took the mail to {address}.",
         "story.deferred": "{server} did not take the mail to {address} this time.",
@@ -112,10 +112,10 @@ def heard(*, at: datetime, message_id: int, by_mail: int, in_app: int) -> StoryE
     )  # fmt: skip
 
 
-def queued(*, at: datetime, delivery_id: int, address: str, why: Iterable[Reason] = ()) -> StoryEvent:
+def queued(*, at: datetime, delivery_id: int, address: str, subject: str, why: Iterable[Reason] = ()) -> StoryEvent:
     return StoryEvent(
         at=at, kind=StoryKind.QUEUED, source=Source("delivery", delivery_id), about=address, why=tuple(why),
-        said=because("story.queued", address=address), links=Links(delivery_id=delivery_id),
+        said=because("story.queued", address=address, subject=subject or "–"), links=Links(delivery_id=delivery_id),
     )  # fmt: skip
 
 
