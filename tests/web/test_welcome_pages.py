@@ -285,7 +285,7 @@ def test_the_test_asks_about_the_account_s_own_mailbox(window: Client) -> None:
 def test_a_domain_that_exists_nowhere_is_spoken_of_before_real_mail_is_set_up(window: Client) -> None:
     window.post("/welcome/company/", {"company": "Lumen", "domain": "lumen.example"})
     assert "exists nowhere" in window.get("/welcome/outgoing/").content.decode()
-    window.post("/welcome/company/", {"company": "Lumen", "domain": "lumen.test"})
+    window.post("/welcome/company/", {"company": "Lumen", "domain": "lumen.internal"})
     assert "exists nowhere" not in window.get("/welcome/outgoing/").content.decode()
 
 

@@ -25,6 +25,7 @@ from postroom.web.welcome.forms import AccountForm
 from postroom.web.welcome.views import step_page
 from postroom.wiring import ports
 
+RESERVED = frozenset({"example", "test", "invalid", "localhost"})  # RFC 2606 2: no such domain exists
 FIRST = {  # the tiles that are seen at once
     "out": ("gmail", "microsoft365", "ses", "sendgrid", "mailgun", "postmark", "brevo", "mailjet", "postfix", "mailcow", "custom"),
     "in": ("gmail", "microsoft365", "yahoo", "icloud", "gmx", "ionos", "mailcow", "custom"),
@@ -52,7 +53,7 @@ def outgoing(request: MemberRequest) -> HttpResponse:
         "tested_id": tested,
         # the account's own mailbox: the one recipient that its server surely takes mail for
         "test_to": normalize(draft.username) if draft is not None else "",
-        "is_made_up": found.domain.endswith(".example"),
+        "is_made_up": found.domain.rpartition(".")[2] in RESERVED,
         "is_capturing": guard_installation.is_capturing(),
         "default_from": default_from_of(request.member),
     }
