@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 import tempfile
@@ -248,6 +249,7 @@ def zipped(entries: list[tuple[str, bytes]], **how: object) -> bytes:
         (zipped([(MANIFEST, b"[]")]), "not that of a bundle"),
         (zipped([(MANIFEST, b'{"bundle": "postroom", "schema": 1, "members": [1]}')]), "does not list"),
     ],
+    ids=map(str, itertools.count()),
 )  # fmt: skip
 def test_a_hostile_file_is_refused_in_plain_words(postroom: Command, tmp_path: Path, content: bytes, said: str) -> None:
     file = tmp_path / "hostile.zip"

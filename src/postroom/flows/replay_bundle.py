@@ -167,7 +167,7 @@ def _write_aliases(house: Mapping[str, Any], kinds: set[str]) -> None:
             retired_at=_EPOCH if one.get("is_retired") else None,
         )
         for one in _rows(house, "aliases")
-        if one.get("kind") in kinds
+        if one["kind"] in kinds
     )
     Mailbox.objects.bulk_create(
         Mailbox(
