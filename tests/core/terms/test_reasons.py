@@ -67,7 +67,7 @@ def test_every_sentence_of_routing_is_one_with_named_fields() -> None:
     assert routing_sentences.__doc__
     for code, text in SENTENCES.items():
         is_part = code.startswith(
-            ("heal.", "rule.", "symptom.", "look.")
+            ("heal.", "rule.", "symptom.", "look.", "next.")
         )  # a cure may end in a command to copy; what a rule did, and what is looked at, is a part of a sentence
         assert text.endswith((".", "?", "}")) or is_part, code
         fields = [name for _, name, _, _ in string.Formatter().parse(text) if name is not None]
