@@ -183,6 +183,14 @@ def _end(asking: object, answer: object) -> object:
         return end.value
 
 
+@pytest.mark.parametrize("words", ["a\x00b", "half \ud800 of a character", "x" * 3000])
+def test_whatever_a_server_says_can_be_kept(ward: Ward, words: str) -> None:
+    ward.relay_says(Step.MAIL, 550, words)
+    ward.spf(f"v=spf1 a:{RELAY} -all", "v=spf1 \x00 " + "y" * 200)
+    assert [one.code.value for one in look(ward).comparison.raised] == ["server_refuses"]
+    assert len(open_alarms()) == 1
+
+
 # ---- by mail
 
 

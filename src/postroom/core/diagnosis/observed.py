@@ -76,8 +76,13 @@ def observe_domain(facts: DomainFacts) -> Asking[DomainRecords]:
     )
 
 
+def storable(text: str) -> str:
+    """Without what no table takes, whoever wrote it: NUL, and halves of characters."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
 def _fact(subject: str, name: str, records: Sequence[str]) -> Observed:
-    return Observed(subject=subject, name=name, value=(" | ".join(sorted(records)) or NONE)[:LONGEST])
+    return Observed(subject=subject, name=name, value=(storable(" | ".join(sorted(records))) or NONE)[:LONGEST])
 
 
 def observe_server(subject: str, *, greeting: str, fingerprint: str, until: datetime | None) -> Iterator[Observed]:
@@ -92,7 +97,9 @@ def observe_server(subject: str, *, greeting: str, fingerprint: str, until: date
 def steady_greeting(text: str) -> str:
     """A greeting without what is another one every time: its host name, and words that have no digit in them and are no date."""
     first, *rest = DATE.sub("", text[:1000]).split()[:40] or [""]
-    return " ".join([first, *(word for word in rest if not any(char.isdigit() or char in ":;" for char in word))])[:200]
+    return storable(
+        " ".join([first, *(word for word in rest if not any(char.isdigit() or char in ":;" for char in word))])
+    )[:200]
 
 
 def changes_among(rows: Sequence[tuple[str, str, str, datetime, datetime]], since: datetime) -> tuple[FactChange, ...]:

@@ -15,11 +15,13 @@ from datetime import datetime, timedelta
 
 from postroom.core.diagnosis.finding_codes import FindingCode, Severity
 from postroom.core.diagnosis.findings import Finding, Folded
+from postroom.core.diagnosis.observed import storable
 from postroom.core.terms.reasons import Reason
 
 TWICE = 2  # looks, before an alarm
 SETTLED = timedelta(hours=24)  # what comes back sooner than this after its end is flapping
 MOST_WATCHED = 500
+LONGEST_KEY = 300  # characters
 
 _NEVER = frozenset({FindingCode.CHANGED_BEFORE, FindingCode.ALARM_OPEN})  # clues, told with what they explain
 _AT_ONCE = frozenset(
@@ -98,7 +100,7 @@ class Comparison:
 def key_of(finding: Finding) -> str:
     """What makes two findings the same trouble."""
     detail = "" if finding.code in _ONE_TROUBLE else finding.detail
-    return f"{finding.code} {finding.subject} {detail}".strip()
+    return storable(f"{finding.code} {finding.subject} {detail}").strip()[:LONGEST_KEY]
 
 
 def compare(
@@ -146,12 +148,12 @@ def _watched(key: str, one: Folded, is_cause: bool, before: Watched | None, now:
         key=key,
         code=finding.code,
         severity=one.severity if is_cause else finding.severity,
-        subject=finding.subject,
-        detail=finding.detail,
-        cause=finding.cause,
-        cure=finding.cure,
+        subject=storable(finding.subject),
+        detail=storable(finding.detail),
+        cause=_storable_reason(finding.cause),
+        cure=_storable_reason(finding.cure),
         who=finding.who.value,
-        evidence=finding.evidence,
+        evidence=tuple(map(storable, finding.evidence)),
         is_cause=is_cause,
         first_seen=before.first_seen if before else now,
         last_seen=now,
@@ -159,6 +161,10 @@ def _watched(key: str, one: Folded, is_cause: bool, before: Watched | None, now:
         is_alarmed=before.is_alarmed if before else False,
         is_back=before.is_back if before else is_back,
     )
+
+
+def _storable_reason(reason: Reason) -> Reason:
+    return Reason(reason.code, {name: storable(str(fact)) for name, fact in reason.facts.items()})
 
 
 def _blind(findings: Iterable[Finding]) -> frozenset[str]:
