@@ -84,7 +84,7 @@ def _gunzipped(file: ReportFile, room: _Room) -> ReportFile | NoReport:
 def _members(file: ReportFile, room: _Room) -> Iterator[ReportFile | NoReport]:
     try:
         archive = zipfile.ZipFile(io.BytesIO(file.content))
-    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, struct.error):
+    except (zipfile.BadZipFile, ValueError, OSError, RuntimeError, struct.error):
         yield _not(file, "receivers.broken_archive")
         return
     with archive:
@@ -104,7 +104,7 @@ def _member(file: ReportFile, archive: zipfile.ZipFile, info: zipfile.ZipInfo, r
     try:
         with archive.open(info) as stream:
             content = stream.read(room.left + 1)
-    except (zipfile.BadZipFile, zlib.error, ValueError, OSError, EOFError, NotImplementedError, RuntimeError):
+    except (zipfile.BadZipFile, zlib.error, ValueError, OSError, EOFError, RuntimeError):
         return NoReport(name=name, reason=because("receivers.broken_archive", name=name))
     room.take(len(content))
     return ReportFile(name=name, content=content)
