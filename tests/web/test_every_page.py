@@ -187,7 +187,7 @@ ADMINISTRATORS = [
     "/settings/audit/?what=sign_in&login=ada",
 ]
 EVERYTHING = EVERYBODY + MANAGERS + ADMINISTRATORS
-OF_THE_HOUSE = ("{domain}", "{server}", "{company}")
+OF_THE_HOUSE = ("{domain}", "{server}", "{company}", "{receivers_report}", "/health/bundle/")
 OF_A_COMPANY = [place for place in EVERYTHING if "{" in place and not any(one in place for one in OF_THE_HOUSE)]
 
 

@@ -124,7 +124,7 @@ def read(
 def replay_here(file: Annotated[Path, typer.Argument(help="A bundle.")]) -> int:
     """What `read` runs in its sandbox: only in a folder that was made for it, with a database of its own."""
     members, _ = _verified(file)
-    configuration = entering.configured()
+    configuration = entering.configured(makes_house=True)
     if configuration.database_url or not (Path(configuration.data_dir) / _MARK).is_file():
         give_up("This runs in the sandbox that `postroom bundle read` makes, nowhere else.", code=ASKED_WRONGLY)
     from postroom.workers.supervisor import bring_tables_up_to_date
@@ -146,8 +146,8 @@ def replay_here(file: Annotated[Path, typer.Argument(help="A bundle.")]) -> int:
 
 
 def _verified(file: Path) -> tuple[Mapping[str, bytes], Manifest]:
-    """The contents, once they are believed. No database is asked."""
-    entering.configured()
+    """The contents, once they are believed. No database is asked, and whoever helps needs no house of his own."""
+    entering.configured(makes_house=True)
     from postroom.core.diagnosis.bundle import BundleError, read_manifest
     from postroom.wiring import ports
 
@@ -218,7 +218,7 @@ def _tell(told: Mapping[str, Any], members: Mapping[str, bytes]) -> None:
         say(f"\n{one.get('question', '')}\n  {one.get('answer', '')}")
     say("\nWhat happened (UTC):")
     for one in _dicts(told["timeline"])[-200:]:
-        say(f"  {str(one.get('at', ''))[:19].replace('T', ' ')}  {one.get('what', '')}{_more(one)}")
+        say(f"  {str(one.get('at', ''))[:19].replace('T', ' ')}  {one.get('sentence', '')}{_more(one)}")
     findings = [one for one in _dicts(told["findings"]) if one.get("severity") in ("error", "warning")]
     say(f"\nThe doctor found there: {len(findings) or 'nothing'}.")
     for one in findings:
@@ -246,10 +246,9 @@ def _dicts(value: Any) -> list[dict[str, Any]]:
 
 
 def _more(line: Mapping[str, Any]) -> str:
-    told = "; ".join(str(line[name]) for name in ("reply", "reason", "failure", "error") if line.get(name))
-    why = line.get("reasons")
-    told = "; ".join([told] * bool(told) + [str(one) for one in why[:3]]) if isinstance(why, list) else told
-    return f"  ({told[:300]})" if told else ""
+    told = [str(line["evidence"])] if line.get("evidence") else []
+    told += [str(one.get("sentence", "")) for one in _dicts(line.get("why"))[:3]]
+    return f"  ({'; '.join(told)[:300]})" if told else ""
 
 
 def _decided(decisions: Any) -> str:

@@ -156,7 +156,7 @@ def _learn(masker: Masker, case: Case, mails: _Mails) -> None:
 def _members(
     ports: Ports, case: Case, mails: _Mails, masker: Masker, now: datetime, member: Member | None
 ) -> list[BundleMember]:
-    story = [one.as_json() for one in story_of(case)]
+    story = [one.as_json() for one in story_of(ports, case, member=member)]
     asked = [
         one.as_json() for one in answers(case_facts(case, {n: raw for n, (_, raw) in mails.inbound.items()}, now=now))
     ]
@@ -271,7 +271,7 @@ def _summary(case: Case, asked: Sequence[dict[str, Any]], story: Sequence[dict[s
         lines += [one["question"], f"  {one['answer']}", ""]
     lines += [
         "What happened (UTC):",
-        *(f"  {one['at'][:19].replace('T', ' ')}  {one['what']}" for one in story[-60:]),
+        *(f"  {one['at'][:19].replace('T', ' ')}  {one['sentence']}" for one in story[-60:]),
         "",
     ]
     lines += ["Read the rest with: postroom bundle read FILE"]

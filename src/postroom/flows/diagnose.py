@@ -211,7 +211,7 @@ def _tasks(
 
         def ask_names() -> Heard:
             told = ports.ask_dns(askings, seconds=seconds, servers=wish.name_servers)
-            return with_policies(ports, told, side_by_side, end - time.monotonic())
+            return with_policies(ports, told, end - time.monotonic())
 
         tasks["dns"] = ask_names
     return tasks

@@ -22,6 +22,7 @@ from postroom.core.diagnosis.outside_clocks import ClockWitness, date_within
 from postroom.core.diagnosis.server_health import ServerFacts
 from postroom.core.terms.visits import NoVisit, Visit
 from postroom.flows.ports import Ports
+from postroom.flows.side_by_side import side_by_side
 from postroom.flows.test_server import ServerTest
 from postroom.store.models import Mailbox, ObservedFact, OutgoingServer
 
@@ -31,7 +32,6 @@ MOST_POLICIES = 20
 POLICY_PATIENCE = 5.0
 
 Told = list[Finding] | DomainRecords
-SideBySide = Callable[[Mapping[str, Callable[[], object]], float], dict[str, object]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Heard:
     dates: tuple[ClockWitness, ...] = ()
 
 
-def with_policies(ports: Ports, told: Sequence[Told], side_by_side: SideBySide, seconds: float) -> Heard:
+def with_policies(ports: Ports, told: Sequence[Told], seconds: float) -> Heard:
     """The policies of domains whose record is well are fetched side by side, within ``seconds`` in all."""
     findings = [one for some in told if isinstance(some, list) for one in some]
     records = tuple(one for one in told if isinstance(one, DomainRecords))

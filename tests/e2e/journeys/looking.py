@@ -64,7 +64,7 @@ def listen(window: BrowserContext, base: str, expected: Collection[int] = ()) ->
 
     def hear(said: ConsoleMessage) -> None:
         if said.type in LOUD and not any(f"status of {status} " in said.text for status in expected):
-            faults.append(f"console: {said.text}")
+            faults.append(f"console: {said.text} ({said.location.get('url', '')})")
 
     window.on("console", hear)
     window.on("weberror", lambda error: faults.append(f"script: {error.error}"))

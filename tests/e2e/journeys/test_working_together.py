@@ -194,7 +194,7 @@ def test_the_outside_person_answers_with_a_picture_that_previews(desk: Desk) -> 
         shot(page, "letter-previewed")
         with page.context.expect_page() as preview:
             answer.get_by_role("link", name="shade.png", exact=True).last.click()
-        assert preview.value.evaluate("document.contentType").startswith("image/")
+        preview.value.wait_for_function("document.contentType.startsWith('image/')")
     file = Attachment.objects.get(message__record=record, name="shade.png")
     assert ports().blobs.get(file.sha256) == PNG
 
