@@ -264,7 +264,7 @@ RULES: dict[str, Rule] = {
     "admin:search": Rule(see=ALL, do=ALL),
     "admin:jsi18n": Rule(see=PUBLIC),
     # signing in (see web/signing/urls.py); codes are for those who have a second factor
-    "favicon.ico": Rule(see=PUBLIC),
+    "favicon": Rule(see=PUBLIC),
     "account_login": Rule(see=PUBLIC, do=PUBLIC),
     "mfa_authenticate": Rule(see=PUBLIC, do=PUBLIC),
     "admin_password_reset": Rule(see=PUBLIC, do=PUBLIC),

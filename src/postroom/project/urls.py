@@ -8,7 +8,7 @@ from postroom.web.mark import favicon
 from postroom.web.site import site
 
 urlpatterns = [
-    path("favicon.ico", favicon),
+    path("favicon.ico", favicon, name="favicon"),
     path("api/v1/", api.urls),
     path("hooks/<slug:provider>/<slug:token>", hooks.take, name="hook"),
     path("ingress/<slug:provider>/<slug:token>/mime", ingress.take, name="ingress"),
