@@ -179,6 +179,7 @@ def test_a_span_is_counted_back_from_now() -> None:
 @pytest.mark.slow
 def test_what_commands_write_is_found_by_the_command_itself(tmp_path: Path) -> None:
     """Real processes: one that logs quietly, one that searches, with a secret of the configuration on its way."""
+    (tmp_path / "postgres").mkdir()  # so that this is somebody's house
     environment = {
         **os.environ,
         "POSTROOM_DATA_DIR": str(tmp_path),
