@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 @require_safe
 @cache_control(public=True, max_age=86_400)
-def favicon(request: HttpRequest) -> HttpResponse:
+def favicon(_request: HttpRequest) -> HttpResponse:
     """Whoever asks."""
     return HttpResponse(_mark(), content_type="image/svg+xml", headers={"Cross-Origin-Resource-Policy": "cross-origin"})
 
