@@ -49,7 +49,8 @@ def seed_trouble(ports: Ports, company: Company, author: Member, *, full_mailbox
         _write_to(ports, company, author, "Order 1040 · desk lamp", "Johan Lindqvist", _LOST)
         _play_the_relay(ports)
         Installation.objects.update(is_capturing=True)
-        OutgoingServer.objects.filter(pk=relay.pk).update(priority=20, paused_at=ports.clock.now())
+        # archived, so that whoever enters a server of his own is answered through that one
+        OutgoingServer.objects.filter(pk=relay.pk).update(priority=20, is_active=False)
 
 
 def _come_back(ports: Ports, address: str) -> None:
