@@ -71,7 +71,8 @@ def save_draft_server(ports: Ports, account: Account, *, draft_id: int | None, m
 def use_server(
     ports: Ports, server_id: int, *, member: Member | None, company: Company | None = None
 ) -> OutgoingServer:
-    """Mail leaves through it from now on; capture mode ends. Where it sends as its own address alone, our notices get that address."""
+    """Mail leaves through it from now on; capture mode ends, and what leads everybody's mail to the Letterbox is archived. Where it sends as its
+    own address alone, our notices get that address."""
     server = save_server(ports, {"id": server_id, "is_active": True}, member=member)
     owner = company or (member.company if member is not None else None)
     domain = owner.alias_domain if owner is not None else None
@@ -79,6 +80,8 @@ def use_server(
         save_domain(ports, {"id": domain.pk, "default_from": server.from_filter}, member=member)
     if guard_installation.is_capturing() and is_house_administrator(member):
         guard_installation.set_capturing(ports, False, member=member)
+        for row in OutgoingServer.objects.filter(transport="letterbox", from_filter="", is_active=True):
+            save_server(ports, {"id": row.pk, "is_active": False}, member=member)
     return server
 
 

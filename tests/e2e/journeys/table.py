@@ -166,6 +166,12 @@ JOURNEYS = (
         "setting-up-mailbox",
     ),
     journey(
+        "Whoever looked around in the demo goes on with a mailbox of his own, and answers the first customer.",
+        f"{HERE}/test_setting_up.py::test_from_the_demo_to_the_first_answered_ticket",
+        "demo-goes-on",
+        "demo-answered",
+    ),
+    journey(
         "A mailbox with a wrong password is told why, and then is confirmed.",
         f"{HERE}/test_keeping_house.py::test_a_mailbox_fails_with_its_cause_and_then_is_confirmed",
         "mailbox-wrong-password",

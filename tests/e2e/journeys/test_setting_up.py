@@ -19,7 +19,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.e2e.journeys.looking import listen, shot
 from tests.e2e.test_demo_in_a_browser import processes_of
@@ -30,7 +30,7 @@ from tests.laboratory.mail_client import compose_new, send
 from tests.laboratory.ports import Port
 from tests.laboratory.postfix import Postfix
 from tests.laboratory.waiting import wait_until
-from tests.web.browser import a_browser, a_window
+from tests.web.browser import a_browser, a_window, sign_in
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), requires_chromium, requires_postfix, requires_dovecot]
 
@@ -53,9 +53,11 @@ def postfix(dovecot: Dovecot) -> Iterator[Postfix]:
 
 
 class Installation:
-    """``postroom up`` on an empty folder, told to believe the laboratory's authorities."""
+    """``postroom up``, or ``postroom demo``, on an empty folder, told to believe the laboratory's authorities."""
 
-    def __init__(self, run_folder: Path, authorities: bytes, name_server: int, stack: ExitStack) -> None:
+    def __init__(
+        self, run_folder: Path, authorities: bytes, name_server: int, stack: ExitStack, *, command: str = "up"
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="fresh-", dir=run_folder))
         self.ports = {name: Port() for name in ("WEB", "SMTP", "LMTP")}
         for port in self.ports.values():
@@ -73,7 +75,7 @@ class Installation:
         ours["POSTROOM_DNS_SERVERS"] = f"127.0.0.1:{name_server}"
         with self._log.open("wb") as console:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "postroom", "up"],
+                [sys.executable, "-m", "postroom", command],
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
@@ -84,9 +86,12 @@ class Installation:
     def words(self) -> str:
         return self._log.read_text()
 
+    def wait_until_ready(self) -> None:
+        wait_until(lambda: "Ready" in self.words() or self._process.poll() is not None, "it is ready", 240)
+
     def first_link(self) -> str:
         """What it prints for whoever comes first, once its pages answer."""
-        wait_until(lambda: "Ready" in self.words() or self._process.poll() is not None, "it is ready", 240)
+        self.wait_until_ready()
         found = re.search(r"http://\S+/welcome/begin/\S+/", self.words())
         assert found, self.words()
         return found.group()
@@ -124,6 +129,23 @@ def records_of(postfix: Postfix, dovecot: Dovecot) -> dict[str, dict[str, list[s
         "_submission._tcp.box.test": {"SRV": [f"0 1 {postfix.submission_port} localhost."]},
         "_imaps._tcp.box.test": {"SRV": [f"0 1 {dovecot.imaps_port} localhost."]},
     }
+
+
+def answer_it(page: Page, base: str) -> None:
+    """The customer's mail becomes a ticket, and is answered."""
+
+    def arrived() -> bool:
+        page.goto(f"{base}/records/")
+        return page.get_by_text("The lamp flickers").count() > 0
+
+    wait_until(arrived, "the mail becomes a ticket", 60)
+    page.get_by_role("link", name="The lamp flickers").first.click()
+    expect(page.locator("#pr-heading")).to_have_text("The lamp flickers")
+    page.locator(".pr-composer-tabs label").filter(has_text="Send message").click()
+    if page.get_by_label("Also to the customer").count():
+        page.get_by_label("Also to the customer").check()
+    page.locator(".pr-editor").fill("Please tighten the bulb.")
+    page.get_by_role("button", name="Send", exact=True).click()
 
 
 def test_from_nothing_to_the_first_answered_ticket(run_folder: Path, postfix: Postfix, dovecot: Dovecot) -> None:
@@ -198,18 +220,7 @@ def test_from_nothing_to_the_first_answered_ticket(run_folder: Path, postfix: Po
         question = compose_new(author=CARLA, to=SUPPORT, subject="The lamp flickers", body="What can I do?")
         send(postfix.submission_port, question, login=(CARLA, USERS[CARLA]), ca_file=postfix.ca_file)
 
-        def arrived() -> bool:
-            page.goto(f"{base}/records/")
-            return page.get_by_text("The lamp flickers").count() > 0
-
-        wait_until(arrived, "the mail becomes a ticket", 60)
-        page.get_by_role("link", name="The lamp flickers").first.click()
-        expect(page.locator("#pr-heading")).to_have_text("The lamp flickers")
-        page.locator(".pr-composer-tabs label").filter(has_text="Send message").click()
-        if page.get_by_label("Also to the customer").count():
-            page.get_by_label("Also to the customer").check()
-        page.locator(".pr-editor").fill("Please tighten the bulb.")
-        page.get_by_role("button", name="Send", exact=True).click()
+        answer_it(page, base)
         answers = dovecot.wait_for_mail(CARLA, deadline=90)
         assert any(b"tighten the bulb" in mail for mail in answers)
         shot(page, "setting-up-answered", whole=True)
@@ -222,3 +233,51 @@ def test_from_nothing_to_the_first_answered_ticket(run_folder: Path, postfix: Po
         answer = gone.goto(link.replace("localhost", "127.0.0.1"))
         assert answer is not None
         assert answer.status == 410
+
+
+def test_from_the_demo_to_the_first_answered_ticket(run_folder: Path, postfix: Postfix, dovecot: Dovecot) -> None:
+    """Somebody who looked around goes on with a mailbox of his own: the way out, the way in, an address, and a customer is answered."""
+    assert postfix.ca_file is not None
+    authorities = postfix.ca_file.read_bytes() + b"\n" + dovecot.ca_file.read_bytes()
+    with ExitStack() as stack:
+        names = stack.enter_context(DnsServer(records_of(postfix, dovecot)))
+        laps = Laps()
+        house = Installation(run_folder, authorities, names.port, stack, command="demo")
+        browser = stack.enter_context(a_browser())
+        window = stack.enter_context(a_window(browser))
+        house.wait_until_ready()
+        laps.note("the demo is ready")
+        base = f"http://127.0.0.1:{house.ports['WEB']}"
+        faults = listen(window, base)
+        page = window.new_page()
+        sign_in(page, base, "alice", "postroom")
+
+        page.goto(f"{base}/welcome/company/")
+        page.get_by_label("Mail domain").fill("box.test")
+        page.get_by_role("button", name="Save and go on").click()
+        page.get_by_label("Mail address").fill(SUPPORT)
+        page.locator("#id_password").fill(USERS[SUPPORT])
+        expect(page.locator("#id_host")).to_have_value("localhost")
+        page.get_by_role("button", name="Try it").click()
+        expect(page.get_by_text("The server takes mail.")).to_be_visible()
+        page.get_by_role("button", name="Use it and go on").click()
+        expect(page.get_by_role("heading", name="Where do mails to you arrive?")).to_be_visible()
+        expect(page.get_by_label("Port")).to_have_value(str(dovecot.imaps_port))
+        page.get_by_role("button", name="Try it").click()
+        expect(page.get_by_text("The mailbox can be read.")).to_be_visible()
+        page.get_by_role("link", name="Go on", exact=True).click()
+        expect(page.locator("#id_name")).to_have_value("tasks")  # support@ makes tickets already
+        page.get_by_role("button", name="Save and go on").click()
+        expect(page.get_by_text("v=spf1", exact=False)).to_be_visible()
+        laps.note("the way out, the way in, an address")
+        shot(page, "demo-goes-on", whole=True, shell=False)
+
+        question = compose_new(author=CARLA, to=SUPPORT, subject="The lamp flickers", body="What can I do?")
+        send(postfix.submission_port, question, login=(CARLA, USERS[CARLA]), ca_file=postfix.ca_file)
+        answer_it(page, base)
+        answers = dovecot.wait_for_mail(CARLA, deadline=90)
+        assert any(b"tighten the bulb" in mail for mail in answers)
+        laps.note("the first answered ticket")
+        shot(page, "demo-answered", whole=True)
+        print(f"from the command to the answer in the customer's mailbox: {laps}")
+        assert not faults, faults
