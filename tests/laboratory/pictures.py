@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import threading
@@ -85,5 +86,10 @@ class PictureServer:
                     head += piece
                 text = head.decode("latin-1")
                 self.asked.append(text)
+                if announced := re.search(r"(?im)^content-length: (\d+)", text):
+                    # what is left unread when the line is closed resets it, and takes the answer along
+                    missing = int(announced[1]) - len(head.partition(b"\r\n\r\n")[2])
+                    while missing > 0 and (piece := line.recv(missing)):
+                        missing -= len(piece)
                 path = text.split(" ", 2)[1]
                 self.scripts.get(path, says(b"no", "text/plain", "404 Not Found"))(line)
