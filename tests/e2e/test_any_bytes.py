@@ -36,7 +36,7 @@ from tests.laboratory.waiting import wait_until
 from tests.people import House, add_server, build_house, write_mail
 from tests.workers.open_door import OpenDoor, Peer, open_door
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.timeout(1500)]
 
 COUNT = int(os.environ.get("STRANGE_MAILS", "1000"))
 SENDERS = (
