@@ -8,12 +8,13 @@ from binascii import Error as NotBase64
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, UnreadablePostError
+from django.http import HttpRequest
 from ninja import Status
 from ninja.errors import HttpError
 
 from postroom.api.ingress import most_bytes
 from postroom.api.v1.authentication import ByKey
+from postroom.api.v1.bodies import read_body
 from postroom.api.v1.mail import router
 from postroom.api.v1.schemas import HandedInOut, Trouble
 from postroom.flows.hand_in_mail import HandInRefused, hand_in_mail
@@ -74,16 +75,7 @@ def hand_in(request: HttpRequest) -> Any:
 
 
 def _read(request: HttpRequest) -> bytes:
-    most = most_bytes(settings.POSTROOM.max_message_size)
-    try:
-        if int(request.META.get("CONTENT_LENGTH") or 0) > most:
-            raise HttpError(413, f"A request has up to {most} bytes.")
-        body = request.read(most + 1)
-    except (ValueError, UnreadablePostError):
-        raise HttpError(400, "The request could not be read.") from None
-    if len(body) > most:
-        raise HttpError(413, f"A request has up to {most} bytes.")
-    return body
+    return read_body(request, most=most_bytes(settings.POSTROOM.max_message_size))
 
 
 def _of_json(body: bytes) -> tuple[bytes, str, tuple[str, ...]]:

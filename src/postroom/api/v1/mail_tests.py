@@ -8,10 +8,11 @@ from binascii import Error as NotBase64
 from datetime import datetime
 from typing import Any
 
-from django.http import HttpRequest, UnreadablePostError
+from django.http import HttpRequest
 from ninja import Router, Schema, Status
 from ninja.errors import HttpError
 
+from postroom.api.v1.bodies import read_body
 from postroom.api.v1.schemas import Trouble
 from postroom.core.mailtest.facts import Source
 from postroom.core.mailtest.rules import Outcome, RuleCode, Section
@@ -144,16 +145,7 @@ mail_test.__test__ = False  # type: ignore[attr-defined]
 
 
 def _read(request: HttpRequest) -> bytes:
-    most = LARGEST * 4 // 3 + 10_000
-    try:
-        if int(request.META.get("CONTENT_LENGTH") or 0) > most:
-            raise HttpError(413, f"A request has up to {most} bytes.")
-        body = request.read(most + 1)
-    except (ValueError, UnreadablePostError):
-        raise HttpError(400, "The request could not be read.") from None
-    if len(body) > most:
-        raise HttpError(413, f"A request has up to {most} bytes.")
-    return body
+    return read_body(request, most=LARGEST * 4 // 3 + 10_000)
 
 
 def _json(body: bytes) -> dict[str, Any]:
