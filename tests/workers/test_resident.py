@@ -119,7 +119,7 @@ def test_a_lost_connection_is_renewed_and_calls_are_heard_again(
         old = listeners()
         pile_looks = pile.looks
         kill_listeners()
-        wait_until(lambda: listeners() and listeners() != old, "it listens again")
+        wait_until(lambda: set(listeners()) - set(old), "it listens again")
         wait_until(lambda: pile.looks > pile_looks, "it looked for what it did not hear")
         pile.waiting = 5
         notify()
