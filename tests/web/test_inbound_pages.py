@@ -171,8 +171,9 @@ def test_the_number_of_held_mails_stands_in_the_sidebar(window: Client, held: In
     from postroom.web.navigation import navigation
 
     page = window.get("/")
-    items = [item for group in navigation(page.wsgi_request) for item in group["items"]]
-    assert next(item for item in items if item["link"] == "/held/")["badge"] == "1"
+    places = [place for _, places in navigation(page.wsgi_request) for place in places]
+    assert next(place for place in places if place.link == "/held/").waiting == "1"
+    assert '<span class="pr-side-waiting">1</span>' in page.content.decode()
 
 
 # ---- set aside, allowed, many at once, tried

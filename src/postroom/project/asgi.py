@@ -12,8 +12,8 @@ import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, cast
 
+import django
 from django.conf import settings
-from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "postroom.project.settings")
 
@@ -96,5 +96,11 @@ def largest_body() -> int:
     return max(most_bytes(settings.POSTROOM.max_message_size), 200_000_000)
 
 
-_pages = cast("Application", get_asgi_application())
-application = BoundedBodies(WithAgents(_pages), largest_body())
+def _django() -> Application:
+    django.setup(set_prefix=False)
+    from postroom.web.handler import Handler  # noqa: PLC0415 - after Django's setup
+
+    return cast("Application", Handler())
+
+
+application = BoundedBodies(WithAgents(_django()), largest_body())

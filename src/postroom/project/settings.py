@@ -68,7 +68,8 @@ ROOT_URLCONF = "postroom.project.urls"
 ASGI_APPLICATION = "postroom.project.asgi.application"
 TEMPLATES: list[dict[str, Any]] = [
     {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "BACKEND": "postroom.web.drawing.Templates",
+        "NAME": "django",
         "DIRS": [BASE / "web" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
@@ -77,6 +78,8 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
+            "builtins": ["postroom.web.templatetags.addresses"],
+            "libraries": {"i18n": "postroom.web.templatetags.words"},
         },
     },
 ]
@@ -277,7 +280,6 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": [_served(path) for path in STYLES],
     "SCRIPTS": [_served(path) for path in SCRIPTS],
-    "SIDEBAR": {"navigation": "postroom.web.navigation.navigation"},
     "BORDER_RADIUS": "9px",
     "COLORS": {
         "primary": {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import escape
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -137,17 +139,59 @@ def _in_menu(request: HttpRequest, name: str, label: str, about: str) -> dict[st
     return {"title": label, "link": place, "about": about, "is_here": _is_under(request, name), "is_exact": is_exact}
 
 
-def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """Unfold's structure: groups of items. One query."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """An entry of the sidebar. ``waiting``: a number that wants to be seen, or nothing."""
+
+    title: str
+    icon: str
+    link: str
+    is_here: bool
+    waiting: str = ""
+
+
+Group = tuple[str, tuple[Place, ...]]
+
+
+def navigation(request: HttpRequest) -> tuple[Group, ...]:
+    """The groups of the sidebar: title, places. One query."""
     member = member_of(request)
     if member is None:
-        return []
-    groups: list[dict[str, Any]] = [
-        {"items": [_item(request, _("Home"), "home", reverse("admin:index"), exact=True)]},
-        {"title": _("Conversations"), "items": _records(request)},
-        {"title": _("Mail"), "items": _mail(request, member)},
-    ]
-    return groups
+        return ()
+    return (
+        ("", (_place(request, _("Home"), "home", reverse("admin:index"), exact=True),)),
+        (_("Conversations"), _records(request)),
+        (_("Mail"), _mail(request, member)),
+    )
+
+
+@lru_cache(maxsize=256)
+def drawn(groups: tuple[Group, ...]) -> SafeString:
+    """The sidebar's lists. Every page has them, and few differ."""
+    return format_html_join(
+        "",
+        '<div class="pr-side-group">{}<ol>{}</ol></div>',
+        (
+            (
+                format_html("<h2>{}</h2>", title) if title else "",
+                format_html_join("", "{}", ((_drawn(place),) for place in places)),
+            )
+            for title, places in groups
+        ),
+    )
+
+
+def _drawn(place: Place) -> SafeString:
+    return format_html(
+        '<li><a href="{}" class="pr-side-item{}"{}><span class="material-symbols-outlined" aria-hidden="true">{}</span>'
+        '<span class="pr-cut">{}</span>{}</a></li>',
+        place.link,
+        " active" if place.is_here else "",
+        SafeString(' aria-current="page"') if place.is_here else "",
+        place.icon,
+        place.title,
+        format_html('<span class="pr-side-waiting">{}</span>', place.waiting) if place.waiting else "",
+    )
 
 
 def kinds_of(request: HttpRequest) -> tuple[KindFact, ...]:
@@ -166,30 +210,30 @@ def around(request: HttpRequest, member: Member) -> ShellFacts:
     return found
 
 
-def _records(request: HttpRequest) -> list[dict[str, Any]]:
-    everything = _item(request, _("All records"), "inbox", reverse("web:records"), exact=True)
-    of_a_kind = [
-        _item(request, kind.label_plural, kind.icon, reverse("web:kind", args=[kind.key])) for kind in kinds_of(request)
-    ]
-    later = _item(request, _("Scheduled messages"), "schedule_send", reverse("web:scheduled"))
-    return [everything, *of_a_kind, later]
+def _records(request: HttpRequest) -> tuple[Place, ...]:
+    everything = _place(request, _("All records"), "inbox", reverse("web:records"), exact=True)
+    of_a_kind = (
+        _place(request, kind.label_plural, kind.icon, reverse("web:kind", args=[kind.key]))
+        for kind in kinds_of(request)
+    )
+    later = _place(request, _("Scheduled messages"), "schedule_send", reverse("web:scheduled"))
+    return (everything, *of_a_kind, later)
 
 
-def _mail(request: HttpRequest, member: Member) -> list[dict[str, Any]]:
-    items = []
+def _mail(request: HttpRequest, member: Member) -> tuple[Place, ...]:
+    places = []
     if access.may(member, "queue"):
-        items.append(_item(request, _("Queue"), "outbox", reverse("web:queue")))
+        places.append(_place(request, _("Queue"), "outbox", reverse("web:queue")))
     if access.may(member, "inbound"):
         held = around(request, member).held
-        waiting = {"badge": f"{MANY}+" if held > MANY else str(held), "badge_variant": "warning"} if held else {}
-        items.append(_item(request, _("Inbound log"), "move_to_inbox", reverse("web:inbound")))
-        items.append(_item(request, _("Held mail"), "front_hand", reverse("web:held")) | waiting)
-    items.append(_item(request, _("Blacklist and bounces"), "unsubscribe", reverse("web:suppression")))
-    items.append(_item(request, _("Story"), "history", reverse("web:story")))
-    return [*items, _item(request, _("Letterbox"), "mail", reverse("web:letterbox"))]
+        waiting = "" if not held else f"{MANY}+" if held > MANY else str(held)
+        places.append(_place(request, _("Inbound log"), "move_to_inbox", reverse("web:inbound")))
+        places.append(_place(request, _("Held mail"), "front_hand", reverse("web:held"), waiting=waiting))
+    places.append(_place(request, _("Blacklist and bounces"), "unsubscribe", reverse("web:suppression")))
+    places.append(_place(request, _("Story"), "history", reverse("web:story")))
+    return (*places, _place(request, _("Letterbox"), "mail", reverse("web:letterbox")))
 
 
-def _item(request: HttpRequest, title: str, sign: str, link: str, *, exact: bool = False) -> dict[str, Any]:
-    """Unfold marks titles safe, so they are escaped here: labels of kinds are people's own words."""
-    active = request.path == link if exact else request.path.startswith(link)
-    return {"title": escape(title), "icon": escape(sign), "link": link, "active": active}
+def _place(request: HttpRequest, title: str, icon: str, link: str, *, exact: bool = False, waiting: str = "") -> Place:
+    is_here = request.path == link if exact else request.path.startswith(link)
+    return Place(title=title, icon=icon, link=link, is_here=is_here, waiting=waiting)

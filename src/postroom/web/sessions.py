@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponseBase
 
 from postroom.flows import audit
 from postroom.flows.sign_in import BEGAN, began_at
+from postroom.web.handler import STREAMS
 from postroom.web.middleware import Answer, BothWorlds
 from postroom.wiring import ports
 
@@ -44,7 +45,7 @@ class SessionLimits(BothWorlds):
 def _look(request: HttpRequest) -> None:
     """As `end_what_is_over`; leaves no connection to a stream, which would keep it for its life."""
     end_what_is_over(request)
-    if request.path.startswith("/live/") and not connection.in_atomic_block:
+    if request.path_info.startswith(STREAMS) and not connection.in_atomic_block:
         connection.close()
 
 

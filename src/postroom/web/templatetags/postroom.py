@@ -28,7 +28,7 @@ from postroom.store.queries.pages_failures import FailureFact
 from postroom.store.queries.pages_queue import DeliveryRow
 from postroom.store.queries.pages_suppression import WorstFact
 from postroom.web.home.charts import lateness
-from postroom.web.navigation import settings_menu
+from postroom.web.navigation import drawn, navigation, settings_menu
 
 register = template.Library()
 
@@ -130,6 +130,12 @@ EVENT = {  # what a provider told: (tone, words)
 def icon(name: str, extra: str = "") -> SafeString:
     """A sign of the Material Symbols font; decoration, so silent for screen readers."""
     return format_html('<span class="pr-icon {}" aria-hidden="true">{}</span>', extra, name)
+
+
+@register.simple_tag(takes_context=True)
+def sidebar(context: template.RequestContext) -> SafeString:
+    """The places beside every page; nothing for strangers."""
+    return drawn(navigation(context["request"]))
 
 
 @register.simple_tag(takes_context=True)
@@ -305,7 +311,8 @@ def moment(at: datetime | None) -> SafeString | str:
     """When, as people say it; the exact time stands in the title, and the page keeps the words up to date."""
     if at is None:
         return ""
-    exact = f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S %Z}"
+    local = timezone.localtime(at)
+    exact = f"{local.isoformat(' ', 'seconds')[:19]} {local.tzname()}"  # strftime takes longer
     return SafeString(_TIME % (at.isoformat(), escape(exact), escape(spoken(at, timezone.now()))))
 
 

@@ -8,6 +8,8 @@ from datetime import date, datetime, timedelta
 from django import template
 from django.template.defaultfilters import date as format_date
 from django.utils import timezone
+from django.utils.html import escape
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -38,7 +40,13 @@ CHANGED = {
 @register.filter
 def day_key(at: datetime) -> str:
     """The day, where the reader lives."""
-    return f"{timezone.localtime(at):%Y-%m-%d}"
+    return timezone.localtime(at).date().isoformat()
+
+
+@register.filter
+def listed(people: Iterable[tuple[str, str]]) -> SafeString:
+    """Names and addresses: ``Carla <carla@customer.example>, bob@lumen.example``."""
+    return SafeString(escape(", ".join(f"{name} <{address}>" if name else address for name, address in people)))
 
 
 @register.filter
