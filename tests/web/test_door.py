@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import time
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal import auth as totp
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from axes.models import AccessAttempt
 from django.conf import settings
@@ -33,6 +35,13 @@ def try_to(client: Client, login: str, password: str, *, address: str = "192.0.2
     if answer.status_code == 302:
         return str(answer["Location"])
     return "wait" if b"Too many wrong passwords" in answer.content else "wrong"
+
+
+@pytest.fixture(autouse=True)
+def _within_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of codes stands still: none runs out on its way."""
+    now = time.time()
+    monkeypatch.setattr(totp, "time", SimpleNamespace(time=lambda: now))
 
 
 def codes_of(secret: str) -> str:
