@@ -29,16 +29,24 @@ def test_what_is_held_is_listed_with_the_reason(postroom: Command, held: Inbound
     answer = postroom("inbound", "list", "--json")
     assert [(one["id"], one["subject"]) for one in answer.data] == [(held.pk, "A stray")]
     assert answer.data[0]["why"] == "None of its recipients is known here: nobody@in.test."
-    assert "A stray" in postroom("inbound", "list", "--state", "", "--text", "STRAY").out
+    assert "A stray" in postroom("inbound", "list", "--text", "STRAY").out
     assert "There is none." in postroom("inbound", "list", "--state", "failed").out
     assert postroom("inbound", "list", "--state", "lost").code == 2
+
+
+def test_what_became_a_record_is_listed_too_unless_only_one_state_is_asked_for(
+    postroom: Command, held: InboundMessage
+) -> None:
+    routed = arrive(write_mail(subject="A ticket"), "support@in.test")
+    assert [one["id"] for one in postroom("inbound", "list", "--json").data] == [routed.pk, held.pk]
+    assert [one["id"] for one in postroom("inbound", "list", "--state", "held", "--json").data] == [held.pk]
 
 
 def test_what_the_breaker_holds_is_listed_with_the_limit_and_not_with_the_alias(postroom: Command) -> None:
     Parameter.objects.update_or_create(key="mail.gateway.loop.threshold", defaults={"value": "1"})
     arrive(write_mail(subject="The first"), "support@in.test")
     held = arrive(write_mail(subject="The second"), "support@in.test")
-    answer = postroom("inbound", "list", "--json")
+    answer = postroom("inbound", "list", "--state", "held", "--json")
     assert [one["id"] for one in answer.data] == [held.pk]
     assert "the limit is 1." in answer.data[0]["why"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import smtplib
 from collections.abc import Sequence
 from email.message import EmailMessage
@@ -14,6 +15,7 @@ from postroom.core.terms.states import Door
 from postroom.workers.limits import DoorLimits
 from postroom.workers.reception import LatelyAccepted
 from postroom.workers.smtp_listener import Address
+from postroom.workers.smtp_session import TOLD_UNKNOWN
 from tests.laboratory.waiting import wait_until
 from tests.workers.open_door import LOOPBACK, Peer, Storeroom, open_door
 
@@ -61,6 +63,20 @@ def test_the_reply_names_the_number_under_which_the_mail_is_kept() -> None:
             peer.begin_mail()
             peer.send(MAIL)
             assert peer.say(".") == f"250 2.0.0 Ok, kept as {number}"
+
+
+def test_refused_recipients_stand_in_the_log_with_their_sender_and_no_more_than_a_few_of_a_session(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "postroom")
+    with open_door() as door, Peer(door.smtp_port, greet="EHLO") as peer:
+        peer.say("MAIL FROM:<carla@customer.example>")
+        for _ in range(TOLD_UNKNOWN + 2):
+            assert peer.say("RCPT TO:<nobody@postroom.test>").startswith("550 5.1.1")
+    told = [record for record in caplog.records if record.getMessage().startswith("recipient refused")]
+    assert [(record.mail_from, record.rcpt_to) for record in told] == [  # type: ignore[attr-defined]
+        ("carla@customer.example", "nobody@postroom.test")
+    ] * TOLD_UNKNOWN
 
 
 def test_an_unknown_recipient_is_refused_at_once_and_the_others_get_the_mail() -> None:

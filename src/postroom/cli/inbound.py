@@ -20,7 +20,7 @@ STATES = "received, routed, held, refused, discarded, failed"
 
 @app.command("list")
 def list_inbound(
-    state: Annotated[str, typer.Option("--state", help=f"Only these: {STATES}.")] = "held",
+    state: Annotated[str, typer.Option("--state", help=f"Only these: {STATES}. All if it is not named.")] = "",
     text: Text = "",
     sender: Sender = "",
     door: At = "",
@@ -28,7 +28,7 @@ def list_inbound(
     limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="How many rows.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List mail that came in, the newest first, with why. Example: postroom inbound list --state failed"""
+    """List mail that came in, the newest first, with why. Example: postroom inbound list --state held"""
     with entered():
         from postroom.core.terms.states import InboundState
         from postroom.flows.access import visible_inbound
@@ -54,8 +54,8 @@ def list_inbound(
     if as_json:
         say_json(found)
         return
-    rows = [(one["id"], one["state"], one["from"], one["subject"], one["why"]) for one in found]
-    show_table(["number", "state", "from", "subject", "why"], rows, empty="There is none.")
+    rows = [(row["id"], row["received_at"], row["state"], row["from"], row["subject"], row["why"]) for row in found]
+    show_table(["number", "came", "state", "from", "subject", "why"], rows, empty="There is none.")
     if page.is_cut:
         remark("More may be found further back: ask for less, or look on the page.")
 

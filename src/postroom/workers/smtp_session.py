@@ -34,6 +34,8 @@ from postroom.workers.trace_header import protocol_name, received_line
 
 logger = logging.getLogger(__name__)
 
+TOLD_UNKNOWN = 5  # refused recipients of one session that the log names: who tries names fills no disk
+
 BLOCK = 64 * 1024
 FAREWELL = 5.0  # seconds that a peer has to take the last reply
 BARE_LINE_END = "500 5.5.2 A line ends with CR LF, and holds neither alone"
@@ -372,6 +374,9 @@ class SmtpSession(SMTP):
         if self._unknown_recipients > self.limits.unknown_recipients:
             self._part("421 4.7.0 Too many unknown recipients, goodbye")
             return
+        if self._unknown_recipients <= TOLD_UNKNOWN:
+            who = {"peer": self._address, "mail_from": transaction.mail_from, "rcpt_to": address}
+            logger.info("recipient refused: 550 5.1.1 no such mailbox here", extra=who)
         await self.push(f"550 5.1.1 <{shown(address)}>: no such mailbox here")
 
     async def _is_accepted(self, address: str) -> bool:
