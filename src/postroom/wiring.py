@@ -7,27 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from django.conf import settings
 
-# every process tells reasons, also of rooms that it never enters: these fill the catalogue
-import postroom.core.conversations.audience
-import postroom.core.delivery.sentences
-import postroom.core.delivery.suppression
-import postroom.core.diagnosis.checks
-import postroom.core.diagnosis.mailbox_sentences
-import postroom.core.diagnosis.sentences
-import postroom.core.mailtest.sentences
-import postroom.core.routing.sentences
-import postroom.core.schedule.sentences
-import postroom.flows.settle_inbound  # noqa: F401
 from postroom.adapters.blobs.disk import DiskBlobs
 from postroom.adapters.bundle_file import BundleFiles
 from postroom.adapters.clock import SystemClock
-from postroom.adapters.dkim.signing import DkimWriter
 from postroom.adapters.esp import ProviderDesk
-from postroom.adapters.html.styling import MailHtml
 from postroom.adapters.ids import SystemIds
 from postroom.adapters.key_file import DerivedKeys, FixedKeys, KeyFile
 from postroom.adapters.log_files import LogFiles
@@ -35,6 +22,7 @@ from postroom.adapters.vault import FernetVault
 from postroom.core.terms.configuration import Configuration, read_name_servers
 from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxProtocol, MailboxSession
 from postroom.core.terms.pictures import NoPicture, Picture
+from postroom.core.terms.reasons import rooms_are_opened_by
 from postroom.core.terms.secret import Secret
 from postroom.core.terms.visits import NoVisit, Visit
 from postroom.core.tokens.addresses import derive_key
@@ -43,15 +31,15 @@ from postroom.flows.ports import Ports, Submit
 T = TypeVar("T")
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from postroom.adapters.authenticity.desk import SenderDesk
+    from postroom.adapters.dkim.signing import DkimWriter
     from postroom.adapters.dns.mail_hosts import DnsMailHosts
 
     # named here again for workers, who may not import adapters
     from postroom.adapters.esp.pool import EspPool as EspPool  # noqa: PLC0414
     from postroom.adapters.fetching.pictures import PictureFetcher
     from postroom.adapters.fetching.visiting import Visitor
+    from postroom.adapters.html.styling import MailHtml
     from postroom.adapters.html.templating import TemplateRenderer
     from postroom.adapters.journal import JournalContents as JournalContents  # noqa: PLC0414
     from postroom.adapters.journal import WireJournalFile as WireJournalFile  # noqa: PLC0414
@@ -72,6 +60,21 @@ if TYPE_CHECKING:
     from postroom.flows.ports import ClientCertificateFacts
 
 
+def _open_rooms() -> None:
+    """Every process tells reasons, also of rooms that it never enters: these fill the catalogue."""
+    import postroom.core.conversations.audience
+    import postroom.core.delivery.sentences
+    import postroom.core.mailtest.sentences
+    import postroom.core.routing.sentences
+    import postroom.core.schedule.sentences
+    import postroom.flows.settle_inbound  # noqa: F401
+    from postroom.core.delivery import suppression  # noqa: F401
+    from postroom.core.diagnosis import checks, mailbox_sentences, sentences  # noqa: F401
+
+
+rooms_are_opened_by(_open_rooms)
+
+
 @lru_cache(maxsize=1)
 def ports() -> Ports:
     """The ports of this process."""
@@ -86,11 +89,11 @@ def make_ports(configuration: Configuration) -> Ports:
         clock=SystemClock(),
         ids=SystemIds(),
         blobs=DiskBlobs(Path(configuration.data_dir) / "blobs"),
-        html=MailHtml(),
+        html=_late(_html),
         templates=_Templates(),
         vault=FernetVault(store.keys),
         key_store=store,
-        dkim=DkimWriter(),
+        dkim=_late(_dkim),
         submit=_submitter(configuration),
         mail_hosts=_mail_hosts,
         text_records=_text_records,
@@ -116,6 +119,34 @@ def make_ports(configuration: Configuration) -> Ports:
         bundles=BundleFiles(),
         our_mark=store.mark(),
     )
+
+
+class _Late:
+    """A pipe that is laid when it is first used: naming a socket imports no adapter."""
+
+    def __init__(self, make: Callable[[], object]) -> None:
+        self._make = make
+
+    def __getattr__(self, name: str) -> Any:
+        pipe = self._make()
+        self.__dict__.update({each: getattr(pipe, each) for each in dir(pipe) if not each.startswith("_")})
+        return getattr(pipe, name)
+
+
+def _late(make: Callable[[], T]) -> T:
+    return cast("T", _Late(make))
+
+
+def _html() -> MailHtml:
+    from postroom.adapters.html.styling import MailHtml
+
+    return MailHtml()
+
+
+def _dkim() -> DkimWriter:
+    from postroom.adapters.dkim.signing import DkimWriter
+
+    return DkimWriter()
 
 
 def _key_store(configuration: Configuration) -> KeyFile | FixedKeys:
@@ -163,7 +194,6 @@ def _resolver() -> DnsMailHosts:
 
 
 def _text_records(name: str) -> tuple[str, ...] | None:
-    """As `_mail_hosts`."""
     from postroom.adapters.dns.text_records import DnsTextRecords
 
     return DnsTextRecords()(name)

@@ -48,7 +48,9 @@ class Command:
 
 @pytest.fixture
 def postroom(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
-    monkeypatch.setattr(entering, "running", lambda _configuration: nullcontext())  # the test's database is running
+    monkeypatch.setattr(
+        entering, "running", lambda _configuration, **_: nullcontext()
+    )  # the test's database is running
     level = logging.getLogger("postroom").level
     yield Command(capsys, monkeypatch)
     logging.getLogger("postroom").setLevel(level)

@@ -18,13 +18,13 @@ from postroom.flows.fetch_mailbox import (
     fetch_now,
     fetch_round,
     notice_of_large_mail,
-    open_mailbox,
     release_lease,
     renew_lease,
     take_lease,
     watched_mailboxes,
 )
 from postroom.flows.note_health import pause_after
+from postroom.flows.reach_mailbox import open_mailbox
 from postroom.flows.test_mailbox import test_mailbox
 from postroom.store.models import InboundMessage, Mailbox, ScheduledAction
 from postroom.wiring import ports as wired_ports

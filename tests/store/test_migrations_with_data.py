@@ -20,7 +20,7 @@ from pytest_django import DjangoDbBlocker
 
 from postroom.core.mime.composing import render_body
 from postroom.core.terms.states import DeliveryState, InboundState
-from postroom.flows.fetch_mailbox import cursor_of
+from postroom.flows.reach_mailbox import cursor_of
 from postroom.flows.route_message import route_waiting
 from postroom.store import models
 from postroom.store.claims import claim

@@ -451,3 +451,31 @@ if os.geteuid() == 0 and sys.platform == "linux":
                 EmbeddedDatabase(data_dir).start()
         finally:
             squatter.rmdir()
+
+
+def test_a_copy_of_the_programs_is_found_again_until_they_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_program, "COPY_PLACES", (tmp_path / "cache",))
+    installation = tmp_path / "wheel" / "pginstall18"
+    program = installation / "bin" / "postgres"
+    program.parent.mkdir(parents=True)
+    program.write_bytes(b"first")
+    assert postgres_program._noted_copy(installation) is None
+    copy = postgres_program._copied(installation)
+    assert postgres_program._noted_copy(installation) == copy
+    assert (copy / "bin" / "postgres").read_bytes() == b"first"
+    program.write_bytes(b"the second, longer")
+    assert postgres_program._noted_copy(installation) is None
+    assert postgres_program._copied(installation) != copy
+
+
+def test_what_others_may_change_is_not_taken_for_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres_program, "COPY_PLACES", (tmp_path / "cache",))
+    installation = tmp_path / "wheel" / "pginstall18"
+    (installation / "bin").mkdir(parents=True)
+    (installation / "bin" / "postgres").write_bytes(b"first")
+    assert postgres_program._noted_copy(installation) is None
+    postgres_program._copied(installation)
+    (tmp_path / "cache").chmod(0o777)
+    assert postgres_program._noted_copy(installation) is None

@@ -13,8 +13,9 @@ import pytest
 from django.db import connection
 
 from postroom.core.terms.mailboxes import MailboxTrouble, TroubleKind
-from postroom.flows.fetch_mailbox import Lease, call_watchers, take_lease
+from postroom.flows.fetch_mailbox import Lease, take_lease
 from postroom.flows.ports import Ports
+from postroom.flows.reach_mailbox import call_watchers
 from postroom.store.models import InboundMessage, Mailbox
 from postroom.wiring import ports as wired_ports
 from postroom.workers import mailbox_watcher

@@ -40,6 +40,7 @@ _OUTCOMES = {
     "unchecked": "not checked",
     "not_applicable": "n/a",
 }
+_NEEDS = ("postroom.flows.diagnose", "postroom.wiring", "rich.console", "rich.text")
 _SETTLING = 3  # looks, a moment apart, before a process that just starts counts as missing
 
 
@@ -157,7 +158,7 @@ def _diagnosed(
     wish = DoctorWish(domains=domains, only=only, asks_world=not offline, name_servers=name_servers, patience=patience)
     machine = look_at_machine(configuration)  # before a database is started for this question
     try:
-        with entering.running(configuration):
+        with entering.running(configuration, needs=_NEEDS):
             if waiting := entering.waiting_migrations():
                 return _alone(FindingCode.TABLES_BEHIND, f"{waiting} migrations wait", steps=waiting)
             return _settled(wish, machine)
@@ -166,7 +167,7 @@ def _diagnosed(
 
 
 def _alone(code: Any, evidence: str, **facts: object) -> Diagnosis:
-    import postroom.wiring  # noqa: F401 - fills the catalogue of sentences
+    import postroom.wiring  # noqa: F401 - knows who fills the catalogue of sentences
     from postroom.core.diagnosis.findings import fold, found
     from postroom.flows.diagnose import Diagnosis
 

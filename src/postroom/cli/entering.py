@@ -6,12 +6,16 @@ this version are never changed in passing: the command says what to do.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
+from threading import Thread
 from typing import TYPE_CHECKING, NoReturn
 
 from postroom.cli.telling import give_up, remark
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from postroom.core.terms.configuration import Configuration
     from postroom.flows.ports import Ports
 
+COLLECTING = 700  # new objects before garbage is looked for, as Python has it
 SETTINGS = "postroom.project.settings"
 
 
@@ -57,24 +62,37 @@ def _require_house() -> None:
 
 
 @contextmanager
-def running(configuration: Configuration) -> Iterator[None]:
+def running(configuration: Configuration, *, needs: Sequence[str] = ()) -> Iterator[None]:
     """The database, running for as long as the block lasts. SIGTERM leaves the block, so that no database stays behind.
 
-    What runs inside may listen to signals in its own way.
+    What runs inside may listen to signals in its own way. ``needs``: modules that the block will import; they are, while PostgreSQL starts.
     """
     from django.db import connections
 
     from postroom.workers.database import running_database
 
     before = signal.signal(signal.SIGTERM, _leave)
+    fetching = Thread(target=_fetch, args=(needs,), daemon=True)
+    fetching.start()
     try:
         with nullcontext() if configuration.database_url else running_database(Path(configuration.data_dir)):
+            fetching.join()
+            gc.freeze()  # what was imported stays
+            gc.set_threshold(COLLECTING, *gc.get_threshold()[1:])
             try:
                 yield
             finally:
                 connections.close_all()
     finally:
+        fetching.join()  # two who import at a time could meet half-made modules: also where there is no database to be had
         signal.signal(signal.SIGTERM, before)
+
+
+def _fetch(modules: Sequence[str]) -> None:
+    """What cannot be imported is told by who imports it."""
+    with suppress(Exception):
+        for module in modules:
+            import_module(module)
 
 
 def _leave(number: int, _: object) -> NoReturn:
@@ -84,7 +102,7 @@ def _leave(number: int, _: object) -> NoReturn:
 @contextmanager
 def entered(*, makes_house: bool = False) -> Iterator[Ports]:
     """The ports of this installation, its database running and its tables as this version needs them; ``makes_house``: they are made."""
-    with running(configured(makes_house=makes_house)):
+    with running(configured(makes_house=makes_house), needs=("postroom.wiring",)):
         if makes_house and waiting_migrations():
             _make_house()
         require_tables()
@@ -114,9 +132,38 @@ def require_tables() -> None:
 
 
 def waiting_migrations() -> int:
-    """How many there are."""
+    """How many there are. Files that were all applied wait for nothing: that is asked without opening a file (with all of them open, each command
+    would begin a tenth of a second later)."""
     from django.db import connection
+
+    if _migrations_here() <= _migrations_applied():
+        return 0
     from django.db.migrations.executor import MigrationExecutor
 
     executor = MigrationExecutor(connection)
     return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+def _migrations_here() -> frozenset[tuple[str, str]]:
+    """App and name of each file, found as Django's loader finds them."""
+    from django.apps import apps
+
+    return frozenset(
+        (app.label, found.name)
+        for app in apps.get_app_configs()
+        if (folder := Path(app.path) / "migrations").is_dir()
+        for found in iter_modules([str(folder)])
+        if not found.ispkg and found.name[0] not in "_~"
+    )
+
+
+def _migrations_applied() -> frozenset[tuple[str, str]]:
+    """What the database says; nothing where nobody ever made its tables."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('django_migrations') IS NOT NULL")
+        if not cursor.fetchone()[0]:
+            return frozenset()
+        cursor.execute("SELECT app, name FROM django_migrations")
+        return frozenset(cursor.fetchall())

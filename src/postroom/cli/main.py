@@ -1,81 +1,89 @@
 """The command `postroom`: its table of contents, and what happens when something goes wrong.
 
-Laws: nothing heavy is imported before a command needs it (`postroom --help` is at once). Nobody is shown a traceback who
-did not ask for one with --debug.
+Laws: a command opens its own module alone (see `contents`), and `postroom --help` none: with all of them opened, each command would begin
+with half a second of other people's options. Nobody is shown a traceback who did not ask for one with --debug.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import traceback
-from collections.abc import Sequence
-from typing import Annotated, Protocol, runtime_checkable
+from collections.abc import Iterator, MutableMapping, Sequence
+from importlib import import_module
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 import typer
+from typer.core import TyperGroup
 
 from postroom import __version__
-from postroom.cli import (
-    agents,
-    alarms,
-    ask,
-    audit,
-    bench,
-    bundle,
-    destinations,
-    diagnosis,
-    dkim,
-    dmarc,
-    doctor,
-    home,
-    inbound,
-    ingress,
-    logs,
-    loops,
-    mail_commands,
-    mail_test,
-    mailboxes,
-    members,
-    parameters,
-    providers,
-    queue,
-    rules,
-    running,
-    schedule,
-    secrets,
-    seed,
-    servers,
-    setup,
-    status,
-    story,
-    suppression,
-    watch,
-)
+from postroom.cli.contents import BEGINNING, COMMANDS, PARTS, Part, overview
 from postroom.cli.telling import ASKED_WRONGLY, FAILED, Trouble, remark
 from postroom.core.terms.configuration import ConfigurationError
 
 INTERRUPTED = 130
+STARTING = (
+    200_000  # objects: whoever starts only makes what stays, and looking through it for garbage is a tenth of the time
+)
+
+
+class _Shelf(MutableMapping[str, Any]):
+    """The commands by their words. A module is opened when its command is taken off the shelf."""
+
+    def __init__(self) -> None:
+        self._parts = {part.word: part for part in PARTS}
+        self._opened: dict[str, Any] = {}
+
+    def __getitem__(self, word: str) -> Any:
+        if word not in self._opened:
+            self._opened[word] = _opened(self._parts[word])
+        return self._opened[word]
+
+    def __setitem__(self, word: str, command: Any) -> None:
+        self._opened[word] = command
+
+    def __delitem__(self, word: str) -> None:
+        del self._opened[word]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parts)
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+
+def _opened(part: Part) -> Any:
+    """A module of commands is one command with its words below it, or a handful of commands of their own."""
+    group = typer.main.get_group(import_module(f"postroom.cli.{part.module}").app)
+    if part.panel != COMMANDS:
+        return group.commands[part.word]
+    group.name, group.hidden = part.word, part.is_hidden
+    return group
+
+
+class _Contents(TyperGroup):
+    """`postroom` itself."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.commands = _Shelf()
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - Typer's signature
+        return list(self.commands)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        typer.echo(overview(), nl=False)
+
 
 app = typer.Typer(
     name="postroom",
+    cls=_Contents,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="An e-mail conversation for every business record.\n\n"
-    "[bold]Begin:[/bold]\n\n"
-    "  postroom demo                     look around; nothing leaves the machine\n\n"
-    "  postroom up                       run everything: pages, doors, routers, deliverers\n\n"
-    "  postroom setup you@example.com    find the servers of an account, test them, use them\n\n"
-    "  postroom user add alice --role administrator --address alice@example.com\n\n"
-    "[bold]Ask:[/bold]\n\n"
-    "  postroom doctor                   why does mail not arrive, and what is to be done?\n\n"
-    "  postroom ask why do mails to x bounce\n\n"
-    "  postroom explain mail.eml         where would this mail go, and why?\n\n"
-    "  postroom queue list               what waits, and for what?\n\n"
-    "  postroom story carla@example.com  what happened to her mails, or to a mail?\n\n"
-    "  postroom parse mail.eml           what does it say?\n\n"
-    "Settings come from postroom.toml and POSTROOM_* variables; data lies in POSTROOM_DATA_DIR (default: data).",
+    help=BEGINNING,
 )
 
 
@@ -112,53 +120,12 @@ class _Debugging:
 
 _debugging = _Debugging()
 
-for part in (
-    running.app,
-    setup.app,
-    status.app,
-    seed.app,
-    mail_commands.app,
-    mail_test.app,
-    doctor.app,
-    ask.app,
-    diagnosis.app,
-    story.app,
-    home.app,
-):
-    app.add_typer(part)
-for name, group in (
-    ("queue", queue.app),
-    ("inbound", inbound.app),
-    ("suppression", suppression.app),
-    ("watch", watch.app),
-    ("alarm", alarms.app),
-    ("loop", loops.app),
-    ("rules", rules.app),
-    ("schedule", schedule.app),
-    ("mailbox", mailboxes.app),
-    ("ingress", ingress.app),
-    ("server", servers.app),
-    ("parameter", parameters.app),
-    ("provider", providers.app),
-    ("destination", destinations.app),
-    ("dkim", dkim.app),
-    ("dmarc", dmarc.app),
-    ("secrets", secrets.app),
-    ("user", members.app),
-    ("audit", audit.app),
-    ("logs", logs.app),
-    ("bundle", bundle.app),
-    ("mcp", agents.app),
-    ("bench", bench.app),
-):
-    app.add_typer(group, name=name)
-app.add_typer(members.app, name="member", hidden=True)  # the other word for the same people
-
 
 def run() -> None:
     """The entry point."""
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - who closed it wants to see nothing
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    gc.set_threshold(STARTING, *gc.get_threshold()[1:])  # `entering.running` sets it back
     code = main(sys.argv[1:])
     try:
         sys.stdout.flush()
@@ -170,6 +137,9 @@ def run() -> None:
 def main(arguments: Sequence[str]) -> int:
     """Run the command; its exit code."""
     _debugging.is_on = False
+    if list(arguments) in (["--help"], ["-h"]):
+        typer.echo(overview(), nl=False)
+        return 0
     try:
         result = app(args=list(arguments), prog_name="postroom", standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):
@@ -193,13 +163,13 @@ def _explained(error: Exception, *, is_pipe: bool) -> int:
             return error.code
         case _ClickException():
             error.show()
-            return mail_commands.USAGE if is_pipe else ASKED_WRONGLY
+            return os.EX_USAGE if is_pipe else ASKED_WRONGLY
         case ConfigurationError():
             remark(f"Configuration: {error}")
-            return mail_commands.TRY_LATER if is_pipe else ASKED_WRONGLY
+            return os.EX_TEMPFAIL if is_pipe else ASKED_WRONGLY
         case _:
             remark(_in_words(error))
-            return mail_commands.TRY_LATER if is_pipe else FAILED
+            return os.EX_TEMPFAIL if is_pipe else FAILED
 
 
 def _in_words(error: Exception) -> str:

@@ -25,7 +25,7 @@ def status(as_json: AsJson = False) -> int:
     """
     configuration = entering.configured()
     here = _processes(configuration)  # before a database is started for this question
-    with entering.running(configuration):
+    with entering.running(configuration, needs=("postroom.flows.how_is_it", "postroom.wiring")):
         entering.require_tables()
         from postroom.flows.how_is_it import how_is_it
         from postroom.wiring import ports

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeVar
 
+import postroom.core.diagnosis.sentences  # noqa: F401 - what it finds, in words
 from postroom.core.diagnosis.alias_health import check_aliases
 from postroom.core.diagnosis.checks import OF_DOMAINS, OF_HOSTS
 from postroom.core.diagnosis.dkim_record import check_key_secrets

@@ -11,30 +11,25 @@ harms no other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from django.db import connection, connections, transaction
-from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.db import connections, transaction
+from django.db.models import Q, QuerySet
 
-from postroom.core.terms.encryption import Encryption
 from postroom.core.terms.mailboxes import (
     Acknowledgement,
     AfterFetch,
     Completeness,
     FetchedMail,
     MailboxCursor,
-    MailboxEndpoint,
-    MailboxProtocol,
     MailboxSession,
     MailboxTrouble,
     TroubleKind,
 )
-from postroom.core.terms.secret import Secret
 from postroom.core.terms.states import Door
 from postroom.flows.accept_message import Arrival, accept_messages
 from postroom.flows.access import require
@@ -43,6 +38,7 @@ from postroom.flows.guard_installation import is_locked
 from postroom.flows.note_health import note_success, note_trouble, note_unsettled
 from postroom.flows.note_strangers import with_batch
 from postroom.flows.ports import Ports
+from postroom.flows.reach_mailbox import acknowledgement_of, call_watchers, columns_of, cursor_of, open_mailbox
 from postroom.flows.remember_taken import TakenNow, recognise, remember, settle
 from postroom.store.models import Mailbox, Member, ScheduledAction
 
@@ -51,7 +47,6 @@ BATCH_MAILS = 50
 BATCH_BYTES = 8 * 1024 * 1024  # what is held in memory before it is made durable
 BUDGET = timedelta(seconds=60)  # for one round, so that "Fetch Now" answers and leases are renewed
 FETCH_ACTION = "fetchmail"  # "Mail: Fetchmail Service"
-CHANNEL = "postroom_mailboxes"  # NOTIFY: a mailbox was changed, or somebody wants it fetched now
 RENEW_AFTER = timedelta(seconds=15)  # while one batch is read
 AT_ONCE = 8  # mailboxes that one scheduled action reads side by side
 
@@ -151,42 +146,6 @@ def request_fetch(_ports: Ports, mailbox_id: int, *, member: Member | None) -> b
     """
     require(member, "settings", Mailbox.objects.get(pk=mailbox_id))
     return defer_job("fetch_mailbox_now", only_one=f"fetch {mailbox_id}", mailbox_id=mailbox_id)
-
-
-def call_watchers() -> None:
-    """A mailbox was changed or is to be fetched: look now. Heard when the transaction commits."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
-
-
-@contextmanager
-def open_mailbox(ports: Ports, mailbox_id: int) -> Iterator[MailboxSession]:
-    """A session for the mailbox as it is set up now; it connects when first used, and is closed at the end."""
-    session = ports.mailbox_session(endpoint_of(ports, Mailbox.objects.get(pk=mailbox_id)))
-    try:
-        yield session
-    finally:
-        session.close()
-
-
-def endpoint_of(ports: Ports, mailbox: Mailbox) -> MailboxEndpoint:
-    """How to reach it. Raises `MailboxTrouble` when its password cannot be read any more."""
-    try:
-        password = ports.vault.open(bytes(mailbox.secret)) if mailbox.secret else Secret("")
-    except ValueError as error:
-        text = "The stored password cannot be read: the key of this installation is another one. Enter it again."
-        raise MailboxTrouble(TroubleKind.LOGIN, text) from error
-    return MailboxEndpoint(
-        protocol=MailboxProtocol(mailbox.protocol),
-        host=mailbox.host,
-        port=mailbox.port,
-        encryption=Encryption(mailbox.encryption),
-        verify_certificate=mailbox.verify_certificate,
-        username=mailbox.username,
-        password=password,
-        token_source=mailbox.token_source if mailbox.authentication == "token" else "",
-        folder=mailbox.folder or "INBOX",
-    )
 
 
 def fetch_round(
@@ -356,16 +315,6 @@ class _Round:
         self._session.acknowledge(batch.whole, nothing)
 
 
-def acknowledgement_of(mailbox: Mailbox) -> Acknowledgement:
-    """What is to happen there to what was taken. Raises `MailboxTrouble` for a setting that says nothing."""
-    try:
-        return Acknowledgement.read(mailbox.after_fetch)
-    except ValueError as error:
-        raise MailboxTrouble(
-            TroubleKind.FOLDER, f"the setting for what happens after fetching is wrong: {error}"
-        ) from error
-
-
 def _arrival(mailbox: Mailbox, mail: FetchedMail, limit: int) -> Arrival:
     raw = mail.raw if mail.completeness is Completeness.WHOLE else notice_of_large_mail(mail.raw, mail.size, limit)
     return Arrival(
@@ -400,36 +349,11 @@ def _unfolded_fields(header: bytes) -> list[bytes]:
     return fields
 
 
-def cursor_of(mailbox: Mailbox) -> MailboxCursor:
-    """How far it has been read, as it is stored."""
-    return MailboxCursor(
-        uidvalidity=mailbox.uid_validity,
-        last_uid=mailbox.last_uid,
-        seen_uidls=frozenset(mailbox.seen_uidls),
-        open_uids=frozenset(mailbox.open_uids),
-        old_before=mailbox.old_before,
-        old_up_to=mailbox.old_up_to,
-    )
-
-
 def store_cursor(lease: Lease, cursor: MailboxCursor, strangers: Mapping[str, object] | None = None) -> None:
     """Raises `LeaseLost`. In a folder that was made anew nothing was left on purpose but what `MailboxCursor` says."""
     noted = {} if strangers is None else {"strangers": strangers}
     if not _held(lease).update(**columns_of(cursor), **noted):
         raise LeaseLost(lease.mailbox_id)
-
-
-def columns_of(cursor: MailboxCursor) -> dict[str, object]:
-    """A cursor as the columns of a mailbox."""
-    is_floor_old = Case(When(uid_validity=cursor.uidvalidity, then=F("floor_uid")), default=Value(0))
-    return {
-        "floor_uid": is_floor_old,
-        "uid_validity": cursor.uidvalidity,
-        "last_uid": cursor.last_uid,
-        "seen_uidls": sorted(cursor.seen_uidls),
-        "open_uids": sorted(cursor.open_uids),
-        "old_up_to": cursor.old_up_to,
-    }
 
 
 # ---- which, and when

@@ -27,6 +27,7 @@ from postroom.core.diagnosis.server_health import ServerFacts
 from postroom.core.diagnosis.silence import Habit, is_silent, usual_gap
 from postroom.core.schedule.actions import ACTION_NAMES
 from postroom.core.schedule.intervals import is_late
+from postroom.core.terms.addresses import is_placeholder
 from postroom.core.terms.encryption import Encryption
 from postroom.core.terms.reasons import reasons_from_json
 from postroom.core.terms.states import Role
@@ -34,7 +35,6 @@ from postroom.core.terms.steps import Step
 from postroom.core.terms.traffic import Traffic
 from postroom.flows.gather_outside import consent_end
 from postroom.flows.how_is_it import how_is_it
-from postroom.flows.manage_people import is_placeholder
 from postroom.flows.note_health import explain_mailbox_trouble
 from postroom.flows.note_strangers import lately_strange
 from postroom.flows.ports import Ports

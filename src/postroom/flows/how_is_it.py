@@ -22,7 +22,7 @@ from postroom.flows.ports import Ports
 from postroom.flows.watch_receiving import LEAST_ROOM
 from postroom.store.models import Alarm, Delivery, InboundMessage, Mailbox, OutgoingServer, ScheduledAction
 from postroom.store.models.outgoing import WAITING
-from postroom.store.queries.pages_queue import oldest_waiting
+from postroom.store.queries.lateness import oldest_waiting
 
 MANY = 10_000  # more are not counted
 LATE_IN = timedelta(minutes=10)  # that a mail may wait to be routed

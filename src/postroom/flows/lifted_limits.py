@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
+from postroom.core.terms.gates import OF_DESTINATIONS, OF_LIMITS
 from postroom.flows.reserve_sending import (
-    OF_DESTINATIONS,
-    OF_LIMITS,
     DestinationsKnown,
     Limits,
     limit_of_destination,

@@ -25,7 +25,7 @@ from django.utils.encoding import force_str
 from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 
 from postroom.core.delivery.identity import default_from
-from postroom.core.terms.addresses import Address, normalize, parse_one
+from postroom.core.terms.addresses import Address, is_placeholder, normalize, parse_one
 from postroom.core.terms.message_ids import make_message_id
 from postroom.core.terms.states import Lane, Role
 from postroom.flows import audit
@@ -38,7 +38,6 @@ from postroom.store.models import ApiKey, Company, Contact, Member, SettingChang
 
 MOST = 500
 AUDITED = ("role", "company", "companies", "is_active", "address")
-PLACEHOLDERS = ("example.com", "example.org", "example.net", "localhost", "yourcompany.com", "mycompany.com")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -319,11 +318,6 @@ def save_company(ports: Ports, values: Mapping[str, Any], *, member: Member) -> 
     )  # fmt: skip
     audit.note(ports, "company_changed", member=member, subject=row.name, is_new=not pk, is_active=row.is_active)
     return row
-
-
-def is_placeholder(address: str) -> bool:
-    """Whether it only stands for an address: mail to it reaches nobody, and often bounces (RFC 2606, RFC 6761)."""
-    return (normalize(address).rpartition("@")[2] or "localhost") in PLACEHOLDERS
 
 
 # -- who may, and what stays

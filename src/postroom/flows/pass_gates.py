@@ -13,8 +13,9 @@ from typing import Protocol
 from postroom.core.delivery.identity import Sender
 from postroom.core.delivery.servers import Choice
 from postroom.core.delivery.throttle import GateKey
+from postroom.core.terms.gates import OF_LIMITS
 from postroom.core.terms.reasons import Reason
-from postroom.flows.reserve_sending import OF_LIMITS, Leaving, Limits, reserve
+from postroom.flows.reserve_sending import Leaving, Limits, reserve
 from postroom.store.claims import ClaimedRow
 from postroom.store.gates import Reservation
 from postroom.store.queries.outgoing import MailFacts

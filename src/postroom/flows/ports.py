@@ -5,29 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from postroom.core.delivery.discovery import Proposal
-from postroom.core.delivery.probing import FollowProbe, Probe, ProbeOrder
-from postroom.core.delivery.tracking import HookPost, HookReading, HookRefusal
-from postroom.core.delivery.wire import ApiCheck, ApiEndpoint
-from postroom.core.diagnosis.bundle import Member as BundleMember
-from postroom.core.mailtest.evidence import SpamUnchecked, SpamVerdict
-from postroom.core.mailtest.outlook import OutlookMail, OutlookTrouble
-from postroom.core.reports.authentication_reports import ReadFile, ReportFile
-from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
-from postroom.core.senders.questions import Asking
-from postroom.core.terms.configuration import Configuration
-from postroom.core.terms.envelopes import Envelope
-from postroom.core.terms.ingress import InboundReading
-from postroom.core.terms.log_lines import LogLine, LogQuestion
-from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxSession
-from postroom.core.terms.models import ModelQuestion, ModelReply
-from postroom.core.terms.pictures import NoPicture, Picture
-from postroom.core.terms.secret import Secret
-from postroom.core.terms.storage import Room
-from postroom.core.terms.templates import Values
-from postroom.core.terms.visits import NoVisit, Visit
+if TYPE_CHECKING:  # sockets name what flows through them, and enter no room for that
+    from postroom.core.delivery.discovery import Proposal
+    from postroom.core.delivery.probing import FollowProbe, Probe, ProbeOrder
+    from postroom.core.delivery.tracking import HookPost, HookReading, HookRefusal
+    from postroom.core.delivery.wire import ApiCheck, ApiEndpoint
+    from postroom.core.diagnosis.bundle import Member as BundleMember
+    from postroom.core.mailtest.evidence import SpamUnchecked, SpamVerdict
+    from postroom.core.mailtest.outlook import OutlookMail, OutlookTrouble
+    from postroom.core.reports.authentication_reports import ReadFile, ReportFile
+    from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
+    from postroom.core.senders.questions import Asking
+    from postroom.core.terms.configuration import Configuration
+    from postroom.core.terms.envelopes import Envelope
+    from postroom.core.terms.ingress import InboundReading
+    from postroom.core.terms.log_lines import LogLine, LogQuestion
+    from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxSession
+    from postroom.core.terms.models import ModelQuestion, ModelReply
+    from postroom.core.terms.pictures import NoPicture, Picture
+    from postroom.core.terms.secret import Secret
+    from postroom.core.terms.storage import Room
+    from postroom.core.terms.templates import Values
+    from postroom.core.terms.visits import NoVisit, Visit
 
 T = TypeVar("T")
 

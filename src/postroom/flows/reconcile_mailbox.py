@@ -29,12 +29,8 @@ from postroom.flows.fetch_mailbox import (
     Lease,
     LeaseLost,
     MailboxFetch,
-    acknowledgement_of,
-    call_watchers,
-    cursor_of,
     each_by_itself,
     fetch_round,
-    open_mailbox,
     release_lease,
     renew_lease,
     store_cursor,
@@ -43,6 +39,7 @@ from postroom.flows.fetch_mailbox import (
 from postroom.flows.guard_installation import is_locked
 from postroom.flows.note_health import note_trouble
 from postroom.flows.ports import Ports
+from postroom.flows.reach_mailbox import acknowledgement_of, call_watchers, cursor_of, open_mailbox
 from postroom.flows.remember_taken import name_of, settle
 from postroom.store.models import Mailbox, Member, TakenMail
 

@@ -18,6 +18,7 @@ from django.db.models import Q
 from postroom.core.delivery.destinations import destination_of
 from postroom.core.delivery.slowing import Slowness, recovered
 from postroom.core.delivery.throttle import Ask, GateKey, Span, admit, daily_limit
+from postroom.core.terms.gates import OF_DESTINATIONS
 from postroom.core.terms.reasons import Reason, because, reasons_from_json
 from postroom.store import gates
 from postroom.store.gates import Reservation
@@ -32,8 +33,6 @@ _SPAN_OF_CODE = {
     "wait.slowed": Span.MINUTE,
     "wait.server_slowed": Span.MINUTE,
 }
-OF_DESTINATIONS = ("wait.destination", "wait.slowed")
-OF_LIMITS = tuple(_SPAN_OF_CODE)  # reasons of those who wait for a place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

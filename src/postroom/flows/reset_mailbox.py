@@ -13,8 +13,8 @@ from django.db import transaction
 
 from postroom.core.terms.mailboxes import MailboxCursor
 from postroom.flows.access import require
-from postroom.flows.fetch_mailbox import call_watchers, columns_of, open_mailbox
 from postroom.flows.ports import Ports
+from postroom.flows.reach_mailbox import call_watchers, columns_of, open_mailbox
 from postroom.store.models import Mailbox, Member, SettingChange
 
 

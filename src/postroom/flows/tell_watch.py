@@ -27,7 +27,7 @@ from postroom.core.diagnosis.watch_news import (
     subject_of_mail,
 )
 from postroom.core.diagnosis.watching import Messenger, Watched, messenger_for
-from postroom.core.terms.addresses import Address, normalize, parse_one
+from postroom.core.terms.addresses import Address, is_placeholder, normalize, parse_one
 from postroom.core.terms.message_ids import make_message_id
 from postroom.core.terms.secret import Secret
 from postroom.core.terms.states import Lane, Role
@@ -35,7 +35,6 @@ from postroom.core.terms.visits import NoVisit
 from postroom.flows.access import require_house
 from postroom.flows.defer_job import defer_job
 from postroom.flows.enqueue_mail import DraftRecipient, MailDraft, enqueue_mail
-from postroom.flows.manage_people import is_placeholder
 from postroom.flows.ports import Ports
 from postroom.flows.prepare_html import base_url
 from postroom.flows.settings import parameters

@@ -22,9 +22,9 @@ from postroom.core.terms.mailboxes import (
 )
 from postroom.core.terms.reasons import Reason, reasons_from_json
 from postroom.flows.access import require
-from postroom.flows.fetch_mailbox import acknowledgement_of, call_watchers, columns_of, endpoint_of, open_mailbox
 from postroom.flows.note_health import WELL, fault_of, forget_alarms
 from postroom.flows.ports import Ports
+from postroom.flows.reach_mailbox import acknowledgement_of, call_watchers, columns_of, endpoint_of, open_mailbox
 from postroom.flows.trials import Watch, WatchedStep
 from postroom.store.models import Mailbox, Member
 

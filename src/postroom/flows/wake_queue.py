@@ -16,9 +16,9 @@ from datetime import datetime
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from postroom.core.terms.gates import OF_DESTINATIONS, OF_LIMITS
 from postroom.flows.defer_job import defer_job
 from postroom.flows.ports import Ports
-from postroom.flows.reserve_sending import OF_DESTINATIONS, OF_LIMITS
 from postroom.store import gates
 from postroom.store.models import Delivery, OutgoingServer
 from postroom.store.models.outgoing import PARKED, WAITING

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from postroom.core.delivery.identity import DomainFact
 from postroom.core.delivery.providers import PROVIDERS, options_of
@@ -17,7 +18,9 @@ from postroom.flows.guard_installation import is_capturing
 from postroom.flows.ports import Ports
 from postroom.flows.settings import parameters
 from postroom.store.models import AliasDomain, Company, OutgoingServer
-from postroom.store.queries.outgoing import MailFacts
+
+if TYPE_CHECKING:
+    from postroom.store.queries.outgoing import MailFacts  # only named here; it brings the composer along
 
 DEFAULT_SESSION = 1000
 

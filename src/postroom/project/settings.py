@@ -29,7 +29,7 @@ SECRET_KEY_FALLBACKS = [key.reveal() for key in POSTROOM.secret_keys[1:]]
 DEBUG = POSTROOM.debug
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *POSTROOM.allowed_hosts]
 INSTALLED_APPS = [
-    "unfold",
+    *(["unfold"] if process.shows_pages else []),  # it has no tables
     # looking for everybody's pages loads all of ours: a second, for those who show none
     "django.contrib.admin" if process.shows_pages else "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",

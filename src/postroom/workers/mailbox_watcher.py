@@ -3,7 +3,7 @@
 Duty: hold the lease of each mailbox that is switched on, fetch what is new, then wait for news: by IDLE where the server
 knows it, for the mailbox's interval otherwise. Several watchers share the mailboxes by their leases.
 Laws: a thread that waits holds no database connection. Trouble with a mailbox makes its thread pause, longer each time;
-trouble of ours is told and survived. Who calls (`flows.fetch_mailbox.call_watchers`) is heard at once.
+trouble of ours is told and survived. Who calls (`flows.reach_mailbox.call_watchers`) is heard at once.
 """
 
 from __future__ import annotations
@@ -19,11 +19,9 @@ from django.db import close_old_connections, connections
 
 from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxProtocol, MailboxSession, MailboxTrouble, TroubleKind
 from postroom.flows.fetch_mailbox import (
-    CHANNEL,
     Lease,
     LeaseLost,
     MailboxFetch,
-    endpoint_of,
     fetch_round,
     release_lease,
     renew_lease,
@@ -32,6 +30,7 @@ from postroom.flows.fetch_mailbox import (
 )
 from postroom.flows.note_health import note_trouble, pause_after
 from postroom.flows.ports import Ports
+from postroom.flows.reach_mailbox import CHANNEL, endpoint_of
 from postroom.store.models import Mailbox
 from postroom.wiring import ports as wired_ports
 from postroom.workers.outages import OUTAGES, Outage

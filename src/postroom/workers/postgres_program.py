@@ -16,7 +16,7 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -118,8 +118,11 @@ def _name_of(uid: int | None) -> str:
 def programs_for(account: Account) -> Path:
     """The folder of `postgres` and `initdb`, as the account can run them: copied (40 MB) where it cannot."""
     installation = installed_programs()
-    if account.is_other and not _may_run(installation / "bin" / "postgres", account):
-        installation = _copied(installation)
+    if account.is_other:
+        copy = _noted_copy(installation)
+        if copy is None and not _may_run(installation / "bin" / "postgres", account):
+            copy = _copied(installation)
+        installation = copy or installation
     return installation / "bin"
 
 
@@ -152,6 +155,27 @@ def _may_run(program: Path, account: Account) -> bool:
     return answer.returncode == 0
 
 
+def _note_of(installation: Path) -> str:
+    """The name of the note that says where the copy is, so that the programs are not tried and read at each start: who changes a file changes
+    its ctime, which nobody can set back."""
+    program = installation / "bin" / "postgres"
+    facts = program.stat()
+    told = f"{program}\n{facts.st_dev} {facts.st_ino} {facts.st_size} {facts.st_ctime_ns}"
+    return f"copy-of-{hashlib.sha256(os.fsencode(told)).hexdigest()[:16]}"
+
+
+def _noted_copy(installation: Path) -> Path | None:
+    """The copy that was made of exactly these programs, where there is one."""
+    for place in COPY_PLACES:
+        with suppress(OSError, ValueError):
+            _require_own(place)
+            name = (place / _note_of(installation)).read_text(encoding="ascii")
+            copy = place / name / installation.parent.name / installation.name
+            if name.startswith("postgresql-") and (copy / "bin" / "postgres").is_file():
+                return copy
+    return None
+
+
 def _copied(installation: Path) -> Path:
     fingerprint = hashlib.sha256((installation / "bin" / "postgres").read_bytes()).hexdigest()[:16]
     refusals: list[str] = []
@@ -161,6 +185,7 @@ def _copied(installation: Path) -> Path:
             _require_own_directory(place)
             if not copy.exists():
                 _copy(installation, copy)
+            (place / _note_of(installation)).write_text(copy.name, encoding="ascii")
         except OSError as error:
             refusals.append(str(error))
         else:
@@ -173,6 +198,10 @@ def _copied(installation: Path) -> Path:
 
 def _require_own_directory(place: Path) -> None:
     place.mkdir(mode=0o755, parents=True, exist_ok=True)
+    _require_own(place)
+
+
+def _require_own(place: Path) -> None:
     facts = place.lstat()
     if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.geteuid() or facts.st_mode & 0o022:
         raise PermissionError(f"{place} can be changed by others")

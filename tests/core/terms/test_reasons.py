@@ -8,6 +8,7 @@ import string
 import pytest
 
 import postroom.core.routing.sentences as routing_sentences
+from postroom.core.terms import reasons
 from postroom.core.terms.reasons import (
     SENTENCES,
     Reason,
@@ -15,7 +16,9 @@ from postroom.core.terms.reasons import (
     catalogue,
     reasons_as_json,
     reasons_from_json,
+    rooms_are_opened_by,
     sentence,
+    template_of,
 )
 
 
@@ -73,3 +76,19 @@ def test_every_sentence_of_routing_is_one_with_named_fields() -> None:
         assert text.endswith((".", "?", "}")) or code.startswith(PARTS), code
         fields = [name for _, name, _, _ in string.Formatter().parse(text) if name is not None]
         assert all(name.isidentifier() for name in fields), code
+
+
+def test_the_rooms_are_opened_once_by_the_first_code_that_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reasons, "SENTENCES", {"known.here": "Known."})
+    opened: list[str] = []
+
+    def open_rooms() -> None:
+        opened.append("all")
+        catalogue({"known.elsewhere": "Known to {room}."})
+
+    monkeypatch.setattr(reasons._Rooms, "open", None)
+    rooms_are_opened_by(open_rooms)
+    assert (template_of("known.here"), opened) == ("Known.", [])
+    assert str(because("known.elsewhere", room="the cellar")) == "Known to the cellar."
+    assert template_of("of.nobody") == ""
+    assert opened == ["all"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from postroom.core.mailtest.rules import FULL, RULES, Outcome, RuleCode, Section
 from postroom.core.mime.words import storable
-from postroom.core.terms.reasons import SENTENCES, Reason, because, reasons_from_json
+from postroom.core.terms.reasons import Reason, because, reasons_from_json, template_of
 
 MOST_EVIDENCE = 8  # pieces
 LONGEST_EVIDENCE = 300  # characters of one
@@ -78,7 +78,7 @@ def found(
     return TestFinding(
         code=code,
         why=because(f"mailtest.{code}", **told),
-        cure=because(f"mailtest.do.{code}", **told) if f"mailtest.do.{code}" in SENTENCES else None,
+        cure=because(f"mailtest.do.{code}", **told) if template_of(f"mailtest.do.{code}") else None,
         evidence=tuple(pieces),
         publish=tuple(publish),
     )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from postroom.core.terms.remembering import remembered
 
 MAX_LOCAL = 64
+PLACEHOLDERS = ("example.com", "example.org", "example.net", "localhost", "yourcompany.com", "mycompany.com")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,11 @@ def _normalize_carefully(spec: str) -> str:
         return ""
     domain = normalize_domain(domain)
     return f"{local}@{domain}" if domain else ""
+
+
+def is_placeholder(address: str) -> bool:
+    """Whether it only stands for an address: mail to it reaches nobody, and often bounces (RFC 2606, RFC 6761)."""
+    return (normalize(address).rpartition("@")[2] or "localhost") in PLACEHOLDERS
 
 
 def split_normal(spec: str) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from postroom.core.terms.reasons import SENTENCES, Reason, sentence
+from postroom.core.terms.reasons import Reason, sentence, template_of
 from postroom.core.terms.secret import Secret
 
 MOST_OF_A_TEXT = 2_000  # characters of one text
@@ -167,7 +167,7 @@ class _Fencer:
 
     def _told(self, reason: Reason) -> str:
         """The sentence is ours where the catalogue knows it; its facts are not."""
-        if reason.code not in SENTENCES:
+        if not template_of(reason.code):
             return self._one(str(reason))
         return sentence(reason.code, {name: self._one(str(fact)) for name, fact in reason.facts.items()})
 

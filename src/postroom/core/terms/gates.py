@@ -34,6 +34,9 @@ CODES: Mapping[Gate, tuple[str, ...]] = {
     Gate.RETRY: ("wait.transient", "wait.connection", "wait.resend", "wait.our_fault"),
 }
 
+OF_DESTINATIONS = ("wait.destination", "wait.slowed")
+OF_LIMITS = (*CODES[Gate.LIMIT], *CODES[Gate.SLOWED])  # who waits for a place
+
 _GATES = {code: gate for gate, codes in CODES.items() for code in codes}
 KNOWN_CODES = tuple(_GATES)
 

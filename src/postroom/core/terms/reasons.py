@@ -2,11 +2,14 @@
 
 A `Reason` is a code and facts. Its sentence is made from the catalogue below, so that pages can translate it,
 programs can match the code, and `docs/reference/reasons.md` lists them all.
+
+Laws: a process tells reasons of rooms that it never entered (they are stored), but does not enter all rooms for that when it starts: at
+the first code that it does not know they are opened, once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 SENTENCES: dict[str, str] = {}
@@ -17,6 +20,25 @@ def catalogue(sentences: Mapping[str, str]) -> None:
     for code, sentence in sentences.items():
         if SENTENCES.setdefault(code, sentence) != sentence:
             raise ValueError(f"reason {code} has two sentences")
+
+
+class _Rooms:
+    """Who opens those that nobody entered yet; None when that is done, or nobody can."""
+
+    open: Callable[[], None] | None = None
+
+
+def rooms_are_opened_by(opener: Callable[[], None]) -> None:
+    """``opener`` imports every room with sentences; it is called at the first code that is not in the catalogue."""
+    _Rooms.open = staticmethod(opener)
+
+
+def template_of(code: str) -> str:
+    """The sentence of the catalogue with its named fields; empty where the code is of no room (any more)."""
+    if code not in SENTENCES and (opener := _Rooms.open) is not None:
+        opener()
+        _Rooms.open = None
+    return SENTENCES.get(code, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +75,7 @@ def reasons_from_json(rows: Iterable[Mapping[str, object]]) -> tuple[Reason, ...
 
 def sentence(code: str, facts: Mapping[str, str], template: str = "") -> str:
     """The sentence of a reason, from ``template`` (a translation) when given. Never raises: missing facts show as '?'."""
-    template = template or SENTENCES.get(code, "") or code
+    template = template or template_of(code) or code
     return template.format_map(_Lenient(facts))
 
 

@@ -218,10 +218,3 @@ def delivery(visible: QuerySet[Delivery], delivery_id: int, *, now: datetime) ->
         provider_message_id=more["provider_message_id"],
         waited=waited_of(more["waited"]),
     )
-
-
-def oldest_waiting(visible: QuerySet[Delivery], now: datetime) -> datetime | None:
-    """Since when the delivery that is due and waits longest is due; None when nothing is late. One look into the index per lane."""
-    due = visible.filter(state__in=WAITING, due_at__lte=now).order_by("due_at").values_list("due_at", flat=True)
-    lanes = [due.filter(lane=lane)[:1] for lane in (0, 1, 2)]
-    return min(lanes[0].union(*lanes[1:], all=True), default=None)

@@ -14,10 +14,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from postroom.core.mime.markup import html_to_text
+from postroom.core.terms.addresses import is_placeholder
 from postroom.core.terms.languages import offered_with
 from postroom.core.terms.states import Channel
 from postroom.flows.change_people import MOST_NAME, MOST_SIGNATURE, OwnSettings, change_own_settings, time_zones
-from postroom.flows.manage_people import is_placeholder, sessions_of
+from postroom.flows.manage_people import sessions_of
 from postroom.store.models import Member
 from postroom.web.forms import style
 from postroom.web.members import MemberRequest, for_members

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from postroom.core.terms.addresses import is_placeholder
 from postroom.core.terms.states import Role
 from postroom.flows import manage_people as flow
 from postroom.store.models import Company, Member
@@ -135,7 +136,7 @@ def _shown(request: MemberRequest, found: Member, form: PersonForm, link: str = 
         "person": found,
         "is_me": found.pk == request.member.pk,
         "is_invited": not found.user.has_usable_password(),
-        "is_placeholder": flow.is_placeholder(found.contact.address),
+        "is_placeholder": is_placeholder(found.contact.address),
         "link": link,
     }
     answer = page(request, "postroom/settings/person.html", str(found), context, status=422 if form.errors else 200)

@@ -9,9 +9,8 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from postroom.core.terms.addresses import is_mail_domain, normalize, normalize_domain
+from postroom.core.terms.addresses import is_mail_domain, is_placeholder, normalize, normalize_domain
 from postroom.core.terms.alias_values import clean_alias_name
-from postroom.flows.manage_people import is_placeholder
 from postroom.web.forms import style
 
 ENCRYPTIONS = [("starttls", "STARTTLS"), ("tls", "TLS"), ("none", gettext_lazy("None"))]
