@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from postroom import __version__
+from postroom.core.diagnosis.broken_checks import Check, broken
 from postroom.core.diagnosis.ends import EndingFact, check_ends
 from postroom.core.diagnosis.finding_codes import FindingCode
 from postroom.core.diagnosis.findings import HOUSE, Finding
@@ -22,7 +23,7 @@ from postroom.core.diagnosis.outside_clocks import ClockWitness, date_within
 from postroom.core.diagnosis.server_health import ServerFacts
 from postroom.core.terms.visits import NoVisit, Visit
 from postroom.flows.ports import Ports
-from postroom.flows.side_by_side import side_by_side
+from postroom.flows.side_by_side import Broken, side_by_side
 from postroom.flows.test_server import ServerTest
 from postroom.store.models import Mailbox, ObservedFact, OutgoingServer
 
@@ -47,8 +48,8 @@ def with_policies(ports: Ports, told: Sequence[Told], seconds: float) -> Heard:
     """The policies of domains whose record is well are fetched side by side, within ``seconds`` in all."""
     findings = [one for some in told if isinstance(some, list) for one in some]
     records = tuple(one for one in told if isinstance(one, DomainRecords))
-    broken = {one.subject for one in findings if one.code is FindingCode.MTA_STS_BROKEN}
-    wanted = [one for one in records if one.policy_host and one.domain.subject not in broken][:MOST_POLICIES]
+    faulty = {one.subject for one in findings if one.code is FindingCode.MTA_STS_BROKEN}
+    wanted = [one for one in records if one.policy_host and one.domain.subject not in faulty][:MOST_POLICIES]
     patience = max(0.5, min(POLICY_PATIENCE, seconds))
     tasks: dict[str, Callable[[], object]] = {
         one.policy_host: partial(ports.visit, policy_address(one.policy_host), seconds=0.9 * patience) for one in wanted
@@ -57,6 +58,9 @@ def with_policies(ports: Ports, told: Sequence[Told], seconds: float) -> Heard:
     dates: list[ClockWitness] = []
     for one in wanted:
         answer = answers.get(one.policy_host)
+        if isinstance(answer, Broken):
+            findings.append(broken(Check.NAMES, type(answer.error).__name__, subject=one.domain.subject))
+            continue
         visit = answer if isinstance(answer, Visit) else None
         reason = answer if isinstance(answer, NoVisit) else NoVisit(reason="It did not answer in time.")
         findings += check_policy(one.domain, one.mail_hosts, visit or reason)

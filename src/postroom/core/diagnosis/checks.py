@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import postroom.core.diagnosis.broken_checks  # noqa: F401 (its sentences)
 from postroom.core.diagnosis.alias_health import check_aliases
 from postroom.core.diagnosis.dkim_record import check_dkim, check_key_secrets
 from postroom.core.diagnosis.dmarc import check_dmarc

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from postroom.core.diagnosis.broken_checks import unknown_codes
 from postroom.core.diagnosis.domain_facts import EXISTENCE
 from postroom.core.diagnosis.finding_codes import FindingCode, Severity
 from postroom.core.diagnosis.findings import Finding, Folded
@@ -326,6 +327,8 @@ def _without_problem(name: str, is_met: bool, told: Iterable[tuple[Folded, Findi
                 is_hindrance = asks_names
             case FindingCode.DNS_UNCHECKED:
                 is_hindrance = any(name == look and one.detail.startswith(what) for look, what in _TOLD_AS)
+            case FindingCode.CHECK_BROKEN:
+                is_hindrance = not needs.isdisjoint(unknown_codes(one))
             case _:
                 is_hindrance = False
         if is_hindrance:
