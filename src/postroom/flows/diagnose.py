@@ -15,7 +15,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from postroom.core.diagnosis.alias_health import check_aliases
@@ -35,6 +35,7 @@ from postroom.core.diagnosis.queue_health import check_queue
 from postroom.core.diagnosis.receivers import check_receivers
 from postroom.core.diagnosis.schedule_health import check_schedule
 from postroom.core.diagnosis.server_health import ServerFacts, TriedServer, check_server
+from postroom.core.diagnosis.watching import MOST_WATCHED, dated
 from postroom.core.senders.questions import Asking
 from postroom.flows.access import require_house
 from postroom.flows.gather_domains import domain_facts, host_facts, key_facts
@@ -68,7 +69,7 @@ from postroom.flows.test_server import ServerTest
 from postroom.flows.test_server import plan_test as plan_server_test
 from postroom.flows.unbroken import Unbroken, unbroken_asking
 from postroom.flows.ways_out import load_ways_out
-from postroom.store.models import Member
+from postroom.store.models import Member, WatchedFinding
 from postroom.store.queries.doctor import connected_roles
 
 T = TypeVar("T")
@@ -96,7 +97,7 @@ class DoctorWish:
 class Diagnosis:
     """``findings``: root causes first, with what follows from them below; ``seconds`` it took; ``observed``: what was seen outside.
 
-    ``moments``: changes of the last days among the failures, newest first."""
+    ``moments``: changes of the last days among the failures, newest first; none where mail did not fail."""
 
     findings: tuple[Folded, ...]
     seconds: float
@@ -132,7 +133,7 @@ def diagnose(
     findings += unbroken.findings
     wanted = tuple(one for one in findings if _is_wanted(one, wish.only))
     return Diagnosis(
-        findings=fold(wanted),
+        findings=dated(fold(wanted), _since()),
         seconds=time.monotonic() - began,
         observed=observed,
         moments=line_up(rows.hours, changes),
@@ -142,6 +143,12 @@ def diagnose(
 def is_whole_staff() -> bool:
     """Whether all processes on which mail depends are connected to the database. One query."""
     return {"deliverer", "router", "scheduler"} <= connected_roles().keys()
+
+
+def _since() -> dict[str, datetime]:
+    """When the watch saw first what is open, by its keys. One query."""
+    open_rows = WatchedFinding.objects.filter(ended_at=None).values_list("key", "first_seen_at")
+    return dict(open_rows[:MOST_WATCHED])
 
 
 def _is_wanted(finding: Finding, only: Collection[str]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 
 from postroom.core.diagnosis.acting import Actor
@@ -124,12 +125,14 @@ def found(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folded:
-    """A finding with what only follows from it. ``severity`` is that of the gravest among them; ``times``: so often it says the same."""
+    """A finding with what only follows from it. ``severity`` is that of the gravest among them; ``times``: so often it says the same;
+    ``since``: when the watch saw it first, None where it has not."""
 
     finding: Finding
     severity: Severity
     follows: tuple[Folded, ...] = ()
     times: int = 1
+    since: datetime | None = None
 
     def as_json(self, tell: Callable[[Reason], str] = str) -> dict[str, object]:
         """For programs; ``tell`` makes the sentences (in another language)."""
@@ -145,6 +148,7 @@ class Folded:
             "detail": one.detail or None,
             "records": [record.as_json() for record in one.publish],
             "fix": {"kind": one.fix.kind.value, "target": one.fix.target} if one.fix else None,
+            "since": self.since.isoformat() if self.since else None,
             "follows": [follower.as_json(tell) for follower in self.follows],
         }
 

@@ -101,6 +101,13 @@ def key_of(finding: Finding) -> str:
     return storable(f"{finding.code} {finding.subject} {detail}").strip()[:LONGEST_KEY]
 
 
+def dated(findings: Iterable[Folded], since: Mapping[str, datetime]) -> tuple[Folded, ...]:
+    """With the day on which the watch saw each first. ``since``: by `key_of`."""
+    return tuple(
+        replace(one, since=since.get(key_of(one.finding)), follows=dated(one.follows, since)) for one in findings
+    )
+
+
 def compare(
     before: Sequence[Watched], findings: Iterable[Folded], now: datetime, *, lately_gone: Collection[str] = ()
 ) -> Comparison:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from types import MappingProxyType
 
 from django.http import HttpResponse
@@ -25,7 +24,7 @@ from postroom.core.diagnosis.watching import key_of
 from postroom.core.terms.reasons import because
 from postroom.flows.diagnose import DoctorWish, diagnose
 from postroom.flows.tell_watch import hook_fact, post_test, set_hook
-from postroom.flows.watch_house import WatchStanding, watch_standing
+from postroom.flows.watch_house import watch_standing
 from postroom.web.members import MemberRequest, for_members, text_of
 from postroom.web.shell import page
 from postroom.wiring import ports
@@ -62,8 +61,7 @@ _PAGES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownFinding:
-    """A root with its badge, whose turn it is, and the page that mends it (``""``: none). ``since``: when the watch saw it
-    first, None where it has not seen it yet."""
+    """A root with its badge, whose turn it is, and the page that mends it (``""``: none)."""
 
     folded: Folded
     colour: str
@@ -71,7 +69,6 @@ class ShownFinding:
     word: str
     turn: str
     place: str
-    since: datetime | None = None
 
 
 @for_members("GET", "POST")
@@ -113,11 +110,11 @@ def health_page(
         "watch": standing,
         "outside": [(one, *_BADGES[one.severity]) for one in outside if one.severity in _BADGES],
         "hook": hook_fact(ports(), member=request.member),
-        "moments": found.moments if any(moment.is_trouble for moment in found.moments) else (),
+        "moments": found.moments,
         "asked": asks_world,
         "walked": walked,
         "looks": [(look.what, look.hindered, *_OUTCOMES[look.outcome]) for look in walked.looks] if walked else [],
-        "findings": [_shown(one, standing) for one in shown],
+        "findings": [_shown(one) for one in shown],
         "rest": [one.finding for one in roots if one.severity not in _BADGES],
         "errors": sum(one.severity is Severity.ERROR for one in shown),
         "warnings": sum(one.severity is Severity.WARNING for one in shown),
@@ -126,8 +123,7 @@ def health_page(
     return page(request, "postroom/settings/health.html", _("Health"), context)
 
 
-def _shown(one: Folded, standing: WatchStanding) -> ShownFinding:
-    known = standing.since.get(key_of(one.finding))
+def _shown(one: Folded) -> ShownFinding:
     colour, sign, word = _BADGES[one.severity]
     return ShownFinding(
         folded=one,
@@ -136,7 +132,6 @@ def _shown(one: Folded, standing: WatchStanding) -> ShownFinding:
         word=str(word),
         turn=str(_TURNS[one.finding.who]),
         place=_place(one.finding.fix),
-        since=known.first_seen if known else None,
     )
 
 
