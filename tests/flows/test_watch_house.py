@@ -9,21 +9,28 @@ import hmac
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from email import message_from_bytes
+from html import unescape
 
 import pytest
+from django.utils import translation
 
 from postroom.core.diagnosis.finding_codes import Severity
+from postroom.core.terms.reasons import SENTENCES
 from postroom.core.terms.states import DeliveryState
 from postroom.core.terms.steps import Step
 from postroom.core.terms.visits import NoVisit, Visit
 from postroom.flows.run_scheduled_action import WATCH_ACTION, run_action
 from postroom.flows.tell_watch import PAUSES, post_one, post_test, set_hook
 from postroom.flows.watch_house import WatchResult, watch_house, watch_standing
+from postroom.flows.watched_rows import reason_of
 from postroom.store.models import (
     Alarm,
+    Contact,
     Delivery,
     Mailbox,
     ObservedFact,
+    OutgoingContent,
     OutgoingMail,
     OutgoingServer,
     ScheduledAction,
@@ -234,6 +241,59 @@ def test_one_digest_an_hour_leaves_at_most_and_the_next_tells_the_rest_and_what_
     assert "Relay" in first.subject
     assert WatchedFinding.objects.filter(code="server_refuses", end_mailed_at__isnull=False).exists()
     assert second.pk > first.pk
+
+
+def test_everybody_is_written_to_in_their_own_language(ward: Ward) -> None:
+    from postroom.flows.settings import set_parameter
+
+    alice = ward.house.alice.contact
+    Contact.objects.filter(pk=alice.pk).update(language="de")
+    set_parameter(ward.ports, "doctor.watch.mail", f"{alice.address},oncall@elsewhere.example", member=None)
+    second_server(ward)
+    break_relay(ward)
+    assert look(ward).mailed == "a digest was queued for 2"
+    said = {Delivery.objects.get(mail=mail).to_address: (mail, digest_text(mail)) for mail in digests()}
+    german, text = said[alice.address]
+    assert german.subject == "Postroom: ein Fehler (server Relay)"
+    for words in (
+        "Der Doktor Ihres Postroom hat am",
+        "Neu:",
+        "Fehler: server Relay",
+        "Was zu tun ist:",
+        "Alle Befunde",
+    ):
+        assert words in text, words
+    cause = translated_into("de", WatchedFinding.objects.get(code="server_refuses"))
+    assert cause in text
+    assert cause not in said["oncall@elsewhere.example"][1]
+    assert "What to do:" in said["oncall@elsewhere.example"][1]
+    mend_relay(ward)
+    look(ward)
+    assert "Postroom: 1 Störung weniger" in {mail.subject for mail in digests()}
+
+
+def digest_text(mail: OutgoingMail) -> str:
+    content = OutgoingContent.objects.get(mail=mail)
+    parts = message_from_bytes(bytes(content.content_headers) + b"\r\n" + bytes(content.body)).walk()
+    (html,) = [part.get_payload(decode=True) for part in parts if part.get_content_type() == "text/html"]
+    assert isinstance(html, bytes)
+    return " ".join(unescape(html.decode()).split())
+
+
+def translated_into(language: str, row: WatchedFinding) -> str:
+    reason = reason_of(row.cause)
+    with translation.override(language):
+        known = translation.gettext(SENTENCES[reason.code])
+    assert known != SENTENCES[reason.code]
+    return known.format_map(reason.facts)
+
+
+def test_administrators_of_one_language_share_one_mail(ward: Ward) -> None:
+    Contact.objects.update(language="de")
+    second_server(ward)
+    break_relay(ward)
+    look(ward)
+    assert [mail.subject for mail in digests()] == ["Postroom: ein Fehler (server Relay)"]
 
 
 def test_nobody_is_written_to_where_that_is_wished(ward: Ward) -> None:
