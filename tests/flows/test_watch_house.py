@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from email import message_from_bytes
 from html import unescape
+from typing import Any
 
 import pytest
 from django.utils import translation
 
-from postroom.core.diagnosis.finding_codes import Severity
+from postroom.core.diagnosis.finding_codes import FindingCode, Severity
 from postroom.core.terms.reasons import SENTENCES
 from postroom.core.terms.states import DeliveryState
 from postroom.core.terms.steps import Step
@@ -198,6 +199,33 @@ def test_whatever_a_server_says_can_be_kept(ward: Ward, words: str) -> None:
     assert len(open_alarms()) == 1
 
 
+def test_more_than_is_looked_at_at_once_breaks_nothing(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("postroom.core.diagnosis.watching.MOST_WATCHED", 1)
+    monkeypatch.setattr("postroom.flows.watch_house.MOST_WATCHED", 1)
+    ward.dmarc("hello=1")
+    look(ward)
+    ward.spf("v=spf1 -all", "v=spf1 ~all")
+    look(ward)
+    assert WatchedFinding.objects.filter(ended_at=None).count() == 2
+    ward.spf(f"v=spf1 a:{RELAY} -all")
+    look(ward)
+    assert list(WatchedFinding.objects.filter(ended_at=None).values_list("code", flat=True)) == ["dmarc_missing"]
+
+
+def test_remembering_takes_the_same_statements_for_few_findings_and_for_many(
+    ward: Ward, django_assert_max_num_queries: Any
+) -> None:
+    from postroom.core.diagnosis.findings import fold, found
+    from postroom.flows.diagnose import Diagnosis
+    from postroom.flows.watch_house import _remember
+
+    many = fold(found(FindingCode.DMARC_MISSING, f"domain d{number}.example") for number in range(90))
+    for _ in range(2):
+        with django_assert_max_num_queries(10):
+            _remember(ward.ports, Diagnosis(findings=many, seconds=1.0))
+    assert set(WatchedFinding.objects.values_list("seen_count", flat=True)) == {2}
+
+
 # ---- by mail
 
 
@@ -371,6 +399,16 @@ def test_what_is_seen_outside_is_kept_with_its_first_and_last_day_and_a_change_s
     (change,) = [one.finding for one in found.follows if one.finding.code.value == "changed_before"]
     assert change.evidence[0].endswith(f"v=spf1 a:{RELAY} -all")
     assert f"v=spf1 a:{RELAY} -all" in str(change.cure)
+
+
+def test_of_more_facts_than_are_compared_none_begins_anew_with_each_look(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("postroom.flows.gather_outside.MOST_FACTS", 1)
+    look(ward)
+    kept = ObservedFact.objects.count()
+    look(ward)
+    assert ObservedFact.objects.count() == kept > 1
 
 
 def test_a_change_outside_that_nothing_suffers_from_is_not_told(ward: Ward) -> None:

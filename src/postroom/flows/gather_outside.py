@@ -113,17 +113,18 @@ def changes_outside(now: datetime, observed: Sequence[Observed]) -> list[ChangeF
 
 
 def keep_observed(ports: Ports, observed: Sequence[Observed]) -> int:
-    """What is seen as before gets a later day; what is another one begins a row. How many began. One query, and one for each row."""
+    """What is seen as before gets a later day; what is another one begins a row. How many began. Three queries."""
     now = ports.clock.now()
     newest: dict[tuple[str, str], ObservedFact] = {}
-    for row in ObservedFact.objects.order_by("subject", "name", "-id").distinct("subject", "name")[:MOST_FACTS]:
+    known = ObservedFact.objects.filter(subject__in={one.subject for one in observed})
+    for row in known.order_by("subject", "name", "-id").distinct("subject", "name"):
         newest[row.subject, row.name] = row
     same = [old.pk for one in observed if (old := newest.get((one.subject, one.name))) and old.value == one.value]
     ObservedFact.objects.filter(pk__in=same).update(last_seen_at=now)
     fresh = [
         ObservedFact(subject=one.subject, name=one.name, value=one.value, first_seen_at=now, last_seen_at=now)
         for one in observed
-        if (known := newest.get((one.subject, one.name))) is None or known.value != one.value
+        if (old := newest.get((one.subject, one.name))) is None or old.value != one.value
     ]
     ObservedFact.objects.bulk_create(fresh)
     return len(fresh)

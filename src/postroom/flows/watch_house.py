@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import connection, transaction
 
@@ -88,13 +89,12 @@ def _alone() -> None:
 
 def _remember(ports: Ports, diagnosis: Diagnosis) -> Comparison:
     now = ports.clock.now()
-    rows = {row.key: row for row in WatchedFinding.objects.select_for_update().filter(ended_at=None)[:MOST_WATCHED]}
+    rows = {row.key: row for row in WatchedFinding.objects.select_for_update().filter(ended_at=None)}
     ended = WatchedFinding.objects.filter(ended_at__gt=now - SETTLED).values_list("key", flat=True)
     before = [read_watched(row) for row in rows.values()]
     found = compare(before, diagnosis.findings, now, lately_gone=frozenset(ended))
     WatchedFinding.objects.filter(pk__in=[rows[one.key].pk for one in found.gone]).update(ended_at=now)
-    for one in found.open:
-        _store(one, rows.get(one.key), {raised.key for raised in found.raised}, now)
+    _store(found, rows, now)
     WatchRun.objects.create(
         ran_at=now,
         seconds=round(diagnosis.seconds, 3),
@@ -106,27 +106,27 @@ def _remember(ports: Ports, diagnosis: Diagnosis) -> Comparison:
     return found
 
 
-def _store(one: Watched, row: WatchedFinding | None, raised: set[str], now: object) -> None:
-    values: dict[str, object] = {
-        "severity": one.severity.value,
-        "detail": one.detail[:300],
-        "cause": one.cause.as_json(),
-        "cure": one.cure.as_json(),
-        "who": one.who,
-        "evidence": list(one.evidence),
-        "is_cause": one.is_cause,
-        "is_back": one.is_back,
-        "seen_count": one.seen,
-        "last_seen_at": one.last_seen,
-    }
-    if one.key in raised:
-        values["alarmed_at"] = now
-    if row is None:
-        WatchedFinding.objects.create(
-            key=one.key[:400], code=one.code.value, subject=one.subject[:320], first_seen_at=one.first_seen, **values
-        )
-    else:
-        WatchedFinding.objects.filter(pk=row.pk).update(**values)
+_CHANGING = (
+    "severity", "detail", "cause", "cure", "who", "evidence", "is_cause", "is_back", "seen_count", "last_seen_at",
+    "alarmed_at",
+)  # fmt: skip
+
+
+def _store(found: Comparison, rows: Mapping[str, WatchedFinding], now: datetime) -> None:
+    """A few statements, however many there are."""
+    raised = {one.key for one in found.raised}
+    stored: list[WatchedFinding] = []
+    for one in found.open:
+        row = rows.get(one.key) or WatchedFinding(key=one.key)
+        row.code, row.subject, row.first_seen_at = one.code.value, one.subject[:320], one.first_seen
+        row.severity, row.detail, row.who = one.severity.value, one.detail[:300], one.who
+        row.cause, row.cure, row.evidence = one.cause.as_json(), one.cure.as_json(), list(one.evidence)
+        row.is_cause, row.is_back = one.is_cause, one.is_back
+        row.seen_count, row.last_seen_at = one.seen, one.last_seen
+        row.alarmed_at = now if one.key in raised else row.alarmed_at
+        stored.append(row)
+    WatchedFinding.objects.bulk_update([row for row in stored if row.pk], _CHANGING, batch_size=100)
+    WatchedFinding.objects.bulk_create([row for row in stored if not row.pk])
 
 
 def _told(one: Watched) -> dict[str, object]:
