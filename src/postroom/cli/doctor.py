@@ -21,14 +21,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-_TURNS = {
-    "administrator": "you, or whoever looks after this Postroom and its domain",
-    "author": "whoever wrote the mail",
-    "recipient": "the person whom the mail was written to",
-    "postmaster": "the postmaster of the recipient's server",
-    "provider": "whoever runs the mail server that you use",
-    "nobody": "nobody: time cures it, or nothing is wrong",
-}
 _MARKS = {
     "error": ("ERROR", "bold red"),
     "warning": ("WARNING", "bold yellow"),
@@ -268,7 +260,7 @@ def _lines(folded: Folded) -> list[tuple[str, str]]:
     lines += [("seen", piece) for piece in finding.evidence]
     lines.append(("to do", str(finding.cure)))
     lines += [("publish", f'{record.name}  {record.type}  "{record.value}"') for record in finding.publish]
-    lines.append(("who", _TURNS[finding.who.value]))
+    lines.append(("who", str(finding.who.turn)))
     return lines
 
 

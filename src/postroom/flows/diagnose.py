@@ -28,9 +28,10 @@ from postroom.core.diagnosis.findings import HOUSE, Finding, Folded, domain_name
 from postroom.core.diagnosis.history import ChangeFacts, Moment, check_alarms, check_history, line_up
 from postroom.core.diagnosis.house import check_house
 from postroom.core.diagnosis.machine_health import MachineFacts, check_machine
+from postroom.core.diagnosis.mail_clocks import check_mail_clocks
 from postroom.core.diagnosis.mailbox_health import MailboxFacts, TriedMailbox, WaysInFacts, check_ways_in
 from postroom.core.diagnosis.observed import Observed, observe_domain
-from postroom.core.diagnosis.outside_clocks import check_outside_clocks
+from postroom.core.diagnosis.outside_clocks import ClockWitness, check_outside_clocks
 from postroom.core.diagnosis.queue_health import check_queue
 from postroom.core.diagnosis.receivers import check_receivers
 from postroom.core.diagnosis.schedule_health import check_schedule
@@ -56,6 +57,7 @@ from postroom.flows.gather_outside import (
     Told,
     changes_outside,
     door_findings,
+    mail_witnesses,
     seen_outside,
     with_policies,
     witnesses_among,
@@ -126,7 +128,7 @@ def diagnose(
     heard = answers.get("dns")
     findings = _judge(unbroken, ports, rows, servers, ways_in, machine or MachineFacts())
     findings += [*spared, *_of_dns(heard, asked, is_slow="dns" in slow)]
-    findings += unbroken.look(Check.CLOCKS, lambda: check_outside_clocks(witnesses_among(answers, heard)))
+    findings += unbroken.look(Check.CLOCKS, lambda: _clocks(rows.now, witnesses_among(answers, heard)))
     observed = seen_outside(servers, heard)
     changes = unbroken.look(Check.HISTORY, lambda: [*change_facts(rows.now), *changes_outside(rows.now, observed)])
     findings += unbroken.look(Check.HISTORY, lambda: _history(rows, findings, changes))
@@ -179,6 +181,11 @@ def _judge(
         Check.DOOR: lambda: door_findings(ports, now),
     }
     return [*schedule, *(one for check, look in looks.items() for one in unbroken.look(check, look))]
+
+
+def _clocks(now: datetime, asked: Sequence[ClockWitness]) -> list[Finding]:
+    """What the clocks of others say; of mails that just came only where nobody else says that ours is wrong."""
+    return check_outside_clocks(asked) or check_mail_clocks(mail_witnesses(now), asked)
 
 
 def _history(rows: HouseRows, findings: Sequence[Finding], changes: Sequence[ChangeFacts]) -> list[Finding]:

@@ -17,6 +17,7 @@ from postroom.core.diagnosis.ends import EndingFact, check_ends
 from postroom.core.diagnosis.finding_codes import FindingCode
 from postroom.core.diagnosis.findings import HOUSE, Finding
 from postroom.core.diagnosis.history import ChangeFacts
+from postroom.core.diagnosis.mail_clocks import LATELY, MOST_READ, MailWitness, read_witness
 from postroom.core.diagnosis.mta_sts_policy import check_policy, policy_address
 from postroom.core.diagnosis.observed import DomainRecords, Observed, changes_among, observe_server
 from postroom.core.diagnosis.outside_clocks import ClockWitness, date_within
@@ -26,6 +27,7 @@ from postroom.flows.ports import Ports
 from postroom.flows.side_by_side import Broken, side_by_side
 from postroom.flows.test_server import ServerTest
 from postroom.store.models import Mailbox, ObservedFact, OutgoingServer
+from postroom.store.queries import doctor
 
 CHANGES_BACK = timedelta(days=7)
 MOST_FACTS = 1000
@@ -77,6 +79,13 @@ def witnesses_among(answers: Mapping[str, object], heard: object) -> list[ClockW
         if says is not None and isinstance(test, ServerTest):
             dates.append(ClockWitness(name=test.greeting.split()[0] or name, says=says, at=test.tested_at))
     return dates
+
+
+def mail_witnesses(now: datetime) -> list[MailWitness]:
+    """Clocks of relays whose mails just came. One query."""
+    heads = doctor.newest_heads(now - LATELY, MOST_READ)
+    read = (read_witness(head, door=door, peer=peer, at=at) for door, peer, at, head in heads)
+    return [one for one in read if one is not None]
 
 
 def seen_outside(servers: Sequence[ServerFacts], heard: object) -> tuple[Observed, ...]:

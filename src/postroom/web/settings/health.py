@@ -16,12 +16,11 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from postroom.core.diagnosis.acting import Actor
 from postroom.core.diagnosis.finding_codes import Severity
 from postroom.core.diagnosis.findings import Fix, FixKind, Folded
 from postroom.core.diagnosis.symptoms import Outcome, Symptom, walk
 from postroom.core.diagnosis.watching import key_of
-from postroom.core.terms.reasons import because
+from postroom.core.terms.reasons import Reason, because
 from postroom.flows.diagnose import DoctorWish, diagnose
 from postroom.flows.tell_watch import hook_fact, post_test, set_hook
 from postroom.flows.watch_house import watch_standing
@@ -31,14 +30,6 @@ from postroom.wiring import ports
 
 PATIENCE = 8.0  # seconds that somebody waits for the page at most
 
-_TURNS = {
-    Actor.ADMINISTRATOR: gettext_lazy("you, or whoever looks after this Postroom and its domain"),
-    Actor.AUTHOR: gettext_lazy("whoever wrote the mail"),
-    Actor.RECIPIENT: gettext_lazy("the person whom the mail was written to"),
-    Actor.POSTMASTER: gettext_lazy("the postmaster of the recipient's server"),
-    Actor.PROVIDER: gettext_lazy("whoever runs the mail server that you use"),
-    Actor.NOBODY: gettext_lazy("nobody: time cures it, or nothing is wrong"),
-}
 _BADGES = {  # colour, sign, word
     Severity.ERROR: ("bad", "error", gettext_lazy("Error")),
     Severity.WARNING: ("warn", "warning", gettext_lazy("Warning")),
@@ -67,7 +58,7 @@ class ShownFinding:
     colour: str
     sign: str
     word: str
-    turn: str
+    turn: Reason
     place: str
 
 
@@ -130,7 +121,7 @@ def _shown(one: Folded) -> ShownFinding:
         colour=colour,
         sign=sign,
         word=str(word),
-        turn=str(_TURNS[one.finding.who]),
+        turn=one.finding.who.turn,
         place=_place(one.finding.fix),
     )
 
