@@ -17,6 +17,7 @@ import pytest
 from django.utils import translation
 
 from postroom.core.diagnosis.finding_codes import FindingCode, Severity
+from postroom.core.terms.mailboxes import MailboxTrouble, TroubleKind
 from postroom.core.terms.reasons import SENTENCES
 from postroom.core.terms.states import DeliveryState
 from postroom.core.terms.steps import Step
@@ -156,6 +157,34 @@ def test_what_comes_and_goes_is_not_told_each_time(ward: Ward) -> None:
         mend_relay(ward)
         look(ward)
     assert Alarm.objects.filter(code=BROKEN).count() == 1
+
+
+def test_an_alarm_of_one_mailbox_does_not_hide_the_trouble_of_another(ward: Ward) -> None:
+    other = Mailbox.objects.create(
+        company=ward.house.company, name="Sales", host="imap.northwind.example", username=f"sales@{DOMAIN}", is_confirmed=True,
+        confirmed_at=ward.now, succeeded_at=ward.now,
+    )  # fmt: skip
+    Alarm.objects.create(
+        code="mailbox.trouble", subject=f"mailbox:{other.pk}", reason={"code": "alarm.mailbox", "facts": {}}, raised_at=ward.now,
+        last_at=ward.now,
+    )  # fmt: skip
+    Mailbox.objects.update(last_error="connection refused", error_count=5)
+    ward.box.trouble["open"] = MailboxTrouble(TroubleKind.CONNECT, "connection refused")
+    look(ward)
+    look(ward)
+    told = Alarm.objects.filter(code="doctor.mailbox_refuses", ended_at=None).values_list("subject", flat=True)
+    assert list(told) == ["mailbox_refuses mailbox Support"]
+
+
+def test_an_alarm_ends_though_its_finding_is_of_a_version_before(ward: Ward) -> None:
+    key = "spf_forgotten domain northwind.example"
+    WatchedFinding.objects.create(
+        key=key, code="spf_forgotten", severity="error", subject=f"domain {DOMAIN}", cause={}, cure={}, who="administrator",
+        first_seen_at=ward.now, last_seen_at=ward.now, alarmed_at=ward.now,
+    )  # fmt: skip
+    Alarm.objects.create(code="doctor.spf_forgotten", subject=key, reason={}, raised_at=ward.now, last_at=ward.now)
+    look(ward)
+    assert open_alarms() == []
 
 
 def test_the_watch_does_not_find_its_own_alarms(ward: Ward) -> None:

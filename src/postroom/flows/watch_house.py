@@ -16,6 +16,7 @@ from datetime import datetime
 from django.db import connection, transaction
 
 from postroom.core.diagnosis.finding_codes import FindingCode, Severity
+from postroom.core.diagnosis.findings import HOUSE, Finding
 from postroom.core.diagnosis.watching import MOST_WATCHED, SETTLED, Comparison, Watched, compare
 from postroom.core.terms.reasons import Reason
 from postroom.flows.access import require_house
@@ -26,7 +27,7 @@ from postroom.flows.gather_outside import keep_observed
 from postroom.flows.ports import Ports
 from postroom.flows.tell_watch import mail_digest, post_news
 from postroom.flows.watched_rows import read_watched, reason_of
-from postroom.store.models import Alarm, Member, WatchedFinding, WatchRun
+from postroom.store.models import Member, WatchedFinding, WatchRun
 
 PAGE = "/settings/health/"
 LOCK = 0x77617463  # "watc"
@@ -72,7 +73,7 @@ def watch_house(ports: Ports, *, member: Member | None = None) -> WatchResult:
         _alone()
         comparison = _remember(ports, diagnosis)
         keep_observed(ports, diagnosis.observed)
-        _raise_and_clear(ports, comparison)
+        _raise_and_clear(ports, comparison, diagnosis)
         mailed = mail_digest(ports, diagnosis.findings)
         is_posted = post_news(ports, comparison.raised, comparison.cleared)
     return WatchResult(comparison=comparison, diagnosis=diagnosis, mailed=mailed, is_posted=is_posted)
@@ -136,21 +137,25 @@ def _told(one: Watched) -> dict[str, object]:
 # ---- alarms
 
 
-def _raise_and_clear(ports: Ports, comparison: Comparison) -> None:
+def _raise_and_clear(ports: Ports, comparison: Comparison, diagnosis: Diagnosis) -> None:
+    found = [one for root in diagnosis.findings for one in root.all()]
+    alarms = [one for one in found if one.code is FindingCode.ALARM_OPEN]
     for one in comparison.raised:
-        if not _has_alarm(one):
+        if not _has_alarm(one, alarms):
             raise_alarm(ports, code=_code(one), subject=one.key, reason=one.cause, link=PAGE)
     for one in comparison.cleared:
         clear_alarm(ports, code=_code(one), subject=one.key)
 
 
 def _code(one: Watched) -> str:
-    return f"{OWN_ALARMS}{one.code}"[:40]
+    """By its key, which begins with the code: also that of a version whose code is gone."""
+    return f"{OWN_ALARMS}{one.key.partition(' ')[0]}"[:40]
 
 
-def _has_alarm(one: Watched) -> bool:
-    codes: Sequence[str] = _HAVE_ALARMS.get(one.code, ())
-    return bool(codes) and Alarm.objects.filter(code__in=codes, ended_at=None).exists()
+def _has_alarm(one: Watched, alarms: Sequence[Finding]) -> bool:
+    """Whether the very thing has an alarm of its own."""
+    codes = _HAVE_ALARMS.get(one.code, ())
+    return any(alarm.detail in codes and (one.subject == HOUSE or one.subject in alarm.about) for alarm in alarms)
 
 
 # ---- for the schedule, and for pages

@@ -7,7 +7,7 @@ explains it for the same subject, for one that it touches, or for the whole hous
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -133,6 +133,12 @@ class Folded:
     follows: tuple[Folded, ...] = ()
     times: int = 1
     since: datetime | None = None
+
+    def all(self) -> Iterator[Finding]:
+        """It, and what follows from it."""
+        yield self.finding
+        for one in self.follows:
+            yield from one.all()
 
     def as_json(self) -> dict[str, object]:
         """For programs, in English."""

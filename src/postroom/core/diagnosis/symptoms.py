@@ -10,7 +10,7 @@ not be made, it counts as unchecked, never as clear.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -257,7 +257,7 @@ def codes_of(symptom: Symptom) -> tuple[FindingCode, ...]:
 
 def walk(symptom: Symptom, findings: Sequence[Folded], *, asks_world: bool = True) -> Walked:
     """``asks_world``: whether servers, mailboxes and the DNS were asked."""
-    told = [(root, one) for root in findings for one in _flattened(root)]
+    told = [(root, one) for root in findings for one in root.all()]
     deepest = [root for root in findings if root.finding.code is FindingCode.DATABASE_UNREACHABLE]
     if deepest:  # nothing else could be looked at
         return Walked(symptom=symptom, looks=(Look(name="machine", outcome=Outcome.FOUND),), found=tuple(deepest))
@@ -275,12 +275,6 @@ def walk(symptom: Symptom, findings: Sequence[Folded], *, asks_world: bool = Tru
     return Walked(
         symptom=symptom, looks=tuple(looks), found=lesser, advice=advice, elsewhere=_elsewhere(findings, lesser)
     )
-
-
-def _flattened(one: Folded) -> Iterator[Finding]:
-    yield one.finding
-    for follower in one.follows:
-        yield from _flattened(follower)
 
 
 def _roots(roots: Iterable[Folded]) -> tuple[Folded, ...]:

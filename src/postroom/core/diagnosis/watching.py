@@ -202,8 +202,7 @@ _BLAMING = frozenset(map(FindingCode, "mails_refused mails_deferred queue_waits"
 def messenger_for(findings: Iterable[Folded], servers: Sequence[Messenger]) -> Messenger | None:
     """The first server that no finding blames, neither for itself nor for what became of its mail; None where there is none."""
     blamed: set[str] = set()
-    for one, _ in _flat(findings):
-        finding = one.finding
+    for finding in (one for root in findings for one in root.all()):
         if finding.severity.is_problem or finding.severity is Severity.UNCHECKED:
             blamed.add(finding.subject)
             blamed |= finding.about if finding.code in _BLAMING else frozenset()
