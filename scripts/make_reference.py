@@ -267,6 +267,7 @@ def findings() -> str:
                 NOTE,
                 "What `postroom doctor` can find, the deepest cause first. The gravity is the usual one: it may be less, or more, by what was "
                 "seen. What stands in the last column is folded below the finding when both are about the same server, mailbox or domain. "
+                "In JSON (`postroom doctor --json`, `GET /api/v1/health`) each has `since`: when the watch saw it first, in ISO 8601, null where it has not. "
                 "See [how to call the doctor](../how-to/call-the-doctor.md) and [the faults it is tested with](faults.md).",
                 _table(("Code", "Usually", "Cause", "Cure", "Who", "Explains"), rows),
             ]

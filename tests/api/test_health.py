@@ -31,6 +31,23 @@ def test_programs_get_findings_causes_first_without_asking_anybody(owner: Member
     assert {one["code"] for one in alone["findings"]} == {"server_missing"}
 
 
+def test_a_finding_says_since_when_once_the_watch_has_seen_it(owner: Member, program: Programs) -> None:
+    from datetime import UTC, datetime
+
+    from postroom.store.models import WatchedFinding
+
+    (before,) = program(owner).get("/health", only="server_missing").json()["findings"]
+    assert before["since"] is None
+    at = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    WatchedFinding.objects.create(
+        key="server_missing the house", code="server_missing", severity="error", subject="the house", cause={}, cure={},
+        who="administrator", first_seen_at=at, last_seen_at=at,
+    )  # fmt: skip
+    told = program(owner).get("/health", only="server_missing").json()
+    assert datetime.fromisoformat(told["findings"][0]["since"]) == at
+    assert told["moments"] == []
+
+
 def test_a_symptom_is_walked_through(owner: Member, program: Programs) -> None:
     walk = program(owner).get("/health", symptom="duplicates").json()["walk"]
     assert (walk["ok"], walk["found"]) == (True, [])

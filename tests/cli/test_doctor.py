@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 
 from postroom.core.diagnosis.machine_health import MachineFacts
-from postroom.store.models import OutgoingServer
+from postroom.flows.watch_house import watch_house
+from postroom.store.models import OutgoingServer, WatchedFinding
 from postroom.workers import machine
 from tests.cli.conftest import Command
+from tests.doctor.faults import failures_after_a_change
 from tests.doctor.ward import DOMAIN, HEALTHY_STAFF, Ward
 
 pytestmark = pytest.mark.django_db
@@ -57,6 +60,31 @@ def test_people_get_cause_evidence_cure_and_whose_turn_it_is(ward: Ward, postroo
         "0 errors, 1 warning.",
     ):
         assert words in answer.out, words
+
+
+def test_it_says_since_when_what_the_watch_has_seen(ward: Ward, postroom: Command) -> None:
+    ward.spf("v=spf1 -all", "v=spf1 ~all")
+    ward.refused(550, "5.7.26", "This mail has been blocked because the sender is unauthenticated. SPF DKIM")
+    (first,) = postroom("doctor", "--json").data["findings"]
+    assert (first["since"], first["follows"][0]["since"]) == (None, None)
+    assert "since" not in postroom("doctor").out
+    watch_house(ward.ports)
+    (first,) = postroom("doctor", "--json").data["findings"]
+    seen = WatchedFinding.objects.get(code="spf_several").first_seen_at
+    assert datetime.fromisoformat(first["since"]) == seen
+    assert first["follows"][0]["since"]
+    told = postroom("doctor").out
+    assert f"since     {seen:%Y-%m-%d %H:%M} UTC" in told
+    assert f"(since {seen:%Y-%m-%d %H:%M} UTC)" in told
+
+
+def test_it_says_what_changed_before_it_broke_in_words_and_in_json(ward: Ward, postroom: Command) -> None:
+    assert postroom("doctor", "--json").data["moments"] == []
+    failures_after_a_change(ward)
+    newest = postroom("doctor", "--json").data["moments"][0]
+    assert (newest["is_trouble"], newest["what"].startswith("Mail began to fail: 60 of 62")) == (True, True)
+    told = postroom("doctor").out
+    assert "parameter mail.default.from was changed" in told.partition("What changed before it broke")[2]
 
 
 def test_what_follows_is_told_below_its_cause(ward: Ward, postroom: Command) -> None:

@@ -27,6 +27,7 @@ from postroom.store.models import (
     OutgoingServer,
     Parameter,
     QueueSample,
+    RawMail,
     ScheduledAction,
     SendingGate,
     SettingChange,
@@ -315,6 +316,22 @@ def clocks_ahead(ward: Ward, *, minutes: int) -> None:
     ward.policy(POLICY.format(mode="enforce", mx="mx.northwind.example"), date=there)
 
 
+def relays_ahead(ward: Ward, *minutes: float) -> None:
+    """A mail came from each of so many relays of strangers, stamped there so long after it came, by our clock."""
+    for place, minute in enumerate(minutes, 1):
+        says = ward.now + timedelta(minutes=minute)
+        row = InboundMessage.objects.create(
+            company=ward.house.company, door="smtp", size=100, state=InboundState.ROUTED, due_at=ward.now, received_at=ward.now,
+            routed_at=ward.now, peer=f"203.{place}.113.9 (mx.sender{place}.example)", rcpt_to=[f"support@{DOMAIN}"],
+        )  # fmt: skip
+        raw = (
+            "Received: from mx\r\n\tby post.northwind.example (Postroom) with ESMTP id 1; Sun, 1 Mar 2026 12:00:00 +0000\r\n"
+            f"Received: from desk by mx.sender{place}.example with ESMTPS id 2;\r\n\t{says:%a, %d %b %Y %H:%M:%S %z}\r\n"
+            "From: carla@customer.example\r\n\r\nHello\r\n"
+        )
+        RawMail.objects.create(inbound=row, raw=raw.encode())
+
+
 ENDS = (
     fault("the relay's certificate ends in a week", lambda w: w.relay_greets(RELAY, until=w.now + timedelta(days=7)), "server_tls_ends", "certbot renew"),
     fault("the relay's certificate has ended, and nobody verifies it", lambda w: w.relay_greets(RELAY, until=w.now - timedelta(days=2)), "server_tls_ends", "renew"),
@@ -328,6 +345,7 @@ ENDS = (
     fault("the MTA-STS policy is gone", lambda w: w.policy("", status=404), "mta_sts_broken", detail="policy"),
     fault("the MTA-STS host refuses", lambda w: (w.policy(""), w.web.clear()), "mta_sts_broken", detail="policy"),
     fault("our clock is behind everybody's", lambda w: clocks_ahead(w, minutes=9), "clock_wrong", "NTP", detail="outside"),
+    fault("our clock is behind that of three relays whose mails just came", lambda w: relays_ahead(w, 12, 12.4, 12.8), "clock_wrong", "NTP", detail="mails"),
     fault("mails are gone before we come", lambda w: w.strangers(vanished=12), "mailbox_shared", "change the password"),
     fault("mails are read before we come", lambda w: w.strangers(read=15), "mailbox_shared", "change the password"),
 )  # fmt: skip
@@ -351,6 +369,10 @@ NEAR_MISSES = {
     "a policy that is switched off": lambda w: w.policy("version: STSv1\nmode: none\nmax_age: 86400\n"),
     "one server whose clock is wrong": lambda w: w.relay_greets(f"{RELAY} ready at Sat, 01 Jan 2000 00:00:00 +0000"),
     "clocks a minute apart": lambda w: clocks_ahead(w, minutes=1),
+    "two relays whose clocks are ahead": lambda w: relays_ahead(w, 12, 12),
+    "three relays ahead, each by its own": lambda w: relays_ahead(w, 12, 20, 30),
+    "mails that lay in queues": lambda w: relays_ahead(w, -12, -12, -12, -12),
+    "three relays ahead, and a newer mail in time": lambda w: relays_ahead(w, 12, 12, 12, 0),
     "a colleague who deletes a mail now and then": lambda w: w.strangers(vanished=4, read=4, taken=40),
     "SPF with ten look-ups": ten_lookups,
     "a blocklist that does not list us": lambda _: Parameter.objects.create(key="doctor.blocklists", value="bl.example"),

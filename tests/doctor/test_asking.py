@@ -5,14 +5,18 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Iterator
+from typing import NoReturn
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
 from postroom.core.delivery.probing import Probe
-from postroom.core.diagnosis.findings import Folded
+from postroom.core.diagnosis.checks import OF_DOMAINS
+from postroom.core.diagnosis.domain_facts import DomainFacts
+from postroom.core.diagnosis.findings import Finding, Folded
+from postroom.core.senders.questions import Asking, Question, RecordType
 from postroom.flows.access import NotAllowed
 from postroom.flows.diagnose import DoctorWish, diagnose, is_whole_staff
 from postroom.flows.guard_installation import set_capturing
@@ -207,3 +211,82 @@ def test_the_database_knows_which_processes_are_there() -> None:
     with psycopg.connect(**wanted, application_name="postroom router"):
         assert connected_roles()["router"] == 1
         assert not is_whole_staff()
+
+
+# ---- a check of ours that breaks
+
+
+def _breaks(*_: object, **__: object) -> NoReturn:
+    raise ZeroDivisionError("a secret of somebody")
+
+
+def test_a_test_of_a_server_that_breaks_is_unchecked_logged_and_keeps_nobody_from_being_looked_at(
+    ward: Ward, caplog: pytest.LogCaptureFixture
+) -> None:
+    ward.ports = dataclasses.replace(ward.ports, probe_server=_breaks)
+    ward.spf("v=spf1 -all", "v=spf1 ~all")
+    findings = ward.diagnose()
+    assert told(findings) == {"spf_several": "error", "check_broken": "unchecked"}
+    (broken,) = [one.finding for one in findings if one.finding.code.value == "check_broken"]
+    assert (broken.subject, broken.evidence, broken.detail) == ("server Relay", ("ZeroDivisionError",), "servers")
+    assert "a secret" not in str(findings)
+    (line,) = [one for one in caplog.records if one.exc_info]
+    assert isinstance(line.exc_info, tuple)
+    assert isinstance(line.exc_info[1], ZeroDivisionError)
+
+
+def test_a_question_about_a_domain_that_breaks_is_told_of_that_domain_alone(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("postroom.flows.diagnose.OF_DOMAINS", (_breaks_amid, *OF_DOMAINS))
+    ward.dmarc("hello=1")
+    findings = ward.diagnose()
+    assert told(findings) == {"dmarc_missing": "warning", "check_broken": "unchecked"}
+    assert [one.finding.subject for one in findings if one.severity.value == "unchecked"] == [f"domain {DOMAIN}"]
+
+
+def _breaks_amid(facts: DomainFacts) -> Asking[list[Finding]]:
+    yield Question(facts.name, RecordType.MX)
+    raise ZeroDivisionError
+
+
+def test_a_resolver_that_breaks_leaves_the_records_unchecked(ward: Ward) -> None:
+    ward.ports = dataclasses.replace(ward.ports, ask_dns=_breaks)
+    ward.spf("nothing")
+    (one,) = ward.diagnose()
+    assert (one.finding.code.value, one.finding.detail, one.severity.value) == ("check_broken", "names", "unchecked")
+
+
+def test_a_policy_whose_fetching_breaks_is_told_of_its_domain(ward: Ward) -> None:
+    ward.policy("")
+    ward.ports = dataclasses.replace(ward.ports, visit=_breaks)
+    assert [(one.finding.code.value, one.finding.subject) for one in ward.diagnose()] == [
+        ("check_broken", f"domain {DOMAIN}")
+    ]
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        "check_house", "check_key_secrets", "check_server", "check_ways_in", "check_schedule", "check_aliases", "check_queue",
+        "check_receivers", "check_machine", "door_findings", "check_history", "check_outside_clocks", "server_facts",
+        "ways_in_facts", "domain_facts",
+    ],
+)  # fmt: skip
+def test_whatever_breaks_the_other_checks_go_on(ward: Ward, monkeypatch: pytest.MonkeyPatch, check: str) -> None:
+    monkeypatch.setattr(f"postroom.flows.diagnose.{check}", _breaks)
+    ward.disk(free=0, trouble="Read-only file system")
+    ward.set_mailbox(is_active=False)
+    seen = told(ward.diagnose())
+    assert seen["check_broken"] == "unchecked"
+    assert "disk_broken" in seen or check == "check_machine"
+    assert "mailbox_off" in seen or check in ("check_ways_in", "ways_in_facts")
+
+
+def test_a_lost_database_ends_the_look_and_is_no_finding(ward: Ward) -> None:
+    def lost(*_: object, **__: object) -> NoReturn:
+        raise OperationalError("server closed the connection")
+
+    ward.ports = dataclasses.replace(ward.ports, probe_server=lost)
+    with pytest.raises(OperationalError):
+        ward.diagnose()

@@ -211,6 +211,14 @@ def test_a_mail_that_became_nothing_is_told_too(tale: Tale, house: House) -> Non
     assert not story(tale, "mailer-daemon@relay.example", house.bob).is_found, "an agent does not see the log"
 
 
+def test_a_sender_whose_address_only_ends_alike_is_another(tale: Tale, house: House) -> None:
+    sender = "Mailer <mailer-daemon@relay.example>"
+    comes_in(tale.ports, write_mail(sender=sender), "support@in.test", sender="")
+    assert story(tale, "Mailer-Daemon@RELAY.example").is_found
+    for other in ("daemon@relay.example", "mailer-daemon@relay.exampl", "mailer-daemon@relay.example.org"):
+        assert not story(tale, other).is_found, other
+
+
 def test_since_leaves_out_what_happened_before(tale: Tale) -> None:
     yesterday = tale.clock.now() - timedelta(days=1)
     assert kinds(story(tale, tale.message.pk, since=yesterday)) == ["report", "suppressed", "answer"]
@@ -339,6 +347,25 @@ def test_an_address_is_read_page_by_page_and_nothing_is_left_out_or_told_twice(t
     )
     told = {(event.kind, event.source) for page in pages for event in page.events}
     assert told == {(event.kind, event.source) for event in whole.events}
+
+
+def test_an_answer_of_nobody_known_is_told_once_and_beside_the_mail_that_it_answers(tale: Tale) -> None:
+    answer = Message.objects.get(parent=tale.message)
+    Message.objects.filter(pk=answer.pk).update(author=None, author_address=CARLA)
+    for minute in range(4):
+        at = tale.clock.now() + timedelta(minutes=minute)
+        deliveries(a_mail(tale.delivery.company, at=at), CARLA, at=at, state="sent")
+    first = story(tale, CARLA, size=4)
+    second = story(tale, CARLA, size=4, cursor=first.next)
+    told = [sum(event.links.message_id == answer.pk for event in page.events) for page in (first, second)]
+    shown = [tale.delivery.pk in {mail.delivery_id for mail in page.mails} for page in (first, second)]
+    assert (told, shown) == ([0, 1], [False, True])
+
+
+def test_only_what_waits_is_due(tale: Tale) -> None:
+    waits = deliveries(tale.delivery.mail, "dora@customer.example", at=tale.clock.now())[0]
+    due = {mail.delivery_id: mail.due_at for mail in story(tale, tale.message.pk).mails}
+    assert (due[tale.delivery.pk], due[waits.pk]) == (None, waits.due_at)
 
 
 def test_a_message_to_many_is_read_page_by_page(tale: Tale) -> None:

@@ -9,21 +9,30 @@ import hmac
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from email import message_from_bytes
+from html import unescape
+from typing import Any
 
 import pytest
+from django.utils import translation
 
-from postroom.core.diagnosis.finding_codes import Severity
+from postroom.core.diagnosis.finding_codes import FindingCode, Severity
+from postroom.core.terms.mailboxes import MailboxTrouble, TroubleKind
+from postroom.core.terms.reasons import SENTENCES
 from postroom.core.terms.states import DeliveryState
 from postroom.core.terms.steps import Step
 from postroom.core.terms.visits import NoVisit, Visit
 from postroom.flows.run_scheduled_action import WATCH_ACTION, run_action
 from postroom.flows.tell_watch import PAUSES, post_one, post_test, set_hook
 from postroom.flows.watch_house import WatchResult, watch_house, watch_standing
+from postroom.flows.watched_rows import reason_of
 from postroom.store.models import (
     Alarm,
+    Contact,
     Delivery,
     Mailbox,
     ObservedFact,
+    OutgoingContent,
     OutgoingMail,
     OutgoingServer,
     ScheduledAction,
@@ -150,6 +159,34 @@ def test_what_comes_and_goes_is_not_told_each_time(ward: Ward) -> None:
     assert Alarm.objects.filter(code=BROKEN).count() == 1
 
 
+def test_an_alarm_of_one_mailbox_does_not_hide_the_trouble_of_another(ward: Ward) -> None:
+    other = Mailbox.objects.create(
+        company=ward.house.company, name="Sales", host="imap.northwind.example", username=f"sales@{DOMAIN}", is_confirmed=True,
+        confirmed_at=ward.now, succeeded_at=ward.now,
+    )  # fmt: skip
+    Alarm.objects.create(
+        code="mailbox.trouble", subject=f"mailbox:{other.pk}", reason={"code": "alarm.mailbox", "facts": {}}, raised_at=ward.now,
+        last_at=ward.now,
+    )  # fmt: skip
+    Mailbox.objects.update(last_error="connection refused", error_count=5)
+    ward.box.trouble["open"] = MailboxTrouble(TroubleKind.CONNECT, "connection refused")
+    look(ward)
+    look(ward)
+    told = Alarm.objects.filter(code="doctor.mailbox_refuses", ended_at=None).values_list("subject", flat=True)
+    assert list(told) == ["mailbox_refuses mailbox Support"]
+
+
+def test_an_alarm_ends_though_its_finding_is_of_a_version_before(ward: Ward) -> None:
+    key = "spf_forgotten domain northwind.example"
+    WatchedFinding.objects.create(
+        key=key, code="spf_forgotten", severity="error", subject=f"domain {DOMAIN}", cause={}, cure={}, who="administrator",
+        first_seen_at=ward.now, last_seen_at=ward.now, alarmed_at=ward.now,
+    )  # fmt: skip
+    Alarm.objects.create(code="doctor.spf_forgotten", subject=key, reason={}, raised_at=ward.now, last_at=ward.now)
+    look(ward)
+    assert open_alarms() == []
+
+
 def test_the_watch_does_not_find_its_own_alarms(ward: Ward) -> None:
     break_relay(ward)
     look(ward)
@@ -189,6 +226,33 @@ def test_whatever_a_server_says_can_be_kept(ward: Ward, words: str) -> None:
     ward.spf(f"v=spf1 a:{RELAY} -all", "v=spf1 \x00 " + "y" * 200)
     assert [one.code.value for one in look(ward).comparison.raised] == ["server_refuses"]
     assert len(open_alarms()) == 1
+
+
+def test_more_than_is_looked_at_at_once_breaks_nothing(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("postroom.core.diagnosis.watching.MOST_WATCHED", 1)
+    monkeypatch.setattr("postroom.flows.watch_house.MOST_WATCHED", 1)
+    ward.dmarc("hello=1")
+    look(ward)
+    ward.spf("v=spf1 -all", "v=spf1 ~all")
+    look(ward)
+    assert WatchedFinding.objects.filter(ended_at=None).count() == 2
+    ward.spf(f"v=spf1 a:{RELAY} -all")
+    look(ward)
+    assert list(WatchedFinding.objects.filter(ended_at=None).values_list("code", flat=True)) == ["dmarc_missing"]
+
+
+def test_remembering_takes_the_same_statements_for_few_findings_and_for_many(
+    ward: Ward, django_assert_max_num_queries: Any
+) -> None:
+    from postroom.core.diagnosis.findings import fold, found
+    from postroom.flows.diagnose import Diagnosis
+    from postroom.flows.watch_house import _remember
+
+    many = fold(found(FindingCode.DMARC_MISSING, f"domain d{number}.example") for number in range(90))
+    for _ in range(2):
+        with django_assert_max_num_queries(10):
+            _remember(ward.ports, Diagnosis(findings=many, seconds=1.0))
+    assert set(WatchedFinding.objects.values_list("seen_count", flat=True)) == {2}
 
 
 # ---- by mail
@@ -234,6 +298,59 @@ def test_one_digest_an_hour_leaves_at_most_and_the_next_tells_the_rest_and_what_
     assert "Relay" in first.subject
     assert WatchedFinding.objects.filter(code="server_refuses", end_mailed_at__isnull=False).exists()
     assert second.pk > first.pk
+
+
+def test_everybody_is_written_to_in_their_own_language(ward: Ward) -> None:
+    from postroom.flows.settings import set_parameter
+
+    alice = ward.house.alice.contact
+    Contact.objects.filter(pk=alice.pk).update(language="de")
+    set_parameter(ward.ports, "doctor.watch.mail", f"{alice.address},oncall@elsewhere.example", member=None)
+    second_server(ward)
+    break_relay(ward)
+    assert look(ward).mailed == "a digest was queued for 2"
+    said = {Delivery.objects.get(mail=mail).to_address: (mail, digest_text(mail)) for mail in digests()}
+    german, text = said[alice.address]
+    assert german.subject == "Postroom: ein Fehler (server Relay)"
+    for words in (
+        "Der Doktor Ihres Postroom hat am",
+        "Neu:",
+        "Fehler: server Relay",
+        "Was zu tun ist:",
+        "Alle Befunde",
+    ):
+        assert words in text, words
+    cause = translated_into("de", WatchedFinding.objects.get(code="server_refuses"))
+    assert cause in text
+    assert cause not in said["oncall@elsewhere.example"][1]
+    assert "What to do:" in said["oncall@elsewhere.example"][1]
+    mend_relay(ward)
+    look(ward)
+    assert "Postroom: 1 Störung weniger" in {mail.subject for mail in digests()}
+
+
+def digest_text(mail: OutgoingMail) -> str:
+    content = OutgoingContent.objects.get(mail=mail)
+    parts = message_from_bytes(bytes(content.content_headers) + b"\r\n" + bytes(content.body)).walk()
+    (html,) = [part.get_payload(decode=True) for part in parts if part.get_content_type() == "text/html"]
+    assert isinstance(html, bytes)
+    return " ".join(unescape(html.decode()).split())
+
+
+def translated_into(language: str, row: WatchedFinding) -> str:
+    reason = reason_of(row.cause)
+    with translation.override(language):
+        known = translation.gettext(SENTENCES[reason.code])
+    assert known != SENTENCES[reason.code]
+    return known.format_map(reason.facts)
+
+
+def test_administrators_of_one_language_share_one_mail(ward: Ward) -> None:
+    Contact.objects.update(language="de")
+    second_server(ward)
+    break_relay(ward)
+    look(ward)
+    assert [mail.subject for mail in digests()] == ["Postroom: ein Fehler (server Relay)"]
 
 
 def test_nobody_is_written_to_where_that_is_wished(ward: Ward) -> None:
@@ -311,6 +428,16 @@ def test_what_is_seen_outside_is_kept_with_its_first_and_last_day_and_a_change_s
     (change,) = [one.finding for one in found.follows if one.finding.code.value == "changed_before"]
     assert change.evidence[0].endswith(f"v=spf1 a:{RELAY} -all")
     assert f"v=spf1 a:{RELAY} -all" in str(change.cure)
+
+
+def test_of_more_facts_than_are_compared_none_begins_anew_with_each_look(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("postroom.flows.gather_outside.MOST_FACTS", 1)
+    look(ward)
+    kept = ObservedFact.objects.count()
+    look(ward)
+    assert ObservedFact.objects.count() == kept > 1
 
 
 def test_a_change_outside_that_nothing_suffers_from_is_not_told(ward: Ward) -> None:

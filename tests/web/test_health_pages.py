@@ -87,6 +87,14 @@ def test_a_finding_says_since_when_it_is_there_once_the_watch_saw_it(ward: Ward,
     assert "Seen since" in olga.post("/settings/health/").content.decode()
 
 
+def test_what_follows_says_since_when_too(ward: Ward, olga: Client) -> None:
+    ward.spf("v=spf1 -all", "v=spf1 ~all")
+    ward.refused(550, "5.7.26", "This mail has been blocked because the sender is unauthenticated. SPF DKIM")
+    watch_house(ward.ports)
+    text = olga.post("/settings/health/").content.decode()
+    assert "Seen since" in text[text.index("Mails refused lately: 1") :]
+
+
 def test_what_the_watch_saw_outside_stands_on_the_page_that_asks_nobody(ward: Ward, olga: Client) -> None:
     ward.spf("nothing")
     watch_house(ward.ports)

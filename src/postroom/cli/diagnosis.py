@@ -13,14 +13,6 @@ app = typer.Typer()
 
 _LONGEST = 20_000  # characters that are read
 
-_TURNS = {
-    "administrator": "You, or whoever looks after this Postroom and its domain.",
-    "author": "Whoever wrote the mail.",
-    "recipient": "The person whom the mail was written to.",
-    "postmaster": "The postmaster of the recipient's server.",
-    "provider": "Whoever runs the mail server that you use.",
-    "nobody": "Nobody: time cures it.",
-}
 _LASTING = {True: "For good: trying again will not help.", False: "For now: trying again may help."}
 
 
@@ -51,7 +43,7 @@ def explain_error(
         return
     say(answer.cause)
     say(f"  {'To do:':<12}{answer.cure}")
-    say(f"  {'By:':<12}{_TURNS[answer.who.value]}")
+    say(f"  {'By:':<12}{answer.who.turn}")
     if answer.blame is not None:
         say(f"  {'Blame:':<12}{answer.blame.value}")
     if answer.is_lasting is not None:

@@ -11,7 +11,9 @@ from postroom.cli import entering
 from postroom.cli.telling import ASKED_WRONGLY, DONE, FAILED, AsJson, give_up, say, say_json, visible
 
 if TYPE_CHECKING:
-    from postroom.core.diagnosis.findings import Finding, Folded
+    from datetime import datetime
+
+    from postroom.core.diagnosis.findings import Folded
     from postroom.core.diagnosis.machine_health import MachineFacts
     from postroom.core.diagnosis.symptoms import Walked
     from postroom.core.terms.configuration import Configuration
@@ -19,14 +21,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-_TURNS = {
-    "administrator": "you, or whoever looks after this Postroom and its domain",
-    "author": "whoever wrote the mail",
-    "recipient": "the person whom the mail was written to",
-    "postmaster": "the postmaster of the recipient's server",
-    "provider": "whoever runs the mail server that you use",
-    "nobody": "nobody: time cures it, or nothing is wrong",
-}
 _MARKS = {
     "error": ("ERROR", "bold red"),
     "warning": ("WARNING", "bold yellow"),
@@ -102,6 +96,7 @@ def doctor(
     postroom doctor --resolver 9.9.9.9; postroom doctor --offline
     """
     from postroom.core.diagnosis.finding_codes import FindingCode
+    from postroom.core.diagnosis.findings import is_well
     from postroom.core.diagnosis.symptoms import Symptom, walk
     from postroom.core.terms.addresses import normalize_domain
     from postroom.core.terms.configuration import read_name_servers
@@ -132,10 +127,11 @@ def doctor(
             _tell_walk(walked, found.seconds)
         return FAILED if walked.found else DONE
     if as_json:
-        say_json({"ok": _is_well(found), "findings": [one.as_json() for one in found.findings]})
+        findings, moments = ([one.as_json() for one in some] for some in (found.findings, found.moments))
+        say_json({"ok": is_well(found.findings), "findings": findings, "moments": moments})
     else:
         _tell(found)
-    return DONE if _is_well(found) else FAILED
+    return DONE if is_well(found.findings) else FAILED
 
 
 def _diagnosed(
@@ -186,10 +182,6 @@ def _settled(wish: DoctorWish, machine: MachineFacts) -> Diagnosis:
     return diagnose(ports(), wish, member=None, machine=machine)
 
 
-def _is_well(found: Diagnosis) -> bool:
-    return all(one.severity.value != "error" for one in found.findings)
-
-
 # ---- for people
 
 
@@ -205,10 +197,10 @@ def _tell(found: Diagnosis) -> None:
             for one in lines:
                 say(f"  {one.finding.subject}: {one.finding.cause}")
             say("")
-    if errors_began(found):
+    if found.moments:
         say("What changed before it broke, newest first:")
         for moment in found.moments[:10]:
-            say(f"  {moment.at:%Y-%m-%d %H:%M} UTC  {visible(str(moment.what))}")
+            say(f"  {_moment(moment.at)}  {moment.what}")
         say("")
     errors = sum(one.severity.value == "error" for one in found.findings)
     warnings = sum(one.severity.value == "warning" for one in found.findings)
@@ -218,11 +210,6 @@ def _tell(found: Diagnosis) -> None:
         else f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')}."
     )
     say(f"{verdict} ({found.seconds:.1f} s)")
-
-
-def errors_began(found: Diagnosis) -> bool:
-    """Whether mail failed so that a line of time says something."""
-    return any(moment.is_trouble for moment in found.moments) and len(found.moments) > 1
 
 
 def _tell_walk(walked: Walked, seconds: float) -> None:
@@ -244,6 +231,10 @@ def _tell_walk(walked: Walked, seconds: float) -> None:
     say(f"({seconds:.1f} s)")
 
 
+def _moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
 def _counted(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
@@ -256,19 +247,21 @@ def _tell_one(folded: Folded) -> None:
     word, style = _MARKS[folded.severity.value]
     console = Console(highlight=False, soft_wrap=True)
     console.print(Text.assemble((word, style), f"  {visible(finding.subject)}  ", (finding.code.value, "dim")))
-    for title, text in _lines(finding):
+    for title, text in _lines(folded):
         console.print(Text.assemble("  ", (f"{title:<10}", "dim"), visible(text)))
     for follower in folded.follows:
         _tell_follower(console, follower, 1)
     console.print()
 
 
-def _lines(finding: Finding) -> list[tuple[str, str]]:
+def _lines(folded: Folded) -> list[tuple[str, str]]:
+    finding = folded.finding
     lines = [("", str(finding.cause))]
+    lines += [("since", _moment(folded.since))] if folded.since else []
     lines += [("seen", piece) for piece in finding.evidence]
     lines.append(("to do", str(finding.cure)))
     lines += [("publish", f'{record.name}  {record.type}  "{record.value}"') for record in finding.publish]
-    lines.append(("who", _TURNS[finding.who.value]))
+    lines.append(("who", str(finding.who.turn)))
     return lines
 
 
@@ -277,6 +270,7 @@ def _tell_follower(console: Any, folded: Folded, depth: int) -> None:
 
     finding = folded.finding
     said = f"{finding.subject}: {finding.cause}" + (f" ({folded.times} times)" if folded.times > 1 else "")
+    said += f" (since {_moment(folded.since)})" if folded.since else ""
     console.print(Text.assemble("  " * depth, ("follows   ", "dim"), visible(said)))
     for follower in folded.follows:
         _tell_follower(console, follower, depth + 1)

@@ -78,8 +78,7 @@ def _tell(told: Story) -> None:
             day = today
             say(f"\n{day}")
         _tell_one(event)
-    waiting = [mail for mail in told.mails if mail.due_at is not None and mail.state.value in ("queued", "deferred")]
-    for mail in waiting[:_LINES]:
+    for mail in [mail for mail in told.mails if mail.due_at is not None][:_LINES]:
         why = f": {mail.waits_for}" if mail.waits_for else ""
         say(f"\nThe mail to {mail.address} waits until {mail.due_at:%Y-%m-%d %H:%M:%S} UTC{why}")
     if told.is_found and not told.events:

@@ -105,6 +105,7 @@ def told_finding(one: Folded) -> Answer:
         "cause": finding.cause,
         "cure": finding.cure,
         "who_must_act": finding.who,
+        "since": one.since,
         "evidence": list(finding.evidence),
         "publish": [
             {"type": Ours(record.type), "name": record.name, "value": record.value} for record in finding.publish

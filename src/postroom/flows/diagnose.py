@@ -4,7 +4,8 @@
     servers, mailboxes: tests that store nothing ------+--> checks (pure) --> findings --> fold: causes first
     DNS: evaluations as questions and answers ---------+
 
-Laws: reads only; nobody is told, nothing is stored. Whoever does not answer in time is *unchecked*, never failed. While nothing leaves
+Laws: reads only; nobody is told, nothing is stored. Whoever does not answer in time is *unchecked*, never failed, and so is what a check of
+ours would have told that broke. While nothing leaves
 (capture mode, an unconfirmed copy) servers and public records are *not applicable*, unless a domain is asked for by name. Private names
 are asked about only where name servers are set on purpose.
 """
@@ -14,26 +15,29 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import postroom.core.diagnosis.sentences  # noqa: F401 - what it finds, in words
 from postroom.core.diagnosis.alias_health import check_aliases
+from postroom.core.diagnosis.broken_checks import Check
 from postroom.core.diagnosis.checks import OF_DOMAINS, OF_HOSTS
 from postroom.core.diagnosis.dkim_record import check_key_secrets
 from postroom.core.diagnosis.domain_facts import EXISTENCE, DomainFacts, is_private
 from postroom.core.diagnosis.finding_codes import FindingCode
-from postroom.core.diagnosis.findings import Finding, Folded, domain_named, fold, found
+from postroom.core.diagnosis.findings import HOUSE, Finding, Folded, domain_named, fold, found
 from postroom.core.diagnosis.history import ChangeFacts, Moment, check_alarms, check_history, line_up
 from postroom.core.diagnosis.house import check_house
 from postroom.core.diagnosis.machine_health import MachineFacts, check_machine
+from postroom.core.diagnosis.mail_clocks import check_mail_clocks
 from postroom.core.diagnosis.mailbox_health import MailboxFacts, TriedMailbox, WaysInFacts, check_ways_in
 from postroom.core.diagnosis.observed import Observed, observe_domain
-from postroom.core.diagnosis.outside_clocks import check_outside_clocks
+from postroom.core.diagnosis.outside_clocks import ClockWitness, check_outside_clocks
 from postroom.core.diagnosis.queue_health import check_queue
 from postroom.core.diagnosis.receivers import check_receivers
 from postroom.core.diagnosis.schedule_health import check_schedule
 from postroom.core.diagnosis.server_health import ServerFacts, TriedServer, check_server
+from postroom.core.diagnosis.watching import MOST_WATCHED, dated
 from postroom.core.senders.questions import Asking
 from postroom.flows.access import require_house
 from postroom.flows.gather_domains import domain_facts, host_facts, key_facts
@@ -54,25 +58,28 @@ from postroom.flows.gather_outside import (
     Told,
     changes_outside,
     door_findings,
+    mail_witnesses,
     seen_outside,
     with_policies,
     witnesses_among,
 )
 from postroom.flows.gather_receivers import receivers_facts
 from postroom.flows.ports import Ports
-from postroom.flows.side_by_side import side_by_side
+from postroom.flows.side_by_side import Broken, side_by_side
 from postroom.flows.test_mailbox import MailboxTest
 from postroom.flows.test_mailbox import plan_test as plan_mailbox_test
 from postroom.flows.test_server import ServerTest
 from postroom.flows.test_server import plan_test as plan_server_test
+from postroom.flows.unbroken import Unbroken, unbroken_asking
 from postroom.flows.ways_out import load_ways_out
-from postroom.store.models import Member
+from postroom.store.models import Member, WatchedFinding
 from postroom.store.queries.doctor import connected_roles
 
 T = TypeVar("T")
 PATIENCE = 10.0  # seconds for all of the world together
 DNS_PATIENCE = 6.0
 READ_LATELY = 3  # intervals within which a mailbox that was read well needs no test
+_NO_WAYS_IN = WaysInFacts(wants_mail=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +100,7 @@ class DoctorWish:
 class Diagnosis:
     """``findings``: root causes first, with what follows from them below; ``seconds`` it took; ``observed``: what was seen outside.
 
-    ``moments``: changes of the last days among the failures, newest first."""
+    ``moments``: changes of the last days among the failures, newest first; none where mail did not fail."""
 
     findings: tuple[Folded, ...]
     seconds: float
@@ -108,24 +115,28 @@ def diagnose(
     require_house(member)
     began = time.monotonic()
     rows = read_rows(ports, load_ways_out(ports))
-    servers, ways_in = server_facts(ports, rows), ways_in_facts(ports, rows)
-    domains = domain_facts(ports, rows, wish.domains)
+    unbroken = Unbroken()
+    servers = unbroken.look(Check.SERVERS, lambda: server_facts(ports, rows))
+    ways_in = next(iter(unbroken.look(Check.WAYS_IN, lambda: [ways_in_facts(ports, rows)])), _NO_WAYS_IN)
+    domains = unbroken.look(Check.NAMES, lambda: domain_facts(ports, rows, wish.domains))
     asked, spared = _to_ask(ports, rows, domains, wish)
     tasks = _tasks(ports, rows, servers, asked, wish) if wish.asks_world else {}
     answers = side_by_side(tasks, wish.patience)
     slow = tasks.keys() - answers.keys()
+    _note_broken(unbroken, answers, servers, ways_in.mailboxes)
     servers = [_tried_server(one, answers, slow, rows, wish) for one in servers]
     ways_in = replace(ways_in, mailboxes=tuple(_tried_mailbox(one, answers, slow, wish) for one in ways_in.mailboxes))
     heard = answers.get("dns")
-    findings = _judge(ports, rows, servers, ways_in, machine or MachineFacts())
+    findings = _judge(unbroken, ports, rows, servers, ways_in, machine or MachineFacts())
     findings += [*spared, *_of_dns(heard, asked, is_slow="dns" in slow)]
-    findings += check_outside_clocks(witnesses_among(answers, heard))
+    findings += unbroken.look(Check.CLOCKS, lambda: _clocks(rows.now, witnesses_among(answers, heard)))
     observed = seen_outside(servers, heard)
-    changes = [*change_facts(rows.now), *changes_outside(rows.now, observed)]
-    findings += _history(rows, findings, changes)
+    changes = unbroken.look(Check.HISTORY, lambda: [*change_facts(rows.now), *changes_outside(rows.now, observed)])
+    findings += unbroken.look(Check.HISTORY, lambda: _history(rows, findings, changes))
+    findings += unbroken.findings
     wanted = tuple(one for one in findings if _is_wanted(one, wish.only))
     return Diagnosis(
-        findings=fold(wanted),
+        findings=dated(fold(wanted), _since()),
         seconds=time.monotonic() - began,
         observed=observed,
         moments=line_up(rows.hours, changes),
@@ -137,11 +148,18 @@ def is_whole_staff() -> bool:
     return {"deliverer", "router", "scheduler"} <= connected_roles().keys()
 
 
+def _since() -> dict[str, datetime]:
+    """When the watch saw first what is open, by its keys. One query."""
+    open_rows = WatchedFinding.objects.filter(ended_at=None).values_list("key", "first_seen_at")
+    return dict(open_rows[:MOST_WATCHED])
+
+
 def _is_wanted(finding: Finding, only: Collection[str]) -> bool:
     return not only or finding.code.value in only or finding.detail in only
 
 
 def _judge(
+    unbroken: Unbroken,
     ports: Ports,
     rows: HouseRows,
     servers: Sequence[ServerFacts],
@@ -150,17 +168,25 @@ def _judge(
 ) -> list[Finding]:
     """Everything that the tables tell."""
     now = rows.now
-    findings = [*check_house(house_facts(ports, rows)), *check_key_secrets(key_facts(ports, rows))]
-    for server in servers:
-        findings += check_server(server, now)
-    findings += check_ways_in(ways_in, now)
-    schedule = check_schedule(schedule_facts(now))
-    findings += [*schedule, *check_aliases(alias_facts(rows)), *check_queue(rows.queue, now)]
-    findings += check_receivers(receivers_facts(now))
+    schedule = unbroken.look(Check.SCHEDULE, lambda: check_schedule(schedule_facts(now)))
     late = [str(one.cause) for one in schedule if one.code is FindingCode.SCHEDULE_LATE]
-    findings += check_machine(machine_facts(ports, rows, machine, late[:3]))
-    findings += door_findings(ports, now)
-    return findings
+    looks: Mapping[Check, Callable[[], list[Finding]]] = {
+        Check.HOUSE: lambda: check_house(house_facts(ports, rows)),
+        Check.KEYS: lambda: check_key_secrets(key_facts(ports, rows)),
+        Check.SERVERS: lambda: [one for server in servers for one in check_server(server, now)],
+        Check.WAYS_IN: lambda: check_ways_in(ways_in, now),
+        Check.ALIASES: lambda: check_aliases(alias_facts(rows)),
+        Check.QUEUE: lambda: check_queue(rows.queue, now),
+        Check.RECEIVERS: lambda: check_receivers(receivers_facts(now)),
+        Check.MACHINE: lambda: check_machine(machine_facts(ports, rows, machine, late[:3])),
+        Check.DOOR: lambda: door_findings(ports, now),
+    }
+    return [*schedule, *(one for check, look in looks.items() for one in unbroken.look(check, look))]
+
+
+def _clocks(now: datetime, asked: Sequence[ClockWitness]) -> list[Finding]:
+    """What the clocks of others say; of mails that just came only where nobody else says that ours is wrong."""
+    return check_outside_clocks(asked) or check_mail_clocks(mail_witnesses(now), asked)
 
 
 def _history(rows: HouseRows, findings: Sequence[Finding], changes: Sequence[ChangeFacts]) -> list[Finding]:
@@ -219,15 +245,28 @@ def _tasks(
 
 
 def _askings(ports: Ports, rows: HouseRows, domains: Sequence[DomainFacts]) -> list[Asking[Told]]:
-    askings: list[Asking[Told]] = [observe_domain(facts) for facts in domains]
+    askings: list[Asking[Told]] = []
     for facts in domains:
-        askings += [check(facts) for check in OF_DOMAINS]
+        asked: list[Asking[Told]] = [observe_domain(facts), *(check(facts) for check in OF_DOMAINS)]
+        askings += [unbroken_asking(one, facts.subject) for one in asked]
     for host in host_facts(ports, rows, domains):
-        askings += [check(host) for check in OF_HOSTS]
+        askings += [unbroken_asking(check(host), host.subject, host.subjects) for check in OF_HOSTS]
     return askings
 
 
 # ---- what came back
+
+
+def _note_broken(
+    unbroken: Unbroken, answers: Mapping[str, object], servers: Sequence[ServerFacts], mailboxes: Sequence[MailboxFacts]
+) -> None:
+    """Of a test that broke nothing is known but that."""
+    looked_at = {f"server:{one.id}": (Check.SERVERS, one.subject) for one in servers}
+    looked_at |= {f"mailbox:{one.id}": (Check.WAYS_IN, one.subject) for one in mailboxes}
+    for key, answer in answers.items():
+        if isinstance(answer, Broken):
+            check, subject = looked_at.get(key, (Check.NAMES, HOUSE))
+            unbroken.note(check, answer.error, subject=subject)
 
 
 def _tried_server(

@@ -12,19 +12,22 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from postroom import __version__
+from postroom.core.diagnosis.broken_checks import Check, broken
 from postroom.core.diagnosis.ends import EndingFact, check_ends
 from postroom.core.diagnosis.finding_codes import FindingCode
 from postroom.core.diagnosis.findings import HOUSE, Finding
 from postroom.core.diagnosis.history import ChangeFacts
+from postroom.core.diagnosis.mail_clocks import LATELY, MOST_READ, MailWitness, read_witness
 from postroom.core.diagnosis.mta_sts_policy import check_policy, policy_address
 from postroom.core.diagnosis.observed import DomainRecords, Observed, changes_among, observe_server
 from postroom.core.diagnosis.outside_clocks import ClockWitness, date_within
 from postroom.core.diagnosis.server_health import ServerFacts
 from postroom.core.terms.visits import NoVisit, Visit
 from postroom.flows.ports import Ports
-from postroom.flows.side_by_side import side_by_side
+from postroom.flows.side_by_side import Broken, side_by_side
 from postroom.flows.test_server import ServerTest
 from postroom.store.models import Mailbox, ObservedFact, OutgoingServer
+from postroom.store.queries import doctor
 
 CHANGES_BACK = timedelta(days=7)
 MOST_FACTS = 1000
@@ -47,8 +50,8 @@ def with_policies(ports: Ports, told: Sequence[Told], seconds: float) -> Heard:
     """The policies of domains whose record is well are fetched side by side, within ``seconds`` in all."""
     findings = [one for some in told if isinstance(some, list) for one in some]
     records = tuple(one for one in told if isinstance(one, DomainRecords))
-    broken = {one.subject for one in findings if one.code is FindingCode.MTA_STS_BROKEN}
-    wanted = [one for one in records if one.policy_host and one.domain.subject not in broken][:MOST_POLICIES]
+    faulty = {one.subject for one in findings if one.code is FindingCode.MTA_STS_BROKEN}
+    wanted = [one for one in records if one.policy_host and one.domain.subject not in faulty][:MOST_POLICIES]
     patience = max(0.5, min(POLICY_PATIENCE, seconds))
     tasks: dict[str, Callable[[], object]] = {
         one.policy_host: partial(ports.visit, policy_address(one.policy_host), seconds=0.9 * patience) for one in wanted
@@ -57,6 +60,9 @@ def with_policies(ports: Ports, told: Sequence[Told], seconds: float) -> Heard:
     dates: list[ClockWitness] = []
     for one in wanted:
         answer = answers.get(one.policy_host)
+        if isinstance(answer, Broken):
+            findings.append(broken(Check.NAMES, type(answer.error).__name__, subject=one.domain.subject))
+            continue
         visit = answer if isinstance(answer, Visit) else None
         reason = answer if isinstance(answer, NoVisit) else NoVisit(reason="It did not answer in time.")
         findings += check_policy(one.domain, one.mail_hosts, visit or reason)
@@ -73,6 +79,13 @@ def witnesses_among(answers: Mapping[str, object], heard: object) -> list[ClockW
         if says is not None and isinstance(test, ServerTest):
             dates.append(ClockWitness(name=test.greeting.split()[0] or name, says=says, at=test.tested_at))
     return dates
+
+
+def mail_witnesses(now: datetime) -> list[MailWitness]:
+    """Clocks of relays whose mails just came. One query."""
+    heads = doctor.newest_heads(now - LATELY, MOST_READ)
+    read = (read_witness(head, door=door, peer=peer, at=at) for door, peer, at, head in heads)
+    return [one for one in read if one is not None]
 
 
 def seen_outside(servers: Sequence[ServerFacts], heard: object) -> tuple[Observed, ...]:
@@ -109,17 +122,18 @@ def changes_outside(now: datetime, observed: Sequence[Observed]) -> list[ChangeF
 
 
 def keep_observed(ports: Ports, observed: Sequence[Observed]) -> int:
-    """What is seen as before gets a later day; what is another one begins a row. How many began. One query, and one for each row."""
+    """What is seen as before gets a later day; what is another one begins a row. How many began. Three queries."""
     now = ports.clock.now()
     newest: dict[tuple[str, str], ObservedFact] = {}
-    for row in ObservedFact.objects.order_by("subject", "name", "-id").distinct("subject", "name")[:MOST_FACTS]:
+    known = ObservedFact.objects.filter(subject__in={one.subject for one in observed})
+    for row in known.order_by("subject", "name", "-id").distinct("subject", "name"):
         newest[row.subject, row.name] = row
     same = [old.pk for one in observed if (old := newest.get((one.subject, one.name))) and old.value == one.value]
     ObservedFact.objects.filter(pk__in=same).update(last_seen_at=now)
     fresh = [
         ObservedFact(subject=one.subject, name=one.name, value=one.value, first_seen_at=now, last_seen_at=now)
         for one in observed
-        if (known := newest.get((one.subject, one.name))) is None or known.value != one.value
+        if (old := newest.get((one.subject, one.name))) is None or old.value != one.value
     ]
     ObservedFact.objects.bulk_create(fresh)
     return len(fresh)

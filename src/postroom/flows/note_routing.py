@@ -7,7 +7,7 @@ for what), so that the other side can sign one with a key of its own. Bounded: w
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,7 @@ from postroom.store.models import (
 )
 
 MOST = 200
+MOST_IDENTIFIERS = 20 * MOST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +97,10 @@ def house_as_json(ports: Ports, noted: Iterable[Noted], masker: Masker) -> dict[
         .order_by("id")[:MOST]
     )
     followers = Follower.objects.filter(record__in=records, contact__in=contacts)
+    known: dict[int, list[str]] = {}
+    identifiers = MessageIdentifier.objects.filter(message__in=messages.values()).order_by("id")
+    for number, identifier in identifiers.values_list("message_id", "identifier")[:MOST_IDENTIFIERS]:
+        known.setdefault(number, []).append(identifier)
     domain_of = dict(AliasDomain.objects.values_list("id", "name"))
     return {
         "companies": [{"id": one.pk, "domain": one.alias_domain_id} for one in Company.objects.order_by("id")[:MOST]],
@@ -105,7 +110,7 @@ def house_as_json(ports: Ports, noted: Iterable[Noted], masker: Masker) -> dict[
         "mailboxes": [{"id": one.pk, "company": one.company_id, "fallback": one.fallback_kind_id} for one in Mailbox.objects.order_by("id")[:MOST]],
         "parameters": {key: masker.text(value) for key, value in parameters(ports).stored.items() if key in PARAMETERS},
         "records": [_record(one, masker) for one in records],
-        "messages": [_message(one, masker) for one in messages.values()],
+        "messages": [_message(one, known.get(one.pk, []), masker) for one in messages.values()],
         "contacts": [_contact(one, masker) for one in contacts],
         "followers": [[one.record_id, one.contact_id] for one in followers[:MOST]],
         "deliveries": [_delivery(one, masker) for one in deliveries],
@@ -172,8 +177,7 @@ def _record(row: Record, masker: Masker) -> dict[str, Any]:
     }
 
 
-def _message(row: Message, masker: Masker) -> dict[str, Any]:
-    known = MessageIdentifier.objects.filter(message=row).order_by("id").values_list("identifier", flat=True)
+def _message(row: Message, identifiers: Sequence[str], masker: Masker) -> dict[str, Any]:
     return {
         "id": row.pk,
         "record": row.record_id,
@@ -182,7 +186,7 @@ def _message(row: Message, masker: Masker) -> dict[str, Any]:
         "came_in": row.inbound_id is not None,
         "author": masker.address(row.author_address),
         "message_id": masker.text(row.message_id),
-        "identifiers": [masker.text(one) for one in known[:20]],
+        "identifiers": [masker.text(one) for one in identifiers[:20]],
     }
 
 

@@ -1,7 +1,7 @@
 """Several tasks that wait for the world, at the same time, within a time that nobody exceeds.
 
 Laws: each has a thread that nobody waits for any longer than that; what it still finds is thrown away. A task that breaks is a fault of
-ours, and is raised.
+ours: it is logged with its traceback and told as `Broken`, and the others go on. A lost database is raised.
 """
 
 from __future__ import annotations
@@ -9,7 +9,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
+
+from postroom.flows.unbroken import LOST, log_broken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """What a task came to that broke."""
+
+    error: Exception
 
 
 def side_by_side(
@@ -26,7 +36,9 @@ def side_by_side(
         try:
             results.put((key, task()))
         except Exception as error:
-            results.put((key, error))
+            if not isinstance(error, LOST):
+                log_broken(f"{name} {key}", error)
+            results.put((key, Broken(error=error)))
 
     for key, task in tasks.items():
         threading.Thread(target=do, args=(key, task), name=f"{name} {key}", daemon=True).start()
@@ -37,8 +49,8 @@ def side_by_side(
             key, result = results.get(timeout=max(0.0, end - time.monotonic()))
         except Empty:
             break
-        if isinstance(result, Exception):
-            raise result
+        if isinstance(result, Broken) and isinstance(result.error, LOST):
+            raise result.error
         done[key] = result
         if is_enough is not None and is_enough(done):
             break

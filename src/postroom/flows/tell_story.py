@@ -258,7 +258,8 @@ def _of_address(told: _Telling) -> Story | None:
         [(one.since, one) for one in times],
     )
     shown = page.mails
-    stray = [one for one in wrote if not one.is_asked]
+    answered = {mail.posted.message_id for mail in shown if mail.posted}
+    stray = [one for one in wrote if not one.is_asked and one.parent_id in answered]
     if came:
         told.remarks.append(because("story.recent_inbound", address=address, count=stories.RECENT_INBOUND))
     if page.next or told.wish.cursor:

@@ -9,13 +9,14 @@ next. One digest an hour at most. A request goes to one https address, guarded a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from django.db import transaction
 
+from postroom.core.conversations.letters import voice_of
 from postroom.core.delivery.identity import default_from
 from postroom.core.diagnosis.findings import Folded, server_named
 from postroom.core.diagnosis.watch_news import (
@@ -34,17 +35,28 @@ from postroom.core.terms.states import Lane, Role
 from postroom.core.terms.visits import NoVisit
 from postroom.flows.access import require_house
 from postroom.flows.defer_job import defer_job
-from postroom.flows.enqueue_mail import DraftRecipient, MailDraft, enqueue_mail
+from postroom.flows.enqueue_mail import DraftRecipient, MailDraft, enqueue_mails
 from postroom.flows.ports import Ports
 from postroom.flows.prepare_html import base_url
 from postroom.flows.settings import parameters
+from postroom.flows.translate_reasons import told_in
 from postroom.flows.watched_rows import read_watched
 from postroom.flows.ways_out import domain_fact, load_ways_out
-from postroom.store.models import Company, Member, OutgoingServer, SettingChange, WatchedFinding, WatchHook, WatchPost
+from postroom.store.models import (
+    AliasDomain,
+    Company,
+    Member,
+    OutgoingServer,
+    SettingChange,
+    WatchedFinding,
+    WatchHook,
+    WatchPost,
+)
 from postroom.store.queries import gates
 
 AN_HOUR = timedelta(hours=1)
 MOST_HEARERS = 20
+MOST_NEWS = 100  # of one digest
 TELL_WELL_WITHIN = timedelta(days=7)
 PAUSES = (60, 300, 1800, 7200)  # seconds before each further try
 LONGEST_URL = 500
@@ -57,46 +69,56 @@ def mail_digest(ports: Ports, findings: Sequence[Folded]) -> str:
     """Queues it where there is something to tell; what became of it, ``""`` for nothing. Inside the transaction of the look."""
     now = ports.clock.now()
     open_rows = WatchedFinding.objects.filter(alarmed_at__isnull=False, mailed_at=None, ended_at=None)
-    over = WatchedFinding.objects.filter(
+    over_rows = WatchedFinding.objects.filter(
         mailed_at__isnull=False, end_mailed_at=None, ended_at__gt=now - TELL_WELL_WITHIN
     )
-    fresh, well = list(open_rows[:100]), list(over[:100])
-    hearers = _hearers(ports) if fresh or well else ()
+    fresh, over = list(open_rows[:MOST_NEWS]), list(over_rows[:MOST_NEWS])
+    hearers = _hearers(ports) if fresh or over else {}
     if not hearers:
         return ""
-    hook = _hook(ports)
+    hook = _hook()
     if hook.mailed_at is not None and now - hook.mailed_at < AN_HOUR:
         return "a digest left within the hour: what is new stands in the next"
-    written = _draft(
-        ports, findings, [read_watched(row) for row in fresh], [read_watched(row) for row in well], hearers, now
-    )
-    if isinstance(written, str):
-        return written
-    enqueue_mail(ports, written)
+    way = _way_out(ports, findings, now)
+    if isinstance(way, str):
+        return way
+    raised, ended = [read_watched(row) for row in fresh], [read_watched(row) for row in over]
+    enqueue_mails(ports, [_draft(ports, way, raised, ended, voice, some, now) for voice, some in hearers.items()])
     WatchedFinding.objects.filter(pk__in=[row.pk for row in fresh]).update(mailed_at=now)
-    WatchedFinding.objects.filter(pk__in=[row.pk for row in well]).update(end_mailed_at=now)
+    WatchedFinding.objects.filter(pk__in=[row.pk for row in over]).update(end_mailed_at=now)
     WatchHook.objects.filter(pk=hook.pk).update(mailed_at=now)
-    return f"a digest was queued for {len(hearers)}"
+    return f"a digest was queued for {sum(map(len, hearers.values()))}"
 
 
-def _hearers(ports: Ports) -> tuple[str, ...]:
+def _hearers(ports: Ports) -> Mapping[str, list[str]]:
+    """Addresses by the voice in which they are written to: a member's own, everybody else's is English."""
     said = parameters(ports).words("doctor.watch.mail")
+    people = Member.objects.filter(user__is_active=True).order_by("pk")
     if said == ("administrators",):
-        people = Member.objects.filter(role=Role.ADMINISTRATOR, user__is_active=True).select_related("contact")
-        addresses = [member.contact.address for member in people[:MOST_HEARERS]]
-        return tuple(dict.fromkeys(one for one in addresses if one and not is_placeholder(one)))
-    return tuple(dict.fromkeys(address for word in said[:MOST_HEARERS] if (address := normalize(word))))
+        known = people.filter(role=Role.ADMINISTRATOR).values_list("contact__address", "contact__language")
+        pairs = [(one, language) for one, language in known[:MOST_HEARERS] if one and not is_placeholder(one)]
+    else:
+        wanted = [address for word in said[:MOST_HEARERS] if (address := normalize(word))]
+        languages = dict(people.filter(contact__normal__in=wanted).values_list("contact__normal", "contact__language"))
+        pairs = [(address, languages.get(address, "")) for address in wanted]
+    found: dict[str, list[str]] = {}
+    for address, language in dict(pairs).items():
+        found.setdefault(voice_of(language, for_colleague=True), []).append(address)
+    return found
 
 
-def _draft(
-    ports: Ports,
-    findings: Sequence[Folded],
-    fresh: Sequence[Watched],
-    well: Sequence[Watched],
-    hearers: Sequence[str],
-    now: datetime,
-) -> MailDraft | str:
-    """The mail, or why there is none."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Way:
+    """As whom and by which server the digest leaves (None: by any; nothing leaves)."""
+
+    company_id: int
+    domain: AliasDomain
+    sender: Address
+    server_id: int | None
+
+
+def _way_out(ports: Ports, findings: Sequence[Folded], now: datetime) -> _Way | str:
+    """Or why there is none."""
     company = Company.objects.filter(is_active=True, alias_domain__isnull=False).select_related("alias_domain").first()
     domain = company.alias_domain if company else None
     sender = parse_one(default_from(domain_fact(domain))) if domain is not None else None
@@ -118,18 +140,33 @@ def _draft(
         server = messenger_for(findings, candidates)
         if server is None:
             return "no server is free of trouble, by which the digest could leave"
-    sentences = [f"{one.subject}: {one.cause}" for one in well]
-    link = f"{base_url(ports)}/settings/health/"
-    return MailDraft(
+    return _Way(
         company_id=company.pk,
-        header_from=Address("Postroom", sender.local, sender.domain),
+        domain=domain,
+        sender=Address("Postroom", sender.local, sender.domain),
+        server_id=server.id if server is not None and server.id > 0 else None,
+    )
+
+
+def _draft(
+    ports: Ports,
+    way: _Way,
+    raised: Sequence[Watched],
+    over: Sequence[Watched],
+    voice: str,
+    hearers: Sequence[str],
+    now: datetime,
+) -> MailDraft:
+    return MailDraft(
+        company_id=way.company_id,
+        header_from=way.sender,
         recipients=[DraftRecipient(name="", address=address) for address in hearers],
-        subject=subject_of_mail(fresh, sentences)[:900],
-        html=mail_html(fresh, sentences, at=now, link=link),
-        header_message_id=make_message_id(unique=f"{ports.ids.hex(12)}.watch", domain=domain.name),
+        subject=subject_of_mail(raised, len(over), voice)[:900],
+        html=mail_html(raised, over, at=now, link=_page(ports), voice=voice, tell=told_in(voice)),
+        header_message_id=make_message_id(unique=f"{ports.ids.hex(12)}.watch", domain=way.domain.name),
         lane=Lane.URGENT,
-        alias_domain_id=domain.pk,
-        forced_server_id=server.id if server is not None and server.id > 0 else None,
+        alias_domain_id=way.domain.pk,
+        forced_server_id=way.server_id,
         extra_headers=[("Auto-Submitted", "auto-generated")],
     )
 
@@ -137,7 +174,7 @@ def _draft(
 # ---- to a program
 
 
-def _hook(_ports: Ports) -> WatchHook:
+def _hook() -> WatchHook:
     return WatchHook.objects.get_or_create(pk=1)[0]
 
 
@@ -163,7 +200,7 @@ def set_hook(ports: Ports, url: str, *, member: Member | None) -> str:
     url = url.strip()
     if url and not _is_https(url):
         raise ValueError("An https address is needed, such as https://hooks.example.com/postroom.")
-    row = _hook(ports)
+    row = _hook()
     secret = make_secret(bytes.fromhex(ports.ids.hex(SECRET_BYTES))) if url else ""
     before = row.url
     WatchHook.objects.filter(pk=row.pk).update(url=url, secret=ports.vault.seal(secret) if secret else b"")

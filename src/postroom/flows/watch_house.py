@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import connection, transaction
 
 from postroom.core.diagnosis.finding_codes import FindingCode, Severity
+from postroom.core.diagnosis.findings import HOUSE, Finding
 from postroom.core.diagnosis.watching import MOST_WATCHED, SETTLED, Comparison, Watched, compare
 from postroom.core.terms.reasons import Reason
 from postroom.flows.access import require_house
@@ -25,7 +27,7 @@ from postroom.flows.gather_outside import keep_observed
 from postroom.flows.ports import Ports
 from postroom.flows.tell_watch import mail_digest, post_news
 from postroom.flows.watched_rows import read_watched, reason_of
-from postroom.store.models import Alarm, Member, WatchedFinding, WatchRun
+from postroom.store.models import Member, WatchedFinding, WatchRun
 
 PAGE = "/settings/health/"
 LOCK = 0x77617463  # "watc"
@@ -71,7 +73,7 @@ def watch_house(ports: Ports, *, member: Member | None = None) -> WatchResult:
         _alone()
         comparison = _remember(ports, diagnosis)
         keep_observed(ports, diagnosis.observed)
-        _raise_and_clear(ports, comparison)
+        _raise_and_clear(ports, comparison, diagnosis)
         mailed = mail_digest(ports, diagnosis.findings)
         is_posted = post_news(ports, comparison.raised, comparison.cleared)
     return WatchResult(comparison=comparison, diagnosis=diagnosis, mailed=mailed, is_posted=is_posted)
@@ -88,13 +90,12 @@ def _alone() -> None:
 
 def _remember(ports: Ports, diagnosis: Diagnosis) -> Comparison:
     now = ports.clock.now()
-    rows = {row.key: row for row in WatchedFinding.objects.select_for_update().filter(ended_at=None)[:MOST_WATCHED]}
+    rows = {row.key: row for row in WatchedFinding.objects.select_for_update().filter(ended_at=None)}
     ended = WatchedFinding.objects.filter(ended_at__gt=now - SETTLED).values_list("key", flat=True)
     before = [read_watched(row) for row in rows.values()]
     found = compare(before, diagnosis.findings, now, lately_gone=frozenset(ended))
     WatchedFinding.objects.filter(pk__in=[rows[one.key].pk for one in found.gone]).update(ended_at=now)
-    for one in found.open:
-        _store(one, rows.get(one.key), {raised.key for raised in found.raised}, now)
+    _store(found, rows, now)
     WatchRun.objects.create(
         ran_at=now,
         seconds=round(diagnosis.seconds, 3),
@@ -106,27 +107,27 @@ def _remember(ports: Ports, diagnosis: Diagnosis) -> Comparison:
     return found
 
 
-def _store(one: Watched, row: WatchedFinding | None, raised: set[str], now: object) -> None:
-    values: dict[str, object] = {
-        "severity": one.severity.value,
-        "detail": one.detail[:300],
-        "cause": one.cause.as_json(),
-        "cure": one.cure.as_json(),
-        "who": one.who,
-        "evidence": list(one.evidence),
-        "is_cause": one.is_cause,
-        "is_back": one.is_back,
-        "seen_count": one.seen,
-        "last_seen_at": one.last_seen,
-    }
-    if one.key in raised:
-        values["alarmed_at"] = now
-    if row is None:
-        WatchedFinding.objects.create(
-            key=one.key[:400], code=one.code.value, subject=one.subject[:320], first_seen_at=one.first_seen, **values
-        )
-    else:
-        WatchedFinding.objects.filter(pk=row.pk).update(**values)
+_CHANGING = (
+    "severity", "detail", "cause", "cure", "who", "evidence", "is_cause", "is_back", "seen_count", "last_seen_at",
+    "alarmed_at",
+)  # fmt: skip
+
+
+def _store(found: Comparison, rows: Mapping[str, WatchedFinding], now: datetime) -> None:
+    """A few statements, however many there are."""
+    raised = {one.key for one in found.raised}
+    stored: list[WatchedFinding] = []
+    for one in found.open:
+        row = rows.get(one.key) or WatchedFinding(key=one.key)
+        row.code, row.subject, row.first_seen_at = one.code.value, one.subject[:320], one.first_seen
+        row.severity, row.detail, row.who = one.severity.value, one.detail[:300], one.who
+        row.cause, row.cure, row.evidence = one.cause.as_json(), one.cure.as_json(), list(one.evidence)
+        row.is_cause, row.is_back = one.is_cause, one.is_back
+        row.seen_count, row.last_seen_at = one.seen, one.last_seen
+        row.alarmed_at = now if one.key in raised else row.alarmed_at
+        stored.append(row)
+    WatchedFinding.objects.bulk_update([row for row in stored if row.pk], _CHANGING, batch_size=100)
+    WatchedFinding.objects.bulk_create([row for row in stored if not row.pk])
 
 
 def _told(one: Watched) -> dict[str, object]:
@@ -136,21 +137,25 @@ def _told(one: Watched) -> dict[str, object]:
 # ---- alarms
 
 
-def _raise_and_clear(ports: Ports, comparison: Comparison) -> None:
+def _raise_and_clear(ports: Ports, comparison: Comparison, diagnosis: Diagnosis) -> None:
+    found = [one for root in diagnosis.findings for one in root.all()]
+    alarms = [one for one in found if one.code is FindingCode.ALARM_OPEN]
     for one in comparison.raised:
-        if not _has_alarm(one):
+        if not _has_alarm(one, alarms):
             raise_alarm(ports, code=_code(one), subject=one.key, reason=one.cause, link=PAGE)
     for one in comparison.cleared:
         clear_alarm(ports, code=_code(one), subject=one.key)
 
 
 def _code(one: Watched) -> str:
-    return f"{OWN_ALARMS}{one.code}"[:40]
+    """By its key, which begins with the code: also that of a version whose code is gone."""
+    return f"{OWN_ALARMS}{one.key.partition(' ')[0]}"[:40]
 
 
-def _has_alarm(one: Watched) -> bool:
-    codes: Sequence[str] = _HAVE_ALARMS.get(one.code, ())
-    return bool(codes) and Alarm.objects.filter(code__in=codes, ended_at=None).exists()
+def _has_alarm(one: Watched, alarms: Sequence[Finding]) -> bool:
+    """Whether the very thing has an alarm of its own."""
+    codes = _HAVE_ALARMS.get(one.code, ())
+    return any(alarm.detail in codes and (one.subject == HOUSE or one.subject in alarm.about) for alarm in alarms)
 
 
 # ---- for the schedule, and for pages

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ import postroom.core.diagnosis.checks  # noqa: F401 - the sentences
 from postroom.core.diagnosis.acting import Actor
 from postroom.core.diagnosis.finding_codes import FOLLOWS, KINDS, FindingCode, Severity
 from postroom.core.diagnosis.findings import HOUSE, Finding, PublishedRecord, fold, found, is_well
-from postroom.core.terms.reasons import SENTENCES, Reason
+from postroom.core.terms.reasons import SENTENCES
 
 C = FindingCode
 
@@ -94,7 +96,7 @@ def test_warnings_alone_are_well() -> None:
     assert is_well(fold([a_finding(C.SPF_MISSING, "domain a")]))
 
 
-def test_programs_get_all_of_it_and_sentences_in_their_language() -> None:
+def test_programs_get_all_of_it_with_its_sentences_and_when_it_was_seen_first() -> None:
     record = PublishedRecord(type="TXT", name="a.example", value="v=spf1 ~all")
     cause = a_finding(
         C.SPF_MISSING, "domain a.example", publish=[record], facts={"domain": "a.example", "record": record.value}
@@ -103,18 +105,20 @@ def test_programs_get_all_of_it_and_sentences_in_their_language() -> None:
         C.MAILS_REFUSED, "the queue", about=["domain a.example"], facts={"count": 3, "meaning": "M.", "advice": "A."}
     )
     (root,) = fold([effect, cause])
-    told = root.as_json(lambda reason: f"<{reason.code}>" if isinstance(reason, Reason) else "")
+    told = replace(root, since=datetime(2026, 3, 1, 12, tzinfo=UTC)).as_json()
     assert told["code"] == "spf_missing"
     assert (told["severity"], told["subject"], told["who"]) == (
         "warning",
         "domain a.example",
         Actor.ADMINISTRATOR.value,
     )
-    assert (told["cause"], told["cure"]) == ("<finding.spf_missing>", "<heal.spf_missing>")
+    assert (told["cause"], told["cure"]) == (str(cause.cause), str(cause.cure))
+    assert told["since"] == "2026-03-01T12:00:00+00:00"
     assert told["records"] == [{"type": "TXT", "name": "a.example", "value": "v=spf1 ~all"}]
     follows: Any = told["follows"]
     assert [one["code"] for one in follows] == ["mails_refused"]
-    assert "a.example" in str(root.as_json()["cause"])
+    assert "a.example" in str(told["cause"])
+    assert root.as_json()["since"] is None
 
 
 def test_long_evidence_is_cut() -> None:

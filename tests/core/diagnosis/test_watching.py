@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import postroom.core.diagnosis.checks  # noqa: F401 - the sentences
+from postroom.core.conversations.letters import VOICES
 from postroom.core.diagnosis.finding_codes import FindingCode, Severity
 from postroom.core.diagnosis.findings import Finding, domain_named, fold, found, server_named
 from postroom.core.diagnosis.history import ChangeFacts, HourFacts, line_up
 from postroom.core.diagnosis.observed import FactChange, changes_among, steady_greeting
 from postroom.core.diagnosis.outside_clocks import ClockWitness, check_outside_clocks, date_within
-from postroom.core.diagnosis.watch_news import mail_html, news_body, signed_headers
+from postroom.core.diagnosis.watch_news import mail_html, news_body, signed_headers, subject_of_mail
 from postroom.core.diagnosis.watching import (
     MOST_WATCHED,
     Comparison,
@@ -138,10 +139,22 @@ def test_what_strangers_said_stands_in_the_mail_as_text() -> None:
     assert "&lt;script&gt;" in html
 
 
+@pytest.mark.parametrize("voice", VOICES)
+def test_the_gravest_trouble_stands_first_and_names_the_mail_in_every_voice(voice: str) -> None:
+    raised = after((no_dmarc(), refuses()), (no_dmarc(), refuses())).open
+    mildest_first = sorted(raised, key=lambda one: -one.severity.rank)
+    assert [one.subject for one in mildest_first] == [OURS, RELAY]
+    assert subject_of_mail(mildest_first, 0, voice).endswith(f"({RELAY})")
+    html = mail_html(mildest_first, mildest_first, at=NOW, link="https://post.example/", voice=voice)
+    assert 0 < html.index(RELAY) < html.index(OURS)
+    assert subject_of_mail([], 1, voice) != subject_of_mail([], 2, voice) != subject_of_mail(raised, 0, voice)
+
+
 def test_a_mail_and_a_request_are_bounded() -> None:
     many = tuple(found(FindingCode.SERVER_REFUSES, server_named(f"S{number}")) for number in range(60))
     raised = after(many).raised
     assert "And 40 more" in mail_html(raised, [], at=NOW, link="https://post.example/")
+    assert "And 40 more" in mail_html([], raised, at=NOW, link="https://post.example/")
     assert b'"more":40' in news_body(raised, (), at=NOW, link="", kind="doctor.changed")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from ninja import Field, Query, Router, Schema
@@ -52,6 +53,7 @@ class FindingOut(Schema):
     detail: str | None
     records: list[RecordOut]
     fix: FixOut | None
+    since: datetime | None = Field(description="When the watch saw it first; null where it has not.")
     follows: list[FindingOut]
 
 
@@ -74,6 +76,12 @@ class WalkOut(Schema):
     elsewhere: int
 
 
+class MomentOut(Schema):
+    at: datetime
+    what: str
+    is_trouble: bool = Field(description="Mail failed then; else something changed.")
+
+
 class HealthOut(Schema):
     """``ok``: there is no error. ``asked``: whether anybody outside was asked."""
 
@@ -81,6 +89,9 @@ class HealthOut(Schema):
     asked: bool
     seconds: float
     findings: list[FindingOut]
+    moments: list[MomentOut] = Field(
+        description="What changed before it broke, the newest first; none where mail did not fail."
+    )
     walk: WalkOut | None = Field(None, description="With a symptom: what was looked at, and what was found.")
 
 
@@ -101,5 +112,6 @@ def health(request: ApiRequest, query: Query[HealthQuery]) -> Any:
         "asked": query.ask,
         "seconds": round(found.seconds, 3),
         "findings": [one.as_json() for one in found.findings],
+        "moments": [one.as_json() for one in found.moments],
         "walk": walked.as_json() if walked else None,
     }

@@ -10,6 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from postroom.core.reports.taxonomy import blame_of_reason
+from postroom.core.terms.reasons import Reason, because, catalogue
 from postroom.core.terms.states import Blame
 
 
@@ -23,6 +24,22 @@ class Actor(StrEnum):
     PROVIDER = "provider"  # who runs the server that we send through or fetch from
     NOBODY = "nobody"  # time cures it
 
+    @property
+    def turn(self) -> Reason:
+        """In words, for people."""
+        return because(f"turn.{self}")
+
+
+catalogue(
+    {
+        "turn.administrator": "you, or whoever looks after this Postroom and its domain",
+        "turn.author": "whoever wrote the mail",
+        "turn.recipient": "the person whom the mail was written to",
+        "turn.postmaster": "the postmaster of the recipient's server",
+        "turn.provider": "whoever runs the mail server that you use",
+        "turn.nobody": "nobody: time cures it, or nothing is wrong",
+    }
+)
 
 _ADMINISTRATOR, _AUTHOR, _RECIPIENT = Actor.ADMINISTRATOR, Actor.AUTHOR, Actor.RECIPIENT
 _POSTMASTER, _PROVIDER, _NOBODY = Actor.POSTMASTER, Actor.PROVIDER, Actor.NOBODY

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from postroom.core.diagnosis.intent import Question
@@ -55,7 +54,7 @@ class Answered:
     def is_by_model(self) -> bool:
         return bool(self.words)
 
-    def as_json(self, tell: Callable[[Reason], str] = str) -> dict[str, object]:
+    def as_json(self) -> dict[str, object]:
         asked = self.question
         return {
             "question": asked.text,
@@ -67,10 +66,10 @@ class Answered:
                 "error": asked.error or None,
             },
             "answered_by": "model" if self.is_by_model else "doctor",
-            "answer": self.words or " ".join(tell(one.what) for one in self.said),
-            "said": [{"what": tell(one.what), "evidence": list(one.evidence)} for one in self.said],
-            "walk": self.walked.as_json(tell) if self.walked else None,
+            "answer": self.words or " ".join(str(one.what) for one in self.said),
+            "said": [{"what": str(one.what), "evidence": list(one.evidence)} for one in self.said],
+            "walk": self.walked.as_json() if self.walked else None,
             "commands": list(self.commands),
             "tools": list(self.tools),
-            "note": tell(self.note) if self.note else None,
+            "note": str(self.note) if self.note else None,
         }

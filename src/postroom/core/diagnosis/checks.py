@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import postroom.core.diagnosis.broken_checks  # noqa: F401 (its sentences)
 from postroom.core.diagnosis.alias_health import check_aliases
 from postroom.core.diagnosis.dkim_record import check_dkim, check_key_secrets
 from postroom.core.diagnosis.dmarc import check_dmarc
@@ -10,6 +11,7 @@ from postroom.core.diagnosis.ends import check_ends
 from postroom.core.diagnosis.history import check_alarms, check_history
 from postroom.core.diagnosis.house import check_house
 from postroom.core.diagnosis.machine_health import check_machine
+from postroom.core.diagnosis.mail_clocks import check_mail_clocks
 from postroom.core.diagnosis.mailbox_health import check_ways_in
 from postroom.core.diagnosis.mta_sts_policy import check_policy
 from postroom.core.diagnosis.mx import check_mx
@@ -24,7 +26,7 @@ from postroom.core.diagnosis.transport_policies import check_transport
 
 OF_TABLES = (
     check_machine, check_house, check_server, check_ways_in, check_schedule, check_queue, check_aliases, check_key_secrets,
-    check_receivers, check_history, check_alarms, check_ends, check_policy, check_outside_clocks,
+    check_receivers, check_history, check_alarms, check_ends, check_policy, check_outside_clocks, check_mail_clocks,
 )  # fmt: skip
 OF_DOMAINS = (check_existence, check_mx, check_transport, check_spf, check_dkim, check_dmarc)
 OF_HOSTS = (check_names, check_blocklists)

@@ -48,6 +48,7 @@ class FindingCode(StrEnum):
     DOOR_CLOSED = "door_closed"
     DOOR_TLS_ENDS = "door_tls_ends"
     SECRETS_UNREADABLE = "secrets_unreadable"
+    CHECK_BROKEN = "check_broken"
     # this installation
     STAGING_LOCK = "staging_lock"
     CAPTURE_MODE = "capture_mode"
@@ -203,7 +204,7 @@ _OF_SEVERITIES: Mapping[Severity, str] = {
         "receivers_fail receivers_source receivers_tls"
     ),
     Severity.INFO: "no_way_in addresses_refused mails_deferred capture_mode server_slowed mailbox_off spf_open dkim_testing dmarc_watches plus_lost plus_untested mails_held",
-    Severity.UNCHECKED: "dns_unreachable server_unchecked mailbox_unchecked dns_unchecked",
+    Severity.UNCHECKED: "dns_unreachable check_broken server_unchecked mailbox_unchecked dns_unchecked",
     Severity.NOT_APPLICABLE: "server_captured domain_private domain_captured",
 }  # fmt: skip
 _OTHERS_ACT: Mapping[Actor, str] = {

@@ -7,8 +7,9 @@ explains it for the same subject, for one that it touches, or for the whole hous
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 
 from postroom.core.diagnosis.acting import Actor
@@ -124,28 +125,37 @@ def found(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folded:
-    """A finding with what only follows from it. ``severity`` is that of the gravest among them; ``times``: so often it says the same."""
+    """A finding with what only follows from it. ``severity`` is that of the gravest among them; ``times``: so often it says the same;
+    ``since``: when the watch saw it first, None where it has not."""
 
     finding: Finding
     severity: Severity
     follows: tuple[Folded, ...] = ()
     times: int = 1
+    since: datetime | None = None
 
-    def as_json(self, tell: Callable[[Reason], str] = str) -> dict[str, object]:
-        """For programs; ``tell`` makes the sentences (in another language)."""
+    def all(self) -> Iterator[Finding]:
+        """It, and what follows from it."""
+        yield self.finding
+        for one in self.follows:
+            yield from one.all()
+
+    def as_json(self) -> dict[str, object]:
+        """For programs, in English."""
         one = self.finding
         return {
             "code": one.code.value,
             "severity": self.severity.value,
             "subject": one.subject,
             "evidence": list(one.evidence),
-            "cause": tell(one.cause),
-            "cure": tell(one.cure),
+            "cause": str(one.cause),
+            "cure": str(one.cure),
             "who": one.who.value,
             "detail": one.detail or None,
             "records": [record.as_json() for record in one.publish],
             "fix": {"kind": one.fix.kind.value, "target": one.fix.target} if one.fix else None,
-            "follows": [follower.as_json(tell) for follower in self.follows],
+            "since": self.since.isoformat() if self.since else None,
+            "follows": [follower.as_json() for follower in self.follows],
         }
 
 

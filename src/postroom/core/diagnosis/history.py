@@ -139,12 +139,17 @@ class Moment:
     what: Reason
     is_trouble: bool = False
 
+    def as_json(self) -> dict[str, object]:
+        return {"at": self.at.isoformat(), "what": str(self.what), "is_trouble": self.is_trouble}
+
 
 def line_up(hours: Sequence[HourFacts], changes: Sequence[ChangeFacts]) -> tuple[Moment, ...]:
-    """The curve of failures with the changes among it, the newest first: what changed before it broke. Bounded."""
+    """The curve of failures with the changes among it, the newest first: what changed before it broke. Nothing where nothing broke; bounded."""
+    failures = list(_bad_stretches(hours))
+    if not failures:
+        return ()
     moments = [_moment_of(change) for change in sorted(changes, key=lambda one: one.at)[-MOST_MOMENTS:]]
-    moments += _bad_stretches(hours)
-    return tuple(sorted(moments, key=lambda one: one.at, reverse=True)[:MOST_MOMENTS])
+    return tuple(sorted([*moments, *failures], key=lambda one: one.at, reverse=True)[:MOST_MOMENTS])
 
 
 def _moment_of(change: ChangeFacts) -> Moment:

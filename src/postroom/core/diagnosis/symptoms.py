@@ -10,10 +10,11 @@ not be made, it counts as unchecked, never as clear.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from postroom.core.diagnosis.broken_checks import unknown_codes
 from postroom.core.diagnosis.domain_facts import EXISTENCE
 from postroom.core.diagnosis.finding_codes import FindingCode, Severity
 from postroom.core.diagnosis.findings import Finding, Folded
@@ -233,17 +234,17 @@ class Walked:
     def what(self) -> Reason:
         return because(f"symptom.{self.symptom}")
 
-    def as_json(self, tell: Callable[[Reason], str] = str) -> dict[str, object]:
+    def as_json(self) -> dict[str, object]:
         return {
             "symptom": self.symptom.value,
-            "what": tell(self.what),
+            "what": str(self.what),
             "ok": not self.found,
             "looked_at": [
-                {"look": look.name, "what": tell(look.what), "outcome": look.outcome.value, "hindered": [tell(one.cause) for one in look.hindered]}
+                {"look": look.name, "what": str(look.what), "outcome": look.outcome.value, "hindered": [str(one.cause) for one in look.hindered]}
                 for look in self.looks
             ],
-            "found": [one.as_json(tell) for one in self.found],
-            "next": tell(self.advice) if self.advice else None,
+            "found": [one.as_json() for one in self.found],
+            "next": str(self.advice) if self.advice else None,
             "elsewhere": self.elsewhere,
         }  # fmt: skip
 
@@ -256,7 +257,7 @@ def codes_of(symptom: Symptom) -> tuple[FindingCode, ...]:
 
 def walk(symptom: Symptom, findings: Sequence[Folded], *, asks_world: bool = True) -> Walked:
     """``asks_world``: whether servers, mailboxes and the DNS were asked."""
-    told = [(root, one) for root in findings for one in _flattened(root)]
+    told = [(root, one) for root in findings for one in root.all()]
     deepest = [root for root in findings if root.finding.code is FindingCode.DATABASE_UNREACHABLE]
     if deepest:  # nothing else could be looked at
         return Walked(symptom=symptom, looks=(Look(name="machine", outcome=Outcome.FOUND),), found=tuple(deepest))
@@ -274,12 +275,6 @@ def walk(symptom: Symptom, findings: Sequence[Folded], *, asks_world: bool = Tru
     return Walked(
         symptom=symptom, looks=tuple(looks), found=lesser, advice=advice, elsewhere=_elsewhere(findings, lesser)
     )
-
-
-def _flattened(one: Folded) -> Iterator[Finding]:
-    yield one.finding
-    for follower in one.follows:
-        yield from _flattened(follower)
 
 
 def _roots(roots: Iterable[Folded]) -> tuple[Folded, ...]:
@@ -326,6 +321,8 @@ def _without_problem(name: str, is_met: bool, told: Iterable[tuple[Folded, Findi
                 is_hindrance = asks_names
             case FindingCode.DNS_UNCHECKED:
                 is_hindrance = any(name == look and one.detail.startswith(what) for look, what in _TOLD_AS)
+            case FindingCode.CHECK_BROKEN:
+                is_hindrance = not needs.isdisjoint(unknown_codes(one))
             case _:
                 is_hindrance = False
         if is_hindrance:

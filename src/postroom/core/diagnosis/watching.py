@@ -13,8 +13,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from postroom.core.diagnosis.broken_checks import CODES, Check, unknown_codes
 from postroom.core.diagnosis.finding_codes import FindingCode, Severity
-from postroom.core.diagnosis.findings import Finding, Folded
+from postroom.core.diagnosis.findings import HOUSE, Finding, Folded
 from postroom.core.diagnosis.observed import storable
 from postroom.core.terms.reasons import Reason
 
@@ -34,9 +35,6 @@ _AT_ONCE = frozenset(
 _ONE_TROUBLE = frozenset(
     map(FindingCode, "server_refuses server_broken mailbox_token mailbox_refuses mailbox_trouble".split())
 )  # their details are what was said this time
-_OF_NAMES = frozenset(
-    code for code in FindingCode if FindingCode.DOMAIN_UNKNOWN.rank <= code.rank < FindingCode.DNS_UNCHECKED.rank
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +101,13 @@ def key_of(finding: Finding) -> str:
     return storable(f"{finding.code} {finding.subject} {detail}").strip()[:LONGEST_KEY]
 
 
+def dated(findings: Iterable[Folded], since: Mapping[str, datetime]) -> tuple[Folded, ...]:
+    """With the day on which the watch saw each first. ``since``: by `key_of`."""
+    return tuple(
+        replace(one, since=since.get(key_of(one.finding)), follows=dated(one.follows, since)) for one in findings
+    )
+
+
 def compare(
     before: Sequence[Watched], findings: Iterable[Folded], now: datetime, *, lately_gone: Collection[str] = ()
 ) -> Comparison:
@@ -116,7 +121,7 @@ def compare(
         for key, (one, is_cause) in list(present.items())[:MOST_WATCHED]
     ]
     unseen = [one for key, one in known.items() if key not in present]
-    kept = [one for one in unseen if _is_hidden(one, blind)]
+    kept = [one for one in unseen if one.subject in blind or one.code in blind]
     raised = {one.key for one in fresh if one.deserves_alarm}
     marked = tuple(replace(one, is_alarmed=True) if one.key in raised else one for one in fresh)
     return Comparison(
@@ -168,16 +173,16 @@ def _storable_reason(reason: Reason) -> Reason:
 
 
 def _blind(findings: Iterable[Finding]) -> frozenset[str]:
-    """Subjects that could not be looked at; ``dns`` when no name could."""
+    """Subjects and codes that could not be looked at."""
     hidden: set[str] = set()
     for one in findings:
-        if one.severity is Severity.UNCHECKED:
-            hidden |= {"dns"} if one.code is FindingCode.DNS_UNREACHABLE else one.touches
+        if one.code is FindingCode.DNS_UNREACHABLE:
+            hidden |= CODES[Check.NAMES]
+        elif one.code is FindingCode.CHECK_BROKEN and one.subject == HOUSE:
+            hidden |= unknown_codes(one)
+        elif one.severity is Severity.UNCHECKED:
+            hidden |= one.touches
     return frozenset(hidden)
-
-
-def _is_hidden(one: Watched, blind: Collection[str]) -> bool:
-    return one.subject in blind or ("dns" in blind and one.code in _OF_NAMES)
 
 
 # ---- through whom people can be told
@@ -197,8 +202,7 @@ _BLAMING = frozenset(map(FindingCode, "mails_refused mails_deferred queue_waits"
 def messenger_for(findings: Iterable[Folded], servers: Sequence[Messenger]) -> Messenger | None:
     """The first server that no finding blames, neither for itself nor for what became of its mail; None where there is none."""
     blamed: set[str] = set()
-    for one, _ in _flat(findings):
-        finding = one.finding
+    for finding in (one for root in findings for one in root.all()):
         if finding.severity.is_problem or finding.severity is Severity.UNCHECKED:
             blamed.add(finding.subject)
             blamed |= finding.about if finding.code in _BLAMING else frozenset()

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
+from django.db.models import F
+
 from postroom.core.terms.reasons import Reason, reasons_from_json
 from postroom.core.terms.states import DeliveryState
 from postroom.store.models import Attempt, DeliveryEvent, ReportedRecipient, Resolution
@@ -132,7 +134,8 @@ def _by_delivery(rows: Sequence[tuple[int | None, T]]) -> dict[int, tuple[T, ...
 
 
 def _attempts(ids: list[int], most: int) -> tuple[Mapping[int, tuple[AttemptFact, ...]], bool]:
-    rows = list(Attempt.objects.filter(delivery_id__in=ids).select_related("server").order_by("-id")[: most + 1])
+    tries = Attempt.objects.filter(delivery_id__in=ids).annotate(server_name=F("server__name"))
+    rows = list(tries.order_by("-id")[: most + 1])
     facts = [
         (
             row.delivery_id,
@@ -144,7 +147,7 @@ def _attempts(ids: list[int], most: int) -> tuple[Mapping[int, tuple[AttemptFact
                 code=row.code,
                 enhanced=row.enhanced,
                 text=row.text,
-                server=row.server.name if row.server else "",
+                server=row.server_name or "",
                 connection=row.connection,
                 tls=row.tls,
                 state=DeliveryState(row.state),
@@ -156,7 +159,8 @@ def _attempts(ids: list[int], most: int) -> tuple[Mapping[int, tuple[AttemptFact
 
 
 def _reports(ids: list[int], most: int) -> Mapping[int, tuple[ReportFact, ...]]:
-    rows = ReportedRecipient.objects.filter(delivery_id__in=ids).select_related("inbound").order_by("-id")[:most]
+    told = ReportedRecipient.objects.filter(delivery_id__in=ids).annotate(received_at=F("inbound__received_at"))
+    rows = told.order_by("-id")[:most]
     return _by_delivery(
         [
             (
@@ -169,7 +173,7 @@ def _reports(ids: list[int], most: int) -> Mapping[int, tuple[ReportFact, ...]]:
                     blame=row.blame,
                     reason=row.reason,
                     inbound_id=row.inbound_id,
-                    received_at=row.inbound.received_at,
+                    received_at=row.received_at,
                     is_claim=row.is_claim,
                 ),
             )

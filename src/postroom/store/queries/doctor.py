@@ -57,6 +57,16 @@ SELECT lower(address), count(*), max(received_at) FROM (
 """
 
 
+NEWEST = 40  # mails whose Received lines are read
+_NEWEST_HEADS = """
+SELECT came.door, came.peer, came.received_at, substring(kept.raw FROM 1 FOR %s)
+FROM (SELECT id, door, peer, received_at FROM postroom_inboundmessage ORDER BY id DESC LIMIT %s) AS came
+JOIN postroom_rawmail AS kept ON kept.inbound_id = came.id
+WHERE came.door IN ('smtp', 'imap') AND came.received_at >= %s AND kept.raw IS NOT NULL
+ORDER BY came.id
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueFact:
     """What is due, and nothing holds it."""
@@ -199,6 +209,12 @@ def last_inbound_error() -> str:
     """Of the newest mail that could not be routed. One query."""
     rows = InboundMessage.objects.filter(state=InboundState.FAILED).order_by("-id").values_list("error", flat=True)
     return str(rows.first() or "")
+
+
+def newest_heads(since: datetime, octets: int) -> list[tuple[str, str, datetime, bytes]]:
+    """Of the newest mails that came in since: door, peer, when, and how they begin. One query along the primary keys."""
+    rows = _ask(_NEWEST_HEADS, [octets, NEWEST, since])
+    return [(door, peer, at.astimezone(UTC), bytes(head)) for door, peer, at, head in rows]
 
 
 def written_to() -> dict[str, tuple[int, datetime]]:

@@ -118,9 +118,9 @@ def rows_of(ids: Sequence[int], *, now: datetime) -> tuple[DeliveryRow, ...]:
     return tuple(rows[number] for number in ids if number in rows)
 
 
-def _rows(rows: QuerySet[Delivery]) -> QuerySet[Delivery, Any]:
+def _rows(rows: QuerySet[Delivery], *more: str, **named: F) -> QuerySet[Delivery, Any]:
     last = Attempt.objects.filter(delivery=OuterRef("pk")).order_by("-id")
-    return rows.values(
+    found: QuerySet[Delivery, Any] = rows.values(
         "id",
         "state",
         "to_name",
@@ -134,6 +134,7 @@ def _rows(rows: QuerySet[Delivery]) -> QuerySet[Delivery, Any]:
         "blame",
         "created_at",
         "finished_at",
+        *more,
         subject=F("mail__subject"),
         from_address=F("mail__from_address"),
         server_name=F("server__name"),
@@ -143,7 +144,9 @@ def _rows(rows: QuerySet[Delivery]) -> QuerySet[Delivery, Any]:
         code=Subquery(last.values("code")[:1]),
         enhanced=Subquery(last.values("enhanced")[:1]),
         said=Subquery(last.values("text")[:1]),
+        **named,
     )
+    return found
 
 
 def _row(row: Mapping[str, Any], now: datetime) -> DeliveryRow:
@@ -176,12 +179,9 @@ def _row(row: Mapping[str, Any], now: datetime) -> DeliveryRow:
 
 
 def delivery(visible: QuerySet[Delivery], delivery_id: int, *, now: datetime) -> DeliveryFact | None:
-    """One delivery with its attempts (newest first, at most 100), reports, events and what people decided. Six queries."""
-    one = visible.filter(pk=delivery_id)
-    head = _rows(one).first()
-    if head is None:
-        return None
-    more = one.values(
+    """One delivery with its attempts (newest first, at most 100), reports, events and what people decided. Five queries."""
+    found = _rows(
+        visible.filter(pk=delivery_id),
         "deadline_at",
         "failure_type",
         "claimed_by",
@@ -195,26 +195,28 @@ def delivery(visible: QuerySet[Delivery], delivery_id: int, *, now: datetime) ->
         identifier=F("mail__header_message_id"),
         null=F("mail__null_return_path"),
         message=F("mail__message_id"),
-    )[0]
-    row, told = _row(head, now), histories_of([delivery_id])[delivery_id]
+    ).first()
+    if found is None:
+        return None
+    row, told = _row(found, now), histories_of([delivery_id])[delivery_id]
     return DeliveryFact(
         row=row,
-        deadline_at=more["deadline_at"],
-        from_name=more["from_name"],
-        reply_to=more["reply_to"],
-        message_id=more["identifier"],
-        null_return_path=more["null"],
-        failure_type=more["failure_type"],
-        claimed_by=more["claimed_by"],
-        lease_until=more["lease_until"],
-        message_row=more["message"],
-        reasons=reasons_from_json(more["reasons"]),
+        deadline_at=found["deadline_at"],
+        from_name=found["from_name"],
+        reply_to=found["reply_to"],
+        message_id=found["identifier"],
+        null_return_path=found["null"],
+        failure_type=found["failure_type"],
+        claimed_by=found["claimed_by"],
+        lease_until=found["lease_until"],
+        message_row=found["message"],
+        reasons=reasons_from_json(found["reasons"]),
         attempts=told.attempts,
         reports=told.reports,
         resolutions=told.resolutions,
         events=told.events,
         cures=cures_of(row.gate, row.waits_for),
-        confirmed_at=more["confirmed_at"],
-        provider_message_id=more["provider_message_id"],
-        waited=waited_of(more["waited"]),
+        confirmed_at=found["confirmed_at"],
+        provider_message_id=found["provider_message_id"],
+        waited=waited_of(found["waited"]),
     )

@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import CharField, Exists, F, OuterRef, Q, QuerySet, Value
+from django.db.models import CharField, Count, Exists, F, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Left, Lower
 
-from postroom.core.terms.addresses import normalize
+from postroom.core.terms.addresses import normalize, parse_one
 from postroom.core.terms.reasons import Reason, reasons_from_json
 from postroom.core.terms.states import Channel, DeliveryState, InboundState, MessageKind
 from postroom.store.models import (
@@ -38,7 +38,8 @@ from postroom.store.queries.pages_story import AUTOMATIC, MOST_ANSWERS, PostedFa
 RECENT_INBOUND = 500  # mails in each of these states
 UNMADE = (InboundState.HELD, InboundState.REFUSED, InboundState.FAILED, InboundState.DISCARDED)
 MOST_UNMADE = 20
-MOST_TIMES = 100  # of one message's recipients on the blacklist
+MOST_ROWS = 100  # mails, answers, times on the blacklist, each, where nobody reads on page by page
+MOST_HEARERS = 10_000  # of a message, that are counted
 _WORDS = 400  # characters of an answer
 
 
@@ -79,14 +80,14 @@ class ToldFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailFact:
-    """A mail to one recipient as it stands, and the message that it carries."""
+    """A mail to one recipient as it stands, and the message that it carries. ``due_at``: of what waits."""
 
     delivery_id: int
     address: str
     subject: str
     state: DeliveryState
     created_at: datetime
-    due_at: datetime
+    due_at: datetime | None
     waits_for: Reason | None
     reasons: tuple[Reason, ...]
     waited: tuple[WaitedFact, ...]
@@ -97,7 +98,7 @@ class MailFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WroteFact:
-    """What somebody wrote. ``is_answer``: to a message; ``words`` are empty for a note."""
+    """What somebody wrote. ``parent_id``: the message that it answers; ``words`` are empty for a note."""
 
     message_id: int
     record_id: int | None
@@ -106,10 +107,14 @@ class WroteFact:
     who: str
     words: str
     posted_at: datetime
-    is_answer: bool
+    parent_id: int | None
     is_automatic: bool
     is_note: bool
     is_asked: bool  # by the address itself; else only as an answer
+
+    @property
+    def is_answer(self) -> bool:
+        return self.parent_id is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,8 +201,11 @@ def told(visible: QuerySet[Message], numbers: Collection[int]) -> ToldFact | Non
     )
     if row is None:
         return None
-    channels = Notification.objects.filter(message=row["id"]).order_by().values_list("channel")[:10_000]
-    heard = [channel for (channel,) in channels]
+    heard = (
+        Notification.objects.filter(message=row["id"])
+        .order_by()[:MOST_HEARERS]
+        .aggregate(mail=Count("pk", filter=Q(channel=Channel.MAIL)), inbox=Count("pk", filter=Q(channel=Channel.INBOX)))
+    )
     return ToldFact(
         posted=PostedFact(
             message_id=row["id"],
@@ -211,8 +219,8 @@ def told(visible: QuerySet[Message], numbers: Collection[int]) -> ToldFact | Non
         ),
         subject=row["subject"] or row["title"] or "",
         came=_came(row, row["inbound_id"], row["came_as"]) if row["inbound_id"] else None,
-        by_mail=heard.count(Channel.MAIL),
-        in_app=heard.count(Channel.INBOX),
+        by_mail=heard["mail"],
+        in_app=heard["inbox"],
     )
 
 
@@ -242,7 +250,7 @@ def became(visible: QuerySet[Message], inbound_id: int) -> tuple[int, ...]:
 
 
 _RECENT = """
-(SELECT id FROM (
+(SELECT id, mail_from, header_from FROM (
     SELECT id, mail_from, header_from FROM postroom_inboundmessage
     WHERE state = %s AND state IN ('held', 'failed', 'refused', 'discarded') ORDER BY id DESC LIMIT %s
 ) AS recent WHERE lower(mail_from) = lower(%s) OR strpos(lower(header_from), lower(%s)) > 0)
@@ -250,14 +258,22 @@ _RECENT = """
 
 
 def unmade(visible: QuerySet[InboundMessage], address: str) -> tuple[CameFact, ...]:
-    """Mails of this sender that became no message, among the newest `RECENT_INBOUND` of all in each of these states. Two queries at most."""
+    """Mails of this sender that became no message, among the newest `RECENT_INBOUND` of all in each of these states. Two queries at most.
+
+    A sender whose address only ends like this one is another."""
+    normal = normalize(address)
     pieces = " UNION ALL ".join(_RECENT for _ in UNMADE)
     values = [value for state in UNMADE for value in (state.value, RECENT_INBOUND, address, address)]
     with connection.cursor() as cursor:
         cursor.execute(pieces, values)
-        numbers = sorted((number for (number,) in cursor.fetchall()), reverse=True)
+        numbers = [number for number, *senders in cursor.fetchall() if normal in map(_normal, senders)]
     rows = visible.filter(pk__in=numbers).order_by("-id").values(*_CAME) if numbers else ()
     return tuple(_came(row, row["id"], row["subject"]) for row in rows[:MOST_UNMADE])
+
+
+def _normal(sender: str) -> str:
+    found = parse_one(sender)
+    return found.normal if found is not None else ""
 
 
 def _came(row: Mapping[str, Any], inbound_id: int, subject: str) -> CameFact:
@@ -287,7 +303,7 @@ def mails_among(
 ) -> list[MailFact]:
     """By their own numbers, or by those of the mails as they were composed. One query."""
     wanted = Q(pk__in=deliveries) if deliveries else Q(mail_id__in=mails)
-    return _mails([visible.filter(wanted)], MOST_TIMES)
+    return _mails([visible.filter(wanted)], MOST_ROWS)
 
 
 def mails_to(visible: QuerySet[Delivery], address: str, *, before: int | None, size: int) -> list[MailFact]:
@@ -331,14 +347,15 @@ def _mails(pieces: Sequence[QuerySet[Delivery]], size: int) -> list[MailFact]:
 
 
 def _mail(row: Mapping[str, Any]) -> MailFact:
-    waits_for = row["waits_for"] if row["state"] in WAITING and isinstance(row["waits_for"], dict) else None
+    is_waiting = row["state"] in WAITING
+    waits_for = row["waits_for"] if is_waiting and isinstance(row["waits_for"], dict) else None
     return MailFact(
         delivery_id=row["id"],
         address=row["to_address"],
         subject=row["subject"],
         state=DeliveryState(row["state"]),
         created_at=row["created_at"],
-        due_at=row["due_at"],
+        due_at=row["due_at"] if is_waiting else None,
         waits_for=reasons_from_json([waits_for])[0] if waits_for else None,
         reasons=reasons_from_json(row["reasons"] or ()),
         waited=waited_of(row["waited"]),
@@ -366,7 +383,7 @@ def _posted(row: Mapping[str, Any]) -> PostedFact:
 
 def answers_to(visible: QuerySet[Message], message_id: int) -> list[WroteFact]:
     """The newest first; what our own people wrote below it is no answer of a recipient, and is told all the same. One query."""
-    return _wrote([visible.filter(parent_id=message_id).exclude(kind=MessageKind.SYSTEM)], (False,), MOST_TIMES)
+    return _wrote([visible.filter(parent_id=message_id).exclude(kind=MessageKind.SYSTEM)], (False,), MOST_ROWS)
 
 
 def written_by(
@@ -414,7 +431,7 @@ def _one_written(row: Mapping[str, Any]) -> WroteFact:
         who=row["known_as"] or row["author_name"] or row["author_address"],
         words="" if is_note else " ".join((row["words"] or "").split())[:200],
         posted_at=row["posted_at"],
-        is_answer=row["parent_id"] is not None,
+        parent_id=row["parent_id"],
         is_automatic=any(AUTOMATIC in reason.code for reason in verdict_reasons(row["verdict"] or ())),
         is_note=is_note,
         is_asked=row["is_asked"],
@@ -444,7 +461,7 @@ def evidence_of(company_ids: Collection[int], address: str, *, cursor: str, size
 
 
 def times_of(
-    company_ids: Collection[int], addresses: Collection[str], *, before: int | None = None, size: int = MOST_TIMES
+    company_ids: Collection[int], addresses: Collection[str], *, before: int | None = None, size: int = MOST_ROWS
 ) -> list[TimeFact]:
     """When campaigns left these out, the newest first. One query."""
     normals = {normal for one in addresses if (normal := normalize(one))}

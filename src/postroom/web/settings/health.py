@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from types import MappingProxyType
 
 from django.http import HttpResponse
@@ -17,29 +16,20 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from postroom.core.diagnosis.acting import Actor
 from postroom.core.diagnosis.finding_codes import Severity
 from postroom.core.diagnosis.findings import Fix, FixKind, Folded
 from postroom.core.diagnosis.symptoms import Outcome, Symptom, walk
 from postroom.core.diagnosis.watching import key_of
-from postroom.core.terms.reasons import because
+from postroom.core.terms.reasons import Reason, because
 from postroom.flows.diagnose import DoctorWish, diagnose
 from postroom.flows.tell_watch import hook_fact, post_test, set_hook
-from postroom.flows.watch_house import WatchStanding, watch_standing
+from postroom.flows.watch_house import watch_standing
 from postroom.web.members import MemberRequest, for_members, text_of
 from postroom.web.shell import page
 from postroom.wiring import ports
 
 PATIENCE = 8.0  # seconds that somebody waits for the page at most
 
-_TURNS = {
-    Actor.ADMINISTRATOR: gettext_lazy("you, or whoever looks after this Postroom and its domain"),
-    Actor.AUTHOR: gettext_lazy("whoever wrote the mail"),
-    Actor.RECIPIENT: gettext_lazy("the person whom the mail was written to"),
-    Actor.POSTMASTER: gettext_lazy("the postmaster of the recipient's server"),
-    Actor.PROVIDER: gettext_lazy("whoever runs the mail server that you use"),
-    Actor.NOBODY: gettext_lazy("nobody: time cures it, or nothing is wrong"),
-}
 _BADGES = {  # colour, sign, word
     Severity.ERROR: ("bad", "error", gettext_lazy("Error")),
     Severity.WARNING: ("warn", "warning", gettext_lazy("Warning")),
@@ -62,16 +52,14 @@ _PAGES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownFinding:
-    """A root with its badge, whose turn it is, and the page that mends it (``""``: none). ``since``: when the watch saw it
-    first, None where it has not seen it yet."""
+    """A root with its badge, whose turn it is, and the page that mends it (``""``: none)."""
 
     folded: Folded
     colour: str
     sign: str
     word: str
-    turn: str
+    turn: Reason
     place: str
-    since: datetime | None = None
 
 
 @for_members("GET", "POST")
@@ -113,11 +101,11 @@ def health_page(
         "watch": standing,
         "outside": [(one, *_BADGES[one.severity]) for one in outside if one.severity in _BADGES],
         "hook": hook_fact(ports(), member=request.member),
-        "moments": found.moments if any(moment.is_trouble for moment in found.moments) else (),
+        "moments": found.moments,
         "asked": asks_world,
         "walked": walked,
         "looks": [(look.what, look.hindered, *_OUTCOMES[look.outcome]) for look in walked.looks] if walked else [],
-        "findings": [_shown(one, standing) for one in shown],
+        "findings": [_shown(one) for one in shown],
         "rest": [one.finding for one in roots if one.severity not in _BADGES],
         "errors": sum(one.severity is Severity.ERROR for one in shown),
         "warnings": sum(one.severity is Severity.WARNING for one in shown),
@@ -126,17 +114,15 @@ def health_page(
     return page(request, "postroom/settings/health.html", _("Health"), context)
 
 
-def _shown(one: Folded, standing: WatchStanding) -> ShownFinding:
-    known = standing.since.get(key_of(one.finding))
+def _shown(one: Folded) -> ShownFinding:
     colour, sign, word = _BADGES[one.severity]
     return ShownFinding(
         folded=one,
         colour=colour,
         sign=sign,
         word=str(word),
-        turn=str(_TURNS[one.finding.who]),
+        turn=one.finding.who.turn,
         place=_place(one.finding.fix),
-        since=known.first_seen if known else None,
     )
 
 

@@ -18,11 +18,12 @@ from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 
 from postroom.core.reports.taxonomy import TAXONOMY
-from postroom.core.terms.reasons import Reason, sentence, template_of
+from postroom.core.terms.reasons import Reason
 from postroom.core.terms.standing import Stand
 from postroom.core.terms.states import DeliveryState, FailureType, NotificationState
 from postroom.flows.test_mailbox import TestedMailboxStep
 from postroom.flows.test_server import TestedStep
+from postroom.flows.translate_reasons import translated
 from postroom.store.queries.pages_envelope import RecipientFact
 from postroom.store.queries.pages_failures import FailureFact
 from postroom.store.queries.pages_queue import DeliveryRow
@@ -261,10 +262,7 @@ def reason_cure(code: str) -> str:
 @register.filter
 def because(reason: Reason | None) -> str:
     """A reason's sentence in the reader's language."""
-    if reason is None:
-        return ""
-    known = template_of(reason.code)
-    return sentence(reason.code, reason.facts, _(known) if known else "")
+    return translated(reason) if reason is not None else ""
 
 
 @register.simple_tag
