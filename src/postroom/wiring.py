@@ -92,15 +92,15 @@ def make_ports(configuration: Configuration) -> Ports:
         key_store=store,
         dkim=DkimWriter(),
         submit=_submitter(configuration),
-        mail_hosts=_mail_hosts,
-        text_records=_text_records,
+        mail_hosts=_MailHosts(configuration.dns_servers),
+        text_records=_TextRecords(configuration.dns_servers),
         ask_dns=_DnsAsker(configuration.dns_servers),
         fetch_published=_PublishedFiles(configuration.dns_servers),
         knock=_knock,
         read_report_files=read_report_files,
         providers=ProviderDesk(),
         senders=_Senders(configuration.dns_servers),
-        pictures=_Pictures(),
+        pictures=_Pictures(configuration.dns_servers),
         visit=_Visits(configuration.dns_servers),
         mailbox_session=_mailbox_session,
         probe_server=_probe_server,
@@ -150,23 +150,31 @@ def _mailbox_tokens(endpoint: MailboxEndpoint) -> MailboxTokens | None:
     return lambda refused: _refreshing_tokens().another_token(endpoint.token_source, endpoint.password, refused)
 
 
-def _mail_hosts(domain: str) -> tuple[str, ...] | None:
-    """dnspython is imported only by those who ask."""
-    return _resolver()(domain)
+class _MailHosts:
+    """The socket for mail hosts of domains; dnspython is imported when the first is asked about."""
+
+    def __init__(self, servers: tuple[str, ...]) -> None:
+        self._servers = servers
+        self._asker: DnsMailHosts | None = None
+
+    def __call__(self, domain: str) -> tuple[str, ...] | None:
+        if self._asker is None:
+            from postroom.adapters.dns.mail_hosts import DnsMailHosts
+
+            self._asker = DnsMailHosts(read_name_servers(self._servers))
+        return self._asker(domain)
 
 
-@lru_cache(maxsize=1)
-def _resolver() -> DnsMailHosts:
-    from postroom.adapters.dns.mail_hosts import DnsMailHosts
+class _TextRecords:
+    """The socket for TXT records, as `_MailHosts`."""
 
-    return DnsMailHosts()
+    def __init__(self, servers: tuple[str, ...]) -> None:
+        self._servers = servers
 
+    def __call__(self, name: str) -> tuple[str, ...] | None:
+        from postroom.adapters.dns.text_records import DnsTextRecords
 
-def _text_records(name: str) -> tuple[str, ...] | None:
-    """As `_mail_hosts`."""
-    from postroom.adapters.dns.text_records import DnsTextRecords
-
-    return DnsTextRecords()(name)
+        return DnsTextRecords(read_name_servers(self._servers))(name)
 
 
 class _Templates:
@@ -313,10 +321,18 @@ class _Senders:
 
 
 class _Pictures:
-    """The socket for pictures from elsewhere; its pipe is made when the first one is shown."""
+    """The socket for pictures from elsewhere; its pipe counts who is on his way, and is made when the first one is shown."""
+
+    def __init__(self, servers: tuple[str, ...]) -> None:
+        self._servers = servers
+        self._fetcher: PictureFetcher | None = None
 
     def fetch(self, url: str, *, allowed: Sequence[str] = ()) -> Picture | NoPicture:
-        return _picture_fetcher().fetch(url, allowed=allowed)
+        if self._fetcher is None:
+            from postroom.adapters.fetching.pictures import PictureFetcher
+
+            self._fetcher = PictureFetcher(name_servers=read_name_servers(self._servers))
+        return self._fetcher.fetch(url, allowed=allowed)
 
 
 class _Visits:
@@ -340,14 +356,6 @@ class _Visits:
 
             self._visitor = Visitor(name_servers=read_name_servers(self._servers))
         return self._visitor.visit(url, body=body, headers=headers, allowed=allowed, seconds=seconds)
-
-
-@lru_cache(maxsize=1)
-def _picture_fetcher() -> PictureFetcher:
-    """One for the process: it counts who is on his way."""
-    from postroom.adapters.fetching.pictures import PictureFetcher
-
-    return PictureFetcher()
 
 
 class _Tokens:

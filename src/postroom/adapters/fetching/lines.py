@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import dns.exception
-import dns.nameserver
 import dns.resolver
 
+from postroom.adapters.dns.asking import make_resolver
 from postroom.adapters.fetching.targets import Target
 
 T = TypeVar("T")
@@ -79,12 +79,9 @@ def _open_line(target: Target, seconds: float, context: ssl.SSLContext | None) -
 def look_up(host: str, *, seconds: float = 3.0, servers: Sequence[tuple[str, int]] = ()) -> list[str]:
     """A and AAAA records, IPv4 first; ``seconds`` for each; ``servers``: instead of the machine's. Raises OSError when nobody could tell."""
     found: list[str] = []
-    resolver = dns.resolver.Resolver(configure=not servers)
-    if servers:
-        resolver.nameservers = [dns.nameserver.Do53Nameserver(name, port) for name, port in servers]
     for kind in ("A", "AAAA"):
         try:
-            answer = resolver.resolve(host, kind, search=False, lifetime=seconds)
+            answer = make_resolver(servers, timeout=seconds).resolve(host, kind, search=False)
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             continue
         except (dns.exception.DNSException, ValueError) as error:
