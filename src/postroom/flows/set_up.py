@@ -95,7 +95,9 @@ def the_company(ports: Ports, *, company: str, domain: str) -> Company:
     return name_house(ports, company=company, domain=domain, member=None, company_id=row.pk)
 
 
-def set_up_way_out(ports: Ports, company: Company, address: str, password: str, place: Place) -> WayOut:
+def set_up_way_out(
+    ports: Ports, company: Company, address: str, password: str, place: Place, *, cancels_waiting: bool | None = None
+) -> WayOut:
     """Entered, tried, and used when it takes mail. Raises `ValidationError`. Waits for the network."""
     same = OutgoingServer.objects.filter(transport="smtp")
     username = place.username or address
@@ -109,7 +111,7 @@ def set_up_way_out(ports: Ports, company: Company, address: str, password: str, 
     row = save_draft_server(ports, account, draft_id=draft.pk if draft else None, member=None)
     found = test_server(ports, row.pk, member=None, to=address)
     if found.is_ok:
-        use_server(ports, row.pk, member=None, company=company)
+        use_server(ports, row.pk, member=None, cancels_waiting=cancels_waiting, company=company)
     row.refresh_from_db()
     return WayOut(id=row.pk, name=row.name, test=found, in_use=row.is_active)
 
