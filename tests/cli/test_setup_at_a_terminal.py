@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from postroom.store.models import Alias, AliasDomain, Company, Mailbox, OutgoingServer
+from postroom.store.models import Alias, AliasDomain, Company, Mailbox, OutgoingServer, RecordKind
 from tests.laboratory.availability import requires_dovecot
 from tests.laboratory.certificates import Certificates, make_certificates
 from tests.laboratory.dns_server import DnsServer
@@ -23,6 +23,12 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.
 
 SUPPORT = "support@box.test"
 SECRET, WRONG = "open sesame", "open barley"
+
+
+@pytest.fixture(autouse=True)
+def kind() -> None:
+    """What the tables begin with, and a test before may have emptied."""
+    RecordKind.objects.get_or_create(key="ticket", defaults={"label": "Ticket", "label_plural": "Tickets"})
 
 
 @pytest.fixture

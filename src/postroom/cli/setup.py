@@ -84,6 +84,8 @@ def setup(
     Examples: postroom setup support@example.com; postroom setup support@example.com --find-only;
     POSTROOM_NEW_PASSWORD=… postroom setup support@example.com --yes --json
     """  # fmt: skip
+    from postroom.core.terms.addresses import is_mail_domain
+
     asks = not yes and not as_json and sys.stdin.isatty()
     normal = _address(address, asks=asks)
     for word in (encryption, imap_encryption):
@@ -91,6 +93,8 @@ def setup(
             give_up(f"Encryption is tls, starttls or none, not {word!r}.", code=ASKED_WRONGLY)
     if not (yes or asks or find_only):
         give_up("Nobody is here to be asked. Say --yes, or --find-only to change nothing.", code=ASKED_WRONGLY)
+    if domain and not is_mail_domain(domain):
+        give_up(f"{domain!r} is no domain with mail addresses.", code=ASKED_WRONGLY)
     password = "" if find_only else given_password(password_file, password_stdin, asks=asks)
     with entered(makes_house=not find_only) as ports:
         found = _found(ports, normal, quiet=as_json)

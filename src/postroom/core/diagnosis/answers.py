@@ -26,6 +26,9 @@ catalogue(
         "answer.clear": "{count} causes of this were looked at, and none was found.",
         "answer.unchecked": "{count} could not be looked at.",
         "answer.not_yours": "The causes in the house were not looked at: that needs an administrator of the house.",
+        "answer.to_go_on": "To go on:",
+        "answer.by_model": "Said by a language model, which looked at: {tools}. Check before you act.",
+        "answer.by_model_alone": "Said by a language model, which looked at nothing. Check before you act.",
         "answer.model_failed": "The language model could not be asked ({why}), so this is the doctor's own answer.",
     }
 )
@@ -41,9 +44,10 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """``said`` by the doctor; ``words`` by a model, which used ``tools``; ``commands`` to go on with; ``note``: why no model answered."""
+    """``language``: in which it is told; facts of sentences that are sentences themselves are in it already. ``said`` by the doctor; ``words`` by a model, which used ``tools``; ``commands`` to go on with; ``note``: why no model answered."""
 
     question: Question
+    language: str = "en"
     said: tuple[Said, ...] = ()
     walked: Walked | None = None
     commands: tuple[str, ...] = ()
@@ -59,6 +63,7 @@ class Answered:
         asked = self.question
         return {
             "question": asked.text,
+            "language": self.language,
             "understood": {
                 "symptom": asked.symptom.value if asked.symptom else None,
                 "addresses": list(asked.addresses),

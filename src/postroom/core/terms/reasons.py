@@ -6,7 +6,7 @@ programs can match the code, and `docs/reference/reasons.md` lists them all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 SENTENCES: dict[str, str] = {}
@@ -31,6 +31,11 @@ class Reason:
 
     def as_json(self) -> dict[str, object]:
         return {"code": self.code, "facts": dict(self.facts)}
+
+
+def told(reason: Reason, translate: Callable[[str], str]) -> str:
+    """Its sentence in another language. ``translate``: what turns a sentence of the catalogue into it."""
+    return sentence(reason.code, reason.facts, translate(SENTENCES.get(reason.code) or reason.code))
 
 
 def because(code: str, **facts: object) -> Reason:

@@ -18,7 +18,7 @@ from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 
 from postroom.core.reports.taxonomy import TAXONOMY
-from postroom.core.terms.reasons import SENTENCES, Reason, sentence
+from postroom.core.terms.reasons import Reason, told
 from postroom.core.terms.standing import Stand
 from postroom.core.terms.states import DeliveryState, FailureType, NotificationState
 from postroom.flows.test_mailbox import TestedMailboxStep
@@ -257,8 +257,7 @@ def because(reason: Reason | None) -> str:
     """A reason's sentence in the reader's language."""
     if reason is None:
         return ""
-    known = SENTENCES.get(reason.code, "")
-    return sentence(reason.code, reason.facts, _(known) if known else "")
+    return told(reason, _)
 
 
 @register.simple_tag
