@@ -97,6 +97,8 @@ def setup(
         give_up(f"{domain!r} is no domain with mail addresses.", code=ASKED_WRONGLY)
     password = "" if find_only else given_password(password_file, password_stdin, asks=asks)
     with entered(makes_house=not find_only) as ports:
+        if not find_only:
+            _require_kind(kind)
         found = _found(ports, normal, quiet=as_json)
         out = _chosen("out", found, host, port, encryption, user)
         way_in = _chosen("in", found, imap_host, imap_port, imap_encryption, user) if mailbox else None
@@ -143,6 +145,15 @@ def _address(given: str, *, asks: bool) -> str:
             code=ASKED_WRONGLY,
         )
     return normal
+
+
+def _require_kind(kind: str) -> None:
+    """Before anything is tried and used."""
+    from postroom.store.queries.pages_records import kinds
+
+    known = [one.key for one in kinds()]
+    if kind not in known:
+        give_up(f"There is no kind {kind!r}. There are: {', '.join(known)}.", code=ASKED_WRONGLY)
 
 
 def _found(ports: Ports, address: str, *, quiet: bool) -> FoundServers:
