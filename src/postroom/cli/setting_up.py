@@ -20,6 +20,8 @@ from postroom.cli.telling import ASKED_WRONGLY, give_up, remark, say
 if TYPE_CHECKING:
     from postroom.flows.ports import Ports
     from postroom.flows.set_up import Begun, Place, WayIn, WayOut
+    from postroom.flows.test_mailbox import MailboxTest
+    from postroom.flows.test_server import ServerTest
 
 Way = TypeVar("Way", "WayOut", "WayIn")
 
@@ -120,16 +122,17 @@ def _set_up(ports: Ports, wish: SetupWish, password: str, begun: Begun) -> dict[
 
 def _tried(wish: SetupWish, place: Place, password: str, attempt: Callable[[str], Way]) -> tuple[Way, str]:
     """What came of it, and the password that was taken in the end."""
-    for left in reversed(range(_TRIES)):
+    left = _TRIES
+    while True:
         with progress(f"Trying {place.host}:{place.port}", quiet=wish.is_quiet):
             way = attempt(password)
-        is_refused = way.test is not None and not way.test.is_ok and way.test.step in _REFUSED_AT
-        if not (is_refused and wish.asks and left):
-            break
-        remark(f"{place.host}: {way.test.cause}" + (f" It said: {way.test.reply}" if way.test.reply else ""))
-        remark(str(way.test.cure))
+        test: ServerTest | MailboxTest | None = way.test
+        left -= 1
+        if test is None or test.step not in _REFUSED_AT or not (wish.asks and left):
+            return way, password
+        remark(f"{place.host}: {test.cause}" + (f" It said: {test.reply}" if test.reply else ""))
+        remark(str(test.cure))
         password = _typed_password("Password, once more (Ctrl-C ends)")
-    return way, password
 
 
 def _tell_way(wish: SetupWish, way: WayOut | WayIn, done: str, undone: str) -> None:
