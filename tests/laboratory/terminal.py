@@ -28,7 +28,13 @@ from typing import Self
 from tests.laboratory.waiting import Overdue, wait_until
 
 DEADLINE = 120.0  # seconds for what takes a few on an idle machine
-_OPEN_IT = "import os, sys; os.open(os.ttyname(0), os.O_RDWR); os.execvp(sys.argv[1], sys.argv[1:])"  # then it is the session's
+# Whoever opens it first has it as the terminal of the session. Tests may run where Ctrl-C is ignored, and children would inherit that.
+_OPEN_IT = """
+import os, signal, sys
+os.open(os.ttyname(0), os.O_RDWR)
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 
 
 class Terminal:
