@@ -26,6 +26,7 @@ from postroom.core.terms.reasons import rooms_are_opened_by
 from postroom.core.terms.secret import Secret
 from postroom.core.terms.visits import NoVisit, Visit
 from postroom.core.tokens.addresses import derive_key
+from postroom.flows.open_rooms import open_rooms
 from postroom.flows.ports import Ports, Submit
 
 T = TypeVar("T")
@@ -60,19 +61,7 @@ if TYPE_CHECKING:
     from postroom.flows.ports import ClientCertificateFacts
 
 
-def _open_rooms() -> None:
-    """Every process tells reasons, also of rooms that it never enters: these fill the catalogue."""
-    import postroom.core.conversations.audience
-    import postroom.core.delivery.sentences
-    import postroom.core.mailtest.sentences
-    import postroom.core.routing.sentences
-    import postroom.core.schedule.sentences
-    import postroom.flows.settle_inbound  # noqa: F401
-    from postroom.core.delivery import suppression  # noqa: F401
-    from postroom.core.diagnosis import checks, mailbox_sentences, sentences  # noqa: F401
-
-
-rooms_are_opened_by(_open_rooms)
+rooms_are_opened_by(open_rooms)
 
 
 @lru_cache(maxsize=1)
@@ -95,15 +84,15 @@ def make_ports(configuration: Configuration) -> Ports:
         key_store=store,
         dkim=_late(_dkim),
         submit=_submitter(configuration),
-        mail_hosts=_mail_hosts,
-        text_records=_text_records,
+        mail_hosts=_MailHosts(configuration.dns_servers),
+        text_records=_TextRecords(configuration.dns_servers),
         ask_dns=_DnsAsker(configuration.dns_servers),
         fetch_published=_PublishedFiles(configuration.dns_servers),
         knock=_knock,
         read_report_files=read_report_files,
         providers=ProviderDesk(),
         senders=_Senders(configuration.dns_servers),
-        pictures=_Pictures(),
+        pictures=_Pictures(configuration.dns_servers),
         visit=_Visits(configuration.dns_servers),
         mailbox_session=_mailbox_session,
         probe_server=_probe_server,
@@ -181,22 +170,31 @@ def _mailbox_tokens(endpoint: MailboxEndpoint) -> MailboxTokens | None:
     return lambda refused: _refreshing_tokens().another_token(endpoint.token_source, endpoint.password, refused)
 
 
-def _mail_hosts(domain: str) -> tuple[str, ...] | None:
-    """dnspython is imported only by those who ask."""
-    return _resolver()(domain)
+class _MailHosts:
+    """The socket for mail hosts of domains; dnspython is imported when the first is asked about."""
+
+    def __init__(self, servers: tuple[str, ...]) -> None:
+        self._servers = servers
+        self._asker: DnsMailHosts | None = None
+
+    def __call__(self, domain: str) -> tuple[str, ...] | None:
+        if self._asker is None:
+            from postroom.adapters.dns.mail_hosts import DnsMailHosts
+
+            self._asker = DnsMailHosts(read_name_servers(self._servers))
+        return self._asker(domain)
 
 
-@lru_cache(maxsize=1)
-def _resolver() -> DnsMailHosts:
-    from postroom.adapters.dns.mail_hosts import DnsMailHosts
+class _TextRecords:
+    """The socket for TXT records, as `_MailHosts`."""
 
-    return DnsMailHosts()
+    def __init__(self, servers: tuple[str, ...]) -> None:
+        self._servers = servers
 
+    def __call__(self, name: str) -> tuple[str, ...] | None:
+        from postroom.adapters.dns.text_records import DnsTextRecords
 
-def _text_records(name: str) -> tuple[str, ...] | None:
-    from postroom.adapters.dns.text_records import DnsTextRecords
-
-    return DnsTextRecords()(name)
+        return DnsTextRecords(read_name_servers(self._servers))(name)
 
 
 class _Templates:
@@ -343,10 +341,18 @@ class _Senders:
 
 
 class _Pictures:
-    """The socket for pictures from elsewhere; its pipe is made when the first one is shown."""
+    """The socket for pictures from elsewhere; its pipe counts who is on his way, and is made when the first one is shown."""
+
+    def __init__(self, servers: tuple[str, ...]) -> None:
+        self._servers = servers
+        self._fetcher: PictureFetcher | None = None
 
     def fetch(self, url: str, *, allowed: Sequence[str] = ()) -> Picture | NoPicture:
-        return _picture_fetcher().fetch(url, allowed=allowed)
+        if self._fetcher is None:
+            from postroom.adapters.fetching.pictures import PictureFetcher
+
+            self._fetcher = PictureFetcher(name_servers=read_name_servers(self._servers))
+        return self._fetcher.fetch(url, allowed=allowed)
 
 
 class _Visits:
@@ -370,14 +376,6 @@ class _Visits:
 
             self._visitor = Visitor(name_servers=read_name_servers(self._servers))
         return self._visitor.visit(url, body=body, headers=headers, allowed=allowed, seconds=seconds)
-
-
-@lru_cache(maxsize=1)
-def _picture_fetcher() -> PictureFetcher:
-    """One for the process: it counts who is on his way."""
-    from postroom.adapters.fetching.pictures import PictureFetcher
-
-    return PictureFetcher()
 
 
 class _Tokens:

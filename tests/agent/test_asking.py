@@ -15,6 +15,7 @@ from postroom.core.diagnosis.machine_health import MachineFacts
 from postroom.core.terms.configuration import ConfigurationError, read_configuration
 from postroom.core.terms.secret import Secret
 from postroom.flows.answer_question import answer_question
+from postroom.flows.speak_language import teller
 from postroom.store.models import AddressHealth, AgentProposal, Delivery, Member, Suppression
 from postroom.wiring import _ModelAsker
 from postroom.workers import machine
@@ -82,6 +83,30 @@ def test_a_healthy_house_says_how_much_was_looked_at(ward: Ward) -> None:
     found = ask(ward, "Warum landen unsere Mails im Spam?")
     assert "none was found" in words(found)
     assert "What to do" in words(found)
+
+
+def in_its_language(found: Answered) -> str:
+    return " ".join(map(teller(found.language), (one.what for one in found.said)))
+
+
+def test_who_asks_in_german_is_answered_in_german(ward: Ward) -> None:
+    ward.spf("nothing")
+    said = in_its_language(ask(ward, "Warum landen unsere Mails im Spam?", asks_world=True))
+    assert "Die Ursache, die das erklärt" in said
+    assert "SPF-Eintrag" in said, "the cause within the sentence, too"
+    assert "The cause" not in said
+    error = in_its_language(ask(ward, "Was bedeutet '535 5.7.8 Username and Password not accepted'?"))
+    assert "Der Fehler bedeutet" in error
+    assert "password" not in error.lower().replace("username and password not accepted", "")
+
+
+def test_who_asks_in_a_language_that_words_do_not_tell_is_answered_in_his_own(ward: Ward) -> None:
+    asked = answer_question(
+        ward.ports, CARLA, member=None, machine=ward.machine, asks_world=False, language="de_AT.UTF-8"
+    )
+    assert asked.language == "de"
+    assert ask(ward, CARLA).language == "en"
+    assert ask(ward, "why do mails bounce?").as_json()["language"] == "en"
 
 
 def test_the_text_of_an_error_is_explained(ward: Ward) -> None:

@@ -189,7 +189,14 @@ def test_a_tool_that_does_not_exist_is_an_error_in_words(pages: str, house: Host
     assert asyncio.run(go())
 
 
-def ask(address: str, key: str, *, body: bytes | None = None, **headers: str) -> tuple[int, str]:
+def test_nobody_holds_a_line_open_on_which_nothing_is_ever_said(pages: str, house: HostileHouse) -> None:
+    for method in ("GET", "DELETE"):
+        status, said = ask(pages, house.keys["agent"], method=method, body=b"")
+        assert status == 405
+        assert "POST" in said
+
+
+def ask(address: str, key: str, *, method: str = "POST", body: bytes | None = None, **headers: str) -> tuple[int, str]:
     """One request without a client of the protocol."""
     place = urlsplit(address)
     line = http.client.HTTPConnection(place.hostname or "", place.port, timeout=30)
@@ -202,7 +209,7 @@ def ask(address: str, key: str, *, body: bytes | None = None, **headers: str) ->
     if key:
         sent["Authorization"] = f"Bearer {key}"
     try:
-        line.request("POST", "/mcp", body=listing if body is None else body, headers={**sent, **headers})
+        line.request(method, "/mcp", body=listing if body is None else body, headers={**sent, **headers})
         answer = line.getresponse()
         return answer.status, answer.read().decode("utf-8", "replace")
     finally:

@@ -89,3 +89,12 @@ def test_help_does_not_wait_for_the_library_of_agents() -> None:
         check=True, capture_output=True, text=True, timeout=60, env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     ).stdout  # fmt: skip
     assert said.split() == ["False", "False"]
+
+
+def test_the_help_teaches_both_ways_to_the_tools(postroom: Command) -> None:
+    told = " ".join(postroom("mcp", "--help").out.replace("│", " ").split())
+    assert '{"mcpServers": {"postroom": {"command": "postroom", "args": ["mcp"]' in told
+    assert "POSTROOM_DATA_DIR" in told, "the program starts it somewhere else"
+    assert "no other server is started" in told
+    assert "https://your.postroom.example/mcp" in told
+    assert "Authorization: Bearer prk_" in told

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
 from postroom.core.terms.parameters import PARAMETERS
 from postroom.flows.run_scheduled_action import ACTIONS
-from postroom.store.models import Company, Installation, Mailbox, Member, ScheduledRun, SettingChange
+from postroom.store.models import Company, Delivery, Installation, Mailbox, Member, ScheduledRun, SettingChange
 from tests.cli.conftest import Command
+from tests.flows.outgoing_mails import a_company, a_mail, deliveries
 
 pytestmark = pytest.mark.django_db
 
@@ -121,3 +123,18 @@ def test_a_copy_sends_nothing_until_its_new_home_is_confirmed(postroom: Command)
     assert postroom("capture", "on").code == 0
     assert postroom("home").out.endswith("All outgoing mail goes to the Letterbox.\n")
     assert postroom("capture", "perhaps").code == 2
+
+
+def test_mails_that_wait_are_spoken_of_before_mail_leaves(postroom: Command) -> None:
+    assert postroom("capture", "on").code == 0
+    now = timezone.now()
+    deliveries(a_mail(a_company(), at=now), "hugo@petit.example", "carla@customer-company.com", at=now)
+    told = postroom("capture", "off")
+    assert told.code == 2, "nobody is here to be asked"
+    assert "2 mails wait" in told.err
+    assert "1 of them to addresses that exist nowhere, such as hugo@petit.example" in told.err
+    assert "--cancel-waiting" in told.err
+    assert postroom("home").out.endswith("All outgoing mail goes to the Letterbox.\n")
+    assert postroom("capture", "off", "--cancel-waiting", "--json").data == {"capture": "off", "cancelled": 2}
+    assert postroom("home").out.endswith("Mail leaves.\n")
+    assert set(Delivery.objects.values_list("state", flat=True)) == {"cancelled"}

@@ -15,9 +15,19 @@ from postroom.core.terms.steps import Step
 from postroom.flows import find_servers
 from postroom.flows.find_servers import FoundServers
 from postroom.flows.ports import Ports
-from postroom.store.models import Alias, AliasDomain, Company, Mailbox, OutgoingServer, SettingChange
+from postroom.store.models import (
+    Alias,
+    AliasDomain,
+    Company,
+    Delivery,
+    Installation,
+    Mailbox,
+    OutgoingServer,
+    SettingChange,
+)
 from postroom.wiring import ports
 from tests.cli.conftest import Command
+from tests.flows.outgoing_mails import a_company, a_mail, deliveries
 from tests.flows.scripted_mailbox import ScriptedMailbox
 
 pytestmark = pytest.mark.django_db
@@ -100,6 +110,32 @@ def test_what_works_already_is_tested_and_not_changed(postroom: Command, provide
     assert SettingChange.objects.filter(subject__startswith="outgoing server").count() == changes
 
 
+def test_a_password_that_was_changed_at_the_provider_is_corrected_by_the_next_run(
+    postroom: Command, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert postroom("setup", SUPPORT, "--yes").code == 0
+    provider.takes = "changed since"
+    monkeypatch.setenv("POSTROOM_NEW_PASSWORD", "changed since")
+    told = postroom("setup", SUPPORT, "--yes", "--json")
+    assert told.code == 0, told.out
+    server, mailbox = OutgoingServer.objects.get(), Mailbox.objects.get()
+    assert ports().vault.open(bytes(server.secret)).reveal() == "changed since"
+    assert (server.is_active, mailbox.is_confirmed) == (True, True)
+
+
+def test_mails_that_wait_in_capture_mode_are_not_sent_by_surprise(postroom: Command, provider: Provider) -> None:
+    now = ports().clock.now()
+    Installation.objects.create(identity="here", is_capturing=True, confirmed_at=now)
+    deliveries(a_mail(a_company(), at=now), "hugo@petit.example", at=now)
+    told = postroom("setup", SUPPORT, "--yes", "--no-mailbox")
+    assert told.code == 2
+    assert "1 mail waits" in told.err
+    assert not provider.probed
+    assert postroom("setup", SUPPORT, "--yes", "--no-mailbox", "--cancel-waiting").code == 0
+    assert Delivery.objects.get().state == "cancelled"
+    assert not Installation.objects.get().is_capturing
+
+
 def test_the_password_comes_by_standard_input_or_a_file_and_never_by_the_command(
     postroom: Command, provider: Provider, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -168,6 +204,7 @@ def test_the_doctor_warns_of_several_servers_with_one_filter_and_of_a_missing_ca
         ("--yes",),
         (SUPPORT, "--yes", "--encryption", "rot13"),
         (SUPPORT, "--yes", "--domain", "_x"),
+        (SUPPORT, "--yes", "--kind", "parcel"),
     ],
 )
 def test_what_cannot_be_is_said(postroom: Command, provider: Provider, words: tuple[str, ...]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -160,6 +160,24 @@ def test_a_directory_is_asked_only_where_the_house_names_one(world: World) -> No
     set_parameter(ports(), "mail.setup.directory", "https://directory.test/v1.1/", member=None)
     world.files["https://directory.test/v1.1/arnold.test"] = CONFIG
     assert told(world.find())[0] == "published smtp smtp.published.test:465"
+
+
+def test_the_search_ends_early_only_when_nobody_who_is_believed_more_is_still_out(world: World) -> None:
+    world.names.put("arnold.test", "MX", "10 aspmx.l.google.com.")
+    set_parameter(ports(), "mail.setup.directory", "https://directory.test", member=None)
+    world.files["https://directory.test/arnold.test"] = CONFIG
+
+    def side_by_side_with_a_slow_directory(
+        tasks: Mapping[str, Callable[[], object]], seconds: float, *, is_enough: Callable[..., bool], name: str
+    ) -> dict[str, object]:
+        done = {key: task() for key, task in tasks.items() if key != "published 2"}
+        if is_enough(done):
+            return done
+        return done | {"published 2": tasks["published 2"]()}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("postroom.flows.find_servers.side_by_side", side_by_side_with_a_slow_directory)
+        assert told(world.find())[0] == "published smtp smtp.published.test:465"
 
 
 @pytest.mark.parametrize("address", ["no address", "", "alice@127.0.0.1", "alice@[127.0.0.1]"])

@@ -120,7 +120,7 @@ def test_it_is_a_scheduled_action_that_asks_a_real_name_server(ports: Ports, clo
     mail_to(clock, "northwind.test")
     with NameServer() as server:
         server.mx["northwind.test"] = [(10, "mx.provider.test.")]
-        run = run_action(with_names(ports, DnsMailHosts(["127.0.0.1"], port=server.port)), "destinations")
+        run = run_action(with_names(ports, DnsMailHosts([("127.0.0.1", server.port)])), "destinations")
     assert run is not None
     assert (run.is_failed, run.result) == (False, "1 domains asked")
     assert known() == {"northwind.test": "provider.test"}

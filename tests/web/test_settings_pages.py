@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from postroom.core.terms.states import AliasPolicy
 from postroom.store.models import (
@@ -13,6 +14,7 @@ from postroom.store.models import (
     AliasDomain,
     ApiKey,
     Company,
+    Delivery,
     Installation,
     Mailbox,
     Member,
@@ -23,6 +25,7 @@ from postroom.store.models import (
 )
 from postroom.web.settings.change_words import what_differs
 from postroom.wiring import ports
+from tests.flows.outgoing_mails import a_mail, deliveries
 from tests.web import seeding
 from tests.web.conftest import SignedIn
 
@@ -222,6 +225,24 @@ def test_capture_mode_is_switched_by_administrators_and_seen_by_all(
     window.post("/settings/installation/capture/", {"on": "0"})
     assert "nothing leaves" not in signed_in(bob).get("/").content.decode()
     assert SettingChange.objects.filter(subject="installation").count() == 2
+
+
+def test_whoever_lets_mail_leave_says_what_becomes_of_the_mails_that_wait(
+    window: Client, ada: Member, installation: Installation
+) -> None:
+    Installation.objects.update(is_capturing=True)
+    now = timezone.now()
+    deliveries(a_mail(ada.company, at=now), "hugo@petit.example", at=now)
+    page = window.get("/settings/servers/").content.decode()
+    assert "1 mail waits in the queue" in page
+    assert "hugo@petit.example" in page
+    assert 'value="cancel"' in page
+    window.post("/settings/installation/capture/", {"on": "0"})
+    assert Installation.objects.get().is_capturing, "nobody chose"
+    answer = window.post("/settings/installation/capture/", {"on": "0", "waiting": "cancel"}, follow=True)
+    assert "1 waiting mail was cancelled." in answer.content.decode()
+    assert not Installation.objects.get().is_capturing
+    assert Delivery.objects.get().state == "cancelled"
 
 
 # -- parameters

@@ -8,8 +8,9 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from postroom.flows import trials
 from postroom.flows.trials import WatchedStep
-from postroom.store.models import Mailbox, Member, OutgoingServer, Trial
+from postroom.store.models import Installation, Mailbox, Member, OutgoingServer, Trial
 from postroom.wiring import ports
+from tests.flows.outgoing_mails import a_mail, deliveries
 from tests.web import seeding
 from tests.web.conftest import SignedIn
 
@@ -57,6 +58,25 @@ def test_the_piece_asks_again_until_the_test_is_over(
     text = window.get(place, headers=HTMX).content.decode()
     assert "hx-get" not in text
     assert "The server takes mail." in text
+
+
+def test_the_first_run_tells_of_mails_that_would_leave_with_the_server(
+    window: Client,
+    ada: Member,
+    server: OutgoingServer,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    now = ports().clock.now()
+    Installation.objects.create(identity="here", is_capturing=True, confirmed_at=now)
+    deliveries(a_mail(ada.company, at=now), "hugo@petit.example", at=now)
+    OutgoingServer.objects.filter(pk=server.pk).update(test_result=TESTED)
+    where = f"/settings/servers/{server.pk}/try/"
+    trial = begun(window, where, django_capture_on_commit_callbacks, place="welcome")
+    trials.finish_trial(ports(), trial.pk)
+    text = window.get(f"/settings/trials/{trial.pk}/", headers=HTMX).content.decode()
+    assert "1 mail waits in the queue" in text
+    assert "Use it, and cancel what waits" in text
+    assert "Use it and go on" not in text
 
 
 def test_a_test_is_called_off(

@@ -15,9 +15,10 @@ from postroom.flows import enter_account, welcome
 from postroom.flows.access import NotAllowed
 from postroom.flows.find_servers import FoundServers
 from postroom.flows.settings import save_server
-from postroom.store.models import Alias, AliasDomain, Installation, Mailbox, Member, OutgoingServer, Parameter
+from postroom.store.models import Alias, AliasDomain, Delivery, Installation, Mailbox, Member, OutgoingServer, Parameter
 from postroom.store.queries import pages_home
 from postroom.wiring import ports
+from tests.flows.outgoing_mails import a_mail, deliveries
 from tests.web.conftest import SignedIn
 
 pytestmark = pytest.mark.django_db
@@ -123,6 +124,21 @@ def test_an_outgoing_server_is_out_of_use_until_a_person_says_so(window: Client,
     assert server.is_active
     assert not Installation.objects.get().is_capturing
     assert window.post("/welcome/outgoing/use/").status_code == 404
+
+
+def test_whoever_uses_the_first_server_says_what_becomes_of_the_mails_that_wait(window: Client, ada: Member) -> None:
+    now = ports().clock.now()
+    deliveries(a_mail(ada.company, at=now), "hugo@petit.example", "carla@customer.example", at=now)
+    window.post("/welcome/outgoing/", ACCOUNT)
+    server = OutgoingServer.objects.get()
+    undecided = window.post("/welcome/outgoing/use/")
+    assert undecided["Location"] == f"/welcome/outgoing/?test={server.pk}"
+    server.refresh_from_db()
+    assert not server.is_active, "whole or nothing"
+    assert Installation.objects.get().is_capturing
+    assert window.post("/welcome/outgoing/use/", {"waiting": "cancel"})["Location"] == "/welcome/incoming/"
+    assert set(Delivery.objects.values_list("state", flat=True)) == {"cancelled"}
+    assert not Installation.objects.get().is_capturing
 
 
 def test_gmail_sends_as_its_login_and_so_do_our_notices(window: Client, ada: Member) -> None:
@@ -275,6 +291,20 @@ def test_the_first_address_is_the_one_whose_mail_is_fetched(window: Client, ada:
         company=ada.company, name="hello@arnold.test", host="x", username="hello@arnold.test", is_confirmed=True
     )
     assert 'value="hello"' in window.get("/welcome/alias/").content.decode()
+
+
+def test_an_address_that_is_there_is_not_suggested_again(window: Client, ada: Member) -> None:
+    window.post("/welcome/company/", {"company": "Lumen", "domain": "lumen.internal"})
+    for name, kind in (("support", "ticket"), ("sales", "lead"), ("jobs", "applicant"), ("orders", "invoice")):
+        window.post("/welcome/alias/", {"name": name, "kind": kind})
+    page = window.get("/welcome/alias/").content.decode()
+    assert 'value="purchasing"' in page, "orders@ is taken, by invoices"
+    assert "&quot;sales_order&quot;: &quot;&quot;" in page
+    Mailbox.objects.create(
+        company=ada.company, name="hello@lumen.internal", host="x", username="hello@lumen.internal", is_confirmed=True
+    )
+    page = window.get("/welcome/alias/").content.decode()
+    assert 'value="hello"' in page, "its mail is fetched, and nothing is made of it yet"
 
 
 def test_the_test_asks_about_the_account_s_own_mailbox(window: Client) -> None:

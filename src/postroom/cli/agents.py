@@ -15,21 +15,25 @@ if TYPE_CHECKING:
     from postroom.flows.api_keys import KeyHolder
     from postroom.flows.ports import Ports
 
-app = typer.Typer(help="Let agents ask the doctor, and decide what they propose.", rich_markup_mode="rich")
+app = typer.Typer(rich_markup_mode="rich")
 
 KEY = "POSTROOM_API_KEY"
 
 
 @app.callback(invoke_without_command=True)
 def mcp(context: typer.Context) -> None:
-    """Speak the Model Context Protocol at stdin and stdout, for a program that starts this command.
+    """Let agents ask the doctor, and decide what they propose.
 
-    With a key of the scope agent or agent:change in the variable POSTROOM_API_KEY the tools see what its member sees. Without one they see
-    what the command line sees, which is everything, and propose nothing. The same tools answer over HTTP at /mcp of the pages, with the key as
-    Authorization: Bearer.
+    Without a word behind it, postroom mcp speaks the Model Context Protocol at stdin and stdout, for a program on this machine that starts it. Into that program's configuration belongs (with the whole path of the house's folder, as the program starts it somewhere else):
+
+    {"mcpServers": {"postroom": {"command": "postroom", "args": ["mcp"], "env": {"POSTROOM_DATA_DIR": "/path/to/data", "POSTROOM_API_KEY": "prk_…"}}}}
+
+    A key of the scope agent looks, one of agent:change proposes changes, too (Settings, API keys); the tools see what its member sees. Without a key they see what the command line sees, which is everything, and propose nothing.
+
+    Over HTTP the running house (postroom up) answers by itself, at /mcp of its pages; no other server is started. A program elsewhere gets the address https://your.postroom.example/mcp and the header Authorization: Bearer prk_…
 
     Examples: postroom mcp; postroom mcp tools; postroom mcp proposals; postroom mcp approve 12
-    """
+    """  # fmt: skip
     if context.invoked_subcommand is not None:
         return
     key = os.environ.pop(KEY, "")

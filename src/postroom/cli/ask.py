@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from postroom.cli import entering
 from postroom.cli.telling import ASKED_WRONGLY, DONE, FAILED, AsJson, give_up, remark, say, say_json
+from postroom.core.terms.reasons import because
 
 if TYPE_CHECKING:
     from postroom.core.diagnosis.answers import Answered
+    from postroom.core.terms.reasons import Reason
 
 app = typer.Typer()
 
 
 @app.command(rich_help_panel="Mail")
 def ask(
-    words: Annotated[list[str], typer.Argument(metavar="QUESTION...", help="In English or German.")],
+    words: Annotated[
+        list[str], typer.Argument(metavar="QUESTION...", help="In English or German; the answer is in its language.")
+    ],
     as_json: AsJson = False,
     offline: Annotated[
         bool, typer.Option("--offline", help="Ask nobody outside: no server, no mailbox, no DNS, no model.")
@@ -44,30 +50,37 @@ def ask(
     machine = look_at_machine(configuration)  # before a database is started for this question
     with entering.entered() as ports:
         from postroom.flows.answer_question import answer_question
+        from postroom.flows.speak_language import teller
 
         found = answer_question(
-            ports, text, member=None, asks_world=not offline, uses_model=not (offline or no_model), machine=machine
+            ports,
+            text,
+            member=None,
+            asks_world=not offline,
+            uses_model=not (offline or no_model),
+            machine=machine,
+            language=os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or "",
         )
     if as_json:
-        say_json(found.as_json())
+        say_json(found.as_json(teller(found.language)))
     else:
-        _tell(found)
+        _tell(found, teller(found.language))
     return DONE if found.question.is_understood or found.is_by_model else FAILED
 
 
-def _tell(found: Answered) -> None:
+def _tell(found: Answered, tell: Callable[[Reason], str]) -> None:
     if found.note is not None:
-        remark(str(found.note))
+        remark(tell(found.note))
     if found.is_by_model:
+        tools = ", ".join(found.tools)
         say(found.words)
-        say(
-            f"\n(Said by a language model, which looked at: {', '.join(found.tools) or 'nothing'}. Check before you act.)"
-        )
+        say(f"\n({tell(because('answer.by_model', tools=tools) if tools else because('answer.by_model_alone'))})")
     for one in found.said:
-        say(str(one.what))
+        words = tell(one.what)
+        say(words)
         for piece in one.evidence:
-            if piece not in str(one.what):
+            if piece not in words:
                 say(f"    {piece}")
-    say("\nTo go on:")
+    say(f"\n{tell(because('answer.to_go_on'))}")
     for command in found.commands:
         say(f"  {command}")

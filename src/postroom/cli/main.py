@@ -152,6 +152,8 @@ def main(arguments: Sequence[str]) -> int:
         if _debugging.is_on:
             traceback.print_exception(error)
         return _explained(error, is_pipe=is_pipe)
+    if result == INTERRUPTED:  # Ctrl-C: newer versions of Typer make a code of it
+        remark("Interrupted.")
     return result if isinstance(result, int) else 0
 
 

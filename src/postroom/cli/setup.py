@@ -1,12 +1,12 @@
 """`postroom setup`: from an address and a password to mail that leaves and arrives.
 
-Law: a password never stands in the command's words, where every process of the machine could read it: it is asked for, or comes by
-standard input, a file or the environment. Nothing is asked where nobody sits at a terminal, and nothing is changed without a yes.
+Laws: a password never stands in the command's words, where every process of the machine could read it: it is asked for, or comes by
+standard input, a file or the environment. Nothing is asked where nobody sits at a terminal, and nothing is changed before a password was
+given. Whoever breaks off (Ctrl-C) leaves nothing half behind.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from postroom.cli.entering import entered
+from postroom.cli.home import CancelsWaiting, choose_for_waiting
+from postroom.cli.setting_up import SetupWish, ask, confirmed, given_password, progress, set_up
 from postroom.cli.telling import ASKED_WRONGLY, DONE, FAILED, AsJson, give_up, remark, say, say_json, show_table
 
 if TYPE_CHECKING:
     from postroom.flows.find_servers import FoundServers
     from postroom.flows.ports import Ports
-    from postroom.flows.set_up import Place, WayIn, WayOut
+    from postroom.flows.set_up import Place
 
 app = typer.Typer()
 
-PASSWORD_VARIABLE = "POSTROOM_NEW_PASSWORD"  # noqa: S105 - a name
-_LONGEST_PASSWORD = 4000
 _STANDARD = {("out", "tls"): 465, ("out", "starttls"): 587, ("in", "tls"): 993, ("in", "starttls"): 143}
 
 
@@ -66,6 +66,7 @@ def setup(
         ),
     ] = "",
     kind: Annotated[str, typer.Option(help="What mail to it becomes.")] = "ticket",
+    cancels: CancelsWaiting = None,
     trust_dns: Annotated[
         bool,
         typer.Option(
@@ -83,20 +84,21 @@ def setup(
     Examples: postroom setup support@example.com; postroom setup support@example.com --find-only;
     POSTROOM_NEW_PASSWORD=… postroom setup support@example.com --yes --json
     """  # fmt: skip
-    from postroom.core.terms.addresses import normalize
+    from postroom.core.terms.addresses import is_mail_domain
 
     asks = not yes and not as_json and sys.stdin.isatty()
-    if not address and asks:
-        address = _ask("Mail address")
-    normal = normalize(address)
-    if not normal:
-        give_up(f"{address!r} is no mail address." if address else "Say a mail address: postroom setup support@example.com", code=ASKED_WRONGLY)  # fmt: skip
+    normal = _address(address, asks=asks)
     for word in (encryption, imap_encryption):
         if word not in ("", "tls", "starttls", "none"):
             give_up(f"Encryption is tls, starttls or none, not {word!r}.", code=ASKED_WRONGLY)
     if not (yes or asks or find_only):
         give_up("Nobody is here to be asked. Say --yes, or --find-only to change nothing.", code=ASKED_WRONGLY)
+    if domain and not is_mail_domain(domain):
+        give_up(f"{domain!r} is no domain with mail addresses.", code=ASKED_WRONGLY)
+    password = "" if find_only else given_password(password_file, password_stdin, asks=asks)
     with entered(makes_house=not find_only) as ports:
+        if not find_only:
+            _require_kind(kind)
         found = _found(ports, normal, quiet=as_json)
         out = _chosen("out", found, host, port, encryption, user)
         way_in = _chosen("in", found, imap_host, imap_port, imap_encryption, user) if mailbox else None
@@ -105,13 +107,21 @@ def setup(
             return DONE if out is not None else FAILED
         if not as_json:
             _tell_found(found, as_json=False)
+        if out is None and asks:
+            out = _chosen("out", found, ask("Outgoing server, such as smtp.example.com"), port, encryption, user)
         if out is None:
             give_up(
                 f"No outgoing server was found for {normal}. Name it: --host smtp.example.com, and --imap-host for the mailbox."
             )
+        if way_in is None and mailbox and asks:
+            server = ask("Server of the mailbox, such as imap.example.com (empty: none)", may_be_empty=True)
+            way_in = _chosen("in", found, server, imap_port, imap_encryption, user)
         _require_trust((out, way_in), asks=asks, trusts=trust_dns)
-        password = _password(password_file, password_stdin, asks=asks)
-        told = _set_up(ports, normal, password, out, way_in, company=company, domain=domain, alias=alias, kind=kind)
+        wish = SetupWish(
+            address=normal, out=out, way_in=way_in, company=company, domain=domain, alias=alias, kind=kind,
+            cancels_waiting=choose_for_waiting(cancels, asks=asks), asks=asks, is_quiet=as_json,
+        )  # fmt: skip
+        told = set_up(ports, wish, password)
     is_well = all(told[one] is None or told[one]["in_use"] for one in ("server", "mailbox"))
     if as_json:
         say_json({"ok": is_well, **told, "proposals": _as_rows(found)})
@@ -120,14 +130,36 @@ def setup(
     return DONE if is_well else FAILED
 
 
+def _address(given: str, *, asks: bool) -> str:
+    """In its normal form; asked for until it is one."""
+    from postroom.core.terms.addresses import normalize
+
+    while asks and not normalize(given):
+        if given:
+            remark(f"{given!r} is no mail address.")
+        given = ask("Mail address, such as support@yourcompany.com")
+    normal = normalize(given)
+    if not normal:
+        give_up(
+            f"{given!r} is no mail address." if given else "Say a mail address: postroom setup support@example.com",
+            code=ASKED_WRONGLY,
+        )
+    return normal
+
+
+def _require_kind(kind: str) -> None:
+    """Before anything is tried and used."""
+    from postroom.store.queries.pages_records import kinds
+
+    known = [one.key for one in kinds()]
+    if kind not in known:
+        give_up(f"There is no kind {kind!r}. There are: {', '.join(known)}.", code=ASKED_WRONGLY)
+
+
 def _found(ports: Ports, address: str, *, quiet: bool) -> FoundServers:
     from postroom.flows.find_servers import find_servers
 
-    if quiet or not sys.stderr.isatty():
-        return find_servers(ports, address)
-    from rich.console import Console
-
-    with Console(stderr=True).status(f"Looking for the servers of {address}"):
+    with progress(f"Looking for the servers of {address}", quiet=quiet):
         return find_servers(ports, address)
 
 
@@ -169,101 +201,8 @@ def _require_trust(places: tuple[Place | None, ...], *, asks: bool, trusts: bool
             f"Only the DNS leads to {names}, outside the domain of the address; a password goes there after a person looked at the name. "
             "If it is right, say --trust-dns, or name it: --host, --imap-host."
         )
-    if not _confirm(f"Only the DNS leads to {names}, outside the domain of the address. Log in there?"):
+    if not confirmed(f"Only the DNS leads to {names}, outside the domain of the address. Log in there?"):
         give_up("Nothing was entered.")
-
-
-def _password(file: Path | None, from_stdin: bool, *, asks: bool) -> str:
-    """One line, without its end."""
-    given = os.environ.get(PASSWORD_VARIABLE, "")
-    if file is not None:
-        with file.open(encoding="utf-8", errors="strict") as lines:
-            given = lines.readline(_LONGEST_PASSWORD)
-    elif from_stdin:
-        given = sys.stdin.readline(_LONGEST_PASSWORD)
-    elif not given and asks:
-        given = _ask("Password (or app password)", hidden=True)
-    given = given.rstrip("\r\n")
-    if not given:
-        give_up(f"A password is needed: --password-stdin, --password-file, or {PASSWORD_VARIABLE}.", code=ASKED_WRONGLY)
-    return given
-
-
-def _ask(what: str, *, hidden: bool = False) -> str:
-    from rich.prompt import Prompt
-
-    return Prompt.ask(what, password=hidden).strip() if not hidden else Prompt.ask(what, password=True)
-
-
-def _confirm(what: str) -> bool:
-    from rich.prompt import Confirm
-
-    return Confirm.ask(what, default=False)
-
-
-def _set_up(
-    ports: Ports,
-    address: str,
-    password: str,
-    out: Place,
-    way_in: Place | None,
-    *,
-    company: str,
-    domain: str,
-    alias: str,
-    kind: str,
-) -> dict[str, Any]:
-    """Everything, in order; what was found and done."""
-    from django.core.exceptions import ValidationError
-
-    from postroom.core.terms.parameters import ParameterError
-    from postroom.flows.dns_to_publish import records_to_publish
-    from postroom.flows.find_servers import own_domain
-    from postroom.flows.set_up import (
-        left_to_do,
-        set_up_address,
-        set_up_way_in,
-        set_up_way_out,
-        the_company,
-    )
-    from postroom.flows.welcome import first_link
-
-    try:
-        house = the_company(ports, company=company, domain=domain or own_domain(address))
-        sends = set_up_way_out(ports, house, address, password, out)
-        fetches = set_up_way_in(ports, house, address, password, way_in) if way_in is not None else None
-        local, _, at = address.rpartition("@")
-        name = alias or (local if house.alias_domain is not None and house.alias_domain.name == at else "")
-        made = set_up_address(ports, house, name, kind)
-    except ValidationError as error:
-        give_up(" ".join(error.messages), code=ASKED_WRONGLY)
-    except ParameterError as error:
-        give_up(str(error), code=ASKED_WRONGLY)
-    own = house.alias_domain.name if house.alias_domain is not None else ""
-    return {
-        "address": address,
-        "company": house.name,
-        "domain": own,
-        "server": _as_way(sends),
-        "mailbox": _as_way(fetches) if fetches is not None else None,
-        "alias": str(made) if made is not None else "",
-        "records": [
-            {"kind": one.kind, "type": one.type, "name": one.name, "value": one.value}
-            for one in (records_to_publish(ports, own) if own else ())
-        ],
-        "warnings": [
-            {"code": one.code.value, "subject": one.subject, "cause": str(one.cause), "cure": str(one.cure)}
-            for one in left_to_do(ports)
-        ],
-        "begin_at": first_link(ports),
-    }
-
-
-def _as_way(way: WayOut | WayIn) -> dict[str, Any]:
-    test = None
-    if way.test is not None:
-        test = way.test.as_json() | {"cause": str(way.test.cause), "cure": str(way.test.cure)}
-    return {"id": way.id, "name": way.name, "in_use": way.in_use, "test": test}
 
 
 def _as_rows(found: FoundServers) -> list[dict[str, Any]]:
@@ -300,9 +239,7 @@ def _tell_found(found: FoundServers, *, as_json: bool) -> None:
 
 
 def _tell(told: dict[str, Any], *, is_well: bool) -> None:
-    _tell_way(told["server"], "Mail leaves through", "not used")
-    if told["mailbox"] is not None:
-        _tell_way(told["mailbox"], "Mail is fetched from", "not read")
+    """What follows the ways in and out, which were told as they came."""
     if told["alias"]:
         say(f"ok      Mail to {told['alias']} becomes records.")
     if told["records"]:
@@ -319,15 +256,3 @@ def _tell(told: dict[str, Any], *, is_well: bool) -> None:
         say(f"\nNobody is here yet. While postroom up runs, begin at:\n  {told['begin_at']}")
     if not is_well:
         remark("\nCorrect what is wrong and run it again: it changes what it entered. postroom server list shows it.")
-
-
-def _tell_way(way: dict[str, Any], done: str, undone: str) -> None:
-    test = way["test"]
-    if test is None:
-        say(f"LEFT    {way['name']} wants an access token: connect it on its page, Settings, Mailboxes.")
-    elif test["ok"]:
-        say(f"ok      {done} {way['name']}.")
-    else:
-        at = f" at the step {test['step']}" if test["step"] else ""
-        used = "It stays in use." if way["in_use"] else f"It is {undone}."
-        say(f"FAILED  {way['name']}{at}: {test['cause']} {used}\n        {test['cure']}")

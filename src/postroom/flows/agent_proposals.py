@@ -23,6 +23,7 @@ from django.db.models import Q, QuerySet
 
 from postroom.core.diagnosis.tools_for_agents import CHANGING
 from postroom.core.terms.addresses import normalize
+from postroom.core.terms.reasons import Reason, because
 from postroom.core.terms.states import ProposalState
 from postroom.flows import audit
 from postroom.flows.access import (
@@ -69,9 +70,8 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """``words`` for people; ``find`` looks the target up as a member sees it and raises; ``do`` does it, and says what came of it."""
+    """``find`` looks the target up as a member sees it and raises; ``do`` does it, and says what came of it."""
 
-    words: str
     find: Callable[[int | str, Member | None], Target]
     do: Callable[[Ports, Target, Member | None], str]
 
@@ -82,7 +82,7 @@ class ProposalFact:
 
     id: int
     action: str
-    words: str
+    what: Reason
     subject: str
     why: str
     arguments: Mapping[str, object]
@@ -97,6 +97,11 @@ class ProposalFact:
     decided_by: str
     outcome: str
     may_decide: bool = False
+
+    @property
+    def words(self) -> str:
+        """The action, in English."""
+        return str(self.what)
 
     @property
     def is_waiting(self) -> bool:
@@ -165,11 +170,11 @@ def _fetch(ports: Ports, target: Target, member: Member | None) -> str:
 
 
 ACTIONS: Mapping[str, Action] = {
-    "retry_delivery": Action(words="Try a delivery again", find=_delivery, do=_retry),
-    "hold_server": Action(words="Hold an outgoing server", find=_server, do=_hold),
-    "release_server": Action(words="Release an outgoing server", find=_server, do=_release_server),
-    "release_address": Action(words="Release an address from the list", find=_address, do=_release_address),
-    "fetch_mailbox": Action(words="Fetch a mailbox now", find=_mailbox, do=_fetch),
+    "retry_delivery": Action(find=_delivery, do=_retry),
+    "hold_server": Action(find=_server, do=_hold),
+    "release_server": Action(find=_server, do=_release_server),
+    "release_address": Action(find=_address, do=_release_address),
+    "fetch_mailbox": Action(find=_mailbox, do=_fetch),
 }
 
 
@@ -380,7 +385,7 @@ def _fact(row: AgentProposal, member: Member | None, now: datetime) -> ProposalF
     return ProposalFact(
         id=row.pk,
         action=row.action,
-        words=ACTIONS[row.action].words if row.action in ACTIONS else row.action,
+        what=because(f"proposal.{row.action}") if row.action in ACTIONS else Reason(row.action),
         subject=row.subject,
         why=row.why,
         arguments=row.arguments,

@@ -8,6 +8,7 @@ else. Every text of the answer is fenced (`core.terms.fencing`), what goes wrong
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -24,6 +25,8 @@ from postroom.flows.api_keys import KeyHolder
 from postroom.flows.ports import Ports
 from postroom.store.models import Member
 from postroom.store.read_only import nothing_is_written
+
+logger = logging.getLogger(__name__)
 
 STATEMENT_SECONDS = 10.0
 
@@ -79,6 +82,7 @@ def use(ports: Ports, name: str, given: object, *, holder: KeyHolder | None) -> 
     except ObjectDoesNotExist:
         return _refused("There is nothing of that number that you may see.", nonce)
     except (ValueError, DataError):
+        logger.warning("the tool %s for agents could do nothing with its arguments", name, exc_info=True)
         return _refused("An argument makes no sense here.", nonce)
     except OperationalError:
         return _refused("The database did not answer in time: ask for less, or later.", nonce)

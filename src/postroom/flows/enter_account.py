@@ -14,6 +14,7 @@ from django.db import transaction
 from postroom.core.delivery.identity import default_from
 from postroom.flows import guard_installation, mailbox_facts, server_presets
 from postroom.flows.access import is_house_administrator, require_settings
+from postroom.flows.leave_capture import leave_capture
 from postroom.flows.ports import Ports
 from postroom.flows.settings import save_domain, save_mailbox, save_server
 from postroom.flows.ways_out import domain_fact
@@ -69,20 +70,26 @@ def save_draft_server(ports: Ports, account: Account, *, draft_id: int | None, m
 
 @transaction.atomic
 def use_server(
-    ports: Ports, server_id: int, *, member: Member | None, company: Company | None = None
-) -> OutgoingServer:
-    """Mail leaves through it from now on; capture mode ends, and what leads everybody's mail to the Letterbox is archived. Where it sends as its
-    own address alone, our notices get that address."""
+    ports: Ports,
+    server_id: int,
+    *,
+    member: Member | None,
+    cancels_waiting: bool | None,
+    company: Company | None = None,
+) -> int:
+    """Mail leaves through it from now on; capture mode ends as in `leave_capture`, and what leads everybody's mail to the Letterbox is archived.
+    Where it sends as its own address alone, our notices get that address. How many mails were cancelled. Raises as `leave_capture`."""
     server = save_server(ports, {"id": server_id, "is_active": True}, member=member)
     owner = company or (member.company if member is not None else None)
     domain = owner.alias_domain if owner is not None else None
     if server.envelope_sender == "login" and domain is not None and "@" in server.from_filter:
         save_domain(ports, {"id": domain.pk, "default_from": server.from_filter}, member=member)
+    cancelled = 0
     if guard_installation.is_capturing() and is_house_administrator(member):
-        guard_installation.set_capturing(ports, False, member=member)
+        cancelled = leave_capture(ports, cancels=cancels_waiting, member=member)
         for row in OutgoingServer.objects.filter(transport="letterbox", from_filter="", is_active=True):
             save_server(ports, {"id": row.pk, "is_active": False}, member=member)
-    return server
+    return cancelled
 
 
 def default_from_of(member: Member) -> str:

@@ -89,9 +89,9 @@ def find_servers(ports: Ports, address: str, *, seconds: float = PATIENCE) -> Fo
         return FoundServers(domain=domain, key=key, proposals=ranked(_of_preset(key, Source.PRESET)))
     if not is_mail_domain(domain):
         return FoundServers(domain=domain, is_asked=False)
-    done = side_by_side(
-        _tasks(ports, address, domain, seconds), seconds + _GRACE, is_enough=_is_enough, name="discovery"
-    )
+    tasks = _tasks(ports, address, domain, seconds)
+    is_enough = partial(_is_enough, [key for key in tasks if not key.startswith("knock")])
+    done = side_by_side(tasks, seconds + _GRACE, is_enough=is_enough, name="discovery")
     return _told(domain, done)
 
 
@@ -151,9 +151,9 @@ def _knocked(ports: Ports, guess: Proposal, seconds: float) -> Proposal | None:
     return replace(guess, source=Source.ANSWERED) if ports.knock(guess, seconds=seconds) else None
 
 
-def _is_enough(done: Mapping[str, object]) -> bool:
-    """Whether what is still missing could change nothing: both ways are told by a source that is believed more than those that are missing."""
-    wanted = ["published 0", "published 1", "records"]
+def _is_enough(wanted: Sequence[str], done: Mapping[str, object]) -> bool:
+    """Whether what is still missing could change nothing: both ways are told by a source that is believed more than those that are missing.
+    ``wanted``: the keys of those who are believed more than guesses, the most believed first."""
     told: list[Proposal] = []
     for key in wanted:
         if key not in done:

@@ -1,27 +1,31 @@
 """An account set up from the command line: where its servers probably are, entered, tried, used, and what is left to do.
 
-    find -> choose -> enter the way out -> test -> use
+    find -> choose -> enter the way out -> test -> company and domain -> use
                    -> enter the way in  -> test (a success confirms it)
-                   -> domain, first address, records for the DNS, what the doctor would say
+                   -> first address, records for the DNS, what the doctor would say
 
 Laws: what is entered is not in use before its test went well. A second run corrects what the first one entered and makes no other; what works
-already is tested and not changed. A password goes only where somebody vouches for the name, or a person said so.
+already is tested and not changed, but for a password that is refused now. A password goes only where somebody vouches for the name, or a person said so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from django.db import transaction
 
 from postroom.core.delivery.discovery import Proposal
 from postroom.core.diagnosis.findings import Finding
+from postroom.core.terms.mailboxes import MailboxStep
+from postroom.core.terms.steps import Step
 from postroom.flows.add_member import FIRST_COMPANY
 from postroom.flows.diagnose import DoctorWish, diagnose
 from postroom.flows.enter_account import Account, save_draft_mailbox, save_draft_server, use_server
 from postroom.flows.find_servers import FoundServers
+from postroom.flows.guard_installation import is_capturing
 from postroom.flows.ports import Ports
+from postroom.flows.settings import forget_row, save_mailbox, save_server
 from postroom.flows.test_mailbox import MailboxTest, test_mailbox
 from postroom.flows.test_server import ServerTest, test_server
 from postroom.flows.welcome import first_alias, name_house, test_failed
@@ -42,6 +46,14 @@ class Place:
     protocol: str = ""
     why: str = ""
     is_safe: bool = True
+
+
+@dataclass(slots=True)
+class Begun:
+    """What was entered anew so far: numbers of rows."""
+
+    servers: list[int] = field(default_factory=list)
+    mailboxes: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,27 +107,40 @@ def the_company(ports: Ports, *, company: str, domain: str) -> Company:
     return name_house(ports, company=company, domain=domain, member=None, company_id=row.pk)
 
 
-def set_up_way_out(ports: Ports, company: Company, address: str, password: str, place: Place) -> WayOut:
-    """Entered, tried, and used when it takes mail. Raises `ValidationError`. Waits for the network."""
+def try_way_out(ports: Ports, address: str, password: str, place: Place, begun: Begun) -> WayOut:
+    """Entered and tried, not yet used; one that is in use is tried as it is, and with this password where its own is refused. Raises
+    `ValidationError`. Waits for the network."""
     same = OutgoingServer.objects.filter(transport="smtp")
     username = place.username or address
-    working = same.filter(host=place.host, port=place.port, username=username, is_active=True).first()
-    if working is not None and not test_failed(working) and not working.trouble:
-        found = test_server(ports, working.pk, member=None, to=address)
-        return WayOut(id=working.pk, name=working.name, test=found, in_use=True)
-    rows = same.filter(username=username).order_by("-id")
-    draft = next((one for one in rows if not one.is_active or test_failed(one)), None)
-    account = _account(address, password, place)
-    row = save_draft_server(ports, account, draft_id=draft.pk if draft else None, member=None)
+    row = same.filter(host=place.host, port=place.port, username=username, is_active=True).first()
+    if row is not None and not test_failed(row) and not row.trouble:
+        found = test_server(ports, row.pk, member=None, to=address)
+        if found.step != Step.LOGIN:
+            return WayOut(id=row.pk, name=row.name, test=found, in_use=True)
+        row = save_server(ports, {"id": row.pk, "password": password}, member=None)
+    else:
+        rows = same.filter(username=username).order_by("-id")
+        draft = next((one for one in rows if not one.is_active or test_failed(one)), None)
+        row = save_draft_server(
+            ports, _account(address, password, place), draft_id=draft.pk if draft else None, member=None
+        )
+        if draft is None:
+            begun.servers.append(row.pk)
     found = test_server(ports, row.pk, member=None, to=address)
-    if found.is_ok:
-        use_server(ports, row.pk, member=None, company=company)
-    row.refresh_from_db()
     return WayOut(id=row.pk, name=row.name, test=found, in_use=row.is_active)
 
 
-def set_up_way_in(ports: Ports, company: Company, address: str, password: str, place: Place) -> WayIn:
-    """Entered, tried, and read from now on when it can be. Raises `ValidationError`. Waits for the network."""
+def use_way_out(ports: Ports, company: Company, way: WayOut, *, cancels_waiting: bool | None) -> WayOut:
+    """Mail leaves through it from now on, if its test went well. Raises as `use_server`."""
+    if not way.test.is_ok or (way.in_use and not is_capturing()):
+        return way
+    use_server(ports, way.id, member=None, cancels_waiting=cancels_waiting, company=company)
+    return replace(way, in_use=True)
+
+
+def set_up_way_in(ports: Ports, company: Company, address: str, password: str, place: Place, begun: Begun) -> WayIn:
+    """Entered, tried, and read from now on when it can be; one that is read already as `try_way_out`. Raises `ValidationError`. Waits for the
+    network."""
     rows = Mailbox.objects.filter(company=company, username=place.username or address)
     row = rows.filter(host=place.host, is_confirmed=True, is_active=True).first()
     is_new = row is None
@@ -130,11 +155,24 @@ def set_up_way_in(ports: Ports, company: Company, address: str, password: str, p
             company=company,
             protocol=place.protocol,
         )
+        if draft is None:
+            begun.mailboxes.append(row.pk)
     if row.authentication == "token" and not row.secret:
         return WayIn(id=row.pk, name=row.name, test=None, in_use=False)
     found = test_mailbox(ports, row.pk, member=None, leave_old_mail=is_new)
+    if not is_new and found.step == MailboxStep.LOGIN:
+        save_mailbox(ports, {"id": row.pk, "password": password}, member=None)
+        found = test_mailbox(ports, row.pk, member=None)
     row.refresh_from_db()
     return WayIn(id=row.pk, name=row.name, test=found, in_use=row.is_confirmed and row.is_active)
+
+
+def forget_begun(ports: Ports, begun: Begun) -> None:
+    """Whoever breaks off leaves nothing half behind: what was entered since and is not in use is removed."""
+    for server in OutgoingServer.objects.filter(pk__in=begun.servers, is_active=False):
+        forget_row(ports, server, "outgoing server", member=None)
+    for mailbox in Mailbox.objects.filter(pk__in=begun.mailboxes, is_confirmed=False):
+        forget_row(ports, mailbox, "mailbox", member=None)
 
 
 def _account(address: str, password: str, place: Place) -> Account:

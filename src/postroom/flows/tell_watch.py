@@ -39,7 +39,7 @@ from postroom.flows.enqueue_mail import DraftRecipient, MailDraft, enqueue_mails
 from postroom.flows.ports import Ports
 from postroom.flows.prepare_html import base_url
 from postroom.flows.settings import parameters
-from postroom.flows.translate_reasons import told_in
+from postroom.flows.speak_language import teller
 from postroom.flows.watched_rows import read_watched
 from postroom.flows.ways_out import domain_fact, load_ways_out
 from postroom.store.models import (
@@ -162,7 +162,7 @@ def _draft(
         header_from=way.sender,
         recipients=[DraftRecipient(name="", address=address) for address in hearers],
         subject=subject_of_mail(raised, len(over), voice)[:900],
-        html=mail_html(raised, over, at=now, link=_page(ports), voice=voice, tell=told_in(voice)),
+        html=mail_html(raised, over, at=now, link=_page(ports), voice=voice, tell=teller(voice)),
         header_message_id=make_message_id(unique=f"{ports.ids.hex(12)}.watch", domain=way.domain.name),
         lane=Lane.URGENT,
         alias_domain_id=way.domain.pk,

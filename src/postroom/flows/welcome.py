@@ -140,11 +140,11 @@ def first_address(member: Member, alias_id: int | None = None) -> Alias | None:
     return chosen or there.order_by("id").first()
 
 
-def kinds_with_address(member: Member) -> frozenset[str]:
-    """Kinds that some address of the member's companies makes records of. Raises `NotAllowed`."""
+def addresses_there(member: Member) -> tuple[tuple[str, str, str], ...]:
+    """What stands before and behind the @ of the addresses of the member's companies, and the kind that mail to each becomes. Raises `NotAllowed`."""
     require(member, "settings")
     there = Alias.objects.filter(company_id__in=company_ids(member), retired_at=None)
-    return frozenset(there.values_list("kind_id", flat=True))
+    return tuple(there.values_list("name", "domain__name", "kind_id"))
 
 
 def progress_of(member: Member) -> Progress:

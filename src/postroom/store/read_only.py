@@ -40,8 +40,7 @@ def _whole_connection(most: int) -> Iterator[None]:
             _say("RESET default_transaction_read_only")
             _say("RESET statement_timeout")
         except Error:
-            if connection.connection is not None:
-                connection.connection.close()
+            connection.close()
 
 
 def _say(statement: str) -> None:

@@ -190,6 +190,11 @@ class AgentDoor:
         if holder is None:
             await _answer(send, 401, "A key of the scope agent is needed: Authorization: Bearer prk_…")
             return
+        if (
+            scope["method"] != "POST"
+        ):  # we never begin to talk, and keep no sessions: a stream would stand open for nothing
+            await _answer(send, 405, "This door answers to POST alone.")
+            return
         manager = await self._started()
         await manager.handle_request({**scope, _HOLDER: holder}, receive, send)
 
@@ -244,7 +249,6 @@ def _who_asks(context: ServerRequestContext[Any]) -> KeyHolder | None:
 async def _answer(send: Send, status: int, words: str) -> None:
     body = json.dumps({"detail": words}, ensure_ascii=False).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    if status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
+    headers += {401: [(b"www-authenticate", b"Bearer")], 405: [(b"allow", b"POST")]}.get(status, [])
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

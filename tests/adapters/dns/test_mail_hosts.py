@@ -18,7 +18,7 @@ def names() -> Iterator[NameServer]:
 
 
 def asked(names: NameServer, domain: str, timeout: float = 5.0) -> tuple[str, ...] | None:
-    return DnsMailHosts(["127.0.0.1"], port=names.port, timeout=timeout)(domain)
+    return DnsMailHosts([("127.0.0.1", names.port)], timeout=timeout)(domain)
 
 
 def test_the_preferred_host_comes_first(names: NameServer) -> None:

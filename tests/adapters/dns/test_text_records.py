@@ -19,7 +19,7 @@ def names() -> Iterator[NameServer]:
 
 
 def asked(names: NameServer, name: str = NAME, timeout: float = 5.0) -> tuple[str, ...] | None:
-    return DnsTextRecords(["127.0.0.1"], port=names.port, timeout=timeout)(name)
+    return DnsTextRecords([("127.0.0.1", names.port)], timeout=timeout)(name)
 
 
 def test_the_strings_of_a_record_are_joined(names: NameServer) -> None:
@@ -33,7 +33,7 @@ def test_several_records_stay_several(names: NameServer) -> None:
 
 
 def test_a_record_that_came_since_is_seen(names: NameServer) -> None:
-    ask = DnsTextRecords(["127.0.0.1"], port=names.port)
+    ask = DnsTextRecords([("127.0.0.1", names.port)])
     assert ask(NAME) == ()
     names.txt[NAME] = [("here",)]
     assert ask(NAME) == ("here",)

@@ -113,6 +113,14 @@ def test_service_records_go_by_priority_then_weight_and_a_dot_says_not_here() ->
     ]
 
 
+@pytest.mark.parametrize(
+    "host", ["smtp.[x]evil.test", "smtp.arnold.test\\032.evil.test", "127.0.0.1", "_smtp.test", "ev\u0456l.test"]
+)
+def test_what_is_no_name_of_a_host_is_shown_to_nobody(host: str) -> None:
+    assert read_service_records({"_submissions._tcp": [f"0 0 465 {host}"]}) == ()
+    assert host not in {one.host for one in guesses("arnold.test", [host])}
+
+
 def test_who_says_so_decides_whom_to_believe() -> None:
     order = [a_place(source.value + ".test", source) for source in Source]
     assert [one.source for one in ranked(reversed(order))] == list(Source)

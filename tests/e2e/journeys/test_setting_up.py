@@ -260,13 +260,15 @@ def test_from_the_demo_to_the_first_answered_ticket(run_folder: Path, postfix: P
         expect(page.locator("#id_host")).to_have_value("localhost")
         page.get_by_role("button", name="Try it").click()
         expect(page.get_by_text("The server takes mail.")).to_be_visible()
-        page.get_by_role("button", name="Use it and go on").click()
+        page.get_by_role(
+            "button", name=re.compile("^Use it")
+        ).first.click()  # what waits, if anything does, is cancelled
         expect(page.get_by_role("heading", name="Where do mails to you arrive?")).to_be_visible()
         expect(page.get_by_label("Port")).to_have_value(str(dovecot.imaps_port))
         page.get_by_role("button", name="Try it").click()
         expect(page.get_by_text("The mailbox can be read.")).to_be_visible()
         page.get_by_role("link", name="Go on", exact=True).click()
-        expect(page.locator("#id_name")).to_have_value("tasks")  # support@ makes tickets already
+        expect(page.locator("#id_name")).to_have_value("orders")  # support@ makes tickets already
         page.get_by_role("button", name="Save and go on").click()
         expect(page.get_by_text("v=spf1", exact=False)).to_be_visible()
         laps.note("the way out, the way in, an address")

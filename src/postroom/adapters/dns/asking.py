@@ -10,20 +10,20 @@ from collections.abc import Callable, Sequence
 
 import dns.exception
 import dns.name
+import dns.nameserver
 import dns.rdata
 import dns.rdatatype
 import dns.resolver
 
 
-def make_resolver(nameservers: Sequence[str], *, port: int, timeout: float) -> dns.resolver.Resolver:
-    """``nameservers`` with ``port``; none: as the machine is set up, which may not be readable (a DNSException or OSError).
+def make_resolver(servers: Sequence[tuple[str, int]], *, timeout: float) -> dns.resolver.Resolver:
+    """``servers``: addresses and ports; none: as the machine is set up, which may not be readable (a DNSException or OSError).
 
     ``timeout``: seconds for one question, all tries together.
     """
-    resolver = dns.resolver.Resolver(configure=not nameservers)
-    if nameservers:
-        resolver.nameservers = list(nameservers)
-        resolver.port = port
+    resolver = dns.resolver.Resolver(configure=not servers)
+    if servers:
+        resolver.nameservers = [dns.nameserver.Do53Nameserver(address, port) for address, port in servers]
     resolver.lifetime = timeout
     resolver.timeout = timeout / 2
     return resolver

@@ -16,11 +16,10 @@ MOST_HOSTS = 10
 
 
 class DnsMailHosts:
-    """``nameservers`` with ``port``; none: as the machine is set up, read at the first question."""
+    """``servers``: name servers with their ports; none: as the machine is set up, read at the first question."""
 
-    def __init__(self, nameservers: Sequence[str] = (), *, port: int = 53, timeout: float = TIMEOUT) -> None:
-        self._nameservers = tuple(nameservers)
-        self._port = port
+    def __init__(self, servers: Sequence[tuple[str, int]] = (), *, timeout: float = TIMEOUT) -> None:
+        self._servers = tuple(servers)
         self._timeout = timeout
         self._resolver: dns.resolver.Resolver | None = None
 
@@ -34,7 +33,7 @@ class DnsMailHosts:
 
     def _made(self) -> dns.resolver.Resolver:
         if self._resolver is None:
-            self._resolver = make_resolver(self._nameservers, port=self._port, timeout=self._timeout)
+            self._resolver = make_resolver(self._servers, timeout=self._timeout)
         return self._resolver
 
 

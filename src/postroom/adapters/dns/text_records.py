@@ -18,11 +18,10 @@ MOST_RECORDS = 20
 
 
 class DnsTextRecords:
-    """``nameservers`` with ``port``; none: as the machine is set up, read at the first question."""
+    """``servers``: name servers with their ports; none: as the machine is set up, read at the first question."""
 
-    def __init__(self, nameservers: Sequence[str] = (), *, port: int = 53, timeout: float = TIMEOUT) -> None:
-        self._nameservers = tuple(nameservers)
-        self._port = port
+    def __init__(self, servers: Sequence[tuple[str, int]] = (), *, timeout: float = TIMEOUT) -> None:
+        self._servers = tuple(servers)
         self._timeout = timeout
 
     def __call__(self, name: str) -> tuple[str, ...] | None:
@@ -35,4 +34,4 @@ class DnsTextRecords:
 
     def _resolver(self) -> dns.resolver.Resolver:
         """A new one each time: whoever waits for a record must not be told of yesterday's answer, or of another resolver."""
-        return make_resolver(self._nameservers, port=self._port, timeout=self._timeout)
+        return make_resolver(self._servers, timeout=self._timeout)

@@ -7,19 +7,17 @@ whatever the other side does, drop by drop; no cookies, no referrer, no word of 
 from __future__ import annotations
 
 import http.client
-import socket
 import ssl
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
 from typing import TypeVar
 
 import dns.exception
-import dns.nameserver
 import dns.resolver
 
+from postroom.adapters.dns.asking import make_resolver
 from postroom.adapters.fetching.targets import Target
+from postroom.adapters.watched_lines import watched_line
 
 T = TypeVar("T")
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -43,48 +41,26 @@ def ask(
         return read(connection.getresponse())
 
 
-@dataclass(slots=True)
-class _Line:
-    """A connection that a watchman may cut, before and after it was secured (which makes another socket of it)."""
-
-    socket: socket.socket
-
-    def cut(self) -> None:
-        """Whoever waits on it is told that it ended."""
-        with suppress(OSError):
-            socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
-
-
 @contextmanager
 def _open_line(target: Target, seconds: float, context: ssl.SSLContext | None) -> Iterator[http.client.HTTPConnection]:
     """Ready to be asked. ``context`` None: no TLS."""
-    line = _Line(socket.create_connection((target.address, target.port), timeout=seconds))
-    watchman = threading.Timer(seconds, line.cut)
-    watchman.daemon = True
-    watchman.start()
-    connection = http.client.HTTPConnection(target.host, target.port)
-    try:
+    with watched_line(target.address, target.port, seconds) as line:
         if context is not None:
-            secured = context.wrap_socket(line.socket, server_hostname=target.host, do_handshake_on_connect=False)
-            line.socket = secured
-            secured.do_handshake()
+            line.secure(context, target.host)
+        connection = http.client.HTTPConnection(target.host, target.port)
         connection.sock = line.socket
-        yield connection
-    finally:
-        watchman.cancel()
-        connection.close()
-        line.socket.close()
+        try:
+            yield connection
+        finally:
+            connection.close()
 
 
 def look_up(host: str, *, seconds: float = 3.0, servers: Sequence[tuple[str, int]] = ()) -> list[str]:
     """A and AAAA records, IPv4 first; ``seconds`` for each; ``servers``: instead of the machine's. Raises OSError when nobody could tell."""
     found: list[str] = []
-    resolver = dns.resolver.Resolver(configure=not servers)
-    if servers:
-        resolver.nameservers = [dns.nameserver.Do53Nameserver(name, port) for name, port in servers]
     for kind in ("A", "AAAA"):
         try:
-            answer = resolver.resolve(host, kind, search=False, lifetime=seconds)
+            answer = make_resolver(servers, timeout=seconds).resolve(host, kind, search=False)
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             continue
         except (dns.exception.DNSException, ValueError) as error:

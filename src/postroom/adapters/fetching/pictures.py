@@ -14,6 +14,7 @@ import ssl
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 from urllib.parse import urljoin
 
 from postroom.adapters.fetching.lines import REDIRECTS, ask, look_up
@@ -36,12 +37,18 @@ _HEADERS = {
 
 
 class PictureFetcher:
-    """``resolve`` gives the network addresses of a name; by default DNS is asked, within a few seconds. Safe for threads."""
+    """``resolve`` gives the network addresses of a name; by default DNS is asked, within a few seconds, at ``name_servers`` where there are
+    any. Safe for threads."""
 
     def __init__(
-        self, *, resolve: Resolve | None = None, ssl_context: ssl.SSLContext | None = None, seconds: float = SECONDS
+        self,
+        *,
+        name_servers: Sequence[tuple[str, int]] = (),
+        resolve: Resolve | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        seconds: float = SECONDS,
     ) -> None:
-        self._resolve = resolve or look_up
+        self._resolve = resolve or partial(look_up, servers=name_servers)
         self._seconds = seconds
         self._ssl_context = ssl_context
         self._places = threading.BoundedSemaphore(AT_ONCE)

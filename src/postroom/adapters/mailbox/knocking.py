@@ -7,12 +7,9 @@ Standards: RFC 5321 3.1 and RFC 3207 (SMTP), RFC 9051 (IMAP), RFC 1939 and RFC 2
 
 from __future__ import annotations
 
-import socket
 import ssl
-import threading
-from contextlib import suppress
-from dataclasses import dataclass
 
+from postroom.adapters.watched_lines import WatchedLine, watched_line
 from postroom.core.delivery.discovery import Proposal, Service
 from postroom.core.terms.encryption import Encryption
 
@@ -29,22 +26,13 @@ _OFFERS = {
 def knock(proposal: Proposal, *, seconds: float, context: ssl.SSLContext | None = None) -> bool:
     """Whether a server of that kind answers at this place, as it should."""
     try:
-        line = _Line(socket.create_connection((proposal.host, proposal.port), timeout=seconds))
+        with watched_line(proposal.host, proposal.port, seconds) as line:
+            return _answers(line, proposal, context)
     except (OSError, ValueError):  # UnicodeError: a name that cannot be one
         return False
-    watchman = threading.Timer(seconds, line.cut)
-    watchman.daemon = True
-    watchman.start()
-    try:
-        return _answers(line, proposal, context)
-    except (OSError, ValueError):
-        return False
-    finally:
-        watchman.cancel()
-        line.socket.close()
 
 
-def _answers(line: _Line, proposal: Proposal, context: ssl.SSLContext | None) -> bool:
+def _answers(line: WatchedLine, proposal: Proposal, context: ssl.SSLContext | None) -> bool:
     if proposal.encryption is Encryption.TLS:
         line.secure(context or ssl.create_default_context(), proposal.host)
     with line.socket.makefile("rb") as reader:
@@ -61,19 +49,3 @@ def _answers(line: _Line, proposal: Proposal, context: ssl.SSLContext | None) ->
             if row.startswith(end):
                 return is_offered
     return False
-
-
-@dataclass(slots=True)
-class _Line:
-    """A connection that a watchman may cut."""
-
-    socket: socket.socket
-
-    def secure(self, context: ssl.SSLContext, host: str) -> None:
-        secured = context.wrap_socket(self.socket, server_hostname=host, do_handshake_on_connect=False)
-        self.socket = secured
-        secured.do_handshake()
-
-    def cut(self) -> None:
-        with suppress(OSError):
-            socket.socket.shutdown(self.socket, socket.SHUT_RDWR)

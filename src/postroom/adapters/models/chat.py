@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 import ssl
-import threading
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
+from postroom.adapters.fetching.lines import ask
+from postroom.adapters.fetching.targets import Target
 from postroom.core.terms.models import ModelQuestion, ModelReply, ToolCall
 from postroom.core.terms.secret import Secret
 from postroom.core.terms.web_addresses import keeps_secrets
@@ -34,10 +33,14 @@ class ChatEndpoint:
         if not keeps_secrets(url):
             raise ValueError("the endpoint of a model has an https address")
         parts = urlsplit(url)
-        self._is_tls = parts.scheme == "https"
-        self._host, self._port = parts.hostname or "", parts.port
-        path = parts.path.rstrip("/")
-        self._path = path if path.endswith("/chat/completions") else f"{path}/chat/completions"
+        is_tls, host, path = parts.scheme == "https", parts.hostname or "", parts.path.rstrip("/")
+        self._target = Target(  # an operator named it: it may be anywhere
+            is_tls=is_tls,
+            host=host,
+            port=parts.port or (443 if is_tls else 80),
+            address=host,
+            path=path if path.endswith("/chat/completions") else f"{path}/chat/completions",
+        )
         self._model = model
         self._key = key
         self._ssl_context = ssl_context
@@ -56,47 +59,29 @@ class ChatEndpoint:
             words = (
                 "asks us to wait" if status == 429 else "refuses the key" if status in (401, 403) else "does not answer"
             )
-            raise OSError(f"{self._host} {words} (HTTP status {status})")
+            raise OSError(f"{self._target.host} {words} (HTTP status {status})")
         return _read(body)
 
     def _ask(self, body: bytes, seconds: float) -> tuple[int, bytes]:
-        line = self._connection(seconds)
-        watchman = threading.Timer(seconds, _cut, [line])
-        watchman.daemon = True
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key.reveal()}"
         until = time.monotonic() + seconds
         try:
-            line.connect()
-            watchman.start()
-            headers = {"Content-Type": "application/json", "Accept": "application/json"}
-            if self._key:
-                headers["Authorization"] = f"Bearer {self._key.reveal()}"
-            line.request("POST", self._path, body, headers)
-            response = line.getresponse()
-            content = response.read(MOST_BYTES + 1)
+            status, content = ask(self._target, seconds, headers, self._ssl_context, _answer, body=body)
             if time.monotonic() >= until:  # cut in the middle: what came is not all
                 raise TimeoutError("it takes too long")
         except (http.client.HTTPException, OSError) as error:
             is_late = isinstance(error, TimeoutError) or time.monotonic() >= until
             words = "takes too long" if is_late else f"cannot be asked: {str(error) or type(error).__name__}"
-            raise OSError(f"{self._host} {words}") from error
-        finally:
-            watchman.cancel()
-            line.close()
+            raise OSError(f"{self._target.host} {words}") from error
         if len(content) > MOST_BYTES:
-            raise ValueError(f"{self._host} answers with more than anybody reads")
-        return response.status, content
-
-    def _connection(self, seconds: float) -> http.client.HTTPConnection:
-        if not self._is_tls:
-            return http.client.HTTPConnection(self._host, self._port, timeout=seconds)
-        context = self._ssl_context or ssl.create_default_context()
-        return http.client.HTTPSConnection(self._host, self._port, timeout=seconds, context=context)
+            raise ValueError(f"{self._target.host} answers with more than anybody reads")
+        return status, content
 
 
-def _cut(line: http.client.HTTPConnection) -> None:
-    """Whoever waits on it is told that it ended."""
-    with suppress(OSError, AttributeError):
-        socket.socket.shutdown(line.sock, socket.SHUT_RDWR)
+def _answer(response: http.client.HTTPResponse) -> tuple[int, bytes]:
+    return response.status, response.read(MOST_BYTES + 1)
 
 
 def _read(body: bytes) -> ModelReply:

@@ -7,11 +7,10 @@ Standards: https://wiki.mozilla.org/Thunderbird:Autoconfiguration:ConfigFileForm
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-from postroom.core.delivery.discovery import Proposal, Service, Source
+from postroom.core.delivery.discovery import Proposal, Service, Source, is_host
 from postroom.core.terms.encryption import Encryption
 
 MOST_BYTES = 256 * 1024
@@ -26,12 +25,6 @@ _FIELDS = frozenset({"hostname", "port", "socketType", "username", "authenticati
 _LOGINS = frozenset(
     {"password-cleartext", "password-encrypted", "plain", "secure", "oauth2"}
 )  # what we can do of what is asked
-_HOST = re.compile(r"(?=.{1,253}\Z)(?!\d+(\.\d+){3}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", re.ASCII)  # fmt: skip
-
-
-def is_host(name: str) -> bool:
-    """Whether that can be the name of a host (RFC 1123 2.1), in lower case; an address is none."""
-    return _HOST.fullmatch(name) is not None
 
 
 def read_autoconfig(content: bytes, address: str) -> tuple[Proposal, ...]:

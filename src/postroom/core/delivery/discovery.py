@@ -8,6 +8,7 @@ Standards: RFC 6186 (service records), RFC 8314 3.3 and 5.1 (TLS first), RFC 278
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -18,6 +19,12 @@ from postroom.core.terms.mailbox_presets import preset_of_mailbox
 from postroom.core.terms.reasons import Reason, because, catalogue
 
 MOST_RECORDS = 8  # of one name
+_HOST = re.compile(r"(?=.{1,253}\Z)(?!\d+(\.\d+){3}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", re.ASCII)  # fmt: skip
+
+
+def is_host(name: str) -> bool:
+    """Whether that can be the name of a host (RFC 1123 2.1), in lower case; an address is none."""
+    return _HOST.fullmatch(name) is not None
 
 
 class Service(StrEnum):
@@ -129,17 +136,17 @@ def read_service_records(answers: Mapping[str, Sequence[str]]) -> tuple[Proposal
 
 
 def _record(text: str) -> tuple[int, int, int, str] | None:
-    """Priority, weight (the heavier first), port, host."""
+    """Priority, weight (the heavier first), port, host. A name is shown to a person who decides by it, so it is one of a host."""
     words = text.split()
     if len(words) != 4 or not all(one.isascii() and one.isdigit() for one in words[:3]):
         return None
     port, host = int(words[2]), words[3].lower().rstrip(".")
-    return (int(words[0]), -int(words[1]), port, host) if host and 0 < port < 65_536 else None
+    return (int(words[0]), -int(words[1]), port, host) if is_host(host) and 0 < port < 65_536 else None
 
 
 def guesses(domain: str, mail_hosts: Sequence[str] = ()) -> tuple[Proposal, ...]:
     """Where many have their servers; to be tried, not believed. The likely ones first, for each service."""
-    own = [host for host in mail_hosts[:1] if host]
+    own = [host for host in mail_hosts[:1] if is_host(host)]
     found: list[Proposal] = []
     for service, first in ((Service.SMTP, "smtp"), (Service.IMAP, "imap"), (Service.POP3, "pop")):
         hosts = [f"{first}.{domain}", f"mail.{domain}", *own, *([] if service is Service.POP3 else [domain])]

@@ -19,6 +19,9 @@ catalogue(
         "server.skipped_paused": "{server} would come first, but it is paused.",
         "server.skipped_full": "{server} would come first, but its limit of today is reached.",
         "server.skipped_broken": "{server} would come first, but it was in trouble: {trouble}",
+        # the end of capture mode
+        "capture.not_chosen": "Mails wait in the queue and would leave now: say whether they are cancelled before, or leave, too.",
+        "capture.too_many": "More than {most} mails wait: cancel them in the queue first.",
         # why it waits
         "wait.paused": "The server {server} is paused.",
         "wait.broken": "The server {server} is in trouble: {trouble}",

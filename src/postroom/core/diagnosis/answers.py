@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from postroom.core.diagnosis.intent import Question
@@ -25,6 +26,9 @@ catalogue(
         "answer.clear": "{count} causes of this were looked at, and none was found.",
         "answer.unchecked": "{count} could not be looked at.",
         "answer.not_yours": "The causes in the house were not looked at: that needs an administrator of the house.",
+        "answer.to_go_on": "To go on:",
+        "answer.by_model": "Said by a language model, which looked at: {tools}. Check before you act.",
+        "answer.by_model_alone": "Said by a language model, which looked at nothing. Check before you act.",
         "answer.model_failed": "The language model could not be asked ({why}), so this is the doctor's own answer.",
     }
 )
@@ -40,9 +44,10 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """``said`` by the doctor; ``words`` by a model, which used ``tools``; ``commands`` to go on with; ``note``: why no model answered."""
+    """``language``: in which it is told; facts of sentences that are sentences themselves are in it already. ``said`` by the doctor; ``words`` by a model, which used ``tools``; ``commands`` to go on with; ``note``: why no model answered."""
 
     question: Question
+    language: str = "en"
     said: tuple[Said, ...] = ()
     walked: Walked | None = None
     commands: tuple[str, ...] = ()
@@ -54,10 +59,11 @@ class Answered:
     def is_by_model(self) -> bool:
         return bool(self.words)
 
-    def as_json(self) -> dict[str, object]:
+    def as_json(self, tell: Callable[[Reason], str] = str) -> dict[str, object]:
         asked = self.question
         return {
             "question": asked.text,
+            "language": self.language,
             "understood": {
                 "symptom": asked.symptom.value if asked.symptom else None,
                 "addresses": list(asked.addresses),
@@ -66,10 +72,10 @@ class Answered:
                 "error": asked.error or None,
             },
             "answered_by": "model" if self.is_by_model else "doctor",
-            "answer": self.words or " ".join(str(one.what) for one in self.said),
-            "said": [{"what": str(one.what), "evidence": list(one.evidence)} for one in self.said],
-            "walk": self.walked.as_json() if self.walked else None,
+            "answer": self.words or " ".join(tell(one.what) for one in self.said),
+            "said": [{"what": tell(one.what), "evidence": list(one.evidence)} for one in self.said],
+            "walk": self.walked.as_json(tell) if self.walked else None,
             "commands": list(self.commands),
             "tools": list(self.tools),
-            "note": str(self.note) if self.note else None,
+            "note": tell(self.note) if self.note else None,
         }

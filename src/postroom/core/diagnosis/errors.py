@@ -20,7 +20,7 @@ from postroom.core.reports.blame import reason_of
 from postroom.core.reports.taxonomy import TAXONOMY, UNDETERMINED
 from postroom.core.terms.encryption import Encryption
 from postroom.core.terms.mailboxes import TroubleKind
-from postroom.core.terms.reasons import catalogue, sentence
+from postroom.core.terms.reasons import Reason, because, catalogue
 from postroom.core.terms.smtp_replies import SmtpReply
 from postroom.core.terms.states import Blame
 from postroom.core.terms.steps import Step
@@ -53,18 +53,27 @@ catalogue(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorAnswer:
-    """``smtp_code`` 0 and ``status`` "" where there is none; ``is_lasting`` None where the text does not tell; ``words`` verbatim."""
+    """``smtp_code`` 0 and ``status`` "" where there is none; ``is_lasting`` None where the text does not tell; ``words`` verbatim.
+    ``means`` and ``helps`` are to be told in a language, ``cause`` and ``cure`` are they in English."""
 
     code: str
     topic: ErrorTopic
-    cause: str
-    cure: str
+    means: Reason
+    helps: Reason
     blame: Blame | None
     who: Actor
     is_lasting: bool | None
     smtp_code: int = 0
     status: str = ""
     words: str = ""
+
+    @property
+    def cause(self) -> str:
+        return begun(str(self.means))
+
+    @property
+    def cure(self) -> str:
+        return begun(str(self.helps))
 
     def as_json(self) -> dict[str, object]:
         """For programs; enums by value."""
@@ -73,6 +82,11 @@ class ErrorAnswer:
             "blame": self.blame.value if self.blame is not None else None, "who": self.who.value, "is_lasting": self.is_lasting,
             "smtp_code": self.smtp_code or None, "status": self.status or None, "words": self.words,
         }  # fmt: skip
+
+
+def begun(sentence: str) -> str:
+    """As a sentence begins."""
+    return sentence[:1].upper() + sentence[1:]
 
 
 def explain_error(text: str) -> ErrorAnswer:
@@ -213,26 +227,26 @@ def _unsaid(seen: ErrorText, reply: SmtpReply) -> ErrorAnswer:
 
 def _of_case(case: Explanation, seen: ErrorText) -> ErrorAnswer:
     blame, who = acting.of_case(case.code)
-    return _answer(case.code, seen, str(case.cause), str(case.cure), blame, who)
+    return _answer(case.code, seen, case.cause, case.cure, blame, who)
 
 
 def _of_reason(code: str, seen: ErrorText) -> ErrorAnswer:
     blame, who = acting.of_reason(code)
     reason = TAXONOMY[code]
-    return _answer(code, seen, reason.meaning, reason.cure, blame, who)
+    return _answer(code, seen, Reason(reason.meaning), Reason(reason.cure), blame, who)
 
 
 def _plain(code: str, seen: ErrorText, blame: Blame | None, who: Actor) -> ErrorAnswer:
-    return _answer(code, seen, sentence(f"error.{code}", {}), sentence(f"help.{code}", {}), blame, who)
+    return _answer(code, seen, because(f"error.{code}"), because(f"help.{code}"), blame, who)
 
 
-def _answer(code: str, seen: ErrorText, cause: str, cure: str, blame: Blame | None, who: Actor) -> ErrorAnswer:
+def _answer(code: str, seen: ErrorText, means: Reason, helps: Reason, blame: Blame | None, who: Actor) -> ErrorAnswer:
     reply = seen.reply
     return ErrorAnswer(
         code=code,
         topic=seen.topic,
-        cause=cause[:1].upper() + cause[1:],
-        cure=cure[:1].upper() + cure[1:],
+        means=means,
+        helps=helps,
         blame=blame,
         who=who,
         is_lasting=None if reply is None or reply.is_positive else reply.is_permanent,

@@ -7,7 +7,7 @@ explains it for the same subject, for one that it touches, or for the whole hous
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -140,22 +140,22 @@ class Folded:
         for one in self.follows:
             yield from one.all()
 
-    def as_json(self) -> dict[str, object]:
-        """For programs, in English."""
+    def as_json(self, tell: Callable[[Reason], str] = str) -> dict[str, object]:
+        """For programs; ``tell`` makes the sentences (in another language)."""
         one = self.finding
         return {
             "code": one.code.value,
             "severity": self.severity.value,
             "subject": one.subject,
             "evidence": list(one.evidence),
-            "cause": str(one.cause),
-            "cure": str(one.cure),
+            "cause": tell(one.cause),
+            "cure": tell(one.cure),
             "who": one.who.value,
             "detail": one.detail or None,
             "records": [record.as_json() for record in one.publish],
             "fix": {"kind": one.fix.kind.value, "target": one.fix.target} if one.fix else None,
             "since": self.since.isoformat() if self.since else None,
-            "follows": [follower.as_json() for follower in self.follows],
+            "follows": [follower.as_json(tell) for follower in self.follows],
         }
 
 

@@ -76,9 +76,10 @@ _STEMS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What was understood. ``symptom`` None: no word names one. ``domains`` without those of the addresses; ``error``: a reply, verbatim."""
+    """What was understood. ``language``: in which it was asked, ``""`` where its words do not tell. ``symptom`` None: no word names one. ``domains`` without those of the addresses; ``error``: a reply, verbatim."""
 
     text: str
+    language: str = ""
     symptom: Symptom | None = None
     addresses: tuple[str, ...] = ()
     domains: tuple[str, ...] = ()
@@ -105,7 +106,13 @@ def read_question(text: str) -> Question:
     )
     symptom = _symptom(without) or (_symptom(error) if error else None)
     return Question(
-        text=asked, symptom=symptom, addresses=addresses, domains=domains, message_ids=message_ids, error=error
+        text=asked,
+        language=_language(without),
+        symptom=symptom,
+        addresses=addresses,
+        domains=domains,
+        message_ids=message_ids,
+        error=error,
     )
 
 
@@ -122,6 +129,27 @@ def _error(text: str) -> str:
     if not places:
         return ""
     return min(places, key=lambda found: found.start())[0].strip(" \"'“”„?")
+
+
+_COMMON: Mapping[str, frozenset[str]] = {
+    "de": frozenset(
+        "warum wieso weshalb wie wo wann was welche kommen kommt kam keine kein nicht ist sind war wird werden wurde der das den dem ein eine "
+        "einen von zu auf bei und oder aber ich wir uns mein meine unser unsere bekomme bekommen bedeutet heißt gehen geht nach mit für über "
+        "hängt hängen landen landet".split()
+    ),
+    "en": frozenset(
+        "why what how where when which is are was were do does did the a of to and or but my our we i it not from with for about mean means "
+        "get gets go goes come comes".split()
+    ),
+}
+
+
+def _language(text: str) -> str:
+    """The one of which more common words stand there."""
+    words = [word.lower() for word in _WORD.findall(text)]
+    counts = {language: sum(word in common for word in words) for language, common in _COMMON.items()}
+    language = max(counts, key=lambda one: counts[one])
+    return language if counts[language] > min(counts.values()) else ""
 
 
 def _symptom(text: str) -> Symptom | None:

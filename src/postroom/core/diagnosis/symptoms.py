@@ -10,7 +10,7 @@ not be made, it counts as unchecked, never as clear.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -234,17 +234,17 @@ class Walked:
     def what(self) -> Reason:
         return because(f"symptom.{self.symptom}")
 
-    def as_json(self) -> dict[str, object]:
+    def as_json(self, tell: Callable[[Reason], str] = str) -> dict[str, object]:
         return {
             "symptom": self.symptom.value,
-            "what": str(self.what),
+            "what": tell(self.what),
             "ok": not self.found,
             "looked_at": [
-                {"look": look.name, "what": str(look.what), "outcome": look.outcome.value, "hindered": [str(one.cause) for one in look.hindered]}
+                {"look": look.name, "what": tell(look.what), "outcome": look.outcome.value, "hindered": [tell(one.cause) for one in look.hindered]}
                 for look in self.looks
             ],
-            "found": [one.as_json() for one in self.found],
-            "next": str(self.advice) if self.advice else None,
+            "found": [one.as_json(tell) for one in self.found],
+            "next": tell(self.advice) if self.advice else None,
             "elsewhere": self.elsewhere,
         }  # fmt: skip
 

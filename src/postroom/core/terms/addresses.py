@@ -65,6 +65,14 @@ def is_mail_domain(domain: str) -> bool:
     )
 
 
+_NOWHERE = frozenset({"example", "test", "invalid", "localhost"})  # RFC 2606 2: no such domain exists
+
+
+def exists_nowhere(address: str) -> bool:
+    """Whether an address, or a domain, is one of those that are kept for examples and tests."""
+    return address.rstrip(".").rpartition(".")[2].rpartition("@")[2].lower() in _NOWHERE
+
+
 _PLAIN = re.compile(r"([A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64})@([A-Za-z0-9.-]{1,253})")  # nearly all there are
 
 

@@ -124,7 +124,7 @@ HELP: Mapping[str, str] = {
     "secret_key_file": "File that holds the secret keys when secret_key is empty; made when it is not there; empty: data_dir/secret_key.",
     "allowed_hosts": "Host names under which the pages may be asked for, separated by commas; loopback is always allowed.",
     "trusted_proxies": "Addresses of reverse proxies whose X-Forwarded-* headers are believed, separated by commas.",
-    "dns_servers": "Name servers asked about senders of incoming mail, and by the doctor, as address or address:port, separated by commas; empty: as the machine is set up.",
+    "dns_servers": "Name servers for all that Postroom itself asks the DNS (senders, destinations, keys, the doctor), as address or address:port, separated by commas; empty: as the machine is set up.",
     "sign_in_failures": "Wrong passwords for one account from one address, after which both together are kept out for sign_in_pause.",
     "sign_in_pause": "Minutes for which they are kept out.",
     "session_idle": "Minutes without a request, after which a session ends.",

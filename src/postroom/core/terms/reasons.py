@@ -55,6 +55,11 @@ class Reason:
         return {"code": self.code, "facts": dict(self.facts)}
 
 
+def told(reason: Reason, translate: Callable[[str], str]) -> str:
+    """Its sentence in another language. ``translate``: what turns a sentence of the catalogue into it."""
+    return sentence(reason.code, reason.facts, translate(template_of(reason.code) or reason.code))
+
+
 def because(code: str, **facts: object) -> Reason:
     """A reason whose facts are turned to text."""
     return Reason(code, {name: str(value) for name, value in facts.items()})

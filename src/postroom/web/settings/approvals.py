@@ -13,13 +13,6 @@ from postroom.web.members import MemberRequest, for_members, text_of
 from postroom.web.shell import go, page
 from postroom.wiring import ports
 
-WHAT = {
-    "retry_delivery": gettext_lazy("Try a delivery again"),
-    "hold_server": gettext_lazy("Hold an outgoing server"),
-    "release_server": gettext_lazy("Release an outgoing server"),
-    "release_address": gettext_lazy("Release an address from the list"),
-    "fetch_mailbox": gettext_lazy("Fetch a mailbox now"),
-}
 WORDS = {
     ProposalState.WAITING: (gettext_lazy("waits"), "warn"),
     ProposalState.DONE: (gettext_lazy("done"), "ok"),
@@ -33,7 +26,7 @@ WORDS = {
 def approvals(request: MemberRequest) -> HttpResponse:
     """What waits first, then what was decided."""
     found = flow.list_proposals(ports(), member=request.member)
-    rows = [{"one": one, "what": WHAT.get(one.action, one.words), "word": WORDS[one.state]} for one in found]
+    rows = [{"one": one, "word": WORDS[one.state]} for one in found]
     context = {
         "waiting": [row for row, one in zip(rows, found, strict=True) if one.is_waiting],
         "decided": [row for row, one in zip(rows, found, strict=True) if not one.is_waiting][:50],

@@ -5,7 +5,9 @@ from __future__ import annotations
 from django.http import Http404, HttpResponse
 
 from postroom.core.terms.addresses import normalize
+from postroom.flows import access
 from postroom.flows import trials as flow
+from postroom.flows.leave_capture import waiting_mails
 from postroom.flows.test_mailbox import read_mailbox_test
 from postroom.flows.test_server import read_test
 from postroom.store.models import Mailbox, OutgoingServer
@@ -55,7 +57,9 @@ def cancel(request: MemberRequest, trial_id: int) -> HttpResponse:
 def _shown(request: MemberRequest, trial: flow.TrialFact) -> HttpResponse:
     if not trial.is_over or trial.is_cancelled or trial.trouble:
         return fragment(request, "postroom/settings/_trial.html", {"trial": trial})
-    context = {"tested": _outcome(trial), "place": trial.place, "target_id": trial.target_id}
+    context: dict[str, object] = {"tested": _outcome(trial), "place": trial.place, "target_id": trial.target_id}
+    if trial.kind == "server" and trial.place and access.is_house_administrator(request.member):
+        context["waiting"] = waiting_mails()  # whoever uses it ends capture mode
     answer = fragment(request, _RESULTS[trial.kind], context)
     if trial.kind == "mailbox" and not trial.place and trial.steps and all(one.is_ok for one in trial.steps):
         answer["HX-Refresh"] = "true"  # it is confirmed now: what may be done, and what is locked, changed with it

@@ -23,6 +23,7 @@ from postroom.core.terms.parameters import PARAMETERS, ParameterError
 from postroom.flows import access, api_keys, guard_installation
 from postroom.flows import settings as flow
 from postroom.flows.change_scheduled_action import change_action
+from postroom.flows.leave_capture import waiting_mails
 from postroom.flows.manage_people import save_company
 from postroom.flows.run_scheduled_action import ACTIONS, run_now
 from postroom.store.models import Alias, AliasDomain, Company, Mailbox, OutgoingServer
@@ -144,6 +145,8 @@ def section_list(section: Section) -> Callable[..., Any]:
             "new_place": f"web:{section.one}_new",
             "edit_place": f"web:{section.one}",
         }
+        if section is SERVERS and access.is_house_administrator(request.member):
+            context["waiting"] = waiting_mails()
         return page(request, "postroom/settings/list.html", str(section.title), context)
 
     return view
@@ -216,15 +219,6 @@ def confirm_home(request: MemberRequest) -> HttpResponse:
     """A person says that this copy of the database is the real one."""
     guard_installation.confirm_home(ports(), member=request.member)
     return go(request, reverse("web:home"), said=_("Mail leaves from here again, and mailboxes are fetched."))
-
-
-@for_members("POST")
-def capture(request: MemberRequest) -> HttpResponse:
-    """Capture mode on or off."""
-    is_on = request.POST.get("on") == "1"
-    guard_installation.set_capturing(ports(), is_on, member=request.member)
-    said = _("Outgoing mail goes to the Letterbox now.") if is_on else _("Outgoing mail leaves now.")
-    return go(request, reverse("web:servers"), said=said)
 
 
 @for_members("GET")

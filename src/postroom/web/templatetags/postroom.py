@@ -21,9 +21,9 @@ from postroom.core.reports.taxonomy import TAXONOMY
 from postroom.core.terms.reasons import Reason
 from postroom.core.terms.standing import Stand
 from postroom.core.terms.states import DeliveryState, FailureType, NotificationState
+from postroom.flows.speak_language import translated
 from postroom.flows.test_mailbox import TestedMailboxStep
 from postroom.flows.test_server import TestedStep
-from postroom.flows.translate_reasons import translated
 from postroom.store.queries.pages_envelope import RecipientFact
 from postroom.store.queries.pages_failures import FailureFact
 from postroom.store.queries.pages_queue import DeliveryRow

@@ -11,21 +11,23 @@ from django.http import Http404, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from postroom.core.terms.addresses import normalize
+from postroom.core.terms.addresses import exists_nowhere, normalize
 from postroom.flows import access, guard_installation, mailbox_facts, server_presets, welcome
 from postroom.flows.enter_account import Account, default_from_of, draft_server, save_draft_mailbox, save_draft_server
 from postroom.flows.enter_account import use_server as use
 from postroom.flows.find_servers import FoundServers, find_servers
+from postroom.flows.leave_capture import NotChosen
 from postroom.store.models import Mailbox, OutgoingServer
 from postroom.web.forms import tell
 from postroom.web.members import MemberRequest, for_members, text_of
+from postroom.web.settings.capture import cancels_waiting, said_of_leaving
 from postroom.web.shell import fragment, go
+from postroom.web.templatetags.postroom import because
 from postroom.web.welcome import views
 from postroom.web.welcome.forms import AccountForm
 from postroom.web.welcome.views import step_page
 from postroom.wiring import ports
 
-RESERVED = frozenset({"example", "test", "invalid", "localhost"})  # RFC 2606 2: no such domain exists
 FIRST = {  # the tiles that are seen at once
     "out": ("gmail", "microsoft365", "ses", "sendgrid", "mailgun", "postmark", "brevo", "mailjet", "postfix", "mailcow", "custom"),
     "in": ("gmail", "microsoft365", "yahoo", "icloud", "gmx", "ionos", "mailcow", "custom"),
@@ -53,7 +55,7 @@ def outgoing(request: MemberRequest) -> HttpResponse:
         "tested_id": tested,
         # the account's own mailbox: the one recipient that its server surely takes mail for
         "test_to": normalize(draft.username) if draft is not None else "",
-        "is_made_up": found.domain.rpartition(".")[2] in RESERVED,
+        "is_made_up": exists_nowhere(found.domain),
         "is_capturing": guard_installation.is_capturing(),
         "default_from": default_from_of(request.member),
     }
@@ -66,8 +68,11 @@ def use_server(request: MemberRequest) -> HttpResponse:
     found = welcome.progress_of(request.member)
     if found.draft_server_id is None:
         raise Http404
-    use(ports(), found.draft_server_id, member=request.member)
-    return go(request, _place("incoming"), said=_("Mail leaves through this server now."))
+    try:
+        cancelled = use(ports(), found.draft_server_id, member=request.member, cancels_waiting=cancels_waiting(request))
+    except NotChosen as why:
+        return go(request, f"{_place('outgoing')}?test={found.draft_server_id}", trouble=because(why.reason))
+    return go(request, _place("incoming"), said=said_of_leaving(_("Mail leaves through this server now."), cancelled))
 
 
 @for_members("POST")

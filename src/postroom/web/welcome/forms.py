@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from django import forms
@@ -114,21 +115,23 @@ class AccountForm(StepForm):
         return address
 
 
-SUGGESTED = {  # kind -> what stands before the @ of an address for it
+SUGGESTED = {  # kind -> what stands before the @ of an address for it; those first to which people write most
     "ticket": "support",
     "lead": "sales",
-    "task": "tasks",
-    "applicant": "jobs",
     "sales_order": "orders",
-    "purchase_order": "purchasing",
+    "applicant": "jobs",
     "invoice": "invoices",
+    "purchase_order": "purchasing",
     "contact": "office",
+    "task": "tasks",
 }
 
 
-def suggested_name(kind: str) -> str:
-    """An address that people would guess; for kinds of one's own their key."""
-    return SUGGESTED.get(kind, kind.replace("_", "-"))
+def suggested_names(kinds: Iterable[str], taken: Collection[str]) -> dict[str, str]:
+    """For each kind an address that people would guess (for kinds of one's own their key), ``""`` where it is taken; the likely ones first."""
+    wanted = dict.fromkeys(kinds)
+    names = {kind: SUGGESTED.get(kind, kind.replace("_", "-")) for kind in (*SUGGESTED, *wanted) if kind in wanted}
+    return {kind: "" if name in taken else name for kind, name in names.items()}
 
 
 class AliasForm(StepForm):
@@ -139,12 +142,12 @@ class AliasForm(StepForm):
     )
     kind = forms.ChoiceField(label=gettext_lazy("Mail to it becomes"))
 
-    def __init__(self, *args: Any, kinds: list[tuple[str, str]], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, kinds: list[tuple[str, str]], names: Mapping[str, str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         kind = self.fields["kind"]
         assert isinstance(kind, forms.ChoiceField)  # noqa: S101 - for the type checker
         kind.choices = kinds
-        kind.widget.attrs["data-suggests"] = json.dumps({key: suggested_name(key) for key, _label in kinds})
+        kind.widget.attrs["data-suggests"] = json.dumps(names)
 
     def clean_name(self) -> str:
         name = clean_alias_name(str(self.cleaned_data["name"]).partition("@")[0])

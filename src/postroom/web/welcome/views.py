@@ -27,7 +27,7 @@ from postroom.web.forms import tell
 from postroom.web.members import MemberRequest, for_members, text_of
 from postroom.web.shell import go, page
 from postroom.web.site import site
-from postroom.web.welcome.forms import AliasForm, CompanyForm, PersonForm, suggested_name
+from postroom.web.welcome.forms import AliasForm, CompanyForm, PersonForm, suggested_names
 from postroom.wiring import ports
 
 PASSWORDS = "django.contrib.auth.backends.ModelBackend"  # whoever just chose one is signed in by it
@@ -152,16 +152,21 @@ def alias(request: MemberRequest) -> HttpResponse:
     access.require(request.member, "settings")
     found = welcome.progress_of(request.member)
     choices = [(kind.key, kind.label_plural) for kind in kinds()]
-    taken = welcome.kinds_with_address(request.member)
-    wanted = next((key for key in ("ticket", *dict(choices)) if key not in taken), "ticket")
+    there = welcome.addresses_there(request.member)
+    taken = {name for name, at, _kind in there if at == found.domain}
+    names = suggested_names(dict(choices), taken)
     fetched, _at, at = found.mailbox.rpartition("@")
-    name = (
-        fetched if not taken and at == found.domain else suggested_name(wanted)
-    )  # whose mail comes in is the first to be used
+    if fetched and at == found.domain and fetched not in taken:  # whose mail comes in is the first to be used
+        wanted, name = "ticket", fetched
+    else:
+        has_address = {kind for _name, _domain, kind in there}
+        wanted = next((kind for kind, free in names.items() if free and kind not in has_address), "ticket")
+        name = names.get(wanted, "")
     form = AliasForm(
         request.POST if request.method == "POST" else None,
         initial={"name": name, "kind": wanted},
         kinds=choices,
+        names=names,
     )
     if form.is_valid():
         try:
