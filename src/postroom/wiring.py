@@ -20,8 +20,7 @@ import postroom.core.diagnosis.mailbox_sentences
 import postroom.core.diagnosis.sentences
 import postroom.core.mailtest.sentences
 import postroom.core.routing.sentences
-import postroom.core.schedule.sentences
-import postroom.flows.settle_inbound  # noqa: F401
+import postroom.core.schedule.sentences  # noqa: F401
 from postroom.adapters.blobs.disk import DiskBlobs
 from postroom.adapters.bundle_file import BundleFiles
 from postroom.adapters.clock import SystemClock
@@ -216,6 +215,16 @@ def _knock(proposal: Proposal, *, seconds: float) -> bool:
     from postroom.adapters.mailbox.knocking import knock
 
     return knock(proposal, seconds=seconds)
+
+
+def right_now() -> datetime:
+    """For commands that need no house, and so have no ports."""
+    return SystemClock().now()
+
+
+def read_bundle(path: str) -> Mapping[str, bytes]:
+    """As `Ports.bundles` reads it, for those who have no house. Raises `BundleError` and OSError."""
+    return BundleFiles().read(path)
 
 
 def read_report_files(files: Sequence[ReportFile], *, now: datetime) -> tuple[ReadFile, ...]:

@@ -14,7 +14,7 @@ from postroom.core.delivery.wire import ApiCheck, ApiEndpoint
 from postroom.core.diagnosis.bundle import Member as BundleMember
 from postroom.core.mailtest.evidence import SpamUnchecked, SpamVerdict
 from postroom.core.mailtest.outlook import OutlookMail, OutlookTrouble
-from postroom.core.reports.authentication_reports import ReadFile, ReportFile
+from postroom.core.reports.authentication_reports import ReadReportFiles
 from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
 from postroom.core.senders.questions import Asking
 from postroom.core.terms.configuration import Configuration
@@ -188,12 +188,6 @@ class Knock(Protocol):
     nobody what it heard. Never raises; blocks for ``seconds`` at most."""
 
     def __call__(self, proposal: Proposal, *, seconds: float) -> bool: ...
-
-
-class ReadReportFiles(Protocol):
-    """Unpacks and reads files with receivers' reports, within bounds. Never raises for what a stranger wrote; asks nobody."""
-
-    def __call__(self, files: Sequence[ReportFile], *, now: datetime) -> tuple[ReadFile, ...]: ...
 
 
 class Providers(Protocol):

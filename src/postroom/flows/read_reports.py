@@ -16,22 +16,13 @@ from django.db import IntegrityError, transaction
 from postroom.core.delivery.filters import read_written
 from postroom.core.diagnosis.domain_facts import DomainFacts, SendingServer, is_internal, is_private
 from postroom.core.diagnosis.sources import whose
-from postroom.core.mime.parsing import parse
-from postroom.core.reports.authentication_reports import (
-    NoReport,
-    ReadFile,
-    ReceiversReport,
-    ReportFile,
-    is_failure_report,
-    read_failure_report,
-    report_files,
-)
+from postroom.core.reports.authentication_reports import NoReport, ReadFile, ReceiversReport, read_report_mail
 from postroom.core.routing.authenticity import Proof
 from postroom.core.terms.addresses import normalize_domain
 from postroom.core.terms.reasons import Reason, because
 from postroom.flows.gather_domains import domain_facts
 from postroom.flows.gather_house import read_rows
-from postroom.flows.ports import Ports, ReadReportFiles
+from postroom.flows.ports import Ports
 from postroom.flows.ways_out import load_ways_out
 from postroom.store.models import AliasDomain, DkimKey, InboundMessage, OutgoingServer, ReportedSource, ReportedTls
 from postroom.store.models import ReceiversReport as Row
@@ -56,18 +47,6 @@ def read_reports(ports: Ports, is_over: Callable[[], bool] = lambda: False) -> s
         read += 1
     known = find_owners(ports) if not is_over() else 0
     return f"{read} reports read, {known} addresses looked up"
-
-
-def read_report_mail(read_files: ReadReportFiles, raw: bytes, *, now: datetime) -> tuple[ReadFile, ...]:
-    """A mail, or a file alone (XML, JSON, gzip, zip), as it comes; nothing is stored. Never raises for what it holds."""
-    file = ReportFile(name="file", content=raw)
-    if raw[:4096].lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n\0").startswith((b"<", b"{", b"PK\x03\x04", b"\x1f\x8b")):
-        return read_files([file], now=now)
-    mail = parse(raw)
-    if is_failure_report(mail):
-        report = read_failure_report(mail, received_at=now)
-        return (report or NoReport(name="mail", reason=because("receivers.no_domain", name="mail")),)
-    return read_files(list(report_files(mail)), now=now) or (NoReport(name="mail", reason=because("receivers.none")),)
 
 
 def domains_of_ours() -> frozenset[str]:
