@@ -34,7 +34,7 @@ from postroom.flows.note_routing import house_as_json, mail_as_json, read_eviden
 from postroom.flows.ports import Ports
 from postroom.flows.route_message import raw_of
 from postroom.flows.show_source import left_as
-from postroom.flows.tell_case import story_of
+from postroom.flows.tell_story import tell_together
 from postroom.store.models import Alias, AliasDomain, Contact, InboundMessage, Member, Message, RawMail
 
 MASKS = ("addresses", "bodies", "message-ids")
@@ -156,7 +156,14 @@ def _learn(masker: Masker, case: Case, mails: _Mails) -> None:
 def _members(
     ports: Ports, case: Case, mails: _Mails, masker: Masker, now: datetime, member: Member | None
 ) -> list[BundleMember]:
-    story = [one.as_json() for one in story_of(ports, case, member=member)]
+    happened = tell_together(
+        ports,
+        messages=[one.pk for one in case.messages],
+        inbound=[one.pk for one in case.inbounds],
+        deliveries=[one.pk for one in case.deliveries],
+        member=member,
+    )
+    story = [one.as_json() for one in happened]
     asked = [
         one.as_json() for one in answers(case_facts(case, {n: raw for n, (_, raw) in mails.inbound.items()}, now=now))
     ]

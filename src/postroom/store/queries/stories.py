@@ -6,6 +6,7 @@ brings the rows that the reader may see.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,6 +41,7 @@ UNMADE = (InboundState.HELD, InboundState.REFUSED, InboundState.FAILED, InboundS
 MOST_UNMADE = 20
 MOST_TIMES = 100  # of one message's recipients on the blacklist
 _WORDS = 400  # characters of an answer
+_MOST_HEARD = 10_000  # of one message; nobody counts on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,9 +168,9 @@ def _what(name: str) -> Value:
     return Value(name, output_field=CharField())
 
 
-def told(visible: QuerySet[Message], numbers: Collection[int]) -> ToldFact | None:
-    """The first of these messages that the reader may see, and how many hear of it. Two queries."""
-    row = (
+def told_of(visible: QuerySet[Message], numbers: Collection[int]) -> list[ToldFact]:
+    """Those of these messages (`MOST_ANSWERS` at most) that the reader may see, the oldest first, and how many hear of each. Two queries."""
+    rows = list(
         visible.filter(pk__in=numbers)
         .order_by("id")
         .values(
@@ -191,13 +193,24 @@ def told(visible: QuerySet[Message], numbers: Collection[int]) -> ToldFact | Non
             came_as=F("inbound__subject"),
             error=F("inbound__error"),
             verdict=F("inbound__verdict"),
-        )
-        .first()
+        )[:MOST_ANSWERS]
     )
-    if row is None:
-        return None
-    channels = Notification.objects.filter(message=row["id"]).order_by().values_list("channel")[:10_000]
-    heard = [channel for (channel,) in channels]
+    heard = _heard([row["id"] for row in rows])
+    return [_told(row, heard) for row in rows]
+
+
+def _heard(numbers: Sequence[int]) -> Counter[tuple[int, str]]:
+    """How many hear of each message on which way, as far as anybody counts. One query."""
+    if not numbers:
+        return Counter()
+    pieces = [
+        Notification.objects.filter(message=number).order_by().values_list("message_id", "channel")[:_MOST_HEARD]
+        for number in numbers
+    ]
+    return Counter(pieces[0] if len(pieces) == 1 else pieces[0].union(*pieces[1:], all=True))
+
+
+def _told(row: Mapping[str, Any], heard: Counter[tuple[int, str]]) -> ToldFact:
     return ToldFact(
         posted=PostedFact(
             message_id=row["id"],
@@ -211,8 +224,8 @@ def told(visible: QuerySet[Message], numbers: Collection[int]) -> ToldFact | Non
         ),
         subject=row["subject"] or row["title"] or "",
         came=_came(row, row["inbound_id"], row["came_as"]) if row["inbound_id"] else None,
-        by_mail=heard.count(Channel.MAIL),
-        in_app=heard.count(Channel.INBOX),
+        by_mail=heard[row["id"], Channel.MAIL.value],
+        in_app=heard[row["id"], Channel.INBOX.value],
     )
 
 
@@ -230,10 +243,10 @@ _CAME = (
 )
 
 
-def came(visible: QuerySet[InboundMessage], numbers: Collection[int]) -> CameFact | None:
-    """The newest of these mails that the reader may see. One query."""
-    row = visible.filter(pk__in=numbers).order_by("-id").values(*_CAME).first()
-    return _came(row, row["id"], row["subject"]) if row else None
+def came_of(visible: QuerySet[InboundMessage], numbers: Collection[int]) -> list[CameFact]:
+    """Those of these mails (`MOST_ANSWERS` at most) that the reader may see, the newest first. One query."""
+    rows = visible.filter(pk__in=numbers).order_by("-id").values(*_CAME)[:MOST_ANSWERS]
+    return [_came(row, row["id"], row["subject"]) for row in rows]
 
 
 def became(visible: QuerySet[Message], inbound_id: int) -> tuple[int, ...]:
@@ -364,9 +377,9 @@ def _posted(row: Mapping[str, Any]) -> PostedFact:
 # -- what people wrote
 
 
-def answers_to(visible: QuerySet[Message], message_id: int) -> list[WroteFact]:
-    """The newest first; what our own people wrote below it is no answer of a recipient, and is told all the same. One query."""
-    return _wrote([visible.filter(parent_id=message_id).exclude(kind=MessageKind.SYSTEM)], (False,), MOST_TIMES)
+def answers_to(visible: QuerySet[Message], message_ids: Collection[int]) -> list[WroteFact]:
+    """To any of these, the newest first; what our own people wrote below it is no answer of a recipient, and is told all the same. One query."""
+    return _wrote([visible.filter(parent_id__in=message_ids).exclude(kind=MessageKind.SYSTEM)], (False,), MOST_TIMES)
 
 
 def written_by(
