@@ -258,7 +258,8 @@ def because(reason: Reason | None) -> str:
     if reason is None:
         return ""
     known = SENTENCES.get(reason.code, "")
-    return sentence(reason.code, reason.facts, _(known) if known else "")
+    facts = {**reason.facts, **{name: because(one) for name, one in reason.within.items()}}
+    return sentence(reason.code, facts, _(known) if known else "")
 
 
 @register.simple_tag
