@@ -67,22 +67,30 @@ def is_ours(domain: str, ours: Collection[str]) -> bool:
 
 
 def _read_next(ports: Ports, ours: Collection[str]) -> bool:
+    """Read first, then booked: nobody's row is locked while bytes are fetched and parsed. What another one booked meanwhile stays his."""
+    waiting = Row.objects.filter(state=WAITING).order_by("id").first()
+    if waiting is None:
+        return False
+    chosen = _worth_telling(_outcomes(ports, waiting))
     with transaction.atomic():
-        row = Row.objects.select_for_update(skip_locked=True).filter(state=WAITING).order_by("id").first()
+        row = Row.objects.select_for_update().filter(pk=waiting.pk, state=WAITING).first()
         if row is None:
-            return False
-        outcomes = _outcomes(ports, row)
-        reports = [one for one in outcomes if isinstance(one, ReceiversReport)]
-        troubles = [one for one in outcomes if isinstance(one, NoReport)]
-        told = [one for one in troubles if one.reason.code != "receivers.none"] or ([] if reports else troubles[:1])
-        chosen: list[ReadFile] = [*reports, *told]
-        for place, one in enumerate(chosen[:MOST_OUTCOMES]):
+            return True
+        for place, one in enumerate(chosen):
             target = row if place == 0 else _beside(row)
             if isinstance(one, NoReport):
                 _close(target, UNREADABLE, one.reason)
             else:
                 _book(target, one, ours)
-        return True
+    return True
+
+
+def _worth_telling(outcomes: Sequence[ReadFile]) -> Sequence[ReadFile]:
+    """Reports, and what should have been one; that a piece is none only where nothing else is to be said. One at least."""
+    reports = [one for one in outcomes if isinstance(one, ReceiversReport)]
+    troubles = [one for one in outcomes if isinstance(one, NoReport)]
+    told = [one for one in troubles if one.reason.code != "receivers.none"] or ([] if reports else troubles[:1])
+    return [*reports, *told][:MOST_OUTCOMES]
 
 
 def _outcomes(ports: Ports, row: Row) -> Sequence[ReadFile]:

@@ -11,7 +11,7 @@ import ipaddress
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Protocol
@@ -25,6 +25,9 @@ from postroom.core.terms.reasons import Reason, because, catalogue
 MOST_FILES = 5  # of one mail
 MOST_TEXT = 320  # characters of any word of a stranger's that is kept
 MOST_COUNT = 2_000_000_000
+AHEAD = timedelta(
+    days=2
+)  # that a receiver's clock may go wrong: what lies beyond would stand in the sums of all days to come
 _HEAD = 4_096  # bytes in which a report shows what it is
 _FEEDBACK = re.compile(rb"<(?:[A-Za-z_][\w.-]{0,40}:)?feedback[\s>]")
 _FEEDBACK_PARTS = ("message/feedback-report",)
@@ -41,6 +44,7 @@ catalogue(
         "receivers.too_packed": "The file {name} unpacks to more than it may: it is not read.",
         "receivers.too_nested": "The file {name} is an archive within an archive within an archive: it is not read.",
         "receivers.too_many": "The file {name} holds more than {limit} files: the others are not read.",
+        "receivers.too_many_entries": "The file {name} holds more than {limit} files: it is not read.",
         "receivers.locked": "The file {name} is locked with a password.",
         "receivers.broken_archive": "The archive {name} is broken.",
         "receivers.doctype": "The report {name} declares entities or a document type, which no report does: it is not read.",
@@ -199,6 +203,7 @@ def read_failure_report(mail: ParsedMail, *, received_at: datetime) -> Receivers
     if not domain:
         return None
     at = _moment(first(fields, "arrival-date", "received-date")) or mail.date or received_at
+    at = at if at <= received_at + AHEAD else received_at
     aligned = first(fields, "identity-alignment").lower()
     return ReceiversReport(
         form=ReportForm.FAILURE,
