@@ -241,7 +241,7 @@ class LogBook(Protocol):
         """Those that are asked for. What cannot be read is left out, and `trouble` says so."""
 
     def last(self, count: int, question: LogQuestion) -> list[LogLine]:
-        """The newest of those, the oldest of them first."""
+        """The newest of those, the oldest of them first; those that were found when the question was over, and `trouble` says that."""
 
     def follow(self, question: LogQuestion, *, is_over: Callable[[], bool]) -> Iterator[LogLine]:
         """What is written from now on, across rotations, until ``is_over``. Blocks."""

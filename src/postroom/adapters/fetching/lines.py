@@ -79,7 +79,10 @@ def _open_line(target: Target, seconds: float, context: ssl.SSLContext | None) -
 def look_up(host: str, *, seconds: float = 3.0, servers: Sequence[tuple[str, int]] = ()) -> list[str]:
     """A and AAAA records, IPv4 first; ``seconds`` for each; ``servers``: instead of the machine's. Raises OSError when nobody could tell."""
     found: list[str] = []
-    resolver = dns.resolver.Resolver(configure=not servers)
+    try:
+        resolver = dns.resolver.Resolver(configure=not servers)
+    except dns.exception.DNSException as error:
+        raise OSError("this machine knows no name server") from error
     if servers:
         resolver.nameservers = [dns.nameserver.Do53Nameserver(name, port) for name, port in servers]
     for kind in ("A", "AAAA"):

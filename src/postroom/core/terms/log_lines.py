@@ -151,16 +151,20 @@ def _shown(value: object) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogQuestion:
-    """What somebody wants to see. ``matches`` looks at a line as people read it; ``message``: a Message-ID, brackets or not."""
+    """What somebody wants to see. ``matches`` looks at a line as people read it; ``message``: a Message-ID, brackets or not; ``is_over`` is
+    asked before each line, of those too that nobody wants: once it says so, the search ends (`TimeoutError`)."""
 
     matches: Callable[[str], bool] | None = None
     since: datetime | None = None
     until: datetime | None = None
     level: str = ""
     message: str = ""
+    is_over: Callable[[], bool] | None = None
 
     def wants(self, line: LogLine) -> bool:
-        """A line without a time belongs to every time, one without a level to every level."""
+        """A line without a time belongs to every time, one without a level to every level. Raises TimeoutError when it is over."""
+        if self.is_over is not None and self.is_over():
+            raise TimeoutError
         if line.at is not None and (
             (self.since is not None and line.at < self.since) or (self.until is not None and line.at > self.until)
         ):
