@@ -90,7 +90,8 @@ def _worth_telling(outcomes: Sequence[ReadFile]) -> Sequence[ReadFile]:
     reports = [one for one in outcomes if isinstance(one, ReceiversReport)]
     troubles = [one for one in outcomes if isinstance(one, NoReport)]
     told = [one for one in troubles if one.reason.code != "receivers.none"] or ([] if reports else troubles[:1])
-    return [*reports, *told][:MOST_OUTCOMES]
+    chosen: list[ReadFile] = [*reports, *told]
+    return chosen[:MOST_OUTCOMES]
 
 
 def _outcomes(ports: Ports, row: Row) -> Sequence[ReadFile]:

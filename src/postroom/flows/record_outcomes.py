@@ -99,8 +99,8 @@ def _note_in_log(mine: Iterable[Judged]) -> None:
             _log.info("delivery %d was not taken: %s", ticket.delivery_id, found.state.value, extra=about)
     for together in _in_lines(taken):
         named = list(dict.fromkeys(one.message_id for one in together if one.message_id))
-        about = {"deliveries": [one.delivery_id for one in together], "message_ids": named}
-        _log.info("%d mails were taken", len(together), extra=about)
+        numbers = [one.delivery_id for one in together]
+        _log.info("%d mails were taken", len(numbers), extra={"deliveries": numbers, "message_ids": named})
 
 
 def _in_lines(tickets: Iterable[Ticket]) -> Iterator[list[Ticket]]:
