@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 
@@ -17,6 +17,7 @@ from postroom.adapters.clock import SystemClock
 from postroom.adapters.esp import ProviderDesk
 from postroom.adapters.ids import SystemIds
 from postroom.adapters.key_file import DerivedKeys, FixedKeys, KeyFile
+from postroom.adapters.late import late
 from postroom.adapters.log_files import LogFiles
 from postroom.adapters.vault import FernetVault
 from postroom.core.terms.configuration import Configuration, read_name_servers
@@ -28,8 +29,6 @@ from postroom.core.terms.visits import NoVisit, Visit
 from postroom.core.tokens.addresses import derive_key
 from postroom.flows.open_rooms import open_rooms
 from postroom.flows.ports import Ports, Submit
-
-T = TypeVar("T")
 
 if TYPE_CHECKING:
     from postroom.adapters.authenticity.desk import SenderDesk
@@ -78,11 +77,11 @@ def make_ports(configuration: Configuration) -> Ports:
         clock=SystemClock(),
         ids=SystemIds(),
         blobs=DiskBlobs(Path(configuration.data_dir) / "blobs"),
-        html=_late(_html),
+        html=late(_html),
         templates=_Templates(),
         vault=FernetVault(store.keys),
         key_store=store,
-        dkim=_late(_dkim),
+        dkim=late(_dkim),
         submit=_submitter(configuration),
         mail_hosts=_MailHosts(configuration.dns_servers),
         text_records=_TextRecords(configuration.dns_servers),
@@ -108,22 +107,6 @@ def make_ports(configuration: Configuration) -> Ports:
         bundles=BundleFiles(),
         our_mark=store.mark(),
     )
-
-
-class _Late:
-    """A pipe that is laid when it is first used: naming a socket imports no adapter."""
-
-    def __init__(self, make: Callable[[], object]) -> None:
-        self._make = make
-
-    def __getattr__(self, name: str) -> Any:
-        pipe = self._make()
-        self.__dict__.update({each: getattr(pipe, each) for each in dir(pipe) if not each.startswith("_")})
-        return getattr(pipe, name)
-
-
-def _late(make: Callable[[], T]) -> T:
-    return cast("T", _Late(make))
 
 
 def _html() -> MailHtml:
@@ -244,6 +227,16 @@ def _knock(proposal: Proposal, *, seconds: float) -> bool:
     from postroom.adapters.mailbox.knocking import knock
 
     return knock(proposal, seconds=seconds)
+
+
+def right_now() -> datetime:
+    """For commands that need no house, and so have no ports."""
+    return SystemClock().now()
+
+
+def read_bundle(path: str) -> Mapping[str, bytes]:
+    """As `Ports.bundles` reads it, for those who have no house. Raises `BundleError` and OSError."""
+    return BundleFiles().read(path)
 
 
 def read_report_files(files: Sequence[ReportFile], *, now: datetime) -> tuple[ReadFile, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import struct
 import time
@@ -22,6 +23,7 @@ from postroom.core.reports.authentication_reports import (
     ReportForm,
     may_be_report,
     read_failure_report,
+    read_report_mail,
     report_files,
 )
 from postroom.core.terms.reasons import Reason
@@ -279,6 +281,33 @@ def test_many_small_bombs_in_one_archive_are_counted_together() -> None:
     members = [(f"{number}.xml", b" " * 3_000_000) for number in range(12)]
     found = read(zipped(*members))
     assert [one.reason.code for one in found if isinstance(one, NoReport)][-1] == "receivers.too_packed"
+
+
+def test_an_archive_with_a_table_longer_than_any_is_not_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its end says: half a megabyte of a hundred thousand empty files took the library seconds and memory."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for number in range(1_500):
+            archive.writestr(zipfile.ZipInfo(str(number)), b"")
+    raw = bytearray(target.getvalue())
+    struct.pack_into("<HH", raw, len(raw) - 14, 1, 1)  # it says that it has one
+    monkeypatch.setattr(zipfile.ZipFile, "__init__", lambda *_: pytest.fail("it was opened"))
+    assert refused(bytes(raw)) == "receivers.too_many_entries"
+
+
+def test_an_archive_of_folders_alone_is_no_report() -> None:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("folder/"), b"")
+    (found,) = read_report_mail(read_report_files, target.getvalue(), now=NOW)
+    assert isinstance(found, NoReport)
+    assert found.reason.code == "receivers.none"
+
+
+def test_a_tls_report_from_before_all_time_is_refused() -> None:
+    raw = tls().replace("2026-11-19T00:00:00Z", "0001-01-01T00:00:00+10:00")
+    assert "0001-01-01" in raw
+    assert refused(raw) == "receivers.dates"
 
 
 def test_of_an_archive_with_many_files_the_first_are_read() -> None:

@@ -58,10 +58,11 @@ def test_a_mail_is_tested_and_the_report_can_be_asked_for_again(key: str) -> Non
     ("body", "source"),
     [
         ({"raw": RAW.decode(), "name": "one", "offline": True}, "mail"),
+        ({"raw": RAW.decode(), "name": "half a letter \ud83d", "offline": True}, "mail"),
         ({"raw_base64": b64encode(RAW).decode()}, "mail"),
         ({"headers": RAW.partition(b"\r\n\r\n")[0].decode(), "offline": True}, "headers"),
     ],
-    ids=["raw", "base64", "headers"],
+    ids=["raw", "half a letter", "base64", "headers"],
 )
 def test_it_comes_as_json_too(key: str, body: dict[str, Any], source: str) -> None:
     answer = post(key, body)

@@ -9,13 +9,17 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from django.db import connection
 
+from postroom.adapters.log_files import LogFiles
 from postroom.cli import bundle
 from postroom.core.diagnosis.bundle import MANIFEST, BundleError
+from postroom.flows import build_support_bundle
+from postroom.flows.gather_case import CaseWish
 from postroom.flows.replay_bundle import NotEmpty, Replayed, replay_bundle
 from postroom.store.models import AuditEvent, InboundMessage, Message
 from postroom.wiring import ports
@@ -78,6 +82,23 @@ def test_what_is_not_there_or_asked_wrongly_is_said(postroom: Command, house: Ho
     Path(file).write_text("mine")
     assert "is there already" in postroom("bundle", "make", "-o", file).err
     assert Path(file).read_text() == "mine"
+
+
+def test_of_long_logs_the_newest_lines_are_in_it_and_that_others_are_not_is_said(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four thousand lines of 64 kB each would be more than whoever reads a bundle takes."""
+    now = ports().clock.now()
+    row = {"time": now.isoformat(), "level": "WARNING", "logger": "postroom.test"}
+    rows = [json.dumps(row | {"message": f"{number} {'x' * 500}"}) for number in range(40)]
+    (tmp_path / "postroom.log").write_text("\n".join(rows) + "\n")
+    monkeypatch.setattr(build_support_bundle, "MOST_LOG", 6_500)
+    given = replace(ports(), logbook=LogFiles(tmp_path))
+    made = build_support_bundle.build_support_bundle(given, CaseWish(), member=None)
+    with zipfile.ZipFile(io.BytesIO(made.content)) as archive:
+        kept = [json.loads(one)["message"].split()[0] for one in archive.read("log.jsonl").splitlines()]
+    assert kept == [str(number) for number in range(30, 40)]
+    assert any("not all lines" in note for note in made.notes)
 
 
 def test_no_address_is_left_in_a_masked_bundle(postroom: Command, house: House, tmp_path: Path) -> None:

@@ -114,6 +114,26 @@ def test_the_end_of_a_large_file_is_read_without_the_rest(folder: Path) -> None:
     assert len(LogFiles(folder).last(10_000, LogQuestion())) == 5005
 
 
+def test_the_newest_lines_since_a_day_need_no_older_files(folder: Path) -> None:
+    (folder / "postroom-2026-11-16.log.gz").write_bytes(b"no gzip")
+    files = LogFiles(folder)
+    found = files.last(100, LogQuestion(since=datetime(2026, 11, 18, 7, tzinfo=UTC)))
+    assert [one.message for one in found] == ["yesterday", "today", "no JSON at all"]
+    assert files.trouble == ()
+    files.last(100, LogQuestion())
+    assert "postroom-2026-11-16" in files.trouble[0]
+
+
+def test_a_question_that_is_over_ends_the_search_also_among_lines_that_nobody_wants(folder: Path) -> None:
+    asked = iter([False, False, False, True])
+    files = LogFiles(folder)
+    found = files.last(100, LogQuestion(level="WARNING", is_over=lambda: next(asked)))
+    assert [one.message for one in found] == ["today", "no JSON at all"]
+    assert "takes too long" in files.trouble[0]
+    with pytest.raises(TimeoutError):
+        list(files.lines(LogQuestion(is_over=lambda: True)))
+
+
 def test_a_damaged_file_is_named_and_the_others_are_read(postroom: Command, folder: Path) -> None:
     whole = (folder / "postroom-2026-11-17.log.gz").read_bytes()
     (folder / "postroom-2026-11-17.log.gz").write_bytes(whole[:-12])

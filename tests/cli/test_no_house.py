@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.receivers import Row, aggregate, gzipped
 
 SOURCE = Path(__file__).parents[2] / "src"
 
@@ -41,6 +44,27 @@ def test_what_needs_no_house_works_without_one(tmp_path: Path) -> None:
     assert "Blame:" in ask(tmp_path, "explain-error", "550 5.7.1 rejected").stdout
     assert ask(tmp_path, "--help").returncode == 0
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_reports_of_receivers_are_read_without_a_house(tmp_path: Path) -> None:
+    report = tmp_path / "report.xml.gz"
+    report.write_bytes(gzipped(aggregate(Row(count=41))))
+    told = ask(tmp_path, "dmarc", "read", str(report), "--json")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert [row["count"] for row in json.loads(told.stdout)[0]["sources"]] == [41]
+    assert list(tmp_path.iterdir()) == [report]
+
+
+@pytest.mark.slow
+def test_a_bundle_of_somebody_elses_is_looked_at_without_a_house(tmp_path: Path) -> None:
+    """Only the sandbox makes a house, elsewhere; what is no bundle never comes so far."""
+    letter = tmp_path / "letter.zip"
+    letter.write_bytes(b"Dear Bob")
+    told = ask(tmp_path, "bundle", "read", str(letter))
+    assert (told.returncode, told.stdout) == (2, "")
+    assert "This is no ZIP file" in told.stderr
+    assert list(tmp_path.iterdir()) == [letter]
 
 
 @pytest.mark.slow

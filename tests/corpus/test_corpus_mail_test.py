@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from postroom.core.mailtest.authentication import NOBODY_ASKED
 from postroom.core.mailtest.evidence import SenderChecks, SpamUnchecked
 from postroom.core.mailtest.facts import Source, take_facts
 from postroom.core.mailtest.judging import judge, report_as_row, report_from_row
@@ -22,7 +23,7 @@ def test_every_mail_and_report_is_judged_without_a_fault() -> None:
         for file in sorted(one for one in (SHARED / name).rglob("*") if one.is_file()):
             raw = file.read_bytes()
             for source in (Source.MAIL, Source.HEADERS):
-                report = judge(take_facts(raw, source), SenderChecks(), SpamUnchecked(trouble="nobody was asked"))
+                report = judge(take_facts(raw, source), SenderChecks(), SpamUnchecked(why=NOBODY_ASKED))
                 assert 0 <= report.tenths <= FULL, file
                 assert report_from_row(report_as_row(report)) == report, file
             codes.update(one.code.value for one in report.findings)

@@ -13,6 +13,7 @@ from postroom.core.mailtest.facts import Source
 from postroom.core.mailtest.judging import MailReport
 from postroom.core.mailtest.outlook import MAGIC, OutlookMail, OutlookTrouble
 from postroom.core.mailtest.rules import Outcome, RuleCode
+from postroom.core.terms.reasons import because
 from postroom.flows.analyse_mail import LARGEST, CannotTest, TestWish, analyse_mail
 from postroom.flows.ports import Ports
 from postroom.flows.settings import set_parameter
@@ -137,7 +138,9 @@ def test_an_outlook_file_is_judged_as_far_as_it_tells(names: NameServer) -> None
 
 
 def test_an_outlook_file_that_cannot_be_read_is_said_so(names: NameServer) -> None:
-    given = replace(ports(), read_outlook=lambda _raw: OutlookTrouble(why="it is damaged (OSError)"))
+    given = replace(
+        ports(), read_outlook=lambda _raw: OutlookTrouble(why=because("piece.outlook.damaged", error="OSError"))
+    )
     with pytest.raises(CannotTest, match="it is damaged"):
         look(MAGIC + b"...", names, given)
 
@@ -162,7 +165,10 @@ def test_the_named_filter_is_asked(names: NameServer) -> None:
 
 
 def test_a_filter_that_does_not_answer_costs_nothing(names: NameServer) -> None:
-    given = replace(ports(), ask_spamd=lambda *_words, **_more: SpamUnchecked(trouble="localhost:783 hung up"))
+    given = replace(
+        ports(),
+        ask_spamd=lambda *_words, **_more: SpamUnchecked(why=because("piece.spam.hung_up", place="localhost:783")),
+    )
     report = look(signed(names), names, given, spamd=("localhost", 783))
     assert lost(report) == set()
     assert "hung up" in str(report.findings[-1].why)

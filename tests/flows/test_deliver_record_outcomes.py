@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 
 from postroom.core.delivery.wire import Phase, WireOutcome
+from postroom.core.terms.log_lines import LogLine, LogQuestion, read_line
 from postroom.core.terms.smtp_replies import SmtpReply
 from postroom.flows.deliver_mail import ReadyMail, Shelf, Ticket, claim_and_compose
 from postroom.flows.ports import Ports
@@ -16,6 +17,7 @@ from postroom.flows.record_outcomes import RecordedBatch, record_outcomes
 from postroom.flows.recover_journals import give_up_expired, recover_worker, renew_leases
 from postroom.flows.settle_unknown import Decision, resolve_unknown
 from postroom.flows.wake_queue import wake_parked
+from postroom.project.logs import JsonFormatter
 from postroom.store.models import (
     Attempt,
     Contact,
@@ -235,6 +237,43 @@ def test_each_lane_may_have_its_own_rule_for_unknown_mail(
         row.refresh_from_db()
         found.append(row.state)
     assert found == states
+
+
+def lines_of(caplog: pytest.LogCaptureFixture) -> list[LogLine]:
+    """As they are found in the file."""
+    records = [one for one in caplog.records if one.name.endswith("record_outcomes")]
+    return [read_line(JsonFormatter().format(one).encode()) for one in records]
+
+
+def test_what_left_and_what_was_refused_is_found_in_the_log_by_its_message_id(
+    ports: Ports, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="postroom")
+    a_server()
+    taken, refused = some_ready(ports, 2)
+    recorded(ports, (taken, said(taken, Phase.BODY, 250)), (refused, said(refused, Phase.BODY, 550, "no")))
+    name = row_of(taken).mail.header_message_id
+    about = [one for one in lines_of(caplog) if LogQuestion(message=name).wants(one)]
+    assert [one.fields.get("delivery") for one in about] == [refused.ticket.delivery_id, None]
+    assert about[1].fields["deliveries"] == [taken.ticket.delivery_id]
+    assert about[1].fields["message_ids"] == [name]
+
+
+def test_a_line_of_the_log_names_no_more_mails_than_are_read_of_it(
+    ports: Ports, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="postroom")
+    a_server()
+    ready = some_ready(ports, 90)
+    long = [
+        replace(one, ticket=replace(one.ticket, message_id=f"<{one.ticket.delivery_id}{'x' * 980}@in.test>"))
+        for one in ready
+    ]
+    recorded(ports, *((one, said(one, Phase.BODY, 250)) for one in long))
+    told = lines_of(caplog)
+    assert len(told) > 1
+    assert [number for one in told for number in one.fields["deliveries"]] == [one.ticket.delivery_id for one in long]
+    assert [name for one in told for name in one.fields["message_ids"]] == [one.ticket.message_id for one in long]
 
 
 def test_a_server_that_was_removed_meanwhile_does_no_harm(ports: Ports) -> None:

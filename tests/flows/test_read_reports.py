@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 
 import pytest
+from django.db import connection
 
 from postroom.core.diagnosis.sources import advise
+from postroom.core.reports.authentication_reports import ReadFile, ReportFile
 from postroom.core.routing.authenticity import Authenticity, Proof, authenticity_as_json
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.states import Door, InboundState
@@ -191,6 +194,29 @@ def test_a_parser_that_breaks_is_our_trouble_and_stops_nobody() -> None:
     bring(a_report())
     read(dataclasses.replace(ports(), read_report_files=broken))
     assert (Row.objects.get().state, Row.objects.get().note["code"]) == ("unreadable", "receivers.unreadable")
+
+
+def test_a_report_is_read_in_no_transaction_and_one_that_was_booked_meanwhile_stays_as_it_is() -> None:
+    """Its bytes may be far away, and parsing takes seconds: nobody's row is locked as long."""
+    depth = len(connection.savepoint_ids)
+    real = ports().read_report_files
+
+    def looking(files: Sequence[ReportFile], *, now: datetime) -> tuple[ReadFile, ...]:
+        assert len(connection.savepoint_ids) == depth
+        Row.objects.update(state="read", organisation="somebody else was faster")
+        return real(files, now=now)
+
+    bring(a_report())
+    read(dataclasses.replace(ports(), read_report_files=looking))
+    assert Row.objects.get().organisation == "somebody else was faster"
+
+
+def test_a_failure_report_of_the_future_is_of_the_day_on_which_it_came() -> None:
+    bring(a_failure_mail().replace(b"19 Nov 2026", b"19 Nov 2999"))
+    read()
+    row = Row.objects.get()
+    assert row.state == "read"
+    assert row.begins_at == row.received_at
 
 
 def test_a_report_whose_bytes_are_gone_is_told() -> None:

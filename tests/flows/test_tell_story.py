@@ -8,12 +8,12 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from postroom.core.diagnosis.story import FoundBy, Story, StoryKind
+from postroom.core.diagnosis.story import FoundBy, Story, StoryEvent, StoryKind, merged
 from postroom.core.terms.states import MessageKind, Role
 from postroom.flows.ports import Ports
 from postroom.flows.post_message import post_message
 from postroom.flows.suppress_address import release, suppress
-from postroom.flows.tell_story import StoryWish, tell_story
+from postroom.flows.tell_story import StoryWish, tell_story, tell_together
 from postroom.store.models import (
     AddressHealth,
     Attempt,
@@ -393,6 +393,39 @@ def test_a_story_costs_the_same_few_queries_whatever_is_stored(tale: Tale, house
         counts.append(len(seen))
     assert counts[0] == counts[1]
     assert counts[1] <= MOST_QUERIES[name], "\n".join(one["sql"][:150] for one in seen.captured_queries)
+
+
+def together(tale: Tale) -> tuple[StoryEvent, ...]:
+    """All that is stored, in one order."""
+    return tell_together(
+        tale.ports,
+        messages=list(Message.objects.order_by("-id").values_list("pk", flat=True)[:20]),
+        inbound=list(InboundMessage.objects.values_list("pk", flat=True)),
+        deliveries=list(Delivery.objects.order_by("-id").values_list("pk", flat=True)[:60]),
+        member=None,
+    )
+
+
+def test_many_are_told_together_as_each_is_alone(tale: Tale, house: House) -> None:
+    comes_in(tale.ports, write_mail(subject="Buy now", Message_ID="<nobody@customer.example>"), "nobody@in.test")
+    alone = [story(tale, number).events for number in Message.objects.values_list("pk", flat=True)]
+    alone += [story(tale, f"inbound:{number}").events for number in InboundMessage.objects.values_list("pk", flat=True)]
+    alone += [story(tale, f"delivery:{number}").events for number in Delivery.objects.values_list("pk", flat=True)]
+    assert together(tale) == merged(*alone)
+    assert {"received", "routed", *WHOLE} <= {event.kind.value for event in together(tale)}
+
+
+def test_many_told_together_cost_as_many_queries_as_few(tale: Tale, house: House) -> None:
+    counts = []
+    for more in (0, 12):
+        many(tale, more)
+        for number in range(more):
+            post_message(tale.ports, record_id=tale.record.pk, author=house.alice, html=f"<p>{number}</p>")
+            comes_in(tale.ports, write_mail(Message_ID=f"<{number}@customer.example>"), "support@in.test")
+        with CaptureQueriesContext(connection) as seen:
+            assert together(tale)
+        counts.append(len(seen) - 3)  # the three that ask what there is
+    assert counts[0] == counts[1] <= 11, "\n".join(one["sql"][:150] for one in seen.captured_queries)
 
 
 def test_greylisting_is_what_the_server_said(tale: Tale) -> None:

@@ -7,11 +7,13 @@ from datetime import timedelta
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import translation
 
-from postroom.core.terms.reasons import because
+from postroom.core.terms.reasons import SENTENCES, because
 from postroom.core.terms.states import MailTestState, Role
 from postroom.flows.mail_tests import finish_mail_test
 from postroom.store.models import Delivery, Installation, Mailbox, MailTest
+from postroom.web.templatetags.postroom import because as told
 from postroom.wiring import ports
 from tests.core.mailtest.samples import a_mail
 from tests.laboratory.outlook_file import outlook_file
@@ -137,3 +139,16 @@ def test_tests_of_the_last_days_are_listed(olga: Client) -> None:
 
 def test_a_test_that_is_not_there_is_not_found(olga: Client) -> None:
     assert olga.get(f"{PLACE}999/").status_code == 404
+
+
+def test_all_of_a_sentence_is_told_in_the_readers_language() -> None:
+    because_nobody = because("mailtest.spf_unchecked", why=because("piece.nobody_asked"))
+    with translation.override("de"):
+        assert told(because_nobody) == "SPF wurde nicht geprüft: niemand wurde gefragt."
+    assert told(because_nobody) == "SPF was not checked: nobody was asked."
+
+
+@pytest.mark.parametrize("code", sorted(code for code in SENTENCES if code.startswith("piece.")))
+def test_no_piece_of_a_sentence_stays_english_among_german_words(code: str) -> None:
+    with translation.override("de"):
+        assert told(because(code)) != str(because(code))

@@ -13,6 +13,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -40,26 +41,24 @@ class LogFiles:
                 yield from (line for line in map(read_line, self._raw_lines(name)) if question.wants(line))
 
     def last(self, count: int, question: LogQuestion) -> list[LogLine]:
-        """Plain files are read from their ends, so that the last line of a large one is near."""
+        """Plain files are read from their ends, so that the last line of a large one is near. What was found when the question was over."""
         self._trouble.clear()
         found: deque[LogLine] = deque()
-        for name in reversed(self._names()):
-            if len(found) >= count:
-                break
-            if name.endswith(".gz"):
-                rest = deque(
-                    (line for line in map(read_line, self._raw_lines(name)) if question.wants(line)),
-                    maxlen=count - len(found),
-                )
-                found.extendleft(reversed(rest))
-                continue
-            for raw in self._from_the_end(name):
-                line = read_line(raw)
-                if question.wants(line):
-                    found.appendleft(line)
-                    if len(found) >= count:
-                        break
+        try:
+            for name in reversed(self._names()):
+                if len(found) >= count:
+                    break
+                if may_hold(name, question.since, question.until):
+                    found.extendleft(self._newest_first(name, count - len(found), question))
+        except TimeoutError:
+            self._trouble.append("not all was looked at: it takes too long")
         return list(found)
+
+    def _newest_first(self, name: str, count: int, question: LogQuestion) -> Iterator[LogLine]:
+        if name.endswith(".gz"):
+            wanted = (line for line in map(read_line, self._raw_lines(name)) if question.wants(line))
+            return reversed(deque(wanted, maxlen=count))
+        return islice((line for line in map(read_line, self._from_the_end(name)) if question.wants(line)), count)
 
     def follow(self, question: LogQuestion, *, is_over: Callable[[], bool]) -> Iterator[LogLine]:
         path = self._directory / CURRENT

@@ -146,13 +146,12 @@ def replay_here(file: Annotated[Path, typer.Argument(help="A bundle.")]) -> int:
 
 
 def _verified(file: Path) -> tuple[Mapping[str, bytes], Manifest]:
-    """The contents, once they are believed. No database is asked, and whoever helps needs no house of his own."""
-    entering.configured(makes_house=True)
+    """The contents, once they are believed. No database is asked, and whoever helps needs no house of his own: none is made."""
     from postroom.core.diagnosis.bundle import BundleError, read_manifest
-    from postroom.wiring import ports
+    from postroom.wiring import read_bundle
 
     try:
-        members = ports().bundles.read(str(file))
+        members = read_bundle(str(file))
         return members, read_manifest(members)
     except BundleError as error:
         give_up(f"{file}: {error}", code=ASKED_WRONGLY)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from postroom.cli.entering import configured, entered
+from postroom.cli.entering import entered
 from postroom.cli.telling import ASKED_WRONGLY, DONE, FAILED, AsJson, give_up, say, say_json, show_table
 
 if TYPE_CHECKING:
@@ -36,16 +36,15 @@ def read(
     ],
     as_json: AsJson = False,
 ) -> int:
-    """Say what reports say; nothing is stored, nobody is asked. Ends with 1 when something was no report that can be read.
-    Example: postroom dmarc read google.com!example.com!1700000000!1700086399.zip"""
+    """Say what reports say; nothing is stored, nobody is asked. Needs no database. Ends with 1 when something was no report that can be read.
+
+    Example: postroom dmarc read google.com!example.com!1700000000!1700086399.zip
+    """
     contents = [(name, _content(name)) for name in files]
-    configured()
-    from django.utils import timezone
+    from postroom.core.reports.authentication_reports import read_report_mail
+    from postroom.wiring import read_report_files, right_now
 
-    from postroom.flows.read_reports import read_report_mail
-    from postroom.wiring import read_report_files
-
-    now = timezone.now()
+    now = right_now()
     found = [(name, one) for name, raw in contents for one in read_report_mail(read_report_files, raw, now=now)]
     if as_json:
         say_json([{"file": name, **_plain(one)} for name, one in found])

@@ -28,7 +28,7 @@ _MARKS = {
     "not_applicable": ("n/a", "dim"),
 }
 _LARGEST = 60 * 1024 * 1024
-_LOOK_EVERY = 1.0  # seconds
+_ASK_EVERY = 1.0  # seconds: the background jobs look, too
 
 
 @app.command("mail-test", rich_help_panel="Mail")
@@ -121,7 +121,7 @@ def _sent(ports: Ports, send: str, to: str, address: str, minutes: float, *, as_
 
     from postroom.flows.analyse_mail import CannotTest
     from postroom.flows.mail_tests import mail_test as fact_of
-    from postroom.flows.send_seed import look_for_seed, send_seed
+    from postroom.flows.send_seed import look_for_seed, seconds_to_next_look, send_seed
 
     server, mailbox = _server(send), _mailbox(to)
     try:
@@ -130,9 +130,12 @@ def _sent(ports: Ports, send: str, to: str, address: str, minutes: float, *, as_
         give_up(str(why), code=ASKED_WRONGLY)
     if not test.is_over and not as_json:
         remark(f"Sent through {server.name}; waiting for it in {mailbox.name} ...")
+    begun = next_look = time.monotonic()
     while not test.is_over:
-        time.sleep(_LOOK_EVERY)
-        look_for_seed(ports, test.id)
+        time.sleep(_ASK_EVERY)
+        if (now := time.monotonic()) >= next_look:
+            look_for_seed(ports, test.id)
+            next_look = now + seconds_to_next_look(now - begun)
         test = fact_of(ports, test.id, member=None)
     if as_json:
         say_json(_as_json(test))

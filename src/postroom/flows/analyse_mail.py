@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from postroom.core.mailtest.authentication import NOBODY_ASKED
 from postroom.core.mailtest.evidence import SenderChecks, SpamUnchecked, SpamVerdict
 from postroom.core.mailtest.facts import MailFacts, Source, take_facts
 from postroom.core.mailtest.hosts import are_kin
@@ -161,9 +162,9 @@ def _filter(
     named = values.text("mail.test.spamd")
     place = wish.spamd or (read_place(named) if named else None)
     if place is None:
-        return SpamUnchecked(trouble="no spamd is named", is_wanted=False)
+        return SpamUnchecked(why=because("piece.spam.unnamed"))
     if not facts.source.has_body:
-        return SpamUnchecked(trouble="a header alone says too little")
+        return SpamUnchecked(why=because("piece.spam.header"))
     if not wish.asks_world:
-        return SpamUnchecked(trouble="nobody was asked")
+        return SpamUnchecked(why=NOBODY_ASKED)
     return ports.ask_spamd(*place, raw, seconds=SPAMD_SECONDS)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -34,13 +34,15 @@ from postroom.flows.note_routing import house_as_json, mail_as_json, read_eviden
 from postroom.flows.ports import Ports
 from postroom.flows.route_message import raw_of
 from postroom.flows.show_source import left_as
-from postroom.flows.tell_case import story_of
+from postroom.flows.tell_story import tell_together
 from postroom.store.models import Alias, AliasDomain, Contact, InboundMessage, Member, Message, RawMail
 
 MASKS = ("addresses", "bodies", "message-ids")
 MOST_BYTES = 48 * 1024 * 1024  # of mails; what is larger is named and left out
 MOST_LINES = 4000
+MOST_LOG = 8 * 1024 * 1024  # characters of them
 LOG_SECONDS = 10.0
+LOG_BACK = timedelta(days=7)  # of a bundle about the house
 CHANGES_BACK = timedelta(days=30)
 
 
@@ -156,12 +158,19 @@ def _learn(masker: Masker, case: Case, mails: _Mails) -> None:
 def _members(
     ports: Ports, case: Case, mails: _Mails, masker: Masker, now: datetime, member: Member | None
 ) -> list[BundleMember]:
-    story = [one.as_json() for one in story_of(ports, case, member=member)]
+    happened = tell_together(
+        ports,
+        messages=[one.pk for one in case.messages],
+        inbound=[one.pk for one in case.inbounds],
+        deliveries=[one.pk for one in case.deliveries],
+        member=member,
+    )
+    story = [one.as_json() for one in happened]
     asked = [
         one.as_json() for one in answers(case_facts(case, {n: raw for n, (_, raw) in mails.inbound.items()}, now=now))
     ]
     found = diagnose(ports, DoctorWish(asks_world=False), member=member)
-    log = _log_lines(ports, case, now)
+    log = _log_lines(ports, case, now, mails.notes)
 
     def as_json(name: str, value: Any, what: str) -> BundleMember:
         return BundleMember(name=name, content=json_bytes(masker.value(value)), what=what)
@@ -220,20 +229,43 @@ def _replay(ports: Ports, mails: _Mails, masker: Masker) -> dict[str, Any]:
 # ---- the logs
 
 
-def _log_lines(ports: Ports, case: Case, now: datetime) -> list[LogLine]:
-    """About the case; of the whole house the newest that are warnings. Cut short when it takes too long."""
+def _log_lines(ports: Ports, case: Case, now: datetime, notes: list[str]) -> list[LogLine]:
+    """About the case; of the whole house the newest that are warnings. What takes too long or is too much is left out, and noted."""
+    end = time.monotonic() + LOG_SECONDS
+    question = LogQuestion(since=now - LOG_BACK, level="WARNING", is_over=lambda: time.monotonic() > end)
     if case.kind == "house":
-        return ports.logbook.last(MOST_LINES, LogQuestion(level="WARNING"))
-    since = (case.begins or now) - timedelta(hours=1)
+        lines = ports.logbook.last(MOST_LINES, question)
+        is_cut = bool(ports.logbook.trouble)
+    else:
+        since = (case.begins or now) - timedelta(hours=1)
+        lines, is_cut = _from_the_first(ports, replace(question, since=since, level="", matches=_about(case)))
+    fitting = _newest_that_fit(lines)
+    if is_cut or len(fitting) < len(lines):
+        notes.append("log.jsonl: not all lines are in it, that would take too long or be too much")
+    return fitting
+
+
+def _from_the_first(ports: Ports, question: LogQuestion) -> tuple[list[LogLine], bool]:
+    """And whether there may be more."""
     lines: list[LogLine] = []
     try:
-        for line in ports.logbook.lines(LogQuestion(matches=_about(case), since=since)):
+        for line in ports.logbook.lines(question):
             lines.append(line)
             if len(lines) >= MOST_LINES:
-                break
+                return lines, True
     except TimeoutError:
-        pass
-    return lines
+        return lines, True
+    return lines, bool(ports.logbook.trouble)
+
+
+def _newest_that_fit(lines: Sequence[LogLine]) -> list[LogLine]:
+    size, kept = 0, []
+    for line in reversed(lines):
+        size += len(line.raw)
+        if size > MOST_LOG:
+            break
+        kept.append(line)
+    return kept[::-1]
 
 
 def _about(case: Case) -> Callable[[str], bool]:
@@ -242,14 +274,7 @@ def _about(case: Case) -> Callable[[str], bool]:
         numbers = "|".join(str(one.pk) for one in rows)
         words += [rf"\b{name}[= ](?:{numbers})\b", rf"{_MANY[name]}=\[[^\]]*\b(?:{numbers})\b"] if numbers else []
     expression = re.compile("|".join(words) or r"(?!)")
-    end = time.monotonic() + LOG_SECONDS
-
-    def matches(text: str) -> bool:
-        if time.monotonic() > end:
-            raise TimeoutError
-        return expression.search(text) is not None
-
-    return matches
+    return lambda text: expression.search(text) is not None
 
 
 _MANY = {"delivery": "deliveries", "inbound": "inbounds", "message": "messages"}  # lines about a batch

@@ -65,6 +65,7 @@ class Ticket:
     reasons: list[dict[str, object]] | None = None  # why this server and this sender
     reserved: tuple[Reservation, ...] = ()  # its places in the gates
     domain: str = ""  # the recipient's
+    message_id: str = ""  # for the log; a journal does not know it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -375,6 +376,7 @@ class _Composer:
             reasons=reasons,
             reserved=routed.reserved,
             domain=routed.domain,
+            message_id=routed.mail.message_id,
         )
         return ReadyMail(ticket=ticket, endpoint=way.endpoint, wire=wire)
 

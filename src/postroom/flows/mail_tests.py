@@ -99,7 +99,7 @@ def list_mail_tests(ports: Ports, *, member: Member | None) -> list[MailTestFact
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeedWays:
-    """Between what one may choose: servers and mailboxes in use, by number and name. ``is_capturing``: nothing would leave."""
+    """Between what one may choose: servers and mailboxes in use, by number and name."""
 
     servers: Sequence[tuple[int, str]]
     mailboxes: Sequence[tuple[int, str]]

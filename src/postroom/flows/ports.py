@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # sockets name what flows through them, and enter no room for
     from postroom.core.diagnosis.bundle import Member as BundleMember
     from postroom.core.mailtest.evidence import SpamUnchecked, SpamVerdict
     from postroom.core.mailtest.outlook import OutlookMail, OutlookTrouble
-    from postroom.core.reports.authentication_reports import ReadFile, ReportFile
+    from postroom.core.reports.authentication_reports import ReadReportFiles
     from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
     from postroom.core.senders.questions import Asking
     from postroom.core.terms.configuration import Configuration
@@ -191,12 +191,6 @@ class Knock(Protocol):
     def __call__(self, proposal: Proposal, *, seconds: float) -> bool: ...
 
 
-class ReadReportFiles(Protocol):
-    """Unpacks and reads files with receivers' reports, within bounds. Never raises for what a stranger wrote; asks nobody."""
-
-    def __call__(self, files: Sequence[ReportFile], *, now: datetime) -> tuple[ReadFile, ...]: ...
-
-
 class Providers(Protocol):
     """Providers with HTTP APIs: what they ask of us, and what we ask of them beside sending."""
 
@@ -248,7 +242,7 @@ class LogBook(Protocol):
         """Those that are asked for. What cannot be read is left out, and `trouble` says so."""
 
     def last(self, count: int, question: LogQuestion) -> list[LogLine]:
-        """The newest of those, the oldest of them first."""
+        """The newest of those, the oldest of them first; those that were found when the question was over, and `trouble` says that."""
 
     def follow(self, question: LogQuestion, *, is_over: Callable[[], bool]) -> Iterator[LogLine]:
         """What is written from now on, across rotations, until ``is_over``. Blocks."""

@@ -9,29 +9,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.db import IntegrityError, transaction
 
 from postroom.core.delivery.filters import read_written
 from postroom.core.diagnosis.domain_facts import DomainFacts, SendingServer, is_internal, is_private
 from postroom.core.diagnosis.sources import whose
-from postroom.core.mime.parsing import parse
-from postroom.core.reports.authentication_reports import (
-    NoReport,
-    ReadFile,
-    ReceiversReport,
-    ReportFile,
-    is_failure_report,
-    read_failure_report,
-    report_files,
-)
+from postroom.core.reports.authentication_reports import NoReport, ReadFile, ReceiversReport, read_report_mail
 from postroom.core.routing.authenticity import Proof
 from postroom.core.terms.addresses import normalize_domain
 from postroom.core.terms.reasons import Reason, because
 from postroom.flows.gather_domains import domain_facts
 from postroom.flows.gather_house import read_rows
-from postroom.flows.ports import Ports, ReadReportFiles
+from postroom.flows.ports import Ports
 from postroom.flows.ways_out import load_ways_out
 from postroom.store.models import AliasDomain, DkimKey, InboundMessage, OutgoingServer, ReportedSource, ReportedTls
 from postroom.store.models import ReceiversReport as Row
@@ -58,18 +49,6 @@ def read_reports(ports: Ports, is_over: Callable[[], bool] = lambda: False) -> s
     return f"{read} reports read, {known} addresses looked up"
 
 
-def read_report_mail(read_files: ReadReportFiles, raw: bytes, *, now: datetime) -> tuple[ReadFile, ...]:
-    """A mail, or a file alone (XML, JSON, gzip, zip), as it comes; nothing is stored. Never raises for what it holds."""
-    file = ReportFile(name="file", content=raw)
-    if raw[:4096].lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n\0").startswith((b"<", b"{", b"PK\x03\x04", b"\x1f\x8b")):
-        return read_files([file], now=now)
-    mail = parse(raw)
-    if is_failure_report(mail):
-        report = read_failure_report(mail, received_at=now)
-        return (report or NoReport(name="mail", reason=because("receivers.no_domain", name="mail")),)
-    return read_files(list(report_files(mail)), now=now) or (NoReport(name="mail", reason=because("receivers.none")),)
-
-
 def domains_of_ours() -> frozenset[str]:
     """Alias domains, domains that we sign for, and those that servers may send as. Three queries."""
     names = {*AliasDomain.objects.values_list("name", flat=True), *DkimKey.objects.values_list("domain", flat=True)}
@@ -88,22 +67,31 @@ def is_ours(domain: str, ours: Collection[str]) -> bool:
 
 
 def _read_next(ports: Ports, ours: Collection[str]) -> bool:
+    """Read first, then booked: nobody's row is locked while bytes are fetched and parsed. What another one booked meanwhile stays his."""
+    waiting = Row.objects.filter(state=WAITING).order_by("id").first()
+    if waiting is None:
+        return False
+    chosen = _worth_telling(_outcomes(ports, waiting))
     with transaction.atomic():
-        row = Row.objects.select_for_update(skip_locked=True).filter(state=WAITING).order_by("id").first()
+        row = Row.objects.select_for_update().filter(pk=waiting.pk, state=WAITING).first()
         if row is None:
-            return False
-        outcomes = _outcomes(ports, row)
-        reports = [one for one in outcomes if isinstance(one, ReceiversReport)]
-        troubles = [one for one in outcomes if isinstance(one, NoReport)]
-        told = [one for one in troubles if one.reason.code != "receivers.none"] or ([] if reports else troubles[:1])
-        chosen: list[ReadFile] = [*reports, *told]
-        for place, one in enumerate(chosen[:MOST_OUTCOMES]):
+            return True
+        for place, one in enumerate(chosen):
             target = row if place == 0 else _beside(row)
             if isinstance(one, NoReport):
                 _close(target, UNREADABLE, one.reason)
             else:
                 _book(target, one, ours)
-        return True
+    return True
+
+
+def _worth_telling(outcomes: Sequence[ReadFile]) -> Sequence[ReadFile]:
+    """Reports, and what should have been one; that a piece is none only where nothing else is to be said. One at least."""
+    reports = [one for one in outcomes if isinstance(one, ReceiversReport)]
+    troubles = [one for one in outcomes if isinstance(one, NoReport)]
+    told = [one for one in troubles if one.reason.code != "receivers.none"] or ([] if reports else troubles[:1])
+    chosen: list[ReadFile] = [*reports, *told]
+    return chosen[:MOST_OUTCOMES]
 
 
 def _outcomes(ports: Ports, row: Row) -> Sequence[ReadFile]:

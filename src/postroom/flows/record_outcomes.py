@@ -23,6 +23,7 @@ from postroom.core.delivery.retry import circuit_open_until, next_attempt
 from postroom.core.delivery.servers import CONFIGURED
 from postroom.core.delivery.throttle import Span
 from postroom.core.delivery.wire import WireOutcome
+from postroom.core.terms.log_lines import LONGEST
 from postroom.core.terms.reasons import because
 from postroom.core.terms.states import DeliveryState, Lane, NotificationState
 from postroom.flows.deliver_mail import Shelf, Ticket
@@ -41,6 +42,7 @@ from postroom.store.models.outgoing import LANE_RANK
 
 _log = logging.getLogger(__name__)
 MOST_RESENT = 2  # tries; who meets unknown outcomes again and again has had the mail often enough
+_NUMBER = 20  # characters of a line for the number of a delivery, and for what stands between it and the next
 _ENDED = (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.UNKNOWN)
 
 
@@ -86,16 +88,33 @@ def record_outcomes(
 
 
 def _note_in_log(mine: Iterable[Judged]) -> None:
-    """One line for all that were taken, for thousands leave in a second; one for each that was not."""
+    """One line for many that were taken, for thousands leave in a second; one for each that was not."""
     taken = []
     for ticket, outcome, found in mine:
         if outcome.is_accepted:
-            taken.append(ticket.delivery_id)
+            taken.append(ticket)
         else:
             about = {"delivery": ticket.delivery_id, "server": ticket.server_id, "domain": ticket.domain}
+            about |= {"message_id": ticket.message_id} if ticket.message_id else {}
             _log.info("delivery %d was not taken: %s", ticket.delivery_id, found.state.value, extra=about)
-    if taken:
-        _log.info("%d mails were taken", len(taken), extra={"deliveries": taken})
+    for together in _in_lines(taken):
+        named = list(dict.fromkeys(one.message_id for one in together if one.message_id))
+        numbers = [one.delivery_id for one in together]
+        _log.info("%d mails were taken", len(numbers), extra={"deliveries": numbers, "message_ids": named})
+
+
+def _in_lines(tickets: Iterable[Ticket]) -> Iterator[list[Ticket]]:
+    """As many as a line can name so that whoever reads it reads it whole."""
+    together: list[Ticket] = []
+    size = 0
+    for ticket in tickets:
+        size += len(ticket.message_id) + _NUMBER
+        if together and size > LONGEST // 2:
+            yield together
+            together, size = [], len(ticket.message_id) + _NUMBER
+        together.append(ticket)
+    if together:
+        yield together
 
 
 def _unused(ticket: Ticket, outcome: WireOutcome, found: Judgement) -> Iterator[Reservation]:

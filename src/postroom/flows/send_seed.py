@@ -22,7 +22,7 @@ from postroom.core.mime.parsing import parse_headers
 from postroom.core.senders.authentication_results import read_servers
 from postroom.core.terms.addresses import Address, normalize, parse_one
 from postroom.core.terms.message_ids import make_message_id
-from postroom.core.terms.reasons import Reason, because
+from postroom.core.terms.reasons import Reason, because, reasons_from_json
 from postroom.core.terms.states import DeliveryState, MailTestState
 from postroom.flows.analyse_mail import CannotTest, TestWish, analyse_mail
 from postroom.flows.defer_job import defer_job
@@ -137,8 +137,13 @@ def look_again(ports: Ports, test_id: int) -> bool:
     if row is None:
         return True
     waited = (ports.clock.now() - row.asked_at).total_seconds()
-    defer_job("look_for_mail_test", in_seconds=max(SOONEST, min(LATEST, int(waited / 5))), test_id=test_id)
+    defer_job("look_for_mail_test", in_seconds=seconds_to_next_look(waited), test_id=test_id)
     return False
+
+
+def seconds_to_next_look(waited: float) -> int:
+    """Later and later: each look is a login at the mailbox, and providers count them."""
+    return max(SOONEST, min(LATEST, int(waited / 5)))
 
 
 def look_for_seed(ports: Ports, test_id: int) -> bool:
@@ -204,6 +209,6 @@ def _too_late(row: MailTest, delivery: Delivery | None, *, has_left: bool) -> Re
     minutes = round(((row.until or row.asked_at) - row.asked_at).total_seconds() / 60)
     if has_left or delivery is None:
         return because("mailtest.seed.not_back", mailbox=row.mailbox.name if row.mailbox else "?", minutes=minutes)
-    waits = delivery.waits_for if isinstance(delivery.waits_for, dict) else None
-    reply = delivery.failure_reason or (str(waits.get("code", "")) if waits else "") or "no deliverer took it"
-    return because("mailtest.seed.not_sent", minutes=minutes, reply=" ".join(reply.split())[:300])
+    waits = reasons_from_json([delivery.waits_for])[0] if isinstance(delivery.waits_for, dict) else None
+    said = " ".join(delivery.failure_reason.split())[:300] or waits or because("piece.no_deliverer")
+    return because("mailtest.seed.not_sent", minutes=minutes, reply=said)

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 
 from postroom.core.routing.claims import believed, is_mistrusted
 from postroom.core.routing.verdicts import AppendToRecord, CreateRecord, Discard, Facts, Refuse, Verdict
-from postroom.core.terms.reasons import because, catalogue
+from postroom.core.terms.reasons import because
 from postroom.core.terms.states import InboundState
 from postroom.flows.access import require, visible_inbound, visible_records
 from postroom.flows.apply_verdict import Decided, apply_verdicts
@@ -27,14 +27,6 @@ from postroom.store.queries.loop_counts import Tally
 from postroom.store.queries.pages_inbound import InboundWish, matching
 from postroom.store.queries.routing_facts import look_up
 
-catalogue(
-    {
-        "person.attached": "{person} put it on this record.",
-        "person.created": "{person} made a record of it.",
-        "person.refused": "{person} refused it.",
-        "person.discarded": "{person} set it aside: {why}",
-    }
-)
 _SETTLED = (InboundState.ROUTED,)
 WAITING = (InboundState.HELD, InboundState.FAILED)  # what "all that match" may mean
 BATCH = 200

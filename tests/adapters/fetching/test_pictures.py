@@ -9,13 +9,16 @@ from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 
+import dns.resolver
 import pytest
 
 from postroom.adapters.fetching.pictures import MOST_BYTES, PictureFetcher, look_up
 from postroom.adapters.fetching.targets import NotThere, aim, is_public
+from postroom.adapters.fetching.visiting import Visitor
 from postroom.core.mime.mail_html import picture_type
 from postroom.core.terms.networks import read_networks
 from postroom.core.terms.pictures import NoPicture, Picture
+from postroom.core.terms.visits import NoVisit
 from tests.laboratory.certificates import make_certificates
 from tests.laboratory.pictures import PNG, PictureServer, leads_to, says
 
@@ -220,4 +223,16 @@ def test_a_name_that_nobody_knows_is_told_as_such() -> None:
 
     for resolve in (lost, lambda _: []):
         assert isinstance(PictureFetcher(resolve=resolve).fetch("http://a.example/x.png"), NoPicture)
-    assert callable(look_up)
+
+
+def test_a_machine_that_knows_no_name_server_fetches_nothing_and_raises_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unknown(*_: object) -> None:
+        raise dns.resolver.NoResolverConfiguration
+
+    monkeypatch.setattr(dns.resolver.Resolver, "read_resolv_conf", unknown)
+    assert isinstance(PictureFetcher().fetch("http://a.example/x.png"), NoPicture)
+    assert isinstance(Visitor().visit("https://a.example/"), NoVisit)
+    with pytest.raises(OSError, match="no name server"):
+        look_up("a.example")

@@ -86,5 +86,5 @@ def test_many_hops_are_cut_and_still_read() -> None:
 
 def test_seconds_are_told_in_the_units_of_people() -> None:
     assert [in_words(one) for one in (0.4, 59, 90, 120, 3_660, 200_000)] == [
-        "0 s", "59 s", "1 min 30 s", "2 min", "1 h 1 min", "2 days 7 h",
+        "0 s", "59 s", "1 min 30 s", "2 min", "1 h 1 min", "2 d 7 h",
     ]  # fmt: skip

@@ -12,9 +12,10 @@ from postroom.core.mailtest.facts import Source, take_facts
 from postroom.core.mailtest.findings import arithmetic_of, found, score_of
 from postroom.core.mailtest.judging import judge, report_as_row, report_from_row
 from postroom.core.mailtest.rules import RULES, RuleCode
+from postroom.core.terms.reasons import because
 from tests.core.mailtest.samples import a_mail, checks, report_on
 
-NOBODY = SpamUnchecked(trouble="no spamd is named", is_wanted=False)
+NOBODY = SpamUnchecked(why=because("piece.spam.unnamed"))
 
 
 def test_a_report_is_stored_and_read_back() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from postroom.core.mailtest.authentication import NOBODY_ASKED
 from postroom.core.mailtest.evidence import SenderChecks, SpamSymbol, SpamUnchecked, SpamVerdict
 from postroom.core.mailtest.facts import Source
 from postroom.core.mailtest.rules import FULL, RULES, Outcome, RuleCode
@@ -220,7 +221,7 @@ def test_a_broken_chain_of_seals_costs_little() -> None:
 
 
 def test_where_nobody_was_asked_nothing_is_held_against_the_mail() -> None:
-    report = report_on(a_mail(), SenderChecks(is_asked=False), SpamUnchecked(trouble="nobody was asked"))
+    report = report_on(a_mail(), SenderChecks(is_asked=False), SpamUnchecked(why=NOBODY_ASKED))
     assert report.tenths == FULL
     assert told(report, Outcome.UNCHECKED) == {
         RuleCode.SPF_UNCHECKED, RuleCode.DKIM_UNCHECKED, RuleCode.DMARC_UNCHECKED, RuleCode.SPAM_UNCHECKED,

@@ -79,6 +79,13 @@ def test_what_looks_like_a_secret_is_masked() -> None:
         "Authorization: Bearer hunter2hunter2",
         "postgresql://postroom:hunter2hunter2@db.example/postroom",
         "-----BEGIN PRIVATE KEY-----\nhunter2hunter2\n-----END PRIVATE KEY-----",
+        "PASSWD = hunter2hunter2",
+        "pa\u017f\u017fword=hunter2hunter2",  # to an expression that ignores the case a long s is an s
+        "Api-\u212aey: hunter2hunter2",
+        "refresh_TOKEN=hunter2hunter2",
+        "my_passphrase: hunter2hunter2",
+        "bAsic hunter2hunter2",
+        "AUTHENTICATE PLAIN hunter2hunter2==",
     ):
         told = without_secrets(text)
         assert "hunter2" not in told, told

@@ -36,6 +36,25 @@ def test_reasons_travel_as_json() -> None:
     assert reasons_from_json(stored) == reasons
 
 
+def test_a_reason_within_a_reason_is_told_with_it_and_travels_with_it() -> None:
+    whole = because("recipient.unknown", recipient=because("recipient.no_address", recipient="bob"))
+    assert str(whole) == "Nobody is called bob is no mail address. here."
+    (stored,) = reasons_from_json(json.loads(json.dumps(reasons_as_json([whole]))))
+    assert stored == whole
+    assert stored.within["recipient"].code == "recipient.no_address"
+
+
+def test_reasons_stored_within_one_another_for_ever_are_read_as_far_as_any_go() -> None:
+    row: dict[str, object] = {"code": "x"}
+    for _ in range(500):
+        row = {"code": "x", "within": {"why": row, "other": "no mapping"}}
+    (reason,) = reasons_from_json([row])
+    depth = 0
+    while reason.within:
+        reason, depth = reason.within["why"], depth + 1
+    assert depth < 5
+
+
 @pytest.mark.parametrize("row", [{}, {"code": None}, {"code": "gone.long-ago", "facts": "no mapping"}])
 def test_reasons_of_an_older_version_are_still_shown(row: dict[str, object]) -> None:
     (reason,) = reasons_from_json([row])
@@ -67,7 +86,7 @@ def test_a_code_has_one_sentence() -> None:
 
 
 # a cure, and what is done next, may end in a command to copy; the others are set into a sentence or a list
-PARTS = ("heal.", "help.", "look.", "moment.", "next.", "rule.", "symptom.")
+PARTS = ("heal.", "help.", "look.", "moment.", "next.", "piece.", "rule.", "symptom.")
 
 
 def test_every_sentence_of_routing_is_one_with_named_fields() -> None:

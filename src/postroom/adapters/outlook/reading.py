@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from postroom.core.mailtest.outlook import OutlookMail, OutlookTrouble
+from postroom.core.terms.reasons import because
 
 LARGEST_FILE = 60 * 1024 * 1024  # bytes
 SECONDS = 30.0
@@ -22,20 +23,24 @@ _SOURCES = str(Path(__file__).resolve().parents[3])
 def read_outlook(raw: bytes, *, seconds: float = SECONDS) -> OutlookMail | OutlookTrouble:
     """The mail in it. Blocks for ``seconds`` at most."""
     if len(raw) > LARGEST_FILE:
-        return OutlookTrouble(why=f"it has {len(raw)} bytes; {LARGEST_FILE} are read")
+        return _trouble("too_large", size=len(raw), most=LARGEST_FILE)
     environment = {"PATH": os.defpath, "PYTHONPATH": os.pathsep.join([_SOURCES, *filter(None, sys.path)])}
     command = [sys.executable, "-W", "ignore", "-m", "postroom.adapters.outlook.rebuilding"]
     try:
         done = subprocess.run(command, input=raw, capture_output=True, timeout=seconds, check=False, env=environment)
     except subprocess.TimeoutExpired:
-        return OutlookTrouble(why=f"reading it takes more than {seconds:g} seconds")
+        return _trouble("too_long", seconds=f"{seconds:g}")
     except OSError as error:
-        return OutlookTrouble(why=f"the reader could not be started ({type(error).__name__})")
+        return _trouble("not_started", error=type(error).__name__)
     head, _, mail = done.stdout.partition(b"\n")
     try:
         told = json.loads(head)
     except ValueError:
-        return OutlookTrouble(why="reading it takes more memory or time than there is")
+        return _trouble("too_much")
     if told.get("trouble"):
-        return OutlookTrouble(why=str(told["trouble"])[:200])
+        return _trouble(str(told["trouble"])[:20], error=str(told.get("error", "")))
     return OutlookMail(raw=mail, has_header=bool(told.get("has_header")))
+
+
+def _trouble(what: str, **facts: object) -> OutlookTrouble:
+    return OutlookTrouble(why=because(f"piece.outlook.{what}", **facts))

@@ -36,7 +36,7 @@ _KINDS = {1: "To", 2: "Cc"}
 
 
 class NotReadable(Exception):  # noqa: N818 - an answer, not a fault
-    """It is no such file, or too large; the text says why."""
+    """It is no such file, or too large: the end of a code ``piece.outlook.…``."""
 
 
 def main() -> None:
@@ -48,9 +48,9 @@ def main() -> None:
     except NotReadable as why:
         _answer({"trouble": str(why)})
     except MemoryError:
-        _answer({"trouble": "it claims to hold more than can be read"})
+        _answer({"trouble": "holds_more"})
     except Exception as error:  # whatever the library meets in a stranger's file
-        _answer({"trouble": f"it is damaged ({type(error).__name__})"})
+        _answer({"trouble": "damaged", "error": type(error).__name__})
     else:
         _answer({"trouble": "", "has_header": has_header}, mail)
 
@@ -75,11 +75,11 @@ def rebuild(raw: bytes) -> tuple[bool, bytes]:
     from oxmsg import Message  # noqa: PLC0415 - the budget stands before it
 
     if not raw.startswith(MAGIC):
-        raise NotReadable("it is no Outlook file")
+        raise NotReadable("no_such")
     message = Message.load(raw)
     text, html = message.body or "", _html(message)
     if len(text) + len(html) > MOST_BYTES:
-        raise NotReadable("it holds more than can be read")
+        raise NotReadable("holds_more")
     transport = message.properties.str_prop_value(_TRANSPORT_HEADERS) or ""
     header = list(_kept(transport[:MOST_HEADER])) if transport.strip() else list(_own_header(message))
     body = render_body(text=text, html=html, attachments=tuple(_attachments(message)))
@@ -158,7 +158,7 @@ def _attachments(message: Message) -> Iterator[OutgoingAttachment]:
             continue  # a mail within the mail, or a link to a file elsewhere: there are no bytes
         left -= len(content)
         if left < 0:
-            raise NotReadable("it holds more than can be read")
+            raise NotReadable("holds_more")
         yield OutgoingAttachment(name=name, content_type=kind, content=content)
 
 

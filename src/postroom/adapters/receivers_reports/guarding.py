@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from postroom.core.reports.authentication_reports import AHEAD
 from postroom.core.terms.reasons import Reason, because
 
 DEEPEST = 24
@@ -20,7 +21,6 @@ MOST_RECORDS = 10_000  # a large receiver tells of some thousand sources
 MOST_JSON_PIECES = 400_000
 LONGEST = timedelta(days=35)  # that one report may speak of
 EARLIEST = datetime(2010, 1, 1, tzinfo=UTC)  # there was no DMARC before
-AHEAD = timedelta(days=2)  # that a receiver's clock may go wrong
 
 _DECLARED = re.compile(r"<!\s{0,9}(?:DOCTYPE|ENTITY|ATTLIST|ELEMENT)", re.IGNORECASE)
 _PROLOG = re.compile(r"\A\s{0,99}<\?xml[^<>]{0,400}\?>", re.IGNORECASE)

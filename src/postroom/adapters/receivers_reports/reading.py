@@ -57,7 +57,7 @@ def _read(piece: ReportFile | NoReport, now: datetime) -> Iterator[ReadFile]:
         return
     try:
         yield _tls(looked, piece.name, now) if is_json else _aggregate(looked, piece.name)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
         yield _unreadable(piece.name, str(error))
 
 
@@ -187,9 +187,9 @@ def _tls_counts(policy: Mapping[str, Any]) -> Iterator[TlsCount]:
 def _moment(value: object) -> datetime | None:
     try:
         moment = datetime.fromisoformat(_text(value))
-    except ValueError:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):  # the first hours of the calendar have none in UTC
         return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def _text(value: object) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from postroom.core.mailtest.evidence import MOST_SYMBOLS, SpamSymbol, SpamUnchecked, SpamVerdict
+from postroom.core.terms.reasons import because
 
 PORT = 783
 LARGEST_MAIL = 512_000  # bytes, as of spamc
@@ -29,8 +30,13 @@ _ROW = re.compile(r"\s{0,9}(-?\d{1,4}(?:\.\d{1,4})?)\s{1,9}([A-Z][A-Z0-9_]{1,99}
 _NAME = re.compile(r"[A-Z][A-Z0-9_]{1,99}")
 
 
-class _Refused(Exception):  # noqa: N818 - an answer, not a fault
-    """It said something else than a verdict; the text is for people."""
+class _NoVerdict(Exception):  # noqa: N818 - an answer, not a fault
+    """It said something else than a verdict: the end of a code ``piece.spam.…``, and the words of its refusal."""
+
+    def __init__(self, what: str, reply: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.reply = reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +50,22 @@ class _Answer:
 def ask_spamd(host: str, port: int, raw: bytes, *, seconds: float) -> SpamVerdict | SpamUnchecked:
     """What it says about the mail, within ``seconds``. Blocks."""
     if len(raw) > LARGEST_MAIL:
-        return SpamUnchecked(trouble=f"the mail has {len(raw)} bytes, and SpamAssassin looks at {LARGEST_MAIL} at most")
-    deadline = monotonic() + seconds
+        return _unchecked("too_large", size=len(raw), most=LARGEST_MAIL)
+    place, deadline = f"{host}:{port}", monotonic() + seconds
     try:
         told = _ask(host, port, b"REPORT", raw, deadline)
         symbols = tuple(_rows(told.body)) or _names(_ask(host, port, b"SYMBOLS", raw, deadline).body)
     except TimeoutError:
-        return SpamUnchecked(trouble=f"{host}:{port} did not answer within {seconds:g} s")
-    except _Refused as refusal:
-        return SpamUnchecked(trouble=f"{host}:{port} {refusal}")
+        return _unchecked("silent", place=place, seconds=f"{seconds:g}")
+    except _NoVerdict as why:
+        return _unchecked(why.what, place=place, reply=why.reply)
     except (OSError, UnicodeError) as error:
-        return SpamUnchecked(trouble=f"{host}:{port} cannot be reached ({error.__class__.__name__})")
+        return _unchecked("unreachable", place=place, error=type(error).__name__)
     return SpamVerdict(score=told.score, threshold=told.threshold, is_spam=told.is_spam, symbols=symbols)
+
+
+def _unchecked(what: str, **facts: object) -> SpamUnchecked:
+    return SpamUnchecked(why=because(f"piece.spam.{what}", **facts))
 
 
 def _ask(host: str, port: int, verb: bytes, raw: bytes, deadline: float) -> _Answer:
@@ -87,26 +97,29 @@ def _received(wire: socket.socket, deadline: float) -> bytes:
         pieces.append(piece)
         size += len(piece)
         if size > LARGEST_ANSWER:
-            raise _Refused("answers more than a report can have")
+            raise _NoVerdict("flood")
 
 
 def _read(answer: bytes) -> _Answer:
+    """What refuses ends after its first line: no empty line, no fields, no body."""
     status = _STATUS.match(answer)
-    head, end, body = answer.partition(b"\r\n\r\n")
-    if status is None or not end:
-        raise _Refused("does not speak as spamd does" if answer else "hung up without an answer")
+    if status is None:
+        raise _NoVerdict("stranger" if answer else "hung_up")
     if status[1] != b"0":
-        raise _Refused(f"refused: {status[2].decode('utf-8', 'replace') or status[1].decode()}")
+        raise _NoVerdict("refused", status[2].decode("utf-8", "replace").strip() or status[1].decode())
+    head, end, body = answer.partition(b"\r\n\r\n")
+    if not end:
+        raise _NoVerdict("broken")
     fields = dict(_fields(head.decode("utf-8", "replace")))
     length = fields.get("content-length", "")
     if length.isascii() and length.isdigit() and len(body) < int(length[:9]):
-        raise _Refused("broke off in the middle of its answer")
+        raise _NoVerdict("broken")
     spam = _SPAM.fullmatch(fields.get("spam", ""))
     if spam is None:
-        raise _Refused("gave no verdict")
+        raise _NoVerdict("no_verdict")
     score, threshold = float(spam[2]), float(spam[3])
     if not (math.isfinite(score) and math.isfinite(threshold)):
-        raise _Refused("gave no verdict")
+        raise _NoVerdict("no_verdict")
     is_spam = spam[1].lower() in ("true", "yes")
     return _Answer(score, threshold, is_spam, body.decode("utf-8", "replace"))
 

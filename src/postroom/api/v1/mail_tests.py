@@ -16,6 +16,7 @@ from postroom.api.v1.bodies import read_body
 from postroom.api.v1.schemas import Trouble
 from postroom.core.mailtest.facts import Source
 from postroom.core.mailtest.rules import Outcome, RuleCode, Section
+from postroom.core.mime.words import storable
 from postroom.core.terms.states import MailTestState
 from postroom.flows import mail_tests as flow
 from postroom.flows.analyse_mail import CannotTest, TestWish
@@ -173,7 +174,7 @@ def _text(told: dict[str, Any], name: str) -> str:
     given = told.get(name) or ""
     if not isinstance(given, str):
         raise HttpError(400, f"{name} is a text.")
-    return given if name in ("raw", "headers") else given.replace("\0", "")
+    return given if name in ("raw", "headers") else storable(given)
 
 
 def _number(told: dict[str, Any], name: str) -> int:

@@ -30,7 +30,7 @@ _REPORTS = frozenset(
 )  # fmt: skip
 _ID = re.compile(r"<([^<>\s]{3,998})>")
 _DEEPEST = 4
-_MARKS = re.compile(r"\s*(?:(?:re|aw|antw|sv|vs|fwd?|wg|tr|rv)\s*(?:\[\d{1,3}\])?\s*:\s*)+", re.IGNORECASE)
+_MARKS = re.compile(r"\s*+(?:(?:re|aw|antw|sv|vs|fwd?|wg|tr|rv)\s*+(?:\[\d{1,3}\]\s*+)?:\s*+)+", re.IGNORECASE)
 
 
 def learn_mail(masker: Masker, raw: bytes) -> None:

@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from postroom.core.terms.addresses import normalize, normalize_domain, strip_plus
+from postroom.core.terms.addresses import MAX_LOCAL, normalize, normalize_domain, strip_plus
 
 _SEPARATOR = re.compile(r"@|%40|&#0{0,4}64;|&#x0{0,4}40;|&commat;|=40|=", re.IGNORECASE)
 _ONLY_KNOWN = frozenset(("=", "=40"))  # elsewhere these mean something else
@@ -43,8 +43,9 @@ class Masker:
         self.hides_bodies = hides_bodies
         self._hides_ids = hides_message_ids
         self._key = key
-        self._addresses: set[str] = set()
+        self._locals: dict[str, set[str]] = {}  # of each domain, what was learned to stand before the @
         self._domains: set[str] = set()
+        self._most_labels = 1  # of a domain that was learned
         self._ids: set[str] = set()
         self._made: set[str] = set()
 
@@ -63,8 +64,9 @@ class Masker:
         for spec in specs:
             normal = normalize(spec)
             if normal and normal not in self._made:
-                self._addresses.add(normal)
-                self.learn_domains([normal.rpartition("@")[2]])
+                local, _, domain = normal.rpartition("@")
+                self._locals.setdefault(domain, set()).add(local)
+                self.learn_domains([domain])
 
     def learn_domains(self, names: Iterable[str]) -> None:
         """These are domains of people or of the house."""
@@ -72,6 +74,7 @@ class Masker:
             domain = normalize_domain(name)
             if "." in domain and not domain.startswith("["):
                 self._domains.add(domain)
+                self._most_labels = max(self._most_labels, domain.count(".") + 1)
 
     def learn_text(self, text: str) -> None:
         """What looks like an address in it is one."""
@@ -157,7 +160,7 @@ class Masker:
             if match.start() < done or (is_learning and separator != "@"):
                 continue
             behind = _DOMAIN.match(text, match.end())
-            if behind is None:
+            if behind is None or (separator in _ONLY_KNOWN and not self._knows_people_at(behind[0])):
                 continue
             begin = self._local_begins(text, done, match.start())
             if begin is None:
@@ -182,21 +185,27 @@ class Masker:
 
     def _fitting(self, written: str, run: str) -> str:
         """The domain; where more was read than is known, as much as is known: ``shop.example.html``."""
-        if normalize(f"x@{written}") == "" or not self._addresses:
+        normal = normalize_domain(written)
+        if not normal or normal in self._domains or not run or not self._locals:
             return written
-        if normalize_domain(written) in self._domains or not run:
-            return written
+        fitting = (one for one in self._beginnings(written) if self._known_from(run, one) is not None)
+        return next(fitting, written)
+
+    def _beginnings(self, written: str) -> Iterator[str]:
+        """Of a name the first labels, as many as a domain that was learned can have: the most first."""
         labels = written.split(".")
-        for count in range(len(labels) - 1, 1, -1):
-            shorter = ".".join(labels[:count])
-            if normalize_domain(shorter) in self._domains and self._known_from(run, shorter) is not None:
-                return shorter
-        return written
+        return (".".join(labels[:count]) for count in range(min(len(labels), self._most_labels), 0, -1))
+
+    def _knows_people_at(self, written: str) -> bool:
+        return any(normalize_domain(one) in self._locals for one in self._beginnings(written))
 
     def _known_from(self, run: str, domain: str) -> int | None:
         """Where in the run a known address begins, the longest one."""
-        for at in range(len(run)):
-            if (at == 0 or not run[at - 1].isalnum()) and normalize(f"{run[at:]}@{domain}") in self._addresses:
+        known = self._locals.get(normalize_domain(domain))
+        if known is None:
+            return None
+        for at in range(max(0, len(run) - MAX_LOCAL), len(run)):
+            if (at == 0 or not run[at - 1].isalnum()) and run[at:].lower() in known:
                 return at
         return None
 
@@ -216,7 +225,8 @@ class Masker:
         return begin + cut + 1 if begin + cut + 1 < end else None
 
     def _is_kept(self, local: str, domain: str) -> bool:
-        return f"{local}@{domain}".lower() in self._ids and normalize(f"{local}@{domain}") not in self._addresses
+        is_somebody = local.lower() in self._locals.get(normalize_domain(domain), ())
+        return f"{local}@{domain}".lower() in self._ids and not is_somebody
 
     def _without_domains(self, text: str) -> str:
         return _NAME.sub(self._domain_named, text) if self._domains and "." in text else text
@@ -224,7 +234,7 @@ class Masker:
     def _domain_named(self, match: re.Match[str]) -> str:
         """The longest known domain at the end of a name, or within it."""
         labels = match[0].split(".")
-        for count in range(len(labels), 1, -1):
+        for count in range(min(len(labels), self._most_labels), 1, -1):
             for begin in range(len(labels) - count + 1):
                 if ".".join(labels[begin : begin + count]).lower() in self._domains:
                     rest = [*labels[:begin], self.domain(".".join(labels[begin : begin + count]))]

@@ -13,6 +13,7 @@ from postroom.core.mailtest.facts import MailFacts
 from postroom.core.mailtest.findings import DnsRecord, TestFinding, found
 from postroom.core.mailtest.rules import RuleCode
 from postroom.core.senders.results import Method, MethodResult, Result
+from postroom.core.terms.reasons import Reason, because
 
 _SPF = {
     Result.PASS: RuleCode.SPF_PASS,
@@ -25,6 +26,11 @@ _SPF = {
 }
 
 
+NOBODY_ASKED = because("piece.nobody_asked")
+_NO_ANSWER = because("piece.no_answer")
+_ITS_AUTHOR = because("piece.its_author")
+
+
 def check_authentication(facts: MailFacts, checks: SenderChecks) -> list[TestFinding]:
     """One finding each for SPF, DKIM and DMARC, and one for ARC where there is a chain."""
     return [*_spf(facts, checks), *_dkim(facts, checks), *_dmarc(facts, checks), *_arc(checks)]
@@ -32,7 +38,7 @@ def check_authentication(facts: MailFacts, checks: SenderChecks) -> list[TestFin
 
 def _line(one: MethodResult) -> str:
     words = [f"{one.method.value}={one.result.value}", one.domain]
-    words += [f"(found by {one.by})"] if one.by else []
+    words += [f"({one.by})"] if one.by else []
     return " ".join(filter(None, words)) + (f": {one.detail}" if one.detail else "")
 
 
@@ -47,31 +53,27 @@ def _spf(facts: MailFacts, checks: SenderChecks) -> list[TestFinding]:
     code = _SPF[one.result]
     evidence = [_line(one)]
     if checks.ip and not one.by:
-        evidence.append(f"{checks.by or 'a server'} took it from {checks.ip}, MAIL FROM <{checks.mail_from}>")
+        evidence.append(f"{checks.by or '?'}: client-ip={checks.ip}; envelope-from={checks.mail_from or '<>'}")
     told = found(
         code,
         evidence=evidence,
         publish=_spf_record(one, checks) if code is RuleCode.SPF_NONE else (),
         domain=one.domain or checks.mail_from.rpartition("@")[2] or checks.helo,
-        ip=checks.ip or "its server",
+        ip=checks.ip or because("piece.its_server"),
     )
     if one.is_pass and not one.aligned and not any(other.aligned for other in checks.of(Method.DKIM)):
-        return [told, found(RuleCode.SPF_NOT_ALIGNED, domain=one.domain, author=facts.author_domain or "its author")]
+        return [told, found(RuleCode.SPF_NOT_ALIGNED, domain=one.domain, author=facts.author_domain or _ITS_AUTHOR)]
     return [told]
 
 
 def _spf_open(facts: MailFacts, checks: SenderChecks, results: Sequence[MethodResult]) -> TestFinding:
     said = checks.said(Method.SPF)
     if results:
-        return found(
-            RuleCode.SPF_UNCHECKED, evidence=[_line(results[0])], why="the domain name system gave no answer in time"
-        )
+        return found(RuleCode.SPF_UNCHECKED, evidence=[_line(results[0])], why=_NO_ANSWER)
     if not checks.is_asked:
-        return found(RuleCode.SPF_UNCHECKED, evidence=said, why="nobody was asked")
+        return found(RuleCode.SPF_UNCHECKED, evidence=said, why=NOBODY_ASKED)
     if not facts.hops:
-        return found(
-            RuleCode.SPF_UNCHECKED, evidence=said, why="the mail has no Received field that says where it came from"
-        )
+        return found(RuleCode.SPF_UNCHECKED, evidence=said, why=because("piece.no_received"))
     return found(RuleCode.SPF_NOT_APPLICABLE, evidence=said)
 
 
@@ -87,7 +89,7 @@ def _spf_record(one: MethodResult, checks: SenderChecks) -> tuple[DnsRecord, ...
 
 
 def _dkim(facts: MailFacts, checks: SenderChecks) -> list[TestFinding]:
-    author = facts.author_domain or "its author"
+    author = facts.author_domain or _ITS_AUTHOR
     signed = facts.mail.all_headers("dkim-signature")
     results = [one for one in checks.of(Method.DKIM) if checks.is_body_known or one.by]
     if not signed and not results:
@@ -107,10 +109,10 @@ def _dkim(facts: MailFacts, checks: SenderChecks) -> list[TestFinding]:
     return [found(RuleCode.DKIM_UNCHECKED, evidence=lines or checks.said(Method.DKIM), why=_why_no_dkim(checks, lines))]
 
 
-def _why_no_dkim(checks: SenderChecks, lines: Sequence[str]) -> str:
+def _why_no_dkim(checks: SenderChecks, lines: Sequence[str]) -> Reason:
     if not checks.is_body_known:
-        return "the body that was signed is not at hand"
-    return "the domain name system gave no answer in time" if lines or checks.is_asked else "nobody was asked"
+        return because("piece.no_body")
+    return _NO_ANSWER if lines or checks.is_asked else NOBODY_ASKED
 
 
 # ---- DMARC and ARC
@@ -135,9 +137,9 @@ def _dmarc(facts: MailFacts, checks: SenderChecks) -> list[TestFinding]:
 
 
 def _dmarc_open(one: MethodResult | None, checks: SenderChecks) -> TestFinding:
-    why = "not enough of SPF and DKIM could be checked" if checks.is_asked else "nobody was asked"
+    why = because("piece.too_little") if checks.is_asked else NOBODY_ASKED
     if one is not None and one.result is Result.TEMPERROR:
-        why = "the domain name system gave no answer in time"
+        why = _NO_ANSWER
     evidence = [*([_line(one)] if one is not None else []), *checks.said(Method.DMARC)]
     return found(RuleCode.DMARC_UNCHECKED, evidence=evidence, why=why)
 
@@ -155,4 +157,4 @@ def _arc(checks: SenderChecks) -> list[TestFinding]:
         return []
     one = results[0]
     code = RuleCode.ARC_PASS if one.is_pass else RuleCode.ARC_FAIL
-    return [found(code, evidence=[_line(one)], sealer=one.domain or "somebody")]
+    return [found(code, evidence=[_line(one)], sealer=one.domain or "?")]

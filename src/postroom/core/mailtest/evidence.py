@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from postroom.core.senders.results import Method, MethodResult
+from postroom.core.terms.reasons import Reason
 
 MOST_SYMBOLS = 100
 
@@ -56,7 +57,6 @@ class SpamVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpamUnchecked:
-    """Why no filter said anything: a few words for people."""
+    """Why no filter said anything: the end of a sentence."""
 
-    trouble: str
-    is_wanted: bool = True  # False: no filter was named
+    why: Reason

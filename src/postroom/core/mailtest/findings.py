@@ -73,7 +73,7 @@ def found(
     code: RuleCode, *, evidence: Iterable[str] = (), publish: Iterable[DnsRecord] = (), **facts: object
 ) -> TestFinding:
     """A finding with the sentences of its code. Facts and evidence are what strangers wrote: bounded, and storable."""
-    told = {name: _bounded(str(value)) for name, value in facts.items()}
+    told = {name: _bounded_fact(value) for name, value in facts.items()}
     pieces = [_bounded(piece) for _, piece in zip(range(MOST_EVIDENCE), dict.fromkeys(evidence), strict=False)]
     return TestFinding(
         code=code,
@@ -82,6 +82,12 @@ def found(
         evidence=tuple(pieces),
         publish=tuple(publish),
     )
+
+
+def _bounded_fact(value: object) -> str | Reason:
+    if isinstance(value, Reason):
+        return because(value.code, **{name: _bounded(fact) for name, fact in value.facts.items()})
+    return _bounded(str(value))
 
 
 def _bounded(text: str) -> str:

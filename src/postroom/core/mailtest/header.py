@@ -14,6 +14,7 @@ from postroom.core.mailtest.findings import TestFinding, found
 from postroom.core.mailtest.hosts import are_kin
 from postroom.core.mailtest.rules import RuleCode
 from postroom.core.mime.defects import Defect
+from postroom.core.terms.reasons import because
 
 AHEAD, BEHIND = timedelta(hours=1), timedelta(days=1)  # of Date, against the first server's clock
 _ONCE = ("from", "sender", "reply-to", "to", "cc", "message-id", "in-reply-to", "references", "subject", "date", "mime-version",
@@ -85,7 +86,9 @@ def _date(facts: MailFacts) -> list[TestFinding]:
     if seen is None or -BEHIND <= mail.date - seen <= AHEAD:
         return []
     evidence = [f"Date: {mail.header('date')}", f"first Received: {seen:%a, %d %b %Y %H:%M:%S} +0000"]
-    return [found(RuleCode.DATE_OFF, evidence=evidence, side="after" if mail.date > seen else "before")]
+    return [
+        found(RuleCode.DATE_OFF, evidence=evidence, side=because(f"piece.{'after' if mail.date > seen else 'before'}"))
+    ]
 
 
 def _identifier(facts: MailFacts) -> list[TestFinding]:
@@ -128,7 +131,7 @@ def _form(facts: MailFacts) -> list[TestFinding]:
         findings.append(
             found(
                 RuleCode.FIELD_TWICE,
-                evidence=[f"{name}: {counts[name]} times" for name in twice],
+                evidence=[f"{name}: {counts[name]}×" for name in twice],
                 fields=", ".join(twice),
             )
         )

@@ -26,7 +26,7 @@ from postroom.core.mailtest.findings import (
 from postroom.core.mailtest.header import check_header
 from postroom.core.mailtest.leading import check_attachments, check_links
 from postroom.core.mailtest.lists import check_lists, check_size
-from postroom.core.mailtest.path import check_path, in_words
+from postroom.core.mailtest.path import check_path, in_words, skew_in_words
 from postroom.core.mailtest.rules import RuleCode
 from postroom.core.mime.words import storable
 
@@ -120,7 +120,7 @@ def judge(facts: MailFacts, checks: SenderChecks, spam: SpamVerdict | SpamUnchec
 def _filter(spam: SpamVerdict | SpamUnchecked) -> list[TestFinding]:
     match spam:
         case SpamUnchecked():
-            return [found(RuleCode.SPAM_UNCHECKED, why=spam.trouble)]
+            return [found(RuleCode.SPAM_UNCHECKED, why=spam.why)]
         case SpamVerdict():
             lines = [
                 f"{f'{one.points:+g} ' if one.points is not None else ''}{one.name} {one.text}".strip()
@@ -142,7 +142,7 @@ def _told(facts: MailFacts) -> list[ToldHop]:
             protocol=storable(hop.protocol),
             at=f"{hop.at:%Y-%m-%d %H:%M:%S} UTC" if isinstance(hop.at, datetime) else "",
             delay=in_words(hop.delay) if hop.delay is not None else "",
-            skew=f"{in_words(abs(hop.skew))} {'ahead' if hop.skew > 0 else 'behind'}" if hop.skew else "",
+            skew=skew_in_words(hop.skew) if hop.skew else "",
         )
         for hop in facts.hops
     ]

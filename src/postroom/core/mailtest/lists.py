@@ -74,4 +74,4 @@ def check_size(facts: MailFacts) -> list[TestFinding]:
 
 
 def _in_kb(size: int) -> str:
-    return f"{size / 1024:.0f} kB" if size >= 1024 else f"{size} bytes"
+    return f"{size / 1024:.0f} kB" if size >= 1024 else f"{size} B"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from postroom.core.terms.reasons import Reason
+
 MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # [MS-CFB] 2.2: what an Outlook file begins with
 
 
@@ -17,6 +19,6 @@ class OutlookMail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutlookTrouble:
-    """Why it cannot be read: a few words."""
+    """Why it cannot be read: the end of a sentence."""
 
-    why: str
+    why: Reason

@@ -27,7 +27,7 @@ def check_path(facts: MailFacts) -> list[TestFinding]:
         )
     skewed = [hop for hop in hops if hop.skew]
     if skewed:
-        lines = [f"{_named(hop)}: {in_words(abs(hop.skew))} {'ahead' if hop.skew > 0 else 'behind'}" for hop in skewed]
+        lines = [f"{_named(hop)}: {skew_in_words(hop.skew)}" for hop in skewed]
         findings.append(found(RuleCode.PATH_SKEW, evidence=lines, servers=", ".join(map(_named, skewed[:3]))))
     if plain := [hop for hop in hops if hop.is_plain]:
         lines = [f"{hop.helo or hop.ip} -> {_named(hop)}: {hop.protocol}" for hop in plain]
@@ -39,11 +39,16 @@ def check_path(facts: MailFacts) -> list[TestFinding]:
 
 
 def _named(hop: Hop) -> str:
-    return hop.by or "a server without a name"
+    return hop.by or hop.helo or hop.ip or "?"
+
+
+def skew_in_words(seconds: float) -> str:
+    """Of a clock that is ahead ``+3 min``, of one that is behind ``−3 min``: understood in all languages."""
+    return f"{'+' if seconds > 0 else '−'}{in_words(abs(seconds))}"
 
 
 def in_words(seconds: float) -> str:
-    """``90`` as ``2 min``; the two largest units."""
+    """``90`` as ``1 min 30 s``; the two largest units, by the signs that all languages have for them."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -51,4 +56,4 @@ def in_words(seconds: float) -> str:
         return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
     if whole < 172_800:
         return f"{whole // 3_600} h {whole % 3_600 // 60} min"
-    return f"{whole // 86_400} days {whole % 86_400 // 3_600} h"
+    return f"{whole // 86_400} d {whole % 86_400 // 3_600} h"

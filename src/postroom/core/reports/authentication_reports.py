@@ -1,7 +1,7 @@
 """What receivers say about mail in our name: DMARC aggregate and failure reports, SMTP TLS reports. The facts, and how they are recognised.
 
 Duty: `may_be_report` tells cheaply whether a mail can be one, `report_files` gives the pieces that may hold it, `read_failure_report` reads
-the one form that is no file. Laws: pure, never raises; looks at names, types and first bytes alone, since MIME types are wrong as often as
+the one form that is no file, `read_report_mail` puts them together. Laws: pure, never raises; looks at names, types and first bytes alone, since MIME types are wrong as often as
 right; nothing is unpacked here. Standards: RFC 7489 app. C, RFC 9990 (aggregate), RFC 6591 and RFC 9991 (failure), RFC 8460 (TLS).
 """
 
@@ -9,20 +9,25 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from typing import Protocol
 
 from postroom.core.mime.parsed import ParsedMail
+from postroom.core.mime.parsing import parse
 from postroom.core.reports.status_fields import Group, first, merged_groups, part_groups, report_type
 from postroom.core.terms.addresses import normalize_domain
-from postroom.core.terms.reasons import Reason, catalogue
+from postroom.core.terms.reasons import Reason, because, catalogue
 
 MOST_FILES = 5  # of one mail
 MOST_TEXT = 320  # characters of any word of a stranger's that is kept
 MOST_COUNT = 2_000_000_000
+AHEAD = timedelta(
+    days=2
+)  # that a receiver's clock may go wrong: what lies beyond would stand in the sums of all days to come
 _HEAD = 4_096  # bytes in which a report shows what it is
 _FEEDBACK = re.compile(rb"<(?:[A-Za-z_][\w.-]{0,40}:)?feedback[\s>]")
 _FEEDBACK_PARTS = ("message/feedback-report",)
@@ -39,6 +44,7 @@ catalogue(
         "receivers.too_packed": "The file {name} unpacks to more than it may: it is not read.",
         "receivers.too_nested": "The file {name} is an archive within an archive within an archive: it is not read.",
         "receivers.too_many": "The file {name} holds more than {limit} files: the others are not read.",
+        "receivers.too_many_entries": "The file {name} holds more than {limit} files: it is not read.",
         "receivers.locked": "The file {name} is locked with a password.",
         "receivers.broken_archive": "The archive {name} is broken.",
         "receivers.doctype": "The report {name} declares entities or a document type, which no report does: it is not read.",
@@ -136,6 +142,24 @@ class NoReport:
 ReadFile = ReceiversReport | NoReport
 
 
+class ReadReportFiles(Protocol):
+    """Unpacks and reads files with receivers' reports, within bounds. Never raises for what a stranger wrote; asks nobody."""
+
+    def __call__(self, files: Sequence[ReportFile], *, now: datetime) -> tuple[ReadFile, ...]: ...
+
+
+def read_report_mail(read_files: ReadReportFiles, raw: bytes, *, now: datetime) -> tuple[ReadFile, ...]:
+    """A mail, or a file alone (XML, JSON, gzip, zip), as it comes: one outcome at least. Never raises for what it holds."""
+    none = NoReport(name="mail", reason=because("receivers.none"))
+    if raw[:_HEAD].lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n\0").startswith((b"<", b"{", *_ARCHIVES)):
+        return read_files([ReportFile(name="file", content=raw)], now=now) or (none,)
+    mail = parse(raw)
+    if is_failure_report(mail):
+        report = read_failure_report(mail, received_at=now)
+        return (report or NoReport(name="mail", reason=because("receivers.no_domain", name="mail")),)
+    return read_files(list(report_files(mail)), now=now) or (none,)
+
+
 def may_be_report(mail: ParsedMail) -> bool:
     """Whether it looks like a receiver's report, as far as its first bytes tell."""
     return is_failure_report(mail) or report_type(mail) == "tlsrpt" or any(True for _ in report_files(mail))
@@ -179,6 +203,7 @@ def read_failure_report(mail: ParsedMail, *, received_at: datetime) -> Receivers
     if not domain:
         return None
     at = _moment(first(fields, "arrival-date", "received-date")) or mail.date or received_at
+    at = at if at <= received_at + AHEAD else received_at
     aligned = first(fields, "identity-alignment").lower()
     return ReceiversReport(
         form=ReportForm.FAILURE,

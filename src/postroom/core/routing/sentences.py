@@ -87,5 +87,10 @@ catalogue(
         "loop.refusals": "{author} was refused {count} times today and goes on writing; the limit is {limit}.",
         "loop.marks": "{count} installations like this one have passed the mail on; the limit is {limit}.",
         "catchall.seen": "The same mail came to the catchall before, for other recipients (inbound mail {inbound}).",
+        # what a person did with a mail that waited
+        "person.attached": "{person} put it on this record.",
+        "person.created": "{person} made a record of it.",
+        "person.refused": "{person} refused it.",
+        "person.discarded": "{person} set it aside: {why}",
     }
 )

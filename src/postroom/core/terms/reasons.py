@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 SENTENCES: dict[str, str] = {}
+_DEEPEST = 3  # reasons within reasons
 
 
 def catalogue(sentences: Mapping[str, str]) -> None:
@@ -43,26 +44,32 @@ def template_of(code: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """``code`` names a sentence of the catalogue; ``facts`` fill its fields (texts, ready to be shown)."""
+    """``code`` names a sentence of the catalogue; ``facts`` fill its fields (texts, ready to be shown). ``within``: those of the facts that are
+    reasons themselves, so that who translates the sentence translates them, too."""
 
     code: str
     facts: Mapping[str, str] = field(default_factory=dict)
+    within: Mapping[str, Reason] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return sentence(self.code, self.facts)
 
     def as_json(self) -> dict[str, object]:
-        return {"code": self.code, "facts": dict(self.facts)}
+        row: dict[str, object] = {"code": self.code, "facts": dict(self.facts)}
+        return row | {"within": {name: one.as_json() for name, one in self.within.items()}} if self.within else row
 
 
 def told(reason: Reason, translate: Callable[[str], str]) -> str:
     """Its sentence in another language. ``translate``: what turns a sentence of the catalogue into it."""
-    return sentence(reason.code, reason.facts, translate(template_of(reason.code) or reason.code))
+    known = template_of(reason.code)
+    facts = {**reason.facts, **{name: told(one, translate) for name, one in reason.within.items()}}
+    return sentence(reason.code, facts, translate(known) if known else "")
 
 
 def because(code: str, **facts: object) -> Reason:
     """A reason whose facts are turned to text."""
-    return Reason(code, {name: str(value) for name, value in facts.items()})
+    within = {name: value for name, value in facts.items() if isinstance(value, Reason)}
+    return Reason(code, {name: str(value) for name, value in facts.items()}, within)
 
 
 def reasons_as_json(reasons: Iterable[Reason]) -> list[dict[str, object]]:
@@ -71,11 +78,17 @@ def reasons_as_json(reasons: Iterable[Reason]) -> list[dict[str, object]]:
 
 def reasons_from_json(rows: Iterable[Mapping[str, object]]) -> tuple[Reason, ...]:
     """Stored reasons, also those of an older version whose code is gone."""
-    found = []
-    for row in rows:
-        facts = row.get("facts")
-        found.append(Reason(str(row.get("code", "")), facts if isinstance(facts, Mapping) else {}))
-    return tuple(found)
+    return tuple(_reason_from_json(row, depth=0) for row in rows)
+
+
+def _reason_from_json(row: Mapping[str, object], *, depth: int) -> Reason:
+    facts, within = row.get("facts"), row.get("within")
+    inner = within.items() if isinstance(within, Mapping) and depth < _DEEPEST else ()
+    return Reason(
+        str(row.get("code", "")),
+        facts if isinstance(facts, Mapping) else {},
+        {name: _reason_from_json(one, depth=depth + 1) for name, one in inner if isinstance(one, Mapping)},
+    )
 
 
 def sentence(code: str, facts: Mapping[str, str], template: str = "") -> str:

@@ -6,13 +6,14 @@ brings the rows that the reader may see.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import CharField, Count, Exists, F, OuterRef, Q, QuerySet, Value
+from django.db.models import CharField, Exists, F, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Left, Lower
 
 from postroom.core.terms.addresses import normalize, parse_one
@@ -171,9 +172,9 @@ def _what(name: str) -> Value:
     return Value(name, output_field=CharField())
 
 
-def told(visible: QuerySet[Message], numbers: Collection[int]) -> ToldFact | None:
-    """The first of these messages that the reader may see, and how many hear of it. Two queries."""
-    row = (
+def told_of(visible: QuerySet[Message], numbers: Collection[int]) -> list[ToldFact]:
+    """Those of these messages (`MOST_ANSWERS` at most) that the reader may see, the oldest first, and how many hear of each. Two queries."""
+    rows = list(
         visible.filter(pk__in=numbers)
         .order_by("id")
         .values(
@@ -196,16 +197,24 @@ def told(visible: QuerySet[Message], numbers: Collection[int]) -> ToldFact | Non
             came_as=F("inbound__subject"),
             error=F("inbound__error"),
             verdict=F("inbound__verdict"),
-        )
-        .first()
+        )[:MOST_ANSWERS]
     )
-    if row is None:
-        return None
-    heard = (
-        Notification.objects.filter(message=row["id"])
-        .order_by()[:MOST_HEARERS]
-        .aggregate(mail=Count("pk", filter=Q(channel=Channel.MAIL)), inbox=Count("pk", filter=Q(channel=Channel.INBOX)))
-    )
+    heard = _heard([row["id"] for row in rows])
+    return [_told(row, heard) for row in rows]
+
+
+def _heard(numbers: Sequence[int]) -> Counter[tuple[int, str]]:
+    """How many hear of each message on which way, as far as anybody counts. One query."""
+    if not numbers:
+        return Counter()
+    pieces = [
+        Notification.objects.filter(message=number).order_by().values_list("message_id", "channel")[:MOST_HEARERS]
+        for number in numbers
+    ]
+    return Counter(pieces[0] if len(pieces) == 1 else pieces[0].union(*pieces[1:], all=True))
+
+
+def _told(row: Mapping[str, Any], heard: Counter[tuple[int, str]]) -> ToldFact:
     return ToldFact(
         posted=PostedFact(
             message_id=row["id"],
@@ -219,8 +228,8 @@ def told(visible: QuerySet[Message], numbers: Collection[int]) -> ToldFact | Non
         ),
         subject=row["subject"] or row["title"] or "",
         came=_came(row, row["inbound_id"], row["came_as"]) if row["inbound_id"] else None,
-        by_mail=heard["mail"],
-        in_app=heard["inbox"],
+        by_mail=heard[row["id"], Channel.MAIL.value],
+        in_app=heard[row["id"], Channel.INBOX.value],
     )
 
 
@@ -238,10 +247,10 @@ _CAME = (
 )
 
 
-def came(visible: QuerySet[InboundMessage], numbers: Collection[int]) -> CameFact | None:
-    """The newest of these mails that the reader may see. One query."""
-    row = visible.filter(pk__in=numbers).order_by("-id").values(*_CAME).first()
-    return _came(row, row["id"], row["subject"]) if row else None
+def came_of(visible: QuerySet[InboundMessage], numbers: Collection[int]) -> list[CameFact]:
+    """Those of these mails (`MOST_ANSWERS` at most) that the reader may see, the newest first. One query."""
+    rows = visible.filter(pk__in=numbers).order_by("-id").values(*_CAME)[:MOST_ANSWERS]
+    return [_came(row, row["id"], row["subject"]) for row in rows]
 
 
 def became(visible: QuerySet[Message], inbound_id: int) -> tuple[int, ...]:
@@ -381,9 +390,9 @@ def _posted(row: Mapping[str, Any]) -> PostedFact:
 # -- what people wrote
 
 
-def answers_to(visible: QuerySet[Message], message_id: int) -> list[WroteFact]:
-    """The newest first; what our own people wrote below it is no answer of a recipient, and is told all the same. One query."""
-    return _wrote([visible.filter(parent_id=message_id).exclude(kind=MessageKind.SYSTEM)], (False,), MOST_ROWS)
+def answers_to(visible: QuerySet[Message], message_ids: Collection[int]) -> list[WroteFact]:
+    """To any of these, the newest first; what our own people wrote below it is no answer of a recipient, and is told all the same. One query."""
+    return _wrote([visible.filter(parent_id__in=message_ids).exclude(kind=MessageKind.SYSTEM)], (False,), MOST_ROWS)
 
 
 def written_by(
