@@ -30,6 +30,8 @@ from postroom.core.tokens.addresses import derive_key
 from postroom.flows.open_rooms import open_rooms
 from postroom.flows.ports import Ports, Submit
 
+T = TypeVar("T")
+
 if TYPE_CHECKING:
     from postroom.adapters.authenticity.desk import SenderDesk
     from postroom.adapters.dkim.signing import DkimWriter
