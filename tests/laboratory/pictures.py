@@ -74,7 +74,7 @@ class PictureServer:
 
     def _serve(self, line: socket.socket) -> None:
         with suppress(OSError), line:
-            line.settimeout(20)
+            line.settimeout(60)
             if self._context is not None:
                 line = self._context.wrap_socket(line, server_side=True)
             with line:

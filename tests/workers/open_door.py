@@ -154,7 +154,7 @@ async def _wind_up() -> None:
     """Connections that are being closed need a turn or two of the loop."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
     if others:
-        await asyncio.wait(others, timeout=5)
+        await asyncio.wait(others, timeout=60)
     await asyncio.sleep(0)
 
 
@@ -162,7 +162,7 @@ class Peer:
     """A peer that says exactly what the test says, byte for byte."""
 
     def __init__(self, port: int, *, greet: str = "") -> None:
-        self.socket = socket.create_connection((LOOPBACK, port), timeout=10)
+        self.socket = socket.create_connection((LOOPBACK, port), timeout=60)
         self.lines = self.socket.makefile("rb")
         if greet:
             assert self.reply().startswith("220 ")

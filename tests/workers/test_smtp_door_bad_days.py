@@ -34,7 +34,7 @@ def test_while_the_database_is_down_a_recipient_is_neither_refused_nor_accepted(
 
 def test_a_mail_that_cannot_be_stored_stays_with_the_peer_who_may_try_again() -> None:
     storeroom = Storeroom()
-    with open_door(storeroom) as door, smtplib.SMTP(LOOPBACK, door.smtp_port, timeout=10) as client:
+    with open_door(storeroom) as door, smtplib.SMTP(LOOPBACK, door.smtp_port, timeout=60) as client:
         client.ehlo("client.example")
         client.mail("carla@customer.example")
         client.rcpt("support@postroom.test")

@@ -28,7 +28,7 @@ def a_place(port: int, service: Service, encryption: Encryption, host: str = "lo
 
 def tried(script: Script, service: Service, encryption: Encryption, context: ssl.SSLContext | None = None) -> bool:
     with ScriptedPeer(script) as peer:
-        return knock(a_place(peer.port, service, encryption, "127.0.0.1"), seconds=20, context=context)
+        return knock(a_place(peer.port, service, encryption, "127.0.0.1"), seconds=60, context=context)
 
 
 def says(*rows: bytes, then: bytes = b"") -> Script:
