@@ -214,7 +214,7 @@ def test_the_end_is_found_wherever_the_packets_are_cut(cut: int) -> None:
 def test_a_large_mail_comes_whole() -> None:
     storeroom = Storeroom()
     mail = b"Subject: large\r\n\r\n" + b"".join(b"%070d\r\n" % number for number in range(100_000))
-    with open_door(storeroom) as door, smtplib.SMTP(LOOPBACK, door.smtp_port, timeout=30) as client:
+    with open_door(storeroom) as door, smtplib.SMTP(LOOPBACK, door.smtp_port, timeout=60) as client:
         client.sendmail("carla@customer.example", ["support@postroom.test"], mail)
     assert storeroom.contents == [mail]
 
