@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ import pytest
 from postroom.adapters.log_files import LogFiles
 from postroom.core.terms.log_lines import MASK, LogQuestion, in_order
 from postroom.core.terms.secret import Secret
-from postroom.project.logs import DailyFile, JsonFormatter, pack
+from postroom.project.logs import DailyFile, JsonFormatter, Stderr, pack
 
 MORNING = datetime(2026, 11, 19, 8, tzinfo=UTC).timestamp()
 DAY = 86_400.0
@@ -166,6 +167,16 @@ def test_lines_are_objects_with_known_fields_and_without_secrets(tmp_path: Path,
     assert "correct-horse" not in whole
     assert rows[1]["password"] == rows[1]["held"] == rows[1]["deep"]["api_key"] == MASK
     assert "ValueError" in rows[2]["error"]
+
+
+def test_stderr_is_looked_for_at_each_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    told, closed = StringIO(), StringIO()
+    monkeypatch.setattr(sys, "stderr", closed)
+    handler = Stderr()
+    monkeypatch.setattr(sys, "stderr", told)
+    closed.close()
+    handler.handle(logging.makeLogRecord({"levelname": "WARNING", "msg": "here"}))
+    assert told.getvalue() == "here\n"
 
 
 def test_the_logs_are_for_their_owner_alone(tmp_path: Path, handler: DailyFile) -> None:

@@ -203,9 +203,12 @@ def test_taken_ports_are_told_all_at_once() -> None:
         Place(label="Pages", host="127.0.0.1", port=int(pages)),
         Place(label="SMTP", host="127.0.0.1", port=int(smtp)),
     ]
-    with socket.create_server(("127.0.0.1", int(pages))), socket.create_server(("127.0.0.1", int(smtp))):
-        with pytest.raises(PortTaken, match=r"(?s)POSTROOM_WEB_PORT.*POSTROOM_SMTP_PORT"):
-            require_free(*places)
+    with (
+        socket.create_server(("127.0.0.1", int(pages))),
+        socket.create_server(("127.0.0.1", int(smtp))),
+        pytest.raises(PortTaken, match=r"(?s)POSTROOM_WEB_PORT.*POSTROOM_SMTP_PORT"),
+    ):
+        require_free(*places)
     require_free(*places)
     pages.release()
     smtp.release()

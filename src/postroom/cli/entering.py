@@ -38,8 +38,10 @@ def configured(*, is_quiet: bool = True, makes_house: bool = False, shows_pages:
 
     django.setup()
     if is_quiet:
+        from postroom.project.logs import Stderr
+
         for handler in logging.getLogger().handlers:
-            if type(handler) is logging.StreamHandler:
+            if isinstance(handler, Stderr):
                 handler.setLevel(logging.WARNING)
     configuration: Configuration = settings.POSTROOM
     return configuration
