@@ -59,7 +59,7 @@ def test_two_hundred_are_tried_again_with_a_progress_bar_and_cancelling_is_undon
         expect(strip).to_contain_text("50 deliveries changed.")
         assert Delivery.objects.filter(state="cancelled").count() == 50
         strip.get_by_role("button", name="Undo").click()
-        wait_until(lambda: not Delivery.objects.filter(state="cancelled").exists(), "they are back in the queue", 30)
+        wait_until(lambda: not Delivery.objects.filter(state="cancelled").exists(), "they are back in the queue")
         page.get_by_label("Find a delivery").fill("199@gone.example")
         page.keyboard.press("Enter")
         expect(page.locator("#pr-rows .pr-item")).to_have_count(1)
