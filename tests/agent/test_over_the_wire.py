@@ -192,7 +192,7 @@ def test_a_tool_that_does_not_exist_is_an_error_in_words(pages: str, house: Host
 def ask(address: str, key: str, *, body: bytes | None = None, **headers: str) -> tuple[int, str]:
     """One request without a client of the protocol."""
     place = urlsplit(address)
-    line = http.client.HTTPConnection(place.hostname or "", place.port, timeout=30)
+    line = http.client.HTTPConnection(place.hostname or "", place.port, timeout=90)
     listing = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}).encode()
     sent = {
         "Content-Type": "application/json",

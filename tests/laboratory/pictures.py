@@ -53,7 +53,7 @@ class PictureServer:
         self.over.set()
         self._door.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(20)
+            thread.join(90)
         self._door.close()
 
     def url(self, path: str = "/a.png", host: str = "127.0.0.1", scheme: str = "http") -> str:

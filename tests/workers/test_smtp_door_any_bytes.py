@@ -104,7 +104,7 @@ def conversation(port: int, dice: random.Random) -> bytes:
             case _:
                 parts.append(usual + SEEDS[0] + dice.choice([b".\r\n", b"\r\n.\r\n"]))
     heard = b""
-    with socket.create_connection((LOOPBACK, port), timeout=20) as connection:
+    with socket.create_connection((LOOPBACK, port), timeout=90) as connection:
         try:
             connection.sendall(b"".join(parts))
             connection.shutdown(socket.SHUT_WR)

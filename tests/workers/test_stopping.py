@@ -16,7 +16,7 @@ from tests.laboratory.waiting import wait_until
 def test_who_waits_wakes_at_once() -> None:
     stop = Stop()
     assert not stop.wait(0.001)
-    waiting = threading.Thread(target=lambda: stop.wait(60))
+    waiting = threading.Thread(target=lambda: stop.wait(600))
     waiting.start()
     stop.set()
     waiting.join(60)

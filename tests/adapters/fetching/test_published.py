@@ -59,7 +59,7 @@ def provider(certificates: Certificates) -> Iterator[Provider]:
 
 def hangs(server: Provider) -> Callable[[socket.socket], None]:
     def act(_line: socket.socket) -> None:
-        server.over.wait(30)
+        server.over.wait(90)
 
     return act
 

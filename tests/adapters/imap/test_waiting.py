@@ -33,11 +33,11 @@ def until_logged_in(box: Box) -> Callable[[], bool]:
 def test_new_mail_wakes_the_wait_within_seconds(box: Box, encryption: Encryption) -> None:
     session = ImapSession(box.endpoint(encryption=encryption, verify_certificate=False))
     session.open()
-    thread, found = waiting_in_thread(session, 60)
+    thread, found = waiting_in_thread(session, 600)
     wait_until(until_logged_in(box), "the session has logged in")
     start = time.perf_counter()
     box.deliver("news")
-    thread.join(20)
+    thread.join(90)
     print(f"woken after {time.perf_counter() - start:.2f} s")
     assert found == [True]
     session.close()
@@ -58,13 +58,13 @@ def test_marks_and_deletions_by_others_are_no_news(box: Box) -> None:
     box.deliver("one", "two")
     session = ImapSession(box.endpoint())
     list(session.fetch_new(MailboxCursor(), 10, SIZE_LIMIT))
-    thread, found = waiting_in_thread(session, 60)
+    thread, found = waiting_in_thread(session, 600)
     with box.server.open_mailbox(box.address) as other:
         other.store("1", "+FLAGS", "\\Seen \\Deleted")
         other.expunge()
     assert not found
     session.interrupt()
-    thread.join(20)
+    thread.join(90)
     assert found == [False]
     session.close()
 
@@ -74,10 +74,10 @@ def test_another_thread_ends_the_wait(capabilities: bytes) -> None:
     nothing_new = imap_server({b"UID SEARCH": b"* SEARCH\r\n", b"IDLE": _idle_patiently}, capabilities=capabilities)
     with ScriptedPeer(nothing_new) as peer:
         session = ImapSession(endpoint_to(peer.port, MailboxProtocol.IMAP, timeout=60))
-        thread, found = waiting_in_thread(session, 60)
+        thread, found = waiting_in_thread(session, 600)
         wait_until(lambda: any(b"SEARCH" in line for line in peer.heard), "the session is about to wait")
         session.interrupt()
-        thread.join(20)
+        thread.join(90)
         assert found == [False]
         session.close()
 

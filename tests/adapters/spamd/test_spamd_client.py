@@ -106,7 +106,7 @@ def test_on_a_bad_day_it_is_unchecked_and_said_why(day: str) -> None:
 
 def test_silence_lasts_no_longer_than_its_seconds() -> None:
     over = threading.Event()
-    with ScriptedPeer(lambda _line: over.wait(30) and None) as peer:
+    with ScriptedPeer(lambda _line: over.wait(90) and None) as peer:
         found = ask(peer, seconds=0.3)
         over.set()
     assert isinstance(found, SpamUnchecked)
