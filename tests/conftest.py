@@ -82,8 +82,11 @@ def _sweep() -> None:
 
 
 def _remove(folder: Path) -> None:
-    for server in folder.rglob("postgres/server.lock"):
-        EmbeddedDatabase(server.parents[1]).stop()
+    for place, _, files in os.walk(
+        folder
+    ):  # which minds no folder that vanishes meanwhile, as those of a dying server do
+        if "server.lock" in files and Path(place).name == "postgres":
+            EmbeddedDatabase(Path(place).parent).stop()
     shutil.rmtree(folder, ignore_errors=True)
 
 
