@@ -38,10 +38,8 @@ def configured(*, is_quiet: bool = True, makes_house: bool = False, shows_pages:
 
     django.setup()
     if is_quiet:
-        from postroom.project.logs import Stderr
-
         for handler in logging.getLogger().handlers:
-            if isinstance(handler, Stderr):
+            if handler.name == "stderr":  # as the settings call it
                 handler.setLevel(logging.WARNING)
     configuration: Configuration = settings.POSTROOM
     return configuration
