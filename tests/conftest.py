@@ -17,9 +17,11 @@ import fcntl
 import os
 import platform
 import shutil
+import sys
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import hypothesis
@@ -80,8 +82,11 @@ def _sweep() -> None:
 
 
 def _remove(folder: Path) -> None:
-    for server in folder.rglob("postgres/server.lock"):
-        EmbeddedDatabase(server.parents[1]).stop()
+    for place, _, files in os.walk(
+        folder
+    ):  # which minds no folder that vanishes meanwhile, as those of a dying server do
+        if "server.lock" in files and Path(place).name == "postgres":
+            EmbeddedDatabase(Path(place).parent).stop()
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -170,6 +175,13 @@ def django_db_setup(
     yield
     with django_db_blocker.unblock():
         connection.close()
+
+
+@pytest.fixture(autouse=True)
+def _now_is_now() -> None:
+    """The tests of the pages count from `seeding.NOW`, and a run may last an hour: each test has a moment of its own."""
+    if seeding := sys.modules.get("tests.web.seeding"):
+        seeding.NOW = datetime.now(UTC).replace(microsecond=0)  # type: ignore[attr-defined]  # noqa: TID251 (pages speak of times relative to now)
 
 
 # -- nothing left the machine, and nothing was skipped that could have run

@@ -74,26 +74,26 @@ def test_whoever_puts_it_while_it_is_deleted_never_finds_it_gone(blobs: DiskBlob
 
     def delete() -> None:
         for _ in range(rounds):
-            together.wait(30)
+            together.wait(90)
             blobs.delete(digest, unused_since=now() - DAY)
-            together.wait(30)
+            together.wait(90)
 
     def put() -> None:
         for _ in range(rounds):
-            together.wait(30)
+            together.wait(90)
             blobs.put(b"Hello")
             assert blobs.get(digest) == b"Hello"
-            together.wait(30)
+            together.wait(90)
 
     with ThreadPoolExecutor(2) as pool:
         work = [pool.submit(delete), pool.submit(put)]
         for _ in range(rounds):
             age(blobs, digest)
-            together.wait(30)
-            together.wait(30)
+            together.wait(90)
+            together.wait(90)
             assert blobs.get(digest) == b"Hello"
         for one in work:
-            one.result(30)
+            one.result(90)
 
 
 @pytest.mark.parametrize("old", [True, False])

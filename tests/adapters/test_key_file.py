@@ -50,7 +50,7 @@ def test_two_who_add_a_key_at_once_add_two(path: Path) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(90)
     assert KeyFile(path).count() == 9
 
 

@@ -95,4 +95,4 @@ def speaking(*script: Raw | Mapping[str, Any]) -> Iterator[ScriptedModel]:
         model.over.set()
         server.shutdown()
         server.server_close()
-        thread.join(20)
+        thread.join(90)

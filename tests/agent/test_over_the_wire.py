@@ -199,7 +199,7 @@ def test_nobody_holds_a_line_open_on_which_nothing_is_ever_said(pages: str, hous
 def ask(address: str, key: str, *, method: str = "POST", body: bytes | None = None, **headers: str) -> tuple[int, str]:
     """One request without a client of the protocol."""
     place = urlsplit(address)
-    line = http.client.HTTPConnection(place.hostname or "", place.port, timeout=30)
+    line = http.client.HTTPConnection(place.hostname or "", place.port, timeout=90)
     listing = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}).encode()
     sent = {
         "Content-Type": "application/json",

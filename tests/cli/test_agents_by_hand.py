@@ -78,7 +78,7 @@ def test_the_commands_work_in_a_process_of_their_own() -> None:
         ["mcp", "tools"],
     ):
         done = subprocess.run(
-            [sys.executable, "-m", "postroom", *words], check=False, capture_output=True, text=True, timeout=120, env=environment()
+            [sys.executable, "-m", "postroom", *words], check=False, capture_output=True, text=True, timeout=400, env=environment()
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
 
@@ -86,7 +86,7 @@ def test_the_commands_work_in_a_process_of_their_own() -> None:
 def test_help_does_not_wait_for_the_library_of_agents() -> None:
     said = subprocess.run(
         [sys.executable, "-c", "import sys; import postroom.cli.main; print('mcp' in sys.modules, 'mcp.server' in sys.modules)"],
-        check=True, capture_output=True, text=True, timeout=60, env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        check=True, capture_output=True, text=True, timeout=200, env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     ).stdout  # fmt: skip
     assert said.split() == ["False", "False"]
 

@@ -13,11 +13,11 @@ from urllib.request import urlopen
 import pytest
 
 from postroom import __version__
-from postroom.cli.benching.ground import free_port
 from postroom.cli.main import main
 from tests.cli.conftest import Command
 from tests.cli.mails import HELLO
 from tests.laboratory.availability import requires_smtp_sink
+from tests.laboratory.ports import Port
 from tests.laboratory.waiting import wait_until
 
 PROJECT = Path(__file__).parents[2]
@@ -30,7 +30,7 @@ def run(*words: str, data: Path, stdin: bytes = b"", **settings: str) -> subproc
     clean = {name: value for name, value in os.environ.items() if not name.startswith("POSTROOM_")}
     return subprocess.run(
         [sys.executable, "-m", "postroom", *words],
-        check=False, capture_output=True, input=stdin, timeout=120, cwd=data,
+        check=False, capture_output=True, input=stdin, timeout=400, cwd=data,
         env=clean | {"PYTHONPATH": str(PROJECT / "src"), "POSTROOM_DATA_DIR": str(data / "data")} | own,
     )  # fmt: skip
 
@@ -131,7 +131,8 @@ def test_from_an_empty_folder_to_a_stored_mail(short_dir: Path) -> None:
 
 @pytest.mark.slow
 def test_the_demo_shows_the_way_in_and_ends_when_asked_to(short_dir: Path) -> None:
-    ports = {f"POSTROOM_{door}_PORT": str(free_port()) for door in ("WEB", "SMTP", "LMTP")}
+    doors = {f"POSTROOM_{door}_PORT": Port() for door in ("WEB", "SMTP", "LMTP")}  # stay reserved until the end
+    ports = {name: str(port) for name, port in doors.items()}
     clean = {name: value for name, value in os.environ.items() if not name.startswith("POSTROOM_")}
     said = short_dir / "said"
     with said.open("wb") as out:
@@ -140,15 +141,17 @@ def test_the_demo_shows_the_way_in_and_ends_when_asked_to(short_dir: Path) -> No
             stdout=out, stderr=out, cwd=short_dir, env=clean | {"PYTHONPATH": str(PROJECT / "src")} | ports,
         )  # fmt: skip
     try:
-        wait_until(lambda: b"Ready after" in said.read_bytes() or demo.poll() is not None, "the demo is ready", 120)
+        wait_until(lambda: b"Ready after" in said.read_bytes() or demo.poll() is not None, "the demo is ready", 400)
         text = said.read_text(encoding="utf-8")
         assert f"http://127.0.0.1:{ports['POSTROOM_WEB_PORT']}" in text
         assert "Sign in as alice" in text
-        with urlopen(f"http://127.0.0.1:{ports['POSTROOM_WEB_PORT']}/login/", timeout=30) as page:
+        with urlopen(f"http://127.0.0.1:{ports['POSTROOM_WEB_PORT']}/login/", timeout=60) as page:
             assert page.status == 200
     finally:
         demo.terminate()
-        demo.wait(60)
+        demo.wait(120)
+        for port in doors.values():
+            port.release()
     assert demo.returncode == 0, said.read_text(encoding="utf-8")
     assert (short_dir / "data" / "demo").is_dir()
 
@@ -190,6 +193,6 @@ def test_a_closed_standard_output_is_no_fault(tmp_path: Path) -> None:
     words = ["sh", "-c", 'exec "$0" -m postroom parse mail.eml >&-', sys.executable]
     (tmp_path / "mail.eml").write_bytes(HELLO)
     ended = subprocess.run(
-        words, check=False, capture_output=True, cwd=tmp_path, timeout=120, env=os.environ | {"PYTHONPATH": str(PROJECT / "src")}
+        words, check=False, capture_output=True, cwd=tmp_path, timeout=400, env=os.environ | {"PYTHONPATH": str(PROJECT / "src")}
     )  # fmt: skip
     assert (ended.returncode, ended.stderr) == (0, b"")

@@ -150,7 +150,7 @@ def test_a_line_without_an_end_does_not_fill_the_memory(folder: Path) -> None:
 
 
 def test_who_follows_sees_what_comes_also_after_a_rotation(folder: Path) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 90
     done: list[str] = []
     coming = LogFiles(folder).follow(LogQuestion(), is_over=lambda: len(done) >= 3 or time.monotonic() > end)
     steps = iter(["first", "second", "third"])
@@ -164,7 +164,7 @@ def test_who_follows_sees_what_comes_also_after_a_rotation(folder: Path) -> None
     began = threading.Event()
 
     def writing() -> None:
-        began.wait(30)
+        began.wait(90)
         write()
         while len(done) < 1 and time.monotonic() < end:
             pass
@@ -186,7 +186,7 @@ def test_who_follows_sees_what_comes_also_after_a_rotation(folder: Path) -> None
         patch.setattr("postroom.adapters.log_files.time.sleep", noticing)
         for one in coming:
             done.append(one.message)
-    writer.join(30)
+    writer.join(90)
     assert done == ["first", "second", "third"]
 
 
@@ -209,10 +209,10 @@ def test_what_commands_write_is_found_by_the_command_itself(tmp_path: Path) -> N
         "import logging; from postroom.cli.entering import configured; configured();"
         "logging.getLogger('postroom.t').info('with correct-horse-battery', extra={'delivery': 7})"
     )
-    done = subprocess.run([sys.executable, "-c", quiet], env=environment, capture_output=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", quiet], env=environment, capture_output=True, timeout=120, check=True)
     assert done.stderr == b""  # only warnings are said aloud
     words = [sys.executable, "-m", "postroom", "logs", "grep", "delivery=7", "--json"]
-    found = subprocess.run(words, env=environment, capture_output=True, timeout=60, check=True)
+    found = subprocess.run(words, env=environment, capture_output=True, timeout=120, check=True)
     (row,) = [json.loads(one) for one in found.stdout.splitlines()]
     assert (row["level"], row["delivery"], row["message"]) == ("INFO", 7, "with ********")
     assert b"correct-horse" not in (tmp_path / "logs" / "postroom.log").read_bytes()

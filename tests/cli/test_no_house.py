@@ -20,7 +20,7 @@ def ask(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("POSTROOM_", "DJANGO_"))}
     return subprocess.run(
         [sys.executable, "-m", "postroom", *words], cwd=folder, env={**inherited, "PYTHONPATH": str(SOURCE)}, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=400, check=False,
     )  # fmt: skip
 
 
@@ -87,6 +87,6 @@ def test_who_asks_loads_no_pages(tmp_path: Path) -> None:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("POSTROOM_", "DJANGO_"))}
     told = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, env={**inherited, "PYTHONPATH": str(SOURCE)}, capture_output=True, text=True,
-        timeout=120, check=False,
+        timeout=400, check=False,
     )  # fmt: skip
     assert told.stdout.strip() == "[]", told.stdout + told.stderr

@@ -100,7 +100,7 @@ class Crew:
             process.terminate()
         for process in self.processes:
             try:
-                process.wait(40)
+                process.wait(120)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

@@ -78,4 +78,4 @@ class StubbornSenders:
 
     def _wait_for_the_door(self) -> None:
         ready: Callable[[], bool] = lambda: self._gives_up.is_set() or answers(self.port)  # noqa: E731
-        wait_until(ready, "the door is open again", 100)
+        wait_until(ready, "the door is open again", 400)

@@ -31,8 +31,8 @@ pytestmark = [pytest.mark.slow, requires_chromium, pytest.mark.xdist_group("demo
 SOURCE = Path(__file__).parents[2] / "src"
 PARCEL, LAMP, NORWAY = "Where is my parcel?", "Lamp flickers after ten minutes", "Do you ship to Norway?"
 CARLA, DANIEL, FARAH = "carla@customer.example", "daniel@okafor.example", "farah@haddad.example"
-START_PATIENCE, STOP_PATIENCE = 150.0, 40.0  # seconds; it needs 10 and 2 on an idle machine
-PATIENCE = 60.0
+START_PATIENCE, STOP_PATIENCE = 400.0, 120.0  # seconds; it needs 10 and 2 on an idle machine
+PATIENCE = 120.0
 
 SPOKEN = """text => [...document.querySelectorAll('#pr-thread > li')].find(
   line => line.querySelector('iframe')?.contentDocument?.body?.innerText.includes(text))?.id"""

@@ -22,7 +22,7 @@ from tests.laboratory.ports import Port
 from tests.laboratory.waiting import wait_until
 from tests.people import House, build_house, write_mail
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.timeout(1800)]
 
 CARLA = "carla@customer.example"
 
@@ -65,12 +65,12 @@ def test_what_a_killed_door_had_answered_is_stored_and_nothing_is_routed_twice(
         door = postroom.worker("door")
         with senders.at_work():
             for moment in moments:
-                wait_until(_answered(senders, moment), f"{moment} mails were answered", 100)
+                wait_until(_answered(senders, moment), f"{moment} mails were answered", 400)
                 door.crash()
                 door.start()
                 postroom.wait_for_doors()
-            wait_until(senders.all_answered, "every mail was answered", 200)
-        wait_until(all_is_routed, "all is routed", 200)
+            wait_until(senders.all_answered, "every mail was answered", 900)
+        wait_until(all_is_routed, "all is routed", 900)
 
     assert not senders.refusals
     rows = list(InboundMessage.objects.values_list("message_id", "state"))
@@ -104,7 +104,7 @@ def test_a_router_killed_in_the_middle_loses_nothing_and_does_nothing_twice(
             kills += not all_is_routed()
             router.crash()
             router.start()
-        wait_until(all_is_routed, "all is routed", 200)
+        wait_until(all_is_routed, "all is routed", 900)
 
     assert kills, "it was killed in the middle"
     assert set(InboundMessage.objects.values_list("state", flat=True)) == {InboundState.ROUTED}

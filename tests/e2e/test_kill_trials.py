@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.kill_trials import KINDS, MAILS, Trial
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("kill trials")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.xdist_group("kill trials")]
 
 PROJECT = Path(__file__).parents[2]
 

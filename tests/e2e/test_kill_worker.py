@@ -31,7 +31,7 @@ from tests.laboratory.waiting import wait_until
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 MAILS, KILLS, CONNECTIONS = 2000, 6, 10
-PATIENCE = 120.0
+PATIENCE = 400.0
 PROGRAM = """
 import os
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "postroom.project.settings")

@@ -42,7 +42,7 @@ PRIVATE, PUBLIC = ports().dkim.make_key("rsa")
 
 
 def hand_in(port: int, raw: bytes) -> None:
-    with smtplib.SMTP(LOOPBACK, port, timeout=30) as client:
+    with smtplib.SMTP(LOOPBACK, port, timeout=60) as client:
         client.sendmail(f"noreply@{SENDER}", [f"dmarc@{DOMAIN}"], raw)
 
 

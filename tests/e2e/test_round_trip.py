@@ -185,7 +185,7 @@ def test_a_recipient_that_is_gone_turns_red_with_the_reason_and_no_other(town: T
 
 
 def test_mail_for_nobody_is_refused_in_the_session_and_never_comes_in(town: Town) -> None:
-    with smtplib.SMTP(LOOPBACK, town.postroom.smtp_port, timeout=20) as peer:
+    with smtplib.SMTP(LOOPBACK, town.postroom.smtp_port, timeout=90) as peer:
         peer.ehlo("mx.customer.example")
         assert peer.mail(CARLA)[0] == 250
         code, text = peer.rcpt("nobody@in.test")

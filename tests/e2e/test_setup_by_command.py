@@ -18,7 +18,7 @@ from tests.laboratory.dns_server import DnsServer
 from tests.laboratory.dovecot import Dovecot
 from tests.laboratory.postfix import Postfix
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), requires_postfix, requires_dovecot]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), requires_postfix, requires_dovecot]
 
 SOURCE = Path(__file__).parents[2] / "src"
 SUPPORT = "support@box.test"
@@ -62,7 +62,7 @@ def test_an_empty_folder_sends_and_fetches_after_one_command(
             input=f"{password}\n",
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
             env=inherited | ours,
         )
 

@@ -24,6 +24,7 @@ from postroom.flows.settle_failures import ignore_failed, resend_failed
 from postroom.store.models import Delivery, Message, Notification
 from postroom.store.queries.pages_records import RecordWish, record_list
 from postroom.wiring import ports
+from tests.flows.listening import heard_until_now
 from tests.people import House, add_contact, add_server, build_house
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.case("T-205")]
@@ -48,7 +49,7 @@ def heard() -> Iterator[Heard]:
         listener.execute("LISTEN postroom_live")
 
         def listen() -> list[str]:
-            told = {notice.payload for notice in listener.notifies(timeout=0.05)}
+            told = heard_until_now(listener)
             return sorted(word for word in told if word.startswith("author:"))
 
         yield listen

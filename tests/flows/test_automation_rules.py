@@ -619,7 +619,7 @@ def test_three_clerks_at_the_same_moment_do_each_thing_once_and_keep_the_turn(ho
 
     def clerk() -> None:
         try:
-            start.wait(10)
+            start.wait(90)
             while done := run_due_rules(ports()):
                 settled.append(done)
         finally:

@@ -32,7 +32,7 @@ def authority() -> Authority:
 def ports(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Ports:
     trusting = default_ssl_context(verify_certificate=True)
     trusting.load_verify_locations(cadata=authority.pem)
-    monkeypatch.setattr(module, "REPLY_TIMEOUT", 0.5)
+    monkeypatch.setattr(module, "REPLY_TIMEOUT", 2.0)
     AliasDomain.objects.create(name="northwind.example")
     return dataclasses.replace(ports_with(), probe_server=partial(probe_server, ssl_context=trusting))
 

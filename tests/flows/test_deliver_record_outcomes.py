@@ -312,7 +312,7 @@ def test_open_pages_hear_of_it_with_the_commit(ports: Ports, clock: HandClock) -
     with psycopg.connect(**where, autocommit=True) as ear:
         ear.execute("LISTEN postroom_live")
         recorded(ports, (ready, said(ready, Phase.BODY, 250)))
-        heard = [call.payload for call in ear.notifies(timeout=20, stop_after=2)]
+        heard = [call.payload for call in ear.notifies(timeout=60, stop_after=2)]
     assert sorted(heard) == ["queue", f"record:{record.pk}"]
 
 

@@ -138,18 +138,19 @@ def test_where_nobody_answers_a_guess_says_that_it_is_one(world: World) -> None:
     assert "not yet tried" in str(first.why("arnold.test"))
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_costs_no_more_than_the_deadline(world: World) -> None:
     over = threading.Event()
-    world.hang = lambda: over.wait(60) and None
+    world.hang = lambda: over.wait(120) and None
     world.names.silent.add("*")
     world.open = {("mail.arnold.test", 465), ("mail.arnold.test", 993)}
     began = time.monotonic()
     try:
-        found = world.find(seconds=1.0)
+        found = world.find(seconds=4.0)
     finally:
         over.set()
     print(f"{time.monotonic() - began:.1f} s")
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 90
     assert told(found) == ("answered smtp mail.arnold.test:465", "answered imap mail.arnold.test:993")
     assert not found.is_asked
 

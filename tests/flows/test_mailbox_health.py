@@ -188,10 +188,10 @@ def test_one_that_hangs_and_one_that_drips_delay_no_good_one() -> None:
 
     gate = threading.Event()
     hanging, dripping, good = ScriptedMailbox(), ScriptedMailbox(), ScriptedMailbox()
-    hanging.before["fetch"] = lambda: gate.wait(30)
+    hanging.before["fetch"] = lambda: gate.wait(90)
     for number in range(1, 4):
         dripping.put(MAIL % (number, number))
-    dripping.before["mail"] = lambda: gate.wait(30)
+    dripping.before["mail"] = lambda: gate.wait(90)
     good.put(MAIL % (9, 9))
     boxes = {"hanging.test": hanging, "dripping.test": dripping, "good.test": good}
     ports = ports_with(ScriptedMailbox())

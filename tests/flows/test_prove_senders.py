@@ -295,7 +295,7 @@ def test_a_dead_name_server_loses_nothing_and_delays_within_its_bound(
     accept_messages(real, strangers(200))
     began = time.monotonic()
     while route_waiting(real):
-        assert time.monotonic() - began < 60
+        assert time.monotonic() - began < 150
     took = time.monotonic() - began
     print(f"200 mails with a dead name server: {took:.1f} s")
     assert set(InboundMessage.objects.values_list("state", flat=True)) == {InboundState.ROUTED}

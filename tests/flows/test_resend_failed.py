@@ -30,6 +30,7 @@ from postroom.store.models import (
     OutgoingServer,
     Record,
 )
+from tests.flows.listening import heard_until_now
 from tests.flows.outgoing_mails import HandClock, a_company, a_server, ports_with
 from tests.people import add_contact, add_kind, add_member
 
@@ -70,7 +71,7 @@ def heard() -> Iterator[Callable[[], set[str]]]:
     names = ("dbname", "user", "password", "host", "port")
     with psycopg.connect(**{name: settings[name] for name in names if settings.get(name)}, autocommit=True) as ear:
         ear.execute("LISTEN postroom_live")
-        yield lambda: {note.payload for note in ear.notifies(timeout=0)}
+        yield lambda: heard_until_now(ear)
 
 
 def sent_round(ports: Ports, *refused: str, breaks: bool = False) -> set[str]:

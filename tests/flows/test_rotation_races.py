@@ -39,7 +39,7 @@ def test_a_key_that_is_made_while_former_ones_go_loses_nothing(ports: Ports, mon
 
     def reseal_slowly(*column: object) -> int:
         begun.set()
-        gone.wait(5)
+        gone.wait(60)
         return reseal(*column)  # type: ignore[arg-type]
 
     def rotate() -> None:

@@ -172,7 +172,7 @@ def test_while_it_runs_it_does_not_run_again(work: list[Callable[[], str]]) -> N
 
     def wait() -> str:
         begun.set()
-        assert gate.wait(30)
+        assert gate.wait(90)
         return "done"
 
     work.append(wait)
@@ -181,13 +181,13 @@ def test_while_it_runs_it_does_not_run_again(work: list[Callable[[], str]]) -> N
         target=lambda: (results.append(run_action(wired_ports(), "test")), connections.close_all())
     )
     thread.start()
-    assert begun.wait(30)
+    assert begun.wait(90)
     assert row().running_since is not None
     assert run_action(wired_ports(), "test") is None
     make_due()
     assert run_due(wired_ports()) == 0
     gate.set()
-    thread.join(30)
+    thread.join(90)
     assert results == [ActionRun(key="test", is_failed=False, result="done")]
     assert ScheduledRun.objects.count() == 1
 

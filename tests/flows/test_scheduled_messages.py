@@ -358,7 +358,7 @@ def test_two_clerks_at_the_same_moment_post_each_message_once(clock: HandClock) 
 
     def clerk() -> None:
         try:
-            start.wait(10)
+            start.wait(90)
             while done := post_due(ports):
                 settled.append(done)
         finally:

@@ -49,7 +49,7 @@ def test_one_that_is_called_off_stores_nothing() -> None:
         server = seeding.a_server(host="127.0.0.1", port=peer.port, encryption="none", company=ada.company)
         trial = trials.begin_trial(ports(), "server", server.pk, member=ada)
         thread = worker.start(trial.id)
-        wait_until(lambda: trials.trial_of(ports(), trial.id, member=ada).steps, "a step is seen", 30)  # type: ignore[union-attr]
+        wait_until(lambda: trials.trial_of(ports(), trial.id, member=ada).steps, "a step is seen")  # type: ignore[union-attr]
         off = trials.cancel_trial(ports(), trial.id, member=ada)
         assert off is not None
         assert off.is_cancelled

@@ -50,7 +50,7 @@ def at_once(*works: Callable[[], object]) -> list[object]:
     gate, found = threading.Barrier(len(works)), [None] * len(works)
 
     def run(number: int, work: Callable[[], object]) -> None:
-        gate.wait(30)
+        gate.wait(90)
         try:
             found[number] = work()  # type: ignore[call-overload]
         except Exception as error:

@@ -43,7 +43,7 @@ def test_setup_refuses_an_interpreter_that_is_too_old_and_says_what_to_do(tmp_pa
     shutil.copy(PROJECT / "pyproject.toml", copy)
     answer = subprocess.run(
         [copy / "scripts" / "setup", "run"],
-        check=False, capture_output=True, text=True, timeout=60,
+        check=False, capture_output=True, text=True, timeout=900,
         env={"PATH": "/usr/bin:/bin", "PYTHON": "/bin/false"},
     )  # fmt: skip
     assert answer.returncode == 1

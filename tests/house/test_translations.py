@@ -18,7 +18,7 @@ SCRIPT = PROJECT / "scripts" / "make_messages.py"
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, SCRIPT, *arguments],
-        check=False, capture_output=True, text=True, timeout=120, env={"PYTHONPATH": str(PROJECT / "src"), "PATH": os.environ["PATH"]},
+        check=False, capture_output=True, text=True, timeout=900, env={"PYTHONPATH": str(PROJECT / "src"), "PATH": os.environ["PATH"]},
     )  # fmt: skip
 
 

@@ -57,7 +57,7 @@ def test_where_nothing_may_be_skipped_a_skip_is_a_failure(tmp_path: Path, strict
     plugins = ["-p", "no:django", "-p", "no:randomly", "-p", "no:cacheprovider"]
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "--continue-on-collection-errors", *plugins, tmp_path],
-        check=False, capture_output=True, text=True, timeout=60, cwd=tmp_path,
+        check=False, capture_output=True, text=True, timeout=900, cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": f"{PROJECT}{os.pathsep}{PROJECT / 'src'}", "PYTEST_XDIST_WORKER": "none"},
     )  # fmt: skip
     assert f"{summary} in" in run.stdout, run.stdout

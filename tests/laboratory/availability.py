@@ -29,7 +29,7 @@ def missing_for_dovecot() -> str:
     program = find_program("dovecot")
     if not program:
         return "Dovecot is not installed (apt-get install dovecot-imapd dovecot-pop3d dovecot-lmtpd)"
-    version = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20, check=False).stdout
+    version = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=60, check=False).stdout
     if not version.startswith("2.3."):
         return f"the laboratory speaks the configuration of Dovecot 2.3, not of {version.strip() or 'this one'}"
     if os.geteuid() == 0 and not all(map(_has_user, ("dovecot", "dovenull", "nobody"))):

@@ -131,4 +131,4 @@ def consent_server() -> Iterator[ConsentServer]:
             yield server
         finally:
             listening.shutdown()
-            thread.join(10)
+            thread.join(60)

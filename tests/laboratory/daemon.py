@@ -22,7 +22,8 @@ from tests.laboratory.ports import Port
 from tests.laboratory.waiting import Overdue, wait_until
 
 STARTS = 4  # tries with new ports before a start counts as failed
-READY_AFTER = 20.0  # seconds a server has to answer; it needs less than one, on an idle machine
+READY_AFTER = 60.0  # seconds a server has to answer; it needs less than one, on an idle machine
+GONE_AFTER = 60.0  # seconds until what was killed is gone
 GUARD = """
 read -r word
 [ "$word" = done ] && exit 0
@@ -175,15 +176,15 @@ class Daemon(ABC):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(5)
             self._signal(signal.SIGKILL)
-            self._process.wait(5)
-            wait_until(lambda: not self._group_lives(), f"all processes of {self.name} are gone", 5)
+            self._process.wait(GONE_AFTER)
+            wait_until(lambda: not self._group_lives(), f"all processes of {self.name} are gone", GONE_AFTER)
             self._process = None
         self._dismiss_guard()
 
     def _dismiss_guard(self) -> None:
         if self._guard is not None:
             with contextlib.suppress(BrokenPipeError):
-                self._guard.communicate(b"done\n", timeout=5)
+                self._guard.communicate(b"done\n", timeout=GONE_AFTER)
             self._guard = None
 
     def _signal(self, which: signal.Signals) -> None:

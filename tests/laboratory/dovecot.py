@@ -173,7 +173,7 @@ class Dovecot(Daemon):
             _, rows = box.fetch("1:*", "(FLAGS)")
             return [frozenset(map(bytes.decode, imaplib.ParseFlags(row))) for row in rows if isinstance(row, bytes)]
 
-    def wait_for_mail(self, user: str, count: int = 1, deadline: float = 20.0, folder: str = "INBOX") -> list[bytes]:
+    def wait_for_mail(self, user: str, count: int = 1, deadline: float = 60.0, folder: str = "INBOX") -> list[bytes]:
         """The mails of a folder as soon as there are at least ``count``."""
 
         def enough() -> list[bytes]:
@@ -184,7 +184,7 @@ class Dovecot(Daemon):
 
     def deliver(self, user: str, raw: bytes, mail_from: str = "carla@customer.example") -> None:
         """Put a mail into a mailbox through LMTP; raises `smtplib.SMTPException` when it is refused."""
-        with smtplib.LMTP(LOOPBACK, self.lmtp_port, timeout=20) as peer:
+        with smtplib.LMTP(LOOPBACK, self.lmtp_port, timeout=60) as peer:
             peer.sendmail(mail_from, [user], raw)
 
     def append(self, user: str, raw: bytes, folder: str = "INBOX") -> None:
@@ -202,7 +202,7 @@ class Dovecot(Daemon):
     @contextmanager
     def open_mailbox(self, user: str, folder: str = "INBOX") -> Iterator[imaplib.IMAP4]:
         """A plain IMAP session of this user with the folder selected."""
-        box = imaplib.IMAP4(LOOPBACK, self.imap_port, timeout=20)
+        box = imaplib.IMAP4(LOOPBACK, self.imap_port, timeout=60)
         try:
             box.login(user, self.users[user.lower()])
             answer, _ = box.select(_wire_name(folder))

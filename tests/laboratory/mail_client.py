@@ -128,7 +128,7 @@ def submit(
     Raises `smtplib.SMTPException` when it is refused (also when only some recipients are).
     """
     recipients = [rcpt_to] if isinstance(rcpt_to, str) else list(rcpt_to)
-    with smtplib.SMTP(LOOPBACK, port, local_hostname="mailprogram.test", timeout=20) as peer:
+    with smtplib.SMTP(LOOPBACK, port, local_hostname="mailprogram.test", timeout=60) as peer:
         if ca_file:
             peer.starttls(context=ssl.create_default_context(cafile=str(ca_file)))
         if login:

@@ -53,7 +53,7 @@ class PictureServer:
         self.over.set()
         self._door.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(20)
+            thread.join(90)
         self._door.close()
 
     def url(self, path: str = "/a.png", host: str = "127.0.0.1", scheme: str = "http") -> str:
@@ -74,7 +74,7 @@ class PictureServer:
 
     def _serve(self, line: socket.socket) -> None:
         with suppress(OSError), line:
-            line.settimeout(20)
+            line.settimeout(60)
             if self._context is not None:
                 line = self._context.wrap_socket(line, server_side=True)
             with line:

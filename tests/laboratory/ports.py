@@ -37,7 +37,7 @@ def closed_port() -> Port:
     return Port()
 
 
-def answers(port: int, timeout: float = 1.0) -> bool:
+def answers(port: int, timeout: float = 10.0) -> bool:
     """Whether somebody accepts connections on this loopback port."""
     try:
         with socket.create_connection((LOOPBACK, port), timeout=timeout):
@@ -46,7 +46,7 @@ def answers(port: int, timeout: float = 1.0) -> bool:
         return False
 
 
-def greeting(port: int, timeout: float = 1.0) -> str:
+def greeting(port: int, timeout: float = 10.0) -> str:
     """The first line of whoever listens on this port, or ``""``."""
     try:
         with (

@@ -110,7 +110,7 @@ class Postfix(Daemon):
         file = self.directory / "mail.log"
         return file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
 
-    def wait_for_log(self, text: str, deadline: float = 20.0) -> str:
+    def wait_for_log(self, text: str, deadline: float = 60.0) -> str:
         """The first line of the log that contains ``text``."""
 
         def line() -> str:
@@ -121,7 +121,7 @@ class Postfix(Daemon):
         except Overdue as error:
             raise Overdue(f"{error}\n{self.log()}") from None
 
-    def wait_until_idle(self, deadline: float = 30.0) -> None:
+    def wait_until_idle(self, deadline: float = 60.0) -> None:
         """Until nothing is left in the queue."""
         wait_until(lambda: not self.queue(), "the queue of Postfix is empty", deadline)
 
@@ -235,7 +235,7 @@ class Postfix(Daemon):
             [find_program(program), "-c", str(self.directory / "config"), *arguments],
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=60,
             check=False,
         )
         if done.returncode:
@@ -246,6 +246,6 @@ class Postfix(Daemon):
 def _default(parameter: str) -> str:
     """A parameter's compiled-in value: where this system keeps its daemons."""
     done = subprocess.run(
-        [find_program("postconf"), "-dh", parameter], capture_output=True, text=True, timeout=20, check=True
+        [find_program("postconf"), "-dh", parameter], capture_output=True, text=True, timeout=60, check=True
     )
     return done.stdout.strip()

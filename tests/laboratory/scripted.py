@@ -17,7 +17,7 @@ from typing import Self
 
 from tests.laboratory.ports import LOOPBACK
 
-ABANDON = 20.0  # seconds after which a script that hears nothing gives up
+ABANDON = 60.0  # seconds after which a script that hears nothing gives up
 
 
 class Hangup(Exception):  # noqa: N818 - the way a connection ends

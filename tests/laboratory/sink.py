@@ -66,7 +66,7 @@ class _Accounts:
         """Every mail that was answered with 250, in order."""
         return list(read_ledger(self.ledger))
 
-    def wait_for(self, count: int, deadline: float = 30.0) -> list[AcceptedMail]:
+    def wait_for(self, count: int, deadline: float = 60.0) -> list[AcceptedMail]:
         """The accepted mails as soon as there are ``count``."""
 
         def enough() -> list[AcceptedMail]:
@@ -96,7 +96,7 @@ class CountingSink(_Accounts):
         os.close(descriptor)
         self.ledger = Path(name)
         self._thread.start()
-        if not self._listens.wait(10):
+        if not self._listens.wait(60):
             raise RuntimeError("the counting sink does not start")
         return self
 
@@ -104,7 +104,7 @@ class CountingSink(_Accounts):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._loop.call_soon_threadsafe(self._told.set)
-        self._thread.join(10)
+        self._thread.join(60)
         self._port.release()
         self.ledger.unlink()
 

@@ -50,17 +50,17 @@ def test_an_unknown_mailbox_is_refused_with_550_5_1_1() -> None:
 def test_every_door_lets_in_those_who_know_the_password_and_nobody_else() -> None:
     with Dovecot(USERS) as dovecot:
         context = ssl.create_default_context(cafile=str(dovecot.ca_file))
-        with imaplib.IMAP4_SSL(LOOPBACK, dovecot.imaps_port, ssl_context=context, timeout=10) as box:
+        with imaplib.IMAP4_SSL(LOOPBACK, dovecot.imaps_port, ssl_context=context, timeout=60) as box:
             assert box.login("alice@box.test", "wonder land")[0] == "OK"
-        with imaplib.IMAP4(LOOPBACK, dovecot.imap_port, timeout=10) as box:
+        with imaplib.IMAP4(LOOPBACK, dovecot.imap_port, timeout=60) as box:
             box.starttls(context)
             with pytest.raises(imaplib.IMAP4.error, match="AUTHENTICATIONFAILED"):
                 box.login("alice@box.test", "wrong")
-        pop = poplib.POP3_SSL(LOOPBACK, dovecot.pop3s_port, timeout=10, context=context)
+        pop = poplib.POP3_SSL(LOOPBACK, dovecot.pop3s_port, timeout=60, context=context)
         pop.user("bob@box.test")
         assert pop.pass_("builder").startswith(b"+OK")
         pop.quit()
-        stranger = poplib.POP3(LOOPBACK, dovecot.pop3_port, timeout=10)
+        stranger = poplib.POP3(LOOPBACK, dovecot.pop3_port, timeout=60)
         stranger.user("bob@box.test")
         with pytest.raises(poplib.error_proto):
             stranger.pass_("wonder land")

@@ -92,18 +92,18 @@ def test_submission_demands_tls_and_a_login(town: Town) -> None:
 
 def test_its_certificate_is_refused_by_who_does_not_trust_the_laboratory(town: Town) -> None:
     port = town.postfix.submission_port
-    with smtplib.SMTP(LOOPBACK, port, timeout=10) as peer, pytest.raises(ssl.SSLCertVerificationError):
+    with smtplib.SMTP(LOOPBACK, port, timeout=60) as peer, pytest.raises(ssl.SSLCertVerificationError):
         peer.starttls(context=ssl.create_default_context())
 
 
 def test_a_paused_postfix_is_silent_and_loses_nothing(town: Town) -> None:
     town.postfix.pause()
-    with socket.create_connection((LOOPBACK, town.postfix.smtp_port), timeout=5) as peer:
+    with socket.create_connection((LOOPBACK, town.postfix.smtp_port), timeout=60) as peer:
         peer.settimeout(0.3)
         with pytest.raises(TimeoutError):
             peer.recv(100)
         town.postfix.resume()
-        peer.settimeout(20)
+        peer.settimeout(60)
         assert peer.recv(1000).startswith(b"220 ")
     send(town.postfix.smtp_port, compose_new(author=BOB, to=ALICE, subject="After", body="x"))
     assert len(town.dovecot.wait_for_mail(ALICE)) == 1

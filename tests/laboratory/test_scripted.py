@@ -18,7 +18,7 @@ def test_a_script_talks_and_what_it_heard_is_kept() -> None:
     with ScriptedPeer(polite) as peer:
         for number in (1, 2):
             with (
-                socket.create_connection((LOOPBACK, peer.port), timeout=5) as client,
+                socket.create_connection((LOOPBACK, peer.port), timeout=60) as client,
                 client.makefile("rb") as words,
             ):
                 client.sendall(b"ping\r\n")
@@ -51,4 +51,4 @@ def test_a_client_that_leaves_ends_the_script_quietly() -> None:
 
 
 def _caller(peer: ScriptedPeer) -> socket.socket:
-    return socket.create_connection((LOOPBACK, peer.port), timeout=5)
+    return socket.create_connection((LOOPBACK, peer.port), timeout=60)

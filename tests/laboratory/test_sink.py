@@ -47,7 +47,7 @@ def test_each_accepted_mail_is_one_line_of_the_ledger(kind: Kind) -> None:
 def test_pipelined_commands_bodies_and_dots_are_told_apart() -> None:
     mail = b"Message-ID:\r\n <%d@box.test>\r\n\r\n..dot\r\n\r\n.\r\n"
     commands = b"MAIL FROM:<a@box.test>\r\nRCPT TO:<b@out.test>\r\nDATA\r\n"
-    with CountingSink() as sink, socket.create_connection((LOOPBACK, sink.smtp_port), timeout=10) as peer:
+    with CountingSink() as sink, socket.create_connection((LOOPBACK, sink.smtp_port), timeout=60) as peer:
         peer.sendall(b"EHLO x\r\n" + b"".join(commands + mail % number for number in range(5)) + b"QUIT\r\n")
         replies = b"".join(iter(lambda: peer.recv(10000), b""))
         accepted = sink.accepted()
@@ -57,7 +57,7 @@ def test_pipelined_commands_bodies_and_dots_are_told_apart() -> None:
 
 
 def test_a_mail_that_arrives_byte_by_byte_is_still_one_mail() -> None:
-    with CountingSink() as sink, socket.create_connection((LOOPBACK, sink.smtp_port), timeout=10) as peer:
+    with CountingSink() as sink, socket.create_connection((LOOPBACK, sink.smtp_port), timeout=60) as peer:
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for byte in b"EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<b@out.test>\r\nDATA\r\n.\r\nQUIT\r\n":
             peer.sendall(bytes([byte]))
@@ -68,7 +68,7 @@ def test_a_mail_that_arrives_byte_by_byte_is_still_one_mail() -> None:
 
 def test_refused_and_greylisted_recipients_hear_what_the_behaviour_says() -> None:
     behaviour = Behaviour(answers={"gone@out.test": "550 5.1.1 No such user"}, greylisted=("slow@out.test",))
-    with CountingSink(behaviour) as sink, smtplib.SMTP(LOOPBACK, sink.smtp_port, timeout=10) as peer:
+    with CountingSink(behaviour) as sink, smtplib.SMTP(LOOPBACK, sink.smtp_port, timeout=60) as peer:
         refused = peer.sendmail("alice@box.test", ["gone@out.test", "slow@out.test", "bob@out.test"], RAW)
         assert refused["gone@out.test"] == (550, b"5.1.1 No such user")
         assert refused["slow@out.test"][0] == 451
@@ -86,14 +86,25 @@ def test_a_connection_cut_before_the_reply_leaves_the_mail_in_the_ledger(
         assert [mail.message_id for mail in sink.accepted()] == ["<1@box.test>"]
 
 
+ONE_MAIL = b"EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<b@out.test>\r\nDATA\r\nX: y\r\n\r\n.\r\nQUIT\r\n"
+
+
 def test_the_line_is_written_before_the_delayed_reply() -> None:
     with (
-        CountingSink(Behaviour(reply_delay=0.3)) as sink,
-        socket.create_connection((LOOPBACK, sink.smtp_port), 10) as peer,
+        CountingSink(Behaviour(reply_delay=3600)) as sink,
+        socket.create_connection((LOOPBACK, sink.smtp_port), 60) as peer,
     ):
-        peer.sendall(b"EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<b@out.test>\r\nDATA\r\nX: y\r\n\r\n.\r\nQUIT\r\n")
+        peer.sendall(ONE_MAIL)
         sink.wait_for(1)
         assert b"noted" not in peer.recv(10000)
+
+
+def test_a_delayed_reply_comes() -> None:
+    with (
+        CountingSink(Behaviour(reply_delay=0.05)) as sink,
+        socket.create_connection((LOOPBACK, sink.smtp_port), 60) as peer,
+    ):
+        peer.sendall(ONE_MAIL)
         assert b"".join(iter(lambda: peer.recv(10000), b"")).endswith(b"noted\r\n221 2.0.0 Bye\r\n")
 
 
@@ -109,7 +120,7 @@ def test_starttls_is_offered_with_a_certificate_that_verifies(tmp_path: Path) ->
             login=("a", "b"),
         )
         with (
-            smtplib.SMTP(LOOPBACK, sink.smtp_port, timeout=10) as peer,
+            smtplib.SMTP(LOOPBACK, sink.smtp_port, timeout=60) as peer,
             pytest.raises(ssl.SSLCertVerificationError),
         ):
             peer.starttls(context=ssl.create_default_context())

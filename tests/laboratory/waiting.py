@@ -13,7 +13,7 @@ class Overdue(AssertionError):  # noqa: N818
     """What a test waited for did not happen in time."""
 
 
-def wait_until(condition: Callable[[], Found], what: str, deadline: float = 20.0) -> Found:
+def wait_until(condition: Callable[[], Found], what: str, deadline: float = 60.0) -> Found:
     """The first true answer of ``condition``, asked again and again for at most ``deadline`` seconds.
 
     ``what`` completes the sentence "waited in vain until ...". Raises `Overdue`.

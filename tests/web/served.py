@@ -19,5 +19,5 @@ def served(*roles: str) -> Iterator[str]:
             stack.callback(port.release)
         web, smtp, lmtp = ports
         stack.enter_context(installed("web", *roles, smtp=smtp, lmtp=lmtp, settings={"POSTROOM_WEB_PORT": str(web)}))
-        wait_until(lambda: answers(int(web)), "the pages answer", 60)
+        wait_until(lambda: answers(int(web)), "the pages answer", 240)
         yield f"http://127.0.0.1:{web}"

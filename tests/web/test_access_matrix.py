@@ -66,7 +66,7 @@ from tests.web import seeding
 from tests.web.access_rules import NUMBERS, RULES, Rule
 from tests.web.reported import some_reports
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 FOREIGN = (
     "Carla",

@@ -11,7 +11,7 @@ from postroom.store.models import AgentProposal, Delivery
 from postroom.wiring import ports
 from tests.agent.hostile_house import furnish, holder
 from tests.laboratory.availability import requires_chromium
-from tests.web.browser import a_browser, open_page
+from tests.web.browser import PATIENCE, a_browser, open_page
 from tests.web.served import served
 
 pytestmark = [
@@ -30,6 +30,7 @@ def test_a_proposal_is_read_and_approved(db: None) -> None:
     client.force_login(house.admin.user)
     with served() as base, a_browser() as browser:
         window = browser.new_context()
+        window.set_default_timeout(PATIENCE)
         window.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": base}])
         page = window.new_page()
         complaints = open_page(page, f"{base}/settings/approvals/")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from postroom.core.terms.states import Role
-from postroom.store.models import Installation, Record
+from postroom.store.models import Installation, Parameter, Record
 from tests.laboratory.availability import requires_chromium
+from tests.laboratory.waiting import wait_until
 from tests.web import seeding
 from tests.web.browser import a_browser, a_window, sign_in
 from tests.web.served import served
@@ -46,12 +47,16 @@ def base(record: Record) -> Iterator[str]:
         yield base
 
 
+def height_of(shown: Locator) -> float:
+    return (shown.bounding_box() or {"height": 0.0})["height"]
+
+
 def closed(page: Page) -> None:
     form = page.locator("#pr-composer")
     expect(form).to_contain_class("closed")
     expect(page.locator(".pr-actions")).to_be_hidden()
     expect(page.locator("#pr-audience")).to_be_hidden()
-    assert (form.bounding_box() or {"height": 0})["height"] <= 60
+    wait_until(lambda: height_of(form) <= 60, "it is one line high")
 
 
 def opened(page: Page, kind: str) -> None:
@@ -111,10 +116,12 @@ def test_it_opens_for_whoever_writes_and_closes_when_nothing_was_written(
 def test_after_sending_no_room_is_left_and_on_a_phone_the_toast_covers_nothing_that_is_written(
     base: str, browser: Browser, record: Record
 ) -> None:
+    Parameter.objects.create(key="mail.undo.seconds", value="120")  # time enough on a busy machine
     page = a_window(browser, "narrow").new_page()
     sign_in(page, base, "alice", seeding.PASSWORD)
     page.goto(f"{base}/records/{record.pk}/")
     expect(page.locator(".pr-composer.live")).to_be_visible()
+    page.wait_for_function("document.fonts.status === 'loaded'")
     below = "document.querySelector('.pr-activities, #pr-thread').getBoundingClientRect().top - document.querySelector('#pr-composer').getBoundingClientRect().bottom"
     before = page.evaluate(below)
     page.locator(".pr-editor").fill("Dear Carla")
@@ -122,12 +129,14 @@ def test_after_sending_no_room_is_left_and_on_a_phone_the_toast_covers_nothing_t
     toast = page.locator(".pr-toast")
     expect(toast).to_be_visible()
     closed(page)
-    assert abs(page.evaluate(below) - before) <= 1
+    wait_until(lambda: abs(page.evaluate(below) - before) <= 1, "no room is left")
     page.locator(".pr-editor").click()
-    over, form = toast.bounding_box(), page.locator("#pr-composer").bounding_box()
-    assert over
-    assert form
-    assert over["y"] + over["height"] <= form["y"], "the toast lies above what is written"
+
+    def is_above() -> bool:
+        over, form = toast.bounding_box(), page.locator("#pr-composer").bounding_box()
+        return over is not None and form is not None and over["y"] + over["height"] <= form["y"]
+
+    wait_until(is_above, "the toast lies above what is written")
 
 
 def test_without_scripts_the_form_is_open(base: str, browser: Browser, record: Record) -> None:

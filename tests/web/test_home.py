@@ -139,7 +139,7 @@ def test_the_pages_know_the_sentences_of_all_rooms(db: None) -> None:
     """A reason whose room was not loaded would be shown as a bare code."""
     code = "import postroom.project.urls\nfrom postroom.core.terms.reasons import SENTENCES, template_of\ntemplate_of('')\nprint(*sorted(SENTENCES))"
     with python(code) as child:
-        known = set((child.communicate(timeout=60)[0] or "").split())
+        known = set((child.communicate(timeout=300)[0] or "").split())
     rooms = {re.split(r"[._]", code)[0] for code in known}
     assert {"audience", "queue", "person"} <= rooms
     of_pages = {code for code in SENTENCES if " " not in code and not code.startswith(("answer.", "test."))}

@@ -81,5 +81,5 @@ def test_a_file_is_judged_and_a_seed_message_is_followed(base: str, browser: Bro
         expect(page.locator("#mail-test [role=status]")).to_contain_text("on its way")
         look(page, f"mail-test-waiting-{size}-{theme}")
         finish_mail_test(ports(), MailTest.objects.latest("pk").pk, MailTestState.FINISHED, report=report)
-        expect(page.locator("#mail-test .pr-score")).to_have_text(f"{report.score} of 10", timeout=30_000)
+        expect(page.locator("#mail-test .pr-score")).to_have_text(f"{report.score} of 10")
         look(page, f"mail-test-back-{size}-{theme}")

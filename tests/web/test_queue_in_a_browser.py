@@ -44,7 +44,7 @@ def test_all_that_match_are_cancelled_and_no_others() -> None:
         assert not Delivery.objects.filter(state="cancelled").exists()
         page.once("dialog", lambda dialog: dialog.accept())
         page.locator("#pr-bulk").get_by_role("button", name="Cancel").click()
-        wait_until(Delivery.objects.filter(state="cancelled").exists, "they are cancelled", 30)
+        wait_until(Delivery.objects.filter(state="cancelled").exists, "they are cancelled")
         expect(page.get_by_text("40 deliveries changed.")).to_be_visible()
         window.close()
     assert set(Delivery.objects.filter(state="cancelled").values_list("lane", flat=True)) == {2}

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from postroom.store.models import AutomationRule, Member, Record
 from tests.laboratory.availability import requires_chromium
 from tests.web import seeding
-from tests.web.browser import a_browser, open_page
+from tests.web.browser import PATIENCE, a_browser, open_page
 from tests.web.served import served
 
 pytestmark = [
@@ -27,6 +27,7 @@ def test_a_rule_is_written_tried_and_acts(db: None) -> None:
     client.force_login(Member.objects.get(user__username="admin").user)
     with served("scheduler") as base, a_browser() as browser:
         window = browser.new_context()
+        window.set_default_timeout(PATIENCE)
         window.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": base}])
         page = window.new_page()
         complaints = open_page(page, f"{base}/settings/rules/new/")
@@ -57,9 +58,8 @@ def test_a_rule_is_written_tried_and_acts(db: None) -> None:
         )
         assert moved.ok
         complaints += open_page(page, f"{base}/records/{record.pk}/")
-        expect(page.locator(".pr-msg.system", has_text="Tell that it is ready")).to_contain_text(
-            "makes Bob Brandt responsible", timeout=30_000
-        )
+        said = page.locator(".pr-msg.system", has_text="Tell that it is ready")
+        expect(said).to_contain_text("makes Bob Brandt responsible")
         page.goto(f"{base}/settings/rules/")
         expect(page.locator(".pr-rule-item")).to_contain_text("acted once")
         page.click(".pr-onoff")

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.laboratory.availability import requires_chromium
 from tests.web import seeding
-from tests.web.browser import a_browser, a_window, open_page, sign_in
+from tests.web.browser import PATIENCE, a_browser, a_window, open_page, sign_in
 from tests.web.served import served
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), requires_chromium]
@@ -30,6 +30,7 @@ def test_the_settings_are_in_reach_and_the_drawer_closes_by_escape_by_a_tap_besi
             expect(page.locator(".pr-side-foot a")).to_be_in_viewport(ratio=1)
             expect(page.locator("#nav-sidebar a[aria-current=page]")).to_be_in_viewport()
         with browser.new_context(viewport={"width": 390, "height": 844}, storage_state=kept) as window:
+            window.set_default_timeout(PATIENCE)
             page = window.new_page()
             open_page(page, f"{base}/settings/")
             drawer = page.locator("#nav-sidebar")

@@ -81,16 +81,16 @@ def test_undo_takes_it_from_every_open_page_and_gives_the_words_back(
     button = alice.get_by_role("button", name="Undo")
     seconds = button.locator("[data-seconds]")
     before = int(seconds.inner_text())
-    wait_until(lambda: int(seconds.inner_text()) < before, "the seconds run down", 30)
+    wait_until(lambda: int(seconds.inner_text()) < before, "the seconds run down")
     held: list[Route] = []
     alice.route("**/activities/", lambda route: held.append(route))  # noqa: PLW0108 (Playwright asks how many it takes); not answered yet
     button.click()
     for page in (alice, bob):
         expect(page.locator("#pr-thread > li.pr-msg")).to_have_count(1)
     expect(alice.locator(".pr-editor")).to_have_text("Dear Carla, you are wrong")
+    wait_until(lambda: alice.evaluate("1") and held, "the page asks for what is planned")
     for route in held:
         route.abort()
-    assert held
     assert not Delivery.objects.exists()
     assert Message.objects.count() == 1
 
@@ -103,7 +103,8 @@ def test_when_the_seconds_are_over_the_button_goes_and_the_mail_leaves(
     write(alice, "Dear Carla, a new one leaves today")
     expect(alice.locator("#pr-thread > li.pr-msg")).to_have_count(2)
     expect(alice.locator("form.pr-undo")).to_have_count(0)
-    wait_until(LetterboxMail.objects.exists, "the mail left", 60)
+    wait_until(LetterboxMail.objects.exists, "the mail left")
+    wait_until(Delivery.objects.filter(finished_at__isnull=False).exists, "it is written down that it left")
     row = Delivery.objects.get()
     assert row.finished_at is not None
     assert row.finished_at >= row.due_at == Message.objects.latest("id").undo_until

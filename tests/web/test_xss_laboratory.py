@@ -49,7 +49,7 @@ from tests.web.served import served
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.django_db(transaction=True),
-    pytest.mark.timeout(900),  # of a machine that has a lot else to do
+    pytest.mark.timeout(1800),  # of a machine that has a lot else to do
     requires_chromium,
 ]
 

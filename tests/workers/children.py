@@ -45,6 +45,6 @@ def python(code: str, **more: str) -> Iterator[subprocess.Popen[str]]:
         yield child
     finally:
         child.kill()
-        child.wait(20)
+        child.wait(60)
         if child.stdout:
             child.stdout.close()

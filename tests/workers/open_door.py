@@ -46,7 +46,7 @@ class Storeroom:
         self.may_go_on.set()
 
     def accept(self, arrivals: Sequence[Arrival]) -> list[int]:
-        assert self.may_go_on.wait(30)
+        assert self.may_go_on.wait(60)
         if self.is_down:
             raise OperationalError("the server closed the connection unexpectedly")
         if self.chokes_on and any(self.chokes_on in arrival.raw for arrival in arrivals):
@@ -97,7 +97,7 @@ class OpenDoor:
         async def ask() -> Any:
             return question()
 
-        return asyncio.run_coroutine_threadsafe(ask(), self.loop).result(10)
+        return asyncio.run_coroutine_threadsafe(ask(), self.loop).result(60)
 
 
 def ports_for_a_door(**settings: Any) -> Ports:
@@ -139,14 +139,14 @@ def open_door(
     thread = threading.Thread(target=loop.run_forever, name="door")
     thread.start()
     try:
-        asyncio.run_coroutine_threadsafe(door.start(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(door.start(), loop).result(60)
         yield OpenDoor(door, loop, door.smtp_port, door.lmtp_port)
     finally:
         storeroom.may_go_on.set()
-        asyncio.run_coroutine_threadsafe(door.stop(), loop).result(40)
-        asyncio.run_coroutine_threadsafe(_wind_up(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(door.stop(), loop).result(90)
+        asyncio.run_coroutine_threadsafe(_wind_up(), loop).result(90)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(60)
         loop.close()
 
 
@@ -154,7 +154,7 @@ async def _wind_up() -> None:
     """Connections that are being closed need a turn or two of the loop."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
     if others:
-        await asyncio.wait(others, timeout=5)
+        await asyncio.wait(others, timeout=60)
     await asyncio.sleep(0)
 
 
@@ -162,7 +162,7 @@ class Peer:
     """A peer that says exactly what the test says, byte for byte."""
 
     def __init__(self, port: int, *, greet: str = "") -> None:
-        self.socket = socket.create_connection((LOOPBACK, port), timeout=10)
+        self.socket = socket.create_connection((LOOPBACK, port), timeout=60)
         self.lines = self.socket.makefile("rb")
         if greet:
             assert self.reply().startswith("220 ")

@@ -68,7 +68,7 @@ def test_a_tool_that_takes_too_long_is_left_and_keeps_its_place_until_it_ends(mo
     release, ended = threading.Event(), threading.Event()
 
     def slow() -> Told:
-        release.wait(60)
+        release.wait(90)
         ended.set()
         return Told(text="{}")
 
@@ -78,10 +78,10 @@ def test_a_tool_that_takes_too_long_is_left_and_keeps_its_place_until_it_ends(mo
         found = [await at_work.use("doctor", {}, None), await at_work.use("doctor", {}, None)]
         release.set()
         is_free = lambda: ended.is_set() and at_work._places.acquire(blocking=False)  # noqa: E731
-        await asyncio.to_thread(wait_until, is_free, "the place is free again", 30)
+        await asyncio.to_thread(wait_until, is_free, "the place is free again", 60)
         return found
 
-    late, busy = asyncio.run(asyncio.wait_for(go(), 60))
+    late, busy = asyncio.run(asyncio.wait_for(go(), 120))
     assert "takes too long" in said(late)
     assert "Too many tools" in said(busy)
 

@@ -22,7 +22,7 @@ from tests.workers.mailbox_days.page import PAGE, page
 from tests.workers.mailbox_days.table import DAYS
 
 # one fixture lives through all the days: two minutes of a quiet machine
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200), pytest.mark.xdist_group("bad days of a mailbox")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000), pytest.mark.xdist_group("bad days of a mailbox")]
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from tests.workers.bad_days.living import Lived, live_through
 from tests.workers.bad_days.page import PAGE, page
 from tests.workers.bad_days.table import DAYS
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad days of a server")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.xdist_group("bad days of a server")]
 
 
 @contextmanager

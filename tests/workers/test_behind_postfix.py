@@ -31,7 +31,7 @@ def behind_postfix(storeroom: Storeroom, language: str) -> Iterator[tuple[OpenDo
 
 
 def hand_in(postfix: Postfix, *recipients: str, sender: str = "carla@customer.example") -> None:
-    with smtplib.SMTP(LOOPBACK, postfix.smtp_port, timeout=20) as client:
+    with smtplib.SMTP(LOOPBACK, postfix.smtp_port, timeout=60) as client:
         client.sendmail(sender, list(recipients), MAIL)
 
 
@@ -83,7 +83,7 @@ def test_while_we_cannot_store_it_keeps_the_mail_and_brings_it_again(language: s
 def test_many_mails_on_many_connections_arrive_once_each() -> None:
     storeroom = Storeroom()
     with behind_postfix(storeroom, "lmtp") as (_, postfix):
-        with smtplib.SMTP(LOOPBACK, postfix.smtp_port, timeout=20) as client:
+        with smtplib.SMTP(LOOPBACK, postfix.smtp_port, timeout=60) as client:
             for number in range(200):
                 client.sendmail(f"carla+{number}@customer.example", ["alice@postroom.test"], MAIL)
         wait_until(lambda: len(storeroom.kept) >= 200, f"all are here:\n{postfix.log()[-3000:]}", 60)

@@ -21,7 +21,7 @@ from tests.workers.test_deliverer import call, delivering
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PATIENCE = 90.0
-SOON = 20.0
+SOON = 90.0
 
 
 def states() -> Counter[str]:

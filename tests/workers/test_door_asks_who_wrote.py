@@ -60,7 +60,7 @@ def door(real: Ports, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenDoor]:
 
 
 def hand_in(door: OpenDoor, raw: bytes, sender: str) -> None:
-    with smtplib.SMTP(LOOPBACK, door.smtp_port, local_hostname="mx.evil.example", timeout=30) as peer:
+    with smtplib.SMTP(LOOPBACK, door.smtp_port, local_hostname="mx.evil.example", timeout=60) as peer:
         peer.sendmail(sender, [SUPPORT], raw)
 
 

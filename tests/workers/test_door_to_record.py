@@ -51,7 +51,7 @@ def routing() -> Iterator[None]:
         yield
     finally:
         stop.set()
-        thread.join(30)
+        thread.join(90)
         assert not thread.is_alive()
         stop.close()
 
@@ -99,7 +99,7 @@ def outage() -> Iterator[Outage]:
 
 def test_a_mail_is_on_its_record_a_moment_after_the_250() -> None:
     build_house()
-    with routing(), real_door() as door, smtplib.SMTP(LOOPBACK, door.smtp_port, timeout=20) as client:
+    with routing(), real_door() as door, smtplib.SMTP(LOOPBACK, door.smtp_port, timeout=60) as client:
         client.sendmail(CARLA, ["support@in.test"], write_mail())
         wait_until(Record.objects.exists, "the record is there")
     assert InboundMessage.objects.get().state == InboundState.ROUTED
@@ -135,7 +135,7 @@ def test_many_mails_at_once_are_all_kept_and_all_routed() -> None:
     with routing(), real_door() as door:
 
         def send(number: int) -> None:
-            with smtplib.SMTP(LOOPBACK, door.smtp_port, timeout=30) as client:
+            with smtplib.SMTP(LOOPBACK, door.smtp_port, timeout=120) as client:
                 for mail in range(each):
                     client.sendmail(
                         CARLA,
@@ -147,7 +147,7 @@ def test_many_mails_at_once_are_all_kept_and_all_routed() -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(240)
         assert InboundMessage.objects.count() == peers * each
         wait_until(
             lambda: not InboundMessage.objects.filter(state=InboundState.RECEIVED).exists(), "all are routed", 60
@@ -185,7 +185,7 @@ def test_a_router_waits_for_the_database_and_goes_on(
 ) -> None:
     monkeypatch.setattr(resident, "SWEEP", 0.05)
     build_house()
-    with routing(), real_door() as door, smtplib.SMTP(LOOPBACK, door.smtp_port, timeout=20) as client:
+    with routing(), real_door() as door, smtplib.SMTP(LOOPBACK, door.smtp_port, timeout=60) as client:
         outage.begin()
         wait_until(lambda: "router: waits for the database" in caplog.text, "it noticed")
         outage.end()
@@ -211,7 +211,7 @@ def test_nothing_a_peer_may_say_breaks_the_columns() -> None:
 def test_a_mail_that_is_too_large_for_a_row_is_kept_too() -> None:
     build_house()
     large = b"Subject: large\r\n\r\n" + b"y" * 70 + (b"x" * 998 + b"\r\n") * 1000
-    with real_door() as door, smtplib.SMTP(LOOPBACK, door.smtp_port, timeout=20) as client:
+    with real_door() as door, smtplib.SMTP(LOOPBACK, door.smtp_port, timeout=60) as client:
         client.sendmail(CARLA, ["support@in.test"], large)
     stored = RawMail.objects.get()
     assert stored.raw is None

@@ -16,7 +16,7 @@ from postroom.workers.group_commit import Desk, Unanswered
 
 def run(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
     async def bounded() -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             await story()
 
     asyncio.run(bounded())
@@ -36,7 +36,7 @@ class Work:
 
     def __call__(self, numbers: Sequence[int]) -> list[int]:
         self.begun.set()
-        assert self.gate.wait(20)
+        assert self.gate.wait(60)
         self.groups.append(list(numbers))
         self.threads.add(threading.get_ident())
         if self.trouble:
@@ -48,7 +48,7 @@ class Work:
 
 async def in_hand(work: Work) -> None:
     """Until the thread has its first group."""
-    await asyncio.to_thread(work.begun.wait, 20)
+    await asyncio.to_thread(work.begun.wait, 60)
 
 
 def test_what_comes_while_the_thread_works_becomes_the_next_group() -> None:
@@ -113,7 +113,7 @@ def test_in_an_outage_everybody_hears_of_it_at_once_and_the_log_once(caplog: pyt
 
     with caplog.at_level(logging.WARNING):
         run(story)
-    assert [record.getMessage() for record in caplog.records] == [
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("postroom.workers")] == [
         "test: does not work: connection refused",
         "test: works again",
     ]

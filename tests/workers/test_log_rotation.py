@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ import pytest
 from postroom.adapters.log_files import LogFiles
 from postroom.core.terms.log_lines import MASK, LogQuestion, in_order
 from postroom.core.terms.secret import Secret
-from postroom.project.logs import DailyFile, JsonFormatter, pack
+from postroom.project.logs import DailyFile, JsonFormatter, Stderr, pack
 
 MORNING = datetime(2026, 11, 19, 8, tzinfo=UTC).timestamp()
 DAY = 86_400.0
@@ -34,7 +35,7 @@ def clock():
     if not speed:
         return {morning} + 86400 * (number >= count // 2)
     return {morning} + (time.monotonic() - began) * speed
-handler = DailyFile(folder, 1000, clock)
+handler = DailyFile(folder, 100_000, clock)
 handler.setFormatter(JsonFormatter())
 for number in range(count):
     handler.handle(logging.makeLogRecord({{"name": "t", "levelname": "INFO", "msg": f"{{name}} {{number}}"}}))
@@ -168,6 +169,16 @@ def test_lines_are_objects_with_known_fields_and_without_secrets(tmp_path: Path,
     assert "ValueError" in rows[2]["error"]
 
 
+def test_stderr_is_looked_for_at_each_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    told, closed = StringIO(), StringIO()
+    monkeypatch.setattr(sys, "stderr", closed)
+    handler = Stderr()
+    monkeypatch.setattr(sys, "stderr", told)
+    closed.close()
+    handler.handle(logging.makeLogRecord({"levelname": "WARNING", "msg": "here"}))
+    assert told.getvalue() == "here\n"
+
+
 def test_the_logs_are_for_their_owner_alone(tmp_path: Path, handler: DailyFile) -> None:
     say(handler, "a line")
     assert (tmp_path / "postroom.log").stat().st_mode & 0o077 == 0
@@ -211,7 +222,7 @@ def test_several_processes_turn_the_day_once_and_lose_nothing(tmp_path: Path) ->
     """The first half of what each writes falls on one day, the second on the next; none waits for the others."""
     writers = _writers(tmp_path, ["Alice", "Bob", "Charlie"], speed=0, count=6000)
     for one in writers:
-        one.communicate(timeout=60)
+        one.communicate(timeout=120)
     counts = Counter(texts(tmp_path))
     assert len(counts) == 3 * 6000
     assert set(counts.values()) == {1}
@@ -233,10 +244,10 @@ def test_processes_that_are_killed_at_any_moment_lose_nothing_that_they_wrote(tm
             said = [one.stdout.readline() for _ in range(1500)]
             one.send_signal(signal.SIGKILL)
             rest = one.stdout.read().rpartition(b"\n")[0].split(b"\n")
-            one.wait(30)
+            one.wait(60)
             one.stdout.close()
             written |= {f"{name} {int(number)}" for number in (*said, *rest) if number.strip()}
-    pack(tmp_path, date(2027, 1, 1), 1000)
+    pack(tmp_path, date(2027, 1, 1), 100_000)
     counts = Counter(texts(tmp_path))
     assert len(in_order(os.listdir(tmp_path))) > 3  # days did pass
     assert written <= counts.keys()

@@ -51,7 +51,7 @@ def watching(ports: Ports) -> Iterator[MailboxWatcher]:
         yield watcher
     finally:
         stop.set()
-        thread.join(40)
+        thread.join(90)
         assert not thread.is_alive()
         stop.close()
 
@@ -125,7 +125,7 @@ def test_the_interval_makes_it_look_by_itself() -> None:
 def test_a_slow_mailbox_delays_no_other() -> None:
     gate = threading.Event()
     slow, quick = ScriptedMailbox(), ScriptedMailbox()
-    slow.before["fetch"] = lambda: gate.wait(30)
+    slow.before["fetch"] = lambda: gate.wait(90)
     quick.put(mail(1))
     boxes = {"slow.postroom.test": slow, "quick.postroom.test": quick}
     ports = ports_with(ScriptedMailbox())
@@ -262,7 +262,7 @@ def test_two_processes_on_one_mailbox_take_nothing_twice_even_if_one_is_killed(d
         from postroom.flows import fetch_mailbox
         from postroom.workers import mailbox_watcher
         from postroom.workers.stopping import Stop
-        fetch_mailbox.LEASE = timedelta(seconds=2)
+        fetch_mailbox.LEASE = timedelta(seconds=10)
         fetch_mailbox.BATCH_MAILS = 7
         mailbox_watcher.REFRESH = 0.3
         mailbox_watcher.TAKEN_ELSEWHERE_PAUSE = 0.2
@@ -282,7 +282,7 @@ def test_two_processes_on_one_mailbox_take_nothing_twice_even_if_one_is_killed(d
             dovecot.append(address, mail(number))
         wait_until(lambda: len(set(kept_mails())) == 100, "the other one took the rest", 60)
         other.send_signal(signal.SIGTERM)
-        assert other.wait(30) == 0
+        assert other.wait(60) == 0
     kept = kept_mails()
     twice = len(kept) - 100
     assert twice <= 7, "only the batch that the kill fell into may come again, and the router knows it"

@@ -154,7 +154,7 @@ def test_a_watcher_that_is_killed_in_the_middle_of_a_fetch_loses_nothing(dovecot
     with python(WATCH) as first:
         wait_until(lambda: InboundMessage.objects.count() >= 10, "it began")
         first.send_signal(signal.SIGKILL)
-        first.wait(20)
+        first.wait(90)
     with python(WATCH):
         wait_until(lambda: not dovecot.mails(address_of("killed")), "all are taken and deleted", 60)
     assert titles() == expected(60)
@@ -167,7 +167,7 @@ def test_pop3_is_killed_in_the_middle_and_loses_nothing(dovecot: Dovecot) -> Non
     with python(WATCH) as first:
         wait_until(lambda: InboundMessage.objects.count() >= 5, "it began")
         first.send_signal(signal.SIGKILL)
-        first.wait(20)
+        first.wait(90)
     with python(WATCH):
         wait_until(lambda: not dovecot.mails(address_of("posted")), "all are taken and deleted", 60)
     assert titles() == expected(30)
@@ -207,6 +207,6 @@ def test_a_reader_that_was_paused_and_wakes_up_late_touches_nothing(dovecot: Dov
         os.kill(sleeper.pid, signal.SIGCONT)
         assert sleeper.stdout is not None
         assert sleeper.stdout.readline().strip() == "lease lost"
-        assert sleeper.wait(30) == 0
+        assert sleeper.wait(90) == 0
     assert InboundMessage.objects.count() == 7
     assert titles() == expected(7)

@@ -51,7 +51,7 @@ def residing(drain: Callable[[], int]) -> Iterator[Resident]:
         yield one
     finally:
         stop.set()
-        thread.join(30)
+        thread.join(60)
         assert not thread.is_alive()
         stop.close()
 

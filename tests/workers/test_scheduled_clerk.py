@@ -61,7 +61,7 @@ def later(record: Record, author: Member, seconds: float) -> ScheduledMessage:
 
 def test_a_message_is_posted_at_its_date_by_one_of_two_schedulers(house: House, record: Record) -> None:
     with schedulers(2):
-        row = later(record, house.alice, 0.5)
+        row = later(record, house.alice, 2.0)
         wait_until(Message.objects.exists, "the message is posted", 60)
     message = Message.objects.get()
     print(f"posted {(message.posted_at - row.scheduled_at).total_seconds():.3f} s after its date")

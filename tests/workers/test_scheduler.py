@@ -41,7 +41,7 @@ def scheduling() -> Iterator[None]:
         yield
     finally:
         stop.set()
-        thread.join(30)
+        thread.join(60)
         assert not thread.is_alive()
         stop.close()
 
@@ -87,7 +87,7 @@ def test_it_makes_the_rows_and_runs_what_becomes_due(actions: Callable[..., None
 
 def test_a_long_action_holds_up_no_other(actions: Callable[..., None]) -> None:
     gate = threading.Event()
-    actions(long=lambda: str(gate.wait(30)), short=lambda: "done")
+    actions(long=lambda: str(gate.wait(90)), short=lambda: "done")
     with scheduling():
         wait_until(lambda: ScheduledAction.objects.count() == 2, "the rows are there")
         for key in ("long", "short"):
@@ -129,8 +129,8 @@ def test_a_bug_in_what_is_watched_keeps_no_action_from_running(
     monkeypatch.setattr(scheduler, "LOOK_EVERY", 0.02)
     monkeypatch.setattr(scheduler, "watch_schedule", stumble)
     with scheduling():
+        wait_until(lambda: "scheduler: watching failed" in caplog.text, "it was told")
         wait_until(lambda: results() or trigger_early("test", wired_ports().clock.now()), "it ran")
-    assert "scheduler: watching failed" in caplog.text
 
 
 # ---- jobs
@@ -179,7 +179,7 @@ def test_the_worker_survives_the_loss_of_its_connections(
     with working():
         for round_ in (1, 2):
             defer_job("run_scheduled_action", key="test")
-            wait_until(lambda: ScheduledRun.objects.count() == round_, "it ran")  # noqa: B023
+            wait_until(lambda: ScheduledRun.objects.filter(finished_at__isnull=False).count() >= round_, "it ran")  # noqa: B023
             with connection.cursor() as cursor:
                 cursor.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -209,7 +209,7 @@ def test_a_job_whose_worker_was_killed_is_run_again(
     with python(code) as victim:
         wait_until(lambda: ScheduledAction.objects.get().running_since, "it runs in the other process")
         victim.kill()
-        victim.wait(20)
+        victim.wait(60)
     with working():
         wait_until(lambda: ("test", "done") in results(), "it ran here", 60)
     assert ("test", "ended without a word: its process died") in results()

@@ -24,7 +24,7 @@ MAIL = b"From: carla@customer.example\r\nSubject: A question\r\n\r\nHow are you?
 
 def test_a_mail_is_kept_with_its_envelope_and_a_trace_on_top() -> None:
     storeroom = Storeroom()
-    with open_door(storeroom) as door, smtplib.SMTP(LOOPBACK, door.smtp_port, timeout=10) as client:
+    with open_door(storeroom) as door, smtplib.SMTP(LOOPBACK, door.smtp_port, timeout=60) as client:
         client.ehlo("client.example")
         client.sendmail("carla@customer.example", ["support@postroom.test", "sales@postroom.test"], MAIL)
     [arrival] = storeroom.kept
@@ -81,7 +81,7 @@ def test_refused_recipients_stand_in_the_log_with_their_sender_and_no_more_than_
 
 def test_an_unknown_recipient_is_refused_at_once_and_the_others_get_the_mail() -> None:
     storeroom = Storeroom()
-    with open_door(storeroom) as door, smtplib.SMTP(LOOPBACK, door.smtp_port, timeout=10) as client:
+    with open_door(storeroom) as door, smtplib.SMTP(LOOPBACK, door.smtp_port, timeout=60) as client:
         refused = client.sendmail("carla@customer.example", ["nobody@postroom.test", "support@postroom.test"], MAIL)
     assert refused == {"nobody@postroom.test": (550, b"5.1.1 <nobody@postroom.test>: no such mailbox here")}
     [arrival] = storeroom.kept
@@ -91,7 +91,7 @@ def test_an_unknown_recipient_is_refused_at_once_and_the_others_get_the_mail() -
 
 def test_a_null_sender_is_a_null_sender() -> None:
     storeroom = Storeroom()
-    with open_door(storeroom) as door, smtplib.SMTP(LOOPBACK, door.smtp_port, timeout=10) as client:
+    with open_door(storeroom) as door, smtplib.SMTP(LOOPBACK, door.smtp_port, timeout=60) as client:
         client.sendmail("", ["support@postroom.test"], MAIL)
     [arrival] = storeroom.kept
     assert arrival.envelope is not None
@@ -100,7 +100,7 @@ def test_a_null_sender_is_a_null_sender() -> None:
 
 def test_postmaster_needs_no_domain() -> None:
     storeroom = Storeroom()
-    with open_door(storeroom) as door, smtplib.SMTP(LOOPBACK, door.smtp_port, timeout=10) as client:
+    with open_door(storeroom) as door, smtplib.SMTP(LOOPBACK, door.smtp_port, timeout=60) as client:
         client.sendmail("carla@customer.example", ["Postmaster"], MAIL)
     [arrival] = storeroom.kept
     assert arrival.envelope is not None
@@ -109,7 +109,7 @@ def test_postmaster_needs_no_domain() -> None:
 
 def test_a_recipient_named_twice_gets_the_mail_once() -> None:
     storeroom = Storeroom()
-    with open_door(storeroom) as door, smtplib.SMTP(LOOPBACK, door.smtp_port, timeout=10) as client:
+    with open_door(storeroom) as door, smtplib.SMTP(LOOPBACK, door.smtp_port, timeout=60) as client:
         client.sendmail("carla@customer.example", ["support@postroom.test"] * 2, MAIL)
     [arrival] = storeroom.kept
     assert arrival.envelope is not None
@@ -123,7 +123,7 @@ def test_an_address_beyond_ascii_comes_with_smtputf8() -> None:
     mail["To"] = "support@postroom.test"
     mail["Subject"] = "Grüße"
     mail.set_content("Hallo")
-    with open_door(storeroom) as door, smtplib.SMTP(LOOPBACK, door.smtp_port, timeout=10) as client:
+    with open_door(storeroom) as door, smtplib.SMTP(LOOPBACK, door.smtp_port, timeout=60) as client:
         client.ehlo("client.example")
         client.send_message(mail)
     [arrival] = storeroom.kept
@@ -230,7 +230,7 @@ def test_the_end_is_found_wherever_the_packets_are_cut(cut: int) -> None:
 def test_a_large_mail_comes_whole() -> None:
     storeroom = Storeroom()
     mail = b"Subject: large\r\n\r\n" + b"".join(b"%070d\r\n" % number for number in range(100_000))
-    with open_door(storeroom) as door, smtplib.SMTP(LOOPBACK, door.smtp_port, timeout=30) as client:
+    with open_door(storeroom) as door, smtplib.SMTP(LOOPBACK, door.smtp_port, timeout=60) as client:
         client.sendmail("carla@customer.example", ["support@postroom.test"], mail)
     assert storeroom.contents == [mail]
 
@@ -259,7 +259,7 @@ def test_several_door_processes_share_a_port_only_when_they_are_said_to() -> Non
         with open_door(storerooms[1], doors=2, smtp=shared) as second:
             assert second.smtp_port == first.smtp_port
             for _ in range(64):
-                with smtplib.SMTP(LOOPBACK, first.smtp_port, timeout=10) as client:
+                with smtplib.SMTP(LOOPBACK, first.smtp_port, timeout=60) as client:
                     client.sendmail("carla@customer.example", ["support@postroom.test"], MAIL)
         assert len(storerooms[0].kept) + len(storerooms[1].kept) == 64
         assert storerooms[0].kept

@@ -80,7 +80,7 @@ def test_a_thousand_strange_conversations_break_nothing(kind: str, caplog: pytes
             assert not any(line.startswith(b"451") for line in lines), replies
             claimed += len(set(re.findall(rb"kept as (\d+)", replies)))
         wait_until(lambda: not door.open_sessions(), "all sessions are over")
-        with smtplib.SMTP(LOOPBACK, door.smtp_port, timeout=10) as client:
+        with smtplib.SMTP(LOOPBACK, door.smtp_port, timeout=60) as client:
             client.sendmail("carla@customer.example", ["support@postroom.test"], SEEDS[0])
     assert storeroom.contents[-1] == SEEDS[0]
     assert claimed <= len(storeroom.kept) - 1  # a reply may be lost with its connection, a mail may not
@@ -104,7 +104,7 @@ def conversation(port: int, dice: random.Random) -> bytes:
             case _:
                 parts.append(usual + SEEDS[0] + dice.choice([b".\r\n", b"\r\n.\r\n"]))
     heard = b""
-    with socket.create_connection((LOOPBACK, port), timeout=20) as connection:
+    with socket.create_connection((LOOPBACK, port), timeout=90) as connection:
         try:
             connection.sendall(b"".join(parts))
             connection.shutdown(socket.SHUT_WR)

@@ -38,7 +38,7 @@ def test_a_mail_comes_encrypted(
     storeroom = Storeroom()
     large = MAIL + b"x" * 70 + b"\r\n" + b"y" * 1_000_000 + b"\r\n"
     with open_door(storeroom, loop_factory=loop_factory, **settings) as door:
-        with smtplib.SMTP("localhost", door.smtp_port, timeout=10) as client:
+        with smtplib.SMTP("localhost", door.smtp_port, timeout=60) as client:
             client.ehlo("client.example")
             assert client.has_extn("STARTTLS")
             client.starttls(context=ssl.create_default_context(cafile=certificates.ca_file))
@@ -55,7 +55,7 @@ def test_lmtp_has_it_too(settings: dict[str, str], certificates: Certificates) -
     storeroom = Storeroom()
     with (
         open_door(storeroom, **settings) as door,
-        smtplib.LMTP("localhost", door.lmtp_port, local_hostname="client.example", timeout=10) as client,
+        smtplib.LMTP("localhost", door.lmtp_port, local_hostname="client.example", timeout=60) as client,
     ):
         client.ehlo("client.example")
         client.starttls(context=ssl.create_default_context(cafile=certificates.ca_file))
@@ -106,7 +106,7 @@ def test_a_broken_handshake_ends_the_connection_and_nothing_else(settings: dict[
 
 def test_without_a_certificate_nothing_is_offered() -> None:
     assert tls_context(Configuration()) is None
-    with open_door() as door, smtplib.SMTP(LOOPBACK, door.smtp_port, timeout=10) as client:
+    with open_door() as door, smtplib.SMTP(LOOPBACK, door.smtp_port, timeout=60) as client:
         client.ehlo("client.example")
         assert not client.has_extn("STARTTLS")
 

@@ -44,7 +44,7 @@ def configured(*, is_quiet: bool = True, makes_house: bool = False, shows_pages:
     django.setup()
     if is_quiet:
         for handler in logging.getLogger().handlers:
-            if type(handler) is logging.StreamHandler:
+            if handler.name == "stderr":  # as the settings call it
                 handler.setLevel(logging.WARNING)
     configuration: Configuration = settings.POSTROOM
     return configuration

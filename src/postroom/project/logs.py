@@ -16,12 +16,14 @@ import json
 import logging
 import os
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TextIO
 
 from postroom.core.terms.log_lines import (
     CURRENT,
@@ -92,6 +94,17 @@ class PlainFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return without_secrets(super().format(record), self._secrets)
+
+
+class Stderr(logging.StreamHandler[TextIO]):
+    """Looks for stderr at each line: whoever takes its place for a while hears what is said meanwhile, and nobody writes into a closed one."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)  # a `logging.StreamHandler` would keep the stderr of this moment
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stderr
 
 
 class DailyFile(logging.Handler):

@@ -227,7 +227,7 @@ LOGGING: dict[str, Any] = {
         "text": {"()": "postroom.project.logs.PlainFormatter", "secrets": _SECRETS},
         "json": {"()": "postroom.project.logs.JsonFormatter", "secrets": _SECRETS},
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": POSTROOM.log_format}, **_LOG_FILES},
+    "handlers": {"stderr": {"class": "postroom.project.logs.Stderr", "formatter": POSTROOM.log_format}, **_LOG_FILES},
     "root": {"handlers": ["stderr", *_LOG_FILES], "level": "WARNING"},
     "loggers": {"postroom": {"level": POSTROOM.log_level}},
 }

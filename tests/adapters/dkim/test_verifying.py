@@ -229,7 +229,7 @@ def test_of_many_signatures_the_authors_own_are_checked_first() -> None:
 @pytest.mark.slow
 def test_hostile_mails_take_no_time() -> None:
     """Blanks without end are one pass: where each start is searched to its end, thirty thousand take seconds."""
-    began = time.perf_counter()
+    began = time.process_time()
     for blank in (b" ", b"\t", b"\r\n", b" \r\n", b"\r", b"\n", b"\r\n "):
         many = blank * (500_000 // len(blank))
         signature = (
@@ -237,7 +237,7 @@ def test_hostile_mails_take_no_time() -> None:
         )
         verify(signature + HEAD + b"\r\n" + many + b"x" + many)
         verify(b"DKIM-Signature:" + many + b"b" + many + b"=" + many + b"\r\n" + HEAD + b"\r\n" + BODY)
-    assert time.perf_counter() - began < 30
+    assert time.process_time() - began < 30
 
 
 @given(st.binary(max_size=500))

@@ -17,7 +17,7 @@ def names() -> Iterator[NameServer]:
         yield server
 
 
-def asked(names: NameServer, domain: str, timeout: float = 5.0) -> tuple[str, ...] | None:
+def asked(names: NameServer, domain: str, timeout: float = 60.0) -> tuple[str, ...] | None:
     return DnsMailHosts([("127.0.0.1", names.port)], timeout=timeout)(domain)
 
 

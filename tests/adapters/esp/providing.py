@@ -144,7 +144,7 @@ def send_all(
         pool = EspPool(endpoint, journal=journal or MemoryJournal())
         try:
             futures = [pool.submit(mail) for mail in mails]
-            return list(await asyncio.wait_for(asyncio.gather(*futures), 60))
+            return list(await asyncio.wait_for(asyncio.gather(*futures), 120))
         finally:
             await pool.close(5.0)
 

@@ -131,7 +131,7 @@ class ScriptedApi:
                 _answer(handler, script)
                 return
             case Does.HANG:
-                self.gate.wait(30)
+                self.gate.wait(90)
             case Does.GARBAGE:
                 handler.wfile.write(b"\x00\xff not HTTP at all\r\n" * 3)
             case Does.DRIP:

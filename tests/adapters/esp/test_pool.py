@@ -19,13 +19,14 @@ from tests.adapters.esp.providing import ACCEPTED, MemoryJournal, a_wire_mail, e
 from tests.adapters.esp.scripted_api import Does, Request, Says, ScriptedApi, api_that
 from tests.adapters.smtp.certificates import self_signed_context
 from tests.adapters.smtp.scripted_peer import closed_port
+from tests.laboratory.waiting import wait_until
 
 OK = ACCEPTED["postmark"]
 UNAUTHORIZED = Says(status=401, json={"ErrorCode": 10, "Message": "Bad token"})
 
 
 async def until(met: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not met():  # noqa: ASYNC110 - what is waited for happens in a thread of the server
             await asyncio.sleep(0.005)
 
@@ -115,7 +116,8 @@ def test_a_connection_that_dies_within_the_request_is_no_riddle() -> None:
 @pytest.mark.parametrize("bad", [Does.DROP, Does.GARBAGE, Does.HANG])
 def test_a_mail_whose_answer_is_lost_is_unknown_and_never_sent_again(provider: str, bad: str) -> None:
     with api_that(bad, always=ACCEPTED[provider]) as api:
-        outcome = send_one(api, provider, reply_timeout=0.4)
+        outcome = send_one(api, provider, reply_timeout=1.0 if bad == Does.HANG else 60.0)
+        wait_until(lambda: api.requests, "the server has read it")
         api.gate.set()
     assert outcome.is_unknown, outcome
     assert outcome.trouble
@@ -268,13 +270,13 @@ def test_closed_it_finishes_what_is_under_way_and_gives_back_what_waits() -> Non
         first, second = (pool.submit(mail) for mail in mails(2))
         await until(lambda: bool(api.requests))
         asyncio.get_running_loop().call_later(0.05, api.gate.set)
-        await pool.close(10.0)
+        await pool.close(60.0)
         with pytest.raises(RuntimeError):
             pool.submit(mails(1)[0])
         return first.result(), second.cancelled()
 
     def wait(request: Request) -> Says:
-        api.gate.wait(20)
+        api.gate.wait(60)
         return OK
 
     with api_that(wait) as api:

@@ -189,7 +189,7 @@ def test_a_server_that_drips_or_hangs_is_cut_off() -> None:
                 while not server.over.wait(0.05):
                     line.sendall(b"X-Drop: 1\r\n"[:1])
 
-        server.scripts.update({"/drip": dripping, "/hang": lambda _: server.over.wait(20)})  # type: ignore[dict-item]
+        server.scripts.update({"/drip": dripping, "/hang": lambda _: server.over.wait(90)})  # type: ignore[dict-item]
         for path in server.scripts:
             found = PictureFetcher(resolve=nobody, seconds=0.6).fetch(server.url(path), allowed=OWN)
             assert isinstance(found, NoPicture), path

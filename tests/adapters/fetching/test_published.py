@@ -59,7 +59,7 @@ def provider(certificates: Certificates) -> Iterator[Provider]:
 
 def hangs(server: Provider) -> Callable[[socket.socket], None]:
     def act(_line: socket.socket) -> None:
-        server.over.wait(30)
+        server.over.wait(90)
 
     return act
 
@@ -125,7 +125,7 @@ def test_whoever_hangs_or_drips_is_left(provider: Provider, script: Callable[[Pr
     began = time.monotonic()
     assert provider.fetch(seconds=1.0) is None
     print(f"{time.monotonic() - began:.1f} s")
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60
 
 
 def test_a_closed_door_is_nothing(certificates: Certificates, tmp_path: Path) -> None:

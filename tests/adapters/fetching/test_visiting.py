@@ -12,6 +12,7 @@ from postroom.adapters.fetching.visiting import MOST_BYTES, Visitor
 from postroom.core.terms.visits import NoVisit, Visit
 from tests.laboratory.certificates import Certificates, make_certificates
 from tests.laboratory.pictures import PictureServer, Script, leads_to, says
+from tests.laboratory.ports import closed_port
 
 OWN = ("127.0.0.0/8",)
 HOST = "mta-sts.northwind.example"
@@ -92,7 +93,7 @@ def test_only_https_is_spoken(made: Certificates, url: str) -> None:
 
 
 def test_a_closed_door_is_their_fault(made: Certificates, tmp_path: Path) -> None:
-    with a_server(made, says(b"")) as server:
-        url = server.url("/policy", HOST, "https")
-    found = visitor(made).visit(url, allowed=OWN)
+    port = closed_port()
+    found = visitor(made).visit(f"https://{HOST}:{port}/policy", allowed=OWN)
+    port.release()
     assert found == NoVisit(reason="It refuses the connection.", is_theirs=True)

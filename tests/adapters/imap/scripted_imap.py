@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from postroom.adapters.imap.client import ImapSession
 from tests.laboratory.scripted import Line
 
 Answer = bytes | Callable[[Line, bytes, bytes], None]  # words before "TAG OK", or who says all (line, tag, command)
@@ -40,6 +41,12 @@ def imap_server(
                 line.say(answer, tag + b" OK done\r\n")
 
     return play
+
+
+def be_impatient(session: ImapSession) -> None:
+    """From now on half a second of silence is too much for this open connection; how long the login took is another matter."""
+    assert session._client is not None
+    session._client.wire.reader._silence = 0.5
 
 
 def no(words: bytes) -> Answer:

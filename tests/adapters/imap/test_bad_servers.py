@@ -30,11 +30,11 @@ THREE_SMALL = sizes(u1=10, u2=10, u3=10)
 
 
 def fetch_from(
-    answers: Mapping[bytes, Answer], *, max_bytes: int = SIZE_LIMIT, **server: Any
+    answers: Mapping[bytes, Answer], *, max_bytes: int = SIZE_LIMIT, timeout: float = 60, **server: Any
 ) -> tuple[list[FetchedMail], MailboxCursor, list[bytes]]:
     """All mails of such a server (the refused ones are not acknowledged), the cursor, and what it heard."""
     with ScriptedPeer(imap_server(answers, **server)) as peer:
-        session = ImapSession(endpoint_to(peer.port, MailboxProtocol.IMAP, timeout=2))
+        session = ImapSession(endpoint_to(peer.port, MailboxProtocol.IMAP, timeout=timeout))
         try:
             mails = list(session.fetch_new(MailboxCursor(), 100, max_bytes))
             whole = [mail.uid for mail in mails if mail.completeness is not Completeness.REFUSED]
@@ -81,7 +81,7 @@ def test_a_mail_of_which_half_comes_and_then_silence_is_given_up() -> None:
         line.say(b"* 1 FETCH (UID 1 BODY[]<0> {500}\r\nSubject: half of it")
         line.hear_nothing_more()
 
-    trouble = trouble_of({b"UID FETCH 1,2,3 (RFC822": THREE_SMALL, b"UID FETCH": fall_silent})
+    trouble = trouble_of({b"UID FETCH 1,2,3 (RFC822": THREE_SMALL, b"UID FETCH": fall_silent}, timeout=0.5)
     assert trouble.kind is TroubleKind.TIMEOUT
 
 
@@ -346,7 +346,7 @@ def _acknowledged(
         b"UID FETCH 1 (BODY": piece(1, RAW),
     }
     with ScriptedPeer(imap_server({**fixed, **answers}, capabilities=capabilities)) as peer:
-        session = ImapSession(endpoint_to(peer.port, MailboxProtocol.IMAP, timeout=2))
+        session = ImapSession(endpoint_to(peer.port, MailboxProtocol.IMAP, timeout=60))
         (mail,) = session.fetch_new(MailboxCursor(), 10, SIZE_LIMIT)
         before = len(peer.heard)
         try:

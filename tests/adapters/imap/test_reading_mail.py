@@ -17,6 +17,7 @@ from postroom.core.terms.mailboxes import (
     MailboxTrouble,
     TroubleKind,
 )
+from tests.adapters.imap.scripted_imap import be_impatient
 from tests.adapters.mailbox.boxes import SIZE_LIMIT, Box, mail, subject_of
 from tests.laboratory.waiting import wait_until
 
@@ -203,8 +204,9 @@ def test_a_lost_connection_is_told_and_the_next_call_connects_anew(own_box: Box)
 
 
 def test_a_frozen_server_is_given_up_in_time(own_box: Box) -> None:
-    session = ImapSession(own_box.endpoint(timeout=2))
+    session = ImapSession(own_box.endpoint())
     session.open()
+    be_impatient(session)
     own_box.server.pause()
     with pytest.raises(MailboxTrouble) as raised:
         read(session, BEGINNING)

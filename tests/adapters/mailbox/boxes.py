@@ -40,7 +40,7 @@ class Box:
             encryption=Encryption.NONE,
             username=self.address,
             password=Secret(PASSWORD),
-            timeout=10.0,
+            timeout=60.0,
         )
         if changes.get("encryption") is Encryption.TLS:
             changes["port"] = self.server.imaps_port if is_imap else self.server.pop3s_port
@@ -83,7 +83,7 @@ def fresh_box(server: Dovecot, protocol: MailboxProtocol) -> Box:
 
 
 def endpoint_to(port: int, protocol: MailboxProtocol, **changes: Any) -> MailboxEndpoint:
-    """To a scripted peer: impatient, without encryption."""
+    """To a scripted peer, without encryption; patient, but on the days that are about silence."""
     plain = MailboxEndpoint(
         protocol=protocol,
         host=LOOPBACK,
@@ -91,6 +91,6 @@ def endpoint_to(port: int, protocol: MailboxProtocol, **changes: Any) -> Mailbox
         encryption=Encryption.NONE,
         username="alice@box.test",
         password=Secret("top-secret"),
-        timeout=2.0,
+        timeout=60.0,
     )
     return dataclasses.replace(plain, **changes)

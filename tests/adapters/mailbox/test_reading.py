@@ -7,9 +7,11 @@ import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from postroom.adapters.mailbox import reading
 from postroom.adapters.mailbox.reading import PACE, BoundedReader, PeerTalksTooMuch, is_readable
 from tests.laboratory.certificates import make_certificates
 from tests.laboratory.ports import LOOPBACK
@@ -26,7 +28,7 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 Pair = tuple[socket.socket, socket.socket]
 
 
-def reader_of(near: socket.socket, *, silence: float = 5, patience: float = 5) -> BoundedReader:
+def reader_of(near: socket.socket, *, silence: float = 60, patience: float = 60) -> BoundedReader:
     reader = BoundedReader(near, silence=silence, patience=patience)
     reader.begin(1000)
     return reader
@@ -57,24 +59,22 @@ def test_a_drip_ends_with_the_patience_although_it_is_never_silent() -> None:
     def drip(line: Line) -> None:
         line.drip(b"x" * 10_000, every=0.02)
 
-    with ScriptedPeer(drip) as peer, socket.create_connection((LOOPBACK, peer.port), timeout=5) as sock:
-        reader = BoundedReader(sock, silence=5, patience=0.3)
+    with ScriptedPeer(drip) as peer, socket.create_connection((LOOPBACK, peer.port), timeout=60) as sock:
+        reader = BoundedReader(sock, silence=60, patience=0.3)
         reader.begin(100_000)
         with pytest.raises(TimeoutError):
             reader.readline(100_000)
 
 
-def test_many_bytes_renew_the_patience() -> None:
-    def slow_but_large(line: Line) -> None:
-        line.drip_chunks(b"x" * (PACE // 4), count=16, every=0.05)
-
-    with (
-        ScriptedPeer(slow_but_large) as peer,
-        socket.create_connection((LOOPBACK, peer.port), timeout=5) as sock,
-    ):
-        reader = BoundedReader(sock, silence=5, patience=0.6)
-        reader.begin(PACE * 5)
-        assert len(reader.read(PACE * 4)) == PACE * 4
+def test_many_bytes_renew_the_patience(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(reading, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    reader = BoundedReader(pair[0], silence=60, patience=6)
+    reader.begin(PACE * 5)
+    for _ in range(16):
+        pair[1].sendall(b"x" * (PACE // 4))
+        now[0] += 1
+        assert len(reader.read(PACE // 4)) == PACE // 4
 
 
 def test_more_than_is_allowed_is_neither_awaited_nor_stored(pair: Pair) -> None:
@@ -86,7 +86,7 @@ def test_more_than_is_allowed_is_neither_awaited_nor_stored(pair: Pair) -> None:
     with pytest.raises(PeerTalksTooMuch):
         reader.readline(10**9)
     pair[0].close()
-    writer.join(10)
+    writer.join(60)
 
 
 def test_lines_count_towards_the_allowance(pair: Pair) -> None:
@@ -131,7 +131,7 @@ def test_bytes_that_tls_has_decrypted_count_as_unread(tmp_path: Path) -> None:
     context = ssl.create_default_context(cafile=str(certificates.ca_file))
     with (
         ScriptedPeer(secure) as peer,
-        socket.create_connection((LOOPBACK, peer.port), timeout=5) as plain,
+        socket.create_connection((LOOPBACK, peer.port), timeout=60) as plain,
         context.wrap_socket(plain, server_hostname="localhost") as sock,
     ):
         assert sock.recv(1) == b"x"
@@ -146,9 +146,9 @@ def test_of_two_sockets_the_readable_one_is_named(pair: Pair) -> None:
     with other, far:
         assert is_readable(pair[0], other, 0.01) == (False, False)
         far.send(b"x")
-        assert is_readable(pair[0], other, 5) == (False, True)
+        assert is_readable(pair[0], other, 60) == (False, True)
         pair[1].send(b"x")
-        assert is_readable(pair[0], other, 5) == (True, True)
+        assert is_readable(pair[0], other, 60) == (True, True)
 
 
 def _flood(sock: socket.socket) -> None:

@@ -34,7 +34,7 @@ def fetch_from(
 ) -> tuple[list[FetchedMail], MailboxCursor, list[bytes]]:
     """All mails of such a server (of which the whole ones are deleted), the cursor, and what it heard."""
     with ScriptedPeer(pop3_server(answers)) as peer:
-        session = Pop3Session(endpoint_to(peer.port, MailboxProtocol.POP3, timeout=2, **changes))
+        session = Pop3Session(endpoint_to(peer.port, MailboxProtocol.POP3, timeout=60, **changes))
         try:
             mails = list(session.fetch_new(MailboxCursor(), 100, max_bytes))
             whole = [mail.uid for mail in mails if mail.completeness is Completeness.WHOLE]
@@ -46,7 +46,7 @@ def fetch_from(
 
 def trouble_of(answers: Mapping[bytes, Answer], **changes: Any) -> tuple[MailboxTrouble, list[bytes]]:
     with ScriptedPeer(pop3_server(answers)) as peer:
-        session = Pop3Session(endpoint_to(peer.port, MailboxProtocol.POP3, **{"timeout": 0.5, **changes}))
+        session = Pop3Session(endpoint_to(peer.port, MailboxProtocol.POP3, **changes))
         with pytest.raises(MailboxTrouble) as raised:
             list(session.fetch_new(MailboxCursor(), 100, SIZE_LIMIT))
         session.close()
@@ -74,7 +74,7 @@ def test_a_mail_of_which_half_comes_and_then_silence_is_given_up() -> None:
         line.say(b"+OK\r\nSubject: half of it\r\n")
         line.hear_nothing_more()
 
-    trouble, _ = trouble_of({b"RETR": fall_silent})
+    trouble, _ = trouble_of({b"RETR": fall_silent}, timeout=0.5)
     assert trouble.kind is TroubleKind.TIMEOUT
 
 

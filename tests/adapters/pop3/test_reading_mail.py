@@ -163,10 +163,10 @@ def test_mail_cannot_be_moved(box: Box, session: Pop3Session) -> None:
 def test_new_mail_ends_the_wait_at_the_next_look(box: Box, session: Pop3Session) -> None:
     assert read(session, BEGINNING) == []
     found: list[bool] = []
-    waiting = threading.Thread(target=lambda: found.append(session.wait_for_new(60)))
+    waiting = threading.Thread(target=lambda: found.append(session.wait_for_new(600)))
     waiting.start()
     box.deliver("news")
-    waiting.join(20)
+    waiting.join(90)
     assert found == [True]
     assert subjects(read(session, session.cursor())) == ["news"]
 
@@ -176,11 +176,11 @@ def test_a_wait_ends_by_time_and_by_interruption(box: Box) -> None:
     assert not session.wait_for_new(0.01)
     session.interrupt()
     assert not session.wait_for_new(60)
-    waiting = threading.Thread(target=session.wait_for_new, args=(60,))
+    waiting = threading.Thread(target=session.wait_for_new, args=(600,))
     waiting.start()
     wait_until(lambda: box.server.log().count(f"pop3({box.address})") >= 1, "the session has left to wait")
     session.interrupt()
-    waiting.join(20)
+    waiting.join(90)
     assert not waiting.is_alive()
     session.close()
 

@@ -29,7 +29,7 @@ from enum import Enum
 from functools import partial
 from types import TracebackType
 
-PATIENCE = 20.0  # seconds a script waits for the client
+PATIENCE = 60.0  # seconds a script waits for the client
 
 
 class Does(Enum):

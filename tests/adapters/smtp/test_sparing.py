@@ -67,7 +67,7 @@ def test_a_server_that_forgets_what_came_together_is_asked_singly() -> None:
                 peer.say("250 taken")
 
     with ScriptedPeer(forgetful) as server:
-        outcomes = post(endpoint(server.port, reply_timeout=1.0), *mails(5))
+        outcomes = post(endpoint(server.port, reply_timeout=3.0), *mails(5))
     assert all(outcome.is_accepted for outcome in outcomes)
     assert len(server.connections) == 2
 
@@ -93,7 +93,7 @@ def test_a_server_that_says_nothing_at_all_is_not_asked_singly_for_that() -> Non
         peer.hear("QUIT")
 
     with ScriptedPeer(polite(answers={"MAIL": [Does.SLEEP]}), watchful) as server:
-        outcomes = post(endpoint(server.port, reply_timeout=1.0), *mails(3))
+        outcomes = post(endpoint(server.port, reply_timeout=3.0), *mails(3))
     assert all(outcome.is_accepted for outcome in outcomes)
     assert pipelined == [True] * 3
 

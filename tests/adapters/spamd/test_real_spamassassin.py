@@ -44,7 +44,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     finally:
         daemon.terminate()
         with suppress(subprocess.TimeoutExpired):
-            daemon.wait(20)
+            daemon.wait(90)
         reserved.release()
 
 

@@ -96,10 +96,10 @@ def test_quotes_comments_versions_and_none() -> None:
 
 @pytest.mark.slow
 def test_hostile_fields_take_no_time() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     for piece in ("(", '"', ";", "a=b ", "=", "()", "x" * 10, "p = "):
         read_field(piece * 200_000)
-    assert time.perf_counter() - began < 20
+    assert time.process_time() - began < 20
 
 
 @given(st.text(max_size=400))

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from postroom.core.mime.composing import render_body
 from postroom.core.terms.states import Role
-from postroom.store.models import AliasDomain, Contact, LetterboxMail, OutgoingContent
+from postroom.store.models import AliasDomain, Contact, Delivery, LetterboxMail, OutgoingContent
 from tests.e2e.journeys.looking import at_desk, opened, shot
 from tests.laboratory.availability import requires_chromium
 from tests.laboratory.waiting import wait_until
@@ -80,7 +80,8 @@ def test_a_failure_is_understood_mended_and_arrives(size: str) -> None:
 
         expect(dialog).to_be_hidden()
         expect(page.get_by_text("was not delivered")).to_have_count(0)
-        wait_until(LetterboxMail.objects.filter(to_address=RIGHT).exists, "it arrives", 30)
+        wait_until(LetterboxMail.objects.filter(to_address=RIGHT).exists, "it arrives")
+        wait_until(Delivery.objects.filter(to_address=RIGHT, state="sent").exists, "it is written down that it left")
         page.goto(f"{base}/records/ticket/")
         page.get_by_role("link", name="Poster with a folded corner").first.click()
         envelope = page.locator("a[id^=envelope-]")

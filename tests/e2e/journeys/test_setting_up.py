@@ -32,7 +32,7 @@ from tests.laboratory.postfix import Postfix
 from tests.laboratory.waiting import wait_until
 from tests.web.browser import a_browser, a_window, sign_in
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), requires_chromium, requires_postfix, requires_dovecot]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), requires_chromium, requires_postfix, requires_dovecot]
 
 SOURCE = Path(__file__).parents[3] / "src"
 SUPPORT, CARLA, ALICE = "support@box.test", "carla@box.test", "alice@box.test"
@@ -87,7 +87,7 @@ class Installation:
         return self._log.read_text()
 
     def wait_until_ready(self) -> None:
-        wait_until(lambda: "Ready" in self.words() or self._process.poll() is not None, "it is ready", 240)
+        wait_until(lambda: "Ready" in self.words() or self._process.poll() is not None, "it is ready", 400)
 
     def first_link(self) -> str:
         """What it prints for whoever comes first, once its pages answer."""
@@ -99,7 +99,7 @@ class Installation:
     def end(self) -> None:
         self._process.send_signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(40)
+            self._process.wait(120)
         for process in (self._process.pid, *processes_of(self.folder)):
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
@@ -138,7 +138,7 @@ def answer_it(page: Page, base: str) -> None:
         page.goto(f"{base}/records/")
         return page.get_by_text("The lamp flickers").count() > 0
 
-    wait_until(arrived, "the mail becomes a ticket", 60)
+    wait_until(arrived, "the mail becomes a ticket", 180)
     page.get_by_role("link", name="The lamp flickers").first.click()
     expect(page.locator("#pr-heading")).to_have_text("The lamp flickers")
     page.locator(".pr-composer-tabs label").filter(has_text="Send message").click()
@@ -221,7 +221,7 @@ def test_from_nothing_to_the_first_answered_ticket(run_folder: Path, postfix: Po
         send(postfix.submission_port, question, login=(CARLA, USERS[CARLA]), ca_file=postfix.ca_file)
 
         answer_it(page, base)
-        answers = dovecot.wait_for_mail(CARLA, deadline=90)
+        answers = dovecot.wait_for_mail(CARLA, deadline=180)
         assert any(b"tighten the bulb" in mail for mail in answers)
         shot(page, "setting-up-answered", whole=True)
         laps.note("the first answered ticket")
@@ -277,7 +277,7 @@ def test_from_the_demo_to_the_first_answered_ticket(run_folder: Path, postfix: P
         question = compose_new(author=CARLA, to=SUPPORT, subject="The lamp flickers", body="What can I do?")
         send(postfix.submission_port, question, login=(CARLA, USERS[CARLA]), ca_file=postfix.ca_file)
         answer_it(page, base)
-        answers = dovecot.wait_for_mail(CARLA, deadline=90)
+        answers = dovecot.wait_for_mail(CARLA, deadline=180)
         assert any(b"tighten the bulb" in mail for mail in answers)
         laps.note("the first answered ticket")
         shot(page, "demo-answered", whole=True)

@@ -117,7 +117,7 @@ def test_a_follower_hears_what_he_chose_and_nothing_after_he_left(desk: Desk) ->
         notes = page.get_by_role("checkbox", name="Notes")
         notes.uncheck()
         says("She called twice.", "note")
-        wait_until(lambda: letters(BOB, record) == 1, "Bob hears of the note by mail, for nothing is saved", 60)
+        wait_until(lambda: letters(BOB, record) == 1, "Bob hears of the note by mail, for nothing is saved", 120)
         expect(heard).to_have_count(1)
         expect(notes).to_be_visible()  # what comes in does not shut the panel
         expect(notes).not_to_be_checked()
@@ -126,14 +126,14 @@ def test_a_follower_hears_what_he_chose_and_nothing_after_he_left(desk: Desk) ->
         expect(page.get_by_text("also notes")).to_have_count(0)
 
         silent, spoken = says("Her third call.", "note"), says("A new bulb leaves today.")
-        wait_until(lambda: (letters(BOB, record), letters(CARLA, record)) == (2, 1), "both hear of the message", 60)
+        wait_until(lambda: (letters(BOB, record), letters(CARLA, record)) == (2, 1), "both hear of the message", 120)
         assert told(silent) == set()
         assert told(spoken) == {"Bob Brandt", "Customer Carla"}
 
         page.get_by_role("button", name="Unfollow", exact=True).click()
         expect(page.get_by_role("button", name="Follow", exact=True)).to_be_visible()
         last = says("Did it arrive, Carla?")
-        wait_until(lambda: letters(CARLA, record) == 2, "Carla hears of the last one", 60)
+        wait_until(lambda: letters(CARLA, record) == 2, "Carla hears of the last one", 120)
         expect(heard).to_have_count(4)
         shot(page, "follow-left")
     assert told(last) == {"Customer Carla"}
@@ -172,7 +172,7 @@ def test_a_note_of_bob_appears_while_alice_is_typing(desk: Desk) -> None:
 def test_the_outside_person_answers_with_a_picture_that_previews(desk: Desk) -> None:
     record = desk.record("Which shade is it?", desk.carla, desk.alice.contact)
     post_message(ports(), record_id=record.pk, author=desk.alice, html="<p>Could you send a picture of the shade?</p>")
-    wait_until(lambda: letters(CARLA, record) == 1, "the question is captured", 60)
+    wait_until(lambda: letters(CARLA, record) == 1, "the question is captured", 120)
     with at_desk(desk.browser, desk.base, "alice") as page:
         at_record(page, desk.page_of(record))
         letterbox = opened(page.context.new_page(), f"{desk.base}/letterbox/?to={CARLA}")
@@ -213,7 +213,7 @@ def test_a_template_is_written_used_scheduled_changed_and_cancelled(desk: Desk) 
         expect(preview).to_contain_text("Dear Customer Carla, it leaves today.")
         shot(page, "template-previewed")
         page.get_by_role("button", name="Save", exact=True).first.click()
-        wait_until(MailTemplate.objects.filter(name=name).exists, "the template is there", 60)
+        wait_until(MailTemplate.objects.filter(name=name).exists, "the template is there", 120)
 
         at_record(page, desk.page_of(record))
         editor(page).click()
@@ -236,7 +236,7 @@ def test_a_template_is_written_used_scheduled_changed_and_cancelled(desk: Desk) 
         editor(page).fill("Dear Carla, it leaves on Friday.")
         shot(page, "template-changed")
         page.get_by_role("button", name="Save", exact=True).click()
-        wait_until(ScheduledMessage.objects.filter(record=record, html__contains="Friday").exists, "it is changed", 60)
+        wait_until(ScheduledMessage.objects.filter(record=record, html__contains="Friday").exists, "it is changed", 120)
         at_record(page, desk.page_of(record))
         expect(waiting).to_contain_text("it leaves on Friday")
         page.once("dialog", lambda dialog: dialog.accept())
@@ -258,7 +258,7 @@ def test_a_view_is_kept_pinned_used_on_the_phone_and_removed(desk: Desk) -> None
         page.get_by_label("Keep what is shown now as").fill("Solved ones")
         page.get_by_label("Open this list with it").check()
         page.locator("form", has=page.get_by_label("Keep what is shown")).get_by_role("button", name="Save").click()
-        wait_until(SavedView.objects.filter(name="Solved ones", is_default=True).exists, "the view is kept", 60)
+        wait_until(SavedView.objects.filter(name="Solved ones", is_default=True).exists, "the view is kept", 120)
         opened(page, f"{desk.base}/records/ticket/")
         expect(tabs(page).get_by_role("link", name="Solved ones")).to_be_visible()
         expect(page.get_by_text(solved.title, exact=True)).to_be_visible()
@@ -272,5 +272,5 @@ def test_a_view_is_kept_pinned_used_on_the_phone_and_removed(desk: Desk) -> None
         shot(page, "view-phone")
         page.get_by_label("Saved views").first.click()
         page.get_by_role("button", name="Remove Solved ones").click()
-        wait_until(lambda: not SavedView.objects.exists(), "the view is gone", 60)
+        wait_until(lambda: not SavedView.objects.exists(), "the view is gone", 120)
         expect(page.get_by_role("link", name="Solved ones")).to_have_count(0)

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.adapters.smtp.scripted_peer import Script
 
-PATIENT, IMPATIENT = 30.0, 1.5  # seconds that the deliverer waits; the short one only where it waits in vain
+PATIENT, IMPATIENT = 60.0, 4.0  # seconds that the deliverer waits; the short one only where it waits in vain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

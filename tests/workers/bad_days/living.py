@@ -36,7 +36,7 @@ from tests.laboratory.waiting import wait_until
 from tests.workers.bad_days.expecting import IMPATIENT, PATIENT, Day
 from tests.workers.bad_days.peers import AUTHORITY, CERTIFICATES
 
-PATIENCE = 120.0
+PATIENCE = 400.0
 SECOND_WAVE = 5  # seconds on the hand clock: those who wait in vain begin when the others are done
 NEXT_MAIL = "next@reader.example"
 

@@ -42,7 +42,7 @@ LONG = "A long story. " * 40_000  # more than any socket holds
 LOGIN = {"username": "alice@northwind.example", "password": "open sesame"}
 STARTTLS, TLS = {"encryption": "starttls"}, {"encryption": "tls"}
 GONE = "the server closed the connection"
-SILENCE = "no answer within 1.5 seconds"
+SILENCE = f"no answer within {IMPATIENT:g} seconds"
 LATIN_1 = "grüß Gott".encode("latin-1")
 NOISE = bytes(range(0, 256, 3)) + b"\r\n"
 

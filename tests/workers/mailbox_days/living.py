@@ -34,8 +34,8 @@ from tests.laboratory.scripted import ScriptedPeer
 from tests.workers.mailbox_days.expecting import Day
 from tests.workers.mailbox_days.servers import Folder, MailboxServer
 
-PATIENCE = 30.0  # seconds that a server may say nothing
-SILENCE = 1.0  # the same, on days that are about silence
+PATIENCE = 60.0  # seconds that a server may say nothing
+SILENCE = 3.0  # the same, on days that are about silence
 ROUNDS = 4  # of fetching, once all is well
 
 _Store = Callable[[Any, Any, Any, Any], None]
