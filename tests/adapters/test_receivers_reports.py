@@ -23,9 +23,9 @@ from postroom.core.reports.authentication_reports import (
     ReportForm,
     may_be_report,
     read_failure_report,
-    read_report_mail,
     report_files,
 )
+from postroom.core.reports.report_mails import read_report_mail
 from postroom.core.terms.reasons import Reason
 from tests.receivers import (
     BEGIN,

@@ -172,7 +172,7 @@ PARTS: Final = (
         SETTINGS,
         "Show where this database lives, and whether mail leaves. A copy on another host sends nothing until it is confirmed.",
     ),
-    Part("capture", "home", SETTINGS, "Switch capture mode. Example: postroom capture on"),
+    Part("capture", "home", SETTINGS, "Switch capture mode. Example: postroom capture off --cancel-waiting"),
     Part(
         "confirm-home",
         "home",

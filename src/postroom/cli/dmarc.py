@@ -41,7 +41,7 @@ def read(
     Example: postroom dmarc read google.com!example.com!1700000000!1700086399.zip
     """
     contents = [(name, _content(name)) for name in files]
-    from postroom.core.reports.authentication_reports import read_report_mail
+    from postroom.core.reports.report_mails import read_report_mail
     from postroom.wiring import read_report_files, right_now
 
     now = right_now()

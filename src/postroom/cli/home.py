@@ -46,9 +46,9 @@ def capture(
     cancels: CancelsWaiting = None,
     as_json: AsJson = False,
 ) -> None:
-    """Switch capture mode. Mails that wait in the queue leave when it ends, or are cancelled before: say which, or be asked.
+    """Switch capture mode. Example: postroom capture off --cancel-waiting
 
-    Examples: postroom capture on; postroom capture off --cancel-waiting
+    Mails that wait in the queue leave when it ends, or are cancelled before: say which, or be asked.
     """
     if state not in ("on", "off"):
         give_up(f"Say on or off, not {state!r}.", code=ASKED_WRONGLY)

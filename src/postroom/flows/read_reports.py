@@ -16,7 +16,8 @@ from django.db import IntegrityError, transaction
 from postroom.core.delivery.filters import read_written
 from postroom.core.diagnosis.domain_facts import DomainFacts, SendingServer, is_internal, is_private
 from postroom.core.diagnosis.sources import whose
-from postroom.core.reports.authentication_reports import NoReport, ReadFile, ReceiversReport, read_report_mail
+from postroom.core.reports.authentication_reports import NoReport, ReadFile, ReceiversReport
+from postroom.core.reports.report_mails import read_report_mail
 from postroom.core.routing.authenticity import Proof
 from postroom.core.terms.addresses import normalize_domain
 from postroom.core.terms.reasons import Reason, because

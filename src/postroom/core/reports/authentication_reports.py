@@ -1,8 +1,8 @@
 """What receivers say about mail in our name: DMARC aggregate and failure reports, SMTP TLS reports. The facts, and how they are recognised.
 
 Duty: `may_be_report` tells cheaply whether a mail can be one, `report_files` gives the pieces that may hold it, `read_failure_report` reads
-the one form that is no file, `read_report_mail` puts them together. Laws: pure, never raises; looks at names, types and first bytes alone, since MIME types are wrong as often as
-right; nothing is unpacked here. Standards: RFC 7489 app. C, RFC 9990 (aggregate), RFC 6591 and RFC 9991 (failure), RFC 8460 (TLS).
+the one form that is no file; `report_mails` puts them together. Laws: pure, never raises; looks at names, types and first bytes alone, since
+MIME types are wrong as often as right; nothing is unpacked here. Standards: RFC 7489 app. C, RFC 9990 (aggregate), RFC 6591 and RFC 9991 (failure), RFC 8460 (TLS).
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ from enum import StrEnum
 from typing import Protocol
 
 from postroom.core.mime.parsed import ParsedMail
-from postroom.core.mime.parsing import parse
 from postroom.core.reports.status_fields import Group, first, merged_groups, part_groups, report_type
 from postroom.core.terms.addresses import normalize_domain
-from postroom.core.terms.reasons import Reason, because, catalogue
+from postroom.core.terms.reasons import Reason, catalogue
 
 MOST_FILES = 5  # of one mail
 MOST_TEXT = 320  # characters of any word of a stranger's that is kept
@@ -28,11 +27,11 @@ MOST_COUNT = 2_000_000_000
 AHEAD = timedelta(
     days=2
 )  # that a receiver's clock may go wrong: what lies beyond would stand in the sums of all days to come
-_HEAD = 4_096  # bytes in which a report shows what it is
+HEAD = 4_096  # bytes in which a report shows what it is
 _FEEDBACK = re.compile(rb"<(?:[A-Za-z_][\w.-]{0,40}:)?feedback[\s>]")
 _FEEDBACK_PARTS = ("message/feedback-report",)
 _FAILURES = ("auth-failure", "dmarc")
-_ARCHIVES = (b"PK\x03\x04", b"\x1f\x8b")
+ARCHIVES = (b"PK\x03\x04", b"\x1f\x8b")
 _FILE_NAME = re.compile(
     r"[^!\s]{1,253}![^!\s]{1,253}!\d{1,12}!\d{1,12}(?:!\S{1,80})?\.(?:xml|json|zip|gz)", re.IGNORECASE
 )
@@ -148,18 +147,6 @@ class ReadReportFiles(Protocol):
     def __call__(self, files: Sequence[ReportFile], *, now: datetime) -> tuple[ReadFile, ...]: ...
 
 
-def read_report_mail(read_files: ReadReportFiles, raw: bytes, *, now: datetime) -> tuple[ReadFile, ...]:
-    """A mail, or a file alone (XML, JSON, gzip, zip), as it comes: one outcome at least. Never raises for what it holds."""
-    none = NoReport(name="mail", reason=because("receivers.none"))
-    if raw[:_HEAD].lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n\0").startswith((b"<", b"{", *_ARCHIVES)):
-        return read_files([ReportFile(name="file", content=raw)], now=now) or (none,)
-    mail = parse(raw)
-    if is_failure_report(mail):
-        report = read_failure_report(mail, received_at=now)
-        return (report or NoReport(name="mail", reason=because("receivers.no_domain", name="mail")),)
-    return read_files(list(report_files(mail)), now=now) or (none,)
-
-
 def may_be_report(mail: ParsedMail) -> bool:
     """Whether it looks like a receiver's report, as far as its first bytes tell."""
     return is_failure_report(mail) or report_type(mail) == "tlsrpt" or any(True for _ in report_files(mail))
@@ -183,8 +170,8 @@ def report_files(mail: ParsedMail) -> Iterator[ReportFile]:
 
 
 def _may_hold(name: str, content: bytes) -> bool:
-    head = content[:_HEAD]
-    if head.startswith(_ARCHIVES) or _FILE_NAME.fullmatch(name[: 2 * MOST_TEXT]):
+    head = content[:HEAD]
+    if head.startswith(ARCHIVES) or _FILE_NAME.fullmatch(name[: 2 * MOST_TEXT]):
         return bool(head)
     flat = head.replace(b"\0", b"")  # UTF-16
     return bool(_FEEDBACK.search(flat)) or (b'"policies"' in flat or b'"report-id"' in flat)
