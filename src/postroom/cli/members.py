@@ -85,3 +85,30 @@ def without_code(
         say_json({"login": login, "removed": count})
         return
     say(f"{login} signs in with the password alone." if count else f"{login} had no second factor.")
+
+
+@app.command()
+def password(
+    login: Annotated[str, typer.Argument(help="The name to sign in with.")],
+    new: Annotated[
+        str, typer.Option("--password", envvar="POSTROOM_NEW_PASSWORD", help="Empty: one is made and shown once.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Give somebody a new password, where no mail can bring the link to one. Example: postroom user password alice"""
+    made = "" if new else secrets.token_urlsafe(12)
+    with entered() as ports:
+        from django.core.exceptions import ValidationError
+
+        from postroom.flows.unlock_member import give_password
+
+        try:
+            is_known = give_password(ports, login, new or made)
+        except ValidationError as error:
+            give_up(" ".join(error.messages), code=ASKED_WRONGLY)
+    if not is_known:
+        give_up(f"Nobody signs in as {login}.", code=ASKED_WRONGLY)
+    if as_json:
+        say_json({"login": login} | ({"password": made} if made else {}))
+        return
+    say(f"{login} has a new password." + (f" Password: {made}" if made else ""))
