@@ -39,6 +39,7 @@ from postroom.core.terms.secret import Secret
 from postroom.core.terms.visits import NoVisit, Visit
 from postroom.core.tokens.addresses import derive_key
 from postroom.flows.ports import Ports, Submit
+from postroom.store.lent import before_waiting, give_back, waits
 
 T = TypeVar("T")
 
@@ -61,7 +62,7 @@ if TYPE_CHECKING:
     from postroom.adapters.smtp.pool import SmtpPool as SmtpPool  # noqa: PLC0414
     from postroom.core.delivery.discovery import Proposal
     from postroom.core.delivery.probing import FollowProbe, Probe, ProbeOrder
-    from postroom.core.delivery.wire import ApiEndpoint, Endpoint, WireJournal
+    from postroom.core.delivery.wire import ApiCheck, ApiEndpoint, Endpoint, WireJournal
     from postroom.core.mailtest.evidence import SpamUnchecked, SpamVerdict
     from postroom.core.mailtest.outlook import OutlookMail, OutlookTrouble
     from postroom.core.reports.authentication_reports import ReadFile, ReportFile
@@ -98,7 +99,7 @@ def make_ports(configuration: Configuration) -> Ports:
         fetch_published=_PublishedFiles(configuration.dns_servers),
         knock=_knock,
         read_report_files=read_report_files,
-        providers=ProviderDesk(),
+        providers=_Providers(),
         senders=_Senders(configuration.dns_servers),
         pictures=_Pictures(),
         visit=_Visits(configuration.dns_servers),
@@ -128,9 +129,10 @@ def _submitter(configuration: Configuration) -> Submit:
     from postroom.adapters.smtp.submitting import DoorSubmitter
 
     host = configuration.smtp_host if configuration.smtp_host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104
-    return DoorSubmitter(host, configuration.smtp_port)
+    return waits(DoorSubmitter(host, configuration.smtp_port))
 
 
+@waits
 def _mailbox_session(endpoint: MailboxEndpoint) -> MailboxSession:
     """IMAPClient is imported only by those who fetch."""
     tokens = _mailbox_tokens(endpoint)
@@ -150,6 +152,7 @@ def _mailbox_tokens(endpoint: MailboxEndpoint) -> MailboxTokens | None:
     return lambda refused: _refreshing_tokens().another_token(endpoint.token_source, endpoint.password, refused)
 
 
+@waits
 def _mail_hosts(domain: str) -> tuple[str, ...] | None:
     """dnspython is imported only by those who ask."""
     return _resolver()(domain)
@@ -162,6 +165,7 @@ def _resolver() -> DnsMailHosts:
     return DnsMailHosts()
 
 
+@waits
 def _text_records(name: str) -> tuple[str, ...] | None:
     """As `_mail_hosts`."""
     from postroom.adapters.dns.text_records import DnsTextRecords
@@ -195,6 +199,7 @@ class _DnsAsker:
     def __call__(
         self, askings: Sequence[Asking[T]], *, seconds: float, servers: Sequence[tuple[str, int]] = ()
     ) -> list[T]:
+        before_waiting()
         from postroom.adapters.dns.side_by_side import ask_side_by_side
 
         return ask_side_by_side(askings, seconds=seconds, servers=servers or read_name_servers(self._servers))
@@ -207,11 +212,13 @@ class _PublishedFiles:
         self._servers = servers
 
     def __call__(self, url: str, *, most_bytes: int, seconds: float) -> bytes | None:
+        before_waiting()
         from postroom.adapters.fetching.published import fetch_published
 
         return fetch_published(url, most_bytes=most_bytes, seconds=seconds, servers=read_name_servers(self._servers))
 
 
+@waits
 def _knock(proposal: Proposal, *, seconds: float) -> bool:
     from postroom.adapters.mailbox.knocking import knock
 
@@ -225,6 +232,7 @@ def read_report_files(files: Sequence[ReportFile], *, now: datetime) -> tuple[Re
     return reading.read_report_files(files, now=now)
 
 
+@waits
 def _probe_server(order: ProbeOrder, *, follow: FollowProbe | None = None) -> Probe:
     from postroom.adapters.smtp.testing import probe_server
 
@@ -243,6 +251,7 @@ def _read_outlook(raw: bytes) -> OutlookMail | OutlookTrouble:
     return read_outlook(raw)
 
 
+@waits
 def _ask_spamd(host: str, port: int, raw: bytes, *, seconds: float) -> SpamVerdict | SpamUnchecked:
     from postroom.adapters.spamd.client import ask_spamd
 
@@ -256,6 +265,7 @@ class _ModelAsker:
         self._configuration = configuration
 
     def __call__(self, question: ModelQuestion) -> ModelReply:
+        before_waiting()
         from postroom.adapters.models.chat import ChatEndpoint
 
         given = self._configuration
@@ -271,6 +281,18 @@ def _door_certificate_end(path: str) -> datetime | None:
         return load_pem_x509_certificate(Path(path).read_bytes()).not_valid_after_utc
     except (OSError, ValueError):
         return None
+
+
+class _Providers(ProviderDesk):
+    """As it is; who asks a provider waits."""
+
+    def confirm(self, address: str) -> None:
+        give_back()
+        super().confirm(address)
+
+    def check(self, endpoint: ApiEndpoint) -> ApiCheck:
+        before_waiting()
+        return super().check(endpoint)
 
 
 class _Senders:
@@ -294,6 +316,7 @@ class _Senders:
         return self._desk.finished(wait=wait) if self._desk is not None else {}
 
     def check(self, mail: ArrivedMail, *, seconds: float, servers: Sequence[tuple[str, int]] = ()) -> Authenticity:
+        before_waiting()
         if not servers:
             return self._made().check(mail, seconds=seconds)
         from postroom.adapters.authenticity.desk import SenderDesk
@@ -316,6 +339,7 @@ class _Pictures:
     """The socket for pictures from elsewhere; its pipe is made when the first one is shown."""
 
     def fetch(self, url: str, *, allowed: Sequence[str] = ()) -> Picture | NoPicture:
+        give_back()  # the fetcher has few places of its own
         return _picture_fetcher().fetch(url, allowed=allowed)
 
 
@@ -335,6 +359,7 @@ class _Visits:
         allowed: Sequence[str] = (),
         seconds: float = 8.0,
     ) -> Visit | NoVisit:
+        before_waiting()
         if self._visitor is None:
             from postroom.adapters.fetching.visiting import Visitor
 
@@ -354,9 +379,11 @@ class _Tokens:
     """The socket for access tokens; its pipe speaks HTTP, and is made when the first one is asked for."""
 
     def access_token(self, source: str, grant: Secret) -> Secret:
+        before_waiting()
         return _refreshing_tokens().access_token(source, grant)
 
 
+@waits
 def _exchange_code(
     endpoint: str, *, client_id: str, client_secret: Secret, code: Secret, verifier: Secret, redirect: str, scope: str
 ) -> Secret:

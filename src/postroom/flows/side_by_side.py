@@ -1,6 +1,6 @@
 """Several tasks that wait for the world, at the same time, within a time that nobody exceeds.
 
-Laws: each has a thread that nobody waits for any longer than that; what it still finds is thrown away. A task that breaks is a fault of
+Laws: who waits here holds no connection to the database. Each has a thread that nobody waits for any longer than that; what it still finds is thrown away. A task that breaks is a fault of
 ours, and is raised.
 """
 
@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Mapping
 from queue import Empty, SimpleQueue
 
+from postroom.store.lent import before_waiting
+
 
 def side_by_side(
     tasks: Mapping[str, Callable[[], object]],
@@ -19,7 +21,8 @@ def side_by_side(
     is_enough: Callable[[Mapping[str, object]], bool] | None = None,
     name: str = "doctor",
 ) -> dict[str, object]:
-    """What came back in time, by the tasks' keys. ``is_enough`` ends the waiting sooner; ``name`` is that of the threads."""
+    """What came back in time, by the tasks' keys. ``is_enough`` ends the waiting sooner; ``name`` is that of the threads. Raises `ManyWait`."""
+    before_waiting()
     results: SimpleQueue[tuple[str, object]] = SimpleQueue()
 
     def do(key: str, task: Callable[[], object]) -> None:
