@@ -397,6 +397,7 @@ def _exchange_code(
         verifier=verifier,
         redirect=redirect,
         scope=scope,
+        allowed=settings.POSTROOM.token_networks,
     )
 
 
@@ -405,7 +406,7 @@ def _refreshing_tokens() -> RefreshingTokens:
     """One for the process: it keeps tokens for as long as they are good."""
     from postroom.adapters.oauth.refreshing import RefreshingTokens
 
-    return RefreshingTokens(on_rotation=_keep_grant)
+    return RefreshingTokens(on_rotation=_keep_grant, allowed=settings.POSTROOM.token_networks)
 
 
 def _keep_grant(source: str, former: Secret, fresh: Secret) -> None:
