@@ -102,7 +102,7 @@ class Policies(BothWorlds):
             case NotAllowed():
                 return render(request, "postroom/not_allowed.html", {"why": str(exception)}, status=403)
             case ManyWait():
-                answer = render(request, "postroom/busy.html", {"why": str(exception)}, status=503)
+                answer = render(request, "postroom/busy.html", status=503)
                 answer["Retry-After"] = "10"
                 return answer
             case ObjectDoesNotExist():
