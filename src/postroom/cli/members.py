@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from typing import Annotated
 
@@ -90,20 +91,21 @@ def without_code(
 @app.command()
 def password(
     login: Annotated[str, typer.Argument(help="The name to sign in with.")],
-    new: Annotated[
-        str, typer.Option("--password", envvar="POSTROOM_NEW_PASSWORD", help="Empty: one is made and shown once.")
-    ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Give somebody a new password, where no mail can bring the link to one. Example: postroom user password alice"""
-    made = "" if new else secrets.token_urlsafe(12)
+    """Give somebody a new password, where no mail can bring the link to one: that of POSTROOM_NEW_PASSWORD, else one is made and shown once.
+
+    Example: postroom user password alice
+    """
+    given = os.environ.get("POSTROOM_NEW_PASSWORD", "")
+    made = "" if given else secrets.token_urlsafe(12)
     with entered() as ports:
         from django.core.exceptions import ValidationError
 
         from postroom.flows.unlock_member import give_password
 
         try:
-            is_known = give_password(ports, login, new or made)
+            is_known = give_password(ports, login, given or made)
         except ValidationError as error:
             give_up(" ".join(error.messages), code=ASKED_WRONGLY)
     if not is_known:
@@ -111,4 +113,4 @@ def password(
     if as_json:
         say_json({"login": login} | ({"password": made} if made else {}))
         return
-    say(f"{login} has a new password." + (f" Password: {made}" if made else ""))
+    say(f"{login} has a new password." + (f" It is: {made}" if made else ""))
