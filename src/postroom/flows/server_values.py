@@ -69,9 +69,11 @@ def _leads_secret_elsewhere(before: OutgoingServer | Mailbox, values: Mapping[st
         return True
     if any(name in values and values[name] != getattr(before, name) for name in ("transport", "token_source")):
         return True
-    if "provider_options" in values and _place_of(values["provider_options"]) != _place_of(before.provider_options):
+    if "provider_options" in values and _place_of(values["provider_options"]) != _place_of(
+        getattr(before, "provider_options", None)
+    ):
         return True
-    if _STRENGTH[str(after("encryption"))] < _STRENGTH[before.encryption]:
+    if _STRENGTH.get(str(after("encryption")), 0) < _STRENGTH.get(before.encryption, 0):
         return True
     return before.verify_certificate and not after("verify_certificate")
 
