@@ -14,6 +14,7 @@ from django.conf import settings
 from postroom.adapters.blobs.disk import DiskBlobs
 from postroom.adapters.bundle_file import BundleFiles
 from postroom.adapters.clock import SystemClock
+from postroom.adapters.dns.lazily import MailHosts, TextRecords
 from postroom.adapters.esp import ProviderDesk
 from postroom.adapters.ids import SystemIds
 from postroom.adapters.key_file import DerivedKeys, FixedKeys, KeyFile
@@ -29,13 +30,13 @@ from postroom.core.terms.visits import NoVisit, Visit
 from postroom.core.tokens.addresses import derive_key
 from postroom.flows.open_rooms import open_rooms
 from postroom.flows.ports import Ports, Submit
+from postroom.store.lent import before_waiting, give_back, waits
 
 T = TypeVar("T")
 
 if TYPE_CHECKING:
     from postroom.adapters.authenticity.desk import SenderDesk
     from postroom.adapters.dkim.signing import DkimWriter
-    from postroom.adapters.dns.mail_hosts import DnsMailHosts
 
     # named here again for workers, who may not import adapters
     from postroom.adapters.esp.pool import EspPool as EspPool  # noqa: PLC0414
@@ -51,14 +52,13 @@ if TYPE_CHECKING:
     from postroom.adapters.smtp.pool import SmtpPool as SmtpPool  # noqa: PLC0414
     from postroom.core.delivery.discovery import Proposal
     from postroom.core.delivery.probing import FollowProbe, Probe, ProbeOrder
-    from postroom.core.delivery.wire import ApiEndpoint, Endpoint, WireJournal
+    from postroom.core.delivery.wire import ApiCheck, ApiEndpoint, Endpoint, WireJournal
     from postroom.core.mailtest.evidence import SpamUnchecked, SpamVerdict
     from postroom.core.mailtest.outlook import OutlookMail, OutlookTrouble
     from postroom.core.reports.authentication_reports import ReadFile, ReportFile
     from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
     from postroom.core.senders.questions import Asking
     from postroom.core.terms.models import ModelQuestion, ModelReply
-    from postroom.core.terms.templates import Values
     from postroom.flows.ports import ClientCertificateFacts
 
 
@@ -74,24 +74,25 @@ def ports() -> Ports:
 def make_ports(configuration: Configuration) -> Ports:
     """Ports for a configuration; tests change single ones with ``dataclasses.replace``."""
     store = _key_store(configuration)
+    names = read_name_servers(configuration.dns_servers)
     return Ports(
         configuration=configuration,
         clock=SystemClock(),
         ids=SystemIds(),
         blobs=DiskBlobs(Path(configuration.data_dir) / "blobs"),
         html=late(_html),
-        templates=_Templates(),
+        templates=late(_template_renderer),
         vault=FernetVault(store.keys),
         key_store=store,
         dkim=late(_dkim),
         submit=_submitter(configuration),
-        mail_hosts=_MailHosts(configuration.dns_servers),
-        text_records=_TextRecords(configuration.dns_servers),
+        mail_hosts=waits(MailHosts(names)),
+        text_records=waits(TextRecords(names)),
         ask_dns=_DnsAsker(configuration.dns_servers),
         fetch_published=_PublishedFiles(configuration.dns_servers),
         knock=_knock,
         read_report_files=read_report_files,
-        providers=ProviderDesk(),
+        providers=_Providers(),
         senders=_Senders(configuration.dns_servers),
         pictures=_Pictures(configuration.dns_servers),
         visit=_Visits(configuration.dns_servers),
@@ -133,9 +134,10 @@ def _submitter(configuration: Configuration) -> Submit:
     from postroom.adapters.smtp.submitting import DoorSubmitter
 
     host = configuration.smtp_host if configuration.smtp_host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104
-    return DoorSubmitter(host, configuration.smtp_port)
+    return waits(DoorSubmitter(host, configuration.smtp_port))
 
 
+@waits
 def _mailbox_session(endpoint: MailboxEndpoint) -> MailboxSession:
     """IMAPClient is imported only by those who fetch."""
     tokens = _mailbox_tokens(endpoint)
@@ -155,44 +157,6 @@ def _mailbox_tokens(endpoint: MailboxEndpoint) -> MailboxTokens | None:
     return lambda refused: _refreshing_tokens().another_token(endpoint.token_source, endpoint.password, refused)
 
 
-class _MailHosts:
-    """The socket for mail hosts of domains; dnspython is imported when the first is asked about."""
-
-    def __init__(self, servers: tuple[str, ...]) -> None:
-        self._servers = servers
-        self._asker: DnsMailHosts | None = None
-
-    def __call__(self, domain: str) -> tuple[str, ...] | None:
-        if self._asker is None:
-            from postroom.adapters.dns.mail_hosts import DnsMailHosts
-
-            self._asker = DnsMailHosts(read_name_servers(self._servers))
-        return self._asker(domain)
-
-
-class _TextRecords:
-    """The socket for TXT records, as `_MailHosts`."""
-
-    def __init__(self, servers: tuple[str, ...]) -> None:
-        self._servers = servers
-
-    def __call__(self, name: str) -> tuple[str, ...] | None:
-        from postroom.adapters.dns.text_records import DnsTextRecords
-
-        return DnsTextRecords(read_name_servers(self._servers))(name)
-
-
-class _Templates:
-    """The socket for mail templates; Jinja is imported when the first is filled."""
-
-    def check(self, source: str) -> None:
-        _template_renderer().check(source)
-
-    def render(self, source: str, values: Values, *, language: str, is_html: bool) -> str:
-        return _template_renderer().render(source, values, language=language, is_html=is_html)
-
-
-@lru_cache(maxsize=1)
 def _template_renderer() -> TemplateRenderer:
     from postroom.adapters.html.templating import TemplateRenderer
 
@@ -208,6 +172,7 @@ class _DnsAsker:
     def __call__(
         self, askings: Sequence[Asking[T]], *, seconds: float, servers: Sequence[tuple[str, int]] = ()
     ) -> list[T]:
+        before_waiting()
         from postroom.adapters.dns.side_by_side import ask_side_by_side
 
         return ask_side_by_side(askings, seconds=seconds, servers=servers or read_name_servers(self._servers))
@@ -220,11 +185,13 @@ class _PublishedFiles:
         self._servers = servers
 
     def __call__(self, url: str, *, most_bytes: int, seconds: float) -> bytes | None:
+        before_waiting()
         from postroom.adapters.fetching.published import fetch_published
 
         return fetch_published(url, most_bytes=most_bytes, seconds=seconds, servers=read_name_servers(self._servers))
 
 
+@waits
 def _knock(proposal: Proposal, *, seconds: float) -> bool:
     from postroom.adapters.mailbox.knocking import knock
 
@@ -248,6 +215,7 @@ def read_report_files(files: Sequence[ReportFile], *, now: datetime) -> tuple[Re
     return reading.read_report_files(files, now=now)
 
 
+@waits
 def _probe_server(order: ProbeOrder, *, follow: FollowProbe | None = None) -> Probe:
     from postroom.adapters.smtp.testing import probe_server
 
@@ -266,6 +234,7 @@ def _read_outlook(raw: bytes) -> OutlookMail | OutlookTrouble:
     return read_outlook(raw)
 
 
+@waits
 def _ask_spamd(host: str, port: int, raw: bytes, *, seconds: float) -> SpamVerdict | SpamUnchecked:
     from postroom.adapters.spamd.client import ask_spamd
 
@@ -279,6 +248,7 @@ class _ModelAsker:
         self._configuration = configuration
 
     def __call__(self, question: ModelQuestion) -> ModelReply:
+        before_waiting()
         from postroom.adapters.models.chat import ChatEndpoint
 
         given = self._configuration
@@ -294,6 +264,18 @@ def _door_certificate_end(path: str) -> datetime | None:
         return load_pem_x509_certificate(Path(path).read_bytes()).not_valid_after_utc
     except (OSError, ValueError):
         return None
+
+
+class _Providers(ProviderDesk):
+    """As it is; who asks a provider waits."""
+
+    def confirm(self, address: str) -> None:
+        give_back()
+        super().confirm(address)
+
+    def check(self, endpoint: ApiEndpoint) -> ApiCheck:
+        before_waiting()
+        return super().check(endpoint)
 
 
 class _Senders:
@@ -317,6 +299,7 @@ class _Senders:
         return self._desk.finished(wait=wait) if self._desk is not None else {}
 
     def check(self, mail: ArrivedMail, *, seconds: float, servers: Sequence[tuple[str, int]] = ()) -> Authenticity:
+        before_waiting()
         if not servers:
             return self._made().check(mail, seconds=seconds)
         from postroom.adapters.authenticity.desk import SenderDesk
@@ -343,6 +326,7 @@ class _Pictures:
         self._fetcher: PictureFetcher | None = None
 
     def fetch(self, url: str, *, allowed: Sequence[str] = ()) -> Picture | NoPicture:
+        give_back()  # the fetcher has few places of its own
         if self._fetcher is None:
             from postroom.adapters.fetching.pictures import PictureFetcher
 
@@ -366,6 +350,7 @@ class _Visits:
         allowed: Sequence[str] = (),
         seconds: float = 8.0,
     ) -> Visit | NoVisit:
+        before_waiting()
         if self._visitor is None:
             from postroom.adapters.fetching.visiting import Visitor
 
@@ -377,9 +362,11 @@ class _Tokens:
     """The socket for access tokens; its pipe speaks HTTP, and is made when the first one is asked for."""
 
     def access_token(self, source: str, grant: Secret) -> Secret:
+        before_waiting()
         return _refreshing_tokens().access_token(source, grant)
 
 
+@waits
 def _exchange_code(
     endpoint: str, *, client_id: str, client_secret: Secret, code: Secret, verifier: Secret, redirect: str, scope: str
 ) -> Secret:
@@ -393,6 +380,7 @@ def _exchange_code(
         verifier=verifier,
         redirect=redirect,
         scope=scope,
+        allowed=settings.POSTROOM.token_networks,
     )
 
 
@@ -401,7 +389,7 @@ def _refreshing_tokens() -> RefreshingTokens:
     """One for the process: it keeps tokens for as long as they are good."""
     from postroom.adapters.oauth.refreshing import RefreshingTokens
 
-    return RefreshingTokens(on_rotation=_keep_grant)
+    return RefreshingTokens(on_rotation=_keep_grant, allowed=settings.POSTROOM.token_networks)
 
 
 def _keep_grant(source: str, former: Secret, fresh: Secret) -> None:

@@ -177,7 +177,7 @@ def test_a_mailbox_that_moves_is_to_be_tested_and_begins_anew() -> None:
     save_mailbox(wired_ports(), {"id": mailbox.pk, "interval_seconds": 60}, member=None)
     mailbox.refresh_from_db()
     assert (mailbox.is_confirmed, mailbox.last_uid) == (True, 1)
-    save_mailbox(wired_ports(), {"id": mailbox.pk, "host": "imap.elsewhere.test"}, member=None)
+    save_mailbox(wired_ports(), {"id": mailbox.pk, "host": "imap.elsewhere.test", "password": "again"}, member=None)
     mailbox.refresh_from_db()
     assert (mailbox.is_confirmed, mailbox.last_uid, mailbox.uid_validity) == (False, 0, 0)
 

@@ -18,9 +18,9 @@ from postroom.core.terms.secret import Secret
 from postroom.flows.keep_grant import keep_grant
 from postroom.flows.ports import Ports
 from postroom.flows.server_values import server_users
-from postroom.flows.settings import save_server
+from postroom.flows.settings import save_mailbox, save_server
 from postroom.flows.ways_out import load_ways_out, way_to
-from postroom.store.models import Delivery, MailTemplate, OutgoingServer, Parameter, SettingChange
+from postroom.store.models import Delivery, Mailbox, MailTemplate, OutgoingServer, Parameter, SettingChange
 from tests.adapters.smtp.certificates import make_authority
 from tests.adapters.smtp.test_client_certificates import a_pair
 from tests.flows.outgoing_mails import HandClock, a_company, a_mail, a_server, deliveries, ports_with
@@ -248,3 +248,50 @@ def test_the_parameter_wins_over_the_filter_of_the_configuration(ports: Ports) -
     assert filters() == ({"dummy.example"}, {"own.example"})
     Parameter.objects.create(key="mail.default.from_filter", value="test.mycompany.com")
     assert filters() == ({"test.mycompany.com"}, {"own.example"})
+
+
+# -- a stored password stays where it was entered for
+
+STORED = {
+    "port": 465, "encryption": "tls", "username": "shop", "password": "TopSecret-7", "host": "smtp.northwind.example",
+}  # fmt: skip
+
+
+def a_stored_mailbox(ports: Ports) -> Mailbox:
+    return save_mailbox(ports, {**STORED, "name": "Support", "port": 993, "company_id": a_company().pk}, member=None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"host": "smtp.elsewhere.example"},
+        {"host": "smtp.elsewhere.example", "name": "Relay"},
+        {"encryption": "none", "port": 25},
+        {"encryption": "starttls", "port": 587},
+        {"verify_certificate": False},
+        {"authentication": "token", "token_source": "https://tokens.elsewhere.example/"},
+    ],
+)
+def test_a_stored_password_follows_to_no_other_server(ports: Ports, change: dict[str, Any]) -> None:
+    server, mailbox = saved(ports, **STORED), a_stored_mailbox(ports)
+    assert refused(ports, id=server.pk, **change)["password"] == ["Type the password again: the server changed."]
+    with pytest.raises(ValidationError, match="Type the password again"):
+        save_mailbox(ports, {"id": mailbox.pk, **change}, member=None)
+    assert saved(ports, id=server.pk, password="typed-again", **change).secret
+    assert save_mailbox(ports, {"id": mailbox.pk, "password": "typed-again", **change}, member=None).secret
+
+
+@pytest.mark.parametrize(
+    "change", [{"name": "Relay 2"}, {"max_connections": 3}, {"port": 2465}, {"host": "SMTP.Northwind.example"}]
+)
+def test_what_leads_nowhere_else_keeps_the_password(ports: Ports, change: dict[str, Any]) -> None:
+    server = saved(ports, **STORED)
+    changed = saved(ports, id=server.pk, **change)
+    assert ports.vault.open(bytes(changed.secret)) == Secret("TopSecret-7")
+
+
+def test_a_password_that_nobody_needs_any_more_is_forgotten_and_not_kept_for_later(ports: Ports) -> None:
+    server = saved(ports, **STORED)
+    moved = saved(ports, id=server.pk, host="smtp.elsewhere.example", username="")
+    assert not moved.secret
+    assert not saved(ports, id=server.pk, username="shop").secret

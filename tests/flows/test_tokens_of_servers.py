@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,7 +24,8 @@ GRANT = json.dumps({"client_id": "us", "refresh_token": "first"})
 
 
 @pytest.fixture
-def tokens() -> Iterator[TokenServer]:
+def tokens(settings: Any) -> Iterator[TokenServer]:
+    settings.POSTROOM = replace(settings.POSTROOM, token_networks=("127.0.0.0/8",))
     wiring._refreshing_tokens.cache_clear()
     with TokenServer() as server:
         yield server
@@ -68,7 +70,7 @@ def test_a_withdrawn_consent_is_the_servers_trouble_in_plain_words(tokens: Token
         server = a_token_server(peer.port, token_source=tokens.url)
         found = test_server(ports_with(), server.pk, member=None)
     assert (found.step, found.code) == ("auth", "token_missing")
-    assert "the consent has ended or was withdrawn (revoked by the user)" in str(found.cause)
+    assert "the consent has ended or was withdrawn (invalid_grant: revoked by the user)" in str(found.cause)
 
 
 def test_a_token_that_the_server_refuses_is_named(tokens: TokenServer) -> None:

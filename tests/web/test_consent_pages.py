@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -24,10 +25,12 @@ from tests.web import seeding
 from tests.web.conftest import SignedIn
 
 pytestmark = pytest.mark.django_db
+OWN = ("127.0.0.0/8",)
 
 
 @pytest.fixture
-def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[ConsentServer]:
+def provider(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[ConsentServer]:
+    settings.POSTROOM = dataclasses.replace(settings.POSTROOM, token_networks=OWN)
     with consent_server() as server:
         place = dataclasses.replace(
             oauth.CONSENT_PLACES[TokenProvider.GOOGLE], authorize=server.authorize_address, token=server.token_address
@@ -104,7 +107,7 @@ def test_a_rotated_token_is_kept_and_a_withdrawn_one_is_dead_until_one_connects_
     register(window, mailbox, provider)
     window.get(consent(window, mailbox, provider))
     before = grant_of(mailbox)["refresh_token"]
-    tokens = RefreshingTokens(on_rotation=_keep)
+    tokens = RefreshingTokens(on_rotation=_keep, allowed=OWN)
     grant = Secret(json.dumps(grant_of(mailbox)))
     assert tokens.access_token("google", grant).reveal().startswith("access-")
     after = grant_of(mailbox)["refresh_token"]
@@ -112,7 +115,7 @@ def test_a_rotated_token_is_kept_and_a_withdrawn_one_is_dead_until_one_connects_
     assert after in provider.refresh_tokens
     provider.withdraw()
     with pytest.raises(ValueError, match="ended or was withdrawn"):
-        RefreshingTokens(on_rotation=_keep).access_token("google", Secret(json.dumps(grant_of(mailbox))))
+        RefreshingTokens(on_rotation=_keep, allowed=OWN).access_token("google", Secret(json.dumps(grant_of(mailbox))))
     assert "Connect again" in window.get(f"/settings/mailboxes/{mailbox.pk}/").content.decode()
     window.get(consent(window, mailbox, provider))
     assert grant_of(mailbox)["refresh_token"] in provider.refresh_tokens

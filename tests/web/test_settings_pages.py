@@ -68,10 +68,19 @@ def test_a_server_is_made_and_its_password_is_sealed_and_never_shown_again(windo
 def test_an_empty_password_keeps_the_one_that_is_stored(window: Client) -> None:
     window.post("/settings/servers/new/", {**SERVER, "password": "first"})
     server = OutgoingServer.objects.get()
-    window.post(f"/settings/servers/{server.pk}/", {**SERVER, "host": "other.example", "password": ""})
+    window.post(f"/settings/servers/{server.pk}/", {**SERVER, "name": "Another name", "password": ""})
     server.refresh_from_db()
-    assert server.host == "other.example"
+    assert server.name == "Another name"
     assert ports().vault.open(bytes(server.secret)).reveal() == "first"
+
+
+def test_a_stored_password_does_not_follow_to_another_host(window: Client) -> None:
+    window.post("/settings/servers/new/", {**SERVER, "password": "first"})
+    server = OutgoingServer.objects.get()
+    answer = window.post(f"/settings/servers/{server.pk}/", {**SERVER, "host": "other.example", "password": ""})
+    assert "Type the password again: the server changed." in answer.content.decode()
+    server.refresh_from_db()
+    assert server.host != "other.example"
 
 
 def test_only_what_was_changed_is_written_down_with_before_and_after(window: Client, ada: Member) -> None:

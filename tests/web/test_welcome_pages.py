@@ -114,7 +114,10 @@ def test_an_outgoing_server_is_out_of_use_until_a_person_says_so(window: Client,
     assert answer["Location"] == f"/welcome/outgoing/?test={server.pk}"
     assert not server.is_active
     assert f"/settings/servers/{server.pk}/try/" in window.get(answer["Location"]).content.decode()
-    window.post("/welcome/outgoing/", {**ACCOUNT, "password": "", "host": "smtp.box.test"})
+    again = window.post("/welcome/outgoing/", {**ACCOUNT, "password": "", "host": "smtp.box.test"})
+    assert again.status_code == 422, "a stored password follows to no other host"
+    assert "Type the password again" in again.content.decode()
+    window.post("/welcome/outgoing/", {**ACCOUNT, "host": "smtp.box.test"})
     server.refresh_from_db()
     assert OutgoingServer.objects.count() == 1, "a second try changes the first"
     assert server.host == "smtp.box.test"
@@ -382,7 +385,7 @@ def test_a_server_whose_test_failed_is_praised_nowhere(window: Client) -> None:
 def test_trouble_of_the_former_host_is_forgotten_with_it(window: Client) -> None:
     server = use_all_the_same(window)
     OutgoingServer.objects.update(trouble="connection refused by mail.box.test", trouble_count=3)
-    save_server(ports(), {"id": server.pk, "host": "smtp.box.test"}, member=None)
+    save_server(ports(), {"id": server.pk, "host": "smtp.box.test", "password": "open sesame"}, member=None)
     server.refresh_from_db()
     assert (server.trouble, server.trouble_count, server.tested_at) == ("", 0, None)
     assert (server.name, "mail.box.test" in str(server.test_result)) == ("smtp.box.test", False)
@@ -391,7 +394,7 @@ def test_trouble_of_the_former_host_is_forgotten_with_it(window: Client) -> None
     save_server(ports(), {"id": server.pk, "name": "Ours", "priority": 4}, member=None)
     server.refresh_from_db()
     assert server.trouble == "slow", "what is not about the place stays"
-    save_server(ports(), {"id": server.pk, "host": "third.box.test"}, member=None)
+    save_server(ports(), {"id": server.pk, "host": "third.box.test", "password": "open sesame"}, member=None)
     server.refresh_from_db()
     assert server.name == "Ours", "a name that a person gave stays"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from typing import Annotated
 
@@ -85,3 +86,31 @@ def without_code(
         say_json({"login": login, "removed": count})
         return
     say(f"{login} signs in with the password alone." if count else f"{login} had no second factor.")
+
+
+@app.command()
+def password(
+    login: Annotated[str, typer.Argument(help="The name to sign in with.")],
+    as_json: AsJson = False,
+) -> None:
+    """Give somebody a new password, where no mail can bring the link to one: that of POSTROOM_NEW_PASSWORD, else one is made and shown once.
+
+    Example: postroom user password alice
+    """
+    given = os.environ.get("POSTROOM_NEW_PASSWORD", "")
+    made = "" if given else secrets.token_urlsafe(12)
+    with entered() as ports:
+        from django.core.exceptions import ValidationError
+
+        from postroom.flows.unlock_member import give_password
+
+        try:
+            is_known = give_password(ports, login, given or made)
+        except ValidationError as error:
+            give_up(" ".join(error.messages), code=ASKED_WRONGLY)
+    if not is_known:
+        give_up(f"Nobody signs in as {login}.", code=ASKED_WRONGLY)
+    if as_json:
+        say_json({"login": login} | ({"password": made} if made else {}))
+        return
+    say(f"{login} has a new password." + (f" It is: {made}" if made else ""))

@@ -72,6 +72,12 @@ def sees_whole_house(member: Member) -> bool:
     return bool(member.user.is_superuser) or _companies(member)[1]
 
 
+def opens_more_than(member: Member, company_id: int) -> bool:
+    """Whether a key to this account opens more than an administrator of that one company has: such a key passes none of its servers."""
+    others = Company.objects.exclude(pk=company_id)
+    return others.exists() if member.user.is_superuser else set(company_ids(member)) != {company_id}
+
+
 def require_house(member: Member | None) -> None:
     """Raises `NotAllowed` unless `is_house_administrator`."""
     if not is_house_administrator(member):

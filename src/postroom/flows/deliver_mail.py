@@ -277,11 +277,13 @@ class _Composer:
     ) -> tuple[Choice, Sender] | Wait | NoIdentity:
         """The same for all mails of a sender. ``full`` are servers whose day is over."""
         who = (mail.company_id, mail.from_name, mail.from_address, mail.null_return_path)
-        key = (*who, mail.alias_domain_id, mail.forced_server_id, row.lane == CAMPAIGN_LANE, full)
+        key = (*who, mail.alias_domain_id, mail.forced_server_id, mail.is_of_the_house, row.lane == CAMPAIGN_LANE, full)
         if key not in self.choices:
             choice = self._choose(row, mail, full)
             if isinstance(choice, Wait):
                 self.choices[key] = choice
+                if choice.reason.code == "wait.no_house_server":
+                    logger.warning("mail %s waits: %s", mail.id, choice.reason)
             else:
                 sender = identify(self._sending(mail, choice))
                 self.choices[key] = sender if isinstance(sender, NoIdentity) else (choice, sender)
@@ -297,6 +299,7 @@ class _Composer:
             company_id=mail.company_id,
             is_campaign=row.lane == CAMPAIGN_LANE,
             forced_server_id=mail.forced_server_id,
+            is_of_the_house=mail.is_of_the_house,
         )
         return choose(
             fact,

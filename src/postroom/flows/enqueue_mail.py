@@ -40,7 +40,8 @@ class DraftRecipient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailDraft:
-    """A mail to be composed once for these recipients. Identifiers have their angle brackets."""
+    """A mail to be composed once for these recipients. Identifiers have their angle brackets. ``is_of_the_house``: it opens more than
+    one company, and leaves by servers of no company alone."""
 
     company_id: int
     header_from: Address
@@ -59,6 +60,7 @@ class MailDraft:
     alias_domain_id: int | None = None
     forced_server_id: int | None = None
     null_return_path: bool = False
+    is_of_the_house: bool = False
     extra_headers: Sequence[tuple[str, str]] = ()
 
 
@@ -121,7 +123,7 @@ def enqueue_again(
 _MAIL = (
     "company_id", "message_id", "from_name", "from_address", "reply_to_name", "reply_to_address", "subject",
     "header_message_id", "in_reply_to", "references", "extra_headers", "null_return_path", "forced_server_id",
-    "alias_domain_id", "created_at",
+    "alias_domain_id", "created_at", "is_of_the_house",
 )  # fmt: skip
 
 
@@ -143,6 +145,7 @@ def _mail(draft: MailDraft, now: datetime) -> tuple[object, ...]:
         draft.forced_server_id,
         draft.alias_domain_id,
         now,
+        draft.is_of_the_house,
     )
 
 

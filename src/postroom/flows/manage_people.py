@@ -29,7 +29,14 @@ from postroom.core.terms.addresses import Address, is_placeholder, normalize, pa
 from postroom.core.terms.message_ids import make_message_id
 from postroom.core.terms.states import Lane, Role
 from postroom.flows import audit
-from postroom.flows.access import company_ids, is_house_administrator, require, require_house, with_companies
+from postroom.flows.access import (
+    company_ids,
+    is_house_administrator,
+    opens_more_than,
+    require,
+    require_house,
+    with_companies,
+)
 from postroom.flows.enqueue_mail import DraftRecipient, MailDraft, enqueue_mail
 from postroom.flows.ports import Ports
 from postroom.flows.sign_in import began_at, is_signed_out
@@ -216,7 +223,7 @@ def invitation_link(ports: Ports, member_id: int, *, by: Member) -> str:
 def send_invitation(ports: Ports, member_id: int, *, by: Member) -> bool:
     """By mail, through our own queue. False where the company has no mail domain to write from. Raises as `invitation_link`."""
     link = invitation_link(ports, member_id, by=by)
-    row = Member.objects.select_related("contact", "company__alias_domain").get(pk=member_id)
+    row = Member.objects.select_related("contact", "company__alias_domain", "user").get(pk=member_id)
     domain = row.company.alias_domain
     sender = parse_one(default_from(domain_fact(domain))) if domain is not None else None
     if domain is None or sender is None:
@@ -237,6 +244,7 @@ def send_invitation(ports: Ports, member_id: int, *, by: Member) -> bool:
             header_message_id=make_message_id(unique=f"{ports.ids.hex(12)}.invitation", domain=domain.name),
             lane=Lane.URGENT,
             alias_domain_id=domain.pk,
+            is_of_the_house=opens_more_than(row, row.company_id),
             extra_headers=[("Auto-Submitted", "auto-generated")],
         ),
     )

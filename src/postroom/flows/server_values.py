@@ -1,7 +1,7 @@
 """What a person entered for an outgoing server, checked and made ready to be stored: filter, certificate, token, archiving.
 
 Laws: what cannot work is refused when it is entered, at its field, with what would be right (a `ValidationError`). Archiving a server
-that something still names is refused, with the list of who names it.
+that something still names is refused, with the list of who names it. A stored secret is led to no other place by who does not type it.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from django.db.models.functions import Lower
 
 from postroom.core.delivery.filters import read_written
 from postroom.core.delivery.presets import PRESETS
-from postroom.core.delivery.providers import PROVIDERS, check_options
+from postroom.core.delivery.providers import API_URL, PROVIDERS, check_options
 from postroom.core.terms.secret import Secret
 from postroom.core.terms.states import DeliveryState
 from postroom.core.terms.web_addresses import keeps_secrets
 from postroom.flows.ports import Ports
-from postroom.store.models import Attempt, Delivery, OutgoingMail, OutgoingServer
+from postroom.store.models import Attempt, Delivery, Mailbox, OutgoingMail, OutgoingServer
 from postroom.store.models.outgoing import WAITING
 
+_STRENGTH = {"none": 0, "starttls": 1, "tls": 2}
 _NAMED = 5  # at most so many of a kind are named, the others are counted
 
 
@@ -46,6 +47,39 @@ def server_values(ports: Ports, values: Mapping[str, Any]) -> dict[str, Any]:
     elif authentication == "token":
         _check_token(before, values)
     return values
+
+
+def hold_back_secret(before: OutgoingServer | Mailbox, values: Mapping[str, Any], password: str) -> None:
+    """Before ``values`` are stored: a password goes where it was entered for, and over no weaker line. Whoever leads it elsewhere types it
+    again, which who must not know it cannot; where nobody logs in any more it is forgotten. Raises `ValidationError`."""
+    if not before.secret or password or not _leads_secret_elsewhere(before, values):
+        return
+    names_nobody = not values.get("username", before.username)
+    if names_nobody or values.get("authentication", before.authentication) == "certificate":
+        before.secret = b""
+        return
+    raise ValidationError({"password": "Type the password again: the server changed."})
+
+
+def _leads_secret_elsewhere(before: OutgoingServer | Mailbox, values: Mapping[str, Any]) -> bool:
+    def after(name: str) -> Any:
+        return values.get(name, getattr(before, name))
+
+    if str(after("host")).lower() != before.host.lower():
+        return True
+    if any(name in values and values[name] != getattr(before, name) for name in ("transport", "token_source")):
+        return True
+    if "provider_options" in values and _place_of(values["provider_options"]) != _place_of(
+        getattr(before, "provider_options", None)
+    ):
+        return True
+    if _STRENGTH.get(str(after("encryption")), 0) < _STRENGTH.get(before.encryption, 0):
+        return True
+    return before.verify_certificate and not after("verify_certificate")
+
+
+def _place_of(options: object) -> object:
+    return options.get(API_URL) if isinstance(options, Mapping) else None
 
 
 def require_unused(server: OutgoingServer) -> None:

@@ -21,7 +21,7 @@ from postroom.flows.keep_addresses import (
 )
 from postroom.flows.list_limits import destination_named
 from postroom.flows.ports import Ports
-from postroom.flows.server_values import server_values
+from postroom.flows.server_values import hold_back_secret, server_values
 from postroom.flows.wake_queue import wake_for, wake_for_destination, wake_queue
 from postroom.store.models import (
     Alias,
@@ -73,7 +73,7 @@ def set_parameter(ports: Ports, key: str, value: str, *, member: Member | None) 
 
 def save_server(ports: Ports, values: Mapping[str, Any], *, member: Member | None) -> OutgoingServer:
     """``values``: column names; ``id`` to change one; ``password`` and ``client_key`` in clear are sealed here. Its circuit closes, and
-    what waits for servers looks again. What was found at another place, or by another login, is forgotten, and a name that was that of the former
+    what waits for servers looks again. A stored password stays where it was entered for (`hold_back_secret`). What was found at another place, or by another login, is forgotten, and a name that was that of the former
     host follows. Raises `ValidationError`; archiving one in use is one of its causes."""
     require(member, "settings")
     with transaction.atomic():
@@ -265,6 +265,8 @@ def _save(ports: Ports, model: type[Any], what: str, values: Mapping[str, Any], 
     _require_owner(row, values, member)
     names = list(values)
     before = _shown(row, names) if pk else None
+    if pk and isinstance(row, OutgoingServer | Mailbox):
+        hold_back_secret(row, values, secrets["password"])
     for name, value in values.items():
         setattr(row, name, value)
     for name, secret in secrets.items():

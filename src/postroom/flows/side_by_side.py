@@ -1,7 +1,7 @@
 """Several tasks that wait for the world, at the same time, within a time that nobody exceeds.
 
-Laws: each has a thread that nobody waits for any longer than that; what it still finds is thrown away. A task that breaks is a fault of
-ours: it is logged with its traceback and told as `Broken`, and the others go on. A lost database is raised.
+Laws: who waits here holds no connection to the database. Each has a thread that nobody waits for any longer than that; what it still finds
+is thrown away. A task that breaks is a fault of ours: it is logged with its traceback and told as `Broken`, and the others go on. A lost database is raised.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from postroom.flows.unbroken import LOST, log_broken
+from postroom.store.lent import before_waiting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,8 @@ def side_by_side(
     is_enough: Callable[[Mapping[str, object]], bool] | None = None,
     name: str = "doctor",
 ) -> dict[str, object]:
-    """What came back in time, by the tasks' keys. ``is_enough`` ends the waiting sooner; ``name`` is that of the threads."""
+    """What came back in time, by the tasks' keys. ``is_enough`` ends the waiting sooner; ``name`` is that of the threads. Raises `ManyWait`."""
+    before_waiting()
     results: SimpleQueue[tuple[str, object]] = SimpleQueue()
 
     def do(key: str, task: Callable[[], object]) -> None:

@@ -1,7 +1,8 @@
 """What there is to decide about sessions and passwords: who was signed out everywhere, and how somebody gets a new password by mail.
 
 Laws: whoever asks for a new password learns nothing about who is known here, by words or by status. The link works once and for an hour: its token
-is made of the password's digest and the last sign-in, so both end it. It goes to the address that we know, never to one that was typed.
+is made of the password's digest and the last sign-in, so both end it. It goes to the address that we know, never to one that was typed;
+the link to an account of more than one company leaves by servers of the whole house alone.
 A stranger who asks for somebody's link again and again uses up what his own network may ask for, not what the owner may.
 """
 
@@ -24,6 +25,7 @@ from django.utils.http import urlsafe_base64_encode
 from postroom.core.terms.addresses import Address
 from postroom.core.terms.message_ids import make_message_id
 from postroom.flows import audit
+from postroom.flows.access import opens_more_than
 from postroom.flows.enqueue_mail import DraftRecipient, MailDraft, enqueue_mail
 from postroom.flows.ports import Ports
 from postroom.flows.prepare_html import base_url
@@ -68,7 +70,7 @@ def _send(ports: Ports, user: User, place: str) -> None:
     rows = Member.objects.select_for_update(
         of=("self",)
     )  # two who ask at the same moment are counted one after the other
-    member = rows.select_related("company__alias_domain", "contact").filter(user_id=user.pk).first()
+    member = rows.select_related("company__alias_domain", "contact", "user").filter(user_id=user.pk).first()
     address = user.email
     if member is None or not address or _asked_often(ports, user):
         return
@@ -86,6 +88,7 @@ def _send(ports: Ports, user: User, place: str) -> None:
             header_message_id=make_message_id(unique=f"{ports.ids.hex(12)}.password", domain=domain),
             alias_domain_id=member.company.alias_domain_id,
             null_return_path=True,
+            is_of_the_house=opens_more_than(member, member.company_id),
             extra_headers=[("Auto-Submitted", "auto-generated"), ("X-Auto-Response-Suppress", "All")],
         ),
     )

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 
 from django.db import Error, connection, transaction
 
+from postroom.store.lent import kept
+
 
 @contextmanager
 def nothing_is_written(seconds: float, *, asks_world: bool = False) -> Iterator[None]:
@@ -19,7 +21,7 @@ def nothing_is_written(seconds: float, *, asks_world: bool = False) -> Iterator[
     """
     most = max(1, int(seconds * 1000))
     if asks_world and not connection.in_atomic_block:
-        with _whole_connection(most):
+        with kept(), _whole_connection(most):
             yield
         return
     with transaction.atomic():

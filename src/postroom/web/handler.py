@@ -12,6 +12,8 @@ from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.base import BaseHandler
 from django.http import HttpRequest, HttpResponseBase
 
+from postroom.store.lent import answering
+
 STREAMS = "/live/"  # below it, answers are streams
 
 
@@ -26,4 +28,8 @@ class Handler(ASGIHandler):
     async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
         if request.path_info.startswith(STREAMS):
             return await super().get_response_async(request)
-        return await sync_to_async(self._plain.get_response, thread_sensitive=True)(request)
+        return await sync_to_async(self._answer, thread_sensitive=True)(request)
+
+    def _answer(self, request: HttpRequest) -> HttpResponseBase:
+        with answering():
+            return self._plain.get_response(request)

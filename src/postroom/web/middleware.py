@@ -19,6 +19,7 @@ from django.shortcuts import render
 
 from postroom.flows.access import NotAllowed
 from postroom.flows.audit import from_where
+from postroom.store.lent import ManyWait
 from postroom.web.whereabouts import settle
 
 log = logging.getLogger("postroom.web")
@@ -95,10 +96,15 @@ class Policies(BothWorlds):
         return _with_policy(await answer)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """A flow said no: the page says so, with 403. What it did not find, or not among what this member sees, is not there: 404."""
+        """A flow said no: the page says so, with 403. What it did not find, or not among what this member sees, is not there: 404.
+        Too many wait for the network: 503."""
         match exception:
             case NotAllowed():
                 return render(request, "postroom/not_allowed.html", {"why": str(exception)}, status=403)
+            case ManyWait():
+                answer = render(request, "postroom/busy.html", status=503)
+                answer["Retry-After"] = "10"
+                return answer
             case ObjectDoesNotExist():
                 log.warning("%s %s: %s", request.method, request.path, exception)
                 return render(request, "404.html", status=404)

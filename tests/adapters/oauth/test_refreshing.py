@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from postroom.adapters.oauth.refreshing import AHEAD, RefreshingTokens, endpoint_of
+from postroom.adapters.oauth.refreshing import AHEAD, RefreshingTokens, ask_endpoint, endpoint_of
 from postroom.core.terms.secret import Secret
 
 GRANT = Secret(json.dumps({"client_id": "us", "client_secret": "shh", "refresh_token": "first"}))
@@ -72,7 +73,11 @@ def server() -> Iterator[TokenServer]:
 
 def tokens(clock: Clock | None = None, kept: list[tuple[Secret, Secret]] | None = None) -> RefreshingTokens:
     notes: list[tuple[Secret, Secret]] = [] if kept is None else kept
-    return RefreshingTokens(on_rotation=lambda _, former, fresh: notes.append((former, fresh)), clock=clock or Clock())
+    return RefreshingTokens(
+        on_rotation=lambda _, former, fresh: notes.append((former, fresh)),
+        clock=clock or Clock(),
+        allowed=["127.0.0.0/8"],
+    )
 
 
 def test_a_token_is_asked_for_once_and_renewed_ahead_of_its_end(server: TokenServer) -> None:
@@ -115,7 +120,7 @@ def test_a_rotated_refresh_token_is_kept_and_used_from_then_on(server: TokenServ
 @pytest.mark.parametrize(
     ("status", "answer", "kind", "words"),
     [
-        (400, {"error": "invalid_grant", "error_description": "Token has been revoked."}, ValueError, "withdrawn .Token has been revoked"),
+        (400, {"error": "invalid_grant", "error_description": "Token has been revoked."}, ValueError, "withdrawn .invalid_grant: Token has been revoked"),
         (401, {"error": "invalid_client"}, ValueError, "refuses: invalid_client"),
         (503, b"<html>busy</html>", OSError, "HTTP status 503"),
         (429, {"error": "slow_down"}, OSError, "HTTP status 429"),
@@ -192,3 +197,51 @@ def test_of_tokens_that_were_rotated_away_only_the_last_is_remembered(server: To
     assert len(desk._kept) == 2
     assert desk.access_token(server.url, notes[-1][0]).reveal() == "a5", "whoever still holds the former one is served"
     assert server.asked[-1]["refresh_token"] == "r4"
+
+
+def test_whoever_names_an_endpoint_reaches_no_address_that_is_not_public(server: TokenServer) -> None:
+    source = RefreshingTokens(on_rotation=lambda *_: None, clock=Clock())
+    for place in (server.url, "https://169.254.169.254/token", "https://10.1.2.3/token", "https://[::1]/token"):
+        with pytest.raises(OSError, match="not a public one"):
+            source.access_token(place, GRANT)
+    assert server.asked == []
+
+
+def test_an_answer_that_drips_ends_with_the_time_for_all_of_it() -> None:
+    over = threading.Event()
+    door = socket.create_server(("127.0.0.1", 0))
+
+    def drip() -> None:
+        line = door.accept()[0]
+        line.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+        try:
+            while not over.wait(0.05):
+                line.sendall(b" ")
+        except OSError:
+            pass
+        line.close()
+
+    thread = threading.Thread(target=drip, daemon=True)
+    thread.start()
+    with pytest.raises(OSError, match=r"HTTP status|cannot be asked"):
+        ask_endpoint(f"http://127.0.0.1:{door.getsockname()[1]}/drip", {"a": "b"}, allowed=["127.0.0.0/8"], seconds=0.5)
+    over.set()
+    thread.join(30)
+    door.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ({"error": "invalid_client", "error_description": "No such client."}, "refuses: invalid_client: No such client."),
+        ({"error": "invalid_client", "error_description": "red \x1b[31m"}, "refuses: invalid_client"),
+        ({"error": "<b>INTERNAL</b>"}, "refuses: an error without a code"),
+        ({"error": "x", "error_description": "a" * 5000}, f"refuses: x: {'a' * 160}"),
+        ({"error": "x", "error_description": {"inner": "secret"}}, "refuses: x"),
+    ],
+)  # fmt: skip
+def test_of_a_refusal_little_and_only_plain_text_is_told(server: TokenServer, answer: Any, told: str) -> None:
+    server.answers = [(400, answer)]
+    with pytest.raises(ValueError, match="refuses") as trouble:
+        tokens().access_token(server.url, GRANT)
+    assert str(trouble.value) == f"127.0.0.1 {told}"

@@ -184,3 +184,23 @@ def test_a_filter_may_mix_addresses_and_domains_in_any_case() -> None:
     assert not found.names("bob@northwind.example")
     assert read_filter("").admits("anybody@anywhere.example")
     assert not read_filter("").names("anybody@anywhere.example")
+
+
+def test_what_opens_more_than_one_company_leaves_by_servers_of_the_house_alone() -> None:
+    key = replace(MAIL, is_of_the_house=True)
+    companys = replace(BY_ADDRESS, company_id=1, priority=1)
+    choice = choose(key, [companys, OPEN], DOCUMENTED, NOW)
+    assert isinstance(choice, Choice)
+    assert (choice.server, choice.reasons[0].code) == (OPEN, "server.of_the_house")
+    configured = ServerFact(id=CONFIGURED, name="localhost:25")
+    choice = choose(key, [companys], DOCUMENTED, NOW, configured=configured)
+    assert isinstance(choice, Choice)
+    assert choice.server == configured
+    box = server(9, is_letterbox=True, company_id=1)
+    captured = choose(key, [box], DOCUMENTED, NOW, capturing=True)
+    assert isinstance(captured, Choice)
+    assert captured.server.id == LETTERBOX
+    for forced in (key, replace(key, forced_server_id=companys.id)):
+        wait = choose(forced, [companys], DOCUMENTED, NOW)
+        assert isinstance(wait, Wait)
+        assert wait.reason.code == "wait.no_house_server"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import ssl
 import time
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from postroom.adapters.oauth.refreshing import ask_endpoint
@@ -25,6 +26,7 @@ def exchange_code(
     verifier: Secret,
     redirect: str,
     scope: str,
+    allowed: Sequence[str] = (),
     ssl_context: ssl.SSLContext | None = None,
 ) -> Secret:
     """A grant as `refreshing` reads it. Raises ValueError where the provider refuses, OSError for what may pass."""
@@ -39,7 +41,7 @@ def exchange_code(
     }
     if client_secret:
         form["client_secret"] = client_secret.reveal()
-    answer = ask_endpoint(endpoint, form, ssl_context=ssl_context)
+    answer = ask_endpoint(endpoint, form, allowed=allowed, ssl_context=ssl_context)
     refresh = answer.get("refresh_token")
     if not isinstance(refresh, str) or not refresh:
         raise ValueError(

@@ -12,6 +12,7 @@ from postroom.api.v1 import activities, health, mail, mail_tests, receivers, rec
 from postroom.api.v1 import ingress as ingress  # noqa: PLC0414 - it adds to the router of mail
 from postroom.api.v1.authentication import ByKey, BySession
 from postroom.flows.access import NotAllowed
+from postroom.store.lent import ManyWait
 
 api = NinjaAPI(
     title="Postroom",
@@ -49,7 +50,15 @@ def later(request: HttpRequest, _error: Exception | type[Exception]) -> HttpResp
     return answer
 
 
+def busy(request: HttpRequest, error: ManyWait | type[ManyWait]) -> HttpResponse:
+    """As many as may wait for the network do."""
+    answer = api.create_response(request, {"detail": str(error)}, status=503)
+    answer["Retry-After"] = "10"
+    return answer
+
+
 api.exception_handler(NotAllowed)(not_allowed)
+api.exception_handler(ManyWait)(busy)
 for outage in (OperationalError, InterfaceError, OSError):
     api.exception_handler(outage)(later)
 for absence in (Http404, ObjectDoesNotExist):

@@ -2,14 +2,15 @@
 
 Laws: the order is a table; the first rule that fits a server decides, ties by priority, then by age. A server that is
 paused, in trouble or full for today is passed over where another may send as this From; where none may, the mail waits, with the reason.
-A server that the mail names is taken as it is. Captured mail never sees a network. Comparison on normalised addresses, domains
+A server that the mail names is taken as it is. What opens more than one company (``is_of_the_house``) leaves by the house's own servers alone,
+whatever it names: a company's administrator reads what passes his. Captured mail never sees a network. Comparison on normalised addresses, domains
 exactly (no subdomains).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -99,6 +100,7 @@ class MailFact:
     company_id: int | None = None
     is_campaign: bool = False
     forced_server_id: int | None = None
+    is_of_the_house: bool = False  # it may be seen by nobody who is of one company alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +154,39 @@ def choose(
 ) -> Choice | Wait:
     """``servers`` are all of the database, archived ones too; ``configured`` is the one of the configuration, if there is one."""
     known = sorted(servers, key=lambda server: (server.priority, server.id))
+    if mail.is_of_the_house:
+        return _by_the_house(mail, known, order, now, configured=configured, capturing=capturing)
+    return _choose(mail, known, order, now, configured=configured, capturing=capturing)
+
+
+def _by_the_house(
+    mail: MailFact,
+    known: Sequence[ServerFact],
+    order: Order,
+    now: datetime,
+    *,
+    configured: ServerFact | None,
+    capturing: bool,
+) -> Choice | Wait:
+    """As any other, as if no company had a server of its own."""
+    of_the_house = [server for server in known if server.company_id is None]
+    found = _choose(mail, of_the_house, order, now, configured=configured, capturing=capturing)
+    if isinstance(found, Choice):
+        return replace(found, reasons=(because("server.of_the_house"), *found.reasons))
+    if found.reason.code == "wait.no_server":
+        return replace(found, reason=because("wait.no_house_server"))
+    return found
+
+
+def _choose(
+    mail: MailFact,
+    known: Sequence[ServerFact],
+    order: Order,
+    now: datetime,
+    *,
+    configured: ServerFact | None,
+    capturing: bool,
+) -> Choice | Wait:
     if capturing:
         return _capture(mail, known)
     if mail.forced_server_id is not None:

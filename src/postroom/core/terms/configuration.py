@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from postroom.core.terms.networks import read_network
 from postroom.core.terms.secret import Secret
 from postroom.core.terms.web_addresses import keeps_secrets
 
@@ -50,6 +51,7 @@ class Configuration:
     allowed_hosts: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     dns_servers: tuple[str, ...] = ()
+    token_networks: tuple[str, ...] = ()
     # signing in
     sign_in_failures: int = 8
     sign_in_pause: int = 15
@@ -124,6 +126,7 @@ HELP: Mapping[str, str] = {
     "secret_key_file": "File that holds the secret keys when secret_key is empty; made when it is not there; empty: data_dir/secret_key.",
     "allowed_hosts": "Host names under which the pages may be asked for, separated by commas; loopback is always allowed.",
     "trusted_proxies": "Addresses of reverse proxies whose X-Forwarded-* headers are believed, separated by commas.",
+    "token_networks": "Own networks where token endpoints (OAuth2) may be asked, such as 10.1.2.0/24, separated by commas; empty: public addresses alone.",
     "dns_servers": "Name servers for all that Postroom itself asks the DNS (senders, destinations, keys, the doctor), as address or address:port, separated by commas; empty: as the machine is set up.",
     "sign_in_failures": "Wrong passwords for one account from one address, after which both together are kept out for sign_in_pause.",
     "sign_in_pause": "Minutes for which they are kept out.",
@@ -176,10 +179,19 @@ def read_configuration(file_values: Mapping[str, object], environ: Mapping[str, 
         elif name in file_values:
             values[name] = _read(f"postroom.toml: {name}", file_values[name], default, name)
     read_name_servers(values.get("dns_servers", ()))
+    _check_networks(values.get("token_networks", ()))
     found = Configuration(**values)
     _check_sign_in(found)
     _check_model(found)
     return found
+
+
+def _check_networks(words: Iterable[str]) -> None:
+    for word in words:
+        try:
+            read_network(word)
+        except ValueError:
+            raise ConfigurationError(f"token_networks: {word!r} is no network, such as 10.1.2.0/24.") from None
 
 
 def _check_model(found: Configuration) -> None:

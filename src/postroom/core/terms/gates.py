@@ -30,7 +30,7 @@ CODES: Mapping[Gate, tuple[str, ...]] = {
     Gate.LIMIT: ("wait.daily_limit", "wait.per_minute", "wait.warm_up"),
     Gate.SLOWED: ("wait.destination", "wait.slowed", "wait.server_slowed"),
     Gate.TROUBLE: ("wait.broken",),
-    Gate.SERVER: ("wait.no_server", "wait.archived", "wait.secret"),
+    Gate.SERVER: ("wait.no_server", "wait.no_house_server", "wait.archived", "wait.secret"),
     Gate.RETRY: ("wait.transient", "wait.connection", "wait.resend", "wait.our_fault"),
 }
 

@@ -263,6 +263,9 @@ class OutgoingMail(models.Model):
     references = models.TextField(blank=True)
     extra_headers = models.JSONField(default=list, help_text="[[name, value], …]")
     null_return_path = models.BooleanField(default=False, help_text="An automatic answer: nobody hears when it fails.")
+    is_of_the_house = models.BooleanField(
+        default=False, db_default=False, help_text="It opens more than one company: no company's own server carries it."
+    )
     forced_server = models.ForeignKey(
         OutgoingServer, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
     )

@@ -36,6 +36,7 @@ class MailFacts:
     null_return_path: bool
     forced_server_id: int | None
     alias_domain_id: int | None
+    is_of_the_house: bool
     created_at: datetime
     body: RenderedBody
 
@@ -49,7 +50,8 @@ _SIZES = "SELECT mail_id, octet_length(body) FROM postroom_outgoingcontent WHERE
 _MAILS = """
     SELECT m.id, m.company_id, m.message_id, m.from_name, m.from_address, m.reply_to_name, m.reply_to_address, m.subject,
            m.header_message_id, m.in_reply_to, m."references", m.extra_headers::text, m.null_return_path,
-           m.forced_server_id, m.alias_domain_id, extract(epoch FROM m.created_at)::float8, c.content_headers, c.body
+           m.forced_server_id, m.alias_domain_id, m.is_of_the_house,
+           extract(epoch FROM m.created_at)::float8, c.content_headers, c.body
     FROM postroom_outgoingmail m JOIN postroom_outgoingcontent c ON c.mail_id = m.id
     WHERE m.id = ANY(%s)
 """
@@ -94,6 +96,7 @@ def _mail(  # the columns above, in their order
     null_return_path: bool,
     forced_server_id: int | None,
     alias_domain_id: int | None,
+    is_of_the_house: bool,
     created: float,
     content_headers: bytes,
     body: bytes,
@@ -113,6 +116,7 @@ def _mail(  # the columns above, in their order
         null_return_path=null_return_path,
         forced_server_id=forced_server_id,
         alias_domain_id=alias_domain_id,
+        is_of_the_house=is_of_the_house,
         created_at=datetime.fromtimestamp(created, UTC),
         body=RenderedBody(content_headers=bytes(content_headers), body=bytes(body)),
     )
