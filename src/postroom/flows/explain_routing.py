@@ -16,6 +16,7 @@ from postroom.core.routing.authenticity import Authenticity, authenticity_as_jso
 from postroom.core.routing.deciding import Step, decide_aloud
 from postroom.core.routing.recipients import accepts
 from postroom.core.routing.verdicts import Evidence, Facts, Verdict
+from postroom.core.routing.vouching import within_reach
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.reasons import Reason, reasons_from_json
 from postroom.core.terms.states import Door, InboundState
@@ -120,14 +121,15 @@ def _explained(ports: Ports, read: Read) -> Explanation:
         facts = book.facts_for(read.case, Tally())
         if read.row.id:
             facts = _without_its_own(facts, read.row.id)
-        verdict, steps = decide_aloud(read.case.evidence, facts)
+        evidence = within_reach(read.case.evidence, facts)
+        verdict, steps = decide_aloud(evidence, facts)
         transaction.set_rollback(True)
     return Explanation(
         verdict=verdict,
         state=state_of(verdict.decisions),
         steps=steps,
-        recipients=_meanings(read.case.evidence, facts),
-        authenticity=read.case.evidence.authenticity,
+        recipients=_meanings(evidence, facts),
+        authenticity=evidence.authenticity,
     )
 
 

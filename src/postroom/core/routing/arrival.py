@@ -20,20 +20,34 @@ SIGNS = frozenset(("dkim-signature", "authentication-results", "arc-seal"))  # f
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Who handed a mail in at the SMTP door. ``ip`` is ``""`` where the mail came otherwise."""
+    """Who handed a mail in at the SMTP door. ``ip`` is ``""`` where the mail came otherwise. ``is_of_company``: by the API, with the
+    key of somebody who does not see the whole house."""
 
     ip: str
     helo: str
+    is_of_company: bool = False
+
+
+_OF_COMPANY = "an API key of a company: "  # stands first, where no name can
+
+
+def handed_in_by(name: str, *, sees_house: bool) -> str:
+    """The HTTP door's own words for who handed a mail in, with a key of his."""
+    return (f"{name} by the API" if sees_house else f"{_OF_COMPANY}{name}")[:300]
 
 
 def read_peer(text: str) -> Peer:
-    """From the door's own words, ``192.0.2.1 (mail.example)``."""
+    """From the door's own words, ``192.0.2.1 (mail.example)``, or those of `handed_in_by`."""
+    if text.startswith(_OF_COMPANY):
+        return Peer("", "", is_of_company=True)
     ip, _, helo = text.partition(" ")
     return Peer(ip, helo[1:-1]) if helo.startswith("(") and helo.endswith(")") else Peer("", "")
 
 
 def path_of(door: Door, peer: Peer, relays: Iterable[Network] = ()) -> Path:
-    """LMTP and the pipe are behind a mail server, mailboxes too."""
+    """LMTP and the pipe are behind a mail server, mailboxes too. What a company's people hand in is behind nothing that is known."""
+    if door is Door.HTTP and peer.is_of_company:
+        return Path.HANDED_IN
     if door is not Door.SMTP:
         return Path.RELAYED
     try:
