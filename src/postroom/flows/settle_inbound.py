@@ -16,7 +16,7 @@ from postroom.core.routing.verdicts import AppendToRecord, CreateRecord, Decisio
 from postroom.core.routing.vouching import within_reach
 from postroom.core.terms.reasons import because, catalogue
 from postroom.core.terms.states import InboundState
-from postroom.flows.access import require, visible_inbound, visible_records
+from postroom.flows.access import company_cut, require, visible_inbound, visible_records
 from postroom.flows.apply_verdict import Decided, apply_verdicts
 from postroom.flows.ports import Ports
 from postroom.flows.route_message import raw_of, read_mail, waiting_of
@@ -141,7 +141,7 @@ def route_matching_again(ports: Ports, wish: InboundWish, *, member: Member | No
     is not met again: the walk goes by number."""
     require(member, "inbound")
     found = matching(
-        visible_inbound(member).filter(state__in=WAITING), wish, after=after, most=BATCH
+        visible_inbound(member).filter(state__in=WAITING), wish, cut=company_cut(member), after=after, most=BATCH
     )
     with transaction.atomic():
         rows = visible_inbound(member).filter(pk__in=found.ids, state__in=WAITING)

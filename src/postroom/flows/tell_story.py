@@ -228,7 +228,7 @@ def _of_mails(
 
 def _of_inbound(told: _Telling, numbers: Sequence[int], by: FoundBy) -> Story | None:
     """A mail that came in: the message that it became, else what became of it."""
-    fact = stories.came(told.eyes.inbound, numbers)
+    fact = stories.came(told.eyes.inbound, numbers, cut=told.eyes.cut)
     if fact is None:
         return None
     if made := stories.became(told.eyes.messages, fact.inbound_id):
@@ -245,7 +245,7 @@ def _of_address(told: _Telling) -> Story | None:
     wrote = stories.written_by(eyes.messages, address, before=place.message, size=size + 1, answering=carried)
     evidence = stories.evidence_of(eyes.companies, address, cursor=place.evidence, size=size + 1)
     times = stories.times_of(eyes.companies, [address], before=place.time, size=size + 1)
-    came = stories.unmade(eyes.inbound, address) if eyes.may_inbound and not told.wish.cursor else ()
+    came = stories.unmade(eyes.inbound, address, cut=eyes.cut) if eyes.may_inbound and not told.wish.cursor else ()
     if not (mails or wrote or evidence or times or came or told.wish.cursor):
         return None
     page = _page_of(

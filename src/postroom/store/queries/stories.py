@@ -34,6 +34,7 @@ from postroom.store.queries.delivery_histories import WaitedFact, waited_of
 from postroom.store.queries.pages import cursor_of, older
 from postroom.store.queries.pages_chatter import verdict_reasons
 from postroom.store.queries.pages_story import AUTOMATIC, MOST_ANSWERS, PostedFact
+from postroom.store.queries.verdicts_seen import hidden_from, own_part
 
 RECENT_INBOUND = 500  # mails in each of these states
 UNMADE = (InboundState.HELD, InboundState.REFUSED, InboundState.FAILED, InboundState.DISCARDED)
@@ -178,6 +179,7 @@ def told(visible: QuerySet[Message], numbers: Collection[int]) -> ToldFact | Non
             "subject",
             "posted_at",
             "inbound_id",
+            "company_id",
             "author_address",
             "author_name",
             title=F("record__title"),
@@ -210,7 +212,11 @@ def told(visible: QuerySet[Message], numbers: Collection[int]) -> ToldFact | Non
             reasons=(),
         ),
         subject=row["subject"] or row["title"] or "",
-        came=_came(row, row["inbound_id"], row["came_as"]) if row["inbound_id"] else None,
+        came=_came(
+            row, row["inbound_id"], row["came_as"], own_part(row["verdict"], row["record_id"], row["company_id"])
+        )
+        if row["inbound_id"]
+        else None,
         by_mail=heard.count(Channel.MAIL),
         in_app=heard.count(Channel.INBOX),
     )
@@ -230,10 +236,17 @@ _CAME = (
 )
 
 
-def came(visible: QuerySet[InboundMessage], numbers: Collection[int]) -> CameFact | None:
-    """The newest of these mails that the reader may see. One query."""
-    row = visible.filter(pk__in=numbers).order_by("-id").values(*_CAME).first()
-    return _came(row, row["id"], row["subject"]) if row else None
+def came(
+    visible: QuerySet[InboundMessage], numbers: Collection[int], *, cut: Collection[int] | None
+) -> CameFact | None:
+    """The newest of these mails that the reader may see, as he may see it. One query; five more where there is something to cut."""
+    rows = list(visible.filter(pk__in=numbers).order_by("-id").values(*_CAME)[:1])
+    return next(iter(_all_came(rows, cut)), None)
+
+
+def _all_came(rows: Sequence[Mapping[str, Any]], cut: Collection[int] | None) -> tuple[CameFact, ...]:
+    hidden = hidden_from(cut, [row["verdict"] for row in rows])
+    return tuple(_came(row, row["id"], row["subject"], hidden.verdict(row["verdict"])) for row in rows)
 
 
 def became(visible: QuerySet[Message], inbound_id: int) -> tuple[int, ...]:
@@ -249,18 +262,19 @@ _RECENT = """
 """
 
 
-def unmade(visible: QuerySet[InboundMessage], address: str) -> tuple[CameFact, ...]:
-    """Mails of this sender that became no message, among the newest `RECENT_INBOUND` of all in each of these states. Two queries at most."""
+def unmade(visible: QuerySet[InboundMessage], address: str, *, cut: Collection[int] | None) -> tuple[CameFact, ...]:
+    """Mails of this sender that became no message, among the newest `RECENT_INBOUND` of all in each of these states. Two queries at most;
+    five more where there is something to cut."""
     pieces = " UNION ALL ".join(_RECENT for _ in UNMADE)
     values = [value for state in UNMADE for value in (state.value, RECENT_INBOUND, address, address)]
     with connection.cursor() as cursor:
         cursor.execute(pieces, values)
         numbers = sorted((number for (number,) in cursor.fetchall()), reverse=True)
     rows = visible.filter(pk__in=numbers).order_by("-id").values(*_CAME) if numbers else ()
-    return tuple(_came(row, row["id"], row["subject"]) for row in rows[:MOST_UNMADE])
+    return _all_came(list(rows[:MOST_UNMADE]), cut)
 
 
-def _came(row: Mapping[str, Any], inbound_id: int, subject: str) -> CameFact:
+def _came(row: Mapping[str, Any], inbound_id: int, subject: str, seen: Sequence[Mapping[str, Any]]) -> CameFact:
     return CameFact(
         inbound_id=inbound_id,
         received_at=row["received_at"],
@@ -270,7 +284,7 @@ def _came(row: Mapping[str, Any], inbound_id: int, subject: str) -> CameFact:
         routed_at=row["routed_at"],
         subject=subject,
         error=row["error"],
-        reasons=verdict_reasons(row["verdict"] or ()),
+        reasons=verdict_reasons(seen),
     )
 
 
