@@ -15,6 +15,7 @@ from postroom.flows.accept_message import Arrival, accept_message
 from postroom.flows.explain_routing import explain_inbound
 from postroom.flows.hand_in_mail import hand_in_mail
 from postroom.flows.ports import Ports
+from postroom.flows.prove_senders import prove_waiting
 from postroom.flows.route_message import route_waiting
 from postroom.flows.settings import set_parameter
 from postroom.flows.show_images import shows_always
@@ -172,6 +173,36 @@ def test_a_providers_address_of_a_company_is_limited_too(house: House, bravo: Co
     assert (proof(row), author_at(house.company)) == (Proof.UNPROVEN, None)
 
 
+@pytest.mark.parametrize("is_gone_before", [True, False], ids=["before it was looked at", "after"])
+def test_nobody_widens_a_word_by_removing_the_address_that_it_came_by(
+    house: House, bravo: Company, real: Ports, *, is_gone_before: bool
+) -> None:
+    set_parameter(real, "mail.authentication.servers", "evil.example", member=None)
+    hook = InboundHook.objects.create(
+        company=bravo, name="hook", provider="sendgrid", token_digest="x", token=b"", created_at=real.clock.now()
+    )
+    envelope = Envelope(mail_from="alice@box.test", rcpt_to=("support@in.test",))
+    raw = FORGED + write_mail(sender=ALICE)
+    number = accept_message(real, Arrival(door=Door.HTTP, raw=raw, envelope=envelope, hook_id=hook.pk))
+    if not is_gone_before:
+        while not InboundMessage.objects.filter(pk=number, authentication__isnull=False).exists():
+            prove_waiting(real, 10)
+    hook.delete()
+    row = routed(real, number)
+    assert (proof(row), author_at(house.company)) == (Proof.UNPROVEN, None)
+
+
+def test_nor_by_removing_the_mailbox(house: House, bravo: Company, real: Ports) -> None:
+    mailbox = a_mailbox(bravo)
+    raw = FORGED + write_mail(sender=ALICE, to="support@in.test")
+    number = accept_message(real, Arrival(door=Door.IMAP, raw=raw, envelope=None, mailbox_id=mailbox.pk))
+    while not InboundMessage.objects.filter(pk=number, authentication__isnull=False).exists():
+        prove_waiting(real, 10)
+    mailbox.delete()
+    row = routed(real, number)
+    assert (row.mailbox_id, proof(row), author_at(house.company)) == (None, Proof.UNPROVEN, None)
+
+
 def test_what_somebody_of_one_company_hands_in_proves_nobody_by_its_own_words(
     house: House, bella: Member, real: Ports
 ) -> None:
@@ -188,7 +219,7 @@ def test_of_who_sees_the_whole_house_it_does(house: House, real: Ports) -> None:
 
 
 def test_a_name_does_not_make_a_key_of_the_house(house: House, bella: Member, real: Ports) -> None:
-    bella.contact.name = "Bella by the API"
+    bella.contact.name = "an API key of the house: Bella"
     bella.contact.save()
     set_parameter(real, "mail.authentication.servers", "evil.example", member=None)
     assert proof(handed_in(real, FORGED + write_mail(sender=ALICE), bella)) is Proof.UNPROVEN

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import transaction
 
+from postroom.core.routing.arrival import handed_in_by
 from postroom.core.routing.authenticity import Authenticity, authenticity_as_json
 from postroom.core.routing.deciding import Step, decide_aloud
 from postroom.core.routing.recipients import accepts
@@ -88,9 +89,11 @@ class Explanation:
 def explain(
     ports: Ports, raw: bytes, envelope: Envelope | None, door: Door, mailbox_id: int | None = None, *, peer: str = ""
 ) -> Explanation:
-    """As the router would decide now; ``peer`` as the SMTP door notes it: ``192.0.2.1 (mail.example)``. Asks about the sender first,
-    which may take its seconds. The transaction is read-only for certain: it is rolled back."""
+    """As the router would decide now; ``peer`` as the SMTP door notes it: ``192.0.2.1 (mail.example)``; over HTTP it is the house's. Asks
+    about the sender first, which may take its seconds. The transaction is read-only for certain: it is rolled back."""
     mail_from = envelope.mail_from if envelope else ""
+    if door is Door.HTTP and not peer:
+        peer = handed_in_by("", sees_house=True)
     found = authenticity_now(ports, raw, door=door, peer=peer, mail_from=mail_from, mailbox_id=mailbox_id)
     row = Waiting(
         id=0,

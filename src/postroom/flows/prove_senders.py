@@ -144,7 +144,7 @@ def _take(ports: Ports, seconds: int, room: int) -> Sequence[Unproven]:
 def _arrived(ports: Ports, one: Unproven, values: Parameters) -> ArrivedMail:
     peer = read_peer(one.peer)
     relays = read_networks(values.words("mail.authentication.relays"))
-    path = path_of(one.door, peer, relays)
+    path = path_of(one.door, peer, relays, by_provider=one.hook_id is not None)
     named = one.servers if one.mailbox_id is not None else values.text("mail.authentication.servers")
     servers = frozenset() if path is Path.HANDED_IN else read_servers(named)
     raw = one.raw if one.raw is not None else ports.blobs.get(one.sha256)

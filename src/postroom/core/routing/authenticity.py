@@ -62,6 +62,7 @@ class Path(StrEnum):
     DIRECT = "direct"  # from a stranger's server to our door: SPF speaks
     RELAYED = "relayed"  # through a server of ours or a mailbox: what it saw is in its Authentication-Results
     HERE = "here"  # from this machine or network
+    COMPANYS = "companys"  # the same, through a mailbox or a provider's address that belongs to a company
     HANDED_IN = "handed_in"  # by somebody of one company, who may write into it what he likes: no server's word counts
 
 
@@ -75,6 +76,9 @@ class Authenticity:
     reasons: tuple[Reason, ...] = ()
     return_path_denied: bool = False  # SPF says that the envelope sender is a lie: it is not answered
     submission: Submission = UNKNOWN_ENTRANCE  # where it entered the house, and whether its sender had signed in there
+    is_companys: bool = (
+        False  # it came through what belongs to a company: a server's word reaches no further (`vouching`)
+    )
 
     @property
     def is_spoofed(self) -> bool:
@@ -168,6 +172,7 @@ def judge(seen: Observed) -> Authenticity:
         reasons=reasons,
         return_path_denied=any(f.method is Method.SPF and f.result is Result.FAIL for f in seen.findings),
         submission=seen.submission,
+        is_companys=seen.path is Path.COMPANYS,
     )
 
 
@@ -212,7 +217,7 @@ def _weigh_failure(seen: Observed, domain: str, dmarc: MethodResult | None) -> t
 
 def _whence(path: Path) -> tuple[Reason, ...]:
     """Why nobody knows where it came from."""
-    codes = {Path.RELAYED: "sender.elsewhere", Path.HANDED_IN: "sender.handed_in"}
+    codes = {Path.RELAYED: "sender.elsewhere", Path.COMPANYS: "sender.elsewhere", Path.HANDED_IN: "sender.handed_in"}
     return (because(codes[path]),) if path in codes else ()
 
 
@@ -251,6 +256,8 @@ def authenticity_as_json(found: Authenticity) -> dict[str, Any]:
         "findings": [_finding_as_json(one) for one in found.findings],
         "reasons": reasons_as_json(found.reasons),
     }
+    if found.is_companys:
+        row["companys"] = True
     if found.submission.server:
         entered = found.submission
         row["entered"] = {
@@ -286,6 +293,7 @@ def authenticity_from_json(stored: Mapping[str, Any] | None) -> Authenticity:
         reasons=reasons_from_json(_rows(stored, "reasons")),
         return_path_denied=bool(stored.get("return_path_denied")),
         submission=_submission_from_json(stored.get("entered")),
+        is_companys=stored.get("companys") is True,
     )
 
 

@@ -17,23 +17,21 @@ from postroom.core.routing.recipients import takes_reports
 from postroom.core.routing.threads import aliases_named
 from postroom.core.routing.verdicts import Evidence, Facts
 from postroom.core.terms.reasons import because, catalogue
-from postroom.core.terms.states import Door
 
 catalogue(
     {
         "sender.one_company": "What {server} says of senders counts for one company alone, whose own way in this mail took. It concerns more than that company: so it is not believed here.",
     }
 )
-_FETCHED = (Door.IMAP, Door.POP3)
 
 
 def within_reach(evidence: Evidence, facts: Facts, also: Collection[int] = ()) -> Evidence:
     """The evidence without a word that does not reach so far. ``also``: companies that it is to concern, by a person's decision."""
     own = (
         facts.fallback_company_id
-    )  # of the mailbox or the provider's address; None: the house's own doors, or a mailbox that is gone
+    )  # of the mailbox or the provider's address; None: the house's own doors, or it is gone
     found = evidence.authenticity
-    if own is None and evidence.door not in _FETCHED:
+    if own is None and not found.is_companys:
         return evidence
     if not (found.rests_on_word or found.submission.is_named):
         return evidence
