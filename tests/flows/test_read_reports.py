@@ -19,10 +19,11 @@ from postroom.flows.accept_message import Arrival, accept_message
 from postroom.flows.check_recipient import check_recipients
 from postroom.flows.forget_old_mail import forget_old_mail
 from postroom.flows.ports import Ports
-from postroom.flows.read_reports import read_reports
+from postroom.flows.read_reports import domains_of_ours, is_ours, read_reports
 from postroom.flows.settings import set_parameter
 from postroom.flows.show_reports import one_report, shown_reports
 from postroom.store.models import (
+    Company,
     InboundMessage,
     OutgoingMail,
     OutgoingServer,
@@ -155,7 +156,22 @@ def test_a_report_about_a_strangers_domain_counts_nothing() -> None:
     assert Row.objects.get().note["code"] == "receivers.not_ours"
 
 
-def test_a_report_about_the_organisation_above_or_a_name_below_is_ours() -> None:
+@pytest.mark.parametrize("above", ["example", "co.example"])
+def test_what_stands_above_a_domain_of_ours_is_not_ours(above: str) -> None:
+    assert not is_ours(above, {f"firm.{above}"})
+    assert is_ours(f"firm.{above}", {f"firm.{above}"})
+
+
+def test_what_one_company_of_several_types_for_its_server_makes_no_domain_ours(house: House) -> None:
+    for name, company in (("typed", house.company), ("shared", None)):
+        OutgoingServer.objects.create(name=name, host="relay.example", company=company, from_filter=f"{name}.example")
+    assert {"typed.example", "shared.example", DOMAIN} <= domains_of_ours()
+    Company.objects.create(name="Bravo")
+    assert {"shared.example", DOMAIN} <= domains_of_ours()
+    assert "typed.example" not in domains_of_ours()
+
+
+def test_a_report_about_a_name_below_is_ours() -> None:
     bring(a_report(domain=f"news.{DOMAIN}"))
     read()
     assert Row.objects.get().is_believed

@@ -19,7 +19,7 @@ from django.utils import translation
 from postroom.core.diagnosis.finding_codes import FindingCode, Severity
 from postroom.core.terms.mailboxes import MailboxTrouble, TroubleKind
 from postroom.core.terms.reasons import SENTENCES
-from postroom.core.terms.states import DeliveryState
+from postroom.core.terms.states import DeliveryState, Role
 from postroom.core.terms.steps import Step
 from postroom.core.terms.visits import NoVisit, Visit
 from postroom.flows.run_scheduled_action import WATCH_ACTION, run_action
@@ -28,6 +28,7 @@ from postroom.flows.watch_house import WatchResult, watch_house, watch_standing
 from postroom.flows.watched_rows import reason_of
 from postroom.store.models import (
     Alarm,
+    Company,
     Contact,
     Delivery,
     Mailbox,
@@ -44,6 +45,7 @@ from postroom.store.models import (
 )
 from tests.doctor.ward import DOMAIN, RELAY, Ward
 from tests.flows.outgoing_mails import HandClock
+from tests.people import add_member
 
 pytestmark = pytest.mark.django_db
 
@@ -275,6 +277,32 @@ def test_no_digest_leaves_where_every_server_is_blamed(ward: Ward) -> None:
     mend_relay(ward)
     look(ward)
     assert digests() == []  # it was never told, so its end is no news either
+
+
+def test_who_administers_one_company_of_several_hears_nothing_and_its_server_carries_nothing(ward: Ward) -> None:
+    spare = second_server(ward)
+    bravo = Company.objects.create(name="Bravo")
+    add_member(bravo, "Bella", "bella@bravo.example", role=Role.ADMINISTRATOR)
+    root = add_member(bravo, "Rosa", "rosa@bravo.example", role=Role.ADMINISTRATOR)
+    root.user.is_superuser = True
+    root.user.save()
+    OutgoingServer.objects.filter(pk=spare.pk).update(company=ward.house.company)
+    break_relay(ward)
+    assert "every server that is left belongs to one company" in look(ward).mailed
+    assert digests() == []
+    OutgoingServer.objects.filter(pk=spare.pk).update(company=None)
+    assert "queued" in look(ward).mailed
+    (mail,) = digests()
+    assert mail.forced_server_id == spare.pk
+    assert [one.to_address for one in Delivery.objects.filter(mail=mail)] == ["rosa@bravo.example"]
+
+
+def test_where_nobody_sees_the_whole_house_nobody_hears_of_it(ward: Ward) -> None:
+    second_server(ward)
+    Company.objects.create(name="Bravo")
+    break_relay(ward)
+    assert look(ward).mailed == "nobody who administers the whole house can be written to"
+    assert digests() == []
 
 
 def test_a_trouble_of_a_mailbox_is_told_by_the_only_server(ward: Ward) -> None:

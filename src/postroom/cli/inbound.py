@@ -39,7 +39,7 @@ def list_inbound(
         wish = InboundWish(
             state=InboundState(state) if state else None, door=door, alias=alias, sender=sender, text=text
         )
-        page = inbound_list(visible_inbound(None), wish, size=limit)
+        page = inbound_list(visible_inbound(None), wish, cut=None, size=limit)
         found = [
             {
                 "id": row.id,

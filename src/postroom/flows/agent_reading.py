@@ -22,6 +22,7 @@ from postroom.core.terms.addresses import normalize_domain
 from postroom.core.terms.fencing import Ours, code_word
 from postroom.core.terms.reasons import because
 from postroom.flows.access import (
+    company_cut,
     company_ids,
     is_house_administrator,
     require,
@@ -145,7 +146,7 @@ def explain(ports: Ports, given: Arguments, member: Member | None) -> Answer:
 
 def _inbound(ports: Ports, number: int, member: Member | None) -> Answer:
     require(member, "inbound")
-    found = inbound(visible_inbound(member), number)
+    found = inbound(visible_inbound(member), number, cut=company_cut(member))
     if found is None:
         raise NothingThere("There is no incoming mail of that number that you may see.")
     row = found.row

@@ -7,19 +7,22 @@ compared before it is routed again. Both tell every rule that was asked, and wha
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import transaction
 
+from postroom.core.routing.arrival import handed_in_by
 from postroom.core.routing.authenticity import Authenticity, authenticity_as_json
 from postroom.core.routing.deciding import Step, decide_aloud
 from postroom.core.routing.recipients import accepts
-from postroom.core.routing.verdicts import Evidence, Facts, Verdict
+from postroom.core.routing.verdicts import Decision, Discard, Evidence, Facts, Verdict
+from postroom.core.routing.vouching import within_reach
 from postroom.core.terms.envelopes import Envelope
-from postroom.core.terms.reasons import Reason, reasons_from_json
+from postroom.core.terms.reasons import Reason, reasons_as_json, reasons_from_json
 from postroom.core.terms.states import Door, InboundState
-from postroom.flows.access import require, visible_inbound
+from postroom.flows.access import company_cut, require, visible_inbound
 from postroom.flows.apply_verdict import state_of, verdict_as_json
 from postroom.flows.ports import Ports
 from postroom.flows.prove_senders import authenticity_now
@@ -29,6 +32,7 @@ from postroom.store.models import InboundMessage, Member, Message
 from postroom.store.queries.inbound_queue import Waiting
 from postroom.store.queries.loop_counts import Tally
 from postroom.store.queries.routing_facts import look_up
+from postroom.store.queries.verdicts_seen import ELSEWHERE, Hidden, hidden_from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +89,11 @@ class Explanation:
 def explain(
     ports: Ports, raw: bytes, envelope: Envelope | None, door: Door, mailbox_id: int | None = None, *, peer: str = ""
 ) -> Explanation:
-    """As the router would decide now; ``peer`` as the SMTP door notes it: ``192.0.2.1 (mail.example)``. Asks about the sender first,
-    which may take its seconds. The transaction is read-only for certain: it is rolled back."""
+    """As the router would decide now; ``peer`` as the SMTP door notes it: ``192.0.2.1 (mail.example)``; over HTTP it is the house's. Asks
+    about the sender first, which may take its seconds. The transaction is read-only for certain: it is rolled back."""
     mail_from = envelope.mail_from if envelope else ""
+    if door is Door.HTTP and not peer:
+        peer = handed_in_by("", sees_house=True)
     found = authenticity_now(ports, raw, door=door, peer=peer, mail_from=mail_from, mailbox_id=mailbox_id)
     row = Waiting(
         id=0,
@@ -106,7 +112,49 @@ def explain_inbound(ports: Ports, inbound_id: int, *, member: Member | None) -> 
     require(member, "inbound")
     row = visible_inbound(member).select_related("raw_mail").get(pk=inbound_id)
     found = _explained(ports, read_mail(ports, waiting_of(row), raw_of(ports, row)))
-    return replace(found, before=_told(row), before_state=InboundState(row.state))
+    return _seen_by(replace(found, before_state=InboundState(row.state)), row, company_cut(member))
+
+
+def _seen_by(found: Explanation, row: InboundMessage, cut: Sequence[int] | None) -> Explanation:
+    """As who sees these companies may see it (None: all)."""
+    told = [one.sentence for one in found.steps] + [reason for one in found.recipients for reason in one.reasons]
+    decided = [decision for one in found.steps for decision in one.decisions or ()]
+    verdicts = [
+        row.verdict,
+        verdict_as_json(found.verdict),
+        verdict_as_json(Verdict(decisions=tuple(decided))),
+        [{"reasons": reasons_as_json(told)}],
+    ]
+    hidden = hidden_from(cut, verdicts, [one.address for one in found.recipients])
+    before = _told(hidden.verdict(row.verdict))
+    if cut is None:
+        return replace(found, before=before)
+    return replace(
+        found,
+        before=before,
+        verdict=Verdict(decisions=_decisions_seen(found.verdict.decisions, hidden)),
+        steps=tuple(
+            replace(
+                one,
+                sentence=ELSEWHERE if hidden.hides(one.sentence) else one.sentence,
+                decisions=None if one.decisions is None else _decisions_seen(one.decisions, hidden),
+            )
+            for one in found.steps
+        ),
+        recipients=tuple(one for one in found.recipients if not hidden.hides_address(one.address)),
+    )
+
+
+def _decisions_seen(decisions: Sequence[Decision], hidden: Hidden) -> tuple[Decision, ...]:
+    """Each that concerns another company is nothing for the reader but that sentence."""
+    seen: list[Decision] = []
+    for one, row in zip(decisions, verdict_as_json(Verdict(decisions=tuple(decisions))), strict=True):
+        if hidden.is_elsewhere(row):
+            seen.append(Discard(reasons=(ELSEWHERE,)))
+        else:
+            reasons = tuple(ELSEWHERE if hidden.hides(reason) else reason for reason in one.reasons)
+            seen.append(replace(one, reasons=reasons))
+    return tuple(one for place, one in enumerate(seen) if one not in seen[:place])
 
 
 def explain_noted(ports: Ports, row: Waiting, raw: bytes) -> Explanation:
@@ -120,14 +168,15 @@ def _explained(ports: Ports, read: Read) -> Explanation:
         facts = book.facts_for(read.case, Tally())
         if read.row.id:
             facts = _without_its_own(facts, read.row.id)
-        verdict, steps = decide_aloud(read.case.evidence, facts)
+        evidence = within_reach(read.case.evidence, facts)
+        verdict, steps = decide_aloud(evidence, facts)
         transaction.set_rollback(True)
     return Explanation(
         verdict=verdict,
         state=state_of(verdict.decisions),
         steps=steps,
-        recipients=_meanings(read.case.evidence, facts),
-        authenticity=read.case.evidence.authenticity,
+        recipients=_meanings(evidence, facts),
+        authenticity=evidence.authenticity,
     )
 
 
@@ -162,6 +211,5 @@ def _meanings(evidence: Evidence, facts: Facts) -> tuple[RecipientMeaning, ...]:
     return tuple(found)
 
 
-def _told(row: InboundMessage) -> tuple[str, ...]:
-    decisions = row.verdict if isinstance(row.verdict, list) else []
+def _told(decisions: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     return tuple(str(one) for decision in decisions for one in reasons_from_json(decision.get("reasons", ())))

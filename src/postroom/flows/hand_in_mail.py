@@ -1,6 +1,7 @@
 """Mail that a program hands in over HTTP: durable first, then a yes; told twice under one key, it is stored once.
 
-Laws: who hands in needs the right to act on incoming mail. Raw bytes are kept as they came. With an Idempotency-Key the receipt is
+Laws: who hands in needs the right to act on incoming mail; what his mail says about its own sender is believed only of who sees the
+whole house. Raw bytes are kept as they came. With an Idempotency-Key the receipt is
 written in the transaction that stores the mail: the same key and mail again gets the same answer, another mail under it is refused.
 """
 
@@ -11,11 +12,12 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 
+from postroom.core.routing.arrival import handed_in_by
 from postroom.core.terms.addresses import normalize
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.states import Door
 from postroom.flows.accept_message import Arrival, accept_message
-from postroom.flows.access import require
+from postroom.flows.access import require, sees_whole_house
 from postroom.flows.ports import Ports
 from postroom.store.models import IngressReceipt, Member
 
@@ -49,7 +51,8 @@ def hand_in_mail(
     require(member, "inbound")
     _check(ports, raw, mail_from, rcpt_to, key)
     envelope = Envelope(mail_from=mail_from, rcpt_to=rcpt_to) if rcpt_to else None
-    arrival = Arrival(door=Door.HTTP, raw=raw, envelope=envelope, peer=f"{member} by the API"[:300])
+    peer = handed_in_by(str(member), sees_house=sees_whole_house(member))
+    arrival = Arrival(door=Door.HTTP, raw=raw, envelope=envelope, peer=peer)
     if not key:
         return HandedInMail(inbound_id=accept_message(ports, arrival), is_new=True)
     digest = hashlib.sha256("\0".join((mail_from, *rcpt_to)).encode("utf-8", "replace") + b"\0\0" + raw).hexdigest()

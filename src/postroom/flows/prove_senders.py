@@ -9,7 +9,7 @@ taken by another when the lease ends. Mail from home never comes by here (`accep
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -34,7 +34,7 @@ from postroom.core.terms.states import Door
 from postroom.flows.ports import Ports
 from postroom.flows.settings import parameters
 from postroom.flows.watch_receiving import note_unnamed_relay
-from postroom.store.models import Mailbox
+from postroom.store.models import InboundMessage, Mailbox
 from postroom.store.queries.unproven import Unproven, any_unproven, give_back, note_proofs, take_unproven
 
 PATIENCE = 0.1  # seconds in which most answers come: a batch waits so long for its own
@@ -79,6 +79,12 @@ def prove_waiting(ports: Ports, limit: int) -> int:
         due = {number: one.due_at or ports.clock.now() for number, one in done.items()}
         note_proofs({number: _as_text(one.found) for number, one in done.items()}, due)
     return len(done)
+
+
+def note_limited(found: Mapping[int, Authenticity]) -> None:
+    """What is believed of these in the end, where their routing showed that somebody's word does not reach so far."""
+    for number, one in found.items():
+        InboundMessage.objects.filter(pk=number).update(authentication=_storable(authenticity_as_json(one)))
 
 
 def _as_text(found: Authenticity) -> str:
@@ -138,10 +144,11 @@ def _take(ports: Ports, seconds: int, room: int) -> Sequence[Unproven]:
 def _arrived(ports: Ports, one: Unproven, values: Parameters) -> ArrivedMail:
     peer = read_peer(one.peer)
     relays = read_networks(values.words("mail.authentication.relays"))
-    path = path_of(one.door, peer, relays)
+    path = path_of(one.door, peer, relays, by_provider=one.hook_id is not None)
     named = one.servers if one.mailbox_id is not None else values.text("mail.authentication.servers")
+    servers = frozenset() if path is Path.HANDED_IN else read_servers(named)
     raw = one.raw if one.raw is not None else ports.blobs.get(one.sha256)
-    submission = _submission(raw, one.door, read_servers(named), relays, path)
+    submission = _submission(raw, one.door, servers, relays, path)
     if path is Path.HERE and submission.is_from_outside and not submission.is_signed_in:
         path = (
             Path.RELAYED
@@ -154,7 +161,7 @@ def _arrived(ports: Ports, one: Unproven, values: Parameters) -> ArrivedMail:
         ip=peer.ip,
         helo=peer.helo,
         mail_from=one.mail_from.strip("<>"),
-        servers=frozenset() if path is Path.DIRECT else read_servers(named),
+        servers=frozenset() if path is Path.DIRECT else servers,
         sealers=frozenset(one.lower() for one in values.words("mail.authentication.sealers")),
         received_at=int(one.received_at.timestamp()) if path is Path.DIRECT else 0,
         submission=submission,

@@ -21,17 +21,18 @@ from django.db import DatabaseError, InterfaceError, OperationalError, transacti
 
 from postroom.core.mime.parsed import ParsedMail
 from postroom.core.mime.parsing import parse
-from postroom.core.routing.authenticity import authenticity_from_json
+from postroom.core.routing.authenticity import Authenticity, authenticity_from_json
 from postroom.core.routing.claims import believed
 from postroom.core.routing.deciding import decide
 from postroom.core.routing.evidence import collect
 from postroom.core.routing.verdicts import AppendToRecord, CreateRecord, Refuse, Verdict
+from postroom.core.routing.vouching import within_reach
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.states import Door, InboundState
 from postroom.flows.apply_verdict import Decided, apply_verdicts
 from postroom.flows.note_holds import note_holds
 from postroom.flows.ports import Ports
-from postroom.flows.prove_senders import prove_waiting
+from postroom.flows.prove_senders import note_limited, prove_waiting
 from postroom.flows.settings import parameters
 from postroom.store.models import InboundMessage
 from postroom.store.queries.inbound_queue import Waiting, claim_waiting
@@ -123,12 +124,17 @@ def _route_batch(ports: Ports, rows: Sequence[Waiting]) -> int:
     book = look_up([read.case for read in batch], values, ports.clock.now())
     tally = Tally()
     decided = []
+    limited: dict[int, Authenticity] = {}
     for read in batch:
         facts = book.facts_for(read.case, tally)
-        verdict = decide(read.case.evidence, facts)
+        evidence = within_reach(read.case.evidence, facts)
+        if evidence.authenticity != read.case.evidence.authenticity:
+            limited[read.row.id] = evidence.authenticity
+        verdict = decide(evidence, facts)
         _count(tally, read, verdict)
-        facts = believed(read.case.evidence, facts)
-        decided.append(Decided(row=read.row, mail=read.mail, evidence=read.case.evidence, facts=facts, verdict=verdict))
+        facts = believed(evidence, facts)
+        decided.append(Decided(row=read.row, mail=read.mail, evidence=evidence, facts=facts, verdict=verdict))
+    note_limited(limited)
     apply_verdicts(ports, decided, values)
     note_holds(ports, decided)
     about = {

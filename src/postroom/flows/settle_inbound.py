@@ -12,17 +12,18 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from postroom.core.routing.claims import believed, is_mistrusted
-from postroom.core.routing.verdicts import AppendToRecord, CreateRecord, Discard, Facts, Refuse, Verdict
+from postroom.core.routing.verdicts import AppendToRecord, CreateRecord, Decision, Discard, Facts, Refuse, Verdict
+from postroom.core.routing.vouching import within_reach
 from postroom.core.terms.reasons import because
 from postroom.core.terms.states import InboundState
-from postroom.flows.access import require, visible_inbound, visible_records
+from postroom.flows.access import company_cut, require, visible_inbound, visible_records
 from postroom.flows.apply_verdict import Decided, apply_verdicts
 from postroom.flows.ports import Ports
 from postroom.flows.route_message import raw_of, read_mail, waiting_of
 from postroom.flows.settings import parameters
 from postroom.flows.settle_loops import end_holds
 from postroom.flows.tell_pages import tell_pages
-from postroom.store.models import InboundMessage, Member, RawMail
+from postroom.store.models import InboundMessage, Member, RawMail, Record
 from postroom.store.queries.loop_counts import Tally
 from postroom.store.queries.pages_inbound import InboundWish, matching
 from postroom.store.queries.routing_facts import look_up
@@ -131,7 +132,9 @@ def route_matching_again(ports: Ports, wish: InboundWish, *, member: Member | No
     """The next batch of all held and failed mails that match, oldest first, from the one after ``after`` on. A mail that is held again
     is not met again: the walk goes by number."""
     require(member, "inbound")
-    found = matching(visible_inbound(member).filter(state__in=WAITING), wish, after=after, most=BATCH)
+    found = matching(
+        visible_inbound(member).filter(state__in=WAITING), wish, cut=company_cut(member), after=after, most=BATCH
+    )
     with transaction.atomic():
         rows = visible_inbound(member).filter(pk__in=found.ids, state__in=WAITING)
         done = _back_to_the_routers(ports, rows)
@@ -166,7 +169,7 @@ def _apply(ports: Ports, row: InboundMessage, decision: AppendToRecord | CreateR
     read = read_mail(ports, waiting, raw_of(ports, row))
     book = look_up([read.case], parameters(ports), ports.clock.now())
     facts: Facts = book.facts_for(read.case, Tally())
-    evidence = read.case.evidence
+    evidence = within_reach(read.case.evidence, facts, _companies_of(decision))
     if isinstance(decision, AppendToRecord | CreateRecord) and is_mistrusted(evidence, facts):
         decision = replace(decision, unverified=True)  # a person says where it belongs, not who wrote it
     facts = believed(evidence, facts)
@@ -178,6 +181,16 @@ def _apply(ports: Ports, row: InboundMessage, decision: AppendToRecord | CreateR
         )
     verdict = Verdict(decisions=(decision,))
     apply_verdicts(ports, [Decided(row=waiting, mail=read.mail, evidence=evidence, facts=facts, verdict=verdict)])
+
+
+def _companies_of(decision: Decision) -> set[int]:
+    match decision:
+        case CreateRecord(company_id=company_id):
+            return {company_id}
+        case AppendToRecord(record_id=record_id):
+            return set(Record.objects.filter(pk=record_id).values_list("company_id", flat=True))
+        case _:
+            return set()
 
 
 def _who(member: Member | None) -> str:

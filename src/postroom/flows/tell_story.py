@@ -83,7 +83,7 @@ def tell_together(
     access.require(member, "view")
     told = _Telling(wish=StoryWish(asked=""), eyes=_Eyes.of(member), now=ports.clock.now())
     facts = stories.told_of(told.eyes.messages, messages)
-    came = stories.came_of(told.eyes.inbound, inbound)
+    came = stories.came_of(told.eyes.inbound, inbound, cut=told.eyes.cut)
     mails = stories.mails_among(told.eyes.deliveries, deliveries=deliveries)
     answers = stories.answers_to(told.eyes.messages, [fact.posted.message_id for fact in facts])
     moments = [*(fact.posted.posted_at for fact in facts), *(mail.created_at for mail in mails)]
@@ -254,7 +254,7 @@ def _of_mails(
 
 def _of_inbound(told: _Telling, numbers: Sequence[int], by: FoundBy) -> Story | None:
     """A mail that came in: the message that it became, else what became of it."""
-    fact = next(iter(stories.came_of(told.eyes.inbound, numbers)), None)
+    fact = next(iter(stories.came_of(told.eyes.inbound, numbers, cut=told.eyes.cut)), None)
     if fact is None:
         return None
     if made := stories.became(told.eyes.messages, fact.inbound_id):
@@ -271,7 +271,7 @@ def _of_address(told: _Telling) -> Story | None:
     wrote = stories.written_by(eyes.messages, address, before=place.message, size=size + 1, answering=carried)
     evidence = stories.evidence_of(eyes.companies, address, cursor=place.evidence, size=size + 1)
     times = stories.times_of(eyes.companies, [address], before=place.time, size=size + 1)
-    came = stories.unmade(eyes.inbound, address) if eyes.may_inbound and not told.wish.cursor else ()
+    came = stories.unmade(eyes.inbound, address, cut=eyes.cut) if eyes.may_inbound and not told.wish.cursor else ()
     if not (mails or wrote or evidence or times or came or told.wish.cursor):
         return None
     page = _page_of(

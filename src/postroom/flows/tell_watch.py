@@ -3,7 +3,8 @@
     digest:  new and over since the last one -> a server that no finding blames -> our own queue
     request: written down with the look -> posted in the background -> again after a while, a few times, then given up
 
-Laws: a mail never leaves by a server that is in trouble; where none is left, that is said in the result of the look and tried with the
+Laws: the news are of the whole house, so only its administrators hear them, and they leave by a server of no single company (where
+there is but one company, by any of its). A mail never leaves by a server that is in trouble; where none is left, that is said in the result of the look and tried with the
 next. One digest an hour at most. A request goes to one https address, guarded and signed; what came back is kept, the secret never.
 """
 
@@ -33,7 +34,7 @@ from postroom.core.terms.message_ids import make_message_id
 from postroom.core.terms.secret import Secret
 from postroom.core.terms.states import Lane, Role
 from postroom.core.terms.visits import NoVisit
-from postroom.flows.access import require_house
+from postroom.flows.access import is_house_administrator, require_house, with_companies
 from postroom.flows.defer_job import defer_job
 from postroom.flows.enqueue_mail import DraftRecipient, MailDraft, enqueue_mails
 from postroom.flows.ports import Ports
@@ -60,6 +61,7 @@ MOST_NEWS = 100  # of one digest
 TELL_WELL_WITHIN = timedelta(days=7)
 PAUSES = (60, 300, 1800, 7200)  # seconds before each further try
 LONGEST_URL = 500
+_ADMINISTRATORS = ("administrators",)
 
 
 # ---- by mail
@@ -73,9 +75,12 @@ def mail_digest(ports: Ports, findings: Sequence[Folded]) -> str:
         mailed_at__isnull=False, end_mailed_at=None, ended_at__gt=now - TELL_WELL_WITHIN
     )
     fresh, over = list(open_rows[:MOST_NEWS]), list(over_rows[:MOST_NEWS])
-    hearers = _hearers(ports) if fresh or over else {}
-    if not hearers:
+    if not (fresh or over):
         return ""
+    hearers = _hearers(ports)
+    if not hearers:
+        is_for_them = parameters(ports).words("doctor.watch.mail") == _ADMINISTRATORS
+        return "nobody who administers the whole house can be written to" if is_for_them else ""
     hook = _hook()
     if hook.mailed_at is not None and now - hook.mailed_at < AN_HOUR:
         return "a digest left within the hour: what is new stands in the next"
@@ -94,15 +99,16 @@ def _hearers(ports: Ports) -> Mapping[str, list[str]]:
     """Addresses by the voice in which they are written to: a member's own, everybody else's is English."""
     said = parameters(ports).words("doctor.watch.mail")
     people = Member.objects.filter(user__is_active=True).order_by("pk")
-    if said == ("administrators",):
-        known = people.filter(role=Role.ADMINISTRATOR).values_list("contact__address", "contact__language")
-        pairs = [(one, language) for one, language in known[:MOST_HEARERS] if one and not is_placeholder(one)]
+    if said == _ADMINISTRATORS:
+        of_role = people.filter(role=Role.ADMINISTRATOR).select_related("contact", "user")
+        known = [one.contact for one in with_companies(of_role) if is_house_administrator(one)]
+        pairs = [(one.address, one.language) for one in known if one.address and not is_placeholder(one.address)]
     else:
         wanted = [address for word in said[:MOST_HEARERS] if (address := normalize(word))]
         languages = dict(people.filter(contact__normal__in=wanted).values_list("contact__normal", "contact__language"))
         pairs = [(address, languages.get(address, "")) for address in wanted]
     found: dict[str, list[str]] = {}
-    for address, language in dict(pairs).items():
+    for address, language in dict(pairs[:MOST_HEARERS]).items():
         found.setdefault(voice_of(language, for_colleague=True), []).append(address)
     return found
 
@@ -128,16 +134,18 @@ def _way_out(ports: Ports, findings: Sequence[Folded], now: datetime) -> _Way | 
     server = None
     if not ways.capturing:
         full = {one.id for one in gates.full_servers(OutgoingServer.objects.filter(is_active=True), now)}
-        serving = [
-            one
-            for one in sorted(ways.servers, key=lambda one: (one.priority, one.id))
-            if one.is_active and not one.is_letterbox and one.company_id in (None, company.pk)
-        ]
+        is_only_company = Company.objects.count() == 1
+        own = [one for one in ways.servers if one.is_active and not one.is_letterbox]
+        serving = sorted(
+            (one for one in own if one.company_id is None or is_only_company), key=lambda one: (one.priority, one.id)
+        )
         free = [one for one in serving if one.is_free(now) and one.id not in full]
         candidates = [Messenger(id=one.id, subject=server_named(one.name)) for one in free]
         if not serving and ways.configured is not None:
             candidates = [Messenger(id=ways.configured.id, subject=server_named(ways.configured.name))]
         server = messenger_for(findings, candidates)
+        if server is None and len(serving) < len(own):
+            return "every server that is left belongs to one company: none of the house's is free of trouble"
         if server is None:
             return "no server is free of trouble, by which the digest could leave"
     return _Way(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroom.core.routing.arrival import Peer, comes_from_home, path_of, read_peer
+from postroom.core.routing.arrival import Peer, comes_from_home, handed_in_by, path_of, read_peer
 from postroom.core.routing.authenticity import (
     Authenticity,
     Observed,
@@ -134,12 +134,22 @@ def test_whatever_is_stored_can_be_read(stored: object) -> None:
         (Door.SMTP, "", Path.HERE),
         (Door.SMTP, "203.0.113.25", Path.RELAYED),  # a relay of ours
         (Door.LMTP, "8.8.8.8", Path.RELAYED),
-        (Door.IMAP, "", Path.RELAYED),
+        (Door.IMAP, "", Path.COMPANYS),
+        (Door.POP3, "", Path.COMPANYS),
+        (Door.HTTP, "", Path.HANDED_IN),
         (Door.PIPE, "", Path.RELAYED),
     ],
 )
 def test_how_a_mail_came(door: Door, ip: str, path: Path) -> None:
     assert path_of(door, Peer(ip, "mail.example"), read_networks(["203.0.113.0/26", "nonsense"])) is path
+
+
+def test_what_is_handed_in_over_http_is_the_houses_a_companys_or_nobodys() -> None:
+    house, company = (handed_in_by("Alice", sees_house=one) for one in (True, False))
+    assert path_of(Door.HTTP, read_peer(house)) is Path.RELAYED
+    assert path_of(Door.HTTP, read_peer(company)) is Path.HANDED_IN
+    assert path_of(Door.HTTP, read_peer("Mailgun (Incoming)"), by_provider=True) is Path.COMPANYS
+    assert path_of(Door.HTTP, read_peer(f"Mailgun ({house})")) is Path.HANDED_IN
 
 
 def test_the_doors_own_words_are_read_back() -> None:

@@ -100,7 +100,11 @@ def list_inbound(request: ApiRequest, asked: Query[InboundQuery]) -> Any:
     """Newest first."""
     access.require(request.auth, "inbound")
     page = inbound_list(
-        access.visible_inbound(request.auth), InboundWish(state=asked.state), cursor=asked.after, size=asked.limit
+        access.visible_inbound(request.auth),
+        InboundWish(state=asked.state),
+        cut=access.company_cut(request.auth),
+        cursor=asked.after,
+        size=asked.limit,
     )
     return page_out(page, [_inbound(row) for row in page.rows])
 
@@ -109,7 +113,7 @@ def list_inbound(request: ApiRequest, asked: Query[InboundQuery]) -> Any:
 def get_inbound(request: ApiRequest, inbound_id: int) -> Any:
     """What was decided about it, why, and what it became."""
     access.require(request.auth, "inbound")
-    found = inbound(access.visible_inbound(request.auth), inbound_id)
+    found = inbound(access.visible_inbound(request.auth), inbound_id, cut=access.company_cut(request.auth))
     if found is None:
         raise Http404
     return fields_of(

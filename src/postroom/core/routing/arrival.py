@@ -18,22 +18,42 @@ from postroom.core.terms.states import Door
 SIGNS = frozenset(("dkim-signature", "authentication-results", "arc-seal"))  # fields that say something about a sender
 
 
+_FETCHED = (Door.IMAP, Door.POP3)
+
+
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Who handed a mail in at the SMTP door. ``ip`` is ``""`` where the mail came otherwise."""
+    """Who handed a mail in at the SMTP door. ``ip`` is ``""`` where the mail came otherwise. ``is_of_house``: by the API, with
+    the key of somebody who sees the whole house."""
 
     ip: str
     helo: str
+    is_of_house: bool = False
+
+
+_OF_HOUSE = "an API key of the house: "  # stands first, where no name can
+
+
+def handed_in_by(name: str, *, sees_house: bool) -> str:
+    """The HTTP door's own words for who handed a mail in, with a key of his."""
+    return (f"{_OF_HOUSE}{name}" if sees_house else f"an API key of a company: {name}")[:300]
 
 
 def read_peer(text: str) -> Peer:
-    """From the door's own words, ``192.0.2.1 (mail.example)``."""
+    """From the door's own words, ``192.0.2.1 (mail.example)``, or those of `handed_in_by`."""
+    if text.startswith(_OF_HOUSE):
+        return Peer("", "", is_of_house=True)
     ip, _, helo = text.partition(" ")
     return Peer(ip, helo[1:-1]) if helo.startswith("(") and helo.endswith(")") else Peer("", "")
 
 
-def path_of(door: Door, peer: Peer, relays: Iterable[Network] = ()) -> Path:
-    """LMTP and the pipe are behind a mail server, mailboxes too."""
+def path_of(door: Door, peer: Peer, relays: Iterable[Network] = (), *, by_provider: bool = False) -> Path:
+    """LMTP and the pipe are behind a mail server of the house; mailboxes and providers' addresses (``by_provider``) are a company's.
+    What else is handed in over HTTP is behind nothing that is known, unless it is the house that hands it in."""
+    if door in _FETCHED or (door is Door.HTTP and by_provider):
+        return Path.COMPANYS
+    if door is Door.HTTP and not peer.is_of_house:
+        return Path.HANDED_IN
     if door is not Door.SMTP:
         return Path.RELAYED
     try:

@@ -36,6 +36,7 @@ catalogue(
         "sender.not_aligned": "What is proven in it speaks for {domains}, not for {domain}.",
         "sender.nothing": "Nothing in it proves that {author} wrote it.",
         "sender.elsewhere": "It came through another server first, and whom that one took it from is not known here: name that server's Authentication-Results to have its findings.",
+        "sender.handed_in": "It was handed in with an API key that is not of the whole house: what servers wrote into it about its sender counts for nothing.",
         "sender.name_it": "{server} took it from its sender: name {server} among the servers whose word on senders counts, and answers to personal reply addresses prove themselves.",
         "sender.not_signed_in": "{server} took it from somebody who had not signed in there.",
         "claim.in_person": "{author} answers from the address that was written to, at a reply address that was given to nobody else, and {server} took it from somebody who had signed in: so it is {author}.",
@@ -61,6 +62,8 @@ class Path(StrEnum):
     DIRECT = "direct"  # from a stranger's server to our door: SPF speaks
     RELAYED = "relayed"  # through a server of ours or a mailbox: what it saw is in its Authentication-Results
     HERE = "here"  # from this machine or network
+    COMPANYS = "companys"  # the same, through a mailbox or a provider's address that belongs to a company
+    HANDED_IN = "handed_in"  # by somebody of one company, who may write into it what he likes: no server's word counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +76,9 @@ class Authenticity:
     reasons: tuple[Reason, ...] = ()
     return_path_denied: bool = False  # SPF says that the envelope sender is a lie: it is not answered
     submission: Submission = UNKNOWN_ENTRANCE  # where it entered the house, and whether its sender had signed in there
+    is_companys: bool = (
+        False  # it came through what belongs to a company: a server's word reaches no further (`vouching`)
+    )
 
     @property
     def is_spoofed(self) -> bool:
@@ -82,6 +88,13 @@ class Authenticity:
     def vouches(self) -> bool:
         """Whether the From may be taken for what it says: proven, or from home."""
         return self.proof in (Proof.PROVEN, Proof.NOT_APPLICABLE)
+
+    @property
+    def rests_on_word(self) -> bool:
+        """Whether nothing proves the author but what a named server says: no signature or address that we checked ourselves."""
+        checked = any(f.aligned and f.is_pass and not f.by and f.method is not Method.DMARC for f in self.findings)
+        by_chain = any(reason.code == "sender.chain" for reason in self.reasons)
+        return self.proof is Proof.PROVEN and not checked and not by_chain and any(f.by for f in self.findings)
 
     @property
     def may_be_answered(self) -> bool:
@@ -159,6 +172,7 @@ def judge(seen: Observed) -> Authenticity:
         reasons=reasons,
         return_path_denied=any(f.method is Method.SPF and f.result is Result.FAIL for f in seen.findings),
         submission=seen.submission,
+        is_companys=seen.path is Path.COMPANYS,
     )
 
 
@@ -188,7 +202,7 @@ def _weigh_failure(seen: Observed, domain: str, dmarc: MethodResult | None) -> t
     was_seen_arriving = seen.path is Path.DIRECT or any(one.by and one.method is not Method.DKIM for one in mine)
     if dmarc is None or dmarc.result is not Result.FAIL:
         code = "sender.no_policy" if dmarc is not None else "sender.nothing"
-        elsewhere = (because("sender.elsewhere"),) if seen.path is Path.RELAYED and not any(o.by for o in mine) else ()
+        elsewhere = () if any(one.by for one in mine) else _whence(seen.path)
         return Proof.UNPROVEN, (because(code, author=seen.author, domain=domain), *reasons, *elsewhere)
     policy = dmarc.policy or seen.organisation_policy
     if policy is not None and policy.is_strict and was_seen_arriving:
@@ -196,9 +210,15 @@ def _weigh_failure(seen: Observed, domain: str, dmarc: MethodResult | None) -> t
         return Proof.SPOOFED, (because("sender.spoofed", author=seen.author, domain=domain, treated=treated), *reasons)
     if policy is not None and policy.is_strict:
         return Proof.UNPROVEN, (
-            because("sender.nothing", author=seen.author), *reasons, because("sender.elsewhere"),
+            because("sender.nothing", author=seen.author), *reasons, *(_whence(seen.path) or (because("sender.elsewhere"),)),
         )  # fmt: skip
     return Proof.UNPROVEN, (because("sender.lenient", author=seen.author, domain=domain), *reasons)
+
+
+def _whence(path: Path) -> tuple[Reason, ...]:
+    """Why nobody knows where it came from."""
+    codes = {Path.RELAYED: "sender.elsewhere", Path.COMPANYS: "sender.elsewhere", Path.HANDED_IN: "sender.handed_in"}
+    return (because(codes[path]),) if path in codes else ()
 
 
 def _how_proven(author: str, speaking: Sequence[MethodResult]) -> Reason:
@@ -236,6 +256,8 @@ def authenticity_as_json(found: Authenticity) -> dict[str, Any]:
         "findings": [_finding_as_json(one) for one in found.findings],
         "reasons": reasons_as_json(found.reasons),
     }
+    if found.is_companys:
+        row["companys"] = True
     if found.submission.server:
         entered = found.submission
         row["entered"] = {
@@ -271,6 +293,7 @@ def authenticity_from_json(stored: Mapping[str, Any] | None) -> Authenticity:
         reasons=reasons_from_json(_rows(stored, "reasons")),
         return_path_denied=bool(stored.get("return_path_denied")),
         submission=_submission_from_json(stored.get("entered")),
+        is_companys=stored.get("companys") is True,
     )
 
 

@@ -69,11 +69,16 @@ def forward_to_another_kind(evidence: Evidence, facts: Facts) -> tuple[Decision,
     anew: list[Decision] = []
     for recipient, alias in aliases_named(evidence, facts):
         if not recipient.is_cc and is_elsewhere(alias, answered):
-            why = because(
-                "forward.other_kind", message=answered.message_id, kind=answered.kind, recipient=recipient.normal
-            )
+            why = _why_forward(recipient, alias, answered)
             anew.append(_through_alias(recipient, alias, evidence, facts, why))
     return (*replies, *anew) if anew else None
+
+
+def _why_forward(recipient: Recipient, alias: AliasFact, answered: MessageFact) -> Reason:
+    """Another company's message has no number and no kind for the readers of this one."""
+    if alias.company_id != answered.company_id:
+        return because("forward.other_company", recipient=recipient.normal)
+    return because("forward.other_kind", message=answered.message_id, kind=answered.kind, recipient=recipient.normal)
 
 
 def signed_reply(evidence: Evidence, facts: Facts) -> tuple[Decision, ...] | None:

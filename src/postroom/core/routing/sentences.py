@@ -48,6 +48,7 @@ catalogue(
         "auto_reply.attached": "It is an automatic reply: kept with message {message}, nobody is notified.",
         "auto_reply.of_nothing": "It is an automatic reply to no message that we know.",
         # where it goes
+        "forward.other_company": "It refers to a message of another company, but was written to {recipient}: so it starts anew.",
         "forward.other_kind": "It refers to message {message} of kind {kind}, but was written to {recipient} for another: so it starts anew.",
         "reply.token": "It was written to the signed reply address of message {message}.",
         "reply.reference": "It refers to {identifier}, which is message {message}.",

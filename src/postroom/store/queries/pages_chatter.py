@@ -28,6 +28,7 @@ from postroom.store.models import (
     Star,
 )
 from postroom.store.queries.pages import Page, page_of, read_id
+from postroom.store.queries.verdicts_seen import own_part
 
 THREAD_ROWS = 20
 NEWER_ABOVE = 5  # messages shown above one that was asked for
@@ -231,6 +232,8 @@ def _facts(rows: QuerySet[Message], size: int, reader: int = 0) -> Page[MessageF
             "is_unverified",
             "attachment_count",
             "inbound_id",
+            "record_id",
+            "company_id",
             known_name=F("author__name"),
             known_address=F("author__address"),
             colleague=F("author__member__id"),
@@ -302,7 +305,7 @@ def _message(row: Mapping[str, Any], text: str, ours: OurAddresses) -> MessageFa
         envelope=EnvelopeFact(**(row["envelope"] or {})),
         inbound_id=row["inbound_id"],
         door=row["door"] or "",
-        reasons=verdict_reasons(row["verdict"] or ()),
+        reasons=verdict_reasons(own_part(row["verdict"], row["record_id"], row["company_id"])),
         particulars=read_particulars(row["particulars"]),
         is_starred=row["is_starred"],
         activity=_activity(marks.get("activity")),

@@ -1,8 +1,10 @@
-"""The inbound log: what came in through which door, what became of it and why. Laws: see `store.queries.pages`."""
+"""The inbound log: what came in through which door, what became of it and why. Laws: see `store.queries.pages`. A mail can go to several
+companies: everything here is cut to those that the reader sees (``cut``, None: all).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,11 +12,13 @@ from typing import Any
 from django.db.models import F, Q, QuerySet
 
 from postroom.core.routing.authenticity import Authenticity, authenticity_from_json
+from postroom.core.terms.addresses import normalize
 from postroom.core.terms.reasons import Reason, reasons_from_json
 from postroom.core.terms.states import InboundState
-from postroom.store.models import InboundMessage, Message, RawMail, ReportedRecipient
+from postroom.store.models import Alias, InboundMessage, Message, RawMail, ReportedRecipient
 from postroom.store.queries.pages import PAGE_ROWS, Page, page_of, read_id
 from postroom.store.queries.pages_chatter import verdict_reasons
+from postroom.store.queries.verdicts_seen import Hidden, hidden_from
 
 WINDOW = 2_000  # mails that one page looks at where no index knows what is asked
 GLANCE = 300  # mails that are looked at first: mostly enough
@@ -128,30 +132,43 @@ class Found:
 
 
 def inbound_list(
-    visible: QuerySet[InboundMessage], wish: InboundWish, *, cursor: str = "", size: int = PAGE_ROWS
+    visible: QuerySet[InboundMessage],
+    wish: InboundWish,
+    *,
+    cut: Collection[int] | None,
+    cursor: str = "",
+    size: int = PAGE_ROWS,
 ) -> InboundPage:
     """The log, newest first. One query; where no index knows what is asked, two for a glance at
-    `GLANCE` mails, and two more for `WINDOW` of them where these do not fill the page."""
+    `GLANCE` mails, and two more for `WINDOW` of them where these do not fill the page; six more for who does not see the whole house."""
     rows = visible if wish.state is None else visible.filter(state=wish.state)
     if (number := read_id(cursor)) is not None:
         rows = rows.filter(pk__lt=number)
     if not wish.is_narrow and wish.since is None:
-        found = page_of(_rows(rows.order_by("-id"))[: size + 1], size, _row, lambda row: str(row["id"]))
+        found = _page(rows.order_by("-id"), size, cut)
         return InboundPage(rows=found.rows, next=found.next)
     for window in (GLANCE, WINDOW) if GLANCE < WINDOW else (WINDOW,):
         looked_at, is_cut = _window(rows.order_by("-id"), wish.since, window)
-        fit = _narrowed(visible.filter(pk__in=looked_at), wish).order_by("-id")
-        found = page_of(_rows(fit)[: size + 1], size, _row, lambda row: str(row["id"]))
+        found = _page(_narrowed(visible.filter(pk__in=looked_at), wish, cut).order_by("-id"), size, cut)
         if found.next or not is_cut:
             return InboundPage(rows=found.rows, next=found.next)
     return InboundPage(rows=found.rows, next=str(looked_at[-1]), is_cut=True)
 
 
-def matching(visible: QuerySet[InboundMessage], wish: InboundWish, *, after: int, most: int) -> Found:
+def _page(rows: QuerySet[InboundMessage], size: int, cut: Collection[int] | None) -> Page[InboundRow]:
+    found = list(_rows(rows)[: size + 1])
+    named = [address for row in found for address in row["rcpt_to"]]
+    hidden = hidden_from(cut, [row["verdict"] for row in found], named)
+    return page_of(found, size, lambda row: _row(row, hidden), lambda row: str(row["id"]))
+
+
+def matching(
+    visible: QuerySet[InboundMessage], wish: InboundWish, *, cut: Collection[int] | None, after: int, most: int
+) -> Found:
     """The next ``most`` that match, oldest first; fewer where the window ends before. Two queries."""
     rows = visible if wish.state is None else visible.filter(state=wish.state)
     looked_at = list(rows.filter(pk__gt=after).order_by("id").values_list("pk", flat=True)[:WINDOW])
-    fit = _narrowed(visible.filter(pk__in=looked_at), wish).order_by("id")
+    fit = _narrowed(visible.filter(pk__in=looked_at), wish, cut).order_by("id")
     if wish.since is not None:
         fit = fit.filter(received_at__gte=wish.since)
     ids = tuple(fit.values_list("pk", flat=True)[:most])
@@ -167,14 +184,16 @@ def _window(rows: QuerySet[InboundMessage], since: datetime | None, size: int) -
     return young, len(young) == size
 
 
-def _narrowed(rows: QuerySet[InboundMessage], wish: InboundWish) -> QuerySet[InboundMessage]:
+def _narrowed(
+    rows: QuerySet[InboundMessage], wish: InboundWish, cut: Collection[int] | None
+) -> QuerySet[InboundMessage]:
     if wish.door:
         rows = rows.filter(door=wish.door)
     if wish.mailbox_id:
         rows = rows.filter(mailbox_id=wish.mailbox_id)
     if wish.alias:
         named = Q(rcpt_to__contains=[wish.alias]) | Q(verdict__icontains=wish.alias)
-        rows = rows.filter(named)
+        rows = rows.filter(named) if _may_ask_for(wish.alias, cut) else rows.none()
     if wish.sender:
         rows = rows.filter(Q(mail_from__icontains=wish.sender) | Q(header_from__icontains=wish.sender))
     if wish.text:
@@ -182,6 +201,14 @@ def _narrowed(rows: QuerySet[InboundMessage], wish: InboundWish) -> QuerySet[Inb
             Q(subject__icontains=wish.text) | Q(message_id__icontains=wish.text) | Q(error__icontains=wish.text)
         )
     return rows
+
+
+def _may_ask_for(alias: str, cut: Collection[int] | None) -> bool:
+    """Whose mail went to another company's alias is not told by finding it: who does not see all asks for aliases of his own."""
+    if cut is None:
+        return True
+    name, _, domain = (normalize(alias) or alias).rpartition("@")
+    return Alias.objects.filter(company_id__in=cut, name=name, domain__name=domain).exists()
 
 
 def _rows(rows: QuerySet[InboundMessage]) -> QuerySet[InboundMessage, Any]:
@@ -200,63 +227,64 @@ def _rows(rows: QuerySet[InboundMessage]) -> QuerySet[InboundMessage, Any]:
         "error",
         "verdict",
         box=F("mailbox__name"),
+        box_company=F("mailbox__company_id"),
     )
 
 
-def _row(row: Mapping[str, Any]) -> InboundRow:
+def _row(row: Mapping[str, Any], hidden: Hidden) -> InboundRow:
     return InboundRow(
         id=row["id"],
         state=InboundState(row["state"]),
         door=row["door"],
-        mailbox=row["box"] or "",
+        mailbox=row["box"] if row["box"] and hidden.sees(row["box_company"]) else "",
         mail_from=row["mail_from"],
         header_from=row["header_from"],
-        rcpt_to=tuple(row["rcpt_to"]),
+        rcpt_to=hidden.recipients(row["rcpt_to"]),
         subject=row["subject"],
         size=row["size"],
         received_at=row["received_at"],
         routed_at=row["routed_at"],
         attempt_count=row["attempt_count"],
         error=row["error"],
-        reasons=verdict_reasons(row["verdict"] or ()),
+        reasons=verdict_reasons(hidden.verdict(row["verdict"])),
     )
 
 
-def inbound(visible: QuerySet[InboundMessage], inbound_id: int) -> InboundFact | None:
-    """One mail with what it became. Four queries."""
+def inbound(visible: QuerySet[InboundMessage], inbound_id: int, *, cut: Collection[int] | None) -> InboundFact | None:
+    """One mail with what it became. Four queries; five more for who does not see the whole house."""
     one = visible.filter(pk=inbound_id)
     head = _rows(one).first()
     if head is None:
         return None
+    hidden = hidden_from(cut, [head["verdict"]], head["rcpt_to"])
     more = one.values("peer", "message_id", "due_at", "company_id", "authentication")[0]
     return InboundFact(
-        row=_row(head),
+        row=_row(head, hidden),
         peer=more["peer"],
         message_id=more["message_id"],
         due_at=more["due_at"],
         company_id=more["company_id"],
-        decisions=_decisions(head["verdict"]),
-        made=_made(inbound_id),
-        reported=_reported(inbound_id),
+        decisions=_decisions(hidden.verdict(head["verdict"])),
+        made=_made(inbound_id, cut),
+        reported=_reported(inbound_id, cut),
         authenticity=authenticity_from_json(more["authentication"]) if more["authentication"] else None,
     )
 
 
-def _decisions(verdict: object) -> tuple[DecisionFact, ...]:
-    rows = verdict if isinstance(verdict, list) else []
+def _decisions(rows: Sequence[Mapping[str, Any]]) -> tuple[DecisionFact, ...]:
     return tuple(
         DecisionFact(
             name=str(row.get("decision", "")),
             reasons=reasons_from_json(reason for reason in row.get("reasons", ()) if isinstance(reason, dict)),
         )
         for row in rows
-        if isinstance(row, dict)
     )
 
 
-def _made(inbound_id: int) -> tuple[MadeFact, ...]:
+def _made(inbound_id: int, cut: Collection[int] | None) -> tuple[MadeFact, ...]:
+    made = Message.objects.filter(inbound_id=inbound_id)
     rows = (
-        Message.objects.filter(inbound_id=inbound_id)
+        (made if cut is None else made.filter(company_id__in=cut))
         .order_by("id")
         .values("id", "record_id", title=F("record__title"), kind_label=F("record__kind__label"))[:50]
     )
@@ -271,7 +299,10 @@ def _made(inbound_id: int) -> tuple[MadeFact, ...]:
     )
 
 
-def _reported(inbound_id: int) -> tuple[ReportedFact, ...]:
+def _reported(inbound_id: int, cut: Collection[int] | None) -> tuple[ReportedFact, ...]:
+    rows = ReportedRecipient.objects.filter(inbound_id=inbound_id)
+    if cut is not None:
+        rows = rows.filter(Q(delivery=None) | Q(delivery__company_id__in=cut))
     return tuple(
         ReportedFact(
             address=row.address,
@@ -283,7 +314,7 @@ def _reported(inbound_id: int) -> tuple[ReportedFact, ...]:
             delivery_id=row.delivery_id,
             is_claim=row.is_claim,
         )
-        for row in ReportedRecipient.objects.filter(inbound_id=inbound_id).order_by("id")[:200]
+        for row in rows.order_by("id")[:200]
     )
 
 

@@ -35,6 +35,7 @@ from postroom.store.queries.delivery_histories import WaitedFact, waited_of
 from postroom.store.queries.pages import cursor_of, older
 from postroom.store.queries.pages_chatter import verdict_reasons
 from postroom.store.queries.pages_story import AUTOMATIC, MOST_ANSWERS, PostedFact
+from postroom.store.queries.verdicts_seen import hidden_from, own_part
 
 RECENT_INBOUND = 500  # mails in each of these states
 UNMADE = (InboundState.HELD, InboundState.REFUSED, InboundState.FAILED, InboundState.DISCARDED)
@@ -184,6 +185,7 @@ def told_of(visible: QuerySet[Message], numbers: Collection[int]) -> list[ToldFa
             "subject",
             "posted_at",
             "inbound_id",
+            "company_id",
             "author_address",
             "author_name",
             title=F("record__title"),
@@ -227,7 +229,11 @@ def _told(row: Mapping[str, Any], heard: Counter[tuple[int, str]]) -> ToldFact:
             reasons=(),
         ),
         subject=row["subject"] or row["title"] or "",
-        came=_came(row, row["inbound_id"], row["came_as"]) if row["inbound_id"] else None,
+        came=_came(
+            row, row["inbound_id"], row["came_as"], own_part(row["verdict"], row["record_id"], row["company_id"])
+        )
+        if row["inbound_id"]
+        else None,
         by_mail=heard[row["id"], Channel.MAIL.value],
         in_app=heard[row["id"], Channel.INBOX.value],
     )
@@ -247,10 +253,18 @@ _CAME = (
 )
 
 
-def came_of(visible: QuerySet[InboundMessage], numbers: Collection[int]) -> list[CameFact]:
-    """Those of these mails (`MOST_ANSWERS` at most) that the reader may see, the newest first. One query."""
+def came_of(
+    visible: QuerySet[InboundMessage], numbers: Collection[int], *, cut: Collection[int] | None
+) -> tuple[CameFact, ...]:
+    """Those of these mails (`MOST_ANSWERS` at most) that the reader may see, as he may see them, the newest first. One query; five more
+    where there is something to cut."""
     rows = visible.filter(pk__in=numbers).order_by("-id").values(*_CAME)[:MOST_ANSWERS]
-    return [_came(row, row["id"], row["subject"]) for row in rows]
+    return _all_came(list(rows), cut)
+
+
+def _all_came(rows: Sequence[Mapping[str, Any]], cut: Collection[int] | None) -> tuple[CameFact, ...]:
+    hidden = hidden_from(cut, [row["verdict"] for row in rows])
+    return tuple(_came(row, row["id"], row["subject"], hidden.verdict(row["verdict"])) for row in rows)
 
 
 def became(visible: QuerySet[Message], inbound_id: int) -> tuple[int, ...]:
@@ -266,8 +280,9 @@ _RECENT = """
 """
 
 
-def unmade(visible: QuerySet[InboundMessage], address: str) -> tuple[CameFact, ...]:
-    """Mails of this sender that became no message, among the newest `RECENT_INBOUND` of all in each of these states. Two queries at most.
+def unmade(visible: QuerySet[InboundMessage], address: str, *, cut: Collection[int] | None) -> tuple[CameFact, ...]:
+    """Mails of this sender that became no message, among the newest `RECENT_INBOUND` of all in each of these states. Two queries at most;
+    five more where there is something to cut.
 
     A sender whose address only ends like this one is another."""
     normal = normalize(address)
@@ -277,7 +292,7 @@ def unmade(visible: QuerySet[InboundMessage], address: str) -> tuple[CameFact, .
         cursor.execute(pieces, values)
         numbers = [number for number, *senders in cursor.fetchall() if normal in map(_normal, senders)]
     rows = visible.filter(pk__in=numbers).order_by("-id").values(*_CAME) if numbers else ()
-    return tuple(_came(row, row["id"], row["subject"]) for row in rows[:MOST_UNMADE])
+    return _all_came(list(rows[:MOST_UNMADE]), cut)
 
 
 def _normal(sender: str) -> str:
@@ -285,7 +300,7 @@ def _normal(sender: str) -> str:
     return found.normal if found is not None else ""
 
 
-def _came(row: Mapping[str, Any], inbound_id: int, subject: str) -> CameFact:
+def _came(row: Mapping[str, Any], inbound_id: int, subject: str, seen: Sequence[Mapping[str, Any]]) -> CameFact:
     return CameFact(
         inbound_id=inbound_id,
         received_at=row["received_at"],
@@ -295,7 +310,7 @@ def _came(row: Mapping[str, Any], inbound_id: int, subject: str) -> CameFact:
         routed_at=row["routed_at"],
         subject=subject,
         error=row["error"],
-        reasons=verdict_reasons(row["verdict"] or ()),
+        reasons=verdict_reasons(seen),
     )
 
 

@@ -30,6 +30,7 @@ class Unproven:
     received_at: datetime
     due_at: datetime
     mailbox_id: int | None = None
+    hook_id: int | None = None
     servers: str = ""
     raw: bytes | None = field(default=None, repr=False)
     sha256: str = ""
@@ -42,7 +43,7 @@ SELECT 1 FROM postroom_inboundmessage
 """
 _TAKE = """
 SELECT mail.id, mail.door, mail.peer, mail.mail_from, mail.received_at, mail.due_at, mail.mailbox_id,
-       coalesce(box.authserv_ids, ''), raw, sha256
+       mail.hook_id, coalesce(box.authserv_ids, ''), raw, sha256
   FROM postroom_inboundmessage mail JOIN postroom_rawmail ON inbound_id = mail.id
   LEFT JOIN postroom_mailbox box ON box.id = mail.mailbox_id
  WHERE mail.state = 'received' AND mail.authentication IS NULL
@@ -81,11 +82,12 @@ def take_unproven(now: datetime, until: datetime, limit: int) -> Sequence[Unprov
                 received_at=received_at,
                 due_at=due_at,
                 mailbox_id=mailbox_id,
+                hook_id=hook_id,
                 servers=servers,
                 raw=raw,
                 sha256=sha256,
             )
-            for number, door, peer, mail_from, received_at, due_at, mailbox_id, servers, raw, sha256 in ask(
+            for number, door, peer, mail_from, received_at, due_at, mailbox_id, hook_id, servers, raw, sha256 in ask(
                 _TAKE, [now, now + LONGEST_LEASE, limit]
             )
         ]

@@ -55,6 +55,7 @@ DECISIONS = {
     "Refuse": gettext_lazy("Refused"),
     "Discard": gettext_lazy("Kept for the log only"),
     "Hold": gettext_lazy("Held for a person"),
+    "Elsewhere": gettext_lazy("At another company"),
 }
 AGES = (
     ("day", gettext_lazy("Of the last day")),
@@ -92,7 +93,8 @@ def held(request: MemberRequest) -> HttpResponse:
 def _list(request: MemberRequest, state: str, title: str) -> HttpResponse:
     need_inbound(request)
     wish = read_wish(request.GET, state)
-    rows = inbound_list(access.visible_inbound(request.member), wish, cursor=text_of(request.GET, "after", 20))
+    visible, cut = access.visible_inbound(request.member), access.company_cut(request.member)
+    rows = inbound_list(visible, wish, cut=cut, cursor=text_of(request.GET, "after", 20))
     asked = {name: text_of(request.GET, name, 320) for name in FILTERS}
     context = {
         "rows": rows,
@@ -167,7 +169,7 @@ def one(request: MemberRequest, inbound_id: int) -> HttpResponse:
 
 def _found(request: MemberRequest, inbound_id: int) -> InboundFact:
     need_inbound(request)
-    found = inbound(access.visible_inbound(request.member), inbound_id)
+    found = inbound(access.visible_inbound(request.member), inbound_id, cut=access.company_cut(request.member))
     if found is None:
         raise Http404
     return found
