@@ -13,8 +13,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -60,43 +60,50 @@ class ChatEndpoint:
         return _read(body)
 
     def _ask(self, body: bytes, seconds: float) -> tuple[int, bytes]:
-        line = self._connection(seconds)
-        watchman = threading.Timer(seconds, _cut, [line])
-        watchman.daemon = True
         until = time.monotonic() + seconds
         try:
-            line.connect()
-            watchman.start()
-            headers = {"Content-Type": "application/json", "Accept": "application/json"}
-            if self._key:
-                headers["Authorization"] = f"Bearer {self._key.reveal()}"
-            line.request("POST", self._path, body, headers)
-            response = line.getresponse()
-            content = response.read(MOST_BYTES + 1)
+            with self._open_line(seconds) as line:
+                headers = {"Content-Type": "application/json", "Accept": "application/json"}
+                if self._key:
+                    headers["Authorization"] = f"Bearer {self._key.reveal()}"
+                line.request("POST", self._path, body, headers)
+                response = line.getresponse()
+                content = response.read(MOST_BYTES + 1)
             if time.monotonic() >= until:  # cut in the middle: what came is not all
                 raise TimeoutError("it takes too long")
         except (http.client.HTTPException, OSError) as error:
             is_late = isinstance(error, TimeoutError) or time.monotonic() >= until
             words = "takes too long" if is_late else f"cannot be asked: {str(error) or type(error).__name__}"
             raise OSError(f"{self._host} {words}") from error
-        finally:
-            watchman.cancel()
-            line.close()
         if len(content) > MOST_BYTES:
             raise ValueError(f"{self._host} answers with more than anybody reads")
         return response.status, content
 
-    def _connection(self, seconds: float) -> http.client.HTTPConnection:
-        if not self._is_tls:
-            return http.client.HTTPConnection(self._host, self._port, timeout=seconds)
-        context = self._ssl_context or ssl.create_default_context()
-        return http.client.HTTPSConnection(self._host, self._port, timeout=seconds, context=context)
+    @contextmanager
+    def _open_line(self, seconds: float) -> Iterator[http.client.HTTPConnection]:
+        """The socket is held here: `http.client` lets go of it when an answer tells no length, and the watchman would find nothing to cut."""
+        connection = http.client.HTTPConnection(self._host, self._port or (443 if self._is_tls else 80))
+        held = [socket.create_connection((connection.host, connection.port), timeout=seconds)]
+        watchman = threading.Timer(seconds, _cut, [held])
+        watchman.daemon = True
+        watchman.start()
+        try:
+            if self._is_tls:
+                context = self._ssl_context or ssl.create_default_context()
+                held[0] = context.wrap_socket(held[0], server_hostname=self._host, do_handshake_on_connect=False)
+                held[0].do_handshake()  # type: ignore[attr-defined]
+            connection.sock = held[0]
+            yield connection
+        finally:
+            watchman.cancel()
+            connection.close()
+            held[0].close()
 
 
-def _cut(line: http.client.HTTPConnection) -> None:
-    """Whoever waits on it is told that it ended."""
-    with suppress(OSError, AttributeError):
-        socket.socket.shutdown(line.sock, socket.SHUT_RDWR)
+def _cut(held: list[socket.socket]) -> None:
+    """Whoever waits on it is told that it ended. Past TLS, which would answer for its closed side."""
+    with suppress(OSError):
+        socket.socket.shutdown(held[0], socket.SHUT_RDWR)
 
 
 def _read(body: bytes) -> ModelReply:
