@@ -4,9 +4,9 @@ Duty: a pseudonym for each address, the same wherever it occurs: ``carla@shop.ex
 bodies, logs and settings alike, so that who wrote to whom can still be followed. Local part and domain have masks of their own, so aliases,
 sub-addresses and domains stay what they are to each other.
 Laws: pure and keyed: with another key there are other masks, and without the key nobody finds the way back. What was learned as an address is
-found also as ``carla%40shop.example``, ``carla&#64;shop.example`` or ``carla=shop.example``, and its domain wherever it stands alone; what
-only looks like an address is masked, too. Message-IDs are kept where they are wanted, unless one is somebody's address. Linear in the text.
-Standards: RFC 5322 3.4.1, RFC 5233 (sub-addresses), RFC 2606 (``.invalid``).
+found also as ``carla%40shop.example``, ``carla&#64;shop.example`` or ``carla=shop.example``, within base64, and its domain wherever it stands
+alone; what only looks like an address is masked, too. Message-IDs are kept where they are wanted, unless one is somebody's address. Linear in the text.
+Standards: RFC 5322 3.4.1, RFC 4648 4 and 5, RFC 5233 (sub-addresses), RFC 2606 (``.invalid``).
 """
 
 from __future__ import annotations
@@ -14,21 +14,27 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from postroom.core.terms.addresses import normalize, normalize_domain, strip_plus
 
-_SEPARATOR = re.compile(r"@|%40|&#0{0,4}64;|&#x0{0,4}40;|&commat;|=40|=", re.IGNORECASE)
+_SEPARATOR = re.compile(
+    r"@(?:(?:\r?\n)?[ \t]{1,4})?|[\uff20\ufe6b]|%40|&#0{0,4}64;|&#x0{0,4}40;|&commat;|=40|=", re.IGNORECASE
+)  # with blanks: a field was folded there
 _ONLY_KNOWN = frozenset(("=", "=40"))  # elsewhere these mean something else
 _NO_LOCAL = frozenset(' \t\r\n\f\v<>()[],;:"\\\x00\u2028\u2029\u00a0')
 _DOMAIN = re.compile(r"\[[0-9a-zA-Z:.]{2,60}\]|[^\W_](?:[\w.-]{0,251}[^\W_])?")
+_DOTTED = re.compile(r"[\w-]{1,63}(?:\.[\w-]{1,63}){0,9}\.[^\W\d_]")
 _NAME = re.compile(r"(?:[\w-]{1,63}\.){1,20}[\w-]{1,63}")
 _KEYS = re.compile(
     r"(?:[\w.-]{0,20}\.)?(?:mailfrom|from|to|rcpt|rcpt_to|mail_from|email|e-?mail|user|address|addr|mail|i|d|for|login|username|sender"
     r"|recipient|orcpt|envelope-from|subject|author|peer)=",
     re.IGNORECASE,
 )
+_CODED = re.compile(r"[A-Za-z0-9+/_-]{14,}={0,2}")  # as base64 writes it, also that of addresses of pages (RFC 4648 5)
+_USUAL, _IN_ADDRESSES = str.maketrans("-_", "+/"), str.maketrans("+/", "-_")
 _MOST_LOCAL = 320
 _CUTS = "/?&'|{}"
 
@@ -44,6 +50,7 @@ class Masker:
         self._hides_ids = hides_message_ids
         self._key = key
         self._addresses: set[str] = set()
+        self._locals: dict[str, dict[int, set[str]]] = {}  # by domain and length
         self._domains: set[str] = set()
         self._ids: set[str] = set()
         self._made: set[str] = set()
@@ -64,7 +71,9 @@ class Masker:
             normal = normalize(spec)
             if normal and normal not in self._made:
                 self._addresses.add(normal)
-                self.learn_domains([normal.rpartition("@")[2]])
+                local, _, domain = normal.rpartition("@")
+                self._locals.setdefault(domain, {}).setdefault(len(local), set()).add(local)
+                self.learn_domains([domain])
 
     def learn_domains(self, names: Iterable[str]) -> None:
         """These are domains of people or of the house."""
@@ -113,12 +122,15 @@ class Masker:
         """With all addresses masked, and the domains that were learned."""
         if not self.hides_addresses or not text:
             return text
+        return self._text(_CODED.sub(self._coded, text))
+
+    def _text(self, text: str) -> str:
         pieces: list[str] = []
         end = 0
         for start, local, separator, domain, stop in self._found(text):
             pieces.append(self._without_domains(text[end:start]))
             whole = text[start:stop]
-            if f"{local}@{domain}" in self._made or self._is_kept(local, domain):
+            if domain in self._made or self._is_kept(local, domain):
                 pieces.append(whole)
             else:
                 masked, place = self.local(local), self.domain(domain)
@@ -147,6 +159,23 @@ class Masker:
     def html(self, html: str) -> str:
         return shape_of_html(html) if self.hides_bodies else self.text(html)
 
+    def _coded(self, match: re.Match[str]) -> str:
+        """Base64, and what stands between slashes: with masks in it where addresses are."""
+        if (whole := self._recoded(match[0])) != match[0] or "/" not in match[0]:
+            return whole
+        return "/".join(self._recoded(one) for one in match[0].split("/"))
+
+    def _recoded(self, coded: str) -> str:
+        plain = coded.rstrip("=").translate(_USUAL)
+        try:
+            text = a2b_base64(plain + "=" * (-len(plain) % 4)).decode("utf-8")
+        except ValueError:
+            return coded
+        if not any(sign in text for sign in "@%") or (masked := self._text(text)) == text:
+            return coded
+        made = b2a_base64(masked.encode(), newline=False).decode()
+        return made if coded.endswith("=") else made.rstrip("=").translate(_IN_ADDRESSES)
+
     # ---- finding
 
     def _found(self, text: str, *, is_learning: bool = False) -> Iterator[tuple[int, str, str, str, int]]:
@@ -157,7 +186,9 @@ class Masker:
             if match.start() < done or (is_learning and separator != "@"):
                 continue
             behind = _DOMAIN.match(text, match.end())
-            if behind is None:
+            if behind is None or (separator in _ONLY_KNOWN and not self._begins_known(behind[0])):
+                continue
+            if separator[-1] in " \t" and not _DOTTED.match(behind[0]):
                 continue
             begin = self._local_begins(text, done, match.start())
             if begin is None:
@@ -193,12 +224,25 @@ class Masker:
                 return shorter
         return written
 
+    def _begins_known(self, written: str) -> bool:
+        """Whether it is, or begins with, a domain that somebody has an address at."""
+        labels = written.split(".")
+        return any(normalize_domain(".".join(labels[:count])) in self._locals for count in range(len(labels), 0, -1))
+
     def _known_from(self, run: str, domain: str) -> int | None:
-        """Where in the run a known address begins, the longest one."""
-        for at in range(len(run)):
-            if (at == 0 or not run[at - 1].isalnum()) and normalize(f"{run[at:]}@{domain}") in self._addresses:
-                return at
-        return None
+        """Where in the run a known address begins, the longest one. Only as long as known ones are is tried: each of them once."""
+        known = self._locals.get(normalize_domain(domain))
+        if not known:
+            return None
+        if normalize(f"{run}@{domain}") in self._addresses:
+            return 0
+        folded = run.lower()
+        if len(folded) != len(run):  # letters that become two
+            folded = run
+        lengths = sorted((one for one in known if one <= len(run)), reverse=True)
+        starts = ((len(run) - one, one) for one in lengths)
+        found = (at for at, one in starts if folded[at:] in known[one] and (at == 0 or not run[at - 1].isalnum()))
+        return next(found, None)
 
     def _start(self, text: str, begin: int, end: int, domain: str, *, only_known: bool) -> int | None:
         run = text[begin:end]
