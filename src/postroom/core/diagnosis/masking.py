@@ -18,6 +18,7 @@ from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from postroom.core.diagnosis.known_words import KnownWords
 from postroom.core.terms.addresses import normalize, normalize_domain, strip_plus
 
 _SEPARATOR = re.compile(
@@ -54,6 +55,7 @@ class Masker:
         self._domains: set[str] = set()
         self._ids: set[str] = set()
         self._made: set[str] = set()
+        self._words = KnownWords()
 
     @property
     def is_idle(self) -> bool:
@@ -85,6 +87,21 @@ class Masker:
     def learn_text(self, text: str) -> None:
         """What looks like an address in it is one."""
         self.learn(f"{local}@{domain}" for _, local, _, domain, _ in self._found(text, is_learning=True))
+
+    def learn_people(self, names: Iterable[str]) -> None:
+        """These are names or logins of people."""
+        if self.hides_addresses:
+            self._words.learn_names(names)
+
+    def learn_called(self, titles: Iterable[str]) -> None:
+        """This stands before addresses: mostly names."""
+        if self.hides_addresses:
+            self._words.learn_titles(titles)
+
+    def learn_words(self, texts: Iterable[str]) -> None:
+        """Somebody wrote these: subjects, texts of mails."""
+        if self.hides_bodies:
+            self._words.learn_sentences(texts)
 
     def keep_message_ids(self, identifiers: Iterable[str]) -> None:
         """These are Message-IDs, with brackets or without; they stay, unless they are to be hidden."""
@@ -155,6 +172,37 @@ class Masker:
     def words(self, text: str) -> str:
         """What somebody wrote: its shape, where bodies are hidden."""
         return shape(text) if self.hides_bodies else self.text(text)
+
+    def told(self, text: str) -> str:
+        """What programs say, without what people are called and wrote, where that is hidden."""
+        text = self.text(text)
+        pieces: list[str] = []
+        done = 0
+        for begin, end in self._words.places(text):
+            pieces += [text[done:begin], shape(text[begin:end])]
+            done = end
+        return "".join([*pieces, text[done:]]) if pieces else text
+
+    def told_value(self, value: Any) -> Any:
+        """`told` of all texts of a JSON value; names of fields are nobody's words."""
+        match value:
+            case str():
+                return self.told(value)
+            case Mapping():
+                return {self.text(str(key)): self.told_value(one) for key, one in value.items()}
+            case list() | tuple():
+                return [self.told_value(one) for one in value]
+            case _:
+                return value
+
+    def person(self, named: str) -> str:
+        """A name, an address, or both: ``Carla <carla@shop.example>``."""
+        if not self.hides_addresses:
+            return self.told(named)
+        name, bracket, rest = named.rpartition("<")
+        if bracket:
+            return f"{shape(self.text(name))}<{self.text(rest)}"
+        return self.text(named) if "@" in named else shape(named)
 
     def html(self, html: str) -> str:
         return shape_of_html(html) if self.hides_bodies else self.text(html)
