@@ -22,6 +22,7 @@ from postroom.store.models import AuditEvent, Contact, InboundMessage, Message, 
 from postroom.wiring import ports
 from tests.cli.conftest import Command
 from tests.flows.arriving import CARLA, a_report, a_thread, arrive, return_path
+from tests.laboratory.zip_files import many_members
 from tests.people import House, add_server, build_house, write_mail
 
 pytestmark = pytest.mark.django_db
@@ -300,6 +301,8 @@ def zipped(entries: list[tuple[str, bytes]], **how: object) -> bytes:
         (b"", "no ZIP file"),
         (b"PK\x03\x04" + b"x" * 100, "no ZIP file"),
         (b"x" * 100 + b"PK\x05\x06" + b"\xff" * 18, "members"),
+        (many_members(50_000, is_large=True), "no ZIP file"),
+        (many_members(50_000), "members"),
         (zipped([("../../etc/cron.d/x", b""), (MANIFEST, b"{}")]), "outside of the bundle"),
         (zipped([("/etc/passwd", b""), (MANIFEST, b"{}")]), "outside of the bundle"),
         (zipped([("a\\..\\b", b""), (MANIFEST, b"{}")]), "outside of the bundle"),

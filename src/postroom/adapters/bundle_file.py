@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from postroom.adapters.zip_tables import table_of
 from postroom.core.diagnosis.bundle import MOST_FILE, MOST_MEMBERS, BundleError, Entry, Member, check_entries
 
-_END = b"PK\x05\x06"
 _MOST_TABLE = 1024 * 1024  # bytes: so many names no bundle has
 
 
@@ -63,10 +63,10 @@ class BundleFiles:
 
 def _check_table(whole: bytes) -> None:
     """The library reads the whole table at once: how long it says that it is, is looked at first."""
-    at = whole.rfind(_END, max(0, len(whole) - 66_000))
-    if at < 0 or len(whole) < at + 22:
+    table = table_of(whole)
+    if table is None:
         raise BundleError("This is no ZIP file.")
-    count, size = struct.unpack("<HL", whole[at + 10 : at + 16])
+    count, size = table
     if count > MOST_MEMBERS or size > _MOST_TABLE:
         raise BundleError(f"It has {count} members; a bundle has {MOST_MEMBERS} at most.")
 
