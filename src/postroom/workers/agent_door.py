@@ -4,7 +4,7 @@ Duty: `serve_stdio` for a program that starts us, `AgentDoor` as an ASGI applica
 nobody is answered without a key that is good for agents, and each request is judged by its own key: there are no sessions to steal. At
 both, each call is judged by the key and the member as they are then. A key has so many calls a minute, the process so many at once, a tool
 its seconds; whoever is over is told so at once. Pages of browsers (which send Origin) are turned away, and so are strange Hosts: no name that
-somebody points at us opens the door.
+somebody points at us opens the door. Nobody holds a connection open: who would listen to a stream (GET) hears that there is none.
 Standards: Model Context Protocol, streamable HTTP (2025-06-18 and newer).
 """
 
@@ -190,6 +190,9 @@ class AgentDoor:
         if holder is None:
             await _answer(send, 401, "A key of the scope agent is needed: Authorization: Bearer prk_…")
             return
+        if scope["method"] == "GET":  # a stream that would stay silent: nothing is said here that was not asked
+            await _answer(send, 405, "This door answers what is posted to it; it has no stream to listen to.")
+            return
         manager = await self._started()
         await manager.handle_request({**scope, _HOLDER: holder}, receive, send)
 
@@ -246,5 +249,7 @@ async def _answer(send: Send, status: int, words: str) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
+    if status == 405:
+        headers.append((b"allow", b"POST, DELETE"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
