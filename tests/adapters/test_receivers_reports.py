@@ -27,6 +27,7 @@ from postroom.core.reports.authentication_reports import (
 )
 from postroom.core.reports.report_mails import read_report_mail
 from postroom.core.terms.reasons import Reason
+from tests.laboratory.zip_files import many_members
 from tests.receivers import (
     BEGIN,
     DOMAIN,
@@ -230,6 +231,12 @@ def test_an_ordinary_mail_is_not_taken_for_a_report(text: str) -> None:
 
 # ---- as they are forged
 
+
+def hiding(begin: str, inner: str, end: str) -> str:
+    """As deep as it is, with as many ends where none are."""
+    return aggregate(extra=begin + inner * 5_000 + end + "<a>" * 5_000 + "</a>" * 5_000)
+
+
 BOMB = "<!ENTITY a 'aaaaaaaaaa'><!ENTITY b '&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;'>"
 
 
@@ -243,6 +250,14 @@ BOMB = "<!ENTITY a 'aaaaaaaaaa'><!ENTITY b '&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;'>"
         pytest.param("<feedback>" + "<a>" * 5_000, "receivers.too_deep", id="deep"),
         pytest.param("<feedback>" + "<a x='/>'>" * 5_000, "receivers.too_deep", id="deep, with closed-looking values"),
         pytest.param("<feedback>" + "<\u00e9>" * 5_000, "receivers.too_deep", id="deep, in strange letters"),
+        pytest.param(hiding("<!-- ", "</a>", " -->"), "receivers.too_deep", id="deep, closed in a comment"),
+        pytest.param(hiding("<![CDATA[", "</a>", "]]>"), "receivers.too_deep", id="deep, closed in a plain section"),
+        pytest.param(hiding("<?x ", "</a>", "?>"), "receivers.too_deep", id="deep, closed in an instruction"),
+        pytest.param(hiding("", "</a>", ""), "receivers.too_deep", id="deep, closed before it is opened"),
+        pytest.param(aggregate(extra="<a></b>" * 5_000), "receivers.too_deep", id="deep, closed by other names"),
+        pytest.param(aggregate(extra="<!-- " * 50_000), "receivers.unreadable", id="comments without an end"),
+        pytest.param(many_members(20_000), "receivers.too_many_entries", id="a zip with a long table"),
+        pytest.param(many_members(20_000, is_large=True), "receivers.too_many_entries", id="a zip with a table that a second record tells"),
         pytest.param('{"policies": ' + "[" * 100_000, "receivers.too_deep", id="deep JSON"),
         pytest.param('{"policies": [' + "1," * 500_000 + "1]}", "receivers.too_long", id="endless JSON"),
         pytest.param(aggregate(begin=0, end=253_402_300_799), "receivers.dates", id="eight thousand years"),
@@ -267,6 +282,13 @@ def test_what_means_harm_is_refused_in_a_sentence(content: bytes | str, code: st
     began = time.monotonic()
     assert refused(content) == code
     print(f"{time.monotonic() - began:.2f} s")
+
+
+def test_comments_and_plain_sections_of_a_report_do_no_harm() -> None:
+    text = aggregate(head='<?xml version="1.0"?><!-- made by a </feedback> program --><?style x?>')
+    found = report(text.replace("receiver.example</org_name>", "<![CDATA[R & D <b>]]></org_name>"))
+    assert found.organisation == "R & D <b>"
+    assert len(found.sources) == 1
 
 
 def test_a_zip_with_a_password_is_told() -> None:

@@ -7,6 +7,7 @@ from django.db import OperationalError
 from django.test import Client
 
 from postroom.api import hooks
+from postroom.api.strangers import PATIENCE, Strangers
 from postroom.flows.provider_hooks import set_signing_secret, show_hook
 from postroom.store.models import Delivery, OutgoingServer
 from postroom.wiring import ports
@@ -14,6 +15,11 @@ from tests.adapters.esp.telling import Told, post_of
 from tests.flows.test_record_tracking import an_api_server, some_sent, token_of
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _no_strangers_were_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hooks, "_strangers", Strangers())
 
 
 @pytest.fixture
@@ -55,6 +61,18 @@ def test_who_does_not_know_the_address_is_forged(server: OutgoingServer, where: 
     answer = Client().post(where, b"{}", content_type="application/json")
     assert answer.status_code == 403
     assert answer.content == b""
+
+
+def test_many_strangers_ask_the_database_seldom_and_shut_nobody_out(
+    server: OutgoingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hooks, "_strangers", Strangers(clock=lambda: 0.0))
+    there = place(server)
+    assert Client().post(there, b"x", content_type="application/json").status_code == 400
+    found = [Client().post(f"/hooks/postmark/{n:040}", b"{}", content_type="application/json") for n in range(70)]
+    assert [one.status_code for one in found] == [403] * PATIENCE + [429] * (70 - PATIENCE)
+    assert found[-1]["Retry-After"] == "60"
+    assert Client().post(there, b"x", content_type="application/json").status_code == 400, "who is known is heard"
 
 
 def test_a_body_that_is_too_long_is_not_read(server: OutgoingServer, monkeypatch: pytest.MonkeyPatch) -> None:

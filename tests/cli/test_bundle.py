@@ -20,11 +20,13 @@ from postroom.cli import bundle
 from postroom.core.diagnosis.bundle import MANIFEST, BundleError
 from postroom.flows import build_support_bundle
 from postroom.flows.gather_case import CaseWish
+from postroom.flows.post_message import post_message
 from postroom.flows.replay_bundle import NotEmpty, Replayed, replay_bundle
-from postroom.store.models import AuditEvent, InboundMessage, Message
+from postroom.store.models import AuditEvent, Contact, InboundMessage, Message, Record, SettingChange
 from postroom.wiring import ports
 from tests.cli.conftest import Command
 from tests.flows.arriving import CARLA, a_report, a_thread, arrive, return_path
+from tests.laboratory.zip_files import many_members
 from tests.people import House, add_server, build_house, write_mail
 
 pytestmark = pytest.mark.django_db
@@ -122,6 +124,67 @@ def test_no_address_is_left_in_a_masked_bundle(postroom: Command, house: House, 
     assert "customer.example>" not in whole.replace(inbound.message_id.lower(), "")
     assert "where is" not in whole
     assert "write to" not in whole
+
+
+def made(postroom: Command, file: Path, *words: str) -> dict[str, str]:
+    done = postroom("bundle", "make", *words, "-o", str(file))
+    assert done.code == 0, done.err
+    return {name: content.decode() for name, content in members_of(file).items()}
+
+
+def test_a_fully_masked_bundle_has_no_word_of_anybody_in_any_member(
+    postroom: Command, house: House, tmp_path: Path
+) -> None:
+    """The whole world that was made is searched for, word by word, in each file of the bundle."""
+    user = house.alice.user
+    user.username = "alisonlogin"
+    user.save()
+    thread = a_thread(house)
+    Contact.objects.filter(pk=house.alice.contact_id).update(name="Alison Wunderlich")
+    Record.objects.filter(pk=thread.record.pk).update(title="Turquoise samovar")
+    SettingChange.objects.create(
+        user=user, subject="parameter x for alisonlogin", before="", after="1", changed_at=ports().clock.now()
+    )
+    AuditEvent.objects.create(
+        at=ports().clock.now(), what="member_changed", login="alisonlogin", subject="Alison Wunderlich"
+    )
+    arrive(
+        write_mail(
+            sender="Perpetua Krähenfuß <perpetua.k@kraehen.example>",
+            to=thread.reply_address,
+            subject="Turquoise samovar dented",
+            text="We inspect gladly, Wilhelmina.\n\nFaithfully\n",
+            In_Reply_To=thread.message.message_id,
+            X_Campaign="Turquoise samovar of Perpetua",
+        ),
+        thread.reply_address,
+    )
+    reply = post_message(
+        ports(),
+        record_id=thread.record.pk,
+        author=house.alice,
+        html="<p>Marmalade shipment tomorrow.</p>",
+        to_customer=True,
+    )
+    secrets = (
+        "turquoise samovar dented inspect gladly wilhelmina faithfully marmalade shipment perpetua krähenfuß kr\\u00e4 alison wunderlich "
+        "alisonlogin parcel perpetua.k@kraehen.example kraehen.example box.test customer.example carla"
+    ).split()  # fmt: skip
+    asked = ("--record", str(thread.record.pk))
+    plain = "".join(made(postroom, tmp_path / "plain.zip", *asked).values()).lower()
+    assert [word for word in secrets if word not in plain] == ["kr\\u00e4"], "the search would find them"
+    masks = ("--mask", "addresses", "--mask", "bodies", "--mask", "message-ids")
+    for number, wish in enumerate((asked, ("--message", str(reply.pk)), ())):
+        for name, content in made(postroom, tmp_path / f"{number}.zip", *wish, *masks).items():
+            found = [word for word in secrets if word in content.lower()]
+            assert not found, (wish, name, found, content[:3000])
+
+
+def test_masks_of_addresses_alone_leave_the_words(postroom: Command, house: House, tmp_path: Path) -> None:
+    thread = a_thread(house)
+    members = made(postroom, tmp_path / "a.zip", "--record", str(thread.record.pk), "--mask", "addresses")
+    assert "My parcel is late" in members["summary.txt"]
+    assert "Carla" not in members["timeline.json"]
 
 
 def test_secrets_are_never_in_it(postroom: Command, house: House, tmp_path: Path) -> None:
@@ -259,6 +322,8 @@ def zipped(entries: list[tuple[str, bytes]], **how: object) -> bytes:
         (b"", "no ZIP file"),
         (b"PK\x03\x04" + b"x" * 100, "no ZIP file"),
         (b"x" * 100 + b"PK\x05\x06" + b"\xff" * 18, "members"),
+        (many_members(50_000, is_large=True), "no ZIP file"),
+        (many_members(50_000), "members"),
         (zipped([("../../etc/cron.d/x", b""), (MANIFEST, b"{}")]), "outside of the bundle"),
         (zipped([("/etc/passwd", b""), (MANIFEST, b"{}")]), "outside of the bundle"),
         (zipped([("a\\..\\b", b""), (MANIFEST, b"{}")]), "outside of the bundle"),

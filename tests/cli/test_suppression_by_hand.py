@@ -93,3 +93,13 @@ def test_a_reason_is_no_formula(postroom: Command, company: Company) -> None:
     bouncing.a_suppression(row, "imported", "suppression.imported", {"why": "x"})
     Suppression.objects.update(reasons=[{"code": "=cmd()", "facts": {}}])
     assert f"{CARLA},'=cmd()," in postroom("suppression", "export").out
+
+
+def test_an_address_is_no_formula_and_comes_back_as_it_was(postroom: Command, company: Company, tmp_path: Path) -> None:
+    odd = "=1+1+cmd@evil.example"
+    assert postroom("suppression", "add", odd, "--why", "odd").code == 0
+    written = postroom("suppression", "export").out
+    assert f"\n'{odd}," in written
+    file = tmp_path / "blacklist.csv"
+    file.write_text(written, encoding="utf-8")
+    assert postroom("suppression", "import", str(file), "--json").data == {"added": 0, "known": 1, "unusable": []}

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 
+from postroom.project.logs import JsonFormatter
 from postroom.web.whereabouts import address_of, network_of, settle
 
 
@@ -57,3 +58,13 @@ def test_tries_of_ipv6_are_counted_by_the_network() -> None:
     assert network_of(asked("2001:db8:1:2:3:4:5:6")) == "2001:db8:1:2::"
     assert network_of(asked("192.0.2.1")) == "192.0.2.1"
     assert network_of(asked("")) is None
+
+
+@pytest.mark.django_db
+def test_a_strange_host_is_one_line_of_warning(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("WARNING")
+    assert Client(raise_request_exception=False).get("/login/", headers={"Host": "evil.example"}).status_code == 400
+    for record in caplog.records:
+        assert (record.levelname, record.exc_info) == ("WARNING", None), record
+        assert "\n" not in JsonFormatter().format(record)
+    assert any("evil.example" in record.getMessage() for record in caplog.records)

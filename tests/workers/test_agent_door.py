@@ -124,3 +124,23 @@ def test_whoever_has_no_key_is_answered_before_the_library_is_asked(
     door = AgentDoor(ports, hosts=["localhost"])
     asyncio.run(door({"type": "http", "headers": headers, "client": ("127.0.0.1", 1)}, receive, send))
     assert answers[0]["status"] == status
+
+
+def test_nobody_holds_a_stream_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A good key listens as long as it likes where a stream is given: here none is, and the library is not asked."""
+    answers: list[Any] = []
+
+    async def send(message: Any) -> None:
+        answers.append(message)
+
+    async def receive() -> Any:
+        raise AssertionError("the connection was waited for")
+
+    ports: Any = None
+    door = AgentDoor(ports, hosts=["localhost"])
+    monkeypatch.setattr(door, "_holder", lambda *_: object())
+    headers = [(b"host", b"localhost"), (b"authorization", b"Bearer prk_x"), (b"accept", b"text/event-stream")]
+    scope = {"type": "http", "method": "GET", "path": "/mcp", "headers": headers, "client": ("127.0.0.1", 1)}
+    asyncio.run(asyncio.wait_for(door(scope, receive, send), 30))
+    assert answers[0]["status"] == 405
+    assert (b"allow", b"POST") in answers[0]["headers"]

@@ -248,6 +248,31 @@ def test_who_talks_nonsense_is_sent_away() -> None:
         assert peer.is_hung_up()
 
 
+@pytest.mark.parametrize(
+    ("commands", "reply"),
+    [
+        (["MAIL FROM:<a@customer.example> SIZE=99999999999"], "552 "),
+        (["MAIL FROM:<a@customer.example>", *["DATA"] * 100], "503 5.5.1 There is no valid recipient"),
+    ],
+)
+def test_what_brings_no_mail_has_an_end(commands: list[str], reply: str) -> None:
+    with open_door(limits=DoorLimits(idle_commands=5)) as door, Peer(door.smtp_port, greet="EHLO") as peer:
+        replies: list[str] = []
+        while len(replies) < 100 and not any(one.startswith("421") for one in replies):
+            replies.append(peer.say(commands[len(replies) % len(commands)]))
+        assert replies[-1] == "421 4.7.0 Too many commands without a mail, goodbye"
+        assert sum(one.startswith(reply) for one in replies) == 4, "the greeting was one, too"
+
+
+def test_a_long_list_sent_at_once_is_heard_to_its_end_but_not_for_ever() -> None:
+    limits = DoorLimits(bad_commands=4, recipients=1, turned_away=50)
+    with open_door(limits=limits) as door, Peer(door.smtp_port, greet="EHLO") as peer:
+        peer.say("MAIL FROM:<a@customer.example>")
+        replies = [peer.say("RCPT TO:<bob@postroom.test>")[:3] for _ in range(56)]
+        assert replies == ["250", *["452"] * 54, "421"]
+        assert peer.is_hung_up()
+
+
 def test_a_browser_that_was_led_here_is_sent_away_at_once() -> None:
     with open_door() as door, Peer(door.smtp_port) as peer:
         peer.reply()

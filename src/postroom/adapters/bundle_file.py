@@ -16,9 +16,9 @@ from datetime import datetime
 from pathlib import Path
 
 from postroom.adapters.zip_entries import most_entries
+from postroom.adapters.zip_tables import table_of
 from postroom.core.diagnosis.bundle import MOST_FILE, MOST_MEMBERS, BundleError, Entry, Member, check_entries
 
-_END = b"PK\x05\x06"
 _MOST_TABLE = 1024 * 1024  # bytes: so many names no bundle has
 _MOST_ALIKE = 20  # places in packed contents that may look like an entry of the table
 
@@ -65,10 +65,10 @@ class BundleFiles:
 
 def _check_table(whole: bytes) -> None:
     """How long the table says that it is, and how long it is (`zip_entries`), is looked at before it is read."""
-    at = whole.rfind(_END, max(0, len(whole) - 66_000))
-    if at < 0 or len(whole) < at + 22:
+    table = table_of(whole)
+    if table is None:
         raise BundleError("This is no ZIP file.")
-    count, size = struct.unpack("<HL", whole[at + 10 : at + 16])
+    count, size = table
     count = max(count, most_entries(whole) - _MOST_ALIKE)
     if count > MOST_MEMBERS or size > _MOST_TABLE:
         raise BundleError(f"It has {count} members; a bundle has {MOST_MEMBERS} at most.")

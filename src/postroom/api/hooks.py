@@ -1,7 +1,7 @@
 """Where providers tell what became of mails: ``POST /hooks/<provider>/<secret>``.
 
 Laws: GET changes nothing. The address is a secret, so it is not logged. A body has a largest size, looked at before it is read. 200: taken, also what we do not know; 403: not from whom
-it should be; 400: unreadable; 413: too long; 503: our trouble, told again later. The answers say nothing more.
+it should be; 400: unreadable; 413: too long; 429: too many strangers ask; 503: our trouble, told again later. The answers say nothing more.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, Unrea
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
-from postroom.flows.record_tracking import MOST_BYTES, HookResult, take_hook
+from postroom.api.strangers import Known, Strangers
+from postroom.flows.record_tracking import MOST_BYTES, HookResult, is_known_address, take_hook
 from postroom.wiring import ports
 
 View = Callable[[HttpRequest, str, str], HttpResponse]
 
+RETRY_AFTER = "60"  # seconds
 _log = logging.getLogger(__name__)
+_strangers = Strangers()
 
 _STATUS = {
     HookResult.TAKEN: 200,
@@ -54,6 +57,25 @@ def take(request: HttpRequest, provider: str, token: str) -> HttpResponse:
         return HttpResponse()
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST", "HEAD"])
+    return _refusal_of(provider, token) or _taken(request, provider, token)
+
+
+def _refusal_of(provider: str, token: str) -> HttpResponse | None:
+    """Before a stranger's body is read."""
+    try:
+        known = _strangers.asks(f"{provider}/{token}", lambda: is_known_address(provider, token))
+    except (DatabaseError, InterfaceError):
+        return HttpResponse(status=503)
+    match known:
+        case Known.YES:
+            return None
+        case Known.NO:
+            return HttpResponse(status=403)
+        case Known.ASK_LATER:
+            return HttpResponse(status=429, headers={"Retry-After": RETRY_AFTER})
+
+
+def _taken(request: HttpRequest, provider: str, token: str) -> HttpResponse:
     try:
         length = int(request.META.get("CONTENT_LENGTH") or 0)
         if length > MOST_BYTES:

@@ -222,7 +222,7 @@ def export(company: OfCompany = "", as_json: AsJson = False) -> None:
                 facts = {"address": row.address, "reason": why, "cause": found.cause, "company": row.company}
                 say_line(facts | {"since": found.since, "expires": found.expires_at})
             else:
-                say(_csv([row.address, _harmless(why), found.cause, found.since.isoformat(), until]))
+                say(_csv([_harmless(row.address), _harmless(why), found.cause, found.since.isoformat(), until]))
 
 
 @app.command()

@@ -4,12 +4,14 @@
                     and what the router knew --> masked --> manifest with sizes and SHA-256 --> ZIP
 
 Laws: who may see the whole house may make one (it shows settings and logs), and that it was made is noted. No secret is in it, sealed or not.
-Where addresses are masked, all that the case knows is learned first, so that an address in a log line is found though only a header named it.
+Where addresses are masked, all that the case knows is learned first, so that an address in a log line is found though only a header named it;
+people's names go with their addresses, and with the bodies every sentence of a mail, wherever it is told.
 Reads only, but for the line of the audit log; bounded in size and time.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -17,12 +19,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib.auth import get_user_model
+
 from postroom import __version__
 from postroom.core.diagnosis.bundle import Member as BundleMember
 from postroom.core.diagnosis.bundle import json_bytes, write_manifest
 from postroom.core.diagnosis.masked_mail import learn_mail, masked_mail
+from postroom.core.diagnosis.masked_story import masked_event
 from postroom.core.diagnosis.masking import Masker
-from postroom.core.diagnosis.support_answers import answers
+from postroom.core.diagnosis.support_answers import CaseFacts, answers
 from postroom.core.mime.parsing import parse_headers
 from postroom.core.terms.log_lines import LogLine, LogQuestion
 from postroom.flows import audit
@@ -149,7 +154,21 @@ def _learn(masker: Masker, case: Case, mails: _Mails) -> None:
         masker.learn([case.record.contact_address])
     masker.learn_domains(AliasDomain.objects.values_list("name", flat=True)[:1000])
     masker.learn(f"{name}@{domain}" for name, domain in Alias.objects.values_list("name", "domain__name")[:5000])
-    masker.learn(Contact.objects.filter(member__isnull=False).values_list("normal", flat=True)[:5000])
+    members = Contact.objects.filter(member__isnull=False)
+    masker.learn(members.values_list("normal", flat=True)[:5000])
+    masker.learn_people(members.values_list("name", flat=True)[:5000])
+    masker.learn_people(get_user_model().objects.values_list("username", flat=True)[:5000])
+    masker.learn_people(_people(case))
+    masker.learn_words(one.subject for one in case.messages)
+    masker.learn_words(one.mail.subject for one in case.deliveries)
+    if case.record is not None:
+        masker.learn_words([case.record.title])
+
+
+def _people(case: Case) -> Iterable[str]:
+    yield from (one.author_name for one in case.messages)
+    if case.record is not None:
+        yield case.record.contact_name
 
 
 # ---- members
@@ -165,16 +184,19 @@ def _members(
         deliveries=[one.pk for one in case.deliveries],
         member=member,
     )
-    story = [one.as_json() for one in happened]
-    asked = [
-        one.as_json() for one in answers(case_facts(case, {n: raw for n, (_, raw) in mails.inbound.items()}, now=now))
-    ]
+    story = [masked_event(one, masker).as_json() for one in happened]
+    facts = case_facts(case, {n: raw for n, (_, raw) in mails.inbound.items()}, now=now)
+    asked = [masker.told_value(one.as_json()) for one in answers(_without_words(facts, case, masker))]
     found = diagnose(ports, DoctorWish(asks_world=False), member=member)
     log = _log_lines(ports, case, now, mails.notes)
 
     def as_json(name: str, value: Any, what: str) -> BundleMember:
         return BundleMember(name=name, content=json_bytes(masker.value(value)), what=what)
 
+    def as_told(name: str, value: Any, what: str) -> BundleMember:
+        return as_json(name, masker.told_value(value), what)
+
+    changes = [one | {"by": masker.person(one["by"])} for one in recent_changes(now, back=CHANGES_BACK)]
     members = [
         BundleMember(
             name="summary.txt",
@@ -184,19 +206,26 @@ def _members(
         *_mail_members(mails, masker),
         as_json("timeline.json", story, "what happened, the oldest first"),
         as_json("answers.json", asked, "what support asks first"),
-        as_json("settings.json", describe_settings(ports), "configuration, parameters, servers, mailboxes, aliases; no secrets"),
-        as_json("changes.json", recent_changes(now, back=CHANGES_BACK), "what was changed in the last 30 days"),
+        as_told("settings.json", describe_settings(ports), "configuration, parameters, servers, mailboxes, aliases; no secrets"),
+        as_told("changes.json", changes, "what was changed in the last 30 days"),
         as_json("versions.json", versions(), "versions of what takes part"),
-        as_json("findings.json", [one.as_json() for one in found.findings], "what the doctor found without asking the world"),
+        as_told("findings.json", [one.as_json() for one in found.findings], "what the doctor found without asking the world"),
         BundleMember(name="log.jsonl", content=_masked_log(log, masker), what="lines of the logs about it, the oldest first"),
         BundleMember(name="replay.json", content=json_bytes(_replay(ports, mails, masker)), what="what the router knew"),
     ]  # fmt: skip
     if case.record is not None:
-        told = row_as_json(case.record) | {"title": masker.words(case.record.title), "values": {}, "contact_name": masker.words(case.record.contact_name)}  # fmt: skip
-        members.append(as_json("record.json", told, "the record that is concerned; its values are left out"))
+        told = row_as_json(case.record) | {"title": masker.words(case.record.title), "values": {}, "contact_name": masker.person(case.record.contact_name)}  # fmt: skip
+        members.append(as_told("record.json", told, "the record that is concerned; its values are left out"))
     if mails.notes:
         members.append(as_json("left_out.json", mails.notes, "what is not in this bundle, and why"))
     return members
+
+
+def _without_words(facts: CaseFacts, case: Case, masker: Masker) -> CaseFacts:
+    """The title of its record is what somebody wrote above a mail."""
+    if case.record is None or masker.is_idle:
+        return facts
+    return replace(facts, record=f"{case.record.pk} ({masker.words(case.record.title)})")
 
 
 def _mail_members(mails: _Mails, masker: Masker) -> list[BundleMember]:
@@ -281,7 +310,18 @@ _MANY = {"delivery": "deliveries", "inbound": "inbounds", "message": "messages"}
 
 
 def _masked_log(lines: Sequence[LogLine], masker: Masker) -> bytes:
-    return b"".join(masker.text(line.raw).encode("utf-8", "replace") + b"\n" for line in lines)
+    return b"".join(_masked_line(line.raw, masker).encode("utf-8", "replace") + b"\n" for line in lines)
+
+
+def _masked_line(raw: str, masker: Masker) -> str:
+    """What is JSON is read first: a letter may be written as a number there."""
+    if masker.is_idle:
+        return raw
+    try:
+        fields = json.loads(raw)
+    except (ValueError, RecursionError):
+        return masker.told(raw)
+    return json.dumps(masker.told_value(fields), ensure_ascii=False)
 
 
 # ---- in words

@@ -67,7 +67,7 @@ def mail_as_json(noted: Noted, name: str, masker: Masker) -> dict[str, Any]:
         "signed": [_signed(one.normal, noted.evidence, masker) for one in noted.evidence.recipients if one.token],
         "authentication": masker.value(row.authentication),
         "state": row.state,
-        "verdict": masker.value(row.verdict),
+        "verdict": masker.told_value(row.verdict),
     }
 
 

@@ -71,6 +71,11 @@ class Recorded:
     changed: int = 0
 
 
+def is_known_address(provider: str, token: str) -> bool:
+    """Whether anybody may tell events there: asked before a stranger's body is read. Raises database errors."""
+    return _hook(provider, token) is not None
+
+
 def take_hook(ports: Ports, *, provider: str, token: str, headers: Mapping[str, str], body: bytes) -> HookResult:
     """``headers`` with names in lower case. Raises database errors only."""
     post = HookPost(headers=headers, body=body)

@@ -121,9 +121,14 @@ def read_list(lines: Iterable[str]) -> Iterator[Listed]:
         if number == 0 and (named := _columns([cell.lower() for cell in cells])) is not None:
             where, why = named
             continue
-        address = cells[where] if where < len(cells) else ""
+        address = _as_exported(cells[where] if where < len(cells) else "")
         if address:
             yield Listed(address=address, why=cells[why] if 0 <= why < len(cells) else "")
+
+
+def _as_exported(cell: str) -> str:
+    """Without the mark that keeps a spreadsheet from computing it."""
+    return cell[1:] if cell.startswith(("'=", "'+", "'-", "'@")) else cell
 
 
 def end_expired(ports: Ports, most: int = 1000) -> int:

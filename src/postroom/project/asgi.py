@@ -1,7 +1,8 @@
 """The pages as an ASGI application.
 
-Laws: a body is counted while it comes. Django writes all of it to the disk before it looks at anything, the address included, so a
-stranger's endless body would fill the disk: what is larger than anything that we take is answered 413, and the rest is not read. The door for
+Laws: a body is counted while it comes. Django writes all of it to the disk before it looks at anything, the address included, so strangers'
+bodies would fill the disk: what is larger than anything that we take is answered 413, and the rest is not read. Who shows neither a session nor
+comes to a door of programs brings little; large bodies have a room together (503 when it is full) and a time to come in (408). The door for
 agents stands beside Django, and is made when the first one knocks.
 """
 
@@ -24,31 +25,100 @@ Application = Callable[[Message, Receive, Send], Awaitable[None]]
 AGENTS = "/mcp"
 
 
-class BoundedBodies:
-    """The application behind it gets bodies of at most ``most`` bytes."""
+LITTLE = 1 << 20  # bytes: of anybody, held in memory and counted nowhere
+MOST_UNDER_WAY = 500_000_000  # bytes of all large bodies of a process together
+PATIENCE = 120.0  # seconds for a body to come, and more for a large one:
+SLOWEST = 50_000  # bytes a second
+RETRY_AFTER = b"60"  # seconds
+_DOORS = ("/api/", "/ingress/", "/hooks/")  # for programs: their keys and secret addresses are looked at later
 
-    def __init__(self, application: Application, most: int) -> None:
+
+class BoundedBodies:
+    """The application behind it gets bodies of at most ``most`` bytes, and of at most ``little`` from who shows no ``cookie`` and comes to no
+    door of programs. ``room``: for what is beyond ``little`` of all requests under way. ``patience`` in seconds."""
+
+    def __init__(
+        self,
+        application: Application,
+        most: int,
+        *,
+        cookie: str = "",
+        little: int = LITTLE,
+        room: int = MOST_UNDER_WAY,
+        patience: float = PATIENCE,
+    ) -> None:
         self._application = application
         self._most = most
+        self._cookie = cookie.encode()
+        self._little = little
+        self._room = room
+        self._patience = patience
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
-        if _declared(scope) > self._most:
-            await _refuse(send)
+        body = _Body(self, receive, self._most_of(scope))
+        if status := body.refusal_of(_declared(scope)):
+            await _refuse(send, status)
             return
-        came = 0
+        try:
+            await self._application(scope, body.receive, send)
+        finally:
+            self._room += body.held
+        if body.refused:  # nothing was answered: Django reads all before it begins
+            await _refuse(send, body.refused)
 
-        async def counted() -> Message:
-            nonlocal came
-            message = await receive()
-            came += len(message.get("body", b""))
-            return {"type": "http.disconnect"} if came > self._most else message
+    def _most_of(self, scope: Message) -> int:
+        is_door = scope["path"].startswith(_DOORS)
+        return self._most if is_door or _shows(scope, self._cookie) else min(self._most, self._little)
 
-        await self._application(scope, counted, send)
-        if came > self._most:  # nothing was answered: Django reads all before it begins
-            await _refuse(send)
+
+class _Body:
+    """What came of one body. ``held``: bytes of the room that it takes. ``refused``: the status to answer, 0 while all is well."""
+
+    def __init__(self, bounds: BoundedBodies, receive: Receive, most: int) -> None:
+        self._bounds = bounds
+        self._receive = receive
+        self._most = most
+        self._began = asyncio.get_running_loop().time()
+        self._came = 0
+        self._is_whole = False
+        self.held = 0
+        self.refused = 0
+
+    def refusal_of(self, size: int) -> int:
+        """The status that a body of this size is refused with, or 0."""
+        if size > self._most:
+            return 413
+        return 503 if size - self._bounds._little - self.held > self._bounds._room else 0
+
+    async def receive(self) -> Message:
+        if self.refused:
+            return {"type": "http.disconnect"}
+        if self._is_whole:  # what comes now is the end of the connection, and may be hours away
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._began + self._bounds._patience + self._came / SLOWEST):
+                message = await self._receive()
+        except TimeoutError:
+            self.refused = 408
+            return {"type": "http.disconnect"}
+        self._came += len(message.get("body", b""))
+        self._is_whole = message["type"] != "http.request" or not message.get("more_body", False)
+        self.refused = self.refusal_of(self._came)
+        if self.refused:
+            return {"type": "http.disconnect"}
+        more = max(0, self._came - self._bounds._little) - self.held
+        self.held += more
+        self._bounds._room -= more
+        return message
+
+
+def _shows(scope: Message, cookie: bytes) -> bool:
+    """Whether a cookie of this name is shown. It may be anybody's invention: who has one may fill the room, and no more."""
+    shown = (value for name, value in scope["headers"] if name.lower() == b"cookie")
+    return any(one.strip().startswith(cookie + b"=") for value in shown for one in value.split(b";"))
 
 
 def _declared(scope: Message) -> int:
@@ -57,9 +127,11 @@ def _declared(scope: Message) -> int:
     return int(told) if told.isdigit() and len(told) < 20 else 0
 
 
-async def _refuse(send: Send) -> None:
+async def _refuse(send: Send, status: int) -> None:
     headers = [(b"content-length", b"0"), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    if status == 503:
+        headers.append((b"retry-after", RETRY_AFTER))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b""})
 
 
@@ -103,4 +175,11 @@ def _django() -> Application:
     return cast("Application", Handler())
 
 
-application = BoundedBodies(WithAgents(_django()), largest_body())
+def _bounded(pages: Application) -> BoundedBodies:
+    most = largest_body()
+    return BoundedBodies(
+        WithAgents(pages), most, cookie=settings.SESSION_COOKIE_NAME, room=max(MOST_UNDER_WAY, most * 2)
+    )
+
+
+application = _bounded(_django())

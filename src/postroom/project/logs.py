@@ -46,6 +46,17 @@ _PACKING_PATIENCE = 5.0  # seconds at the end of a process; what is not done the
 _LOCK, _PACKING = ".lock", ".packing"
 
 
+class OneLine(logging.Filter):
+    """What strangers can cause as often as they like is a warning in one line: no trace of our code, and nothing of their request."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.exc_info = record.exc_text = None
+        record.__dict__.pop("request", None)
+        record.msg, record.args = " ".join(record.getMessage().split())[:300], ()
+        return True
+
+
 class JsonFormatter(logging.Formatter):
     """``extra={"delivery": 12}`` becomes a key of the object. ``secrets``: texts that must never be written."""
 

@@ -229,7 +229,11 @@ LOGGING: dict[str, Any] = {
     },
     "handlers": {"stderr": {"class": "postroom.project.logs.Stderr", "formatter": POSTROOM.log_format}, **_LOG_FILES},
     "root": {"handlers": ["stderr", *_LOG_FILES], "level": "WARNING"},
-    "loggers": {"postroom": {"level": POSTROOM.log_level}},
+    "filters": {"one line": {"()": "postroom.project.logs.OneLine"}},
+    "loggers": {
+        "postroom": {"level": POSTROOM.log_level},
+        "django.security.DisallowedHost": {"filters": ["one line"]},
+    },
 }
 
 

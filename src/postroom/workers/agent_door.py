@@ -4,7 +4,7 @@ Duty: `serve_stdio` for a program that starts us, `AgentDoor` as an ASGI applica
 nobody is answered without a key that is good for agents, and each request is judged by its own key: there are no sessions to steal. At
 both, each call is judged by the key and the member as they are then. A key has so many calls a minute, the process so many at once, a tool
 its seconds; whoever is over is told so at once. Pages of browsers (which send Origin) are turned away, and so are strange Hosts: no name that
-somebody points at us opens the door.
+somebody points at us opens the door. Nobody holds a connection open: who would listen to a stream (GET) hears that there is none.
 Standards: Model Context Protocol, streamable HTTP (2025-06-18 and newer).
 """
 
@@ -190,9 +190,7 @@ class AgentDoor:
         if holder is None:
             await _answer(send, 401, "A key of the scope agent is needed: Authorization: Bearer prk_…")
             return
-        if (
-            scope["method"] != "POST"
-        ):  # we never begin to talk, and keep no sessions: a stream would stand open for nothing
+        if scope["method"] != "POST":  # we begin no talk and keep no session: a stream would stand open for nothing
             await _answer(send, 405, "This door answers to POST alone.")
             return
         manager = await self._started()

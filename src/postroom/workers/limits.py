@@ -26,8 +26,9 @@ class DoorLimits:
     bytes_in_flight: int = 512 * 1024 * 1024  # of all mails that are being read or stored
     command_line: int = 4096  # RFC 5321 asks for 512 and more with extensions
     bad_commands: int = 20
+    turned_away: int = 10_000  # recipients beyond the limit, of one transaction: a list sent at once ends before
     unknown_recipients: int = 100  # in one connection: who asks for more is harvesting
-    idle_commands: int = 100  # NOOP, RSET, VRFY, EHLO ... between two mails
+    idle_commands: int = 100  # NOOP, RSET, VRFY, EHLO, what is too large ... between two mails
     command_timeout: float = 300.0  # RFC 5321 4.5.3.2.7
     data_block_timeout: float = 180.0  # 4.5.3.2.5; a block is `BLOCK` bytes, or the rest
     data_timeout: float = 3600.0

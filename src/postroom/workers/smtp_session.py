@@ -51,6 +51,7 @@ class _Transaction:
     mail_from: str
     smtputf8: bool
     rcpt_to: list[str] = field(default_factory=list)
+    turned_away: int = 0  # recipients beyond the limit
 
 
 class SmtpSession(SMTP):
@@ -338,7 +339,8 @@ class SmtpSession(SMTP):
             await self._complain(path.reply)
             return
         if refusal := refuse_mail_parameters(path.parameters, self.limits.message_size):
-            await self.push(refusal)
+            if not await self._is_idling():
+                await self.push(refusal)
             return
         self._transaction = _Transaction(path.address, "SMTPUTF8" in path.parameters)
         await self.push("250 2.1.0 Ok")
@@ -356,7 +358,9 @@ class SmtpSession(SMTP):
         elif path.parameters:
             await self._complain(f"555 5.5.4 Unknown parameter {shown(min(path.parameters))}")
         elif len(transaction.rcpt_to) >= self.limits.recipients:
-            await self.push(f"452 4.5.3 At most {self.limits.recipients} recipients in one transaction")
+            transaction.turned_away += 1  # the rest of a list may be under way, and is heard to its end
+            say = self._complain if transaction.turned_away > self.limits.turned_away else self.push
+            await say(f"452 4.5.3 At most {self.limits.recipients} recipients in one transaction")
         else:
             await self._add_recipient(transaction, path.address)
 
@@ -395,7 +399,8 @@ class SmtpSession(SMTP):
         elif self._transaction is None:
             await self._complain("503 5.5.1 Say MAIL first")
         elif not self._transaction.rcpt_to:
-            await self.push("503 5.5.1 There is no valid recipient")
+            if not await self._is_idling():  # who sends all at once could not know
+                await self.push("503 5.5.1 There is no valid recipient")
         else:
             await self._take_mail(self._transaction)
             self._reset_timeout()

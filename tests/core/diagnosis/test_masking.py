@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
 from collections.abc import Callable
 from email.message import EmailMessage
@@ -20,6 +21,7 @@ from postroom.core.diagnosis import masking
 from postroom.core.diagnosis.masked_mail import learn_mail, masked_mail
 from postroom.core.diagnosis.masking import Masker, shape, shape_of_html
 from postroom.core.mime.parsing import parse
+from postroom.core.terms.addresses import normalize
 
 KEY = b"k" * 32
 LOCALS = st.from_regex(r"[a-z][a-z0-9]{1,8}([.+_-][a-z0-9]{1,6})?", fullmatch=True)
@@ -74,12 +76,60 @@ def test_sub_addresses_and_domains_stay_what_they_are_to_each_other() -> None:
         "http://x.test/carla@shop.example.html",
         "see mail.shop.example",
         "a@b@carla@shop.example",
+        "carla\uff20shop.example",
+        "carla\ufe6bshop.example",
+        "X-Split: carla@\r\n shop.example",
+        "carla@ shop.example",
+        "bounce-carla=40shop.example.html",
     ],
 )
 def test_what_was_learned_is_found_in_every_disguise(written: str) -> None:
     told = a_masker("carla@shop.example").text(written).lower()
     assert "carla" not in told, told
     assert "shop.example" not in told, told
+
+
+@pytest.mark.parametrize(
+    "words", ["carla@shop.example", "<Carla@shop.example>?", "e=carla%40shop.example&n=1", "Ü carla@shop.example ~~~"]
+)
+@pytest.mark.parametrize(
+    "written", ["X-Enc: {}", "<https://l.example/u?e={}>, <x>", "https://l.example/unsubscribe/{}/now", "a={};"]
+)
+@pytest.mark.parametrize("code", [b64encode, urlsafe_b64encode])
+def test_what_was_learned_is_found_within_base64(words: str, written: str, code: Callable[[bytes], bytes]) -> None:
+    coded = code(words.encode()).decode()
+    for one in (coded, coded.rstrip("=")):
+        masker = a_masker("carla@shop.example")
+        told = masker.text(written.format(one))
+        before, behind = written.split("{}")
+        assert one not in told
+        assert masker.text(told) == told, "once is enough"
+        found = told[len(before) : len(told) - len(behind)] if behind else told[len(before) :]
+        inner = urlsafe_b64decode(found.replace("+", "-").replace("/", "_") + "==").decode().lower()
+        assert "carla" not in inner
+        assert masker.local("carla") in inner
+
+
+@pytest.mark.parametrize("word", ["internationalization", "abcdefghijklmnop", "----------------", "a" * 17, "/" * 40])
+def test_what_only_looks_like_base64_stays(word: str) -> None:
+    assert a_masker("carla@shop.example").text(word) == word
+
+
+def test_a_stranger_who_writes_many_separators_costs_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work is counted: each question whether something is an address costs the same, so their number is to grow as the text does."""
+    asked = 0
+
+    def counted(spec: str) -> str:
+        nonlocal asked
+        asked += 1
+        return normalize(spec)
+
+    monkeypatch.setattr(masking, "normalize", counted)
+    for piece in ("id=", "=a.example", "id=40", "x=b.example=40", "id@", "x%40", "a.b=c.d="):
+        masker = a_masker("x@a.example", "carla.private@b.example", "y@localhost")
+        text, asked = piece * 2_000, 0
+        masker.text(text)
+        assert asked <= len(text), piece
 
 
 def test_what_stands_before_an_address_stays() -> None:

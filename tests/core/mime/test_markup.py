@@ -1,7 +1,12 @@
 from __future__ import annotations
 
-import pytest
+import re
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postroom.core.mime import markup
 from postroom.core.mime.markup import Token, attributes, html_to_text, text_to_html, tokens
 
 
@@ -84,3 +89,31 @@ def test_tags_are_cut_at_their_real_ends() -> None:
         Token(29, 33, "a", True, ""),
     ]
     assert attributes(next(tokens(html))) == {"href": "x>y", "title": 'a "b"'}
+
+
+_AS_ONE_EXPRESSION = re.compile(
+    r"https?://[^\s<>\"\x00-\x1f]{1,2000}|[\w.+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}"
+)
+_PIECES = st.sampled_from(
+    ["@", ".", "a", "b.c", "@x.example", "http://", "https://y.example/", " ", "_", "-", "ü", "x" * 70, "(", ")", "@@"]
+)
+
+
+@given(st.lists(_PIECES, max_size=14).map("".join))
+def test_what_is_linked_is_what_one_expression_would_find(text: str) -> None:
+    found = [one for _, one in markup._links(text)]
+    wanted = [one[0] for one in _AS_ONE_EXPRESSION.finditer(text)]
+    assert found == [markup._without_trailing_punctuation(one) if "://" in one else one for one in wanted]
+
+
+@pytest.mark.parametrize(
+    ("text", "most"), [("x_" * 100_000, 0), ("a@" * 1_000, 1_000), ("a@b.example " * 1_000, 1_000)]
+)
+def test_a_local_part_is_looked_for_only_before_an_at_sign(
+    text: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    real = markup._local_begins
+    monkeypatch.setattr(markup, "_local_begins", lambda *given: asked.append(1) or real(*given))
+    text_to_html(text)
+    assert len(asked) <= most

@@ -1,8 +1,8 @@
 """Looks a report over before a parser of somebody else's may: what no report has is refused, what many have wrong is mended.
 
 Laws: linear in the text; never raises. Refused: a document type or entities, depth and numbers beyond any report, dates that make no
-sense (a parser that walks from day to day would walk for years). Mended: character sets, control characters, prefixes of namespaces, a missing
-address of the reporter. Standards: XML 1.0 2.2 and 2.8, RFC 7489 app. C, RFC 8259.
+sense (a parser that walks from day to day would walk for years). Mended: character sets, control characters, comments, prefixes of namespaces, a
+missing address of the reporter. Standards: XML 1.0 2.2 and 2.8, RFC 7489 app. C, RFC 8259.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import codecs
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from html import escape
 
 from postroom.core.reports.authentication_reports import AHEAD
 from postroom.core.terms.reasons import Reason, because
@@ -28,6 +29,9 @@ _ENCODING = re.compile(rb"<\?xml[^<>]{0,300}?encoding\s{0,9}=\s{0,9}[\"']([A-Za-
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 # a tag as a parser takes it: quoted values may hold what would end it. Possessive, so that nothing is read twice
 _TAG = re.compile(r"""<(/?)([^\s<>/!?"'=][^\s<>/"'=]*+)((?:[^<>"']++|"[^"<]*+"|'[^'<]*+')*+)>""")
+_PLAIN = "<![CDATA["
+_ENDS = {"<!--": "-->", _PLAIN: "]]>", "<?": "?>"}
+_ASIDE = re.compile("|".join(map(re.escape, _ENDS)))
 _PREFIX = re.compile(r"(</?)[A-Za-z_][\w.-]{0,40}:(?=[A-Za-z_])")
 _RANGE = re.compile(
     r"<date_range>\s{0,99}<begin>\s{0,99}(\d{1,12})[^<]{0,40}</begin>\s{0,99}<end>\s{0,99}(\d{1,12})[^<]{0,40}</end>"
@@ -77,17 +81,21 @@ def _charset(name: str) -> str:
 
 def look_over_xml(text: str, name: str, *, now: datetime) -> LookedOver | Reason:
     """Mended, or why it is refused. ``now``: beyond it no report speaks of anything."""
-    text = _PREFIX.sub(r"\1", _PROLOG.sub("", _CONTROL.sub("", text), count=1)).strip()
+    text = _PREFIX.sub(r"\1", _without_asides(_PROLOG.sub("", _CONTROL.sub("", text), count=1))).strip()
     if _DECLARED.search(text):
         return because("receivers.doctype", name=name)
-    depth = records = 0
+    if _ASIDE.search(text):
+        return because("receivers.unreadable", name=name, trouble="a comment does not end")
+    records = 0
+    open_tags: list[str] = []
     for tags, tag in enumerate(_TAG.finditer(text)):
         if tag[1]:
-            depth -= 1
+            if open_tags and open_tags[-1] == tag[2]:  # what closes nothing makes nothing less deep
+                open_tags.pop()
         elif not tag[3].endswith("/"):
-            depth += 1
+            open_tags.append(tag[2])
             records += tag[2] == "record"
-        if depth > DEEPEST:
+        if len(open_tags) > DEEPEST:
             return because("receivers.too_deep", name=name)
         if tags > MOST_TAGS or records > MOST_RECORDS:
             return because("receivers.too_long", name=name, limit=MOST_RECORDS if records > MOST_RECORDS else MOST_TAGS)
@@ -96,6 +104,18 @@ def look_over_xml(text: str, name: str, *, now: datetime) -> LookedOver | Reason
     if span is None:
         return because("receivers.dates", name=name)
     return LookedOver(text=_with_address(text), records=records, begins_at=span[0], ends_at=span[1])
+
+
+def _without_asides(text: str) -> str:
+    """Comments and instructions are left out, and plain sections are written as text: nothing that looks like a tag hides in them. One that does
+    not end stays, to be refused."""
+    pieces: list[str] = []
+    done = 0
+    while (opened := _ASIDE.search(text, done)) and (end := text.find(_ENDS[opened[0]], opened.end())) >= 0:
+        pieces.append(text[done : opened.start()])
+        pieces.append(escape(text[opened.end() : end]) if opened[0] == _PLAIN else " ")
+        done = end + len(_ENDS[opened[0]])
+    return "".join([*pieces, text[done:]]) if pieces else text
 
 
 def _span(begin: int, end: int, now: datetime) -> tuple[datetime, datetime] | None:

@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Iterator
 
 from postroom.adapters.zip_entries import most_entries
+from postroom.adapters.zip_tables import table_of
 from postroom.core.reports.authentication_reports import MOST_TEXT, NoReport, ReportFile
 from postroom.core.terms.reasons import because
 
@@ -23,6 +24,7 @@ MOST_RATIO = 250
 FREE_OF_RATIO = 256 * 1024  # bytes that may come out however small it was
 MOST_MEMBERS = 10
 MOST_ENTRIES = 1_000  # of the table: what has more is not opened at all
+MOST_TABLE = 256 * 1024  # bytes of names: the library reads them all before the first is looked at
 MOST_LEVELS = 2
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ZIP, _GZIP = b"PK\x03\x04", b"\x1f\x8b"
@@ -86,6 +88,13 @@ def _gunzipped(file: ReportFile, room: _Room) -> ReportFile | NoReport:
 def _members(file: ReportFile, room: _Room) -> Iterator[ReportFile | NoReport]:
     if most_entries(file.content) > MOST_ENTRIES:
         yield NoReport(name=file.name, reason=because("receivers.too_many_entries", name=file.name, limit=MOST_ENTRIES))
+        return
+    table = table_of(file.content)
+    if table is None:
+        yield _not(file, "receivers.broken_archive")
+        return
+    if table[1] > MOST_TABLE:
+        yield NoReport(name=file.name, reason=because("receivers.too_many", name=file.name, limit=MOST_MEMBERS))
         return
     try:
         archive = zipfile.ZipFile(io.BytesIO(file.content))

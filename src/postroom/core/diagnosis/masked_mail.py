@@ -28,6 +28,10 @@ _REPORTS = frozenset(
     ("message/delivery-status", "message/global-delivery-status", "message/disposition-notification",
      "message/global-disposition-notification", "message/feedback-report")
 )  # fmt: skip
+_STRUCTURE = frozenset(
+    ("received", "date", "auto-submitted", "precedence", "authentication-results", "dkim-signature", "received-spf", "list-id", "priority",
+     "x-autoreply", "x-auto-response-suppress", "x-loop", "importance", "x-priority", "x-failed-recipients", "feedback-id")
+)  # fmt: skip
 _ID = re.compile(r"<([^<>\s]{3,998})>")
 _DEEPEST = 4
 _MARKS = re.compile(r"\s*+(?:(?:re|aw|antw|sv|vs|fwd?|wg|tr|rv)\s*+(?:\[\d{1,3}\]\s*+)?:\s*+)+", re.IGNORECASE)
@@ -39,9 +43,12 @@ def learn_mail(masker: Masker, raw: bytes) -> None:
     masker.keep_message_ids(_identifiers(parsed))
     for name, value in parsed.headers:
         if name.lower() in _PEOPLE:
-            masker.learn(one.spec for one in read_addresses(value))
+            people = read_addresses(value)
+            masker.learn(one.spec for one in people)
+            masker.learn_called(one.name for one in people)
         if name.lower() not in _IDS:
             masker.learn_text(value)
+    masker.learn_words((parsed.subject, parsed.text))
     masker.learn(parsed.delivered_to)
     masker.learn_text(parsed.text)
     for part in parsed.report_parts:
@@ -84,7 +91,7 @@ def _value(name: str, value: str, masker: Masker) -> str:
         marks = _MARKS.match(value)
         begin = marks.end() if marks else 0
         return value[:begin] + shape(value[begin:])
-    return masker.text(value)
+    return masker.text(value) if name in _STRUCTURE or name in _IDS else masker.told(value)
 
 
 def _safe(name: str) -> str:

@@ -4,9 +4,9 @@ Duty: a pseudonym for each address, the same wherever it occurs: ``carla@shop.ex
 bodies, logs and settings alike, so that who wrote to whom can still be followed. Local part and domain have masks of their own, so aliases,
 sub-addresses and domains stay what they are to each other.
 Laws: pure and keyed: with another key there are other masks, and without the key nobody finds the way back. What was learned as an address is
-found also as ``carla%40shop.example``, ``carla&#64;shop.example`` or ``carla=shop.example``, and its domain wherever it stands alone; what
-only looks like an address is masked, too. Message-IDs are kept where they are wanted, unless one is somebody's address. Linear in the text.
-Standards: RFC 5322 3.4.1, RFC 5233 (sub-addresses), RFC 2606 (``.invalid``).
+found also as ``carla%40shop.example``, ``carla&#64;shop.example`` or ``carla=shop.example``, within base64, and its domain wherever it stands
+alone; what only looks like an address is masked, too. Message-IDs are kept where they are wanted, unless one is somebody's address. Linear in the text.
+Standards: RFC 5322 3.4.1, RFC 4648 4 and 5, RFC 5233 (sub-addresses), RFC 2606 (``.invalid``).
 """
 
 from __future__ import annotations
@@ -14,21 +14,28 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from postroom.core.terms.addresses import MAX_LOCAL, normalize, normalize_domain, strip_plus
+from postroom.core.diagnosis.known_words import KnownWords
+from postroom.core.terms.addresses import normalize, normalize_domain, strip_plus
 
-_SEPARATOR = re.compile(r"@|%40|&#0{0,4}64;|&#x0{0,4}40;|&commat;|=40|=", re.IGNORECASE)
+_SEPARATOR = re.compile(
+    r"@(?:(?:\r?\n)?[ \t]{1,4})?|[\uff20\ufe6b]|%40|&#0{0,4}64;|&#x0{0,4}40;|&commat;|=40|=", re.IGNORECASE
+)  # with blanks: a field was folded there
 _ONLY_KNOWN = frozenset(("=", "=40"))  # elsewhere these mean something else
 _NO_LOCAL = frozenset(' \t\r\n\f\v<>()[],;:"\\\x00\u2028\u2029\u00a0')
 _DOMAIN = re.compile(r"\[[0-9a-zA-Z:.]{2,60}\]|[^\W_](?:[\w.-]{0,251}[^\W_])?")
+_DOTTED = re.compile(r"[\w-]{1,63}(?:\.[\w-]{1,63}){0,9}\.[^\W\d_]")
 _NAME = re.compile(r"(?:[\w-]{1,63}\.){1,20}[\w-]{1,63}")
 _KEYS = re.compile(
     r"(?:[\w.-]{0,20}\.)?(?:mailfrom|from|to|rcpt|rcpt_to|mail_from|email|e-?mail|user|address|addr|mail|i|d|for|login|username|sender"
     r"|recipient|orcpt|envelope-from|subject|author|peer)=",
     re.IGNORECASE,
 )
+_CODED = re.compile(r"[A-Za-z0-9+/_-]{14,}={0,2}")  # as base64 writes it, also that of addresses of pages (RFC 4648 5)
+_USUAL, _IN_ADDRESSES = str.maketrans("-_", "+/"), str.maketrans("+/", "-_")
 _MOST_LOCAL = 320
 _CUTS = "/?&'|{}"
 
@@ -43,11 +50,13 @@ class Masker:
         self.hides_bodies = hides_bodies
         self._hides_ids = hides_message_ids
         self._key = key
-        self._locals: dict[str, set[str]] = {}  # of each domain, what was learned to stand before the @
+        self._addresses: set[str] = set()
+        self._locals: dict[str, dict[int, set[str]]] = {}  # by domain and length
         self._domains: set[str] = set()
         self._most_labels = 1  # of a domain that was learned
         self._ids: set[str] = set()
         self._made: set[str] = set()
+        self._words = KnownWords()
 
     @property
     def is_idle(self) -> bool:
@@ -64,8 +73,9 @@ class Masker:
         for spec in specs:
             normal = normalize(spec)
             if normal and normal not in self._made:
+                self._addresses.add(normal)
                 local, _, domain = normal.rpartition("@")
-                self._locals.setdefault(domain, set()).add(local)
+                self._locals.setdefault(domain, {}).setdefault(len(local), set()).add(local)
                 self.learn_domains([domain])
 
     def learn_domains(self, names: Iterable[str]) -> None:
@@ -79,6 +89,21 @@ class Masker:
     def learn_text(self, text: str) -> None:
         """What looks like an address in it is one."""
         self.learn(f"{local}@{domain}" for _, local, _, domain, _ in self._found(text, is_learning=True))
+
+    def learn_people(self, names: Iterable[str]) -> None:
+        """These are names or logins of people."""
+        if self.hides_addresses:
+            self._words.learn_names(names)
+
+    def learn_called(self, titles: Iterable[str]) -> None:
+        """This stands before addresses: mostly names."""
+        if self.hides_addresses:
+            self._words.learn_titles(titles)
+
+    def learn_words(self, texts: Iterable[str]) -> None:
+        """Somebody wrote these: subjects, texts of mails."""
+        if self.hides_bodies:
+            self._words.learn_sentences(texts)
 
     def keep_message_ids(self, identifiers: Iterable[str]) -> None:
         """These are Message-IDs, with brackets or without; they stay, unless they are to be hidden."""
@@ -116,12 +141,15 @@ class Masker:
         """With all addresses masked, and the domains that were learned."""
         if not self.hides_addresses or not text:
             return text
+        return self._text(_CODED.sub(self._coded, text))
+
+    def _text(self, text: str) -> str:
         pieces: list[str] = []
         end = 0
         for start, local, separator, domain, stop in self._found(text):
             pieces.append(self._without_domains(text[end:start]))
             whole = text[start:stop]
-            if f"{local}@{domain}" in self._made or self._is_kept(local, domain):
+            if domain in self._made or self._is_kept(local, domain):
                 pieces.append(whole)
             else:
                 masked, place = self.local(local), self.domain(domain)
@@ -147,8 +175,56 @@ class Masker:
         """What somebody wrote: its shape, where bodies are hidden."""
         return shape(text) if self.hides_bodies else self.text(text)
 
+    def told(self, text: str) -> str:
+        """What programs say, without what people are called and wrote, where that is hidden."""
+        text = self.text(text)
+        pieces: list[str] = []
+        done = 0
+        for begin, end in self._words.places(text):
+            pieces += [text[done:begin], shape(text[begin:end])]
+            done = end
+        return "".join([*pieces, text[done:]]) if pieces else text
+
+    def told_value(self, value: Any) -> Any:
+        """`told` of all texts of a JSON value; names of fields are nobody's words."""
+        match value:
+            case str():
+                return self.told(value)
+            case Mapping():
+                return {self.text(str(key)): self.told_value(one) for key, one in value.items()}
+            case list() | tuple():
+                return [self.told_value(one) for one in value]
+            case _:
+                return value
+
+    def person(self, named: str) -> str:
+        """A name, an address, or both: ``Carla <carla@shop.example>``."""
+        if not self.hides_addresses:
+            return self.told(named)
+        name, bracket, rest = named.rpartition("<")
+        if bracket:
+            return f"{shape(self.text(name))}<{self.text(rest)}"
+        return self.text(named) if "@" in named else shape(named)
+
     def html(self, html: str) -> str:
         return shape_of_html(html) if self.hides_bodies else self.text(html)
+
+    def _coded(self, match: re.Match[str]) -> str:
+        """Base64, and what stands between slashes: with masks in it where addresses are."""
+        if (whole := self._recoded(match[0])) != match[0] or "/" not in match[0]:
+            return whole
+        return "/".join(self._recoded(one) for one in match[0].split("/"))
+
+    def _recoded(self, coded: str) -> str:
+        plain = coded.rstrip("=").translate(_USUAL)
+        try:
+            text = a2b_base64(plain + "=" * (-len(plain) % 4)).decode("utf-8")
+        except ValueError:
+            return coded
+        if not any(sign in text for sign in "@%") or (masked := self._text(text)) == text:
+            return coded
+        made = b2a_base64(masked.encode(), newline=False).decode()
+        return made if coded.endswith("=") else made.rstrip("=").translate(_IN_ADDRESSES)
 
     # ---- finding
 
@@ -160,7 +236,9 @@ class Masker:
             if match.start() < done or (is_learning and separator != "@"):
                 continue
             behind = _DOMAIN.match(text, match.end())
-            if behind is None or (separator in _ONLY_KNOWN and not self._knows_people_at(behind[0])):
+            if behind is None or (separator in _ONLY_KNOWN and not self._begins_known(behind[0])):
+                continue
+            if separator[-1] in " \t" and not _DOTTED.match(behind[0]):
                 continue
             begin = self._local_begins(text, done, match.start())
             if begin is None:
@@ -185,29 +263,39 @@ class Masker:
 
     def _fitting(self, written: str, run: str) -> str:
         """The domain; where more was read than is known, as much as is known: ``shop.example.html``."""
-        normal = normalize_domain(written)
-        if not normal or normal in self._domains or not run or not self._locals:
+        if normalize(f"x@{written}") == "" or not self._addresses:
             return written
-        fitting = (one for one in self._beginnings(written) if self._known_from(run, one) is not None)
-        return next(fitting, written)
+        if normalize_domain(written) in self._domains or not run:
+            return written
+        shorter = (one for one in self._beginnings(written) if one != written and "." in one)
+        known = (
+            one for one in shorter if normalize_domain(one) in self._domains and self._known_from(run, one) is not None
+        )
+        return next(known, written)
+
+    def _begins_known(self, written: str) -> bool:
+        """Whether it is, or begins with, a domain that somebody has an address at."""
+        return any(normalize_domain(one) in self._locals for one in self._beginnings(written))
 
     def _beginnings(self, written: str) -> Iterator[str]:
         """Of a name the first labels, as many as a domain that was learned can have: the most first."""
         labels = written.split(".")
         return (".".join(labels[:count]) for count in range(min(len(labels), self._most_labels), 0, -1))
 
-    def _knows_people_at(self, written: str) -> bool:
-        return any(normalize_domain(one) in self._locals for one in self._beginnings(written))
-
     def _known_from(self, run: str, domain: str) -> int | None:
-        """Where in the run a known address begins, the longest one."""
+        """Where in the run a known address begins, the longest one. Only as long as known ones are is tried: each of them once."""
         known = self._locals.get(normalize_domain(domain))
-        if known is None:
+        if not known:
             return None
-        for at in range(max(0, len(run) - MAX_LOCAL), len(run)):
-            if (at == 0 or not run[at - 1].isalnum()) and run[at:].lower() in known:
-                return at
-        return None
+        if normalize(f"{run}@{domain}") in self._addresses:
+            return 0
+        folded = run.lower()
+        if len(folded) != len(run):  # letters that become two
+            folded = run
+        lengths = sorted((one for one in known if one <= len(run)), reverse=True)
+        starts = ((len(run) - one, one) for one in lengths)
+        found = (at for at, one in starts if folded[at:] in known[one] and (at == 0 or not run[at - 1].isalnum()))
+        return next(found, None)
 
     def _start(self, text: str, begin: int, end: int, domain: str, *, only_known: bool) -> int | None:
         run = text[begin:end]
@@ -225,8 +313,7 @@ class Masker:
         return begin + cut + 1 if begin + cut + 1 < end else None
 
     def _is_kept(self, local: str, domain: str) -> bool:
-        is_somebody = local.lower() in self._locals.get(normalize_domain(domain), ())
-        return f"{local}@{domain}".lower() in self._ids and not is_somebody
+        return f"{local}@{domain}".lower() in self._ids and normalize(f"{local}@{domain}") not in self._addresses
 
     def _without_domains(self, text: str) -> str:
         return _NAME.sub(self._domain_named, text) if self._domains and "." in text else text
@@ -234,7 +321,7 @@ class Masker:
     def _domain_named(self, match: re.Match[str]) -> str:
         """The longest known domain at the end of a name, or within it."""
         labels = match[0].split(".")
-        for count in range(min(len(labels), self._most_labels), 1, -1):
+        for count in range(len(labels), 1, -1):
             for begin in range(len(labels) - count + 1):
                 if ".".join(labels[begin : begin + count]).lower() in self._domains:
                     rest = [*labels[:begin], self.domain(".".join(labels[begin : begin + count]))]

@@ -336,27 +336,44 @@ def _first_number(token: Token) -> int:
 
 
 _MANY_BLANKS = re.compile(r"\n{4,}")
-_LINKABLE = re.compile(
-    r"https?://[^\s<>\"\x00-\x1f]{1,2000}|[\w.+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}"
-)
+_LINK_SIGNS = re.compile(r"https?://[^\s<>\"\x00-\x1f]{1,2000}|@")
+_DOMAIN = re.compile(r"[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}")
+_MOST_LOCAL = 64  # characters (RFC 5321 4.5.3.1.1)
 
 
 def text_to_html(text: str) -> str:
     """Plain text as HTML: escaped, its addresses linked, line breaks and runs of spaces kept."""
     pieces: list[str] = []
     end = 0
-    for match in _LINKABLE.finditer(text):
-        found = match[0]
-        if "://" in found:
-            found = _without_trailing_punctuation(found)
-            href = found
-        else:
-            href = "mailto:" + found
-        pieces.append(_escaped(text[end : match.start()]))
+    for start, found in _links(text):
+        href = found if "://" in found else "mailto:" + found
+        pieces.append(_escaped(text[end:start]))
         pieces.append(f'<a href="{escape(href)}">{escape(found)}</a>')
-        end = match.start() + len(found)
+        end = start + len(found)
     pieces.append(_escaped(text[end:]))
     return "".join(pieces)
+
+
+def _links(text: str) -> Iterator[tuple[int, str]]:
+    """Where they begin, and their text. An address is looked for from its @ on: whoever writes none costs nothing."""
+    done = at = 0
+    while sign := _LINK_SIGNS.search(text, at):
+        at = sign.end()
+        if sign[0] != "@":
+            done = at
+            yield sign.start(), _without_trailing_punctuation(sign[0])
+            continue
+        begin = _local_begins(text, done, sign.start())
+        if begin < sign.start() and (domain := _DOMAIN.match(text, at)):
+            done = at = domain.end()
+            yield begin, text[begin:done]
+
+
+def _local_begins(text: str, least: int, end: int) -> int:
+    begin, least = end, max(least, end - _MOST_LOCAL)
+    while begin > least and (text[begin - 1].isalnum() or text[begin - 1] in "_.+-"):
+        begin -= 1
+    return begin
 
 
 def _without_trailing_punctuation(url: str) -> str:
