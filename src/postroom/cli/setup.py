@@ -122,7 +122,7 @@ def setup(
             cancels_waiting=choose_for_waiting(cancels, asks=asks), asks=asks, is_quiet=as_json,
         )  # fmt: skip
         told = set_up(ports, wish, password)
-    is_well = all(told[one] is None or told[one]["in_use"] for one in ("server", "mailbox"))
+    is_well = all(told[one] is None or _works(told[one]) for one in ("server", "mailbox"))
     if as_json:
         say_json({"ok": is_well, **told, "proposals": _as_rows(found)})
     else:
@@ -220,6 +220,11 @@ def _as_rows(found: FoundServers) -> list[dict[str, Any]]:
         }
         for one in found.proposals
     ]
+
+
+def _works(way: dict[str, Any]) -> bool:
+    """Used, and well when it was tried just now: what stays in use although its test failed is no success."""
+    return bool(way["in_use"] and way["test"] and way["test"]["ok"])
 
 
 # ---- for people
