@@ -21,6 +21,7 @@ from postroom.core.terms.mailboxes import (
     MailboxSession,
     MailboxStep,
     MailboxTrouble,
+    TroubleKind,
 )
 from postroom.flows.ports import Ports
 from postroom.store.models import Company, InboundMessage, Mailbox, RawMail
@@ -67,7 +68,9 @@ class _Session:
         self._box.note("open")
 
     def steps(self) -> Sequence[EnteredStep]:
-        return (EnteredStep(step=MailboxStep.CONNECT, is_ok="open" not in self._box.trouble, seconds=0.0),)
+        trouble = self._box.trouble.get("open")
+        step = MailboxStep.LOGIN if trouble and trouble.kind is TroubleKind.LOGIN else MailboxStep.CONNECT
+        return (EnteredStep(step=step, is_ok=trouble is None, seconds=0.0),)
 
     def fetch_new(self, cursor: MailboxCursor, limit: int, max_bytes: int) -> Iterator[FetchedMail]:
         holds = cursor.uidvalidity == self._box.uidvalidity
