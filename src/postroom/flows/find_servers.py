@@ -78,9 +78,7 @@ def own_domain(address: str) -> str:
     return domain if is_mail_domain(domain) and domain not in FREE else ""
 
 
-def find_servers(
-    ports: Ports, address: str, *, seconds: float = PATIENCE, asks_tables: bool = True
-) -> FoundServers:
+def find_servers(ports: Ports, address: str, *, seconds: float = PATIENCE, asks_tables: bool = True) -> FoundServers:
     """Where the account of this address probably is. Waits for the network, for ``seconds`` at most. ``asks_tables`` False: there are none,
     and so no directory was named."""
     address = normalize(address)

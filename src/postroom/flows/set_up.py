@@ -132,9 +132,7 @@ def try_way_out(ports: Ports, address: str, password: str, place: Place, begun: 
         if draft is None:
             begun.servers.append(row.pk)
     found = test_server(ports, row.pk, member=None, to=address)
-    return WayOut(
-        id=row.pk, name=row.name, test=found, in_use=row.is_active, is_corrected=is_corrected and found.is_ok
-    )
+    return WayOut(id=row.pk, name=row.name, test=found, in_use=row.is_active, is_corrected=is_corrected and found.is_ok)
 
 
 def use_way_out(ports: Ports, company: Company, way: WayOut, *, cancels_waiting: bool | None) -> WayOut:
