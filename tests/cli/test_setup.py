@@ -10,7 +10,7 @@ import pytest
 from postroom.core.delivery.discovery import Proposal, Service, Source
 from postroom.core.delivery.probing import Probe, ProbeOrder, ProbeStep
 from postroom.core.terms.encryption import Encryption
-from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxSession, MailboxTrouble, TroubleKind
+from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxSession, MailboxStep, MailboxTrouble, TroubleKind
 from postroom.core.terms.smtp_replies import SmtpReply
 from postroom.core.terms.steps import Step
 from postroom.flows import find_servers
@@ -47,6 +47,7 @@ class Provider:
     def __init__(self) -> None:
         self.found: tuple[Proposal, ...] = (a_place(Service.SMTP), a_place(Service.IMAP))
         self.box = ScriptedMailbox()
+        self.box.last_step = MailboxStep.LOGIN
         self.takes = SECRET
         self.probed: list[ProbeOrder] = []
 

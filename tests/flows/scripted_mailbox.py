@@ -21,7 +21,6 @@ from postroom.core.terms.mailboxes import (
     MailboxSession,
     MailboxStep,
     MailboxTrouble,
-    TroubleKind,
 )
 from postroom.flows.ports import Ports
 from postroom.store.models import Company, InboundMessage, Mailbox, RawMail
@@ -38,6 +37,7 @@ class ScriptedMailbox:
         self.diary: list[str] = []
         self.trouble: dict[str, MailboxTrouble] = {}
         self.before: dict[str, Callable[[], object]] = {}
+        self.last_step = MailboxStep.CONNECT
         self.endpoints: list[MailboxEndpoint] = []
 
     def put(self, raw: bytes, completeness: Completeness = Completeness.WHOLE, size: int = 0) -> int:
@@ -68,9 +68,7 @@ class _Session:
         self._box.note("open")
 
     def steps(self) -> Sequence[EnteredStep]:
-        trouble = self._box.trouble.get("open")
-        step = MailboxStep.LOGIN if trouble and trouble.kind is TroubleKind.LOGIN else MailboxStep.CONNECT
-        return (EnteredStep(step=step, is_ok=trouble is None, seconds=0.0),)
+        return (EnteredStep(step=self._box.last_step, is_ok="open" not in self._box.trouble, seconds=0.0),)
 
     def fetch_new(self, cursor: MailboxCursor, limit: int, max_bytes: int) -> Iterator[FetchedMail]:
         holds = cursor.uidvalidity == self._box.uidvalidity
