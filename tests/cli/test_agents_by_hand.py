@@ -49,7 +49,8 @@ def test_what_waits_is_listed_and_approved_once(house: HostileHouse, proposed: P
 
 
 def test_without_a_yes_nothing_is_done(house: HostileHouse, proposed: ProposalFact, postroom: Command) -> None:
-    assert postroom("mcp", "approve", str(proposed.id), stdin=b"n\n").code != 0
+    told = postroom("mcp", "approve", str(proposed.id), stdin=b"n\n")
+    assert (told.code, "Nothing was done" in told.err) == (1, True)
     assert state(house) == DeliveryState.FAILED
 
 

@@ -344,6 +344,11 @@ def test_a_hostile_file_is_refused_in_plain_words(postroom: Command, tmp_path: P
     assert (answer.code, said in answer.err) == (2, True), answer.err
 
 
+def test_a_bundle_that_is_not_there_was_asked_for_wrongly(postroom: Command, tmp_path: Path) -> None:
+    told = postroom("bundle", "read", str(tmp_path / "nothere.zip"))
+    assert (told.code, "cannot be read: No such file" in told.err) == (2, True)
+
+
 def test_a_member_that_is_announced_smaller_than_it_is_is_refused(postroom: Command, tmp_path: Path) -> None:
     whole = bytearray(zipped([(MANIFEST, b"{" + b" " * 5000 + b"}")]))
     for mark, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
+from types import SimpleNamespace
 
 import pytest
 
+from postroom.cli import entering
 from postroom.core.diagnosis.machine_health import MachineFacts
 from postroom.flows.watch_house import watch_house
 from postroom.store.models import OutgoingServer, WatchedFinding
@@ -114,6 +119,32 @@ def test_control_characters_of_strangers_do_not_reach_the_terminal(ward: Ward, p
     answer = postroom("doctor")
     assert "\x1b" not in answer.out
     assert "Relay access denied" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "words"),
+    [(errno.ENOSPC, "disk_low", "Make room there"), (errno.EROFS, "disk_broken", "Mend the disk"), (errno.EACCES, "disk_broken", "the rights of")],
+    ids=["full", "read-only", "no rights"],
+)  # fmt: skip
+def test_a_house_that_its_disk_keeps_shut_is_told_of_without_the_database(
+    ward: Ward, postroom: Command, monkeypatch: pytest.MonkeyPatch, number: int, code: str, words: str
+) -> None:
+    @contextmanager
+    def shut(*_: object, **__: object) -> Iterator[None]:
+        raise OSError(number, os.strerror(number), "" if number == errno.ENOSPC else "/house/commands.lock")
+        yield
+
+    monkeypatch.setattr(machine, "look_at_machine", lambda _: MachineFacts(runs_here=False))
+    monkeypatch.setattr(entering, "running", shut)
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=0, f_frsize=4096))
+    told = postroom("doctor", "--offline", "--json")
+    assert (told.code, told.data["ok"]) == (1, False)
+    (finding,) = [one for one in told.data["findings"] if one["severity"] == "error"]
+    assert (finding["code"], words in finding["cure"]) == (code, True)
+    assert words in postroom("doctor", "--offline").out
+    other = postroom("queue", "list")
+    assert other.code == 1
+    assert ("postroom doctor --offline" in other.err) is (number != errno.EACCES)
 
 
 def test_a_symptom_is_followed_to_its_cause_and_no_further(ward: Ward, postroom: Command) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from postroom.cli import mail_test as cli_mail_test
 from postroom.store.models import MailTest
 from tests.adapters.dns.name_server import NameServer
 from tests.cli.conftest import Command
@@ -88,6 +89,18 @@ def test_what_was_asked_wrongly_is_said(postroom: Command, words: tuple[str, ...
     assert answer.code == 2
     assert answer.err
     assert "Traceback" not in answer.err
+
+
+def test_of_what_is_too_large_the_real_size_is_said(
+    postroom: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli_mail_test, "_LARGEST", 1000)
+    huge = tmp_path / "huge.eml"
+    huge.write_bytes(b"x" * 4321)
+    told = postroom("mail-test", str(huge))
+    assert (told.code, "huge.eml has 4321 bytes" in told.err) == (2, True)
+    told = postroom("mail-test", "-", stdin=b"x" * 4321)
+    assert (told.code, "more than 1000 bytes" in told.err) == (2, True)
 
 
 def test_a_letterbox_is_not_applicable_and_said_at_once(postroom: Command) -> None:

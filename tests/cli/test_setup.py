@@ -10,6 +10,7 @@ import pytest
 from postroom.core.delivery.discovery import Proposal, Service, Source
 from postroom.core.delivery.probing import Probe, ProbeOrder, ProbeStep
 from postroom.core.terms.encryption import Encryption
+from postroom.core.terms.mailboxes import MailboxEndpoint, MailboxSession, MailboxStep, MailboxTrouble, TroubleKind
 from postroom.core.terms.smtp_replies import SmtpReply
 from postroom.core.terms.steps import Step
 from postroom.flows import find_servers
@@ -46,6 +47,7 @@ class Provider:
     def __init__(self) -> None:
         self.found: tuple[Proposal, ...] = (a_place(Service.SMTP), a_place(Service.IMAP))
         self.box = ScriptedMailbox()
+        self.box.last_step = MailboxStep.LOGIN
         self.takes = SECRET
         self.probed: list[ProbeOrder] = []
 
@@ -56,8 +58,13 @@ class Provider:
         reply = SmtpReply(535, "5.7.8", "Authentication failed")
         return Probe(steps=(ProbeStep(step=Step.LOGIN, duration=0.1, reply=reply, is_ok=False),))
 
+    def session(self, endpoint: MailboxEndpoint) -> MailboxSession:
+        refusal = MailboxTrouble(TroubleKind.LOGIN, "AUTHENTICATIONFAILED")
+        self.box.trouble = {} if endpoint.password.reveal() == self.takes else {"open": refusal}
+        return self.box.session(endpoint)
+
     def ports(self) -> Ports:
-        return dataclasses.replace(ports(), probe_server=self.probe, mailbox_session=self.box.session)
+        return dataclasses.replace(ports(), probe_server=self.probe, mailbox_session=self.session)
 
 
 @pytest.fixture
@@ -103,11 +110,27 @@ def test_a_wrong_password_leaves_the_server_out_of_use_and_a_second_run_corrects
 
 def test_what_works_already_is_tested_and_not_changed(postroom: Command, provider: Provider) -> None:
     assert postroom("setup", SUPPORT, "--yes").code == 0
-    changes = SettingChange.objects.filter(subject__startswith="outgoing server").count()
+    Alias.objects.update(status="valid")
+    changes = SettingChange.objects.count()
     told = postroom("setup", SUPPORT, "--yes", "--json")
     assert told.code == 0
     assert (OutgoingServer.objects.count(), Mailbox.objects.count(), Alias.objects.count()) == (1, 1, 1)
-    assert SettingChange.objects.filter(subject__startswith="outgoing server").count() == changes
+    assert SettingChange.objects.count() == changes, "nothing that stays the same is noted"
+    assert Alias.objects.get().status == "valid"
+
+
+def test_what_stays_in_use_although_its_test_failed_is_no_success(
+    postroom: Command, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert postroom("setup", SUPPORT, "--yes").code == 0
+    provider.takes = "changed since"
+    monkeypatch.setenv("POSTROOM_NEW_PASSWORD", "mistyped")
+    told = postroom("setup", SUPPORT, "--yes", "--json")
+    assert (told.code, told.data["ok"], told.data["mailbox"]["in_use"]) == (1, False, True)
+    told = postroom("setup", SUPPORT, "--yes")
+    assert told.code == 1
+    assert "FAILED" in told.out
+    assert "Correct what is wrong" in told.err
 
 
 def test_a_password_that_was_changed_at_the_provider_is_corrected_by_the_next_run(
@@ -116,11 +139,23 @@ def test_a_password_that_was_changed_at_the_provider_is_corrected_by_the_next_ru
     assert postroom("setup", SUPPORT, "--yes").code == 0
     provider.takes = "changed since"
     monkeypatch.setenv("POSTROOM_NEW_PASSWORD", "changed since")
-    told = postroom("setup", SUPPORT, "--yes", "--json")
+    told = postroom("setup", SUPPORT, "--yes")
     assert told.code == 0, told.out
+    assert told.out.count("with the new password, which is stored now") == 2
     server, mailbox = OutgoingServer.objects.get(), Mailbox.objects.get()
-    assert ports().vault.open(bytes(server.secret)).reveal() == "changed since"
+    for row in (server, mailbox):
+        assert ports().vault.open(bytes(row.secret)).reveal() == "changed since"
     assert (server.is_active, mailbox.is_confirmed) == (True, True)
+
+
+def test_a_mailbox_keeps_its_password_where_the_one_that_was_typed_is_refused_too(
+    postroom: Command, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert postroom("setup", SUPPORT, "--yes").code == 0
+    provider.takes = "changed since"
+    monkeypatch.setenv("POSTROOM_NEW_PASSWORD", "mistyped")
+    postroom("setup", SUPPORT, "--yes")
+    assert ports().vault.open(bytes(Mailbox.objects.get().secret)).reveal() == SECRET
 
 
 def test_mails_that_wait_in_capture_mode_are_not_sent_by_surprise(postroom: Command, provider: Provider) -> None:

@@ -37,6 +37,7 @@ class ScriptedMailbox:
         self.diary: list[str] = []
         self.trouble: dict[str, MailboxTrouble] = {}
         self.before: dict[str, Callable[[], object]] = {}
+        self.last_step = MailboxStep.CONNECT
         self.endpoints: list[MailboxEndpoint] = []
 
     def put(self, raw: bytes, completeness: Completeness = Completeness.WHOLE, size: int = 0) -> int:
@@ -67,7 +68,7 @@ class _Session:
         self._box.note("open")
 
     def steps(self) -> Sequence[EnteredStep]:
-        return (EnteredStep(step=MailboxStep.CONNECT, is_ok="open" not in self._box.trouble, seconds=0.0),)
+        return (EnteredStep(step=self._box.last_step, is_ok="open" not in self._box.trouble, seconds=0.0),)
 
     def fetch_new(self, cursor: MailboxCursor, limit: int, max_bytes: int) -> Iterator[FetchedMail]:
         holds = cursor.uidvalidity == self._box.uidvalidity

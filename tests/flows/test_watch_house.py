@@ -138,11 +138,31 @@ def test_what_keeps_mail_from_leaving_raises_one_alarm_at_once_and_clears_it_whe
 
 
 def test_another_reply_of_the_same_server_is_no_second_trouble(ward: Ward) -> None:
+    ward.relay_says(Step.LOGIN, 535, "Authentication failed", enhanced="5.7.8")
+    look(ward)
+    ward.relay_says(Step.LOGIN, 535, "Authentication failed, id 4711", enhanced="5.7.8")
+    result = look(ward)
+    assert (result.comparison.raised, result.comparison.appeared) == ((), ())
+    assert open_alarms() == [(BROKEN, 1)]
+
+
+def test_another_cause_at_the_same_server_renews_the_alarm_and_is_told_since_now(ward: Ward) -> None:
+    second_server(ward)
     break_relay(ward)
     look(ward)
     ward.relay_says(Step.LOGIN, 535, "Username and Password not accepted", enhanced="5.7.8")
-    assert look(ward).comparison.raised == ()
-    assert open_alarms() == [(BROKEN, 1)]
+    result = look(ward, hours=2)
+    (news,) = result.comparison.raised
+    assert (result.comparison.appeared, news.first_seen) == ((news,), ward.now)
+    (alarm,) = Alarm.objects.filter(code=BROKEN)
+    assert (alarm.ended_at, alarm.raised_at, alarm.reason) == (None, ward.now, news.cause.as_json())
+    assert WatchedFinding.objects.get(code="server_refuses").first_seen_at == ward.now
+    assert len(digests()) == 2
+    assert look(ward, hours=2).comparison.raised == ()
+    assert len(digests()) == 2
+    mend_relay(ward)
+    assert [one.code.value for one in look(ward).comparison.cleared] == ["server_refuses"]
+    assert open_alarms() == []
 
 
 def test_what_does_not_stop_the_mail_must_be_seen_twice(ward: Ward) -> None:

@@ -99,8 +99,8 @@ def approve(
             give_up(f"There is no proposal {number}.", code=ASKED_WRONGLY)
         say(f"{shown.words}: {shown.subject}")
         say(f"  for {shown.who}, by the key {shown.key_name}; it says: {shown.why or '(nothing)'}")
-        if not yes:
-            typer.confirm("Do it?", abort=True)
+        if not yes and not typer.confirm("Do it?"):
+            give_up("Nothing was done: the proposal waits.")
         try:
             done = do(ports, number, fingerprint=shown.fingerprint, member=None)
         except ProposalTrouble as trouble:

@@ -155,6 +155,8 @@ def _verified(file: Path) -> tuple[Mapping[str, bytes], Manifest]:
         return members, read_manifest(members)
     except BundleError as error:
         give_up(f"{file}: {error}", code=ASKED_WRONGLY)
+    except OSError as error:
+        give_up(f"{file} cannot be read: {error.strerror}.", code=ASKED_WRONGLY)
 
 
 def _json_of(members: Mapping[str, bytes], name: str) -> Any:

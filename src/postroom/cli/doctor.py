@@ -143,13 +143,13 @@ def _diagnosed(
     offline: bool,
     patience: float,
 ) -> Diagnosis:
-    """A database that cannot be had is a finding, too."""
+    """A database that cannot be had is a finding, too, and a disk that nothing can be written to: then the machine alone is told of."""
     from django.db import DatabaseError, InterfaceError
 
     from postroom.core.diagnosis.finding_codes import FindingCode
     from postroom.flows.diagnose import DoctorWish
     from postroom.workers.database import DatabaseTrouble
-    from postroom.workers.machine import look_at_machine
+    from postroom.workers.machine import DISK_ERRORS, look_at_machine, with_disk
 
     wish = DoctorWish(domains=domains, only=only, asks_world=not offline, name_servers=name_servers, patience=patience)
     machine = look_at_machine(configuration)  # before a database is started for this question
@@ -158,6 +158,10 @@ def _diagnosed(
             if waiting := entering.waiting_migrations():
                 return _alone(FindingCode.TABLES_BEHIND, f"{waiting} migrations wait", steps=waiting)
             return _settled(wish, machine)
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        return _machine_alone(with_disk(machine, error, configuration))
     except (DatabaseTrouble, DatabaseError, InterfaceError) as error:
         return _alone(FindingCode.DATABASE_UNREACHABLE, " ".join(str(error).split()))
 
@@ -168,6 +172,15 @@ def _alone(code: Any, evidence: str, **facts: object) -> Diagnosis:
     from postroom.flows.diagnose import Diagnosis
 
     return Diagnosis(findings=fold([found(code, evidence=[evidence], facts={**facts})]), seconds=0.0)
+
+
+def _machine_alone(machine: MachineFacts) -> Diagnosis:
+    import postroom.wiring  # noqa: F401 - as above
+    from postroom.core.diagnosis.findings import fold
+    from postroom.core.diagnosis.machine_health import check_machine
+    from postroom.flows.diagnose import Diagnosis
+
+    return Diagnosis(findings=fold(check_machine(machine)), seconds=0.0)
 
 
 def _settled(wish: DoctorWish, machine: MachineFacts) -> Diagnosis:

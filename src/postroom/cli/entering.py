@@ -15,6 +15,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from secrets import token_hex
 from threading import Thread
 from typing import TYPE_CHECKING, NoReturn
 
@@ -56,9 +57,25 @@ def _require_house() -> None:
 
     if (folder := missing_house()) is not None:
         give_up(
-            f"There is no house in {folder}. To make one: postroom up (postroom demo makes one to look around, in data/demo). If another "
-            "is meant, name its folder: POSTROOM_DATA_DIR."
+            f"There is no house in {folder}. To make one: postroom up, or postroom setup (postroom demo makes one to look around, in "
+            "data/demo). If another is meant, name its folder: POSTROOM_DATA_DIR."
         )
+
+
+def ports_without_house() -> Ports | None:
+    """For a question that needs no tables, where nobody ever made a house: with a key that nobody keeps, and no log; none is made. None where
+    there is a house."""
+    from django.conf import settings
+
+    from postroom.workers.house import missing_house
+
+    if settings.configured or missing_house() is None:
+        return None
+    os.environ |= {"POSTROOM_SECRET_KEY": token_hex(32), "POSTROOM_LOG_DAYS": "0"}
+    configured(makes_house=True)
+    from postroom.wiring import ports
+
+    return ports()
 
 
 @contextmanager

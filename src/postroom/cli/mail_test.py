@@ -80,6 +80,8 @@ def mail_test(
         with entered() as ports:
             return _sent(ports, send, to, address, minutes, as_json=as_json)
     raw = _read(file)
+    if len(raw) > _LARGEST:
+        give_up(f"{_size(file)}: {_LARGEST} are looked at, at most.", code=ASKED_WRONGLY)
     from postroom.core.terms.configuration import read_name_servers
     from postroom.core.terms.parameters import ParameterError, read_place
 
@@ -111,6 +113,13 @@ def _read(file: str) -> bytes:
             return opened.read(_LARGEST + 1)
     except OSError as error:
         give_up(f"{file} cannot be read: {error.strerror}.", code=ASKED_WRONGLY)
+
+
+def _size(file: str) -> str:
+    """Of what was not read to its end."""
+    if file != "-" and (path := Path(file)).is_file():
+        return f"{file} has {path.stat().st_size} bytes"
+    return f"There are more than {_LARGEST} bytes"
 
 
 # ---- a seed message

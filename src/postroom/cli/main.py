@@ -6,6 +6,7 @@ with half a second of other people's options. Nobody is shown a traceback who di
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -23,6 +24,12 @@ from postroom.cli.telling import ASKED_WRONGLY, FAILED, Trouble, remark
 from postroom.core.terms.configuration import ConfigurationError
 
 INTERRUPTED = 130
+_ASK = " What else is wrong with the machine says: postroom doctor --offline"
+_TO_DO = {
+    errno.ENOSPC: f". The disk of the data directory is full: make room there.{_ASK}",
+    errno.EDQUOT: f". The user's share of the disk is used up: make room there.{_ASK}",
+    errno.EROFS: f". The disk can only be read: mend it, or mount it to be written to.{_ASK}",
+}
 STARTING = (
     200_000  # objects: whoever starts only makes what stays, and looking through it for garbage is a tenth of the time
 )
@@ -183,6 +190,7 @@ def _in_words(error: Exception) -> str:
     if kinds & {"DatabaseTrouble", "PortTaken", "AlreadyUp", "NotAllowed", "ParameterError"}:
         return str(error)
     if isinstance(error, OSError):
-        return f"{error.strerror or said}" + (f": {error.filename}" if error.filename else "")
+        where = f"{error.strerror or said}" + (f": {error.filename}" if error.filename else "")
+        return where + (_TO_DO.get(error.errno or 0, "") if error.strerror else "")
     hint = "" if _debugging.is_on else " Run it again as: postroom --debug …"
     return f"This should not happen: {type(error).__name__}: {said}.{hint}"

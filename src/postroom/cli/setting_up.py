@@ -141,7 +141,7 @@ def _tell_way(wish: SetupWish, way: WayOut | WayIn, done: str, undone: str) -> N
     if way.test is None:
         say(f"LEFT    {way.name} wants an access token: connect it on its page, Settings, Mailboxes.")
     elif way.test.is_ok:
-        say(f"ok      {done} {way.name}.")
+        say(f"ok      {done} {way.name}{', with the new password, which is stored now' if way.is_corrected else ''}.")
     else:
         at = f" at the step {way.test.step}" if way.test.step else ""
         used = "It stays in use." if way.in_use else f"It is {undone}."
@@ -152,7 +152,7 @@ def _as_json(way: WayOut | WayIn) -> dict[str, Any]:
     test = None
     if way.test is not None:
         test = way.test.as_json() | {"cause": str(way.test.cause), "cure": str(way.test.cure)}
-    return {"id": way.id, "name": way.name, "in_use": way.in_use, "test": test}
+    return {"id": way.id, "name": way.name, "in_use": way.in_use, "is_corrected": way.is_corrected, "test": test}
 
 
 # ---- asking, and what is seen meanwhile

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from postroom.cli.entering import entered
+from postroom.cli.entering import entered, ports_without_house
 from postroom.cli.home import CancelsWaiting, choose_for_waiting
 from postroom.cli.setting_up import SetupWish, ask, confirmed, given_password, progress, set_up
 from postroom.cli.telling import ASKED_WRONGLY, DONE, FAILED, AsJson, give_up, remark, say, say_json, show_table
@@ -96,6 +96,10 @@ def setup(
     if domain and not is_mail_domain(domain):
         give_up(f"{domain!r} is no domain with mail addresses.", code=ASKED_WRONGLY)
     password = "" if find_only else given_password(password_file, password_stdin, asks=asks)
+    if find_only and (houseless := ports_without_house()) is not None:
+        found = _found(houseless, normal, quiet=as_json, asks_tables=False)
+        _tell_found(found, as_json=as_json)
+        return DONE if _chosen("out", found, host, port, encryption, user) is not None else FAILED
     with entered(makes_house=not find_only) as ports:
         if not find_only:
             _require_kind(kind)
@@ -122,7 +126,7 @@ def setup(
             cancels_waiting=choose_for_waiting(cancels, asks=asks), asks=asks, is_quiet=as_json,
         )  # fmt: skip
         told = set_up(ports, wish, password)
-    is_well = all(told[one] is None or told[one]["in_use"] for one in ("server", "mailbox"))
+    is_well = all(told[one] is None or _works(told[one]) for one in ("server", "mailbox"))
     if as_json:
         say_json({"ok": is_well, **told, "proposals": _as_rows(found)})
     else:
@@ -156,11 +160,11 @@ def _require_kind(kind: str) -> None:
         give_up(f"There is no kind {kind!r}. There are: {', '.join(known)}.", code=ASKED_WRONGLY)
 
 
-def _found(ports: Ports, address: str, *, quiet: bool) -> FoundServers:
+def _found(ports: Ports, address: str, *, quiet: bool, asks_tables: bool = True) -> FoundServers:
     from postroom.flows.find_servers import find_servers
 
     with progress(f"Looking for the servers of {address}", quiet=quiet):
-        return find_servers(ports, address)
+        return find_servers(ports, address, asks_tables=asks_tables)
 
 
 def _chosen(way: str, found: FoundServers, host: str, port: int | None, encryption: str, user: str) -> Place | None:
@@ -220,6 +224,11 @@ def _as_rows(found: FoundServers) -> list[dict[str, Any]]:
         }
         for one in found.proposals
     ]
+
+
+def _works(way: dict[str, Any]) -> bool:
+    """Used, and well when it was tried just now: what stays in use although its test failed is no success."""
+    return bool(way["in_use"] and way["test"] and way["test"]["ok"])
 
 
 # ---- for people

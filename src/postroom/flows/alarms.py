@@ -23,15 +23,25 @@ _RAISE = """
 INSERT INTO postroom_alarm (company_id, code, subject, reason, link, count, raised_at, last_at)
 VALUES (%(company_id)s, %(code)s, %(subject)s, %(reason)s, %(link)s, 1, %(now)s, %(now)s)
 ON CONFLICT (code, subject) WHERE ended_at IS NULL DO UPDATE
-   SET count = postroom_alarm.count + 1, last_at = excluded.last_at, reason = excluded.reason, link = excluded.link
+   SET count = CASE WHEN %(is_anew)s THEN 1 ELSE postroom_alarm.count + 1 END,
+       raised_at = CASE WHEN %(is_anew)s THEN excluded.raised_at ELSE postroom_alarm.raised_at END,
+       last_at = excluded.last_at, reason = excluded.reason, link = excluded.link
 RETURNING count = 1
 """
 
 
 def raise_alarm(
-    ports: Ports, *, code: str, subject: str, reason: Reason, company_id: int | None = None, link: str = ""
+    ports: Ports,
+    *,
+    code: str,
+    subject: str,
+    reason: Reason,
+    company_id: int | None = None,
+    link: str = "",
+    is_anew: bool = False,
 ) -> bool:
-    """Whether it is new. ``subject`` names what is in trouble (``mailbox:3``); ``link`` is the path of the page that mends it."""
+    """Whether it is new. ``subject`` names what is in trouble (``mailbox:3``); ``link`` is the path of the page that mends it. ``is_anew``: it is in
+    trouble for another cause than before, since now."""
     with connection.cursor() as cursor:
         cursor.execute(
             _RAISE,
@@ -41,6 +51,7 @@ def raise_alarm(
                 "subject": subject[:320],
                 "reason": json.dumps(reason.as_json()),
                 "link": link[:200],
+                "is_anew": is_anew,
                 "now": ports.clock.now(),
             },
         )

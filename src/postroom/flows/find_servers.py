@@ -78,8 +78,9 @@ def own_domain(address: str) -> str:
     return domain if is_mail_domain(domain) and domain not in FREE else ""
 
 
-def find_servers(ports: Ports, address: str, *, seconds: float = PATIENCE) -> FoundServers:
-    """Where the account of this address probably is. Waits for the network, for ``seconds`` at most."""
+def find_servers(ports: Ports, address: str, *, seconds: float = PATIENCE, asks_tables: bool = True) -> FoundServers:
+    """Where the account of this address probably is. Waits for the network, for ``seconds`` at most. ``asks_tables`` False: there are none,
+    and so no directory was named."""
     address = normalize(address)
     domain = address.rpartition("@")[2]
     if not domain:
@@ -89,16 +90,18 @@ def find_servers(ports: Ports, address: str, *, seconds: float = PATIENCE) -> Fo
         return FoundServers(domain=domain, key=key, proposals=ranked(_of_preset(key, Source.PRESET)))
     if not is_mail_domain(domain):
         return FoundServers(domain=domain, is_asked=False)
-    tasks = _tasks(ports, address, domain, seconds)
+    tasks = _tasks(ports, address, domain, seconds, asks_tables=asks_tables)
     is_enough = partial(_is_enough, [key for key in tasks if not key.startswith("knock")])
     done = side_by_side(tasks, seconds + _GRACE, is_enough=is_enough, name="discovery")
     return _told(domain, done)
 
 
-def _tasks(ports: Ports, address: str, domain: str, seconds: float) -> dict[str, Callable[[], object]]:
+def _tasks(
+    ports: Ports, address: str, domain: str, seconds: float, *, asks_tables: bool
+) -> dict[str, Callable[[], object]]:
     """``published 0``, ``records``, ``knock 0``, …"""
     places = [one.format(domain=domain, address=quote(address, safe="")) for one in _PUBLISHED]
-    if directory := parameters(ports).text(DIRECTORY):
+    if asks_tables and (directory := parameters(ports).text(DIRECTORY)):
         places.append(f"{directory.rstrip('/')}/{domain}")
     tasks: dict[str, Callable[[], object]] = {
         f"published {number}": partial(_published, ports, url, address, seconds) for number, url in enumerate(places)

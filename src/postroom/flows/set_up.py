@@ -26,11 +26,12 @@ from postroom.flows.find_servers import FoundServers
 from postroom.flows.guard_installation import is_capturing
 from postroom.flows.ports import Ports
 from postroom.flows.settings import forget_row, save_mailbox, save_server
-from postroom.flows.test_mailbox import MailboxTest, test_mailbox
+from postroom.flows.test_mailbox import MailboxTest, plan_test, test_mailbox
 from postroom.flows.test_server import ServerTest, test_server
 from postroom.flows.welcome import first_alias, name_house, test_failed
 from postroom.store.models import Alias, Company, Mailbox, OutgoingServer
 
+_PATIENCE = 30.0  # seconds that a mailbox may be silent
 WARNINGS = frozenset({"admin_placeholder", "same_filter", "catchall_missing", "catchall_domain_unknown"})
 
 
@@ -58,22 +59,24 @@ class Begun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WayOut:
-    """``in_use``: mail leaves through it."""
+    """``in_use``: mail leaves through it. ``is_corrected``: it had another password, which is refused now."""
 
     id: int
     name: str
     test: ServerTest
     in_use: bool
+    is_corrected: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WayIn:
-    """``test`` None: it is read by an access token, which a person connects on its page."""
+    """``test`` None: it is read by an access token, which a person connects on its page. ``is_corrected`` as that of `WayOut`."""
 
     id: int
     name: str
     test: MailboxTest | None
     in_use: bool
+    is_corrected: bool = False
 
 
 def place_of(found: FoundServers, way: str) -> Place | None:
@@ -113,11 +116,13 @@ def try_way_out(ports: Ports, address: str, password: str, place: Place, begun: 
     same = OutgoingServer.objects.filter(transport="smtp")
     username = place.username or address
     row = same.filter(host=place.host, port=place.port, username=username, is_active=True).first()
+    is_corrected = False
     if row is not None and not test_failed(row) and not row.trouble:
         found = test_server(ports, row.pk, member=None, to=address)
         if found.step != Step.LOGIN:
             return WayOut(id=row.pk, name=row.name, test=found, in_use=True)
         row = save_server(ports, {"id": row.pk, "password": password}, member=None)
+        is_corrected = True
     else:
         rows = same.filter(username=username).order_by("-id")
         draft = next((one for one in rows if not one.is_active or test_failed(one)), None)
@@ -127,7 +132,7 @@ def try_way_out(ports: Ports, address: str, password: str, place: Place, begun: 
         if draft is None:
             begun.servers.append(row.pk)
     found = test_server(ports, row.pk, member=None, to=address)
-    return WayOut(id=row.pk, name=row.name, test=found, in_use=row.is_active)
+    return WayOut(id=row.pk, name=row.name, test=found, in_use=row.is_active, is_corrected=is_corrected and found.is_ok)
 
 
 def use_way_out(ports: Ports, company: Company, way: WayOut, *, cancels_waiting: bool | None) -> WayOut:
@@ -160,11 +165,24 @@ def set_up_way_in(ports: Ports, company: Company, address: str, password: str, p
     if row.authentication == "token" and not row.secret:
         return WayIn(id=row.pk, name=row.name, test=None, in_use=False)
     found = test_mailbox(ports, row.pk, member=None, leave_old_mail=is_new)
-    if not is_new and found.step == MailboxStep.LOGIN:
+    is_corrected = not is_new and found.step == MailboxStep.LOGIN and _takes(ports, row, password)
+    if is_corrected:
         save_mailbox(ports, {"id": row.pk, "password": password}, member=None)
         found = test_mailbox(ports, row.pk, member=None)
     row.refresh_from_db()
-    return WayIn(id=row.pk, name=row.name, test=found, in_use=row.is_confirmed and row.is_active)
+    return WayIn(
+        id=row.pk, name=row.name, test=found, in_use=row.is_confirmed and row.is_active, is_corrected=is_corrected
+    )
+
+
+def _takes(ports: Ports, mailbox: Mailbox, password: str) -> bool:
+    """Whether this password opens it: what is stored is not given away for another that is refused, too."""
+    if mailbox.authentication == "token":
+        return False
+    typed = Mailbox.objects.get(pk=mailbox.pk)
+    typed.secret = ports.vault.seal(password)
+    found = plan_test(ports, typed, patience=_PATIENCE)()
+    return found.is_ok or found.step in (MailboxStep.FOLDER, MailboxStep.AFTERWARDS)
 
 
 def forget_begun(ports: Ports, begun: Begun) -> None:

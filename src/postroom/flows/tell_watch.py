@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from django.db import transaction
+from django.db.models import F, Q
 
 from postroom.core.conversations.letters import voice_of
 from postroom.core.delivery.identity import default_from
@@ -70,7 +71,8 @@ _ADMINISTRATORS = ("administrators",)
 def mail_digest(ports: Ports, findings: Sequence[Folded]) -> str:
     """Queues it where there is something to tell; what became of it, ``""`` for nothing. Inside the transaction of the look."""
     now = ports.clock.now()
-    open_rows = WatchedFinding.objects.filter(alarmed_at__isnull=False, mailed_at=None, ended_at=None)
+    is_news = Q(mailed_at=None) | Q(mailed_at__lt=F("alarmed_at"))  # never told, or told of another cause
+    open_rows = WatchedFinding.objects.filter(is_news, alarmed_at__isnull=False, ended_at=None)
     over_rows = WatchedFinding.objects.filter(
         mailed_at__isnull=False, end_mailed_at=None, ended_at__gt=now - TELL_WELL_WITHIN
     )

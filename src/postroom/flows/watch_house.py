@@ -17,7 +17,7 @@ from django.db import connection, transaction
 
 from postroom.core.diagnosis.finding_codes import FindingCode, Severity
 from postroom.core.diagnosis.findings import HOUSE, Finding
-from postroom.core.diagnosis.watching import MOST_WATCHED, SETTLED, Comparison, Watched, compare
+from postroom.core.diagnosis.watching import LONGEST_DETAIL, MOST_WATCHED, SETTLED, Comparison, Watched, compare
 from postroom.core.terms.reasons import Reason
 from postroom.flows.access import require_house
 from postroom.flows.alarms import clear_alarm, raise_alarm
@@ -108,8 +108,8 @@ def _remember(ports: Ports, diagnosis: Diagnosis) -> Comparison:
 
 
 _CHANGING = (
-    "severity", "detail", "cause", "cure", "who", "evidence", "is_cause", "is_back", "seen_count", "last_seen_at",
-    "alarmed_at",
+    "severity", "detail", "cause", "cure", "who", "evidence", "is_cause", "is_back", "seen_count",
+    "first_seen_at", "last_seen_at", "alarmed_at",
 )  # fmt: skip
 
 
@@ -120,7 +120,7 @@ def _store(found: Comparison, rows: Mapping[str, WatchedFinding], now: datetime)
     for one in found.open:
         row = rows.get(one.key) or WatchedFinding(key=one.key)
         row.code, row.subject, row.first_seen_at = one.code.value, one.subject[:320], one.first_seen
-        row.severity, row.detail, row.who = one.severity.value, one.detail[:300], one.who
+        row.severity, row.detail, row.who = one.severity.value, one.detail[:LONGEST_DETAIL], one.who
         row.cause, row.cure, row.evidence = one.cause.as_json(), one.cure.as_json(), list(one.evidence)
         row.is_cause, row.is_back = one.is_cause, one.is_back
         row.seen_count, row.last_seen_at = one.seen, one.last_seen
@@ -142,7 +142,8 @@ def _raise_and_clear(ports: Ports, comparison: Comparison, diagnosis: Diagnosis)
     alarms = [one for one in found if one.code is FindingCode.ALARM_OPEN]
     for one in comparison.raised:
         if not _has_alarm(one, alarms):
-            raise_alarm(ports, code=_code(one), subject=one.key, reason=one.cause, link=PAGE)
+            is_anew = one.key in comparison.other
+            raise_alarm(ports, code=_code(one), subject=one.key, reason=one.cause, link=PAGE, is_anew=is_anew)
     for one in comparison.cleared:
         clear_alarm(ports, code=_code(one), subject=one.key)
 

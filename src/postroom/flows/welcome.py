@@ -18,7 +18,7 @@ from postroom.core.terms.states import Role
 from postroom.flows.access import company_ids, is_house_administrator, require, require_house
 from postroom.flows.add_member import CannotAdd, add_member
 from postroom.flows.ports import Ports
-from postroom.flows.settings import save_alias, save_domain, set_parameter
+from postroom.flows.settings import parameters, save_alias, save_domain, set_parameter
 from postroom.store.models import Alias, AliasDomain, Company, Mailbox, Member, OutgoingServer, SettingChange
 
 LINK_LASTS = timedelta(days=7)
@@ -115,7 +115,8 @@ def name_house(
         own = row.alias_domain or AliasDomain.objects.filter(retired_at=None).first()
         if own is None or own.name != domain:
             save_domain(ports, {"id": own.pk if own else None, "name": domain}, member=member)
-        set_parameter(ports, "mail.catchall.domain", domain, member=member)
+        if parameters(ports).text("mail.catchall.domain") != domain:
+            set_parameter(ports, "mail.catchall.domain", domain, member=member)
         row.refresh_from_db()
     return row
 
@@ -128,6 +129,9 @@ def first_alias(ports: Ports, *, name: str, kind: str, member: Member | None, co
     if domain is None:
         raise CannotAdd("An alias needs a domain: enter yours one step before.")
     there = Alias.objects.filter(name=name, domain=domain, company=owner, retired_at=None).first()
+    if there is not None and there.kind_id == kind:  # what stays the same is not written: it would count as untested
+        require(member, "settings", there)
+        return there
     values = {"id": there.pk if there else None, "name": name, "domain": domain, "kind_id": kind}
     return save_alias(ports, values | {"company_id": owner.pk}, member=member)
 

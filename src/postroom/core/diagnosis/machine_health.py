@@ -65,6 +65,7 @@ class MachineFacts:
     free: int | None = None
     least_room: int = LEAST_ROOM
     disk_trouble: str = ""
+    is_stopped_by_disk: bool = False  # so little room that the house cannot even be opened
     skew: timedelta = timedelta(0)
     newest_sample: datetime | None = None
     now: datetime | None = None
@@ -118,7 +119,10 @@ def _disk(facts: MachineFacts) -> Iterator[Finding]:
     elif facts.free is not None and facts.free < facts.least_room:
         evidence = [f"{facts.free} bytes are free at {facts.place}, {facts.least_room} are needed"]
         yield found(
-            FindingCode.DISK_LOW, evidence=evidence, facts={"place": facts.place, "free": facts.free // 1024**2}
+            FindingCode.DISK_LOW,
+            evidence=evidence,
+            severity=Severity.ERROR if facts.is_stopped_by_disk else None,
+            facts={"place": facts.place, "free": facts.free // 1024**2},
         )
 
 

@@ -2,7 +2,7 @@
 
     findings now + findings before --> compare --> still there, appeared, gone --> raise once, clear once
 
-Laws: pure. One trouble has one key, however its details change; causes and what follows from them are both remembered, and only causes raise
+Laws: pure. One trouble has one key, however its details change; what is in trouble for another cause than before is told anew, since now; causes and what follows from them are both remembered, and only causes raise
 an alarm. Flapping is damped: what is seen for the first time waits for the next look, unless mail cannot leave because of it; what came
 back within a day always waits. What could not be looked at now is neither there nor gone.
 """
@@ -22,7 +22,7 @@ from postroom.core.terms.reasons import Reason
 TWICE = 2  # looks, before an alarm
 SETTLED = timedelta(hours=24)  # what comes back sooner than this after its end is flapping
 MOST_WATCHED = 500
-LONGEST_KEY = 300  # characters
+LONGEST_KEY = LONGEST_DETAIL = 300  # characters
 
 _NEVER = frozenset({FindingCode.CHANGED_BEFORE, FindingCode.ALARM_OPEN})  # clues, told with what they explain
 _AT_ONCE = frozenset(
@@ -65,6 +65,11 @@ class Watched:
         is_urgent = self.severity is Severity.ERROR and self.code in _AT_ONCE and not self.is_back
         return is_urgent or self.seen >= TWICE
 
+    @property
+    def is_told_anew(self) -> bool:
+        """Whether people who heard of it should hear that it is something else now."""
+        return self.is_alarmed and self.is_cause and self.severity.is_problem
+
     def as_json(self) -> dict[str, object]:
         """For programs, in English."""
         return {
@@ -83,12 +88,13 @@ class Watched:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """``open``: all that is there now (``appeared`` and what could not be looked at among them), ``gone``: no more. ``raised`` and
-    ``cleared``: whose alarms begin and end with this look."""
+    ``cleared``: whose alarms begin and end with this look. ``other``: keys of what has another cause than before: it begins anew."""
 
     open: tuple[Watched, ...]
     appeared: tuple[Watched, ...]
     gone: tuple[Watched, ...]
     raised: tuple[Watched, ...]
+    other: frozenset[str] = frozenset()
 
     @property
     def cleared(self) -> tuple[Watched, ...]:
@@ -122,14 +128,25 @@ def compare(
     ]
     unseen = [one for key, one in known.items() if key not in present]
     kept = [one for one in unseen if one.subject in blind or one.code in blind]
-    raised = {one.key for one in fresh if one.deserves_alarm}
+    other = frozenset(one.key for one in fresh if _is_other(known.get(one.key), one))
+    raised = {one.key for one in fresh if one.deserves_alarm or (one.key in other and one.is_told_anew)}
     marked = tuple(replace(one, is_alarmed=True) if one.key in raised else one for one in fresh)
     return Comparison(
         open=(*marked, *kept),
-        appeared=tuple(one for one in marked if one.key not in known),
+        appeared=tuple(one for one in marked if one.key not in known or one.key in other),
         gone=tuple(one for one in unseen if one not in kept),
         raised=tuple(one for one in marked if one.key in raised),
+        other=other,
     )
+
+
+def _is_other(before: Watched | None, one: Watched) -> bool:
+    """Whether the same thing is in trouble for another cause than before."""
+    return before is not None and _is_other_cause(before, one.code, one.detail)
+
+
+def _is_other_cause(before: Watched, code: FindingCode, detail: str) -> bool:
+    return code in _ONE_TROUBLE and before.code is code and before.detail != detail[:LONGEST_DETAIL]
 
 
 def _flat(findings: Iterable[Folded], *, is_cause: bool = True) -> Iterator[tuple[Folded, bool]]:
@@ -149,6 +166,7 @@ def _present(told: Sequence[tuple[Folded, bool]]) -> Mapping[str, tuple[Folded, 
 
 def _watched(key: str, one: Folded, is_cause: bool, before: Watched | None, now: datetime, *, is_back: bool) -> Watched:
     finding = one.finding
+    is_other = before is not None and _is_other_cause(before, finding.code, storable(finding.detail))
     return Watched(
         key=key,
         code=finding.code,
@@ -160,7 +178,7 @@ def _watched(key: str, one: Folded, is_cause: bool, before: Watched | None, now:
         who=finding.who.value,
         evidence=tuple(map(storable, finding.evidence)),
         is_cause=is_cause,
-        first_seen=before.first_seen if before else now,
+        first_seen=now if before is None or is_other else before.first_seen,
         last_seen=now,
         seen=before.seen + 1 if before else 1,
         is_alarmed=before.is_alarmed if before else False,
