@@ -27,6 +27,7 @@ OF_HELP = {
     "postroom.core",
     "postroom.core.terms",
     "postroom.core.terms.configuration",
+    "postroom.core.terms.networks",
     "postroom.core.terms.secret",
     "postroom.core.terms.web_addresses",
 }

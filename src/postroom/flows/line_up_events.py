@@ -10,12 +10,12 @@ from datetime import datetime
 
 from postroom.core.diagnosis import story_events as events
 from postroom.core.diagnosis.story import MailHead, StoryEvent
-from postroom.store.queries import stories
 from postroom.store.queries.delivery_histories import History
 from postroom.store.queries.pages_story import PostedFact
+from postroom.store.queries.story_facts import CameFact, EvidenceFact, MailFact, TimeFact, WroteFact
 
 
-def head(mail: stories.MailFact) -> MailHead:
+def head(mail: MailFact) -> MailHead:
     return MailHead(
         delivery_id=mail.delivery_id,
         address=mail.address,
@@ -26,7 +26,7 @@ def head(mail: stories.MailFact) -> MailHead:
     )
 
 
-def mail_events(mail: stories.MailFact, history: History) -> Iterator[StoryEvent]:
+def mail_events(mail: MailFact, history: History) -> Iterator[StoryEvent]:
     number, to = mail.delivery_id, mail.address
     why = mail.posted.reasons if mail.posted else ()
     yield events.queued(at=mail.created_at, delivery_id=number, address=to, subject=mail.subject, why=why)
@@ -63,7 +63,7 @@ def mail_events(mail: stories.MailFact, history: History) -> Iterator[StoryEvent
 _RETRIES = frozenset({"wait.transient", "wait.connection", "wait.resend"})  # their attempts tell it
 
 
-def posts(mails: Iterable[stories.MailFact]) -> Iterator[StoryEvent]:
+def posts(mails: Iterable[MailFact]) -> Iterator[StoryEvent]:
     for mail in mails:
         if mail.posted is not None:
             yield posted_event(mail.posted)
@@ -80,7 +80,7 @@ def posted_event(fact: PostedFact) -> StoryEvent:
     )
 
 
-def came_events(fact: stories.CameFact) -> Iterable[StoryEvent]:
+def came_events(fact: CameFact) -> Iterable[StoryEvent]:
     return events.received(
         at=fact.received_at,
         inbound_id=fact.inbound_id,
@@ -93,7 +93,7 @@ def came_events(fact: stories.CameFact) -> Iterable[StoryEvent]:
     )
 
 
-def answer_event(fact: stories.WroteFact) -> StoryEvent:
+def answer_event(fact: WroteFact) -> StoryEvent:
     return events.answered(
         at=fact.posted_at,
         message_id=fact.message_id,
@@ -108,7 +108,7 @@ def answer_event(fact: stories.WroteFact) -> StoryEvent:
     )
 
 
-def counted_event(fact: stories.EvidenceFact, address: str) -> StoryEvent:
+def counted_event(fact: EvidenceFact, address: str) -> StoryEvent:
     return events.counted(
         at=fact.happened_at,
         evidence_id=fact.id,
@@ -120,7 +120,7 @@ def counted_event(fact: stories.EvidenceFact, address: str) -> StoryEvent:
     )
 
 
-def time_events(fact: stories.TimeFact, now: datetime) -> Iterable[StoryEvent]:
+def time_events(fact: TimeFact, now: datetime) -> Iterable[StoryEvent]:
     """Of a time whose end lies ahead only the beginning."""
     is_over = fact.expires_at is not None and fact.expires_at <= now
     return events.suppressed(

@@ -38,6 +38,7 @@ from postroom.store.queries import stories
 from postroom.store.queries.delivery_histories import MOST_ATTEMPTS_OF_MANY, History, histories_of
 from postroom.store.queries.pages import PAGE_ROWS, read_id
 from postroom.store.queries.pages_find import LEAST_ID, RECENT, find_deliveries
+from postroom.store.queries.story_facts import EvidenceFact, MailFact, TimeFact, ToldFact, WroteFact
 
 LONGEST_QUESTION = 1_000  # characters
 
@@ -228,7 +229,7 @@ def _of_message(told: _Telling, numbers: Sequence[int], by: FoundBy) -> Story | 
     return replace(story, next=str(shown[-1].delivery_id) if len(mails) > len(shown) else "")
 
 
-def _origin(fact: stories.ToldFact) -> Iterator[StoryEvent]:
+def _origin(fact: ToldFact) -> Iterator[StoryEvent]:
     """Who wrote it; and who hears of it."""
     if fact.came is not None:
         yield from came_events(fact.came)
@@ -326,14 +327,14 @@ class _Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Page:
-    mails: list[stories.MailFact]
-    messages: list[stories.WroteFact]
-    evidence: list[stories.EvidenceFact]
-    times: list[stories.TimeFact]
+    mails: list[MailFact]
+    messages: list[WroteFact]
+    evidence: list[EvidenceFact]
+    times: list[TimeFact]
     next: str
 
 
-_Row = tuple[datetime, stories.MailFact | stories.WroteFact | stories.EvidenceFact | stories.TimeFact]
+_Row = tuple[datetime, MailFact | WroteFact | EvidenceFact | TimeFact]
 
 
 def _page_of(place: _Place, size: int, since: datetime | None, *sources: list[_Row]) -> _Page:
@@ -345,16 +346,16 @@ def _page_of(place: _Place, size: int, since: datetime | None, *sources: list[_R
             return page
         source = _newest(left)
         match source.pop()[1]:
-            case stories.MailFact() as one:
+            case MailFact() as one:
                 page.mails.append(one)
                 place = replace(place, mail=one.delivery_id)
-            case stories.WroteFact() as one:
+            case WroteFact() as one:
                 page.messages.append(one)
                 place = replace(place, message=one.message_id)
-            case stories.EvidenceFact() as one:
+            case EvidenceFact() as one:
                 page.evidence.append(one)
                 place = replace(place, evidence=one.place)
-            case stories.TimeFact() as one:
+            case TimeFact() as one:
                 page.times.append(one)
                 place = replace(place, time=one.id)
         left = [one for one in left if one]
@@ -369,7 +370,7 @@ def _newest(sources: list[list[_Row]]) -> list[_Row]:
 
 
 def _told(
-    told: _Telling, by: FoundBy, title: str, *, mails: Sequence[stories.MailFact], more: Iterable[Iterable[StoryEvent]]
+    told: _Telling, by: FoundBy, title: str, *, mails: Sequence[MailFact], more: Iterable[Iterable[StoryEvent]]
 ) -> Story:
     histories = histories_of([mail.delivery_id for mail in mails])
     if any(history.is_cut for history in histories.values()):
@@ -385,7 +386,7 @@ def _told(
     )
 
 
-def _times(told: _Telling, mails: Sequence[stories.MailFact], *, since: datetime) -> Iterator[StoryEvent]:
+def _times(told: _Telling, mails: Sequence[MailFact], *, since: datetime) -> Iterator[StoryEvent]:
     """What befell the recipients on the blacklist from then on."""
     addresses = {mail.address for mail in mails}
     found = stories.times_of(told.eyes.companies, addresses) if addresses else []

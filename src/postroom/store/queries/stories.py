@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from django.db import connection
@@ -17,7 +15,7 @@ from django.db.models import CharField, Exists, F, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Left, Lower
 
 from postroom.core.terms.addresses import normalize, parse_one
-from postroom.core.terms.reasons import Reason, reasons_from_json
+from postroom.core.terms.reasons import reasons_from_json
 from postroom.core.terms.states import Channel, DeliveryState, InboundState, MessageKind
 from postroom.store.models import (
     BounceEvent,
@@ -31,10 +29,11 @@ from postroom.store.models import (
     Suppression,
 )
 from postroom.store.models.outgoing import WAITING
-from postroom.store.queries.delivery_histories import WaitedFact, waited_of
-from postroom.store.queries.pages import cursor_of, older
+from postroom.store.queries.delivery_histories import waited_of
+from postroom.store.queries.pages import older
 from postroom.store.queries.pages_chatter import verdict_reasons
 from postroom.store.queries.pages_story import AUTOMATIC, MOST_ANSWERS, PostedFact
+from postroom.store.queries.story_facts import CameFact, EvidenceFact, MailFact, Named, TimeFact, ToldFact, WroteFact
 from postroom.store.queries.verdicts_seen import hidden_from, own_part
 
 RECENT_INBOUND = 500  # mails in each of these states
@@ -43,112 +42,6 @@ MOST_UNMADE = 20
 MOST_ROWS = 100  # mails, answers, times on the blacklist, each, where nobody reads on page by page
 MOST_HEARERS = 10_000  # of a message, that are counted
 _WORDS = 400  # characters of an answer
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
-    """What bears a Message-ID: messages, mails that no message caused, mails that came in."""
-
-    messages: tuple[int, ...] = ()
-    mails: tuple[int, ...] = ()
-    inbound: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CameFact:
-    """A mail that came in."""
-
-    inbound_id: int
-    received_at: datetime
-    sender: str
-    door: str
-    state: InboundState
-    routed_at: datetime | None
-    subject: str
-    error: str
-    reasons: tuple[Reason, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToldFact:
-    """The message that a story is about, and the mail as which it came in, if it did."""
-
-    posted: PostedFact
-    subject: str
-    came: CameFact | None
-    by_mail: int
-    in_app: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MailFact:
-    """A mail to one recipient as it stands, and the message that it carries. ``due_at``: of what waits."""
-
-    delivery_id: int
-    address: str
-    subject: str
-    state: DeliveryState
-    created_at: datetime
-    due_at: datetime | None
-    waits_for: Reason | None
-    reasons: tuple[Reason, ...]
-    waited: tuple[WaitedFact, ...]
-    confirmed_at: datetime | None
-    provider_id: str
-    posted: PostedFact | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WroteFact:
-    """What somebody wrote. ``parent_id``: the message that it answers; ``words`` are empty for a note."""
-
-    message_id: int
-    record_id: int | None
-    inbound_id: int | None
-    title: str
-    who: str
-    words: str
-    posted_at: datetime
-    parent_id: int | None
-    is_automatic: bool
-    is_note: bool
-    is_asked: bool  # by the address itself; else only as an answer
-
-    @property
-    def is_answer(self) -> bool:
-        return self.parent_id is not None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvidenceFact:
-    """What was counted against an address, and whose delivery is gone."""
-
-    id: int
-    health_id: int
-    kind: str
-    status: str
-    reply: str
-    happened_at: datetime
-
-    @property
-    def place(self) -> str:
-        return cursor_of(self.happened_at, self.id)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimeFact:
-    """A time on the blacklist."""
-
-    id: int
-    health_id: int
-    address: str
-    reasons: tuple[Reason, ...]
-    who: str
-    since: datetime
-    expires_at: datetime | None
-    released_at: datetime | None
-    released_who: str
-    released_why: str
 
 
 def named(text: str) -> Named:
