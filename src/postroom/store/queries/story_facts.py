@@ -8,6 +8,7 @@ from datetime import datetime
 from postroom.core.terms.reasons import Reason
 from postroom.core.terms.states import DeliveryState, InboundState
 from postroom.store.queries.delivery_histories import WaitedFact
+from postroom.store.queries.pages import cursor_of
 from postroom.store.queries.pages_story import PostedFact
 
 
