@@ -213,6 +213,20 @@ def test_a_certificate_that_ends_soon_explains_no_mail_that_did_not_leave(ward: 
     assert "ends" not in words(ask(ward, "why are mails not sent", asks_world=True))
 
 
+def test_who_asks_what_is_wrong_gets_the_gravest_findings(ward: Ward) -> None:
+    assert "found nothing wrong" in words(ask(ward, "what is wrong"))
+    ward.spf("v=spf1 -all", "v=spf1 ~all")
+    found = ask(ward, "what is wrong", asks_world=True)
+    assert "What is wrong: " in words(found)
+    assert "What to do: " in words(found)
+    assert found.commands == ("postroom doctor",)
+
+
+def test_the_story_of_an_address_is_pointed_to(ward: Ward) -> None:
+    assert f"postroom story {CARLA}" in ask(ward, f"does {CARLA} bounce").commands
+    assert not any("story" in one for one in ask(ward, "does customer.example bounce").commands)
+
+
 def test_asking_changes_nothing(ward: Ward) -> None:
     ward.refused(550, "5.1.1", "user unknown")
     before = everything()

@@ -35,6 +35,7 @@ from postroom.store.queries.pages_suppression import address, find_address
 from postroom.store.queries.queue_lists import QueueView, QueueWish, find
 
 MOST_MAILS = 20
+MOST_TOLD = 3  # findings, where everything was asked about
 Tell = Callable[[Reason], str]
 _TROUBLED = ("failed", "bounced", "deferred", "unknown", "complained")
 _WAITING = ("queued", "sending", "deferred")
@@ -226,6 +227,8 @@ def _walked(
 ) -> tuple[Walked | None, list[Said]]:
     """Of the symptom; mails to somebody that are asked about without one are asked about because they do not arrive."""
     symptom = question.symptom
+    if question.is_about_all:
+        return None, list(_of_all(ports, member, asks_world, machine, tell))
     is_named = bool(question.addresses or question.domains or question.message_ids)
     if symptom is None and is_named and not question.error:
         symptom = Symptom.BOUNCES
@@ -245,6 +248,25 @@ def _walked(
     return walked, [] if is_silent else list(_of_walk(walked, tell))
 
 
+def _of_all(
+    ports: Ports, member: Member | None, asks_world: bool, machine: MachineFacts | None, tell: Tell
+) -> Iterator[Said]:
+    """What the doctor finds: the gravest."""
+    try:
+        found = diagnose(ports, DoctorWish(asks_world=asks_world), member=member, machine=machine)
+    except NotAllowed:
+        yield Said(what=because("answer.not_yours"))
+        return
+    wrong = [one for one in found.findings if one.severity.is_problem]
+    for one in wrong[:MOST_TOLD]:
+        yield Said(what=because("answer.wrong", cause=tell(one.finding.cause)), evidence=one.finding.evidence)
+        yield Said(what=because("answer.cure", cure=tell(one.finding.cure)))
+    if not wrong:
+        yield Said(what=because("answer.well"))
+    elif len(wrong) > MOST_TOLD:
+        yield Said(what=because("answer.more_wrong", count=len(wrong) - MOST_TOLD))
+
+
 def _only(findings: Iterable[Folded], counts: Callable[[Finding], bool]) -> Iterator[Folded]:
     """Those that count; what follows from one that does not stands for itself."""
     for one in findings:
@@ -260,10 +282,8 @@ def _counts(one: Finding, question: Question, own: _Own, is_named: bool, is_of_l
         return False
     if not is_named or not (one.severity.is_problem or one.severity is Severity.INFO):
         return True
-    if one.code in _OF_OTHERS:
-        return False
-    if not is_of_leaving:
-        return True
+    if one.code in _OF_OTHERS or not is_of_leaving:
+        return one.code not in _OF_OTHERS
     if own.waits and one.code in _HOLDS_ALL:
         return True
     if one.severity is not Severity.ERROR and one.code not in _HOLDS:
@@ -293,7 +313,11 @@ def _of_walk(walked: Walked, tell: Tell) -> Iterator[Said]:
 def _commands(question: Question) -> Iterator[str]:
     """Safe to paste: whatever stands in them is quoted."""
     for one in (*question.addresses, *question.domains):
+        if "@" in one:
+            yield f"postroom story {shlex.quote(one)}"
         yield f"postroom queue list --to={shlex.quote(one)}"
+    for one in question.message_ids:
+        yield f"postroom story {shlex.quote(one)}"
     if question.error:
         yield f"postroom explain-error {shlex.quote(question.error[:200])}"
     if question.symptom is not None:
