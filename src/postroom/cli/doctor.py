@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from postroom.cli import entering
-from postroom.cli.telling import ASKED_WRONGLY, DONE, FAILED, AsJson, give_up, say, say_json, visible
+from postroom.cli.telling import ASKED_WRONGLY, DONE, FAILED, AsJson, give_up, remark, say, say_json, visible
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -104,6 +105,11 @@ def doctor(
     names = [normalize_domain(name.removeprefix("@").rpartition("@")[2]) for name in domains or ()]
     if not all(names):
         give_up(f"No domain: {', '.join(domains or ())}.", code=ASKED_WRONGLY)
+    for address in [name.strip() for name in domains or () if name.strip().rpartition("@")[0]]:
+        story = f"postroom story {shlex.quote(address)}"
+        remark(
+            f"The doctor looks at the domain {address.rpartition('@')[2]}. What became of mail to this address: {story}"
+        )
     codes = frozenset(word.strip().lower() for word in only or () if word.strip())
     symptom = symptom.strip().lower()
     if symptom and symptom not in set(Symptom):
