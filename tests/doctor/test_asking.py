@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import NoReturn
 
 import psycopg
@@ -17,10 +18,11 @@ from postroom.core.diagnosis.checks import OF_DOMAINS
 from postroom.core.diagnosis.domain_facts import DomainFacts
 from postroom.core.diagnosis.findings import Finding, Folded
 from postroom.core.senders.questions import Asking, Question, RecordType
+from postroom.core.terms.steps import Step
 from postroom.flows.access import NotAllowed
 from postroom.flows.diagnose import DoctorWish, diagnose, is_whole_staff
 from postroom.flows.guard_installation import set_capturing
-from postroom.store.models import Mailbox, OutgoingServer
+from postroom.store.models import Attempt, Mailbox, OutgoingServer, SettingChange
 from postroom.store.queries.doctor import connected_roles
 from postroom.wiring import ports as wired_ports
 from tests.adapters.smtp.scripted_peer import ScriptedPeer, closed_port, polite
@@ -211,6 +213,52 @@ def test_the_database_knows_which_processes_are_there() -> None:
     with psycopg.connect(**wanted, application_name="postroom router"):
         assert connected_roles()["router"] == 1
         assert not is_whole_staff()
+
+
+# ---- what changed before
+
+
+def _changed(ward: Ward, *, is_new: bool = False) -> None:
+    SettingChange.objects.create(
+        changed_at=ward.now - timedelta(hours=2),
+        subject="server Relay",
+        before=None if is_new else {"port": 25},
+        after={"port": 587},
+    )
+
+
+def _taken(ward: Ward, minutes_ago: int) -> None:
+    (row,) = ward.queued(1, state="sent", finished_at=ward.now, server=ward.server)
+    at = ward.now - timedelta(minutes=minutes_ago)
+    Attempt.objects.create(
+        delivery=row, server=ward.server, tried_at=at, phase="data", code=250, text="ok", state="sent"
+    )
+
+
+def test_a_change_of_a_server_in_trouble_is_a_clue(ward: Ward) -> None:
+    _changed(ward)
+    _taken(ward, minutes_ago=180)
+    ward.relay_says(Step.CONNECT, trouble="connection refused")
+    assert "changed_before" in told(ward.diagnose())
+
+
+def test_a_change_after_which_the_server_took_mail_is_innocent(ward: Ward) -> None:
+    _changed(ward)
+    _taken(ward, minutes_ago=60)
+    ward.relay_says(Step.CONNECT, trouble="connection refused")
+    assert "changed_before" not in told(ward.diagnose())
+
+
+def test_that_a_server_was_set_up_is_no_change_that_broke_it(ward: Ward) -> None:
+    _changed(ward, is_new=True)
+    ward.relay_says(Step.CONNECT, trouble="connection refused")
+    assert "changed_before" not in told(ward.diagnose())
+
+
+def test_a_mere_warning_accuses_no_change(ward: Ward) -> None:
+    _changed(ward)
+    ward.relay_greets("ready", until=ward.now + timedelta(days=1))
+    assert told(ward.diagnose()) == {"server_tls_ends": "warning"}
 
 
 # ---- a check of ours that breaks

@@ -80,6 +80,7 @@ class HouseRows:
     queue: QueueFacts
     disk: Mapping[str, object]
     hours: Sequence[HourFacts]
+    accepted: Mapping[int, datetime]
 
     @property
     def is_capturing(self) -> bool:
@@ -105,6 +106,7 @@ def read_rows(ports: Ports, ways: WaysOut) -> HouseRows:
         queue=queue,
         disk=disk,
         hours=hours,
+        accepted=doctor.last_accepted(),
     )
 
 
@@ -375,9 +377,16 @@ def change_facts(now: datetime) -> list[ChangeFacts]:
             subject=row.subject,
             by=str(row.user.get_username()) if row.user else "",
             what=_difference(row.before, row.after),
+            is_new=row.before is None,
         )
         for row in rows
     ]
+
+
+def succeeded(rows: HouseRows) -> dict[str, datetime]:
+    """When each server and each mailbox did last what it is there for, by subject."""
+    servers = {server_named(row.name): rows.accepted[row.pk] for row in rows.servers if row.pk in rows.accepted}
+    return servers | {mailbox_named(row.name): row.succeeded_at for row in rows.mailboxes if row.succeeded_at}
 
 
 def _difference(before: object, after: object) -> str:
