@@ -255,7 +255,7 @@ def _tell_one(folded: Folded) -> None:
     console.print(Text.assemble((word, style), f"  {visible(finding.subject)}  ", (finding.code.value, "dim")))
     for title, text in _lines(folded):
         console.print(Text.assemble("  ", (f"{title:<10}", "dim"), visible(text)))
-    for follower in folded.follows:
+    for follower in folded.told_follows:
         _tell_follower(console, follower, 1)
     console.print()
 
@@ -278,5 +278,5 @@ def _tell_follower(console: Any, folded: Folded, depth: int) -> None:
     said = f"{finding.subject}: {finding.cause}" + (f" ({folded.times} times)" if folded.times > 1 else "")
     said += f" (since {_moment(folded.since)})" if folded.since else ""
     console.print(Text.assemble("  " * depth, ("follows   ", "dim"), visible(said)))
-    for follower in folded.follows:
+    for follower in folded.told_follows:
         _tell_follower(console, follower, depth + 1)
