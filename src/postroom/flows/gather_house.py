@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from django.db.models import Max
+
 from postroom.core.delivery.filters import read_written
 from postroom.core.delivery.identity import default_from
 from postroom.core.delivery.presets import preset_named, recognise
@@ -220,6 +222,7 @@ def server_facts(ports: Ports, rows: HouseRows) -> list[ServerFacts]:
         if group.server:
             waiting[group.server] = waiting.get(group.server, 0) + group.count
     found = []
+    changed = _changed_lately()
     for row in real:
         endpoint = rows.ways.way(row.pk).endpoint
         trouble = explain(_fault(row)) if row.trouble else None
@@ -249,6 +252,7 @@ def server_facts(ports: Ports, rows: HouseRows) -> list[ServerFacts]:
                 used_today=limit.used if limit else 0,
                 slowed_to=row.learned_per_minute if is_slowed else 0,
                 slow_reply=row.slow_reply,
+                accepted_at=_by_these_settings(rows.accepted.get(row.pk), changed.get(server_named(row.name))),
             )
         )
     configured = rows.ways.configured
@@ -265,6 +269,16 @@ def server_facts(ports: Ports, rows: HouseRows) -> list[ServerFacts]:
             )
         )
     return found
+
+
+def _changed_lately() -> dict[str, datetime]:
+    """When a person changed each server and mailbox last. One query."""
+    rows = SettingChange.objects.filter(subject__regex="^(server|mailbox) ").values_list("subject")
+    return dict(rows.annotate(at=Max("changed_at"))[:2_000])
+
+
+def _by_these_settings(at: datetime | None, changed: datetime | None) -> datetime | None:
+    return None if at is None or (changed is not None and changed > at) else at
 
 
 def _fault(row: OutgoingServer) -> Fault:
@@ -292,9 +306,10 @@ def _certificate_end(ports: Ports, row: OutgoingServer, endpoint: Endpoint | Non
 
 
 def ways_in_facts(ports: Ports, rows: HouseRows) -> WaysInFacts:
+    changed = _changed_lately()
     at_least = timedelta(hours=rows.ways.parameters.number("mail.mailbox.silence.hours"))
     return WaysInFacts(
-        mailboxes=tuple(_mailbox(ports, row, rows.now, at_least) for row in rows.mailboxes),
+        mailboxes=tuple(_mailbox(ports, row, rows.now, at_least, changed) for row in rows.mailboxes),
         hooks=tuple((row.name, row.last_trouble) for row in rows.hooks),
         door_is_public=door_is_public(ports),
         arrived_lately=any(rows.now - last < 10 * LATELY for _, last in rows.written_to.values()),
@@ -302,7 +317,9 @@ def ways_in_facts(ports: Ports, rows: HouseRows) -> WaysInFacts:
     )
 
 
-def _mailbox(ports: Ports, row: Mailbox, now: datetime, at_least: timedelta) -> MailboxFacts:
+def _mailbox(
+    ports: Ports, row: Mailbox, now: datetime, at_least: timedelta, changed: Mapping[str, datetime]
+) -> MailboxFacts:
     habit = Habit.from_json(row.habit)
     usual = ""
     if is_silent(habit, last_at=row.last_message_at, now=now, at_least=at_least):
@@ -325,6 +342,7 @@ def _mailbox(ports: Ports, row: Mailbox, now: datetime, at_least: timedelta) -> 
         usual=usual,
         error=row.last_error,
         error_count=row.error_count,
+        accepted_at=_by_these_settings(row.succeeded_at, changed.get(mailbox_named(row.name))),
         trouble_code=trouble.code if trouble else "",
         trouble_cause=trouble.cause if trouble else None,
         trouble_cure=trouble.cure if trouble else None,
