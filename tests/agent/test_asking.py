@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +14,9 @@ from postroom.core.diagnosis.answers import Answered
 from postroom.core.diagnosis.machine_health import MachineFacts
 from postroom.core.terms.configuration import ConfigurationError, read_configuration
 from postroom.core.terms.secret import Secret
+from postroom.core.terms.steps import Step
 from postroom.flows.answer_question import answer_question
+from postroom.flows.guard_installation import set_capturing
 from postroom.flows.speak_language import teller
 from postroom.store.models import AddressHealth, AgentProposal, Delivery, Member, Suppression
 from postroom.wiring import _ModelAsker
@@ -153,9 +155,76 @@ def test_who_is_no_administrator_gets_his_mails_and_not_the_house(ward: Ward) ->
         ),
         company=type(ward.house.company).objects.create(name="Elsewhere"),
     )
-    said = words(ask(ward, f"why do mails to {CARLA} bounce", member=Member.objects.get(pk=ward.house.bob.pk)))
-    assert "user unknown" in said
-    assert "needs an administrator" in said
+    bob = Member.objects.get(pk=ward.house.bob.pk)
+    assert "user unknown" in words(ask(ward, f"why do mails to {CARLA} bounce", member=bob))
+    assert "needs an administrator" in words(ask(ward, "why do our mails bounce", member=bob))
+
+
+def test_where_the_mails_themselves_tell_the_cause_no_other_is_named(ward: Ward) -> None:
+    ward.refused(550, "5.1.1", "user unknown")
+    ward.relay_greets("ready", until=ward.now + timedelta(days=1))
+    ward.spf("v=spf1 -all", "v=spf1 ~all")
+    for asked in (
+        f"why did the mail to {CARLA} not arrive",
+        f"why do mails to {CARLA} bounce",
+        f"did {CARLA} get my mail",
+    ):
+        found = ask(ward, asked, asks_world=True)
+        assert "user unknown" in words(found)
+        assert "The cause that explains" not in words(found), asked
+        assert "none was found" not in words(found), asked
+        assert found.walked is None
+
+
+def test_what_befell_others_is_no_cause_for_this_address(ward: Ward) -> None:
+    ward.refused(552, "5.2.2", "mailbox full", count=30)
+    said = words(ask(ward, "why did the mail to ines@else.example not arrive"))
+    assert "full" not in said
+    assert "The cause that explains" not in said
+
+
+def test_an_address_with_an_answer_of_its_own_is_not_explained_by_capture_mode(ward: Ward) -> None:
+    set_capturing(ward.ports, True, member=None)
+    AddressHealth.objects.create(
+        company=ward.house.company, address=CARLA, bounce_count=3, last_reply="550 no such user"
+    )
+    said = words(ask(ward, f"why did the mail to {CARLA} not arrive"))
+    assert "3 times" in said
+    assert "The cause that explains" not in said
+
+
+def test_mail_that_waits_is_explained_by_its_own_server_alone(ward: Ward) -> None:
+    ward.refused(550, "5.1.1", "user unknown", count=3)
+    Delivery.objects.all().update(to_address="sven@slow.example")
+    ward.queued(1, to="@out.example", state="queued", server=ward.server)
+    Delivery.objects.filter(to_address="0@out.example").update(to_address="carla@out.example")
+    ward.relay_says(Step.CONNECT, trouble="[Errno 111] Connection refused")
+    found = ask(ward, "did carla@out.example get my mail", asks_world=True)
+    said = words(found)
+    assert "1 queued" in said
+    assert found.walked is not None
+    assert [one.finding.subject for one in found.walked.found] == ["server Relay"]
+    assert "The cause that explains this: The connection was refused" in said
+    assert "user unknown" not in said
+
+
+def test_a_certificate_that_ends_soon_explains_no_mail_that_did_not_leave(ward: Ward) -> None:
+    ward.relay_greets("ready", until=ward.now + timedelta(days=1))
+    assert "ends" not in words(ask(ward, "why are mails not sent", asks_world=True))
+
+
+def test_who_asks_what_is_wrong_gets_the_gravest_findings(ward: Ward) -> None:
+    assert "found nothing wrong" in words(ask(ward, "what is wrong"))
+    ward.spf("v=spf1 -all", "v=spf1 ~all")
+    found = ask(ward, "what is wrong", asks_world=True)
+    assert "What is wrong: " in words(found)
+    assert "What to do: " in words(found)
+    assert found.commands == ("postroom doctor",)
+
+
+def test_the_story_of_an_address_is_pointed_to(ward: Ward) -> None:
+    assert f"postroom story {CARLA}" in ask(ward, f"does {CARLA} bounce").commands
+    assert not any("story" in one for one in ask(ward, "does customer.example bounce").commands)
 
 
 def test_asking_changes_nothing(ward: Ward) -> None:

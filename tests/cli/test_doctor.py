@@ -101,6 +101,13 @@ def test_what_follows_is_told_below_its_cause(ward: Ward, postroom: Command) -> 
     assert "follows   the queue: Mails that wait: 2" in answer.out
 
 
+def test_an_address_is_pointed_to_its_story(ward: Ward, postroom: Command) -> None:
+    answer = postroom("doctor", f"carla@{DOMAIN}", "--offline")
+    assert f"looks at the domain {DOMAIN}" in answer.err
+    assert f"postroom story carla@{DOMAIN}" in answer.err
+    assert "story" not in postroom("doctor", DOMAIN, "--offline").err
+
+
 def test_one_code_and_one_domain_can_be_asked_for(ward: Ward, postroom: Command) -> None:
     ward.spf("v=spf1 ptr +all")
     answer = postroom("doctor", DOMAIN, "--only", "spf_ptr", "--json")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import NoReturn
 
 import psycopg
@@ -16,11 +17,15 @@ from postroom.core.delivery.probing import Probe
 from postroom.core.diagnosis.checks import OF_DOMAINS
 from postroom.core.diagnosis.domain_facts import DomainFacts
 from postroom.core.diagnosis.findings import Finding, Folded
+from postroom.core.diagnosis.mailbox_health import MailboxFacts, TriedMailbox, WaysInFacts, check_ways_in
+from postroom.core.diagnosis.server_errors import Fault, explain
 from postroom.core.senders.questions import Asking, Question, RecordType
+from postroom.core.terms.reasons import because
+from postroom.core.terms.steps import Step
 from postroom.flows.access import NotAllowed
 from postroom.flows.diagnose import DoctorWish, diagnose, is_whole_staff
 from postroom.flows.guard_installation import set_capturing
-from postroom.store.models import Mailbox, OutgoingServer
+from postroom.store.models import Attempt, Mailbox, OutgoingServer, SettingChange
 from postroom.store.queries.doctor import connected_roles
 from postroom.wiring import ports as wired_ports
 from tests.adapters.smtp.scripted_peer import ScriptedPeer, closed_port, polite
@@ -211,6 +216,83 @@ def test_the_database_knows_which_processes_are_there() -> None:
     with psycopg.connect(**wanted, application_name="postroom router"):
         assert connected_roles()["router"] == 1
         assert not is_whole_staff()
+
+
+# ---- what changed before
+
+
+def _changed(ward: Ward, *, is_new: bool = False) -> None:
+    SettingChange.objects.create(
+        changed_at=ward.now - timedelta(hours=2),
+        subject="server Relay",
+        before=None if is_new else {"port": 25},
+        after={"port": 587},
+    )
+
+
+def _taken(ward: Ward, minutes_ago: int) -> None:
+    (row,) = ward.queued(1, state="sent", finished_at=ward.now, server=ward.server)
+    at = ward.now - timedelta(minutes=minutes_ago)
+    Attempt.objects.create(
+        delivery=row, server=ward.server, tried_at=at, phase="data", code=250, text="ok", state="sent"
+    )
+
+
+def test_a_change_of_a_server_in_trouble_is_a_clue(ward: Ward) -> None:
+    _changed(ward)
+    _taken(ward, minutes_ago=180)
+    ward.relay_says(Step.CONNECT, trouble="connection refused")
+    assert "changed_before" in told(ward.diagnose())
+
+
+def test_a_change_after_which_the_server_took_mail_is_innocent(ward: Ward) -> None:
+    _changed(ward)
+    _taken(ward, minutes_ago=60)
+    ward.relay_says(Step.CONNECT, trouble="connection refused")
+    assert "changed_before" not in told(ward.diagnose())
+
+
+def test_that_a_server_was_set_up_is_no_change_that_broke_it(ward: Ward) -> None:
+    _changed(ward, is_new=True)
+    ward.relay_says(Step.CONNECT, trouble="connection refused")
+    assert "changed_before" not in told(ward.diagnose())
+
+
+def test_a_mere_warning_accuses_no_change(ward: Ward) -> None:
+    _changed(ward)
+    ward.relay_greets("ready", until=ward.now + timedelta(days=1))
+    assert told(ward.diagnose()) == {"server_tls_ends": "warning"}
+
+
+# ---- what worked before
+
+
+def test_a_password_that_was_accepted_until_lately_was_changed_there(ward: Ward) -> None:
+    ward.relay_says(Step.LOGIN, 535, "Username and Password not accepted", enhanced="5.7.8")
+    assert "Check both" in str(ward.diagnose()[0].finding.cure)
+    _taken(ward, minutes_ago=60)
+    cure = str(ward.diagnose()[0].finding.cure)
+    assert cure.startswith("It was accepted until ")
+    assert "postroom server edit 'Relay' --password-stdin" in cure
+    SettingChange.objects.create(changed_at=ward.now, subject="server Relay", before={"port": 25}, after={"port": 587})
+    assert "Check both" in str(ward.diagnose()[0].finding.cure), "it may have been changed here"
+
+
+def test_of_a_mailbox_too(ward: Ward) -> None:
+    tried = TriedMailbox(
+        is_ok=False, code="mailbox_login_refused", cause=because("cure.none"), cure=because("cure.none"), reply="no"
+    )
+    facts = MailboxFacts(id=1, name="Support", tried=tried, accepted_at=ward.now)
+    (found, *_) = check_ways_in(WaysInFacts(mailboxes=(facts,)), ward.now)
+    assert str(found.cure).startswith("It was accepted until ")
+    assert "Settings, Mailboxes, Support" in str(found.cure)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.1.1", "::1"])
+def test_what_is_refused_on_this_machine_has_to_be_started(host: str) -> None:
+    there = explain(Fault(step=Step.CONNECT, trouble="Connection refused", host=host, port=2525))
+    assert (there.code, str(there.cure).startswith("Start the program")) == ("refused", True)
+    assert "firewall" in str(explain(Fault(step=Step.CONNECT, trouble="Connection refused", host="a.example")).cure)
 
 
 # ---- a check of ours that breaks

@@ -118,6 +118,8 @@ def test_by_the_queue_id_it_says_how_far_was_looked(tale: Tale) -> None:
     nothing = story(tale, "NOBODYKNOWSTHIS1")
     assert (nothing.found_by, nothing.events) == (FoundBy.NOTHING, ())
     assert [remark.code for remark in nothing.remarks] == ["story.nothing", "story.recent_replies"]
+    for asked in ("nobody@else.example", "delivery:999999"):  # no id of a relay was looked for
+        assert [remark.code for remark in story(tale, asked).remarks] == ["story.nothing"]
     assert [remark.code for remark in story(tale, "4Zx").remarks] == ["story.nothing", "story.too_short"]
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from postroom.cli import entering
-from postroom.cli.telling import ASKED_WRONGLY, DONE, FAILED, AsJson, give_up, say, say_json, visible
+from postroom.cli.telling import ASKED_WRONGLY, DONE, FAILED, AsJson, give_up, remark, say, say_json, visible
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -104,6 +105,11 @@ def doctor(
     names = [normalize_domain(name.removeprefix("@").rpartition("@")[2]) for name in domains or ()]
     if not all(names):
         give_up(f"No domain: {', '.join(domains or ())}.", code=ASKED_WRONGLY)
+    for address in [name.strip() for name in domains or () if name.strip().rpartition("@")[0]]:
+        story = f"postroom story {shlex.quote(address)}"
+        remark(
+            f"The doctor looks at the domain {address.rpartition('@')[2]}. What became of mail to this address: {story}"
+        )
     codes = frozenset(word.strip().lower() for word in only or () if word.strip())
     symptom = symptom.strip().lower()
     if symptom and symptom not in set(Symptom):
@@ -262,7 +268,7 @@ def _tell_one(folded: Folded) -> None:
     console.print(Text.assemble((word, style), f"  {visible(finding.subject)}  ", (finding.code.value, "dim")))
     for title, text in _lines(folded):
         console.print(Text.assemble("  ", (f"{title:<10}", "dim"), visible(text)))
-    for follower in folded.follows:
+    for follower in folded.told_follows:
         _tell_follower(console, follower, 1)
     console.print()
 
@@ -285,5 +291,5 @@ def _tell_follower(console: Any, folded: Folded, depth: int) -> None:
     said = f"{finding.subject}: {finding.cause}" + (f" ({folded.times} times)" if folded.times > 1 else "")
     said += f" (since {_moment(folded.since)})" if folded.since else ""
     console.print(Text.assemble("  " * depth, ("follows   ", "dim"), visible(said)))
-    for follower in folded.follows:
+    for follower in folded.told_follows:
         _tell_follower(console, follower, depth + 1)

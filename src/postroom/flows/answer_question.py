@@ -3,7 +3,8 @@
     question --> read_question (pure) --> what is stored, what an error means, the walk of the symptom --> sentences, commands
              \\-> a model, with the tools that read and nothing else --> its words; if it fails: as above, and it says so
 
-Laws: reads only. The model gets the fenced answers of `agent_tools` and can use no tool that is not listed for a key that only looks; the
+Laws: reads only. What the mails tell that were asked for is the answer: no other cause is looked for then, and where something of them waits,
+only at what holds it. What befell other recipients, and what only will happen, explains nothing. The model gets the fenced answers of `agent_tools` and can use no tool that is not listed for a key that only looks; the
 seconds and tokens of the configuration hold for all turns together.
 """
 
@@ -11,10 +12,13 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 
 from postroom.core.diagnosis.answers import Answered, Said
 from postroom.core.diagnosis.errors import begun, explain_error
+from postroom.core.diagnosis.finding_codes import FindingCode, Severity
+from postroom.core.diagnosis.findings import HOUSE, Finding, Folded, domain_named, server_named
 from postroom.core.diagnosis.intent import Question, read_question
 from postroom.core.diagnosis.machine_health import MachineFacts
 from postroom.core.diagnosis.symptoms import Outcome, Symptom, Walked, walk
@@ -24,15 +28,63 @@ from postroom.flows.ask_model import ModelFailed, ask_model
 from postroom.flows.diagnose import DoctorWish, diagnose
 from postroom.flows.ports import Ports
 from postroom.flows.speak_language import known_language, teller
-from postroom.store.models import Company, Member
+from postroom.store.models import Company, Member, OutgoingServer
 from postroom.store.queries.pages_find import find_deliveries
-from postroom.store.queries.pages_queue import DeliveryFact, delivery, rows_of
+from postroom.store.queries.pages_queue import DeliveryFact, DeliveryRow, delivery, rows_of
 from postroom.store.queries.pages_suppression import address, find_address
 from postroom.store.queries.queue_lists import QueueView, QueueWish, find
 
 MOST_MAILS = 20
+MOST_TOLD = 3  # findings, where everything was asked about
 Tell = Callable[[Reason], str]
 _TROUBLED = ("failed", "bounced", "deferred", "unknown", "complained")
+_WAITING = ("queued", "sending", "deferred")
+_NOT_OF_LEAVING = frozenset({Symptom.SPAM, Symptom.NO_REPLIES, Symptom.NOT_RECEIVING, Symptom.DUPLICATES})
+_FORETOLD = frozenset(map(FindingCode, "server_certificate_ends server_tls_ends token_ends door_tls_ends".split()))
+_OF_OTHERS = frozenset(
+    map(
+        FindingCode,
+        "addresses_refused mails_refused mails_deferred queue_waits failing_much mails_held outcomes_unknown".split(),
+    )
+)
+_HOLDS_ALL = frozenset(
+    map(
+        FindingCode,
+        "database_unreachable tables_behind disk_broken disk_low not_running role_missing secrets_unreadable staging_lock capture_mode "
+        "server_missing schedule_off schedule_failing schedule_late".split(),
+    )
+)  # fmt: skip
+_HOLDS = frozenset(
+    map(FindingCode, "server_paused server_limit server_slowed".split())
+)  # a warning, and yet mail waits
+
+
+@dataclass(slots=True)
+class _Own:
+    """What the mails tell that were asked for. ``is_told``: why one of them did not arrive. ``servers``: through which those must go that wait."""
+
+    said: list[Said] = field(default_factory=list)
+    is_told: bool = False
+    waits: bool = False
+    servers: set[str] = field(default_factory=set)
+
+    def tell(self, said: Iterable[Said], *, is_cause: bool = False) -> None:
+        told = list(said)
+        self.said += told
+        self.is_told = self.is_told or (is_cause and bool(told))
+
+    def note_waiting(self, rows: Iterable[DeliveryRow]) -> None:
+        for row in rows:
+            if row.state.value in _WAITING:
+                self.waits = True
+                named = row.server or str(row.waits_for.facts.get("server", "") if row.waits_for else "")
+                self.servers.add(named or _only_server())
+
+
+def _only_server() -> str:
+    """Through which everything goes; ``""`` where there are several."""
+    names = list(OutgoingServer.objects.filter(is_active=True).values_list("name", flat=True)[:2])
+    return names[0] if len(names) == 1 else ""
 
 
 def answer_question(
@@ -58,8 +110,9 @@ def answer_question(
             )
         except ModelFailed as trouble:
             note = because("answer.model_failed", why=str(trouble))
-    said = [*_of_error(question, tell), *_of_mails(ports, question, member, tell)]
-    walked, more = _walked(ports, question, member, asks_world, machine, bool(said), tell)
+    own = _of_mails(ports, question, member, tell)
+    said = [*_of_error(question, tell), *own.said]
+    walked, more = _walked(ports, question, member, asks_world, machine, own, tell)
     said += more
     if not question.is_understood:
         said.append(Said(what=because("answer.nothing_understood")))
@@ -87,39 +140,46 @@ def _explained(error: str, tell: Tell, *, evidence: tuple[str, ...] = ()) -> Ite
 # ---- what is stored
 
 
-def _of_mails(ports: Ports, question: Question, member: Member | None, tell: Tell) -> Iterator[Said]:
+def _of_mails(ports: Ports, question: Question, member: Member | None, tell: Tell) -> _Own:
+    own = _Own()
     for identifier in question.message_ids:
-        yield from _of_one_mail(ports, identifier, member, tell)
+        _of_one_mail(ports, own, identifier, member, tell)
     for about in (*question.addresses, *(f"@{domain}" for domain in question.domains)):
-        yield from _of_recipient(ports, about, member, tell)
+        _of_recipient(ports, own, about, member, tell)
+    return own
 
 
-def _of_one_mail(ports: Ports, identifier: str, member: Member | None, tell: Tell) -> Iterator[Said]:
+def _of_one_mail(ports: Ports, own: _Own, identifier: str, member: Member | None, tell: Tell) -> None:
     found = find_deliveries(identifier, company_cut(member))
     told = [one for number in found.ids[:3] if (one := _delivery(ports, number, member)) is not None]
+    own.note_waiting(one.row for one in told)
     for one in told:
-        yield Said(what=because("answer.mail", about=identifier, to=one.row.to_address, state=one.row.state.value))
-        yield from _of_delivery(one, tell)
+        mail = because("answer.mail", about=identifier, to=one.row.to_address, state=one.row.state.value)
+        own.tell([Said(what=mail)])
+        own.tell(_of_delivery(one, tell), is_cause=True)
     if not told:
-        yield Said(what=because("answer.nothing_stored", about=identifier))
+        own.tell([Said(what=because("answer.nothing_stored", about=identifier))])
 
 
-def _of_recipient(ports: Ports, about: str, member: Member | None, tell: Tell) -> Iterator[Said]:
-    """An address, or a domain with its @. The trouble of the newest troubled mail is told whole."""
+def _of_recipient(ports: Ports, own: _Own, about: str, member: Member | None, tell: Tell) -> None:
+    """An address, or a domain with its @. The trouble of the newest troubled mail is told whole, and what the newest waits for."""
     wish = QueueWish(companies=company_cut(member), view=QueueView.ALL, recipient=about, size=MOST_MAILS)
     now = ports.clock.now()
     rows = rows_of(find(wish, now).ids, now=now)
     held = list(_of_address(about, member)) if not about.startswith("@") else []
+    own.note_waiting(rows)
     if rows:
         counts = Counter(row.state.value for row in rows)
         states = ", ".join(f"{count} {state}" for state, count in counts.most_common())
-        yield Said(what=because("answer.mails", about=about, states=states))
+        own.tell([Said(what=because("answer.mails", about=about, states=states))])
         troubled = next((row for row in rows if row.state.value in _TROUBLED), None)
-        if troubled is not None and (one := _delivery(ports, troubled.id, member)) is not None:
-            yield from _of_delivery(one, tell)
+        waiting = next((row for row in rows if row.waits_for is not None), None)
+        for number in dict.fromkeys(row.id for row in (troubled, waiting) if row is not None):
+            if (one := _delivery(ports, number, member)) is not None:
+                own.tell(_of_delivery(one, tell), is_cause=True)
     elif not held:
-        yield Said(what=because("answer.nothing_stored", about=about))
-    yield from held
+        own.tell([Said(what=because("answer.nothing_stored", about=about))])
+    own.tell(held, is_cause=True)
 
 
 def _delivery(ports: Ports, number: int, member: Member | None) -> DeliveryFact | None:
@@ -162,21 +222,75 @@ def _walked(
     member: Member | None,
     asks_world: bool,
     machine: MachineFacts | None,
-    has_answer: bool,
+    own: _Own,
     tell: Tell,
 ) -> tuple[Walked | None, list[Said]]:
     """Of the symptom; mails to somebody that are asked about without one are asked about because they do not arrive."""
     symptom = question.symptom
-    if symptom is None and (question.addresses or question.domains) and not question.error:
+    if question.is_about_all:
+        return None, list(_of_all(ports, member, asks_world, machine, tell))
+    is_named = bool(question.addresses or question.domains or question.message_ids)
+    if symptom is None and is_named and not question.error:
         symptom = Symptom.BOUNCES
-    if symptom is None or (question.error and has_answer):
+    is_of_leaving = is_named and symptom not in _NOT_OF_LEAVING
+    is_answered = bool(question.error) or (is_of_leaving and own.is_told and not own.waits)
+    if symptom is None or is_answered:
         return None, []
     try:
         found = diagnose(ports, DoctorWish(asks_world=asks_world), member=member, machine=machine)
     except NotAllowed:
         return None, [Said(what=because("answer.not_yours"))]
-    walked = walk(symptom, found.findings, asks_world=asks_world)
-    return walked, list(_of_walk(walked, tell))
+    if is_of_leaving and own.waits:
+        symptom = Symptom.QUEUED
+    findings = tuple(_only(found.findings, lambda one: _counts(one, question, own, is_named, is_of_leaving)))
+    walked = walk(symptom, findings, asks_world=asks_world)
+    is_silent = is_of_leaving and own.is_told and not walked.found  # what it waits for is told already
+    return walked, [] if is_silent else list(_of_walk(walked, tell))
+
+
+def _of_all(
+    ports: Ports, member: Member | None, asks_world: bool, machine: MachineFacts | None, tell: Tell
+) -> Iterator[Said]:
+    """What the doctor finds: the gravest."""
+    try:
+        found = diagnose(ports, DoctorWish(asks_world=asks_world), member=member, machine=machine)
+    except NotAllowed:
+        yield Said(what=because("answer.not_yours"))
+        return
+    wrong = [one for one in found.findings if one.severity.is_problem]
+    for one in wrong[:MOST_TOLD]:
+        yield Said(what=because("answer.wrong", cause=tell(one.finding.cause)), evidence=one.finding.evidence)
+        yield Said(what=because("answer.cure", cure=tell(one.finding.cure)))
+    if not wrong:
+        yield Said(what=because("answer.well"))
+    elif len(wrong) > MOST_TOLD:
+        yield Said(what=because("answer.more_wrong", count=len(wrong) - MOST_TOLD))
+
+
+def _only(findings: Iterable[Folded], counts: Callable[[Finding], bool]) -> Iterator[Folded]:
+    """Those that count; what follows from one that does not stands for itself."""
+    for one in findings:
+        if counts(one.finding):
+            yield one
+        else:
+            yield from _only(one.follows, counts)
+
+
+def _counts(one: Finding, question: Question, own: _Own, is_named: bool, is_of_leaving: bool) -> bool:
+    """Whether it can be the cause of what was asked."""
+    if one.code in _FORETOLD and one.severity is not Severity.ERROR:
+        return False
+    if not is_named or not (one.severity.is_problem or one.severity is Severity.INFO):
+        return True
+    if one.code in _OF_OTHERS or not is_of_leaving:
+        return one.code not in _OF_OTHERS
+    if own.waits and one.code in _HOLDS_ALL:
+        return True
+    if one.severity is not Severity.ERROR and one.code not in _HOLDS:
+        return False
+    domains = {*question.domains, *(address.rpartition("@")[2] for address in question.addresses)}
+    mine = {*map(domain_named, domains), *(server_named(name) for name in own.servers if name)}
+    return one.subject != HOUSE and not one.touches.isdisjoint(mine)
 
 
 def _of_walk(walked: Walked, tell: Tell) -> Iterator[Said]:
@@ -199,7 +313,11 @@ def _of_walk(walked: Walked, tell: Tell) -> Iterator[Said]:
 def _commands(question: Question) -> Iterator[str]:
     """Safe to paste: whatever stands in them is quoted."""
     for one in (*question.addresses, *question.domains):
+        if "@" in one:
+            yield f"postroom story {shlex.quote(one)}"
         yield f"postroom queue list --to={shlex.quote(one)}"
+    for one in question.message_ids:
+        yield f"postroom story {shlex.quote(one)}"
     if question.error:
         yield f"postroom explain-error {shlex.quote(question.error[:200])}"
     if question.symptom is not None:

@@ -24,7 +24,7 @@ from postroom.core.diagnosis.broken_checks import Check
 from postroom.core.diagnosis.checks import OF_DOMAINS, OF_HOSTS
 from postroom.core.diagnosis.dkim_record import check_key_secrets
 from postroom.core.diagnosis.domain_facts import EXISTENCE, DomainFacts, is_private
-from postroom.core.diagnosis.finding_codes import FindingCode
+from postroom.core.diagnosis.finding_codes import FindingCode, Severity
 from postroom.core.diagnosis.findings import HOUSE, Finding, Folded, domain_named, fold, found
 from postroom.core.diagnosis.history import ChangeFacts, Moment, check_alarms, check_history, line_up
 from postroom.core.diagnosis.house import check_house
@@ -51,6 +51,7 @@ from postroom.flows.gather_house import (
     read_rows,
     schedule_facts,
     server_facts,
+    succeeded,
     ways_in_facts,
 )
 from postroom.flows.gather_outside import (
@@ -192,8 +193,9 @@ def _clocks(now: datetime, asked: Sequence[ClockWitness]) -> list[Finding]:
 def _history(rows: HouseRows, findings: Sequence[Finding], changes: Sequence[ChangeFacts]) -> list[Finding]:
     """What changed before; and the alarms that are open."""
     things = ("server ", "mailbox ", "domain ")
-    troubled = {one.subject for one in findings if one.severity.is_problem and one.subject.startswith(things)}
-    return [*check_history(rows.hours, changes, sorted(troubled), rows.now), *check_alarms(alarm_facts(rows))]
+    troubled = {one.subject for one in findings if one.severity is Severity.ERROR and one.subject.startswith(things)}
+    clues = check_history(rows.hours, changes, sorted(troubled), rows.now, succeeded(rows))
+    return [*clues, *check_alarms(alarm_facts(rows))]
 
 
 # ---- asking the world

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from django.db.models import Max
+
 from postroom.core.delivery.filters import read_written
 from postroom.core.delivery.identity import default_from
 from postroom.core.delivery.presets import preset_named, recognise
@@ -80,6 +82,7 @@ class HouseRows:
     queue: QueueFacts
     disk: Mapping[str, object]
     hours: Sequence[HourFacts]
+    accepted: Mapping[int, datetime]
 
     @property
     def is_capturing(self) -> bool:
@@ -105,6 +108,7 @@ def read_rows(ports: Ports, ways: WaysOut) -> HouseRows:
         queue=queue,
         disk=disk,
         hours=hours,
+        accepted=doctor.last_accepted(),
     )
 
 
@@ -218,6 +222,7 @@ def server_facts(ports: Ports, rows: HouseRows) -> list[ServerFacts]:
         if group.server:
             waiting[group.server] = waiting.get(group.server, 0) + group.count
     found = []
+    changed = _changed_lately()
     for row in real:
         endpoint = rows.ways.way(row.pk).endpoint
         trouble = explain(_fault(row)) if row.trouble else None
@@ -247,6 +252,7 @@ def server_facts(ports: Ports, rows: HouseRows) -> list[ServerFacts]:
                 used_today=limit.used if limit else 0,
                 slowed_to=row.learned_per_minute if is_slowed else 0,
                 slow_reply=row.slow_reply,
+                accepted_at=_by_these_settings(rows.accepted.get(row.pk), changed.get(server_named(row.name))),
             )
         )
     configured = rows.ways.configured
@@ -263,6 +269,16 @@ def server_facts(ports: Ports, rows: HouseRows) -> list[ServerFacts]:
             )
         )
     return found
+
+
+def _changed_lately() -> dict[str, datetime]:
+    """When a person changed each server and mailbox last. One query."""
+    rows = SettingChange.objects.filter(subject__regex="^(server|mailbox) ").values_list("subject")
+    return dict(rows.annotate(at=Max("changed_at"))[:2_000])
+
+
+def _by_these_settings(at: datetime | None, changed: datetime | None) -> datetime | None:
+    return None if at is None or (changed is not None and changed > at) else at
 
 
 def _fault(row: OutgoingServer) -> Fault:
@@ -290,9 +306,10 @@ def _certificate_end(ports: Ports, row: OutgoingServer, endpoint: Endpoint | Non
 
 
 def ways_in_facts(ports: Ports, rows: HouseRows) -> WaysInFacts:
+    changed = _changed_lately()
     at_least = timedelta(hours=rows.ways.parameters.number("mail.mailbox.silence.hours"))
     return WaysInFacts(
-        mailboxes=tuple(_mailbox(ports, row, rows.now, at_least) for row in rows.mailboxes),
+        mailboxes=tuple(_mailbox(ports, row, rows.now, at_least, changed) for row in rows.mailboxes),
         hooks=tuple((row.name, row.last_trouble) for row in rows.hooks),
         door_is_public=door_is_public(ports),
         arrived_lately=any(rows.now - last < 10 * LATELY for _, last in rows.written_to.values()),
@@ -300,7 +317,9 @@ def ways_in_facts(ports: Ports, rows: HouseRows) -> WaysInFacts:
     )
 
 
-def _mailbox(ports: Ports, row: Mailbox, now: datetime, at_least: timedelta) -> MailboxFacts:
+def _mailbox(
+    ports: Ports, row: Mailbox, now: datetime, at_least: timedelta, changed: Mapping[str, datetime]
+) -> MailboxFacts:
     habit = Habit.from_json(row.habit)
     usual = ""
     if is_silent(habit, last_at=row.last_message_at, now=now, at_least=at_least):
@@ -323,6 +342,7 @@ def _mailbox(ports: Ports, row: Mailbox, now: datetime, at_least: timedelta) -> 
         usual=usual,
         error=row.last_error,
         error_count=row.error_count,
+        accepted_at=_by_these_settings(row.succeeded_at, changed.get(mailbox_named(row.name))),
         trouble_code=trouble.code if trouble else "",
         trouble_cause=trouble.cause if trouble else None,
         trouble_cure=trouble.cure if trouble else None,
@@ -375,9 +395,16 @@ def change_facts(now: datetime) -> list[ChangeFacts]:
             subject=row.subject,
             by=str(row.user.get_username()) if row.user else "",
             what=_difference(row.before, row.after),
+            is_new=row.before is None,
         )
         for row in rows
     ]
+
+
+def succeeded(rows: HouseRows) -> dict[str, datetime]:
+    """When each server and each mailbox did last what it is there for, by subject."""
+    servers = {server_named(row.name): rows.accepted[row.pk] for row in rows.servers if row.pk in rows.accepted}
+    return servers | {mailbox_named(row.name): row.succeeded_at for row in rows.mailboxes if row.succeeded_at}
 
 
 def _difference(before: object, after: object) -> str:

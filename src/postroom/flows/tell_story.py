@@ -59,11 +59,12 @@ def tell_story(ports: Ports, wish: StoryWish, *, member: Member | None) -> Story
     asked = " ".join(wish.asked.replace("\0", "").split())[:LONGEST_QUESTION]
     eyes = _Eyes.of(member)
     told = _Telling(wish=replace(wish, asked=asked), eyes=eyes, now=ports.clock.now())
-    for look in _ways(asked):
+    looks = list(_ways(asked))
+    for look in looks:
         if (found := look(told)) is not None:
             return found
     remarks = [because("story.nothing")] if asked else []
-    if eyes.may_queue and asked:
+    if eyes.may_queue and _by_relay in looks:
         remarks.append(
             because("story.too_short")
             if len(asked_id(asked)) < LEAST_ID

@@ -12,7 +12,7 @@ import postroom.core.diagnosis.checks  # noqa: F401 - the sentences
 from postroom.core.diagnosis.acting import Actor
 from postroom.core.diagnosis.finding_codes import FOLLOWS, KINDS, FindingCode, Severity
 from postroom.core.diagnosis.findings import HOUSE, Finding, PublishedRecord, fold, found, is_well
-from postroom.core.terms.reasons import SENTENCES
+from postroom.core.terms.reasons import SENTENCES, because
 
 C = FindingCode
 
@@ -123,3 +123,33 @@ def test_programs_get_all_of_it_with_its_sentences_and_when_it_was_seen_first() 
 
 def test_long_evidence_is_cut() -> None:
     assert len(found(C.SPF_MISSING, evidence=["x" * 5000]).evidence[0]) == 500
+
+
+@pytest.mark.parametrize("code", [FindingCode.NOT_RUNNING, FindingCode.SERVER_TLS_ENDS])
+def test_what_is_no_error_of_a_setting_accuses_no_change(code: FindingCode) -> None:
+    folded = fold([found(code, facts=_Anything()), found(FindingCode.CHANGED_BEFORE, facts=_Anything())])
+    assert len(folded) == 2
+
+
+def test_a_sentence_is_told_once_and_what_follows_from_it_moves_up() -> None:
+    said = because("finding.mails_held", count=1)
+    folded = fold(
+        [
+            found(FindingCode.SERVER_REFUSES, "server A", cause=said, cure=said),
+            found(FindingCode.SERVER_BROKEN, "server A", cause=said, cure=said),
+            found(
+                FindingCode.QUEUE_WAITS,
+                "the queue",
+                about=["server A"],
+                cause=because("finding.mails_held", count=2),
+                cure=said,
+            ),
+        ]
+    )
+    assert "server_broken" not in [one.finding.code for one in folded[0].told_follows]
+    assert [one.finding.code for one in folded[0].told_follows] == ["queue_waits"]
+
+
+class _Anything(dict[str, object]):
+    def __missing__(self, key: str) -> str:
+        return key

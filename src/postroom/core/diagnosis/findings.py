@@ -140,6 +140,18 @@ class Folded:
         for one in self.follows:
             yield from one.all()
 
+    @property
+    def told_follows(self) -> tuple[Folded, ...]:
+        """What follows, for people: what would only repeat the sentence above it is left out, and what follows from that moves up."""
+        told: list[Folded] = []
+        for one in self.follows:
+            said_already = (one.finding.subject, str(one.finding.cause)) == (
+                self.finding.subject,
+                str(self.finding.cause),
+            )
+            told += one.told_follows if said_already else (one,)
+        return tuple(told)
+
     def as_json(self, tell: Callable[[Reason], str] = str) -> dict[str, object]:
         """For programs; ``tell`` makes the sentences (in another language)."""
         one = self.finding
@@ -195,11 +207,21 @@ def _explains(cause: Finding, effect: Finding) -> bool:
         return False
     if cause.code in EXPLAIN_ALL:
         return True
-    if effect.code not in FOLLOWS.get(cause.code, frozenset()):
+    if effect.code not in FOLLOWS.get(cause.code, frozenset()) or not _bears_clue(cause, effect):
         return False
     if cause.severity is Severity.UNCHECKED and effect.severity is not Severity.UNCHECKED:
         return cause.subject == HOUSE
     return HOUSE in (cause.subject, effect.subject) or not cause.touches.isdisjoint(effect.touches)
+
+
+_NO_SETTINGS = frozenset({FindingCode.NOT_RUNNING, FindingCode.ROLE_MISSING, FindingCode.TABLES_BEHIND})
+
+
+def _bears_clue(cause: Finding, effect: Finding) -> bool:
+    """What changed before is told under what broke: under an error, or under the failures themselves; never where no setting can be guilty."""
+    if effect.code is not FindingCode.CHANGED_BEFORE or cause.code is FindingCode.FAILING_MUCH:
+        return True
+    return cause.severity is Severity.ERROR and cause.code not in _NO_SETTINGS
 
 
 def _folded(place: int, ordered: list[Finding], children: Mapping[int, list[int]]) -> Folded:

@@ -2,12 +2,13 @@
 has answered.
 
 Laws: pure. An hour is bad when several mails failed in it and they are a good part of those that left; failures begin in the first bad
-hour after a good stretch. A change within a day before, or one of the very thing that is in trouble now, is a clue, never a proof.
+hour after a good stretch. A change within a day before, or one of the very thing that is in trouble now, is a clue, never a proof. It
+is none where that very thing did its work after it, nor where it is that the thing was set up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -52,13 +53,16 @@ class HourFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeFacts:
-    """One change of a setting, ``what``: names of the values that differ; or of something outside, then ``seen`` tells it."""
+    """One change of a setting, ``what``: names of the values that differ; or of something outside, then ``seen`` tells it.
+
+    ``is_new``: nothing was there before."""
 
     at: datetime
     subject: str
     by: str = ""
     what: str = ""
     seen: FactChange | None = None
+    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +87,28 @@ def onset(hours: Sequence[HourFacts]) -> datetime | None:
     return began
 
 
+_NO_SUCCESS: Mapping[str, datetime] = {}
+_THINGS = ("server ", "mailbox ", "domain ")
+
+
 def check_history(
-    hours: Sequence[HourFacts], changes: Sequence[ChangeFacts], troubled: Iterable[str], now: datetime
+    hours: Sequence[HourFacts],
+    changes: Sequence[ChangeFacts],
+    troubled: Iterable[str],
+    now: datetime,
+    succeeded: Mapping[str, datetime] = _NO_SUCCESS,
 ) -> list[Finding]:
-    """``troubled``: subjects (``server Relay``) that are in trouble now."""
-    return list(_clues(hours, changes, tuple(troubled), now))[:MOST_CLUES]
+    """``troubled``: subjects (``server Relay``) with an error now; ``succeeded``: when each did its work last."""
+    blamed = [one for one in changes if not _is_innocent(one, succeeded)]
+    return list(_clues(hours, blamed, tuple(troubled), now))[:MOST_CLUES]
+
+
+def _is_innocent(change: ChangeFacts, succeeded: Mapping[str, datetime]) -> bool:
+    if change.is_new and change.subject.startswith(_THINGS):
+        return True
+    return any(
+        change.subject.endswith(subject.removeprefix("the ")) and at > change.at for subject, at in succeeded.items()
+    )
 
 
 def _clues(

@@ -2,8 +2,8 @@
 
 Duty: `read_question` finds in a question, in English or German, the symptom, addresses, domains, Message-IDs and the text of an error.
 Laws: pure, never raises, bounded; a guess is never more than the words bear. Words that name a symptom count by their weight, the
-heaviest symptom wins; at a tie the one that stands first in the table, which goes from the particular to the general. Where no word
-fits, there is no symptom, and whoever answers says so.
+heaviest symptom wins; at a tie the one that stands first in the table, which goes from the particular to the general. Which way mail
+should go and does not (`mail_flow`) counts as a word does. Where no word fits, there is no symptom, and whoever answers says so.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from postroom.core.diagnosis.mail_flow import SOMEBODY, Flow, asks_about_all, read_flow
 from postroom.core.diagnosis.symptoms import Symptom
 from postroom.core.terms.addresses import normalize, normalize_domain
 
@@ -50,33 +51,33 @@ _WEIGHTS: Mapping[Symptom, str] = {
         "answers not:2 antworten nicht:3 come back record:2"
     ),
     Symptom.NO_ERROR: "no error:4 without error:5 kein fehler:4 ohne fehler:5 keine fehlermeldung:5 ohne fehlermeldung:5 no reason:2 disappear:2 verschwind:2 lost:2",
-    Symptom.QUEUED: "queue:4 queued:5 queues:4 warteschlange:5 stuck:4 hängen:3 hängt:3 stecken:3 steckt:3 waiting:2 waits:2 wartet:2 warten:2 outgoing:1 deferred:3 delayed:3 verzögert:3",
+    Symptom.QUEUED: "queue:4 queued:5 queues:4 warteschlange:5 stuck:4 hängen:3 hängt:3 stecken:3 steckt:3 waiting:2 waits:2 wartet:2 warten:2 deferred:3 delayed:3 verzögert:3",
     Symptom.BOUNCES: (
         "bounc:5 unzustellbar:5 zurückgekommen:4 kommen zurück:4 kommt zurück:4 come back:2 comes back:2 returned:3 rückläufer:5 rejected:3 "
         "reject:3 refus:2 abgewiesen:4 abgelehnt:3 zurückgewiesen:4 undeliverable:5 undelivered:4 not delivered:3 nicht zugestellt:3 mailer-daemon:5 "
         "550:3 554:3"
     ),
     Symptom.NOT_RECEIVING: (
-        "receiv:3 empfang:4 empfangen:4 incoming:4 eingehend:4 eingang:3 posteingang:3 fetch:4 abgerufen:4 abholen:4 abruf:4 mailbox:2 postfach:2 "
-        "imap:3 pop3:3 not receiving:3 nicht empfangen:3 kommt nicht an uns:4 kommen nicht rein:4 kommt nicht rein:4 get no mail:4 bekomme keine:4 "
-        "bekommen keine:4 erhalten keine:4 erhalte keine:4 don't get:3 no mail:2 kommt nichts:4"
+        "receiv:2 incoming:4 eingehend:4 eingang:3 posteingang:3 fetch:4 abgerufen:4 abholen:4 abruf:4 mailbox:2 postfach:2 imap:3 pop3:3 "
+        "empfang:3 kommt nicht an uns:4"
     ),
-    Symptom.NOT_SENDING: (
-        "not send:4 not sent:4 not sending:5 can't send:5 cannot send:5 won't send:5 don't send:4 send:1 sends:1 sending:2 senden:2 versand:3 "
-        "verschickt:2 gesendet:2 nicht gesendet:5 nicht verschickt:5 nicht versendet:5 nicht senden:4 not leave:4 don't leave:4 nothing leaves:5 "
-        "not arrive:3 don't arrive:3 doesn't arrive:3 never arrive:3 arrive:1 kommt nicht an:3 kommen nicht an:3 gehen nicht raus:5 geht nicht raus:5 "
-        "fail:1 failed:1 fehlgeschlagen:2 smtp:1"
-    ),
+    Symptom.NOT_SENDING: "send:1 sends:1 sending:1 senden:1 versand:2 verschickt:1 gesendet:1 failed:1 fehlgeschlagen:2 smtp:1",
 }  # fmt: skip
+_OF_FLOW: Mapping[Flow, Symptom] = {
+    Flow.OUT: Symptom.NOT_SENDING,
+    Flow.IN: Symptom.NOT_RECEIVING,
+    Flow.SLOW: Symptom.QUEUED,
+}
+_FLOW_WEIGHT = 4  # of verb, direction and negation together
 _NOT_DOMAINS = frozenset("eml msg txt html toml py log pdf".split())  # of files
 _STEMS = frozenset(
-    "duplicat authentic authentifizier anmeld credential verschwind bounc receiv disappear reject fail arrive refus".split()
+    "duplicat authentic authentifizier anmeld credential verschwind bounc receiv disappear reject refus".split()
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What was understood. ``language``: in which it was asked, ``""`` where its words do not tell. ``symptom`` None: no word names one. ``domains`` without those of the addresses; ``error``: a reply, verbatim."""
+    """What was understood. ``language``: in which it was asked, ``""`` where its words do not tell. ``symptom`` None: no word names one. ``domains`` without those of the addresses; ``error``: a reply, verbatim; ``is_about_all``: what is wrong at all."""
 
     text: str
     language: str = ""
@@ -85,10 +86,13 @@ class Question:
     domains: tuple[str, ...] = ()
     message_ids: tuple[str, ...] = ()
     error: str = ""
+    is_about_all: bool = False
 
     @property
     def is_understood(self) -> bool:
-        return bool(self.symptom or self.addresses or self.domains or self.message_ids or self.error)
+        return bool(
+            self.symptom or self.addresses or self.domains or self.message_ids or self.error or self.is_about_all
+        )
 
 
 def read_question(text: str) -> Question:
@@ -104,7 +108,11 @@ def read_question(text: str) -> Question:
         for found in _DOMAIN.findall(without)
         if found.rpartition(".")[2].lower() not in _NOT_DOMAINS and (name := normalize_domain(found))
     )
-    symptom = _symptom(without) or (_symptom(error) if error else None)
+    said = _ADDRESS.sub(f" {SOMEBODY} ", rest.replace(error, " ") if error else rest)
+    for domain in domains:
+        said = re.sub(re.escape(domain), f" {SOMEBODY} ", said, flags=re.IGNORECASE)
+    symptom = _symptom(said) or (_symptom(error) if error else None)
+    is_named = bool(addresses or domains or message_ids or error)
     return Question(
         text=asked,
         language=_language(without),
@@ -113,6 +121,7 @@ def read_question(text: str) -> Question:
         domains=domains,
         message_ids=message_ids,
         error=error,
+        is_about_all=not is_named and symptom is None and asks_about_all(_words(said)),
     )
 
 
@@ -152,9 +161,15 @@ def _language(text: str) -> str:
     return language if counts[language] > min(counts.values()) else ""
 
 
+def _words(text: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(text.replace("’", "'"))]
+
+
 def _symptom(text: str) -> Symptom | None:
-    words = [word.lower().replace("’", "'") for word in _WORD.findall(text)]
+    words = _words(text)
     weights = {symptom: _weight(spec, words) for symptom, spec in _WEIGHTS.items()}
+    if (flow := read_flow(words)) is not None:
+        weights[_OF_FLOW[flow]] += _FLOW_WEIGHT
     heaviest = max(weights.values())
     return next(symptom for symptom, weight in weights.items() if weight == heaviest) if heaviest else None
 

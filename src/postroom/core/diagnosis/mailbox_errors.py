@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import postroom.core.diagnosis.mailbox_sentences  # noqa: F401 - the sentences of the cases below
-from postroom.core.diagnosis.server_errors import Explanation
+from postroom.core.diagnosis.server_errors import Explanation, is_this_machine
 from postroom.core.terms.encryption import Encryption
 from postroom.core.terms.mailbox_presets import preset_of_mailbox
 from postroom.core.terms.mailboxes import MailboxProtocol, TroubleKind
@@ -57,16 +57,19 @@ class _Case:
 def explain_mailbox(fault: MailboxFault) -> Explanation:
     """The first case that fits."""
     code = next(case.code for case in CASES if case.fits(fault))
-    return explained_mailbox(
-        code,
-        host=fault.host or "the server",
-        port=fault.port or "(the one in use)",
-        username=fault.username or "(none)",
-        folder=fault.folder or "INBOX",
-        protocol=fault.protocol.value.upper(),
-        trouble=fault.text[:_LONGEST_QUOTE],
-        provider_cure=preset_of_mailbox(fault.host).login_cure,
-    )
+    facts = {
+        "host": fault.host or "the server",
+        "port": fault.port or "(the one in use)",
+        "username": fault.username or "(none)",
+        "folder": fault.folder or "INBOX",
+        "protocol": fault.protocol.value.upper(),
+        "trouble": fault.text[:_LONGEST_QUOTE],
+        "provider_cure": preset_of_mailbox(fault.host).login_cure,
+    }
+    found = explained_mailbox(code, **facts)
+    if code == "mailbox_refused" and is_this_machine(fault.host):  # no firewall stands between
+        return replace(found, cure=because("cure.refused_here", **facts))
+    return found
 
 
 def explained_mailbox(code: str, **facts: object) -> Explanation:

@@ -16,7 +16,7 @@ from postroom.core.diagnosis.acting import Actor
 from postroom.core.diagnosis.ends import EndingFact, check_ends
 from postroom.core.diagnosis.finding_codes import FindingCode
 from postroom.core.diagnosis.findings import Finding, Fix, FixKind, found, mailbox_named
-from postroom.core.terms.reasons import Reason, catalogue
+from postroom.core.terms.reasons import Reason, because, catalogue
 
 FEWEST_STRANGE, STRANGE_SHARE = 5, 0.3
 LONG_UNREAD = timedelta(hours=1)  # and never less than three of its intervals
@@ -29,6 +29,7 @@ catalogue(
         "heal.mailbox_token": "Connect the account again: Settings, Mailboxes, {mailbox}.",
         "finding.mailbox_refuses": "The mailbox {mailbox} cannot be read: {reply}",
         "heal.mailbox_refuses": "Test it and put right what it says: postroom mailbox test '{mailbox}'",
+        "heal.mailbox_password_changed": "It was accepted until {at}, so it was changed there: enter the new password (the page Settings, Mailboxes, {mailbox}).",
         "finding.mailbox_trouble": "The mailbox {mailbox} could not be read {count} times in a row: {reply}",
         "heal.mailbox_trouble": "Test it and put right what it says: postroom mailbox test '{mailbox}'",
         "finding.mailbox_unconfirmed": "The mailbox {mailbox} was never confirmed: it is not read.",
@@ -84,6 +85,7 @@ class MailboxFacts:
     trouble_code: str = ""
     trouble_cause: Reason | None = None
     trouble_cure: Reason | None = None
+    accepted_at: datetime | None = None  # by these same settings
     tried: TriedMailbox | None = None
     untried: str = ""
     patience: float = 0.0
@@ -224,12 +226,20 @@ def _told(
         detail=detail,
         who=_who(detail),
         cause=cause,
-        cure=cure,
+        cure=_cure(facts, detail, cure),
         fix=_test(facts),
         facts={"mailbox": facts.name, "reply": reply, "count": facts.error_count},
     )
 
 
+def _cure(facts: MailboxFacts, code: str, cure: Reason | None) -> Reason | None:
+    """A password that was good until lately was not mistyped here."""
+    if code not in _PASSWORDS or facts.accepted_at is None:
+        return cure
+    return because("heal.mailbox_password_changed", at=_moment(facts.accepted_at), mailbox=facts.name)
+
+
+_PASSWORDS = frozenset({"mailbox_login_refused", "mailbox_login_of_provider"})
 _DEAD_TOKENS = frozenset({"mailbox_token_ended", "mailbox_token_missing", "mailbox_token_refused"})
 
 

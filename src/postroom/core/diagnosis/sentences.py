@@ -18,6 +18,7 @@ catalogue(
         "fault.refused": "The connection was refused: nothing listens on port {port} of {host}, or a firewall refuses.",
         "cure.refused": "Check host and port, and that the server runs. Allow port {port} outbound in the firewall, or try 587 with "
         "STARTTLS, 465 with TLS, or 2525.",
+        "cure.refused_here": "Start the program that should listen on port {port} of this machine; its own log says why it ended. Then test again.",
         "fault.unreachable": "There is no way through the network to {host}.",
         "cure.unreachable": "Check this machine's network, and that a firewall or a missing IPv6 route does not stand between.",
         "fault.forbidden_here": "This machine itself forbids the connection.",

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import postroom.core.diagnosis.sentences  # noqa: F401 - the sentences of the cases below
 from postroom.core.terms.encryption import Encryption
@@ -51,7 +51,18 @@ class Explanation:
 def explain(fault: Fault) -> Explanation:
     """The first case that fits."""
     code = next(case.code for case in CASES if case.fits(fault))
-    return explained(code, **_facts(fault))
+    found = explained(code, **_facts(fault))
+    if code == "refused" and is_this_machine(fault.host):  # no firewall stands between
+        return replace(found, cure=because("cure.refused_here", **_facts(fault)))
+    return found
+
+
+def is_this_machine(host: str) -> bool:
+    """A name or an address of the loopback."""
+    return (
+        host.lower().rstrip(".") in ("localhost", "::1", "[::1]")
+        or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
+    )
 
 
 def explained(code: str, **facts: object) -> Explanation:

@@ -16,7 +16,7 @@ from postroom.core.diagnosis.domain_facts import is_internal
 from postroom.core.diagnosis.ends import EndingFact, check_ends
 from postroom.core.diagnosis.finding_codes import FindingCode, Severity
 from postroom.core.diagnosis.findings import Finding, Fix, FixKind, found, server_named
-from postroom.core.terms.reasons import Reason, catalogue
+from postroom.core.terms.reasons import Reason, because, catalogue
 
 ENDS_SOON = timedelta(days=21)
 
@@ -34,6 +34,8 @@ catalogue(
         "heal.server_certificate_ends": "Get a new one from whoever gave it to you, and enter it with its key.",
         "finding.server_refuses": "{server} does not take mail from us: {reply}",
         "heal.server_refuses": "Test its connection and put right what it says: postroom server test '{server}'",
+        "heal.server_password_changed": "It was accepted until {at}, so it was changed there: enter the new password (the page Settings, Outgoing servers, "
+        "{server}, or postroom server edit '{server}' --password-stdin).",
         "finding.server_broken": "{server} was in trouble {count} times, and is left alone until {until}: {trouble}",
         "heal.server_broken": "Test its connection; a success ends the trouble at once: postroom server test '{server}'",
         "finding.server_paused": "{server} is paused by a person since {since}; mails that wait for it: {count}.",
@@ -53,6 +55,7 @@ catalogue(
 _PASSING = frozenset(
     "greylisted recipient_unknown login_later later going_down too_many_connections too_fast storage".split()
 )
+_PASSWORDS = frozenset("login_refused gmail_app_password microsoft_login ses_credentials sendgrid_key".split())
 _PAIRS = {465: ("TLS", ("tls",)), 587: ("STARTTLS", ("starttls", "none"))}
 
 
@@ -97,6 +100,7 @@ class ServerFacts:
     used_today: int = 0
     slowed_to: int = 0
     slow_reply: str = ""
+    accepted_at: datetime | None = None  # by these same settings
     tried: TriedServer | None = None
     untried: str = ""
     patience: float = 0.0
@@ -202,7 +206,7 @@ def _broken(facts: ServerFacts) -> Finding:
         who=_who(facts.trouble_code),
         fix=Fix(kind=FixKind.TEST_SERVER, target=str(facts.id)),
         cause=facts.trouble_cause,
-        cure=facts.trouble_cure,
+        cure=_cure(facts, facts.trouble_code, facts.trouble_cure),
         facts={"server": facts.name, "count": facts.trouble_count, "until": until, "trouble": facts.trouble},
     )
 
@@ -219,7 +223,7 @@ def _trial(facts: ServerFacts) -> Iterator[Finding]:
             who=_who(tried.code),
             fix=Fix(kind=FixKind.TEST_SERVER, target=str(facts.id)),
             cause=tried.cause,
-            cure=tried.cure,
+            cure=_cure(facts, tried.code, tried.cure),
             facts={"server": facts.name, "reply": tried.reply},
         )
     elif facts.untried == "captured":
@@ -228,6 +232,13 @@ def _trial(facts: ServerFacts) -> Iterator[Finding]:
         yield found(
             FindingCode.SERVER_UNCHECKED, facts.subject, facts={"server": facts.name, "seconds": round(facts.patience)}
         )
+
+
+def _cure(facts: ServerFacts, code: str, cure: Reason | None) -> Reason | None:
+    """A password that was good until lately was not mistyped here."""
+    if code not in _PASSWORDS or facts.accepted_at is None:
+        return cure
+    return because("heal.server_password_changed", at=_moment(facts.accepted_at), server=facts.name)
 
 
 def _who(code: str) -> Actor | None:

@@ -57,6 +57,11 @@ SELECT lower(address), count(*), max(received_at) FROM (
 """
 
 
+ACCEPTED_AMONG = 5_000  # attempts
+_ACCEPTED = """
+SELECT server_id, max(tried_at) FROM (SELECT server_id, tried_at, state FROM postroom_attempt ORDER BY id DESC LIMIT %s) newest
+WHERE state = 'sent' AND server_id IS NOT NULL GROUP BY server_id
+"""
 NEWEST = 40  # mails whose Received lines are read
 _NEWEST_HEADS = """
 SELECT came.door, came.peer, came.received_at, substring(kept.raw FROM 1 FOR %s)
@@ -138,6 +143,11 @@ def _taxonomy(code: str, reason: Reason) -> str:
     if enhanced.count(".") != 2 or not enhanced.replace(".", "").isdigit():
         enhanced, text = "", rest
     return reason_of(SmtpReply(int(head), enhanced, text)) if head.isdigit() and len(head) == 3 else UNDETERMINED
+
+
+def last_accepted() -> dict[int, datetime]:
+    """When each server took a mail last, among the newest attempts. One query."""
+    return dict(_ask(_ACCEPTED, (ACCEPTED_AMONG,)))
 
 
 def recent_failures(since: datetime) -> tuple[RefusedGroup, ...]:
