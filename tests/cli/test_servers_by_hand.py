@@ -117,10 +117,10 @@ def test_a_failing_one_ends_it_with_1_and_says_step_cause_and_cure(
     told = postroom("server", "test", "Relay")
     assert told.code == 1
     assert "It fails at the step connect: The connection was refused" in told.out
-    assert f"Allow port {closed_port} outbound" in told.out
+    assert f"Start the program that should listen on port {closed_port} of this machine" in told.out
     data = postroom("server", "test", "Relay", "--json").data
     assert (data["ok"], data["step"], data["code"]) == (False, "connect", "refused")
-    assert data["cure"].startswith("Check host and port")
+    assert data["cure"].startswith("Start the program that should listen")
     (row,) = postroom("server", "list", "--json").data
     assert row["last_test"].startswith("failed ")
 

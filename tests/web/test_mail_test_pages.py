@@ -12,6 +12,7 @@ from django.utils import translation
 from postroom.core.terms.reasons import SENTENCES, because
 from postroom.core.terms.states import MailTestState, Role
 from postroom.flows.mail_tests import finish_mail_test
+from postroom.flows.open_rooms import open_rooms
 from postroom.store.models import Delivery, Installation, Mailbox, MailTest
 from postroom.web.templatetags.postroom import because as told
 from postroom.wiring import ports
@@ -148,7 +149,9 @@ def test_all_of_a_sentence_is_told_in_the_readers_language() -> None:
     assert told(because_nobody) == "SPF was not checked: nobody was asked."
 
 
-@pytest.mark.parametrize("code", sorted(code for code in SENTENCES if code.startswith("piece.")))
-def test_no_piece_of_a_sentence_stays_english_among_german_words(code: str) -> None:
+def test_no_piece_of_a_sentence_stays_english_among_german_words() -> None:
+    open_rooms()
+    pieces = sorted(code for code in SENTENCES if code.startswith("piece."))
+    assert len(pieces) > 5
     with translation.override("de"):
-        assert told(because(code)) != str(because(code))
+        assert [code for code in pieces if told(because(code)) == str(because(code))] == []
