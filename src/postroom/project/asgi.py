@@ -30,7 +30,7 @@ MOST_UNDER_WAY = 500_000_000  # bytes of all large bodies of a process together
 PATIENCE = 120.0  # seconds for a body to come, and more for a large one:
 SLOWEST = 50_000  # bytes a second
 RETRY_AFTER = b"60"  # seconds
-_DOORS = ("/api/", "/ingress/", "/hooks/")  # for programs: their keys and secret addresses are looked at later
+_DOORS = ("/api/", "/ingress/", "/hooks/", AGENTS)  # for programs: their keys and secret addresses are looked at later
 
 
 class BoundedBodies:
