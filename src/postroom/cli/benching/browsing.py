@@ -117,10 +117,11 @@ def house_to_visit(data_dir: str, messages: int, progress: Progress) -> Iterator
     if data_dir or os.environ.get("POSTROOM_DATABASE_URL"):
         if data_dir:
             os.environ["POSTROOM_DATA_DIR"] = str(Path(data_dir).resolve())
-        from postroom.cli.entering import entered
+        from postroom.cli.entering import configured, require_tables, running
 
         os.environ["POSTROOM_LOG_LEVEL"] = "WARNING"
-        with entered():
+        with running(configured(shows_pages=True)):  # pages are drawn here, too, to count their questions
+            require_tables()
             yield
         return
     with prepared_ground({}):
