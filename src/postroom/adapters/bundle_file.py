@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from postroom.adapters.zip_entries import most_entries
 from postroom.adapters.zip_tables import table_of
 from postroom.core.diagnosis.bundle import MOST_FILE, MOST_MEMBERS, BundleError, Entry, Member, check_entries
 
@@ -64,13 +63,12 @@ class BundleFiles:
 
 
 def _check_table(whole: bytes) -> None:
-    """How long the table says that it is, and how long it is (`zip_entries`), is looked at before it is read."""
+    """How long the table says that it is, and how long it is, is looked at before it is read."""
     table = table_of(whole)
     if table is None:
         raise BundleError("This is no ZIP file.")
-    count, size = table
-    count = max(count, most_entries(whole) - _MOST_ALIKE)
-    if count > MOST_MEMBERS or size > _MOST_TABLE:
+    count = max(table.told, table.entries - _MOST_ALIKE)
+    if count > MOST_MEMBERS or table.size > _MOST_TABLE:
         raise BundleError(f"It has {count} members; a bundle has {MOST_MEMBERS} at most.")
 
 

@@ -15,13 +15,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, Unrea
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
-from postroom.api.strangers import Known, Strangers
+from postroom.api.strangers import Strangers
 from postroom.flows.record_tracking import MOST_BYTES, HookResult, is_known_address, take_hook
 from postroom.wiring import ports
 
 View = Callable[[HttpRequest, str, str], HttpResponse]
 
-RETRY_AFTER = "60"  # seconds
 _log = logging.getLogger(__name__)
 _strangers = Strangers()
 
@@ -57,22 +56,8 @@ def take(request: HttpRequest, provider: str, token: str) -> HttpResponse:
         return HttpResponse()
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST", "HEAD"])
-    return _refusal_of(provider, token) or _taken(request, provider, token)
-
-
-def _refusal_of(provider: str, token: str) -> HttpResponse | None:
-    """Before a stranger's body is read."""
-    try:
-        known = _strangers.asks(f"{provider}/{token}", lambda: is_known_address(provider, token))
-    except (DatabaseError, InterfaceError):
-        return HttpResponse(status=503)
-    match known:
-        case Known.YES:
-            return None
-        case Known.NO:
-            return HttpResponse(status=403)
-        case Known.ASK_LATER:
-            return HttpResponse(status=429, headers={"Retry-After": RETRY_AFTER})
+    refusal = _strangers.refusal_of(f"{provider}/{token}", lambda: is_known_address(provider, token))
+    return refusal or _taken(request, provider, token)
 
 
 def _taken(request: HttpRequest, provider: str, token: str) -> HttpResponse:

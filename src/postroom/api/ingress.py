@@ -13,12 +13,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
 from postroom.api.hooks import quiet_about_address
-from postroom.api.strangers import Known, Strangers
+from postroom.api.strangers import Strangers, come_again
 from postroom.flows.inbound_hooks import is_known_address, path_of, take_inbound
 from postroom.flows.record_tracking import HookResult
 from postroom.wiring import ports
 
-RETRY_AFTER = "60"  # seconds
 _strangers = Strangers()
 _STATUS = {
     HookResult.TAKEN: 200,
@@ -43,22 +42,8 @@ def take(request: HttpRequest, provider: str, token: str) -> HttpResponse:
         return HttpResponse()
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST", "HEAD"])
-    return _refusal_of(provider, token) or _taken(request, provider, token)
-
-
-def _refusal_of(provider: str, token: str) -> HttpResponse | None:
-    """Before a stranger's body is read."""
-    try:
-        known = _strangers.asks(f"{provider}/{token}", lambda: is_known_address(provider, token))
-    except (DatabaseError, InterfaceError):
-        return _come_again(503)
-    match known:
-        case Known.YES:
-            return None
-        case Known.NO:
-            return HttpResponse(status=403)
-        case Known.ASK_LATER:
-            return _come_again(429)
+    refusal = _strangers.refusal_of(f"{provider}/{token}", lambda: is_known_address(provider, token))
+    return refusal or _taken(request, provider, token)
 
 
 def _taken(request: HttpRequest, provider: str, token: str) -> HttpResponse:
@@ -77,10 +62,4 @@ def _taken(request: HttpRequest, provider: str, token: str) -> HttpResponse:
         result = take_inbound(ports(), provider=provider, token=token, address=address, headers=headers, body=body)
     except (DatabaseError, InterfaceError, OSError):
         result = HookResult.LATER
-    return _come_again(503) if result is HookResult.LATER else HttpResponse(status=_STATUS[result])
-
-
-def _come_again(status: int) -> HttpResponse:
-    answer = HttpResponse(status=status)
-    answer["Retry-After"] = RETRY_AFTER
-    return answer
+    return come_again(503) if result is HookResult.LATER else HttpResponse(status=_STATUS[result])

@@ -14,7 +14,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 from enum import Enum, auto
 
+from django.db import DatabaseError, InterfaceError
+from django.http import HttpResponse
+
 PATIENCE = 60  # unknown addresses a minute, in one process
+RETRY_AFTER = "60"  # seconds
 REMEMBERED = 300.0  # seconds that a known address counts as known without being asked for in a flood
 MOST_KNOWN = 1_000
 
@@ -57,3 +61,22 @@ class Strangers:
                 self._known.pop(key, None)
                 self._count += 1
         return Known.YES if found else Known.NO
+
+    def refusal_of(self, address: str, is_known: Callable[[], bool]) -> HttpResponse | None:
+        """What a request at this address is answered before its body is read; None where it may go on."""
+        try:
+            known = self.asks(address, is_known)
+        except (DatabaseError, InterfaceError):
+            return come_again(503)
+        match known:
+            case Known.YES:
+                return None
+            case Known.NO:
+                return HttpResponse(status=403)
+            case Known.ASK_LATER:
+                return come_again(429)
+
+
+def come_again(status: int) -> HttpResponse:
+    """With the time after which it is worth it (RFC 9110 10.2.3)."""
+    return HttpResponse(status=status, headers={"Retry-After": RETRY_AFTER})

@@ -13,7 +13,6 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 
-from postroom.adapters.zip_entries import most_entries
 from postroom.adapters.zip_tables import table_of
 from postroom.core.reports.authentication_reports import MOST_TEXT, NoReport, ReportFile
 from postroom.core.terms.reasons import because
@@ -86,15 +85,12 @@ def _gunzipped(file: ReportFile, room: _Room) -> ReportFile | NoReport:
 
 
 def _members(file: ReportFile, room: _Room) -> Iterator[ReportFile | NoReport]:
-    if most_entries(file.content) > MOST_ENTRIES:
-        yield NoReport(name=file.name, reason=because("receivers.too_many_entries", name=file.name, limit=MOST_ENTRIES))
-        return
     table = table_of(file.content)
     if table is None:
         yield _not(file, "receivers.broken_archive")
         return
-    if table[1] > MOST_TABLE:
-        yield NoReport(name=file.name, reason=because("receivers.too_many", name=file.name, limit=MOST_MEMBERS))
+    if table.entries > MOST_ENTRIES or table.size > MOST_TABLE:
+        yield NoReport(name=file.name, reason=because("receivers.too_many_entries", name=file.name, limit=MOST_ENTRIES))
         return
     try:
         archive = zipfile.ZipFile(io.BytesIO(file.content))
