@@ -154,28 +154,13 @@ def choose(
 ) -> Choice | Wait:
     """``servers`` are all of the database, archived ones too; ``configured`` is the one of the configuration, if there is one."""
     known = sorted(servers, key=lambda server: (server.priority, server.id))
-    if mail.is_of_the_house:
-        return _by_the_house(mail, known, order, now, configured=configured, capturing=capturing)
-    return _choose(mail, known, order, now, configured=configured, capturing=capturing)
-
-
-def _by_the_house(
-    mail: MailFact,
-    known: Sequence[ServerFact],
-    order: Order,
-    now: datetime,
-    *,
-    configured: ServerFact | None,
-    capturing: bool,
-) -> Choice | Wait:
-    """As any other, as if no company had a server of its own."""
-    of_the_house = [server for server in known if server.company_id is None]
+    if not mail.is_of_the_house:
+        return _choose(mail, known, order, now, configured=configured, capturing=capturing)
+    of_the_house = [server for server in known if server.company_id is None]  # as if no company had one of its own
     found = _choose(mail, of_the_house, order, now, configured=configured, capturing=capturing)
     if isinstance(found, Choice):
         return replace(found, reasons=(because("server.of_the_house"), *found.reasons))
-    if found.reason.code == "wait.no_server":
-        return replace(found, reason=because("wait.no_house_server"))
-    return found
+    return replace(found, reason=because("wait.no_house_server")) if found.reason.code == "wait.no_server" else found
 
 
 def _choose(
