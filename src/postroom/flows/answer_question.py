@@ -17,10 +17,9 @@ from dataclasses import dataclass, field
 
 from postroom.core.diagnosis.answers import Answered, Said
 from postroom.core.diagnosis.errors import begun, explain_error
-from postroom.core.diagnosis.finding_codes import FindingCode, Severity
-from postroom.core.diagnosis.findings import HOUSE, Finding, Folded, domain_named, server_named
 from postroom.core.diagnosis.intent import Question, read_question
 from postroom.core.diagnosis.machine_health import MachineFacts
+from postroom.core.diagnosis.relevance import NOT_OF_LEAVING, Asked, what_counts
 from postroom.core.diagnosis.symptoms import Outcome, Symptom, Walked, walk
 from postroom.core.terms.reasons import Reason, because
 from postroom.flows.access import NotAllowed, company_cut, company_ids, visible_addresses, visible_deliveries
@@ -39,24 +38,6 @@ MOST_TOLD = 3  # findings, where everything was asked about
 Tell = Callable[[Reason], str]
 _TROUBLED = ("failed", "bounced", "deferred", "unknown", "complained")
 _WAITING = ("queued", "sending", "deferred")
-_NOT_OF_LEAVING = frozenset({Symptom.SPAM, Symptom.NO_REPLIES, Symptom.NOT_RECEIVING, Symptom.DUPLICATES})
-_FORETOLD = frozenset(map(FindingCode, "server_certificate_ends server_tls_ends token_ends door_tls_ends".split()))
-_OF_OTHERS = frozenset(
-    map(
-        FindingCode,
-        "addresses_refused mails_refused mails_deferred queue_waits failing_much mails_held outcomes_unknown".split(),
-    )
-)
-_HOLDS_ALL = frozenset(
-    map(
-        FindingCode,
-        "database_unreachable tables_behind disk_broken disk_low not_running role_missing secrets_unreadable staging_lock capture_mode "
-        "server_missing schedule_off schedule_failing schedule_late".split(),
-    )
-)  # fmt: skip
-_HOLDS = frozenset(
-    map(FindingCode, "server_paused server_limit server_slowed".split())
-)  # a warning, and yet mail waits
 
 
 @dataclass(slots=True)
@@ -77,14 +58,15 @@ class _Own:
         for row in rows:
             if row.state.value in _WAITING:
                 self.waits = True
-                named = row.server or str(row.waits_for.facts.get("server", "") if row.waits_for else "")
-                self.servers.add(named or _only_server())
+                self.servers.add(row.server or str(row.waits_for.facts.get("server", "") if row.waits_for else ""))
+        if "" in self.servers:  # of some it is not known yet
+            self.servers = self.servers - {""} | _only_server()
 
 
-def _only_server() -> str:
-    """Through which everything goes; ``""`` where there are several."""
-    names = list(OutgoingServer.objects.filter(is_active=True).values_list("name", flat=True)[:2])
-    return names[0] if len(names) == 1 else ""
+def _only_server() -> set[str]:
+    """Through which everything goes; nothing where there are several."""
+    names = set(OutgoingServer.objects.filter(is_active=True).values_list("name", flat=True)[:2])
+    return names if len(names) == 1 else set()
 
 
 def answer_question(
@@ -232,7 +214,7 @@ def _walked(
     is_named = bool(question.addresses or question.domains or question.message_ids)
     if symptom is None and is_named and not question.error:
         symptom = Symptom.BOUNCES
-    is_of_leaving = is_named and symptom not in _NOT_OF_LEAVING
+    is_of_leaving = is_named and symptom not in NOT_OF_LEAVING
     is_answered = bool(question.error) or (is_of_leaving and own.is_told and not own.waits)
     if symptom is None or is_answered:
         return None, []
@@ -242,8 +224,15 @@ def _walked(
         return None, [Said(what=because("answer.not_yours"))]
     if is_of_leaving and own.waits:
         symptom = Symptom.QUEUED
-    findings = tuple(_only(found.findings, lambda one: _counts(one, question, own, is_named, is_of_leaving)))
-    walked = walk(symptom, findings, asks_world=asks_world)
+    domains = {*question.domains, *(address.rpartition("@")[2] for address in question.addresses)}
+    asked = Asked(
+        domains=frozenset(domains),
+        is_named=is_named,
+        is_of_leaving=is_of_leaving,
+        waits=own.waits,
+        servers=frozenset(own.servers),
+    )
+    walked = walk(symptom, what_counts(found.findings, asked), asks_world=asks_world)
     is_silent = is_of_leaving and own.is_told and not walked.found  # what it waits for is told already
     return walked, [] if is_silent else list(_of_walk(walked, tell))
 
@@ -265,32 +254,6 @@ def _of_all(
         yield Said(what=because("answer.well"))
     elif len(wrong) > MOST_TOLD:
         yield Said(what=because("answer.more_wrong", count=len(wrong) - MOST_TOLD))
-
-
-def _only(findings: Iterable[Folded], counts: Callable[[Finding], bool]) -> Iterator[Folded]:
-    """Those that count; what follows from one that does not stands for itself."""
-    for one in findings:
-        if counts(one.finding):
-            yield one
-        else:
-            yield from _only(one.follows, counts)
-
-
-def _counts(one: Finding, question: Question, own: _Own, is_named: bool, is_of_leaving: bool) -> bool:
-    """Whether it can be the cause of what was asked."""
-    if one.code in _FORETOLD and one.severity is not Severity.ERROR:
-        return False
-    if not is_named or not (one.severity.is_problem or one.severity is Severity.INFO):
-        return True
-    if one.code in _OF_OTHERS or not is_of_leaving:
-        return one.code not in _OF_OTHERS
-    if own.waits and one.code in _HOLDS_ALL:
-        return True
-    if one.severity is not Severity.ERROR and one.code not in _HOLDS:
-        return False
-    domains = {*question.domains, *(address.rpartition("@")[2] for address in question.addresses)}
-    mine = {*map(domain_named, domains), *(server_named(name) for name in own.servers if name)}
-    return one.subject != HOUSE and not one.touches.isdisjoint(mine)
 
 
 def _of_walk(walked: Walked, tell: Tell) -> Iterator[Said]:
