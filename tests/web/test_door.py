@@ -13,6 +13,7 @@ from allauth.mfa.totp.internal import auth as totp
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from axes.models import AccessAttempt
 from django.conf import settings
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
@@ -44,9 +45,10 @@ def _within_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(totp, "time", SimpleNamespace(time=lambda: now))
 
 
-def codes_of(secret: str) -> str:
-    counter = next(iter(yield_hotp_counters_from_time()))
-    return str(format_hotp_value(hotp_value(secret, counter)))
+def codes_of(secret: str, steps_ago: int = 0) -> str:
+    """What an authenticator app shows, or showed so many steps of 30 seconds ago."""
+    _before, current, _next = yield_hotp_counters_from_time()
+    return str(format_hotp_value(hotp_value(secret, current - steps_ago)))
 
 
 def happened(what: str) -> int:
@@ -157,6 +159,33 @@ def test_a_second_factor_needs_the_password_again_and_then_a_code_at_each_sign_i
     try_to(again, "alice", PASSWORD)
     assert again.post(reverse("mfa_authenticate"), {"code": codes[0]}).status_code == 200, "a recovery code works once"
     assert secret not in str(list(Authenticator.objects.values())), "its secret is sealed"
+
+
+def test_a_code_works_half_a_minute_longer_than_it_is_shown_and_once_in_all_processes(
+    signed_in: SignedIn, alice: Member
+) -> None:
+    secret = a_second_factor(signed_in(alice), alice)
+
+    def tried(code: str) -> int:
+        cache.clear()  # as in another process, and later than one step
+        window = Client()
+        assert try_to(window, "alice", PASSWORD) == reverse("mfa_authenticate")
+        return window.post(reverse("mfa_authenticate"), {"code": code}).status_code
+
+    assert tried(codes_of(secret, steps_ago=2)) == 200, "it ran out"
+    assert tried(codes_of(secret, steps_ago=1)) == 302
+    assert tried(codes_of(secret, steps_ago=1)) == 200, "it is spent"
+    assert tried(codes_of(secret)) == 302
+    assert tried(codes_of(secret)) == 200
+    assert tried(codes_of(secret, steps_ago=1)) == 200, "what came before is spent, too"
+
+
+def test_before_an_account_is_changed_a_spent_code_is_no_proof(signed_in: SignedIn, alice: Member) -> None:
+    window = signed_in(alice)
+    secret = a_second_factor(window, alice)
+    assert window.post(reverse("mfa_reauthenticate"), {"code": codes_of(secret)}).status_code == 302
+    cache.clear()
+    assert window.post(reverse("mfa_reauthenticate"), {"code": codes_of(secret)}).status_code == 200
 
 
 def test_the_secret_of_a_second_factor_is_sealed_where_the_rotation_of_keys_finds_it(

@@ -148,8 +148,13 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]  # nobody signs up: `Account
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 600  # seconds
 ACCOUNT_RATE_LIMITS = {"reauthenticate": "10/m/user", "login_failed": "10/m/ip,8/15m/key"}
 MFA_ADAPTER = "postroom.web.signing.adapters.SecondFactors"
+MFA_FORMS = {
+    "authenticate": "postroom.web.signing.forms.Authenticate",
+    "reauthenticate": "postroom.web.signing.forms.Reauthenticate",
+}
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Postroom"
+MFA_TOTP_TOLERANCE = 1  # a code typed at the end of its 30 seconds still counts (RFC 6238, 5.2)
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # addresses are the administrators' business here
 SOCIALACCOUNT_ADAPTER = "postroom.web.signing.adapters.Providers"
 SOCIALACCOUNT_ONLY = False
