@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +12,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import OperationalError, connection, transaction
+from procrastinate.exceptions import ConnectorException
 
 from postroom.flows import run_scheduled_action
 from postroom.flows.change_scheduled_action import trigger_early
@@ -167,6 +171,25 @@ def test_a_job_that_fails_is_kept_to_be_looked_at(caplog: pytest.LogCaptureFixtu
     with working():
         wait_until(lambda: jobs_left() == [("run_scheduled_action", "failed")], "it failed")
     assert "make_coffee" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "level"), [(ConnectorException("it went away"), logging.WARNING), (ValueError("a bug"), logging.ERROR)]
+)
+def test_a_job_whose_end_could_not_be_written_down_is_told_as_an_outage(
+    error: Exception, level: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail() -> None:
+        raise error
+
+    loop = JobWorker()._loop
+    task = loop.create_task(fail())
+    loop.run_until_complete(asyncio.wait([task]))
+    del task
+    gc.collect()
+    loop.close()
+    assert [record.levelno for record in caplog.records] == [level]
+    assert str(error) in caplog.text
 
 
 @pytest.mark.slow

@@ -112,6 +112,7 @@ class JobWorker:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(_told)
         self._is_over = False
         self._task: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._live, name="jobs", daemon=True)
@@ -144,6 +145,15 @@ class JobWorker:
                 logger.warning("jobs: the worker ended and is started again: %s", str(error).strip() or repr(error))
             if not self._is_over:
                 await asyncio.sleep(RESTART_AFTER)
+
+
+def _told(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A job whose end could not be written down is an outage, told in a line: it is found stalled, and run again."""
+    error = context.get("exception")
+    if isinstance(error, ConnectorException):
+        logger.warning("jobs: the end of a job could not be written down: %s", str(error.__cause__ or error).strip())
+    else:
+        loop.default_exception_handler(context)
 
 
 async def _work() -> None:
