@@ -27,6 +27,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 from django.utils.translation.template import templatize
+from jinja2 import Environment
 
 from postroom.core.delivery.presets import PRESETS
 from postroom.core.delivery.providers import providers
@@ -37,6 +38,7 @@ from postroom.core.terms.parameters import PARAMETERS
 
 PROJECT = Path(__file__).resolve().parents[1]
 SOURCES = PROJECT / "src" / "postroom"
+JINJA = SOURCES / "web" / "jinja2"
 LOCALE = SOURCES / "web" / "locale"
 LANGUAGES = ("de", "fr", "es", "zh_Hans")
 COMPLETE = ("de",)  # the others fall back to English
@@ -46,6 +48,8 @@ _SHOWN = {
 }  # fmt: skip
 _SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)  # the catalogue's own date, so that equal texts are equal files
 _OLD_STYLE = re.compile(r"%\((\w+)\)[sd]")
+
+_JINJA = Environment(extensions=["jinja2.ext.i18n"], autoescape=True)
 
 Message = str | tuple[str, str]
 
@@ -62,8 +66,18 @@ def messages() -> dict[Message, list[str]]:
 def _in_templates() -> Iterator[tuple[str, Message]]:
     for path in sorted(SOURCES.rglob("*.html")):
         place = path.relative_to(PROJECT).as_posix()
+        if JINJA in path.parents:
+            yield from ((place, message) for message in _in_rows(path.read_text(encoding="utf-8")))
+            continue
         for message in _calls(ast.parse(_as_python(templatize(path.read_text(encoding="utf-8"), origin=place)))):
             yield place, message
+
+
+def _in_rows(source: str) -> Iterator[Message]:
+    """The texts of a template of Jinja's: ``_("…")`` and ``ngettext("…", "…", n)``."""
+    for _line, name, said in _JINJA.extract_translations(source, gettext_functions=("_", "ngettext")):  # type: ignore[attr-defined]
+        texts = [said] if isinstance(said, str) else [text for text in said if text is not None]
+        yield (texts[0], texts[1]) if name == "ngettext" else texts[0]
 
 
 _CALL = re.compile(

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from postroom.core.terms.reasons import SENTENCES
 from postroom.store.models import Activity, Company, Mailbox, Member, Notification, OutgoingServer, SendingGate
-from postroom.web.templatetags.postroom import initials, seconds_spoken, spoken
+from postroom.web.templatetags.postroom import Here, initials, seconds_spoken, spoken
 from tests.web import seeding
 from tests.web.conftest import SignedIn
 from tests.workers.children import python
@@ -124,7 +124,7 @@ def test_a_person_without_a_picture_has_initials(name: str, letters: str) -> Non
 )
 def test_moments_are_told_as_people_do(before: timedelta, words: str) -> None:
     now = timezone.datetime(2026, 3, 12, 12, 0, tzinfo=timezone.get_default_timezone())
-    assert spoken(now - before, now) == words
+    assert spoken(now - before, Here(now, timezone.get_default_timezone(), "en")) == words
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,13 @@ TEMPLATES: list[dict[str, Any]] = [
             "libraries": {"i18n": "postroom.web.templatetags.words"},
         },
     },
+    {
+        "BACKEND": "postroom.web.drawing_rows.Rows",
+        "NAME": "rows",
+        "DIRS": [BASE / "web" / "jinja2"],
+        "APP_DIRS": False,
+        "OPTIONS": {"environment": "postroom.web.drawing_rows.environment"},
+    },
 ]
 
 

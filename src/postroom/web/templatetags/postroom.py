@@ -6,16 +6,17 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from django import template
 from django.template.defaultfilters import date as format_date
 from django.utils import timezone
-from django.utils.html import escape, format_html
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
+from markupsafe import escape as quick_escape
 
 from postroom.core.reports.taxonomy import TAXONOMY
 from postroom.core.terms.reasons import Reason
@@ -304,14 +305,29 @@ def door_choices() -> list[tuple[str, str]]:
     return [(door, str(word)) for door, word in _DOORS.items()]
 
 
+class Here(NamedTuple):
+    """When and where somebody reads. Asked for once, it serves all rows of a list: each of the three is a search through the thread."""
+
+    now: datetime
+    zone: tzinfo
+    language: str | None
+
+
+def here() -> Here:
+    return Here(timezone.now(), timezone.get_current_timezone(), get_language())
+
+
 @register.filter
 def moment(at: datetime | None) -> SafeString | str:
     """When, as people say it; the exact time stands in the title, and the page keeps the words up to date."""
-    if at is None:
-        return ""
-    local = timezone.localtime(at)
+    return moment_read(at, here()) if at is not None else ""
+
+
+def moment_read(at: datetime, read: Here) -> SafeString:
+    """`moment`, for who reads it there and then."""
+    local = at.astimezone(read.zone)
     exact = f"{local.isoformat(' ', 'seconds')[:19]} {local.tzname()}"  # strftime takes longer
-    return SafeString(_TIME % (at.isoformat(), escape(exact), escape(spoken(at, timezone.now()))))
+    return SafeString(_TIME % (at.isoformat(), quick_escape(exact), quick_escape(spoken(at, read))))
 
 
 _TIME = '<time datetime="%s" title="%s">%s</time>'  # a list has a hundred of them: format_html takes twice as long
@@ -336,25 +352,25 @@ def in_zone(at: datetime, zone: tzinfo) -> str:
     return f"{format_date(local, 'D j M Y')}, {local:%H:%M} ({zone})"
 
 
-def spoken(at: datetime, now: datetime) -> str:
+def spoken(at: datetime, read: Here) -> str:
     """``now``, ``3 min``, ``14:02``, ``yesterday 14:02``, ``12 Mar``, ``12 Mar 2025``; the same backwards for what is to come."""
-    local, here = timezone.localtime(at), timezone.localtime(now)
-    distance = abs(now - at)
+    local, today = at.astimezone(read.zone), read.now.astimezone(read.zone)
+    distance = abs(read.now - at)
     if distance < timedelta(minutes=1):
         return _("now")
     if distance < timedelta(hours=1):
         minutes = int(distance.total_seconds() // 60)
-        text = _("{minutes} min ago") if at < now else _("in {minutes} min")
+        text = _("{minutes} min ago") if at < read.now else _("in {minutes} min")
         return text.format(minutes=minutes)
-    clock = f"{local:%H:%M}"
-    days = (here.date() - local.date()).days
+    clock = f"{local.hour:02}:{local.minute:02}"
+    days = (today.date() - local.date()).days
     if days == 0:
         return clock
     if days == 1:
         return _("yesterday {clock}").format(clock=clock)
     if days == -1:
         return _("tomorrow {clock}").format(clock=clock)
-    return _day(local.date(), "j M" if local.year == here.year else "j M Y", get_language())
+    return _day(local.date(), "j M" if local.year == today.year else "j M Y", read.language)
 
 
 @lru_cache(maxsize=4096)
