@@ -1,16 +1,20 @@
-"""Rows drawn by Jinja's templates say what Django's would say, and escape what comes from outside."""
+"""Rows and fields drawn by Jinja's templates say what Django's would say, and escape what comes from outside."""
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django import forms
+from django.forms.renderers import DjangoTemplates
 from django.template import Context, Template, engines, loader
 from django.test import RequestFactory
 from django.utils import timezone, translation
 
 from postroom.web import drawing_rows
+from postroom.web.drawing_forms import Fields
 from postroom.web.drawing_rows import Row, Rows
 
 HOSTILE = "<script>alert(1)</script>\"'"
@@ -102,3 +106,29 @@ def test_nothing_is_called_safe_by_hand(path: Path) -> None:
     source = path.read_text(encoding="utf-8")
     assert "|safe" not in source.replace(" ", "")
     assert "autoescape" not in source
+
+
+class Lamp(forms.Form):
+    shade = forms.ChoiceField(choices=[("1", 'White & "warm"'), ("Colours", [("2", HOSTILE), ("3", "Blue")])])
+    words = forms.CharField(widget=forms.Textarea, max_length=90)
+    watts = forms.IntegerField(min_value=1, max_value=1000, initial=1234)
+    is_lit = forms.BooleanField(required=False)
+    rooms = forms.MultipleChoiceField(choices=[("k", "Kitchen"), ("h", "Hall")], widget=forms.CheckboxSelectMultiple)
+    since = forms.DateTimeField(widget=forms.DateTimeInput(attrs={"type": "datetime-local", "data-x": HOSTILE}))
+
+
+@pytest.mark.parametrize("given", [None, {"shade": "2", "words": HOSTILE, "watts": "x", "rooms": ["k"], "since": "<"}])
+def test_fields_are_drawn_as_by_djangos_own_templates(given: dict[str, object] | None) -> None:
+    ours, djangos = Lamp(given, renderer=Fields()), Lamp(given, renderer=DjangoTemplates())
+    for name in ours.fields:
+        drawn, expected = (
+            re.sub(r"\s+", " ", str(one)).replace("&#34;", "&quot;").replace("&#39;", "&#x27;").replace("> <", "><")
+            for one in (ours[name], djangos[name])
+        )
+        assert drawn == expected
+    assert "<script" not in str(ours)
+
+
+def test_a_field_that_only_a_template_of_djangos_draws_is_drawn_by_it() -> None:
+    drawn = Fields().render("postroom/_errors.html", {"form": {"errors": 1, "non_field_errors": ["Too late"]}})
+    assert "Too late" in drawn

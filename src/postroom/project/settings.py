@@ -90,6 +90,7 @@ TEMPLATES: list[dict[str, Any]] = [
         "OPTIONS": {"environment": "postroom.web.drawing_rows.environment"},
     },
 ]
+FORM_RENDERER = "postroom.web.drawing_forms.Fields"
 
 
 def _database() -> dict[str, Any]:
