@@ -28,9 +28,10 @@ PEOPLE = ("anew", "moved", "secure", "killed", "late", "crashed", "posted")
 
 WATCH = """
     from datetime import timedelta
-    from postroom.flows import fetch_mailbox
+    from postroom.flows import fetch_mailbox, note_health
     from postroom.workers import mailbox_watcher
     from postroom.workers.stopping import Stop
+    note_health.LONGEST_PAUSE = note_health.LONGEST_LOGIN_PAUSE = timedelta(seconds=1)  # a server that starts refuses a few times
     fetch_mailbox.LEASE = timedelta(seconds=2)
     fetch_mailbox.BATCH_MAILS = 5
     mailbox_watcher.REFRESH = 0.3
@@ -142,7 +143,7 @@ def test_a_server_that_is_killed_in_the_middle_of_a_fetch_loses_nothing(dovecot:
         wait_until(lambda: InboundMessage.objects.count() >= 5, "it began")
         dovecot.crash()
         dovecot.start()
-        wait_until(lambda: not dovecot.mails(address_of("crashed")), "all are taken and deleted", 60)
+        wait_until(lambda: not dovecot.mails(address_of("crashed")), "all are taken and deleted", 180)
     mailbox.refresh_from_db()
     assert titles() == expected(40)
 
@@ -156,7 +157,7 @@ def test_a_watcher_that_is_killed_in_the_middle_of_a_fetch_loses_nothing(dovecot
         first.send_signal(signal.SIGKILL)
         first.wait(90)
     with python(WATCH):
-        wait_until(lambda: not dovecot.mails(address_of("killed")), "all are taken and deleted", 60)
+        wait_until(lambda: not dovecot.mails(address_of("killed")), "all are taken and deleted", 180)
     assert titles() == expected(60)
 
 
@@ -169,7 +170,7 @@ def test_pop3_is_killed_in_the_middle_and_loses_nothing(dovecot: Dovecot) -> Non
         first.send_signal(signal.SIGKILL)
         first.wait(90)
     with python(WATCH):
-        wait_until(lambda: not dovecot.mails(address_of("posted")), "all are taken and deleted", 60)
+        wait_until(lambda: not dovecot.mails(address_of("posted")), "all are taken and deleted", 180)
     assert titles() == expected(30)
 
 
