@@ -23,11 +23,11 @@ from jinja2 import ChainableUndefined, Environment, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from postroom.web.templatetags import addresses, timeline
+from postroom.web.templatetags import addresses, meetings, timeline
 from postroom.web.templatetags import postroom as looks
 
 READER = "_reader"  # in each context: when, where and in which language somebody reads
-OF_DJANGO = ("date", "filesizeformat", "floatformat", "stringformat", "time")  # Jinja has none, or others of the name
+OF_DJANGO = ("date", "filesizeformat", "floatformat", "linebreaksbr", "stringformat", "time", "truncatechars")  # Jinja has none, or others of the name
 
 
 class Rows(backend.Jinja2):
@@ -54,7 +54,7 @@ def environment(**options: Any) -> Environment:
     """With all that the templates of ``web/jinja2`` may use; ``options`` are Django's."""
     made = Environment(**options | {"undefined": ChainableUndefined})  # noqa: S701 - Django asks for it
     made.add_extension("jinja2.ext.loopcontrols")
-    made.filters |= looks.register.filters | timeline.register.filters
+    made.filters |= looks.register.filters | timeline.register.filters | meetings.register.filters
     made.filters |= {name: defaultfilters.register.filters[name] for name in OF_DJANGO}
     made.filters["moment"] = moment
     made.globals |= {
