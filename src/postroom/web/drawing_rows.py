@@ -95,7 +95,7 @@ def _local(at: object, zone: tzinfo) -> object:
     return at.astimezone(zone) if isinstance(at, datetime) and at.tzinfo is not None else at or None
 
 
-def _written(local: object, pattern: str, django: Callable[[object, str | None], object]) -> str:
+def _written(local: object, pattern: str, django: Callable[..., str]) -> str:
     quick = WRITTEN.get(pattern)
     if quick is not None and isinstance(local, datetime) and local.tzinfo is not None:
         return quick(local)
