@@ -7,6 +7,7 @@ templates (`templatetags`). What is not there is nothing, as in Django's templat
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any
@@ -23,10 +24,13 @@ from jinja2 import ChainableUndefined, Environment, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
+from postroom.core.terms.reasons import Reason, told
 from postroom.web.templatetags import addresses, timeline
 from postroom.web.templatetags import postroom as looks
 
 READER = "_reader"  # in each context: when, where and in which language somebody reads
+# filters whose answer hangs on what is asked and on the language alone
+WORDS = ("cause_badge", "delivery_badge", "door_word", "gate_badge", "gate_says", "inbound_badge", "lane_word")
 OF_DJANGO = ("date", "filesizeformat", "floatformat", "stringformat", "time")  # Jinja has none, or others of the name
 
 
@@ -56,7 +60,8 @@ def environment(**options: Any) -> Environment:
     made.add_extension("jinja2.ext.loopcontrols")
     made.filters |= looks.register.filters | timeline.register.filters
     made.filters |= {name: defaultfilters.register.filters[name] for name in OF_DJANGO}
-    made.filters["moment"] = moment
+    made.filters |= {name: once_a_language(looks.register.filters[name]) for name in WORDS}
+    made.filters |= {"moment": moment, "because": because}
     made.globals |= {
         "_": said,
         "ngettext": counted,
@@ -71,10 +76,32 @@ def environment(**options: Any) -> Environment:
     return made
 
 
+def once_a_language(word: Callable[[Any], str]) -> Callable[[Context, Any], str]:
+    """One of `WORDS`, remembered: a list says the same few again and again."""
+    known = lru_cache(maxsize=256, typed=True)(lambda _language, asked: word(asked))
+
+    @pass_context
+    def remembered(context: Context, asked: Any) -> str:
+        return known(context[READER].language, asked)
+
+    return remembered
+
+
 @pass_context
 def moment(context: Context, at: datetime | None) -> SafeString | str:
     """As in Django's templates, but for when and where, which are asked for once."""
     return looks.moment_read(at, context[READER]) if at is not None else ""
+
+
+@pass_context
+def because(context: Context, reason: Reason | None) -> str:
+    """As in Django's templates, but for the language, which is asked for once."""
+    return told(reason, partial(_sentence, context[READER].language)) if reason is not None else ""
+
+
+@lru_cache(maxsize=4096)
+def _sentence(_language: str | None, text: str) -> str:
+    return gettext(text)
 
 
 @pass_context
