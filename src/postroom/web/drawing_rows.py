@@ -24,10 +24,13 @@ from jinja2 import ChainableUndefined, Environment, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
+from postroom.core.terms.reasons import Reason, told
 from postroom.web.templatetags import addresses, timeline
 from postroom.web.templatetags import postroom as looks
 
 READER = "_reader"  # in each context: when, where and in which language somebody reads
+# filters whose answer hangs on what is asked and on the language alone
+WORDS = ("cause_badge", "delivery_badge", "door_word", "gate_badge", "gate_says", "inbound_badge", "lane_word")
 OF_DJANGO = ("filesizeformat", "floatformat", "stringformat", "truncatechars")  # Jinja has none, or others of the name
 
 
@@ -57,7 +60,8 @@ def environment(**options: Any) -> Environment:
     made.add_extension("jinja2.ext.loopcontrols")
     made.filters |= looks.register.filters | timeline.register.filters
     made.filters |= {name: defaultfilters.register.filters[name] for name in OF_DJANGO}
-    made.filters |= {"date": date_of, "time": time_of, "moment": moment}
+    made.filters |= {name: once_a_language(looks.register.filters[name]) for name in WORDS}
+    made.filters |= {"date": date_of, "time": time_of, "moment": moment, "because": because}
     made.globals |= {
         "_": said,
         "ngettext": counted,
@@ -70,6 +74,17 @@ def environment(**options: Any) -> Environment:
         "django": django,
     }
     return made
+
+
+def once_a_language(word: Callable[[Any], str]) -> Callable[[Context, Any], str]:
+    """One of `WORDS`, remembered: a list says the same few again and again."""
+    known = lru_cache(maxsize=256, typed=True)(lambda _language, asked: word(asked))
+
+    @pass_context
+    def remembered(context: Context, asked: Any) -> str:
+        return known(context[READER].language, asked)
+
+    return remembered
 
 
 @pass_context
@@ -114,6 +129,17 @@ WRITTEN: dict[str, Callable[[datetime], str]] = {
     "Y-m-d H:i": lambda local: local.isoformat(" ")[:16],
     "Y-m-d H:i T": lambda local: f"{local.isoformat(' ')[:16]} {_zone_name(local)}",
 }
+
+
+@pass_context
+def because(context: Context, reason: Reason | None) -> str:
+    """As in Django's templates, but for the language, which is asked for once."""
+    return told(reason, partial(_sentence, context[READER].language)) if reason else ""
+
+
+@lru_cache(maxsize=4096)
+def _sentence(_language: str | None, text: str) -> str:
+    return gettext(text)
 
 
 @pass_context
