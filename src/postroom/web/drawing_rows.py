@@ -25,13 +25,14 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from postroom.core.terms.reasons import Reason, told
-from postroom.web.templatetags import addresses, timeline
+from postroom.web.templatetags import addresses, meetings, timeline
 from postroom.web.templatetags import postroom as looks
 
 READER = "_reader"  # in each context: when, where and in which language somebody reads
 # filters whose answer hangs on what is asked and on the language alone
 WORDS = ("cause_badge", "delivery_badge", "door_word", "gate_badge", "gate_says", "inbound_badge", "lane_word")
-OF_DJANGO = ("filesizeformat", "floatformat", "stringformat", "truncatechars")  # Jinja has none, or others of the name
+# Jinja has none, or others of the name
+OF_DJANGO = ("filesizeformat", "floatformat", "linebreaksbr", "stringformat", "truncatechars")
 
 
 class Rows(backend.Jinja2):
@@ -58,7 +59,7 @@ def environment(**options: Any) -> Environment:
     """With all that the templates of ``web/jinja2`` may use; ``options`` are Django's."""
     made = Environment(**options | {"undefined": ChainableUndefined})  # noqa: S701 - Django asks for it
     made.add_extension("jinja2.ext.loopcontrols")
-    made.filters |= looks.register.filters | timeline.register.filters
+    made.filters |= looks.register.filters | timeline.register.filters | meetings.register.filters
     made.filters |= {name: defaultfilters.register.filters[name] for name in OF_DJANGO}
     made.filters |= {name: once_a_language(looks.register.filters[name]) for name in WORDS}
     made.filters |= {"date": date_of, "time": time_of, "moment": moment, "because": because}
