@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from django.template import Context, Template, engines, loader
 from django.test import RequestFactory
+from django.urls import get_script_prefix, reverse, set_script_prefix
 from django.utils import timezone, translation
+from jinja2 import DictLoader
 
 from postroom.web import drawing_rows
-from postroom.web.drawing_rows import WRITTEN, Row, Rows
+from postroom.web.drawing_rows import WRITTEN, Row, Rows, environment
 
 HOSTILE = "<script>alert(1)</script>\"'"
 FOLDER = Path(drawing_rows.__file__).parent / "jinja2"
@@ -42,8 +44,13 @@ def test_what_comes_from_outside_is_escaped_wherever_it_stands() -> None:
             '{{ ngettext("%(n)s recipient", "%(n)s recipients", n) }}',
             "{% blocktranslate count n=n %}{{ n }} recipient{% plural %}{{ n }} recipients{% endblocktranslate %}",
         ),
+        (
+            '{{ ngettext("%(n)s recipient", "%(n)s recipients", 1) }}',
+            "{% blocktranslate count n=1 %}{{ n }} recipient{% plural %}{{ n }} recipients{% endblocktranslate %}",
+        ),
         ('{{ url("web:record", 7) }}', '{% url "web:record" 7 %}'),
         ("{{ at|moment }}", "{{ at|moment }}"),
+        ("{{ at|day_key }} {{ at|day_word }}", "{{ at|day_key }} {{ at|day_word }}"),
         ('{{ at|date("Y-m-d H:i T") }}', '{{ at|date:"Y-m-d H:i T" }}'),
         ('{{ icon("check") }}{{ avatar(title, title, "s") }}', '{% icon "check" %}{% avatar title title "s" %}'),
         ("{{ size|filesizeformat }}", "{{ size|filesizeformat }}"),
@@ -59,7 +66,7 @@ def test_both_engines_say_the_same(jinja: str, django: str, language: str, minut
         "at": timezone.now() - timedelta(minutes=minutes, seconds=5),
     }  # fmt: skip
     with translation.override(language):
-        whole = Template("{% load i18n postroom %}" + django).render(Context(given))
+        whole = Template("{% load i18n postroom timeline %}" + django).render(Context(given))
         drawn = row(jinja).draw(given)
     assert drawn.replace("&#39;", "&#x27;").replace("&#34;", "&quot;") == whole
 
@@ -73,7 +80,7 @@ HOURS = [
     datetime(2026, 7, 1, 23, 5, 9, 1, tzinfo=UTC),
     datetime(2026, 12, 31, 23, 59, tzinfo=timezone.get_fixed_timezone(-90)),
     datetime(987, 1, 2, 3, 4, 5, tzinfo=UTC),
-    datetime(2026, 6, 7, 8, 9, 10),  # noqa: DTZ001 - of no zone
+    datetime(2026, 6, 7, 8, 9, 10),
 ]
 
 
@@ -116,6 +123,41 @@ def test_each_draws_pieces_of_the_other(rf: RequestFactory) -> None:
     )
     assert "&lt;script&gt;" in piece
     assert "<script" not in piece
+
+
+def loaded(*, auto_reload: bool = False, **templates: str) -> Rows:
+    """An engine with these templates alone."""
+    engine = Rows({"NAME": "few", "DIRS": [], "APP_DIRS": False, "OPTIONS": {}})
+    engine.env = environment(loader=DictLoader(templates), autoescape=True, auto_reload=auto_reload)
+    return engine
+
+
+@pytest.mark.parametrize("auto_reload", [False, True])
+def test_a_piece_is_drawn_within_a_loop_with_what_stands_around_it(*, auto_reload: bool) -> None:
+    engine = loaded(
+        auto_reload=auto_reload,
+        rows='{% for row in rows %}{% set own = row %}{% with more=1 %}{% include "row" %}{% endwith %}{{ late }},{% endfor %}',
+        row='{% set late = "late" %}{{ row }}{{ more }}{{ _("Note") }}{{ url("web:record", row) }}{% include "end" %}',
+        end="{{ own }}{{ host }}!\n",
+    )
+    drawn = engine.get_template("rows").draw({"rows": [4, 5], "host": "<b>"})
+    assert drawn == "41Note/records/4/4&lt;b&gt;!,51Note/records/5/5&lt;b&gt;!,"
+
+
+def test_a_piece_within_itself_ends_where_it_says() -> None:
+    engine = loaded(tree='({% for one in tree %}{% with tree=one %}{% include "tree" %}{% endwith %}{% endfor %})')
+    assert engine.get_template("tree").draw({"tree": [[], [[]]]}) == "(()(()))"
+
+
+def test_addresses_begin_with_what_the_server_says() -> None:
+    drawn = row('{{ url("web:record", 7) }}')
+    before = get_script_prefix()
+    set_script_prefix("/mail/")
+    try:
+        assert drawn.draw({}) == "/mail/records/7/" == reverse("web:record", args=[7])
+    finally:
+        set_script_prefix(before)
+    assert drawn.draw({}) == reverse("web:record", args=[7])
 
 
 def test_a_view_draws_either_by_its_name(rf: RequestFactory) -> None:

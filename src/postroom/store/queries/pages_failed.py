@@ -54,7 +54,9 @@ def grouped_failures(companies: Sequence[int] | None) -> GroupedFailures:
     rows: list[dict[str, Any]] = [dict(row) for row in _rows(ids[:LOOKED_AT])]
     answers = _answers([row["last"] for row in rows if row["last"]])
     for row in rows:
-        row["cause"] = cause_of(row["failure_type"], row["blame"], answers.get(row["last"], NONE), row["reported"] or "")
+        row["cause"] = cause_of(
+            row["failure_type"], row["blame"], answers.get(row["last"], NONE), row["reported"] or ""
+        )
         row["domain"] = row["to_address"].rpartition("@")[2].lower()
     return GroupedFailures(
         total=len(rows),

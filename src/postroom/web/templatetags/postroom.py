@@ -159,10 +159,15 @@ def delivery_badge(state: str) -> SafeString:
 
 @register.simple_tag
 def recipient_badge(fact: RecipientFact | FailureFact) -> SafeString:
-    """What became of a message for one person. What nobody knows is not called a failure."""
-    if fact.state == NotificationState.EXCEPTION and fact.failure_type == FailureType.UNKNOWN:
+    """What became of a message for one person."""
+    return notification_badge(fact.state, fact.failure_type)
+
+
+def notification_badge(state: str, failure_type: str) -> SafeString:
+    """What nobody knows is not called a failure."""
+    if state == NotificationState.EXCEPTION and failure_type == FailureType.UNKNOWN:
         return _badge(DELIVERY, DeliveryState.UNKNOWN)
-    return _badge(NOTIFICATION, fact.state)
+    return _badge(NOTIFICATION, state)
 
 
 @register.filter
@@ -332,11 +337,17 @@ def moment(at: datetime | None) -> SafeString | str:
 def moment_read(at: datetime, read: Here) -> SafeString:
     """`moment`, for who reads it there and then."""
     local = at.astimezone(read.zone)
-    exact = f"{local.isoformat(' ', 'seconds')[:19]} {local.tzname()}"  # strftime takes longer
-    return SafeString(_TIME % (at.isoformat(), quick_escape(exact), quick_escape(spoken(at, read))))
+    exact = local.isoformat(" ")[:19]  # strftime takes longer
+    return SafeString(_TIME % (at.isoformat(), exact, _zone(local.tzname()), quick_escape(_spoken(at, local, read))))
 
 
-_TIME = '<time datetime="%s" title="%s">%s</time>'  # a list has a hundred of them: format_html takes twice as long
+@lru_cache(maxsize=512)
+def _zone(name: str | None) -> str:
+    """The name of a time zone, escaped: of these there are few."""
+    return str(quick_escape(name))
+
+
+_TIME = '<time datetime="%s" title="%s %s">%s</time>'  # a list has a hundred of them: format_html takes twice as long
 
 
 @register.filter
@@ -360,7 +371,11 @@ def in_zone(at: datetime, zone: tzinfo) -> str:
 
 def spoken(at: datetime, read: Here) -> str:
     """``now``, ``3 min``, ``14:02``, ``yesterday 14:02``, ``12 Mar``, ``12 Mar 2025``; the same backwards for what is to come."""
-    local, today = at.astimezone(read.zone), read.now.astimezone(read.zone)
+    return _spoken(at, at.astimezone(read.zone), read)
+
+
+def _spoken(at: datetime, local: datetime, read: Here) -> str:
+    today = read.now.astimezone(read.zone)
     distance = abs(read.now - at)
     if distance < timedelta(minutes=1):
         return _("now")

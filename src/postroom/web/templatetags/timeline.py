@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from django import template
 from django.template.defaultfilters import date as format_date
@@ -16,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from postroom.store.queries.pages_activities import ActivityFact
 from postroom.store.queries.pages_chatter import AttachmentFact, MessageFact
 from postroom.web.frames import PDF, PLAIN_TEXTS, SHOWN_INLINE
+from postroom.web.templatetags.postroom import Here, here
 
 register = template.Library()
 
@@ -40,7 +42,12 @@ CHANGED = {
 @register.filter
 def day_key(at: datetime) -> str:
     """The day, where the reader lives."""
-    return timezone.localtime(at).date().isoformat()
+    return day_read(at, here())
+
+
+def day_read(at: datetime, read: Here) -> str:
+    """`day_key`, for who reads it there."""
+    return at.astimezone(read.zone).date().isoformat()
 
 
 @register.filter
@@ -52,7 +59,16 @@ def listed(people: Iterable[tuple[str, str]]) -> SafeString:
 @register.filter
 def day_word(at: datetime) -> str:
     """``Today``, ``Yesterday``, ``Monday, 2 March``, ``2 March 2025``."""
-    local, today = timezone.localtime(at).date(), timezone.localdate()
+    return day_spoken(at, here())
+
+
+def day_spoken(at: datetime, read: Here) -> str:
+    """`day_word`, for who reads it there and then."""
+    return _told(at.astimezone(read.zone).date(), read.now.astimezone(read.zone).date(), read.language)
+
+
+@lru_cache(maxsize=4096)
+def _told(local: date, today: date, _language: str | None) -> str:
     if local == today:
         return _("Today")
     if local == today - timedelta(days=1):
