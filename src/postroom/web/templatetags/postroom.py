@@ -338,7 +338,7 @@ def moment_read(at: datetime, read: Here) -> SafeString:
     """`moment`, for who reads it there and then."""
     local = at.astimezone(read.zone)
     exact = local.isoformat(" ")[:19]  # strftime takes longer
-    return SafeString(_TIME % (at.isoformat(), exact, _zone(local.tzname()), quick_escape(_spoken(at, local, read))))
+    return SafeString(_TIME % (at.isoformat(), exact, _zone(local.tzname()), quick_escape(spoken(at, read))))
 
 
 @lru_cache(maxsize=512)
@@ -371,11 +371,7 @@ def in_zone(at: datetime, zone: tzinfo) -> str:
 
 def spoken(at: datetime, read: Here) -> str:
     """``now``, ``3 min``, ``14:02``, ``yesterday 14:02``, ``12 Mar``, ``12 Mar 2025``; the same backwards for what is to come."""
-    return _spoken(at, at.astimezone(read.zone), read)
-
-
-def _spoken(at: datetime, local: datetime, read: Here) -> str:
-    today = read.now.astimezone(read.zone)
+    local, today = at.astimezone(read.zone), read.now.astimezone(read.zone)
     distance = abs(read.now - at)
     if distance < timedelta(minutes=1):
         return _("now")
