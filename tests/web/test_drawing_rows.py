@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from jinja2 import DictLoader
 
 from postroom.web import drawing_rows
 from postroom.web.drawing_forms import Fields
-from postroom.web.drawing_rows import Row, Rows, environment
+from postroom.web.drawing_rows import WRITTEN, Row, Rows, environment
 
 HOSTILE = "<script>alert(1)</script>\"'"
 FOLDER = Path(drawing_rows.__file__).parent / "jinja2"
@@ -73,6 +73,39 @@ def test_both_engines_say_the_same(jinja: str, django: str, language: str, minut
         whole = Template("{% load i18n postroom timeline %}" + django).render(Context(given))
         drawn = row(jinja).draw(given)
     assert drawn.replace("&#39;", "&#x27;").replace("&#34;", "&quot;") == whole
+
+
+ZONES = ("UTC", "Europe/Berlin", "America/St_Johns", "Asia/Kathmandu", "Australia/Lord_Howe")
+HOURS = [
+    datetime(2026, 3, 29, 0, 59, 59, 999_999, tzinfo=UTC),  # Berlin's hour that is not there begins a second later
+    datetime(2026, 3, 29, 1, 0, tzinfo=UTC),
+    datetime(2026, 10, 25, 0, 30, tzinfo=UTC),  # Berlin's hour that is there twice, the first time
+    datetime(2026, 10, 25, 1, 30, 7, tzinfo=UTC),  # and again
+    datetime(2026, 7, 1, 23, 5, 9, 1, tzinfo=UTC),
+    datetime(2026, 12, 31, 23, 59, tzinfo=timezone.get_fixed_timezone(-90)),
+    datetime(987, 1, 2, 3, 4, 5, tzinfo=UTC),
+    datetime(2026, 6, 7, 8, 9, 10),
+]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("at", HOURS, ids=str)
+@pytest.mark.parametrize("filter_", ["date", "time"])
+def test_a_date_is_written_as_django_writes_it_where_the_reader_lives(zone: str, at: datetime, filter_: str) -> None:
+    for pattern in (*WRITTEN, "D j M Y", "H:i"):
+        if filter_ == "time" and "Y" in pattern:
+            continue  # Django's knows no days
+        with timezone.override(zone):
+            whole = Template(f'{{{{ at|{filter_}:"{pattern}" }}}}').render(Context({"at": at}))
+            drawn = row(f'{{{{ at|{filter_}("{pattern}") }}}}').draw({"at": at})
+        assert drawn == whole != ""
+
+
+def test_of_no_date_nothing_is_written() -> None:
+    for nothing in (None, ""):
+        assert row('{{ at|date("Y-m-d H:i T") }}{{ at|time("H:i:s") }}').draw({"at": nothing}) == ""
+    assert row('{{ at|date("Y-m-d H:i T") }}{{ of.none|moment }}').draw({}) == ""
+    assert row('{{ at|date("Y-m-d") }}').draw({"at": date(2026, 3, 1)}) == "2026-03-01"
 
 
 def test_a_word_is_said_in_the_language_of_who_reads_it() -> None:

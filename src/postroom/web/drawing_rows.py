@@ -8,7 +8,8 @@ templates (`templatetags`). What is not there is nothing, as in Django's templat
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from collections.abc import Callable
+from datetime import date, datetime, time, tzinfo
 from functools import lru_cache, partial
 from typing import Any
 
@@ -26,21 +27,31 @@ from jinja2.ext import Extension
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
+from postroom.core.terms.reasons import Reason, told
+from postroom.store.queries.pages_envelope import RecipientFact
+from postroom.store.queries.pages_failures import FailureFact
 from postroom.web.templatetags import addresses, meetings, timeline
 from postroom.web.templatetags import postroom as looks
 
 READER = "_reader"  # in each context: when, where and in which language somebody reads
 PREFIX = "_prefix"  # beside it: what all our addresses begin with
-OF_DJANGO = (
-    "date",
-    "filesizeformat",
-    "floatformat",
-    "linebreaksbr",
-    "stringformat",
-    "time",
-    "truncatechars",
-)  # Jinja has none, or others of the name
-
+# filters whose answer hangs on what is asked and on the language alone
+WORDS = (
+    "activity_word",
+    "blame_word",
+    "cause_badge",
+    "delivery_badge",
+    "door_word",
+    "failure_word",
+    "gate_badge",
+    "gate_says",
+    "inbound_badge",
+    "lane_word",
+    "reason_cure",
+    "reason_meaning",
+)
+# Jinja has none, or others of the name
+OF_DJANGO = ("filesizeformat", "floatformat", "linebreaksbr", "stringformat", "truncatechars")
 
 _WANTS_CONTEXT: dict[Any, bool] = {}  # each function that templates may use
 
@@ -107,14 +118,16 @@ def environment(**options: Any) -> Environment:
     made.add_extension(Pieces)
     made.filters |= looks.register.filters | timeline.register.filters | meetings.register.filters
     made.filters |= {name: defaultfilters.register.filters[name] for name in OF_DJANGO}
-    made.filters |= {"moment": moment, "day_key": day_key, "day_word": day_word}
+    made.filters |= {name: once_a_language(made.filters[name]) for name in WORDS}
+    made.filters |= {"date": date_of, "time": time_of, "moment": moment, "because": because}
+    made.filters |= {"day_key": day_key, "day_word": day_word}
     made.globals |= {
         "_": said,
         "ngettext": counted,
         "url": url,
         "icon": looks.icon,
         "avatar": looks.avatar,
-        "recipient_badge": looks.recipient_badge,
+        "recipient_badge": recipient_badge,
         "here_with": pass_context(looks.here_with),
         "csrf_input": csrf_input,
         "django": django,
@@ -124,10 +137,81 @@ def environment(**options: Any) -> Environment:
     return made
 
 
+def once_a_language(word: Callable[[Any], str]) -> Callable[[Context, Any], str]:
+    """One of `WORDS`, remembered: a list says the same few again and again."""
+    known = lru_cache(maxsize=256, typed=True)(lambda _language, asked: word(asked))
+
+    @pass_context
+    def remembered(context: Context, asked: Any) -> str:
+        return known(context[READER].language, asked)
+
+    return remembered
+
+
 @pass_context
 def moment(context: Context, at: datetime | None) -> SafeString | str:
     """As in Django's templates, but for when and where, which are asked for once."""
-    return looks.moment_read(at, context[READER]) if at is not None else ""
+    return looks.moment_read(at, context[READER]) if at else ""
+
+
+@pass_context
+def date_of(context: Context, at: datetime | date | None, pattern: str = "") -> str:
+    """Django's ``date``, where the reader lives."""
+    return _written(_local(at, context[READER].zone), pattern, defaultfilters.date)
+
+
+@pass_context
+def time_of(context: Context, at: datetime | time | None, pattern: str = "") -> str:
+    """Django's ``time``, where the reader lives."""
+    return _written(_local(at, context[READER].zone), pattern, defaultfilters.time)
+
+
+def _local(at: object, zone: tzinfo) -> object:
+    """Django's templates do this to whatever they hand to the two filters; what is not there is nothing."""
+    return at.astimezone(zone) if isinstance(at, datetime) and at.tzinfo is not None else at or None
+
+
+def _written(local: object, pattern: str, django: Callable[..., str]) -> str:
+    quick = WRITTEN.get(pattern)
+    if quick is not None and isinstance(local, datetime) and local.tzinfo is not None:
+        return quick(local)
+    return str(django(local, pattern or None))
+
+
+def _zone_name(local: datetime) -> str:
+    """Django's ``T``: nothing in the hour that is there twice, or not at all."""
+    is_doubtful = local.replace(fold=not local.fold).utcoffset() != local.utcoffset()
+    return "" if is_doubtful else str(local.tzname())
+
+
+# what stands in many rows; Django takes each letter of a pattern for itself, which takes twenty times as long
+WRITTEN: dict[str, Callable[[datetime], str]] = {
+    "H:i:s": lambda local: local.isoformat()[11:19],
+    "Y-m-d H:i": lambda local: local.isoformat(" ")[:16],
+    "Y-m-d H:i T": lambda local: f"{local.isoformat(' ')[:16]} {_zone_name(local)}",
+}
+
+
+@pass_context
+def because(context: Context, reason: Reason | None) -> str:
+    """As in Django's templates, but for the language, which is asked for once."""
+    return told(reason, partial(_sentence, context[READER].language)) if reason else ""
+
+
+@lru_cache(maxsize=4096)
+def _sentence(_language: str | None, text: str) -> str:
+    return gettext(text)
+
+
+@pass_context
+def recipient_badge(context: Context, fact: RecipientFact | FailureFact) -> SafeString:
+    """As in Django's templates, remembered as `WORDS` are."""
+    return _badge(context[READER].language, fact.state, fact.failure_type)
+
+
+@lru_cache(maxsize=256, typed=True)
+def _badge(_language: str | None, state: str, failure_type: str) -> SafeString:
+    return looks.notification_badge(state, failure_type)
 
 
 @pass_context

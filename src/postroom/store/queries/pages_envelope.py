@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import F, OuterRef, QuerySet, Subquery
 
@@ -73,6 +73,29 @@ class RecipientFact:
         return self.failure_reason or (self.technical.reply if self.technical else "")
 
 
+class Answer(NamedTuple):
+    """What a server said at a try; code 0: nothing."""
+
+    code: int = 0
+    enhanced: str = ""
+    text: str = ""
+
+
+class _Try(NamedTuple):
+    delivery_id: int
+    tried_at: datetime
+    phase: str
+    tls: str
+    connection: str
+    code: int
+    enhanced: str
+    text: str
+
+    @property
+    def answer(self) -> Answer:
+        return Answer(self.code, self.enhanced, self.text)
+
+
 def envelope(visible: QuerySet[Record], message_id: int) -> tuple[RecipientFact, ...]:
     """Everybody who hears of a message, failures first. Four queries."""
     newest = Delivery.objects.filter(notification=OuterRef("pk")).order_by("-id").values("id")[:1]
@@ -117,7 +140,8 @@ def _deliveries(delivery_ids: list[int]) -> Mapping[int, Mapping[str, Any]]:
     )
     found = {row["id"]: dict(row) for row in rows}
     tries = Attempt.objects.filter(pk__in=[row["last"] for row in found.values() if row["last"]])
-    for attempt in tries:
+    for values in tries.values_list(*_Try._fields):
+        attempt = _Try(*values)
         found[attempt.delivery_id]["attempt"] = attempt
     return found
 
@@ -132,7 +156,8 @@ def _reports(delivery_ids: list[int]) -> Mapping[int, Mapping[str, Any]]:
 
 def _recipient(row: Mapping[str, Any], delivery: Mapping[str, Any] | None, report: Mapping[str, Any]) -> RecipientFact:
     sent = delivery or {}
-    attempt: Attempt | None = sent.get("attempt")
+    attempt: _Try | None = sent.get("attempt")
+    answer = attempt.answer if attempt else Answer()
     waits_for = sent.get("waits_for")
     return RecipientFact(
         notification_id=row["id"],
@@ -144,7 +169,7 @@ def _recipient(row: Mapping[str, Any], delivery: Mapping[str, Any] | None, repor
         failure_type=row["failure_type"],
         failure_reason=row["failure_reason"],
         blame=sent.get("blame", ""),
-        reason=cause_of(row["failure_type"], sent.get("blame", ""), attempt, report.get("reason", "")),
+        reason=cause_of(row["failure_type"], sent.get("blame", ""), answer, report.get("reason", "")),
         reasons=reasons_from_json(row["reasons"]),
         delivery_state=sent.get("state", ""),
         waits_for=next(iter(reasons_from_json([waits_for])), None) if isinstance(waits_for, dict) else None,
@@ -154,19 +179,19 @@ def _recipient(row: Mapping[str, Any], delivery: Mapping[str, Any] | None, repor
     )
 
 
-def cause_of(failure_type: str, blame: str, attempt: Attempt | None, reported: str) -> str:
-    """Of a failure, in the taxonomy: by its last try and by what was reported about it."""
+def cause_of(failure_type: str, blame: str, answer: Answer, reported: str) -> str:
+    """Of a failure, in the taxonomy: by what was said at its last try and by what was reported about it."""
     return reason_of_refusal(
         failure_type=failure_type,
         blame=blame,
-        code=attempt.code if attempt else 0,
-        enhanced=attempt.enhanced if attempt else "",
-        text=attempt.text if attempt else "",
+        code=answer.code,
+        enhanced=answer.enhanced,
+        text=answer.text,
         reported=reported,
     )
 
 
-def _technical(delivery: Mapping[str, Any], attempt: Attempt | None, report: Mapping[str, Any]) -> TechnicalFact:
+def _technical(delivery: Mapping[str, Any], attempt: _Try | None, report: Mapping[str, Any]) -> TechnicalFact:
     return TechnicalFact(
         delivery_id=delivery["id"],
         attempts=delivery["attempt_count"],

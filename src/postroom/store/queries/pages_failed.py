@@ -17,11 +17,12 @@ from postroom.core.reports.delivery_reports import ReportKind
 from postroom.core.terms.states import DeliveryState
 from postroom.store.models import Attempt, Delivery, ReportedRecipient
 from postroom.store.models.outgoing import ENDED, SHOWN_APART
-from postroom.store.queries.pages_envelope import cause_of
+from postroom.store.queries.pages_envelope import Answer, cause_of
 
 LOOKED_AT = 1000
 SHOWN = 12
 _MOST_PIECES = 60
+NONE = Answer()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +52,11 @@ def grouped_failures(companies: Sequence[int] | None) -> GroupedFailures:
     """Three queries."""
     ids = _newest(companies)
     rows: list[dict[str, Any]] = [dict(row) for row in _rows(ids[:LOOKED_AT])]
-    tries = Attempt.objects.in_bulk([row["last"] for row in rows if row["last"]])
+    answers = _answers([row["last"] for row in rows if row["last"]])
     for row in rows:
-        row["cause"] = cause_of(row["failure_type"], row["blame"], tries.get(row["last"]), row["reported"] or "")
+        row["cause"] = cause_of(
+            row["failure_type"], row["blame"], answers.get(row["last"], NONE), row["reported"] or ""
+        )
         row["domain"] = row["to_address"].rpartition("@")[2].lower()
     return GroupedFailures(
         total=len(rows),
@@ -99,6 +102,12 @@ def _rows(ids: list[int]) -> QuerySet[Delivery, Any]:
             reported=Subquery(reported.values("reason")[:1]),
         )
     )
+
+
+def _answers(tries: Sequence[int]) -> dict[int, Answer]:
+    """What was said at these tries. Not whole rows: they are a thousand."""
+    rows = Attempt.objects.filter(pk__in=tries).values_list("pk", *Answer._fields)
+    return {pk: Answer(*said) for pk, *said in rows}
 
 
 def _groups(rows: list[dict[str, Any]], name: str) -> tuple[Group, ...]:

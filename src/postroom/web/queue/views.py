@@ -14,6 +14,7 @@ from postroom.flows import access
 from postroom.flows.list_queue import read_filter
 from postroom.flows.settings import save_server
 from postroom.store.models import OutgoingServer
+from postroom.store.queries.pages import Page
 from postroom.store.queries.pages_failed import grouped_failures
 from postroom.store.queries.pages_find import LEAST_ID, RECENT, find_deliveries
 from postroom.store.queries.pages_pulse import day_of
@@ -111,7 +112,7 @@ def find(request: MemberRequest) -> HttpResponse:
     context = {
         "query": asked,
         "found": found,
-        "rows": rows_of(found.ids, now=timezone.now()),
+        "rows": Page(rows=rows_of(found.ids, now=timezone.now()), next=""),
         "recent": RECENT,
         "too_short": 0 < len(asked) < LEAST_ID,
     }

@@ -7,7 +7,7 @@ Standards: CSP level 3 (``sandbox``).
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString, mark_safe
 from postroom.core.mime.remote_images import without_remote_images
 from postroom.flows import audit
 from postroom.store.models import Attachment
-from postroom.store.queries.pages_chatter import MessageFact, bodies, thread
+from postroom.store.queries.pages_chatter import AttachmentFact, BodyFact, MessageFact, bodies, thread
 from postroom.web.frames import with_inline
 from postroom.web.members import MemberRequest, for_members
 from postroom.web.records.places import head_of, shown_of
@@ -28,6 +28,16 @@ PRINT_POLICY = (
     "sandbox allow-same-origin allow-modals allow-popups; default-src 'none'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """A message as it is printed: ``html``, or where it has none ``text``."""
+
+    fact: MessageFact
+    html: SafeString | str
+    text: str
+    files: list[AttachmentFact]
 
 
 @for_members("GET")
@@ -50,22 +60,19 @@ def printed(request: MemberRequest, record_id: int) -> HttpResponse:
     return answer
 
 
-def _with_bodies(rows: list[MessageFact]) -> list[dict[str, Any]]:
+def _with_bodies(rows: list[MessageFact]) -> list[Sheet]:
     said = bodies([one.id for one in rows])
     pictures = _pictures([one.id for one in rows if one.attachments])
-    found = []
-    for one in rows:
-        words = said.get(one.id)
-        inline = pictures.get(one.id, {})
-        found.append(
-            {
-                "fact": one,
-                "html": _safe(words.html, inline) if words else "",
-                "text": words.text if words and not words.html else "",
-                "files": [file for file in one.attachments if not file.is_inline],
-            }
-        )
-    return found
+    return [_sheet(one, said.get(one.id), pictures.get(one.id, {})) for one in rows]
+
+
+def _sheet(one: MessageFact, words: BodyFact | None, inline: dict[str, str]) -> Sheet:
+    return Sheet(
+        fact=one,
+        html=_safe(words.html, inline) if words else "",
+        text=words.text if words and not words.html else "",
+        files=[file for file in one.attachments if not file.is_inline],
+    )
 
 
 def _safe(html: str, inline: dict[str, str]) -> SafeString:

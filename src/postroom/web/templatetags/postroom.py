@@ -159,10 +159,15 @@ def delivery_badge(state: str) -> SafeString:
 
 @register.simple_tag
 def recipient_badge(fact: RecipientFact | FailureFact) -> SafeString:
-    """What became of a message for one person. What nobody knows is not called a failure."""
-    if fact.state == NotificationState.EXCEPTION and fact.failure_type == FailureType.UNKNOWN:
+    """What became of a message for one person."""
+    return notification_badge(fact.state, fact.failure_type)
+
+
+def notification_badge(state: str, failure_type: str) -> SafeString:
+    """What nobody knows is not called a failure."""
+    if state == NotificationState.EXCEPTION and failure_type == FailureType.UNKNOWN:
         return _badge(DELIVERY, DeliveryState.UNKNOWN)
-    return _badge(NOTIFICATION, fact.state)
+    return _badge(NOTIFICATION, state)
 
 
 @register.filter
@@ -235,7 +240,13 @@ def gate_sentence(row: DeliveryRow) -> str:
     """What it waits for, in one sentence: the stored reason, else what the gate itself says."""
     if row.waits_for is not None:
         return because(row.waits_for)
-    return str(GATE[row.gate.value][2]) if row.gate is not None else ""
+    return gate_says(row.gate.value) if row.gate is not None else ""
+
+
+@register.filter
+def gate_says(gate: str) -> str:
+    """What the gate itself says, where no reason is stored."""
+    return str(GATE[str(gate)][2])
 
 
 @register.filter
@@ -326,11 +337,17 @@ def moment(at: datetime | None) -> SafeString | str:
 def moment_read(at: datetime, read: Here) -> SafeString:
     """`moment`, for who reads it there and then."""
     local = at.astimezone(read.zone)
-    exact = f"{local.isoformat(' ', 'seconds')[:19]} {local.tzname()}"  # strftime takes longer
-    return SafeString(_TIME % (at.isoformat(), quick_escape(exact), quick_escape(spoken(at, read))))
+    exact = local.isoformat(" ")[:19]  # strftime takes longer
+    return SafeString(_TIME % (at.isoformat(), exact, _zone(local.tzname()), quick_escape(spoken(at, read))))
 
 
-_TIME = '<time datetime="%s" title="%s">%s</time>'  # a list has a hundred of them: format_html takes twice as long
+@lru_cache(maxsize=512)
+def _zone(name: str | None) -> str:
+    """The name of a time zone, escaped: of these there are few."""
+    return str(quick_escape(name))
+
+
+_TIME = '<time datetime="%s" title="%s %s">%s</time>'  # a list has a hundred of them: format_html takes twice as long
 
 
 @register.filter
@@ -359,18 +376,22 @@ def spoken(at: datetime, read: Here) -> str:
     if distance < timedelta(minutes=1):
         return _("now")
     if distance < timedelta(hours=1):
-        minutes = int(distance.total_seconds() // 60)
-        text = _("{minutes} min ago") if at < read.now else _("in {minutes} min")
-        return text.format(minutes=minutes)
-    clock = f"{local.hour:02}:{local.minute:02}"
+        return _minutes_off(int(distance.total_seconds() // 60), at < read.now, read.language)
     days = (today.date() - local.date()).days
-    if days == 0:
-        return clock
-    if days == 1:
-        return _("yesterday {clock}").format(clock=clock)
-    if days == -1:
-        return _("tomorrow {clock}").format(clock=clock)
+    if abs(days) < 2:
+        return _near(days, read.language).format(clock=f"{local.hour:02}:{local.minute:02}")
     return _day(local.date(), "j M" if local.year == today.year else "j M Y", read.language)
+
+
+@lru_cache(maxsize=1024)
+def _minutes_off(minutes: int, is_over: bool, _language: str | None) -> str:
+    return (_("{minutes} min ago") if is_over else _("in {minutes} min")).format(minutes=minutes)
+
+
+@lru_cache(maxsize=64)
+def _near(days_ago: int, _language: str | None) -> str:
+    """How a clock of today, of yesterday or of tomorrow is told."""
+    return {1: _("yesterday {clock}"), -1: _("tomorrow {clock}")}.get(days_ago, "{clock}")
 
 
 @lru_cache(maxsize=4096)
