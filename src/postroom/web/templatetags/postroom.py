@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from math import ceil
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 from zlib import crc32
 
 from django import template
@@ -430,10 +431,7 @@ def get(mapping: dict[object, object], key: object) -> object:
 @register.simple_tag(takes_context=True)
 def here_with(context: template.Context, **changes: object) -> str:
     """The query of this page's address with some of its values changed; empty ones are left out, the cursor always."""
-    query = context["request"].GET.copy()
-    query.pop("after", None)
-    for name, value in changes.items():
-        query.pop(name, None)
-        if value not in ("", None):
-            query[name] = str(value)
-    return f"?{query.urlencode()}" if query else "?"
+    asked = context["request"].GET.lists()
+    kept = [(name, value) for name, values in asked if name != "after" and name not in changes for value in values]
+    changed = [(name, str(value)) for name, value in changes.items() if value not in ("", None)]
+    return "?" + urlencode(kept + changed)
