@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -30,6 +29,7 @@ from tests.flows.arriving import CARLA
 from tests.flows.mail_of_carla import QUEUE_ID, Tale, tell_all
 from tests.flows.outgoing_mails import HandClock, ports_with
 from tests.people import add_contact, build_house
+from tests.store.plans import looked_at
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
@@ -176,19 +176,3 @@ def test_of_who_wrote_thousands_a_page_is_read(db: None) -> None:
     assert [[one.message_id for one in page] for page in pages] == [newest[:size], newest[size:]]
     assert len(seen) == 2
     assert max(looked_at(query["sql"], "postroom_message") for query in seen.captured_queries) <= 3 * size
-
-
-def looked_at(statement: str, table: str) -> float:
-    """How many rows of this table the database takes in its hands."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}")
-        plan = cursor.fetchone()[0]
-    plan = plan if isinstance(plan, list) else json.loads(plan)
-    return _rows_of(plan[0]["Plan"], table)
-
-
-def _rows_of(node: dict[str, Any], table: str) -> float:
-    own = 0.0
-    if node.get("Relation Name") == table:
-        own = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
-    return own + sum(_rows_of(child, table) for child in node.get("Plans", []))
