@@ -89,10 +89,15 @@ def grouped_failures(companies: Sequence[int] | None) -> GroupedFailures:
 def _newest(companies: Sequence[int] | None) -> list[tuple[Any, ...]]:
     piece = _OF_ALL if companies is None else _OF_COMPANIES if len(companies) <= _MOST_PIECES else _OF_MANY
     pieces = " UNION ALL ".join(piece.format(state=state) for state in _STATES)
-    values = {"companies": list(companies or ()), "most": LOOKED_AT + 1, "receipt": ReportKind.MDN.value}
+    values: dict[str, Any] = {
+        "companies": list(companies or ()),
+        "most": LOOKED_AT + 1,
+        "receipt": ReportKind.MDN.value,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_FAILED.format(pieces=pieces), values)
-        return cursor.fetchall()
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+        return found
 
 
 def _row(

@@ -19,7 +19,7 @@ from postroom.core.terms.addresses import normalize
 from postroom.core.terms.reasons import Reason, reasons_from_json
 from postroom.core.terms.states import InboundState
 from postroom.store.models import Alias, InboundMessage, Message, RawMail, ReportedRecipient
-from postroom.store.queries.pages import PAGE_ROWS, Page, page_of, read_id
+from postroom.store.queries.pages import PAGE_ROWS, Page, page_of, read_id, text_of
 from postroom.store.queries.pages_chatter import verdict_reasons
 from postroom.store.queries.verdicts_seen import Hidden, hidden_from
 
@@ -201,10 +201,7 @@ def _looked_at(
         near, values = rows.values("id", "received_at")[:size].query.sql_with_params()
     except EmptyResultSet:  # Django knows that nothing can be in it
         return []
-    try:
-        fits, fit_values = narrowed.order_by().values("pk").query.sql_with_params()
-    except EmptyResultSet:
-        fits, fit_values = "NULL", ()
+    fits, fit_values = text_of(narrowed.order_by().values("pk"))
     with connection.cursor() as cursor:
         cursor.execute(_FITTING.format(near=near, fits=fits), [*values, *fit_values, since or _EVER])
         found: list[tuple[int, bool]] = cursor.fetchall()

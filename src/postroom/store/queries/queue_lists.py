@@ -25,7 +25,7 @@ from postroom.core.terms.gates import CODES, KNOWN_CODES, Gate
 from postroom.core.terms.states import Blame, DeliveryState
 from postroom.store.models import Company, Delivery
 from postroom.store.models.outgoing import WAITING
-from postroom.store.queries.pages import PAGE_ROWS, read_cursor, read_id
+from postroom.store.queries.pages import PAGE_ROWS, read_cursor, read_id, text_of
 
 WINDOW = 2000  # rows that one page looks at, at most
 GLANCE = 300  # rows that are looked at first: mostly enough
@@ -331,11 +331,7 @@ def _checked(pieces: Sequence[Rows], plan: _Plan, window: int) -> tuple[list[tup
         near, values = _of_all(pieces, plan.order, window).query.sql_with_params()
     except EmptyResultSet:  # Django knows that nothing can be in it
         return [], []
-    try:
-        fitting = Delivery.objects.filter(plan.rest, pk=RawSQL("near.id", []))
-        fits, fit_values = fitting.order_by().values("pk").query.sql_with_params()
-    except EmptyResultSet:
-        fits, fit_values = "NULL", ()
+    fits, fit_values = text_of(Delivery.objects.filter(plan.rest, pk=RawSQL("near.id", [])).order_by().values("pk"))
     names = [name.lstrip("-") for name in plan.order]
     order = ", ".join(
         f"near.{name} DESC" if sign.startswith("-") else f"near.{name}"
