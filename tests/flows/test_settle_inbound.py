@@ -201,7 +201,7 @@ def test_the_log_is_narrowed_by_each_of_its_filters(house: House) -> None:
     assert subjects(house, InboundWish(mailbox_id=1)) == []
 
 
-@pytest.mark.parametrize(("glance", "most"), [(1, 4), (2, 2)])
+@pytest.mark.parametrize(("glance", "most"), [(1, 3), (2, 2)])
 def test_a_rare_wish_costs_a_glance_and_a_window_and_says_where_to_search_further(
     house: House, monkeypatch: pytest.MonkeyPatch, glance: int, most: int
 ) -> None:

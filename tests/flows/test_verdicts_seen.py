@@ -6,7 +6,9 @@ import json
 
 import pytest
 from django.test import Client
+from pytest_django import DjangoAssertNumQueries
 
+from postroom.cli.benching.pages import BUDGET
 from postroom.core.terms.envelopes import Envelope
 from postroom.core.terms.states import AliasPolicy, Door, InboundState, Role
 from postroom.flows.accept_message import Arrival, accept_message
@@ -15,9 +17,11 @@ from postroom.flows.agent_reading import explain as explain_to_agent
 from postroom.flows.explain_routing import explain_inbound
 from postroom.flows.route_message import route_waiting
 from postroom.flows.tell_story import StoryWish, tell_story
-from postroom.store.models import Company, InboundMessage, Member, Message, Record
+from postroom.store.models import Alias, Company, InboundMessage, Member, Message, Record
+from postroom.store.queries import pages_inbound
 from postroom.store.queries.pages_chatter import thread
 from postroom.store.queries.pages_inbound import InboundWish, inbound, inbound_list
+from postroom.store.queries.verdicts_seen import hidden_from
 from postroom.wiring import ports
 from tests.people import House, add_alias, add_contact, add_member, build_house, write_mail
 
@@ -168,3 +172,57 @@ def test_an_answer_to_anothers_message_that_starts_anew_tells_no_number_of_it(ho
     row = arrive("support@in.test", In_Reply_To="<first@customer.example>")
     assert "forward.other_company" in json.dumps(row.verdict)
     assert f'"message": "{first.pk}"' not in json.dumps(row.verdict)
+
+
+def test_what_is_to_be_cut_is_looked_up_in_one_question(
+    row: InboundMessage, mara: Member, bravo: Company, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    own, theirs = Record.objects.get(company=mara.company).pk, Record.objects.filter(company=bravo).first()
+    assert theirs is not None
+    named = [{"decision": "AppendToRecord", "record_id": number} for number in (own, theirs.pk, 10**17)]
+    delivered = {"decision": "RecordReport", "reasons": [{"code": "x", "facts": {"delivery": "delivery 10"}}]}
+    cut = company_cut(mara)
+    with django_assert_num_queries(1):
+        hidden = hidden_from(cut, [row.verdict, [*named, delivered]], row.rcpt_to)
+    assert hidden.numbers["records"] == {theirs.pk, 10**17}
+    assert hidden.numbers["deliveries"] == {10}
+    assert hidden.numbers["messages"] == frozenset()
+    assert len(hidden.numbers["aliases"]) == 2
+    assert hidden.addresses == {"takeover@in.test", "only-known@in.test"}
+
+
+def test_the_number_of_one_kind_of_thing_hides_no_other_kind(row: InboundMessage, mara: Member, bravo: Company) -> None:
+    """A record and an alias may bear the same number."""
+    alias = Alias.objects.get(company=mara.company, name="support")
+    hidden = hidden_from(company_cut(mara), [[{"alias_id": alias.pk, "record_id": 10**17 + alias.pk}]])
+    assert hidden.numbers["aliases"] == frozenset()
+    assert hidden.numbers["records"] == {10**17 + alias.pk}
+
+
+def test_where_nothing_is_named_nothing_is_asked(
+    mara: Member, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_num_queries(0):
+        hidden = hidden_from([mara.company_id], [[{"decision": "Hold", "reasons": []}]])
+    assert not any(hidden.numbers.values())
+
+
+@pytest.mark.parametrize("question", ["sender=carla", "q=nothing-of-that", "alias=support@in.test", "q=e&age=month"])
+def test_a_search_that_looks_twice_stays_within_the_budget(
+    client: Client,
+    row: InboundMessage,
+    mara: Member,
+    question: str,
+    monkeypatch: pytest.MonkeyPatch,
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    """The mails of the glance do not fill the page, so that a longer look follows, and both tell of mails to two companies."""
+    arrive("support@in.test", "takeover@in.test")
+    arrive("support@in.test", "only-known@in.test", In_Reply_To="<first@customer.example>")
+    monkeypatch.setattr(pages_inbound, "GLANCE", 2)
+    client.force_login(mara.user)
+    client.get("/inbound/")
+    with django_assert_max_num_queries(BUDGET):
+        page = client.get(f"/inbound/?{question}")
+    assert page.status_code == 200
+    assert betrays(page.content.decode().replace(question, "")) == []

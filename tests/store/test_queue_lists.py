@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from postroom.core.terms.gates import Gate, gate_of
 from postroom.core.terms.reasons import because
 from postroom.core.terms.states import DeliveryState
 from postroom.store.models import Company, Delivery, OutgoingServer
 from postroom.store.queries import queue_lists
+from postroom.store.queries.pages_failed import grouped_failures
 from postroom.store.queries.queue_lists import QueueView, QueueWish, all_ids, find
 from tests.flows.outgoing_mails import a_company, a_mail, a_server, deliveries
+from tests.store.plans import looked_at
 
 pytestmark = pytest.mark.django_db
 
@@ -149,6 +153,29 @@ def test_a_page_looks_at_a_bounded_window_and_says_where_to_search_further(
     assert found(wish) == [first]
 
 
+@pytest.mark.parametrize("view", [QueueView.ALL, QueueView.SENT, QueueView.OUTGOING])
+def test_a_window_is_looked_through_in_one_question_and_its_numbers_do_not_travel(
+    company: Company, monkeypatch: pytest.MonkeyPatch, view: QueueView
+) -> None:
+    monkeypatch.setattr(queue_lists, "GLANCE", 20)
+    state = "queued" if view is QueueView.OUTGOING else "sent"
+    wanted = rows(company, "carla@x.example", "CARLA@y.example", state=state)
+    strangers = rows(company, *(f"{number}@x.example" for number in range(60)), state=state)
+    wish = replace(EVERYTHING, view=view, recipient="carla", companies=(company.pk,))
+    with CaptureQueriesContext(connection) as seen:
+        page = find(wish, NOW)
+    assert sorted(page.ids) == sorted(wanted)
+    assert len(seen) <= 3
+    asked = " ".join(query["sql"] for query in seen.captured_queries)
+    assert not [number for number in strangers if re.search(rf"\b{number}\b", asked)]
+
+
+def test_who_has_no_company_finds_nothing_in_a_search(company: Company) -> None:
+    rows(company, "carla@x.example", state="sent")
+    for view in QueueView:
+        assert found(replace(EVERYTHING, view=view, recipient="carla", companies=())) == []
+
+
 @pytest.mark.slow
 def test_every_list_is_read_along_an_index_of_its_order(company: Company, relay: OutgoingServer) -> None:
     """Nothing is sorted but what a page holds, and no table is read from end to end."""
@@ -170,6 +197,7 @@ def test_every_list_is_read_along_an_index_of_its_order(company: Company, relay:
         replace(OUTGOING, gate=Gate.PAUSED): "delivery_gate",
         replace(OUTGOING, server=relay.pk): "delivery_server_queue",
         replace(EVERYTHING, view=QueueView.FAILED, companies=(company.pk,)): "delivery_company_ended",
+        replace(EVERYTHING, view=QueueView.FAILED): "delivery_attention",
         replace(EVERYTHING, view=QueueView.SENT): "delivery_company_ended",
         replace(EVERYTHING, recipient="c777@x.example"): "delivery_recipient",
     }.items():
@@ -179,3 +207,8 @@ def test_every_list_is_read_along_an_index_of_its_order(company: Company, relay:
         assert index in explained, explained
         assert "Seq Scan" not in explained, explained
         assert "Sort" not in explained, explained
+    for companies in (None, (company.pk,), (company.pk, *range(10**6, 10**6 + 70))):
+        with CaptureQueriesContext(connection) as seen:
+            groups = grouped_failures(companies)
+        assert (groups.total, groups.is_all, len(seen)) == (1_000, False, 1)
+        assert looked_at(seen.captured_queries[0]["sql"], "postroom_delivery") <= 2 * 1_001 + 1_001

@@ -20,13 +20,16 @@ from postroom.store.models import (
     Message,
     MessageIdentifier,
     OutgoingMail,
+    Record,
     ReportedRecipient,
     Suppression,
 )
+from postroom.store.queries import stories
 from tests.flows.arriving import CARLA
 from tests.flows.mail_of_carla import QUEUE_ID, Tale, tell_all
 from tests.flows.outgoing_mails import HandClock, ports_with
-from tests.people import build_house
+from tests.people import add_contact, build_house
+from tests.store.plans import looked_at
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
@@ -146,3 +149,30 @@ def test_no_story_reads_a_table_from_end_to_end(tale: Tale) -> None:
             if tables := scanned(query["sql"]):
                 troubles.append(f"{asked}: {', '.join(sorted(tables))}: {query['sql'][:2000]}")
     assert troubles == [], "\n\n".join(troubles)
+
+
+def test_of_who_wrote_thousands_a_page_is_read(db: None) -> None:
+    """Two contacts share the address; the newest of both come first, and no more of their rows are looked at than are shown."""
+    size, house = 50, build_house()
+    at = HandClock().now()
+    pair = [add_contact(name, "carla@customer.example", house.company) for name in ("Customer Carla", "Carla, new")]
+    record = Record.objects.create(
+        company=house.company, kind=house.lead, title="Many letters", created_at=at, updated_at=at
+    )
+    Message.objects.bulk_create(
+        Message(company=house.company, record=record, posted_at=at, kind="comment", author=pair[n % 3 == 0])
+        for n in range(MANY)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE postroom_message")
+    newest = list(Message.objects.order_by("-id").values_list("pk", flat=True)[: 2 * size])
+    with CaptureQueriesContext(connection) as seen:
+        pages = [
+            stories.written_by(
+                Message.objects.all(), "Carla@Customer.example", before=before, size=size, answering=[newest[0]]
+            )
+            for before in (None, newest[size - 1])
+        ]
+    assert [[one.message_id for one in page] for page in pages] == [newest[:size], newest[size:]]
+    assert len(seen) == 2
+    assert max(looked_at(query["sql"], "postroom_message") for query in seen.captured_queries) <= 3 * size

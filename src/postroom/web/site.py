@@ -22,9 +22,10 @@ from django.views.generic import RedirectView
 from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
-from postroom.flows import access, audit
+from postroom.flows import audit
 from postroom.flows.sign_in import began_at, is_signed_out
 from postroom.store.models import Member
+from postroom.store.queries.signed_in import member_of_user
 from postroom.web.forms import style
 from postroom.web.sign_in import SignIn, must_wait
 from postroom.wiring import ports
@@ -138,8 +139,7 @@ def member_of(request: HttpRequest) -> Member | None:
         user = request.user
         found = None
         if not isinstance(user, AnonymousUser) and user.is_active:
-            members = access.with_companies(Member.objects.select_related("contact", "company", "user"))
-            found = members.filter(user_id=user.pk).first()
+            found = member_of_user(user)
             if found is not None and is_signed_out(found, began_at(request.session)):
                 logout(request)
                 found = None

@@ -55,9 +55,9 @@ from postroom.store.queries.pages_records import (
     RecordWish,
     followers,
     people,
-    record_head,
     record_list,
 )
+from postroom.store.queries.record_heads import record_head
 from postroom.wiring import ports
 
 router = Router(tags=["records"])

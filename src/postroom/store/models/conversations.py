@@ -169,7 +169,7 @@ class Message(models.Model):
             models.Index(fields=["record", "-id"], name="message_thread"),
             models.Index(fields=["inbound"], name="message_inbound", condition=Q(inbound__isnull=False)),
             models.Index(fields=["parent"], name="message_parent", condition=Q(parent__isnull=False)),
-            models.Index(fields=["author"], name="message_author", condition=Q(author__isnull=False)),
+            models.Index(fields=["author", "-id"], name="message_author", condition=Q(author__isnull=False)),
         ]
         constraints = [check_states("message_kind", "kind", MessageKind)]
 

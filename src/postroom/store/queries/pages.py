@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from django.db.models import Q
+from django.core.exceptions import EmptyResultSet
+from django.db.models import Q, QuerySet
 
 T = TypeVar("T")
 
@@ -62,3 +63,13 @@ def older(time_field: str, cursor: str) -> Q:
         return Q()
     at, pk = place
     return Q(**{f"{time_field}__lte": at}) & (Q(**{f"{time_field}__lt": at}) | Q(id__lt=pk))
+
+
+def text_of(rows: QuerySet[Any, Any]) -> tuple[str, tuple[Any, ...]]:
+    """These rows as a part of a statement that is written as SQL, and its values: so what a reader may see keeps the one condition that
+    `flows.access` gave it, and is not told a second time. Rows of which Django knows that there are none are a question without answers."""
+    try:
+        statement, values = rows.query.sql_with_params()
+    except EmptyResultSet:
+        return "SELECT NULL::bigint AS id WHERE false", ()
+    return statement, tuple(values)

@@ -9,20 +9,18 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db import connection
 
+from postroom.core.diagnosis.refusals import reason_of_refusal
 from postroom.core.reports.delivery_reports import ReportKind
 from postroom.core.terms.states import DeliveryState
-from postroom.store.models import Attempt, Delivery, ReportedRecipient
-from postroom.store.models.outgoing import ENDED, SHOWN_APART
-from postroom.store.queries.pages_envelope import Answer, cause_of
 
 LOOKED_AT = 1000
 SHOWN = 12
 _MOST_PIECES = 60
-NONE = Answer()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,19 +46,39 @@ class GroupedFailures:
     by_server: tuple[Group, ...]
 
 
+# The states stand in the text, so that the indexes of what ended are known to have them.
+_STATES = (DeliveryState.FAILED.value, DeliveryState.BOUNCED.value)
+_OF_COMPANIES = """
+SELECT ended.id FROM unnest(%(companies)s::bigint[]) AS of(company) CROSS JOIN LATERAL (
+    SELECT id FROM postroom_delivery WHERE company_id = of.company AND state = '{state}' ORDER BY id DESC LIMIT %(most)s
+) AS ended
+"""
+_OF_ALL = "(SELECT id FROM postroom_delivery WHERE state = '{state}' ORDER BY id DESC LIMIT %(most)s)"
+_OF_MANY = """
+(SELECT id FROM postroom_delivery WHERE state = '{state}' AND company_id = ANY(%(companies)s::bigint[]) ORDER BY id DESC LIMIT %(most)s)
+"""
+_FAILED = """
+WITH newest(id) AS MATERIALIZED ({pieces} ORDER BY 1 DESC LIMIT %(most)s)
+SELECT delivery.id, delivery.to_address, delivery.failure_type, delivery.failure_reason, delivery.blame, delivery.created_at,
+       server.name, last.code, last.enhanced, last.text, (
+           SELECT reason FROM postroom_reportedrecipient WHERE delivery_id = delivery.id AND action <> %(receipt)s ORDER BY id DESC LIMIT 1
+       )
+  FROM newest JOIN postroom_delivery delivery ON delivery.id = newest.id
+  LEFT JOIN postroom_outgoingserver server ON server.id = delivery.server_id
+  LEFT JOIN LATERAL (
+       SELECT code, enhanced, text FROM postroom_attempt WHERE delivery_id = delivery.id ORDER BY id DESC LIMIT 1
+  ) AS last ON true
+ ORDER BY delivery.id DESC
+"""
+
+
 def grouped_failures(companies: Sequence[int] | None) -> GroupedFailures:
-    """Three queries."""
-    ids = _newest(companies)
-    rows: list[dict[str, Any]] = [dict(row) for row in _rows(ids[:LOOKED_AT])]
-    answers = _answers([row["last"] for row in rows if row["last"]])
-    for row in rows:
-        row["cause"] = cause_of(
-            row["failure_type"], row["blame"], answers.get(row["last"], NONE), row["reported"] or ""
-        )
-        row["domain"] = row["to_address"].rpartition("@")[2].lower()
+    """One query."""
+    found = _newest(companies)
+    rows = [_row(*row) for row in found[:LOOKED_AT]]
     return GroupedFailures(
         total=len(rows),
-        is_all=len(ids) <= LOOKED_AT,
+        is_all=len(found) <= LOOKED_AT,
         since=rows[-1]["created_at"] if rows else None,
         by_reason=_groups(rows, "cause"),
         by_domain=_groups(rows, "domain"),
@@ -68,46 +86,50 @@ def grouped_failures(companies: Sequence[int] | None) -> GroupedFailures:
     )
 
 
-def _newest(companies: Sequence[int] | None) -> list[int]:
-    states = [DeliveryState.FAILED.value, DeliveryState.BOUNCED.value]
-    pieces: list[QuerySet[Delivery]]
-    if companies is None or len(companies) > _MOST_PIECES:
-        pieces = [Delivery.objects.filter(state=state, state__in=SHOWN_APART) for state in states]
-        if companies is not None:
-            pieces = [piece.filter(company_id__in=list(companies)) for piece in pieces]
-    else:
-        ended = Delivery.objects.filter(state__in=ENDED)
-        pieces = [ended.filter(company_id=company, state=state) for company in companies for state in states]
-    if not pieces:
-        return []
-    first, *others = [piece.order_by("-id").values_list("pk")[: LOOKED_AT + 1] for piece in pieces]
-    return [pk for (pk,) in first.union(*others, all=True).order_by("-id")[: LOOKED_AT + 1]]
+def _newest(companies: Sequence[int] | None) -> list[tuple[Any, ...]]:
+    piece = _OF_ALL if companies is None else _OF_COMPANIES if len(companies) <= _MOST_PIECES else _OF_MANY
+    pieces = " UNION ALL ".join(piece.format(state=state) for state in _STATES)
+    values: dict[str, Any] = {
+        "companies": list(companies or ()),
+        "most": LOOKED_AT + 1,
+        "receipt": ReportKind.MDN.value,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_FAILED.format(pieces=pieces), values)
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+        return found
 
 
-def _rows(ids: list[int]) -> QuerySet[Delivery, Any]:
-    last = Attempt.objects.filter(delivery=OuterRef("pk")).order_by("-id")
-    reported = ReportedRecipient.objects.filter(delivery=OuterRef("pk")).exclude(action=ReportKind.MDN).order_by("-id")
-    return (
-        Delivery.objects.filter(pk__in=ids)
-        .order_by("-id")
-        .values(
-            "id",
-            "to_address",
-            "failure_type",
-            "failure_reason",
-            "blame",
-            "created_at",
-            server_name=F("server__name"),
-            last=Subquery(last.values("pk")[:1]),
-            reported=Subquery(reported.values("reason")[:1]),
-        )
+def _row(
+    number: int,
+    to_address: str,
+    failure_type: str,
+    failure_reason: str,
+    blame: str,
+    created_at: datetime,
+    server_name: str | None,
+    code: int | None,
+    enhanced: str | None,
+    text: str | None,
+    reported: str | None,
+) -> dict[str, Any]:
+    return {
+        "id": number,
+        "failure_reason": failure_reason,
+        "blame": blame,
+        "created_at": created_at,
+        "server_name": server_name,
+        "domain": to_address.rpartition("@")[2].lower(),
+        "cause": _cause_of(failure_type, blame, code or 0, enhanced or "", text or "", reported or ""),
+    }
+
+
+@lru_cache(maxsize=1024)
+def _cause_of(failure_type: str, blame: str, code: int, enhanced: str, text: str, reported: str) -> str:
+    """Of a failure, in the taxonomy. Remembered, for what fails in great numbers fails alike."""
+    return reason_of_refusal(
+        failure_type=failure_type, blame=blame, code=code, enhanced=enhanced, text=text, reported=reported
     )
-
-
-def _answers(tries: Sequence[int]) -> dict[int, Answer]:
-    """What was said at these tries. Not whole rows: they are a thousand."""
-    rows = Attempt.objects.filter(pk__in=tries).values_list("pk", *Answer._fields)
-    return {pk: Answer(*said) for pk, *said in rows}
 
 
 def _groups(rows: list[dict[str, Any]], name: str) -> tuple[Group, ...]:

@@ -6,17 +6,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
 from django.db.models import F, Q, QuerySet
+from django.db.models.expressions import RawSQL
 
 from postroom.core.routing.authenticity import Authenticity, authenticity_from_json
 from postroom.core.terms.addresses import normalize
 from postroom.core.terms.reasons import Reason, reasons_from_json
 from postroom.core.terms.states import InboundState
 from postroom.store.models import Alias, InboundMessage, Message, RawMail, ReportedRecipient
-from postroom.store.queries.pages import PAGE_ROWS, Page, page_of, read_id
+from postroom.store.queries.pages import PAGE_ROWS, Page, page_of, read_id, text_of
 from postroom.store.queries.pages_chatter import verdict_reasons
 from postroom.store.queries.verdicts_seen import Hidden, hidden_from
 
@@ -139,20 +142,24 @@ def inbound_list(
     cursor: str = "",
     size: int = PAGE_ROWS,
 ) -> InboundPage:
-    """The log, newest first. One query; where no index knows what is asked, two for a glance at
-    `GLANCE` mails, and two more for `WINDOW` of them where these do not fill the page; six more for who does not see the whole house."""
+    """The log, newest first. One query; where no index knows what is asked one more for a glance at `GLANCE` mails, and one for `WINDOW` of
+    them where these do not fill the page; one more for who does not see the whole house, and one where he asks for an alias."""
     rows = visible if wish.state is None else visible.filter(state=wish.state)
     if (number := read_id(cursor)) is not None:
         rows = rows.filter(pk__lt=number)
     if not wish.is_narrow and wish.since is None:
         found = _page(rows.order_by("-id"), size, cut)
         return InboundPage(rows=found.rows, next=found.next)
+    narrowed = _narrowed(InboundMessage.objects.filter(pk=RawSQL("near.id", [])), wish, cut)
     for window in (GLANCE, WINDOW) if GLANCE < WINDOW else (WINDOW,):
-        looked_at, is_cut = _window(rows.order_by("-id"), wish.since, window)
-        found = _page(_narrowed(visible.filter(pk__in=looked_at), wish, cut).order_by("-id"), size, cut)
-        if found.next or not is_cut:
-            return InboundPage(rows=found.rows, next=found.next)
-    return InboundPage(rows=found.rows, next=str(looked_at[-1]), is_cut=True)
+        looked_at = _looked_at(rows.order_by("-id"), narrowed, wish.since, window)
+        fitting, is_cut = [pk for pk, fits in looked_at if fits], len(looked_at) == window
+        if len(fitting) > size or not is_cut:
+            break
+    found = _page(visible.filter(pk__in=fitting[: size + 1]).order_by("-id"), size, cut)
+    if found.next or not is_cut:
+        return InboundPage(rows=found.rows, next=found.next)
+    return InboundPage(rows=found.rows, next=str(looked_at[-1][0]), is_cut=True)
 
 
 def _page(rows: QuerySet[InboundMessage], size: int, cut: Collection[int] | None) -> Page[InboundRow]:
@@ -177,11 +184,28 @@ def matching(
     return Found(ids=ids, after=looked_at[-1] if len(looked_at) == WINDOW else None)
 
 
-def _window(rows: QuerySet[InboundMessage], since: datetime | None, size: int) -> tuple[list[int], bool]:
-    """The next mails of this order, and whether there are more behind them. Numbers grow with time: where one is too old, all are."""
-    found = list(rows.values_list("pk", "received_at")[:size])
-    young = [pk for pk, at in found if since is None or at >= since]
-    return young, len(young) == size
+# a scalar question, as in `newest_first`: each mail of the window is looked at once, where it lies
+_FITTING = """
+WITH near AS MATERIALIZED ({near})
+SELECT near.id, ({fits}) IS NOT NULL FROM near WHERE near.received_at >= %s ORDER BY near.id DESC
+"""
+_EVER = datetime(1, 1, 2, tzinfo=UTC)
+
+
+def _looked_at(
+    rows: QuerySet[InboundMessage], narrowed: QuerySet[InboundMessage], since: datetime | None, size: int
+) -> list[tuple[int, bool]]:
+    """The next mails of this order, and which of them fit. Numbers grow with time: where one is too old, all are. One query, so that the
+    numbers of a window do not travel to us and back."""
+    try:
+        near, values = rows.values("id", "received_at")[:size].query.sql_with_params()
+    except EmptyResultSet:  # Django knows that nothing can be in it
+        return []
+    fits, fit_values = text_of(narrowed.order_by().values("pk"))
+    with connection.cursor() as cursor:
+        cursor.execute(_FITTING.format(near=near, fits=fits), [*values, *fit_values, since or _EVER])
+        found: list[tuple[int, bool]] = cursor.fetchall()
+        return found
 
 
 def _narrowed(
@@ -251,7 +275,7 @@ def _row(row: Mapping[str, Any], hidden: Hidden) -> InboundRow:
 
 
 def inbound(visible: QuerySet[InboundMessage], inbound_id: int, *, cut: Collection[int] | None) -> InboundFact | None:
-    """One mail with what it became. Four queries; five more for who does not see the whole house."""
+    """One mail with what it became. Four queries; one more for who does not see the whole house."""
     one = visible.filter(pk=inbound_id)
     head = _rows(one).first()
     if head is None:

@@ -9,12 +9,11 @@ from html import unescape
 from itertools import product
 from typing import Any
 
-from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import JSONObject, Left
 from django.utils.html import strip_tags
 
-from postroom.core.terms.record_values import ValueField, fields_of
+from postroom.core.terms.record_values import ValueField
 from postroom.core.terms.states import MessageKind
 from postroom.store.models import (
     Alias,
@@ -315,44 +314,6 @@ def _first_words(text: str, html: str) -> str:
         strip_tags(html.replace("<br", " <br").replace("</p>", " </p>").replace("</li>", " </li>"))
     )
     return " ".join(plain.split())[:SNIPPET]
-
-
-def record_head(visible: QuerySet[Record], record_id: int) -> RecordFact | None:
-    """One record with its followers; None when it is not there or not visible. One query."""
-    found = (
-        visible.filter(pk=record_id)
-        .select_related("kind", "company", "contact", "responsible__contact", "alias__domain")
-        .annotate(
-            following=ArraySubquery(_following(Follower.objects.filter(record=OuterRef("pk"))).values(one=_FOLLOWER))
-        )
-        .first()
-    )
-    if found is None:
-        return None
-    contact = found.contact
-    return RecordFact(
-        id=found.pk,
-        title=found.title,
-        kind=_kind(found.kind),
-        stage=found.stage,
-        company_id=found.company_id,
-        company=found.company.name,
-        contact_id=found.contact_id,
-        contact_name=contact.name if contact else found.contact_name,
-        contact_address=(contact.address if contact else "") or found.contact_address,
-        contact_language=contact.language if contact else "",
-        responsible_id=found.responsible_id,
-        responsible=found.responsible.contact.name if found.responsible else "",
-        values=found.values,
-        fields=fields_of(found.kind.value_names, found.kind.value_types, found.values),
-        alias=str(found.alias) if found.alias else "",
-        created_at=found.created_at,
-        updated_at=found.updated_at,
-        merged_into=found.merged_into_id,
-        is_done=found.is_done,
-        unanswered_since=found.unanswered_since,
-        followers=tuple(FollowerFact(**one) for one in found.following),
-    )
 
 
 def followers(record_id: int, most: int = MOST_FOLLOWERS) -> tuple[FollowerFact, ...]:

@@ -13,7 +13,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
 from django.db.models import Q, QuerySet
+from django.db.models.expressions import RawSQL
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Lower
 
@@ -21,8 +24,8 @@ from postroom.core.terms.addresses import normalize
 from postroom.core.terms.gates import CODES, KNOWN_CODES, Gate
 from postroom.core.terms.states import Blame, DeliveryState
 from postroom.store.models import Company, Delivery
-from postroom.store.models.outgoing import ENDED, SHOWN_APART, WAITING
-from postroom.store.queries.pages import PAGE_ROWS, read_cursor, read_id
+from postroom.store.models.outgoing import WAITING
+from postroom.store.queries.pages import PAGE_ROWS, read_cursor, read_id, text_of
 
 WINDOW = 2000  # rows that one page looks at, at most
 GLANCE = 300  # rows that are looked at first: mostly enough
@@ -105,7 +108,7 @@ class _Plan:
 
 
 def find(wish: QueueWish, now: datetime) -> Found:
-    """One page. Five queries at most."""
+    """One page. Three queries at most."""
     plan = _plan(wish, now)
     plan = replace(plan, rest=plan.rest & _beside(wish, now))
     first = _on_the_way(wish, now) if plan.order == _QUEUE and not wish.cursor else []
@@ -128,9 +131,7 @@ def _looked_at(
         rows = _merged(pieces, plan.order, room)
         return rows, rows, room
     for window in (min(GLANCE, WINDOW), WINDOW):
-        rows = _merged(pieces, plan.order, window)
-        fits = _checked(rows, plan.rest)
-        kept = [row for row in rows if row[-1] in fits]
+        rows, kept = _checked(pieces, plan, window)
         if len(kept) >= room or len(rows) < window:
             break
     return rows, kept, window
@@ -215,11 +216,9 @@ def _ended(wish: QueueWish) -> _Plan:
     if companies is None and wish.view is QueueView.SENT:
         companies = list(Company.objects.order_by().values_list("pk", flat=True))
     if companies is None or len(companies) > MOST_PIECES:
-        piece = Delivery.objects.filter(state=wish.view.value, state__in=SHOWN_APART)
-        if wish.view is QueueView.SENT:
-            piece = Delivery.objects.filter(state=DeliveryState.SENT)
+        piece = Delivery.objects.filter(state=wish.view.value)
         return _Plan(pieces=[piece], order=_NEWEST, rest=rest & _company(wish))
-    ended = Delivery.objects.filter(state=wish.view.value, state__in=ENDED)
+    ended = Delivery.objects.filter(state=wish.view.value)
     return _Plan(pieces=[ended.filter(company_id=one) for one in companies], order=_NEWEST, rest=rest)
 
 
@@ -309,20 +308,41 @@ def _after(rows: Rows, order: tuple[str, ...], cursor: str) -> Rows:
 
 def _merged(pieces: Sequence[Rows], order: tuple[str, ...], most: int) -> list[tuple[Any, ...]]:
     """The first ``most`` of all pieces together, as keys of the order; the number comes last."""
-    if not pieces or most < 1:
-        return []
+    return list(_of_all(pieces, order, most)) if pieces and most > 0 else []
+
+
+def _of_all(pieces: Sequence[Rows], order: tuple[str, ...], most: int) -> QuerySet[Delivery, Any]:
     names = [name.lstrip("-") for name in order]
     first, *others = [piece.order_by(*order).values_list(*names)[:most] for piece in pieces]
-    return list(first.union(*others, all=True).order_by(*order)[:most] if others else first)
+    return first.union(*others, all=True).order_by(*order)[:most] if others else first
 
 
-def _checked(rows: Sequence[tuple[Any, ...]], rest: Q) -> frozenset[int]:
-    """Those of these rows that fit."""
-    if not rows:
-        return frozenset()
-    return frozenset(
-        Delivery.objects.filter(rest, pk__in=[row[-1] for row in rows]).order_by().values_list("pk", flat=True)
+# a scalar question, as in `newest_first`: each row of the window is looked at once, where it lies
+_FITTING = """
+WITH near({names}) AS MATERIALIZED ({near}) SELECT near.*, ({fits}) IS NOT NULL FROM near ORDER BY {order}
+"""
+
+
+def _checked(pieces: Sequence[Rows], plan: _Plan, window: int) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    """The keys of a window's rows, and of those that fit: one question, whose numbers do not travel to us and back."""
+    if not pieces:
+        return [], []
+    try:
+        near, values = _of_all(pieces, plan.order, window).query.sql_with_params()
+    except EmptyResultSet:  # Django knows that nothing can be in it
+        return [], []
+    fits, fit_values = text_of(Delivery.objects.filter(plan.rest, pk=RawSQL("near.id", [])).order_by().values("pk"))
+    names = [name.lstrip("-") for name in plan.order]
+    order = ", ".join(
+        f"near.{name} DESC" if sign.startswith("-") else f"near.{name}"
+        for name, sign in zip(names, plan.order, strict=True)
     )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _FITTING.format(names=", ".join(names), near=near, fits=fits, order=order), [*values, *fit_values]
+        )
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+    return [row[:-1] for row in found], [row[:-1] for row in found if row[-1]]
 
 
 def _cursor(key: tuple[Any, ...]) -> str:

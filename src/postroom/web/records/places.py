@@ -19,8 +19,9 @@ from postroom.flows.warn_about import warnings_about
 from postroom.store.models import Contact, ScheduledMessage
 from postroom.store.queries.pages import read_id
 from postroom.store.queries.pages_chatter import SHOWS, place_of, thread
-from postroom.store.queries.pages_records import RecordFact, colleagues, followers, record_head
+from postroom.store.queries.pages_records import RecordFact, colleagues, followers
 from postroom.store.queries.pages_scheduled import scheduled_rows
+from postroom.store.queries.record_heads import record_head
 from postroom.web.members import MemberRequest, for_members, is_fragment, text_of
 from postroom.web.records.activities import activities_context
 from postroom.web.records.composer import composer_context
