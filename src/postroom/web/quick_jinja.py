@@ -7,7 +7,7 @@ that they may change at any moment and tracebacks name their lines.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from django.utils.safestring import SafeString
@@ -67,7 +67,7 @@ class QuickJinja(Environment):
         super().__init__(**options)
         self.add_extension(Pieces)
 
-    def may_call(self, functions: Iterable[Callable[..., Any]]) -> None:
+    def may_call(self, functions: Iterable[object]) -> None:
         """These are called as they are. They read nothing of a loop."""
         _WANTS_CONTEXT.update({one: getattr(one, "jinja_pass_arg", None) is not None for one in functions})
 
