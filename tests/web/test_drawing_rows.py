@@ -13,7 +13,10 @@ from django.template import Context, Template, engines, loader
 from django.test import RequestFactory
 from django.urls import get_script_prefix, reverse, set_script_prefix
 from django.utils import timezone, translation
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy
 from jinja2 import DictLoader
+from markupsafe import Markup
 
 from postroom.web import drawing_rows
 from postroom.web.drawing_forms import Fields
@@ -146,6 +149,29 @@ def test_a_piece_is_drawn_within_a_loop_with_what_stands_around_it(*, auto_reloa
     )
     drawn = engine.get_template("rows").draw({"rows": [4, 5], "host": "<b>"})
     assert drawn == "41Note/records/4/4&lt;b&gt;!,51Note/records/5/5&lt;b&gt;!,"
+
+
+def test_markup_of_ours_is_printed_as_it_is_and_nothing_else() -> None:
+    class Known(Markup):
+        """As markupsafe's own classes may be extended."""
+
+    class Told:
+        def __str__(self) -> str:
+            return "<s>"
+
+    values = [
+        SafeString("<b>"),
+        Markup("<b>"),
+        Known("<b>"),
+        "<s>",
+        Told(),
+        7,
+        None,
+        gettext_lazy("Note"),
+        SafeString("<b>") + "<s>",
+    ]
+    drawn = row("{% for value in values %}{{ value }},{% endfor %}").draw({"values": values})
+    assert drawn == "<b>,<b>,<b>,&lt;s&gt;,&lt;s&gt;,7,None,Note,&lt;b&gt;&lt;s&gt;,"
 
 
 def test_a_piece_within_itself_ends_where_it_says() -> None:

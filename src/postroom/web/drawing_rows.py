@@ -7,7 +7,6 @@ templates (`templatetags`). What is not there is nothing, as in Django's templat
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import date, datetime, time, tzinfo
 from functools import lru_cache, partial
@@ -22,14 +21,14 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import ngettext as django_ngettext
-from jinja2 import ChainableUndefined, Environment, pass_context
-from jinja2.ext import Extension
+from jinja2 import ChainableUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from postroom.core.terms.reasons import Reason, told
 from postroom.store.queries.pages_envelope import RecipientFact
 from postroom.store.queries.pages_failures import FailureFact
+from postroom.web.quick_jinja import QuickJinja
 from postroom.web.templatetags import addresses, meetings, timeline
 from postroom.web.templatetags import postroom as looks
 
@@ -53,9 +52,6 @@ WORDS = (
 # Jinja has none, or others of the name
 OF_DJANGO = ("filesizeformat", "floatformat", "linebreaksbr", "stringformat", "truncatechars")
 
-_WANTS_CONTEXT: dict[Any, bool] = {}  # each function that templates may use
-
-
 class Rows(backend.Jinja2):
     """Django's backend for Jinja, with its templates' texts marked as the markup that they are."""
 
@@ -76,46 +72,10 @@ class Row(backend.Template):
         return SafeString(self.template.render(given | {READER: looks.here(), PREFIX: get_script_prefix()}))
 
 
-class Direct(Context):
-    """What a template knows. Functions of ours are called as they are: Jinja looks at each call anew for what its function wants, and copies
-    all that a loop knows for those that want the context, which read nothing of a loop."""
-
-    def call(self, called: Any, *given: Any, **named: Any) -> Any:
-        wants = _WANTS_CONTEXT.get(called)
-        if wants is None:
-            return super().call(called, *given, **named)
-        named.pop("_loop_vars", None)
-        named.pop("_block_vars", None)
-        return called(self, *given, **named) if wants else called(*given, **named)
-
-
-class Pieces(Extension):
-    """``{% include "…" %}`` is written out where it stands, when a template is loaded: to begin a template anew for each of many rows, and to
-    look up all that it names, takes longer than to draw it. While developing, templates stay what they are: they may change at any moment."""
-
-    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:  # noqa: ARG002 - Jinja's
-        return source if self.environment.auto_reload else self._written_out(source, (name,))
-
-    def _written_out(self, source: str, within: tuple[str | None, ...]) -> str:
-        return _INCLUDE.sub(lambda found: self._piece(found["name"], found[0], within), source)
-
-    def _piece(self, name: str, tag: str, within: tuple[str | None, ...]) -> str:
-        loader = self.environment.loader
-        if loader is None or name in within:
-            return tag
-        source = loader.get_source(self.environment, name)[0].removesuffix("\n")
-        return "{% with %}" + self._written_out(source, (*within, name)) + "{% endwith %}"
-
-
-_INCLUDE = re.compile(r'{% include "(?P<name>[^"]+)" %}')
-
-
-def environment(**options: Any) -> Environment:
+def environment(**options: Any) -> QuickJinja:
     """With all that the templates of ``web/jinja2`` may use; ``options`` are Django's."""
-    made = Environment(**options | {"undefined": ChainableUndefined})  # noqa: S701 - Django asks for it
-    made.context_class = Direct
+    made = QuickJinja(**options | {"undefined": ChainableUndefined})
     made.add_extension("jinja2.ext.loopcontrols")
-    made.add_extension(Pieces)
     made.filters |= looks.register.filters | timeline.register.filters | meetings.register.filters
     made.filters |= {name: defaultfilters.register.filters[name] for name in OF_DJANGO}
     made.filters |= {name: once_a_language(made.filters[name]) for name in WORDS}
@@ -132,8 +92,7 @@ def environment(**options: Any) -> Environment:
         "csrf_input": csrf_input,
         "django": django,
     }
-    for one in made.globals.values():
-        _WANTS_CONTEXT[one] = getattr(one, "jinja_pass_arg", None) is not None
+    made.may_call(made.globals.values())
     return made
 
 
