@@ -10,6 +10,7 @@ from django.template import Context, Template, engines, loader
 from django.test import RequestFactory
 from django.utils import timezone, translation
 
+from postroom.core.terms.reasons import because
 from postroom.web import drawing_rows
 from postroom.web.drawing_rows import Row, Rows
 
@@ -47,6 +48,28 @@ def test_what_comes_from_outside_is_escaped_wherever_it_stands() -> None:
         ('{{ at|date("Y-m-d H:i T") }}', '{{ at|date:"Y-m-d H:i T" }}'),
         ('{{ icon("check") }}{{ avatar(title, title, "s") }}', '{% icon "check" %}{% avatar title title "s" %}'),
         ("{{ size|filesizeformat }}", "{{ size|filesizeformat }}"),
+        (
+            '{{ "sent"|delivery_badge }}{{ title|delivery_badge }}',
+            '{{ "sent"|delivery_badge }}{{ title|delivery_badge }}',
+        ),
+        (
+            '{{ "held"|inbound_badge }}{{ "manual"|cause_badge }}',
+            '{{ "held"|inbound_badge }}{{ "manual"|cause_badge }}',
+        ),
+        ('{{ "limit"|gate_badge }}{{ "turn"|gate_says }}', '{{ "limit"|gate_badge }}{{ "turn"|gate_says }}'),
+        (
+            '{{ 2|lane_word }}{{ "imap"|door_word }}{{ "server"|blame_word }}',
+            '{{ 2|lane_word }}{{ "imap"|door_word }}{{ "server"|blame_word }}',
+        ),
+        ("{{ why|because }}{{ nothing|because }}", "{{ why|because }}{{ nothing|because }}"),
+        (
+            "{{ title|truncatechars(9) }}{{ title|truncatechars(99) }}",
+            "{{ title|truncatechars:9 }}{{ title|truncatechars:99 }}",
+        ),
+        (
+            "{{ accents|truncatechars(2) }}{{ accents|truncatechars(9) }}",
+            "{{ accents|truncatechars:2 }}{{ accents|truncatechars:9 }}",
+        ),
         ("{{ nothing.of.this }}", "{{ nothing.of.this }}"),
         ("{{ csrf_input() }}", "{% csrf_token %}"),
     ],
@@ -56,6 +79,7 @@ def test_what_comes_from_outside_is_escaped_wherever_it_stands() -> None:
 def test_both_engines_say_the_same(jinja: str, django: str, language: str, minutes: int) -> None:
     given = {
         "title": 'Lamps & "shades"', "n": 3, "size": 123456, "csrf_token": "abc",
+        "why": because("wait.paused", server='"Relay" & <co>'), "accents": "e\N{COMBINING ACUTE ACCENT}te\N{COMBINING ACUTE ACCENT}",
         "at": timezone.now() - timedelta(minutes=minutes, seconds=5),
     }  # fmt: skip
     with translation.override(language):

@@ -30,7 +30,16 @@ from postroom.web.templatetags import postroom as looks
 
 READER = "_reader"  # in each context: when, where and in which language somebody reads
 # filters whose answer hangs on what is asked and on the language alone
-WORDS = ("cause_badge", "delivery_badge", "door_word", "gate_badge", "gate_says", "inbound_badge", "lane_word")
+WORDS = (
+    "blame_word",
+    "cause_badge",
+    "delivery_badge",
+    "door_word",
+    "gate_badge",
+    "gate_says",
+    "inbound_badge",
+    "lane_word",
+)
 OF_DJANGO = ("date", "filesizeformat", "floatformat", "stringformat", "time")  # Jinja has none, or others of the name
 
 
@@ -61,7 +70,7 @@ def environment(**options: Any) -> Environment:
     made.filters |= looks.register.filters | timeline.register.filters
     made.filters |= {name: defaultfilters.register.filters[name] for name in OF_DJANGO}
     made.filters |= {name: once_a_language(looks.register.filters[name]) for name in WORDS}
-    made.filters |= {"moment": moment, "because": because}
+    made.filters |= {"moment": moment, "because": because, "truncatechars": truncatechars}
     made.globals |= {
         "_": said,
         "ngettext": counted,
@@ -102,6 +111,13 @@ def because(context: Context, reason: Reason | None) -> str:
 @lru_cache(maxsize=4096)
 def _sentence(_language: str | None, text: str) -> str:
     return gettext(text)
+
+
+def truncatechars(text: object, most: int) -> str:
+    """Django's; a text that is short enough as it stands is not looked through."""
+    if isinstance(text, str) and len(text) <= most and text.isascii():
+        return text
+    return str(defaultfilters.truncatechars(str(text), most))
 
 
 @pass_context
