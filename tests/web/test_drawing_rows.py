@@ -61,7 +61,7 @@ def test_what_comes_from_outside_is_escaped_wherever_it_stands() -> None:
             '{{ 2|lane_word }}{{ "imap"|door_word }}{{ "server"|blame_word }}',
             '{{ 2|lane_word }}{{ "imap"|door_word }}{{ "server"|blame_word }}',
         ),
-        ("{{ why|because }}{{ nothing|because }}", "{{ why|because }}{{ nothing|because }}"),
+        ("{{ why|because }}{{ no_reason|because }}", "{{ why|because }}{{ no_reason|because }}"),
         (
             "{{ title|truncatechars(9) }}{{ title|truncatechars(99) }}",
             "{{ title|truncatechars:9 }}{{ title|truncatechars:99 }}",
@@ -78,7 +78,7 @@ def test_what_comes_from_outside_is_escaped_wherever_it_stands() -> None:
 @pytest.mark.parametrize("minutes", [0, 5, 300, 60 * 24, 60 * 24 * 30])
 def test_both_engines_say_the_same(jinja: str, django: str, language: str, minutes: int) -> None:
     given = {
-        "title": 'Lamps & "shades"', "n": 3, "size": 123456, "csrf_token": "abc",
+        "title": 'Lamps & "shades"', "n": 3, "size": 123456, "csrf_token": "abc", "no_reason": None,
         "why": because("wait.paused", server='"Relay" & <co>'), "accents": "e\N{COMBINING ACUTE ACCENT}te\N{COMBINING ACUTE ACCENT}",
         "at": timezone.now() - timedelta(minutes=minutes, seconds=5),
     }  # fmt: skip

@@ -105,7 +105,7 @@ def moment(context: Context, at: datetime | None) -> SafeString | str:
 @pass_context
 def because(context: Context, reason: Reason | None) -> str:
     """As in Django's templates, but for the language, which is asked for once."""
-    return told(reason, partial(_sentence, context[READER].language)) if reason is not None else ""
+    return told(reason, partial(_sentence, context[READER].language)) if reason else ""
 
 
 @lru_cache(maxsize=4096)
