@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 from jinja2 import DictLoader
 from markupsafe import Markup
 
+from postroom.core.terms.reasons import because
 from postroom.web import drawing_rows
 from postroom.web.drawing_forms import Fields
 from postroom.web.drawing_rows import WRITTEN, Row, Rows, environment
@@ -61,6 +62,28 @@ def test_what_comes_from_outside_is_escaped_wherever_it_stands() -> None:
         ('{{ at|date("Y-m-d H:i T") }}', '{{ at|date:"Y-m-d H:i T" }}'),
         ('{{ icon("check") }}{{ avatar(title, title, "s") }}', '{% icon "check" %}{% avatar title title "s" %}'),
         ("{{ size|filesizeformat }}", "{{ size|filesizeformat }}"),
+        (
+            '{{ "sent"|delivery_badge }}{{ title|delivery_badge }}',
+            '{{ "sent"|delivery_badge }}{{ title|delivery_badge }}',
+        ),
+        (
+            '{{ "held"|inbound_badge }}{{ "manual"|cause_badge }}',
+            '{{ "held"|inbound_badge }}{{ "manual"|cause_badge }}',
+        ),
+        ('{{ "limit"|gate_badge }}{{ "turn"|gate_says }}', '{{ "limit"|gate_badge }}{{ "turn"|gate_says }}'),
+        (
+            '{{ 2|lane_word }}{{ "imap"|door_word }}{{ "server"|blame_word }}',
+            '{{ 2|lane_word }}{{ "imap"|door_word }}{{ "server"|blame_word }}',
+        ),
+        ("{{ why|because }}{{ no_reason|because }}", "{{ why|because }}{{ no_reason|because }}"),
+        (
+            "{{ title|truncatechars(9) }}{{ title|truncatechars(99) }}",
+            "{{ title|truncatechars:9 }}{{ title|truncatechars:99 }}",
+        ),
+        (
+            "{{ accents|truncatechars(2) }}{{ accents|truncatechars(9) }}",
+            "{{ accents|truncatechars:2 }}{{ accents|truncatechars:9 }}",
+        ),
         ("{{ nothing.of.this }}", "{{ nothing.of.this }}"),
         ("{{ csrf_input() }}", "{% csrf_token %}"),
     ],
@@ -69,7 +92,8 @@ def test_what_comes_from_outside_is_escaped_wherever_it_stands() -> None:
 @pytest.mark.parametrize("minutes", [0, 5, 300, 60 * 24, 60 * 24 * 30])
 def test_both_engines_say_the_same(jinja: str, django: str, language: str, minutes: int) -> None:
     given = {
-        "title": 'Lamps & "shades"', "n": 3, "size": 123456, "csrf_token": "abc",
+        "title": 'Lamps & "shades"', "n": 3, "size": 123456, "csrf_token": "abc", "no_reason": None,
+        "why": because("wait.paused", server='"Relay" & <co>'), "accents": "e\N{COMBINING ACUTE ACCENT}te\N{COMBINING ACUTE ACCENT}",
         "at": timezone.now() - timedelta(minutes=minutes, seconds=5),
     }  # fmt: skip
     with translation.override(language):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 from django.template import Context, Engine, Template, engines
+from django.test import RequestFactory
 from django.urls import NoReverseMatch, URLPattern, reverse, set_script_prefix
 from django.utils import translation
 
 from postroom.web import urls
 from postroom.web.templatetags import addresses
 from postroom.web.templatetags.addresses import AddressNode, address_of
+from postroom.web.templatetags.postroom import here_with
 from postroom.web.templatetags.words import WordNode
 
 NUMBERS = (7, 0, 12345678)
@@ -116,3 +118,16 @@ def test_numbers_are_written_as_they_are_and_fractions_for_people_in_their_way()
     with translation.override("de"):
         assert drawn("{{ id }} {{ x }}", id=1234567, x=1.5) == "1234567 1.5"
         assert drawn("{% load l10n %}{{ x|localize }} {{ x|floatformat:1 }}", x=1.5) == "1,5 1,5"
+
+
+@pytest.mark.parametrize("asked", ["", "after=1", "a=1&a=2&b=&after=3", "q=%C3%BC+x%2Fy~*&state=", "a=%00&é=1"])
+@pytest.mark.parametrize("changes", [{}, {"a": 5, "c": "ü /&"}, {"after": "x:y+z", "q": ""}, {"state": None, "b": 0}])
+def test_the_address_of_a_page_changes_as_its_query_would(
+    asked: str, changes: dict[str, object], rf: RequestFactory
+) -> None:
+    request = rf.get(f"/records/?{asked}")
+    query = request.GET.copy()
+    for name in ("after", *changes):
+        query.pop(name, None)
+    query.update({name: str(value) for name, value in changes.items() if value not in ("", None)})
+    assert here_with(Context({"request": request}), **changes) == f"?{query.urlencode()}"

@@ -52,6 +52,7 @@ WORDS = (
 # Jinja has none, or others of the name
 OF_DJANGO = ("filesizeformat", "floatformat", "linebreaksbr", "stringformat", "truncatechars")
 
+
 class Rows(backend.Jinja2):
     """Django's backend for Jinja, with its templates' texts marked as the markup that they are."""
 
@@ -79,7 +80,13 @@ def environment(**options: Any) -> QuickJinja:
     made.filters |= looks.register.filters | timeline.register.filters | meetings.register.filters
     made.filters |= {name: defaultfilters.register.filters[name] for name in OF_DJANGO}
     made.filters |= {name: once_a_language(made.filters[name]) for name in WORDS}
-    made.filters |= {"date": date_of, "time": time_of, "moment": moment, "because": because}
+    made.filters |= {
+        "date": date_of,
+        "time": time_of,
+        "moment": moment,
+        "because": because,
+        "truncatechars": truncatechars,
+    }
     made.filters |= {"day_key": day_key, "day_word": day_word}
     made.globals |= {
         "_": said,
@@ -160,6 +167,13 @@ def because(context: Context, reason: Reason | None) -> str:
 @lru_cache(maxsize=4096)
 def _sentence(_language: str | None, text: str) -> str:
     return gettext(text)
+
+
+def truncatechars(text: object, most: int) -> str:
+    """Django's; a text that is short enough as it stands is not looked through."""
+    if isinstance(text, str) and len(text) <= most and text.isascii():
+        return text
+    return str(defaultfilters.truncatechars(str(text), most))
 
 
 @pass_context
