@@ -9,6 +9,7 @@ from __future__ import annotations
 from postroom.flows.route_message import BATCH, route_waiting
 from postroom.wiring import ports as wired_ports
 from postroom.workers.resident import Resident
+from postroom.workers.signs import Signs
 from postroom.workers.stopping import Stop
 
 CHANNEL = "postroom_inbound"
@@ -17,4 +18,5 @@ CHANNEL = "postroom_inbound"
 def run(stop: Stop) -> None:
     """Until ``stop`` is set."""
     ports = wired_ports()
-    Resident("router", lambda: route_waiting(ports), channel=CHANNEL, stop=stop, few=BATCH // 4).run()
+    signs = Signs("router")
+    Resident("router", lambda: route_waiting(ports), channel=CHANNEL, stop=stop, few=BATCH // 4, sign=signs.give).run()
