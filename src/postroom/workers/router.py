@@ -6,6 +6,8 @@ work by the row locks that the flow takes.
 
 from __future__ import annotations
 
+from django.db import connections
+
 from postroom.flows.route_message import BATCH, route_waiting
 from postroom.wiring import ports as wired_ports
 from postroom.workers.resident import Resident
@@ -19,4 +21,11 @@ def run(stop: Stop) -> None:
     """Until ``stop`` is set."""
     ports = wired_ports()
     signs = Signs("router")
-    Resident("router", lambda: route_waiting(ports), channel=CHANNEL, stop=stop, few=BATCH // 4, sign=signs.give).run()
+    resident = Resident(
+        "router", lambda: route_waiting(ports), channel=CHANNEL, stop=stop, few=BATCH // 4, sign=signs.give
+    )
+    try:
+        resident.run()
+    finally:
+        signs.end()
+        connections.close_all()
