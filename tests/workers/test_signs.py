@@ -167,7 +167,7 @@ def test_pages_give_signs_from_their_first_request_on(given: list[str]) -> None:
 
 
 def test_each_process_names_its_connections_and_a_name_of_the_user_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("PGAPPNAME", raising=False)
+    monkeypatch.setenv("PGAPPNAME", "postroom x")  # so that it is gone again afterwards
     monkeypatch.setattr("socket.gethostname", lambda: "müller-" + "x" * 90)
     name_connections("deliverer")
     assert os.environ["PGAPPNAME"].startswith(f"postroom deliverer {os.getpid()}@m?ller-x")
