@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 from contextlib import ExitStack
 from http.client import HTTPConnection
 
@@ -13,6 +14,7 @@ from django.db import OperationalError
 
 from postroom.core.diagnosis.signs import SIGN_EVERY
 from postroom.store.models import SignOfLife
+from postroom.store.signs import read_signs
 from postroom.workers import signs as signs_of_life
 from postroom.workers.group_commit import Desk
 from postroom.workers.resident import Resident
@@ -200,3 +202,33 @@ def test_every_role_of_a_running_installation_gives_signs_and_takes_them_back_at
             )
         left = set(SignOfLife.objects.values_list("role", flat=True))
     assert left <= {"web"}
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_pages_that_hang_are_ended_as_the_cure_says_and_come_again() -> None:
+    def page(port: Port) -> int:
+        asked = HTTPConnection("127.0.0.1", int(port), timeout=30)
+        try:
+            asked.request("GET", "/")
+            return asked.getresponse().status
+        except OSError:
+            return 0
+        finally:
+            asked.close()
+
+    def of_pages() -> set[int]:
+        return {one.pid for one in read_signs()[0] if one.role == "web"}
+
+    with ExitStack() as stack:
+        ports = [Port() for _ in range(3)]
+        for port in ports:
+            stack.callback(port.release)
+        web, smtp, lmtp = ports
+        with installed("web", smtp=smtp, lmtp=lmtp, settings={"POSTROOM_WEB_PORT": str(web)}):
+            wait_until(lambda: page(web) and of_pages(), "the pages answered and gave a sign", DEADLINE)
+            (hung,) = of_pages()
+            os.kill(hung, signal.SIGSTOP)
+            assert of_pages() == {hung}, "it is there, and its connection too"
+            os.kill(hung, signal.SIGKILL)
+            wait_until(lambda: page(web) and of_pages() - {hung}, "another one answered and gave a sign", DEADLINE)
