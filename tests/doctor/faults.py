@@ -45,12 +45,27 @@ class Fault:
     cures: tuple[str, ...] = ()
     detail: str = ""
     beside: frozenset[str] = frozenset()
+    is_slow: bool = False  # real processes take part
 
 
 def fault(
-    name: str, breaks: Callable[[Ward], object], code: str, *cures: str, detail: str = "", beside: str = ""
+    name: str,
+    breaks: Callable[[Ward], object],
+    code: str,
+    *cures: str,
+    detail: str = "",
+    beside: str = "",
+    is_slow: bool = False,
 ) -> Fault:
-    return Fault(name=name, breaks=breaks, code=code, cures=cures, detail=detail, beside=frozenset(beside.split()))
+    return Fault(
+        name=name,
+        breaks=breaks,
+        code=code,
+        cures=cures,
+        detail=detail,
+        beside=frozenset(beside.split()),
+        is_slow=is_slow,
+    )
 
 
 def inbound(ward: Ward, state: InboundState, *, minutes: int = 0, error: str = "", to: str = "") -> None:
@@ -254,11 +269,21 @@ HOUSE = (
     fault("no way in", lambda _: (Mailbox.objects.all().delete(), AliasDomain.objects.update(plus_addresses_arrive=None)), "no_way_in", "mailbox"),
 )  # fmt: skip
 
+
+def router_hangs(ward: Ward) -> None:
+    """One of two is stopped by SIGSTOP, and two minutes go by."""
+    stopped, other = ward.at_work("router", "router")
+    stopped.freeze()
+    other.was_seen(ago=5, steady_for=600)
+    stopped.was_seen(ago=120)
+
+
 MACHINE = (
     fault("nothing runs, mail is late", lambda w: (w.staff.clear(), setattr(w, "machine", dataclasses.replace(w.machine, runs_here=False)), w.queued(2)), "not_running", "postroom up"),
     fault("no deliverer", lambda w: (w.staff.pop("deliverer"), w.queued(2)), "role_missing", "deliverer", detail="deliverer"),
     fault("no router", lambda w: (w.staff.pop("router"), inbound(w, InboundState.RECEIVED, minutes=30)), "role_missing", "router", detail="router"),
     fault("no scheduler", lambda w: (w.staff.pop("scheduler"), ScheduledAction.objects.update(next_run_at=w.now - timedelta(hours=3))), "role_missing", "scheduler", detail="scheduler"),
+    fault("a router hangs", router_hangs, "role_hung", "kill -KILL", "postroom worker router", detail="router", is_slow=True),
     fault("a door is closed", lambda w: setattr(w, "machine", dataclasses.replace(w.machine, closed_doors={"SMTP": "127.0.0.1:25"})), "door_closed", "port", detail="SMTP"),
     fault("the disk is nearly full", lambda w: w.disk(free=200_000_000), "disk_low", "Make room"),
     fault("the disk cannot be written to", lambda w: w.disk(free=0, trouble="Read-only file system"), "disk_broken", "rights"),
@@ -358,6 +383,54 @@ def ten_lookups(ward: Ward) -> None:
     for host in hosts:
         ward.dns.put(host, "A", "198.51.100.7")
 
+
+def router_is_busy(ward: Ward) -> None:
+    """With a batch that takes more than a minute; stopped, so that no sign comes while we look."""
+    busy, other = ward.at_work("router", "router")
+    busy.freeze()
+    other.was_seen(ago=5, steady_for=600)
+    busy.was_seen(ago=80)
+
+
+def router_woke_up(ward: Ward) -> None:
+    """It was away for two minutes, and works again before anybody looks."""
+    away, other = ward.at_work("router", "router")
+    away.freeze()
+    away.was_seen(ago=120)
+    other.was_seen(ago=5, steady_for=600)
+    away.wake()
+
+
+def router_died(ward: Ward) -> None:
+    """Its last sign is old; another does the work."""
+    dead, other = ward.at_work("router", "router")
+    dead.kill()
+    other.was_seen(ago=5, steady_for=600)
+    dead.was_seen(ago=120)
+
+
+def everybody_stopped(ward: Ward) -> None:
+    """As when the machine slept: nobody gave a sign, and nobody is to blame."""
+    for one in ward.at_work("router", "router"):
+        one.freeze()
+        one.was_seen(ago=300)
+
+
+def database_was_away(ward: Ward) -> None:
+    """One was quicker to find it again."""
+    slow, quick = ward.at_work("router", "router")
+    slow.freeze()
+    slow.was_seen(ago=300)
+    quick.was_seen(ago=1, steady_for=2)
+
+
+WITH_PROCESSES = {
+    "a router that is busy for more than a minute": router_is_busy,
+    "a router that was away and works again": router_woke_up,
+    "a router that died, and whose sign is still there": router_died,
+    "a house that stood still as a whole": everybody_stopped,
+    "a database that was away": database_was_away,
+}
 
 # What looks like a fault and is none: the doctor stays silent. By name, and what is done to a healthy ward.
 NEAR_MISSES = {

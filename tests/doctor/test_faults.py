@@ -11,7 +11,7 @@ from postroom.core.diagnosis.findings import Folded
 from postroom.core.terms.visits import NoVisit
 from postroom.flows import diagnose
 from postroom.store.models import Parameter
-from tests.doctor.faults import FAULTS, NEAR_MISSES, Fault
+from tests.doctor.faults import FAULTS, NEAR_MISSES, WITH_PROCESSES, Fault
 from tests.doctor.ward import DOMAIN, RELAY_IP, Ward
 
 pytestmark = pytest.mark.django_db
@@ -56,7 +56,18 @@ def test_a_policy_that_does_not_come_in_time_is_unchecked(ward: Ward) -> None:
     assert [one.finding.code.value for one in ward.diagnose()] == ["dns_unchecked"]
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=[one.name for one in FAULTS])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WITH_PROCESSES)
+def test_a_process_that_does_not_hang_is_not_said_to(ward: Ward, name: str) -> None:
+    WITH_PROCESSES[name](ward)
+    told = [(one.finding.code.value, one.finding.detail, one.finding.evidence) for one in problems(ward.diagnose())]
+    assert told == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [pytest.param(one, id=one.name, marks=[pytest.mark.slow] if one.is_slow else []) for one in FAULTS],
+)
 def test_the_root_cause_of_a_fault_is_named_first_and_alone(ward: Ward, fault: Fault) -> None:
     fault.breaks(ward)
     findings = ward.diagnose()

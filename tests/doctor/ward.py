@@ -41,6 +41,7 @@ from postroom.store.models import (
     ReportedTls,
     TrafficHour,
 )
+from tests.doctor.processes import Process, at_work
 from tests.flows.outgoing_mails import a_mail, deliveries, ports_with
 from tests.flows.scripted_mailbox import ScriptedMailbox
 from tests.laboratory.dns_server import DnsServer
@@ -117,6 +118,10 @@ class Ward:
         return f"v=DKIM1; k=rsa; p={self.key.public_key}"
 
     # -- faults are made of these
+
+    def at_work(self, *roles: str) -> list[Process]:
+        """Real processes of an installation, which gave a sign of life each; ended with the ward."""
+        return self._stack.enter_context(at_work(*roles))
 
     def set_server(self, **values: Any) -> None:
         OutgoingServer.objects.filter(pk=self.server.pk).update(**values)

@@ -79,7 +79,7 @@ PARTS: Final = (
         "Automation rules: list them, see what one would do. They are made on the page Settings.",
     ),
     Part("schedule", "schedule", COMMANDS, "Scheduled actions: list them, run one now."),
-    Part("mailbox", "mailboxes", COMMANDS, "Mailboxes: list, add, test, fetch, reset, reconcile."),
+    Part("mailbox", "mailboxes", COMMANDS, "Mailboxes: list, add, edit, test, fetch, reset, reconcile."),
     Part("ingress", "ingress", COMMANDS, "Addresses at which providers hand in mail: list, add, remove."),
     Part("server", "servers", COMMANDS, "Outgoing servers: list, add, test, edit, pause, resume, archive."),
     Part("parameter", "parameters", COMMANDS, "System parameters: list, get, set."),

@@ -1,4 +1,4 @@
-"""Mailboxes by hand: list, add, test, fetch, reset, reconcile.
+"""Mailboxes by hand: list, add, edit, test, fetch, reset, reconcile.
 
 Law: a password never stands in the command's words, where every process of the machine could read it: it is asked for, or comes by
 standard input or the environment.
@@ -13,16 +13,35 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from postroom.cli.entering import entered
-from postroom.cli.telling import ASKED_WRONGLY, DONE, FAILED, AsJson, give_up, say, say_json, show_table
+from postroom.cli.telling import ASKED_WRONGLY, DONE, FAILED, AsJson, give_up, remark, say, say_json, show_table
 
 if TYPE_CHECKING:
+    from django.core.exceptions import ValidationError
+
     from postroom.flows.ports import Ports
     from postroom.flows.test_mailbox import MailboxTest
     from postroom.store.models import Mailbox
 
-app = typer.Typer(no_args_is_help=True, help="Mailboxes: list, add, test, fetch, reset, reconcile.")
+app = typer.Typer(no_args_is_help=True, help="Mailboxes: list, add, edit, test, fetch, reset, reconcile.")
 
 PASSWORD_VARIABLE = "POSTROOM_NEW_PASSWORD"  # noqa: S105 - a name
+
+Protocol = Annotated[str | None, typer.Option(help="imap or pop3.")]
+Host = Annotated[str | None, typer.Option(help="Host name of the server.")]
+Port = Annotated[int | None, typer.Option(help="IMAP 993 with TLS, 143 with STARTTLS; POP3 995 and 110.")]
+Crypt = Annotated[str | None, typer.Option(help="none, starttls or tls.")]
+Verify = Annotated[bool | None, typer.Option("--verify/--no-verify", help="Whether its certificate is verified.")]
+User = Annotated[str | None, typer.Option(help="The login there.")]
+Authentication = Annotated[str | None, typer.Option(help="password or token.")]
+FromStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password (or token grant) from standard input.")
+]
+Source = Annotated[
+    str | None, typer.Option(help="Who gives OAuth2 tokens: google, microsoft, microsoft/TENANT or an https address.")
+]
+ReadFolder = Annotated[str | None, typer.Option(help="The folder to read, with IMAP.")]
+After = Annotated[str | None, typer.Option(help="mark_seen, nothing, delete or move:FOLDER.")]
+Interval = Annotated[int | None, typer.Option(help="Seconds between two looks.")]
 
 
 @app.command("list")
@@ -31,7 +50,7 @@ def list_mailboxes(as_json: AsJson = False) -> None:
     with entered() as ports:
         from postroom.store.models import Mailbox
 
-        rows = [_row(ports, mailbox) for mailbox in Mailbox.objects.all()]
+        rows = [_row(ports, mailbox) for mailbox in Mailbox.objects.select_related("company")]
     if as_json:
         say_json(rows)
         return
@@ -51,24 +70,17 @@ def add(
         typer.Option(help="gmail, microsoft365, yahoo, icloud, gmx, ionos, mailcow, dovecot or custom."),
     ] = "custom",
     protocol: Annotated[str, typer.Option(help="imap or pop3.")] = "imap",
-    host: Annotated[str | None, typer.Option(help="Host name of the server.")] = None,
-    port: Annotated[int | None, typer.Option(help="IMAP 993 with TLS, 143 with STARTTLS; POP3 995 and 110.")] = None,
-    encryption: Annotated[str | None, typer.Option(help="none, starttls or tls.")] = None,
-    verify: Annotated[
-        bool | None, typer.Option("--verify/--no-verify", help="Whether its certificate is verified.")
-    ] = None,
-    user: Annotated[str | None, typer.Option(help="The login there.")] = None,
-    authentication: Annotated[str | None, typer.Option(help="password or token.")] = None,
-    password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="Read the password (or token grant) from standard input.")
-    ] = False,
-    token_source: Annotated[
-        str | None,
-        typer.Option(help="Who gives OAuth2 tokens: google, microsoft, microsoft/TENANT or an https address."),
-    ] = None,
-    folder: Annotated[str | None, typer.Option(help="The folder to read, with IMAP.")] = None,
-    after_fetch: Annotated[str | None, typer.Option(help="mark_seen, nothing, delete or move:FOLDER.")] = None,
-    interval: Annotated[int | None, typer.Option(help="Seconds between two looks.")] = None,
+    host: Host = None,
+    port: Port = None,
+    encryption: Crypt = None,
+    verify: Verify = None,
+    user: User = None,
+    authentication: Authentication = None,
+    password_stdin: FromStdin = False,
+    token_source: Source = None,
+    folder: ReadFolder = None,
+    after_fetch: After = None,
+    interval: Interval = None,
     company: Annotated[str | None, typer.Option(help="Name of its company; where there is one only, that one.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -79,7 +91,7 @@ def add(
         "interval_seconds": interval,
     }  # fmt: skip
     given = {key: value for key, value in given.items() if value is not None}
-    password = _password(password_stdin)
+    password = _password(password_stdin, ask=True)
     with entered() as ports:
         from postroom.flows.mailbox_facts import preset as preset_named
         from postroom.store.models import Mailbox
@@ -104,6 +116,71 @@ def add(
     for need in chosen.needs:
         say(f"  - {need}")
     say(f"It is read from when it was tested: postroom mailbox test {_quoted(name)}")
+
+
+@app.command()
+def edit(
+    name: str,
+    rename: Annotated[str | None, typer.Option(help="Its new name.")] = None,
+    protocol: Protocol = None,
+    host: Host = None,
+    port: Port = None,
+    encryption: Crypt = None,
+    verify: Verify = None,
+    user: User = None,
+    authentication: Authentication = None,
+    password: Annotated[bool, typer.Option("--password", help="Ask for a new password.")] = False,
+    password_stdin: FromStdin = False,
+    token_source: Source = None,
+    folder: ReadFolder = None,
+    after_fetch: After = None,
+    interval: Interval = None,
+    fallback: Annotated[
+        str | None, typer.Option(help='Kind of record that mail becomes which no alias takes; "": it is held.')
+    ] = None,
+    believed: Annotated[
+        str | None, typer.Option(help="Servers whose word on senders counts (authserv-ids, separated by commas).")
+    ] = None,
+    priority: Annotated[int | None, typer.Option(help="The lower is read first.")] = None,
+    company: Annotated[str | None, typer.Option(help="Name of its company.")] = None,
+    active: Annotated[bool | None, typer.Option("--on/--off", help="Whether it is read at all.")] = None,
+    unconfirm: Annotated[
+        bool, typer.Option("--unconfirm", help="Reset its confirmation: it is not read before the next test.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Change what is named, and nothing else. Example: postroom mailbox edit Support --password
+
+    How a confirmed mailbox is entered (protocol, host, port, encryption, certificate, user, login, token source, folder) changes with
+    --unconfirm alone; test it then: postroom mailbox test. Another protocol, host, user or folder begins anew: what is here is recognised.
+    A stored password is given to no other host, and sent over no weaker line: it is asked for again.
+    """
+    given = {
+        "name": rename, "protocol": protocol, "host": host, "port": port, "encryption": encryption, "verify_certificate": verify,
+        "username": user, "authentication": authentication, "token_source": token_source, "folder": folder,
+        "after_fetch": after_fetch, "interval_seconds": interval, "authserv_ids": believed, "priority": priority,
+        "is_active": active,
+    }  # fmt: skip
+    values: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    fresh = _password(password_stdin, ask=password)
+    if (password or password_stdin) and not fresh:
+        give_up(f"No password came. {_GIVE_IT}", code=ASKED_WRONGLY)
+    values |= {"password": fresh} if fresh else {}
+    with entered() as ports:
+        mailbox = _mailbox(name)
+        values |= {"company_id": company_named(company)} if company is not None else {}
+        values |= {"fallback_kind_id": _kind(fallback)} if fallback is not None else {}
+        if not values and not unconfirm:
+            give_up("Say what to change; see: postroom mailbox edit --help", code=ASKED_WRONGLY)
+        mailbox = _change(ports, mailbox, values, unconfirm=unconfirm)
+        row = _row(ports, mailbox)
+    changed = sorted(key.removesuffix("_id") for key in values)
+    if as_json:
+        say_json(row | {"changed": changed, "is_confirmed": mailbox.is_confirmed})
+        return
+    say(f"{mailbox.name} is changed: {', '.join(changed) or 'it is not confirmed any more'}.")
+    if not mailbox.is_confirmed:
+        say(f"It is read from when it was tested: postroom mailbox test {_quoted(mailbox.name)}")
 
 
 @app.command()
@@ -199,6 +276,7 @@ def reconcile(name: str, as_json: AsJson = False) -> int:
     return FAILED if found.trouble or found.is_leased_elsewhere else DONE
 
 
+_GIVE_IT = f"Give it with --password-stdin or in {PASSWORD_VARIABLE}."
 _NO_PASSWORD = (
     f"It needs a password, and nobody can be asked here: give it with --password-stdin or in {PASSWORD_VARIABLE}; "
     "nothing was added."
@@ -224,6 +302,13 @@ def _row(ports: Ports, mailbox: Mailbox) -> dict[str, Any]:
         "username": mailbox.username,
         "folder": mailbox.folder,
         "after_fetch": mailbox.after_fetch,
+        "verify_certificate": mailbox.verify_certificate,
+        "token_source": mailbox.token_source,
+        "interval_seconds": mailbox.interval_seconds,
+        "fallback": mailbox.fallback_kind_id or "",
+        "believed": mailbox.authserv_ids,
+        "priority": mailbox.priority,
+        "company": mailbox.company.name,
         "state": standing.state.value,
         "fetched_at": mailbox.fetched_at,
         "last_message_at": mailbox.last_message_at,
@@ -256,19 +341,61 @@ def _save(ports: Ports, values: dict[str, Any]) -> Mailbox:
     try:
         return save_mailbox(ports, values, member=None)
     except ValidationError as error:
-        words = (f"{field.replace('_', ' ')}: {' '.join(each)}" for field, each in error.message_dict.items())
-        give_up("\n".join(words).replace("__all__: ", ""), code=ASKED_WRONGLY)
+        give_up(_in_words(error), code=ASKED_WRONGLY)
 
 
-def _password(from_stdin: bool) -> str:
+def _change(ports: Ports, mailbox: Mailbox, values: dict[str, Any], *, unconfirm: bool) -> Mailbox:
+    """The password is asked for again where it may not follow."""
+    from django.core.exceptions import ValidationError
+
+    from postroom.flows.change_mailbox import change_mailbox, locked_changes
+
+    if not unconfirm and (locked := locked_changes(mailbox, values)):
+        give_up(
+            f"{mailbox.name} is confirmed, and read as it was tested: {', '.join(locked).replace('_', ' ')} cannot change before its "
+            "confirmation is reset. If that is meant, say --unconfirm as well, and test it then; nothing was changed.",
+            code=ASKED_WRONGLY,
+        )
+    try:
+        return change_mailbox(ports, mailbox.pk, values, member=None, unconfirm=unconfirm)
+    except ValidationError as error:
+        if "password" not in error.message_dict:
+            give_up(_in_words(error), code=ASKED_WRONGLY)
+        remark(_in_words(error))
+        fresh = _typed()
+        if not fresh:
+            give_up(f"{_GIVE_IT} Nothing was changed.", code=ASKED_WRONGLY)
+    values["password"] = fresh
+    return _change(ports, mailbox, values, unconfirm=unconfirm)
+
+
+def _in_words(error: ValidationError) -> str:
+    words = (f"{field.replace('_', ' ')}: {' '.join(each)}" for field, each in error.message_dict.items())
+    return "\n".join(words).replace("__all__: ", "")
+
+
+def _password(from_stdin: bool, *, ask: bool) -> str:
     """From standard input, the environment, or the keyboard; ``""`` when there is none of them."""
     if from_stdin:
         return sys.stdin.read().rstrip("\r\n")
     if password := os.environ.get(PASSWORD_VARIABLE, ""):
         return password
+    return _typed() if ask else ""
+
+
+def _typed() -> str:
     if sys.stdin.isatty():
         return str(typer.prompt("Password", hide_input=True, default="", show_default=False))
     return ""
+
+
+def _kind(key: str) -> str | None:
+    from postroom.store.queries.pages_records import kinds
+
+    known = [one.key for one in kinds()]
+    if key and key not in known:
+        give_up(f"There is no kind {key!r}. There are: {', '.join(known)}.", code=ASKED_WRONGLY)
+    return key or None
 
 
 def company_named(name: str | None) -> int:

@@ -26,6 +26,7 @@ from postroom.core.diagnosis.queue_health import QueueFacts
 from postroom.core.diagnosis.schedule_health import ActionFacts
 from postroom.core.diagnosis.server_errors import Fault, explain
 from postroom.core.diagnosis.server_health import ServerFacts
+from postroom.core.diagnosis.signs import silent
 from postroom.core.diagnosis.silence import Habit, is_silent, usual_gap
 from postroom.core.schedule.actions import ACTION_NAMES
 from postroom.core.schedule.intervals import is_late
@@ -57,6 +58,7 @@ from postroom.store.models import (
     SettingChange,
 )
 from postroom.store.queries import doctor, gates
+from postroom.store.signs import read_signs
 
 LATELY = timedelta(days=3)
 FAILED_BACK = timedelta(hours=24)
@@ -432,7 +434,7 @@ def alarm_facts(rows: HouseRows) -> list[AlarmFacts]:
 
 
 def machine_facts(ports: Ports, rows: HouseRows, seen: MachineFacts, late: Sequence[str]) -> MachineFacts:
-    """``seen``: what only whoever stands on the machine can see. Three queries."""
+    """``seen``: what only whoever stands on the machine can see. Five queries."""
     sample = QueueSample.objects.filter(company_number=0).order_by("-taken_at").values_list("taken_at", flat=True)
     secrets = [*(row.secret for row in rows.servers), *(row.secret for row in rows.mailboxes)]
     stored = [bytes(secret) for secret in secrets if secret]
@@ -441,6 +443,7 @@ def machine_facts(ports: Ports, rows: HouseRows, seen: MachineFacts, late: Seque
         seen,
         is_shared=bool(ports.configuration.database_url),
         roles=doctor.connected_roles(),
+        silent=silent(*read_signs()),
         place=str(rows.disk["place"]),
         free=free if isinstance(free, int) else None,
         least_room=max(LEAST_ROOM, 10 * ports.configuration.max_message_size),

@@ -6,6 +6,7 @@ watches needs no rules of its own. What is not well has a sentence that says wha
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +15,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from postroom import __version__
+from postroom.core.diagnosis.signs import silent
 from postroom.core.schedule.actions import ACTION_NAMES
 from postroom.core.schedule.intervals import is_late
 from postroom.core.terms.states import DeliveryState, InboundState
@@ -23,6 +25,7 @@ from postroom.flows.watch_receiving import LEAST_ROOM
 from postroom.store.models import Alarm, Delivery, InboundMessage, Mailbox, OutgoingServer, ScheduledAction
 from postroom.store.models.outgoing import WAITING
 from postroom.store.queries.lateness import oldest_waiting
+from postroom.store.signs import read_signs
 
 MANY = 10_000  # more are not counted
 LATE_IN = timedelta(minutes=10)  # that a mail may wait to be routed
@@ -55,7 +58,7 @@ class Condition:
 def how_is_it(ports: Ports) -> Condition:
     """Raises only what a lost database raises."""
     now = ports.clock.now()
-    looks = (_incoming, _outgoing, _mailboxes, _servers, _schedule, _alarms, _disk)
+    looks = (_workers, _incoming, _outgoing, _mailboxes, _servers, _schedule, _alarms, _disk)
     points = [point for look in looks for point in look(ports, now)]
     return Condition(version=__version__, at=now, points=tuple(points))
 
@@ -71,6 +74,26 @@ def _in_words(count: int) -> str:
 
 def _seconds_since(moment: datetime | None, now: datetime) -> int:
     return max(0, int((now - moment).total_seconds())) if moment is not None else 0
+
+
+def _workers(_ports: Ports, _now: datetime) -> Iterator[Point]:
+    """By their signs of life; how many there should be, `postroom up` knows."""
+    signs, now = read_signs()
+    hung = silent(signs, now)
+    there = Counter(one.role for one in signs)
+    told = ", ".join(f"{count} {role}" for role, count in sorted(there.items())) or "none has given a sign yet"
+    named = [f"{one.role} (process {one.pid} on {one.machine}, since {one.seen_at:%H:%M} UTC)" for one in hung]
+    yield Point(
+        name="workers",
+        is_well=not hung,
+        sentence=f"At work: {told}" + (f"; hangs: {', '.join(named[:5])} (see: postroom doctor)" if hung else "") + ".",
+        facts={
+            "there": dict(there),
+            "hung": [
+                {"role": one.role, "machine": one.machine, "pid": one.pid, "seen_at": one.seen_at} for one in hung
+            ],
+        },
+    )
 
 
 def _incoming(_ports: Ports, now: datetime) -> Iterator[Point]:

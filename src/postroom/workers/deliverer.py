@@ -45,6 +45,7 @@ from postroom.wiring import ports as wired_ports
 from postroom.workers.counters import Counter, Held, slow_servers
 from postroom.workers.loops import fastest_loop
 from postroom.workers.outages import OUTAGES, Outage
+from postroom.workers.signs import Signs
 from postroom.workers.stopping import Stop
 from postroom.workers.wakeups import Wakeups
 
@@ -109,6 +110,7 @@ class Deliverer:
         self._renewed_at = 0.0
         self._has_strays = False
         self._outage = Outage(f"deliverer {worker}")
+        self._signs = Signs("deliverer")
 
     async def run(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -357,6 +359,8 @@ class Deliverer:
     async def _tend_all(self) -> None:
         renew_at = recover_at = 0.0
         while not self._stopping.is_set():
+            if self._signs.is_due:
+                await self._database(self._signs.give)
             now = self._loop.time()
             try:
                 if now >= recover_at:
@@ -376,6 +380,7 @@ class Deliverer:
             for counter in list(self._counters.values()):
                 self._pump(counter)
             await self._wait(self._stopping, 1.0)
+        await self._database(self._signs.end)
 
     async def _look_at_servers(self) -> None:
         """What waits for those that work wakes; what is here for those that were paused goes back; what they showed is kept."""

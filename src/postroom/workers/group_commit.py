@@ -88,6 +88,10 @@ class Desk(Generic[Question, Answer]):
             loop.call_soon(self._next_group)  # whoever asks in this turn of the loop comes along
         return await waiting.answer
 
+    async def run_between(self, work: Callable[[], None]) -> None:
+        """In the desk's own thread, between two groups."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
     async def close(self) -> None:
         """Answer what was asked, close the thread's database connection, end the thread."""
         self._is_closed = True

@@ -34,6 +34,7 @@ from postroom.flows.reach_mailbox import CHANNEL, endpoint_of
 from postroom.store.models import Mailbox
 from postroom.wiring import ports as wired_ports
 from postroom.workers.outages import OUTAGES, Outage
+from postroom.workers.signs import Signs
 from postroom.workers.stopping import Stop
 from postroom.workers.wakeups import Wakeups
 
@@ -62,15 +63,18 @@ class MailboxWatcher:
         self._watches: dict[int, _Watch] = {}
         self._wakeups = Wakeups(CHANNEL)
         self._outage = Outage("mailbox watcher")
+        self._signs = Signs("watcher")
 
     def run(self) -> None:
         try:
             while not self._stop.is_set():
                 self._look()
+                self._signs.give()
                 if self._wakeups.wait(self._stop, REFRESH):
                     for watch in self._watches.values():
                         watch.call()
         finally:
+            self._signs.end()
             self._end(list(self._watches))
             self._wakeups.close()
             connections.close_all()

@@ -27,13 +27,24 @@ class Resident:
     """``drain`` does a batch of the work that waits and returns how much it took; 0 when nothing waits.
 
     After a batch of fewer than ``few`` it waits `GATHER` for more to come: ten small batches cost more than a large one.
+    ``sign`` is called at each turn: that it works (`workers.signs`).
     """
 
-    def __init__(self, name: str, drain: Callable[[], int], *, channel: str, stop: Stop, few: int = 0) -> None:
+    def __init__(
+        self,
+        name: str,
+        drain: Callable[[], int],
+        *,
+        channel: str,
+        stop: Stop,
+        few: int = 0,
+        sign: Callable[[], None] = lambda: None,
+    ) -> None:
         self.name = name
         self._drain = drain
         self._stop = stop
         self._few = few
+        self._sign = sign
         self._wakeups = Wakeups(channel)
         self._pause = 0.0
         self._outage = Outage(name)
@@ -42,6 +53,7 @@ class Resident:
         """Until ``stop`` is set; the batch under way is finished."""
         try:
             while not self._stop.is_set():
+                self._sign()
                 if (done := self._try()) and not self._stop.is_set():
                     if done < self._few:
                         self._stop.wait(GATHER)

@@ -18,11 +18,11 @@ from postroom.workers.stopping import Stop, die_with_supervisor
 
 def run_role(kind: str, configuration: Configuration) -> None:
     """Be this, until SIGTERM or SIGINT, or until the supervisor is gone. Raises KeyError for a role that there is not."""
+    from postroom.workers.signs import name_connections  # noqa: PLC0415
+
     begin = ROLES[kind]
     die_with_supervisor()
-    os.environ.setdefault(
-        "PGAPPNAME", f"postroom {kind}"
-    )  # so that the database can say who is there (store.queries.doctor)
+    name_connections(kind)
     begin(configuration)
 
 

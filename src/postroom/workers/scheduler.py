@@ -28,6 +28,7 @@ from postroom.wiring import ports as wired_ports
 from postroom.workers.jobs import JobWorker
 from postroom.workers.outages import OUTAGES, Outage
 from postroom.workers.resident import Resident
+from postroom.workers.signs import Signs
 from postroom.workers.stopping import Stop
 
 logger = logging.getLogger(__name__)
@@ -35,23 +36,31 @@ logger = logging.getLogger(__name__)
 LOOK_EVERY = 1.0  # seconds
 WATCH_EVERY = 60.0  # seconds; whether actions are off or late
 THREADS = 4
+CLERK, INDEXER = "scheduled messages", "search"
 
 
 def run(stop: Stop) -> None:
     """Until ``stop`` is set; actions under way are told to end early, jobs under way are finished."""
     ports = wired_ports()
+    signs = Signs("scheduler", parts=(CLERK, INDEXER))
     jobs = JobWorker()
     jobs.start()
     clerk = Resident(
-        "scheduled messages", lambda: post_due(ports) + run_due_rules(ports), channel=SCHEDULED_CHANNEL, stop=stop
+        CLERK,
+        lambda: post_due(ports) + run_due_rules(ports),
+        channel=SCHEDULED_CHANNEL,
+        stop=stop,
+        sign=lambda: signs.tick(CLERK),
     )
-    clerk_thread = threading.Thread(target=clerk.run, name="scheduled messages")
+    clerk_thread = threading.Thread(target=clerk.run, name=CLERK)
     clerk_thread.start()
-    indexer = Resident("search", lambda: index_some(ports), channel=SEARCH_CHANNEL, stop=stop)
-    indexer_thread = threading.Thread(target=indexer.run, name="search")
+    indexer = Resident(
+        INDEXER, lambda: index_some(ports), channel=SEARCH_CHANNEL, stop=stop, sign=lambda: signs.tick(INDEXER)
+    )
+    indexer_thread = threading.Thread(target=indexer.run, name=INDEXER)
     indexer_thread.start()
     try:
-        Scheduler(ports, stop).run()
+        Scheduler(ports, stop, signs).run()
     finally:
         stop.set()  # also when it ends by a fault of ours
         clerk_thread.join()
@@ -62,7 +71,8 @@ def run(stop: Stop) -> None:
 class Scheduler:
     """Runs what is due; see `run`."""
 
-    def __init__(self, ports: Ports, stop: Stop) -> None:
+    def __init__(self, ports: Ports, stop: Stop, signs: Signs | None = None) -> None:
+        self._signs = signs or Signs("scheduler")
         self._ports = ports
         self._stop = stop
         self._threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="action")
@@ -75,8 +85,10 @@ class Scheduler:
         try:
             while not self._stop.is_set():
                 self._look()
+                self._signs.give()
                 self._stop.wait(LOOK_EVERY)
         finally:
+            self._signs.end()  # actions under way may take their time
             self._threads.shutdown(wait=True, cancel_futures=True)
             connections.close_all()
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from postroom.core.diagnosis.signs import SIGN_EVERY
 from postroom.core.routing.verdicts import RecipientVerdict
 from postroom.core.terms.configuration import Configuration, ConfigurationError
 from postroom.flows.accept_message import Arrival, accept_messages
@@ -26,6 +27,7 @@ from postroom.workers.group_commit import Desk
 from postroom.workers.limits import DoorLimits, limits_from
 from postroom.workers.loops import fastest_loop
 from postroom.workers.reception import Reception
+from postroom.workers.signs import Signs
 from postroom.workers.smtp_session import LmtpSession, SmtpSession
 
 logger = logging.getLogger(__name__)
@@ -116,6 +118,12 @@ class Door:
         await reception.recipients.close()
         await reception.arrivals.close()
 
+    async def run_between(self, work: Callable[[], None]) -> None:
+        """Where mail is accepted, between two groups; and after the other desk has answered, too."""
+        if self._reception is not None:
+            await self._reception.recipients.run_between(lambda: None)
+            await self._reception.arrivals.run_between(work)
+
     async def _listen(self, place: Address, session: Callable[[], SmtpSession]) -> asyncio.Server:
         """Several doors share a port only if they are said to: another installation must not get half of our mail."""
         return await asyncio.get_running_loop().create_server(
@@ -175,6 +183,17 @@ async def _serve(door: Door) -> None:
         asyncio.get_running_loop().add_signal_handler(which, stop.set)
     await door.start()
     logger.info("the doors are open", extra={"smtp_port": door.smtp_port, "lmtp_port": door.lmtp_port})
+    signs = Signs("door")
+    giving = asyncio.create_task(_give(signs, door))
     await stop.wait()
+    giving.cancel()
+    await door.run_between(signs.end)
     await door.stop()
     logger.info("the doors are shut")
+
+
+async def _give(signs: Signs, door: Door) -> None:
+    """As long as the loop turns and both desks answer."""
+    while True:
+        await door.run_between(signs.give)
+        await asyncio.sleep(SIGN_EVERY)

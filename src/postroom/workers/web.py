@@ -5,7 +5,9 @@ Duty: the child process `web` of the supervisor. The application is named, not i
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Awaitable, Callable, MutableMapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,15 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server import Server
 
+from postroom.core.diagnosis.signs import SIGN_EVERY
 from postroom.core.terms.configuration import Configuration
+from postroom.workers.signs import Signs, name_connections
 from postroom.workers.stopping import die_with
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 APPLICATION = "postroom.project.asgi"
 CONNECTIONS = 12  # to the database, of one process
@@ -47,11 +56,31 @@ def run_web(configuration: Configuration) -> None:
     ).serve()
 
 
+class WithSigns:
+    """``application``, and from its first request on signs of life from the loop that serves it."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self._giving: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if self._giving is None:
+            self._giving = asyncio.create_task(_give(Signs("web", is_guest=True)))
+        await self._application(scope, receive, send)
+
+
+async def _give(signs: Signs) -> None:
+    while True:
+        await asyncio.to_thread(signs.give)
+        await asyncio.sleep(SIGN_EVERY)
+
+
 def load_application() -> Any:
     """In each of granian's own processes, which must not outlive the one that serves."""
     die_with(os.getppid())
     _share_connections()
-    return import_module(APPLICATION).application
+    name_connections("web")
+    return WithSigns(import_module(APPLICATION).application)
 
 
 def _share_connections() -> None:

@@ -45,6 +45,7 @@ class FindingCode(StrEnum):
     DNS_UNREACHABLE = "dns_unreachable"
     NOT_RUNNING = "not_running"
     ROLE_MISSING = "role_missing"
+    ROLE_HUNG = "role_hung"
     DOOR_CLOSED = "door_closed"
     DOOR_TLS_ENDS = "door_tls_ends"
     SECRETS_UNREADABLE = "secrets_unreadable"
@@ -189,7 +190,7 @@ class Kind:
 
 _OF_SEVERITIES: Mapping[Severity, str] = {
     Severity.ERROR: (
-        "database_unreachable tables_behind disk_broken disk_low clock_wrong not_running role_missing door_closed secrets_unreadable "
+        "database_unreachable tables_behind disk_broken disk_low clock_wrong not_running role_missing role_hung door_closed secrets_unreadable "
         "staging_lock catchall_missing catchall_domain_unknown bounce_alias_taken server_missing from_filter_invalid server_secret "
         "server_refuses server_broken mailbox_twice mailbox_token mailbox_refuses mailbox_trouble mailbox_unread domain_unknown mx_null "
         "mx_missing mx_wrong mx_elsewhere spf_several spf_syntax spf_lookups spf_include spf_server dkim_key_secret dkim_missing dkim_several "
@@ -224,7 +225,7 @@ _MISTRUST = (
     "receivers_stop receivers_fail receivers_source mails_refused mails_deferred failing_much alarm_open changed_before"
 )
 _ARRIVING = "mailbox_unread mailbox_silent inbound_late no_way_in alarm_open changed_before"
-_WORK = f"role_missing door_closed {_WAITING} mailbox_unread mailbox_silent inbound_late schedule_late inbound_failed plus_untested"
+_WORK = f"role_missing role_hung door_closed {_WAITING} mailbox_unread mailbox_silent inbound_late schedule_late inbound_failed plus_untested"
 _SPF_REST = f"spf_lookups spf_include spf_voids spf_server spf_anybody spf_ptr spf_open dmarc_alignment {_MISTRUST}"
 
 _TABLE: Mapping[str, str] = {
@@ -235,6 +236,7 @@ _TABLE: Mapping[str, str] = {
     "dns_unreachable": f"dns_unchecked server_refuses server_broken mailbox_refuses mailbox_trouble {_SENDING} mailbox_unread",
     "not_running": _WORK,
     "role_missing": f"{_WAITING} {_ARRIVING} schedule_late door_closed",
+    "role_hung": f"{_WAITING} {_ARRIVING} schedule_late door_closed server_refuses",
     "door_closed": f"{_ARRIVING} server_refuses",
     "secrets_unreadable": f"server_secret server_refuses mailbox_refuses mailbox_trouble mailbox_token dkim_key_secret {_SENDING} {_ARRIVING}",
     "staging_lock": f"capture_mode server_captured domain_captured {_WAITING} {_ARRIVING} mailbox_off mailbox_trouble",

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from postroom.core.diagnosis.finding_codes import FindingCode, Severity
 from postroom.core.diagnosis.findings import Finding, found
+from postroom.core.diagnosis.signs import Sign
 from postroom.core.terms.reasons import catalogue
 
 MOST_SKEW = timedelta(seconds=60)
@@ -33,6 +34,8 @@ catalogue(
         "heal.not_running": "Start it: postroom up (in production as a service, see how to run it in production).",
         "finding.role_missing": "No {role} runs: {what}.",
         "heal.role_missing": "Look into the log for why it ended, and start everything again: postroom up (or alone: postroom worker {role}).",
+        "finding.role_hung": "The {role} hangs: process {pids} on {machine} gives no sign of life since {since} UTC, while others do. {what}.",
+        "heal.role_hung": "On {machine}: kill -KILL {pids}. `postroom up` starts another in its place, and nothing is lost (alone: postroom worker {role}). If it comes back, send the logs of that time with a support bundle (postroom bundle).",
         "finding.door_closed": "The {door} door at {place} is closed: whoever knocks there gets no answer.",
         "heal.door_closed": "Look into the log of the doors: the port may be taken by another program, or need rights. Then: postroom up",
         "finding.secrets_unreadable": "No stored password can be opened ({count} of them): the secret key of this installation is another one now.",
@@ -54,12 +57,14 @@ _ROLES: Mapping[str, str] = {
 class MachineFacts:
     """``runs_here`` None: not looked at. ``roles``: of those connected to the database, how many; None: nobody could tell.
 
+    ``silent``: processes that are there and hang.
     ``closed_doors``: by label, address. ``skew``: by how much the database's clock is ahead of ours. ``work``: what is late.
     """
 
     runs_here: bool | None = None
     is_shared: bool = False
     roles: Mapping[str, int] | None = None
+    silent: tuple[Sign, ...] = ()
     closed_doors: Mapping[str, str] = field(default_factory=dict)
     place: str = ""
     free: int | None = None
@@ -95,6 +100,7 @@ def _processes(facts: MachineFacts) -> Iterator[Finding]:
                     detail=role,
                     facts={"role": role, "what": _ROLES[role]},
                 )
+    yield from _hung(facts)
     if facts.runs_here:
         for door, place in facts.closed_doors.items():
             yield found(
@@ -103,6 +109,30 @@ def _processes(facts: MachineFacts) -> Iterator[Finding]:
                 detail=door,
                 facts={"door": door, "place": place},
             )
+
+
+def _hung(facts: MachineFacts) -> Iterator[Finding]:
+    """One for each role: of its processes those of one machine are named in the cure, all of them in the evidence."""
+    for role in dict.fromkeys(one.role for one in facts.silent):
+        hung = [one for one in facts.silent if one.role == role]
+        machine = hung[0].machine
+        is_alone = (facts.roles or {}).get(role, 0) <= len(hung)
+        what = _ROLES.get(role, "its work waits") if is_alone else "what it holds waits, others of its kind go on"
+        words = [
+            f"{role} {one.pid} on {one.machine}: last sign of life {one.seen_at:%Y-%m-%d %H:%M:%S} UTC" for one in hung
+        ]
+        yield found(
+            FindingCode.ROLE_HUNG,
+            evidence=[*words, *facts.work],
+            detail=role,
+            facts={
+                "role": role,
+                "machine": machine,
+                "pids": " ".join(str(one.pid) for one in hung if one.machine == machine),
+                "since": f"{hung[0].seen_at:%Y-%m-%d %H:%M}",
+                "what": what[0].upper() + what[1:],
+            },
+        )
 
 
 def _in_words(roles: Mapping[str, int]) -> str:

@@ -23,7 +23,7 @@ _OF_OTHERS = _codes(
     "addresses_refused mails_refused mails_deferred queue_waits failing_much mails_held outcomes_unknown"
 )
 _HOLDS_ALL = _codes(
-    "database_unreachable tables_behind disk_broken disk_low not_running role_missing secrets_unreadable staging_lock capture_mode "
+    "database_unreachable tables_behind disk_broken disk_low not_running role_missing role_hung secrets_unreadable staging_lock capture_mode "
     "server_missing schedule_off schedule_failing schedule_late"
 )
 _HOLDS = _codes("server_paused server_limit server_slowed")  # warnings, and yet mail waits

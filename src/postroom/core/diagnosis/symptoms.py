@@ -137,7 +137,7 @@ LOOKS: Mapping[str, str] = {
     "certificates": f"{_each('server_refuses', _TLS)} {_each('server_broken', _TLS)} server_certificate_ends server_tls_ends server_in_clear",
     "connection": f"{_each('server_refuses', _NO_LINE)} {_each('server_broken', _NO_LINE)} server_port_pair server_port_25",
     "deferred": "mails_deferred",
-    "delivering": "not_running role_missing queue_late",
+    "delivering": "not_running role_missing role_hung queue_late",
     "dkim": "dkim_key_secret dkim_no_key dkim_missing dkim_several dkim_revoked dkim_mismatch dkim_syntax dkim_short dkim_testing dkim_provider",
     "dmarc": "dmarc_missing dmarc_several dmarc_syntax dmarc_alignment receivers_stop receivers_fail receivers_source",
     "domain": f"domain_unknown {_each('server_refuses', 'sender_domain')}",
@@ -151,7 +151,7 @@ LOOKS: Mapping[str, str] = {
         "mails_deferred/rate_limited mails_refused/rate_limited"
     ),
     "login": f"server_secret token_ends {_each('server_refuses', _LOGINS)} {_each('server_broken', _LOGINS)}",
-    "machine": "database_unreachable tables_behind disk_broken disk_low clock_wrong dns_unreachable not_running role_missing",
+    "machine": "database_unreachable tables_behind disk_broken disk_low clock_wrong dns_unreachable not_running role_missing role_hung",
     "mailbox_connection": _each("mailbox_refuses", _LINES_IN) + " " + _each("mailbox_trouble", _LINES_IN),
     "mailbox_login": "mailbox_token token_ends mailbox_refuses mailbox_trouble",
     "mailboxes": "mailbox_unconfirmed mailbox_off mailbox_unread mailbox_silent",

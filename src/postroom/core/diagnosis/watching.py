@@ -28,7 +28,7 @@ _NEVER = frozenset({FindingCode.CHANGED_BEFORE, FindingCode.ALARM_OPEN})  # clue
 _AT_ONCE = frozenset(
     map(
         FindingCode,
-        "tables_behind disk_broken not_running role_missing secrets_unreadable staging_lock server_missing from_filter_invalid "
+        "tables_behind disk_broken not_running role_missing role_hung secrets_unreadable staging_lock server_missing from_filter_invalid "
         "server_secret server_refuses server_broken queue_late".split(),
     )
 )  # mail cannot leave

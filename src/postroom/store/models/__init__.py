@@ -62,6 +62,7 @@ from postroom.store.models.receivers import ReceiversReport, ReportedSource, Rep
 from postroom.store.models.schedule import Installation, ScheduledAction, ScheduledRun
 from postroom.store.models.search import SavedView, SearchEntry, SearchProgress
 from postroom.store.models.setting_up import OAuthClient, Trial
+from postroom.store.models.signs import SignOfLife
 from postroom.store.models.suppression import AddressHealth, BounceEvent, Suppression
 from postroom.store.models.tracking import DeliveryEvent, ProviderHook
 from postroom.store.models.watch import ObservedFact, WatchedFinding, WatchHook, WatchPost, WatchRun
@@ -140,6 +141,7 @@ __all__ = [
     "SeenMail",
     "SendingGate",
     "SettingChange",
+    "SignOfLife",
     "SourceOwner",
     "Star",
     "Suppression",

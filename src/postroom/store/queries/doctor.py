@@ -33,7 +33,7 @@ ROLES = frozenset({"web", "door", "router", "deliverer", "scheduler", "watcher"}
 _RETRIES = ("wait.transient", "wait.connection")
 
 _CONNECTED = """
-SELECT substr(application_name, 10), count(*) FROM pg_stat_activity
+SELECT split_part(application_name, ' ', 2), count(DISTINCT application_name) FROM pg_stat_activity
  WHERE datname = current_database() AND application_name LIKE 'postroom %%' GROUP BY 1
 """
 _CLOCK = "SELECT clock_timestamp()"

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from postroom.core.terms.mailboxes import MailboxTrouble
 from postroom.flows import access
+from postroom.flows.change_mailbox import LOCKED, MailboxMistake, mistakes
 from postroom.flows.connect_account import provider_of
 from postroom.flows.fetch_mailbox import request_fetch
 from postroom.flows.mailbox_facts import MailboxState, preset, preset_of_host, presets, standing_of, state_of
@@ -40,24 +41,21 @@ _TONES = {
     MailboxState.WAITING: ("ok", "ready"),
 }
 
-
-LOCKED = (
-    "protocol",
-    "host",
-    "port",
-    "encryption",
-    "verify_certificate",
-    "username",
-    "authentication",
-    "token_source",
-    "folder",
-)
 AFTERWARDS = [
     ("mark_seen", gettext_lazy("Mark it as read")),
     ("nothing", gettext_lazy("Leave it as it is")),
     ("move", gettext_lazy("Move it to a folder")),
     ("delete", gettext_lazy("Delete it there")),
 ]
+_MISTAKES = {
+    MailboxMistake.NO_TOKEN_SOURCE: gettext_lazy(
+        "Say who gives the tokens: google, microsoft, microsoft/TENANT or an https address."
+    ),
+    MailboxMistake.NOTHING_TO_MARK: gettext_lazy(
+        "POP3 has no folders and no marks: leave the mail there, or delete it."
+    ),
+    MailboxMistake.NO_FOLDER: gettext_lazy("Into which folder?"),
+}
 
 
 class MailboxForm(SettingForm):
@@ -170,15 +168,15 @@ class MailboxForm(SettingForm):
         for name in ("preset", "authentication"):
             if not values.get(name):
                 values[name] = getattr(self.instance, name)
-        if values.get("authentication") == "token" and not values.get("token_source"):
-            self.add_error(
-                "token_source", _("Say who gives the tokens: google, microsoft, microsoft/TENANT or an https address.")
-            )
-        after, folder = values.get("after_fetch"), str(values.get("move_to") or "").strip()
-        if values.get("protocol") == "pop3" and after in ("move", "mark_seen"):
-            self.add_error("after_fetch", _("POP3 has no folders and no marks: leave the mail there, or delete it."))
-        elif after == "move" and not folder:
-            self.add_error("move_to", _("Into which folder?"))
+        folder = str(values.get("move_to") or "").strip()
+        for mistake in mistakes(
+            protocol=str(values.get("protocol")),
+            authentication=str(values.get("authentication")),
+            token_source=str(values.get("token_source") or ""),
+            after=str(values.get("after_fetch")),
+            folder=folder,
+        ):
+            self.add_error(mistake.value, _MISTAKES[mistake])
         values["move_to"] = folder
         return values
 
