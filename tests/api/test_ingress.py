@@ -343,7 +343,9 @@ def test_no_transaction_is_open_and_no_connection_held_while_amazon_is_asked(com
     assert InboundHook.objects.get().topic == greeting["TopicArn"]
 
 
-def test_where_many_wait_already_amazon_is_told_to_come_again(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_many_wait_already_amazon_is_told_to_come_again(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def many_wait() -> None:
         raise ManyWait("many")
 

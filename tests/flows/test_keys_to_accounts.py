@@ -12,9 +12,9 @@ from postroom.flows import manage_people
 from postroom.flows.deliver_mail import Shelf, claim_and_compose
 from postroom.flows.ports import Ports
 from postroom.flows.settings import save_server
-from postroom.flows.sign_in import ask_for_new_password
 from postroom.flows.unlock_member import give_password
 from postroom.store.models import AliasDomain, Company, Delivery, Member, OutgoingMail, OutgoingServer
+from tests.flows.asked_for_passwords import ask_for_new_password
 from tests.flows.outgoing_mails import HandClock, a_server, ports_with
 from tests.web import seeding
 

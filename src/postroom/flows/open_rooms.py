@@ -9,6 +9,7 @@ from __future__ import annotations
 def open_rooms() -> None:
     """Every process tells reasons, also of rooms that it never enters: these fill the catalogue."""
     import postroom.core.conversations.audience
+    import postroom.core.conversations.letters_with_keys
     import postroom.core.delivery.sentences
     import postroom.core.mailtest.sentences
     import postroom.core.routing.sentences

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.conf import settings
-from django.utils.translation import gettext, override
+from django.utils.translation import get_language, gettext, override
 
 from postroom.core.terms.reasons import Reason, told
 
@@ -19,6 +19,17 @@ def known_language(*wanted: str) -> str:
             if language in spoken:
                 return language
     return "en"
+
+
+def active_language() -> str:
+    """Of whoever looks at the page, or asks the command."""
+    return get_language() or "en"
+
+
+def language_of_letter(chosen: str, asked: str) -> str:
+    """Of a letter to somebody who chose this language. Everybody's is English until it is chosen, so English leaves it to the language
+    in which the letter was ``asked`` for."""
+    return known_language(asked if chosen in ("", "en") else chosen)
 
 
 def translated(reason: Reason) -> str:
