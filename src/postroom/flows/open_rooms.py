@@ -13,6 +13,7 @@ def open_rooms() -> None:
     import postroom.core.delivery.sentences
     import postroom.core.mailtest.sentences
     import postroom.core.routing.sentences
-    import postroom.core.schedule.sentences  # noqa: F401
+    import postroom.core.schedule.sentences
+    import postroom.core.terms.visits  # noqa: F401
     from postroom.core.delivery import suppression  # noqa: F401
-    from postroom.core.diagnosis import checks, mailbox_sentences, sentences  # noqa: F401
+    from postroom.core.diagnosis import checks, mailbox_sentences, mta_sts_policy, sentences  # noqa: F401

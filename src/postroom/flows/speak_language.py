@@ -7,7 +7,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.utils.translation import get_language, gettext, override
 
-from postroom.core.terms.reasons import Reason, told
+from postroom.core.terms.reasons import Reason, because, told
 
 
 def known_language(*wanted: str) -> str:
@@ -35,6 +35,11 @@ def language_of_letter(chosen: str, asked: str) -> str:
 def translated(reason: Reason) -> str:
     """In the language that is active."""
     return told(reason, gettext)
+
+
+def say(code: str, **facts: object) -> str:
+    """The sentence of a code in the language that is active: what a form tells whoever fills it in."""
+    return translated(because(code, **facts))
 
 
 def teller(language: str) -> Callable[[Reason], str]:

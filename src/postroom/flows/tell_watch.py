@@ -302,5 +302,5 @@ def _post(ports: Ports, hook: WatchHook, row: WatchPost) -> tuple[str, bool]:
     allowed = parameters(ports).words("doctor.watch.private_networks")
     answer = ports.visit(hook.url, body=body, headers=headers, allowed=allowed)
     if isinstance(answer, NoVisit):
-        return answer.reason, False
+        return str(answer.reason), False
     return f"HTTP {answer.status}", answer.is_taken
