@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,7 +19,7 @@ from postroom.core.terms.traffic import Traffic
 from postroom.flows.ports import Ports
 from postroom.flows.prepare_html import travelling_html
 from postroom.flows.settings import parameters
-from postroom.flows.tell_pages import tell_pages
+from postroom.flows.tell_pages import of_companies, tell_pages
 from postroom.flows.wake_queue import CHANNEL
 from postroom.store import claims
 from postroom.store.bulk import insert, insert_rows
@@ -84,7 +84,7 @@ def enqueue_mails(ports: Ports, drafts: Sequence[MailDraft], values: Parameters 
     ]
     insert_rows(Delivery, _DELIVERY, deliveries)
     _fail_at_once(drafts, now)
-    _wake()
+    _wake(draft.company_id for draft in drafts)
     return mails
 
 
@@ -116,7 +116,7 @@ def enqueue_again(
         for old, address in zip(deliveries, addresses, strict=True)
     ]
     insert(fresh)
-    _wake()
+    _wake(one.company_id for one in fresh)
     return fresh
 
 
@@ -230,6 +230,6 @@ def _fail_at_once(drafts: Sequence[MailDraft], now: datetime) -> None:
         tally(company_id, Traffic.FAILED, count, now)
 
 
-def _wake() -> None:
-    """With the commit the deliverers hear of it, and the open queue pages."""
-    tell_pages("queue", calls=[CHANNEL])
+def _wake(companies: Iterable[int]) -> None:
+    """With the commit the deliverers hear of it, and the open queue pages of these companies."""
+    tell_pages(*of_companies("queue", companies), calls=[CHANNEL])
