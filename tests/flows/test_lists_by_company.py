@@ -69,6 +69,16 @@ def test_deliveries_are_told_to_the_queue_of_their_company_by_two_statements(com
     assert heard() == {f"queue:{company.pk}"}
 
 
+def test_what_only_administrators_of_the_house_see_is_told_to_the_house(company: Company, heard: Heard) -> None:
+    delivery = seeding.a_delivery(company, "olga@house.example", is_of_the_house=True)
+    tell_of_deliveries({delivery.pk})
+    assert heard() == {"queue:0"}
+    tell_pages(queued=[delivery.pk])
+    assert heard() == {"queue:0"}
+    enqueue_again(ports(), [delivery], ["olga@house.example"])
+    assert heard() == {"queue:0"}
+
+
 def test_a_mail_that_is_sent_again_and_a_change_in_the_queue_are_told_there(
     company: Company, ada: Member, heard: Heard
 ) -> None:

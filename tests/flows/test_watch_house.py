@@ -286,6 +286,7 @@ def test_the_digest_leaves_by_another_server_than_the_one_in_trouble(ward: Ward)
     assert "queued" in look(ward).mailed
     (mail,) = digests()
     assert mail.forced_server_id == spare.pk
+    assert set(Delivery.objects.filter(mail=mail).values_list("is_of_the_house", flat=True)) == {True}
     told = list(Delivery.objects.filter(mail=mail).values_list("to_address", "state"))
     assert told == [(ward.house.alice.contact.address, DeliveryState.QUEUED)]
 

@@ -23,10 +23,14 @@ NOBODYS = 0  # in the place of a company's number
 _TELL = "SELECT pg_notify(channel, word) FROM unnest(%s::text[], %s::text[]) AS told(channel, word)"
 _OF_ROWS = """
 UNION ALL SELECT pg_notify(%s, concat(%s::text, ':', company)) FROM (
-    SELECT DISTINCT coalesce(company_id, 0) AS company FROM {table} WHERE id = ANY(%s)
+    SELECT DISTINCT coalesce({company}, 0) AS company FROM {table} WHERE id = ANY(%s)
 ) AS {place}
 """
-_TABLES = {"records": "postroom_record", "queue": "postroom_delivery", "inbound": "postroom_inboundmessage"}
+_TABLES = {  # and whose a row is
+    "records": ("postroom_record", "company_id"),
+    "queue": ("postroom_delivery", "CASE WHEN is_of_the_house THEN NULL ELSE company_id END"),
+    "inbound": ("postroom_inboundmessage", "company_id"),
+}
 
 
 def tell_pages(
@@ -45,7 +49,8 @@ def tell_pages(
     values: list[Any] = [[*calls, *(LIVE_CHANNEL for _ in words)], [*("" for _ in calls), *words]]
     for place, ids in (("records", listed), ("queue", queued), ("inbound", arrived)):
         if ids:
-            statement += _OF_ROWS.format(table=_TABLES[place], place=place)
+            table, company = _TABLES[place]
+            statement += _OF_ROWS.format(table=table, company=company, place=place)
             values += [LIVE_CHANNEL, place, list(ids)]
     with connection.cursor() as cursor:
         cursor.execute(statement, values)

@@ -93,7 +93,7 @@ _RELEASE = """
 """
 
 _PLACES = """
-    SELECT DISTINCT d.company_id, m.record_id FROM postroom_delivery d
+    SELECT DISTINCT CASE WHEN d.is_of_the_house THEN NULL ELSE d.company_id END, m.record_id FROM postroom_delivery d
     LEFT JOIN postroom_outgoingmail o ON o.id = d.mail_id LEFT JOIN postroom_message m ON m.id = o.message_id
     WHERE d.id = ANY(%s)
 """
@@ -106,9 +106,10 @@ _TICKETS = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """The companies of deliveries, and the records whose conversations they belong to."""
+    """The companies of deliveries (None: seen by administrators of the whole house alone), and the records whose conversations they
+    belong to."""
 
-    companies: frozenset[int]
+    companies: frozenset[int | None]
     records: tuple[int, ...]
 
 

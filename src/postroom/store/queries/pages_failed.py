@@ -47,9 +47,9 @@ class GroupedFailures:
     by_server: tuple[Group, ...]
 
 
-def grouped_failures(companies: Sequence[int] | None) -> GroupedFailures:
-    """Three queries."""
-    ids = _newest(companies)
+def grouped_failures(companies: Sequence[int] | None, *, shows_house: bool) -> GroupedFailures:
+    """``shows_house`` as of `QueueWish`. Three queries."""
+    ids = _newest(companies, shows_house)
     rows: list[dict[str, Any]] = [dict(row) for row in _rows(ids[:LOOKED_AT])]
     tries = Attempt.objects.in_bulk([row["last"] for row in rows if row["last"]])
     for row in rows:
@@ -65,7 +65,7 @@ def grouped_failures(companies: Sequence[int] | None) -> GroupedFailures:
     )
 
 
-def _newest(companies: Sequence[int] | None) -> list[int]:
+def _newest(companies: Sequence[int] | None, shows_house: bool) -> list[int]:
     states = [DeliveryState.FAILED.value, DeliveryState.BOUNCED.value]
     pieces: list[QuerySet[Delivery]]
     if companies is None or len(companies) > _MOST_PIECES:
@@ -75,6 +75,8 @@ def _newest(companies: Sequence[int] | None) -> list[int]:
     else:
         ended = Delivery.objects.filter(state__in=ENDED)
         pieces = [ended.filter(company_id=company, state=state) for company in companies for state in states]
+    if not shows_house:
+        pieces = [piece.filter(is_of_the_house=False) for piece in pieces]
     if not pieces:
         return []
     first, *others = [piece.order_by("-id").values_list("pk")[: LOOKED_AT + 1] for piece in pieces]
