@@ -15,7 +15,7 @@ from postroom.adapters.blobs.disk import DiskBlobs
 from postroom.adapters.bundle_file import BundleFiles
 from postroom.adapters.clock import SystemClock
 from postroom.adapters.dns.lazily import MailHosts, TextRecords
-from postroom.adapters.esp import ProviderDesk
+from postroom.adapters.esp import FETCHES_TO_EVENTS, FETCHES_TO_MAIL, ProviderDesk
 from postroom.adapters.ids import SystemIds
 from postroom.adapters.key_file import DerivedKeys, FixedKeys, KeyFile
 from postroom.adapters.late import late
@@ -52,12 +52,14 @@ if TYPE_CHECKING:
     from postroom.adapters.smtp.pool import SmtpPool as SmtpPool  # noqa: PLC0414
     from postroom.core.delivery.discovery import Proposal
     from postroom.core.delivery.probing import FollowProbe, Probe, ProbeOrder
+    from postroom.core.delivery.tracking import HookPost, HookReading, HookRefusal
     from postroom.core.delivery.wire import ApiCheck, ApiEndpoint, Endpoint, WireJournal
     from postroom.core.mailtest.evidence import SpamUnchecked, SpamVerdict
     from postroom.core.mailtest.outlook import OutlookMail, OutlookTrouble
     from postroom.core.reports.authentication_reports import ReadFile, ReportFile
     from postroom.core.routing.authenticity import ArrivedMail, Authenticity, Checked
     from postroom.core.senders.questions import Asking
+    from postroom.core.terms.ingress import InboundReading
     from postroom.core.terms.models import ModelQuestion, ModelReply
     from postroom.flows.ports import ClientCertificateFacts
 
@@ -267,10 +269,20 @@ def _door_certificate_end(path: str) -> datetime | None:
 
 
 class _Providers(ProviderDesk):
-    """As it is; who asks a provider waits."""
+    """As it is; who asks a provider waits: also who reads a request to which something is fetched."""
+
+    def read_post(self, provider: str, post: HookPost, signing: Secret) -> HookReading | HookRefusal:
+        if provider in FETCHES_TO_EVENTS:
+            before_waiting()
+        return super().read_post(provider, post, signing)
+
+    def read_inbound(self, provider: str, post: HookPost, secret: Secret, address: str) -> InboundReading | HookRefusal:
+        if provider in FETCHES_TO_MAIL:
+            before_waiting()
+        return super().read_inbound(provider, post, secret, address)
 
     def confirm(self, address: str) -> None:
-        give_back()
+        before_waiting()
         super().confirm(address)
 
     def check(self, endpoint: ApiEndpoint) -> ApiCheck:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.handlers.wsgi import WSGIRequest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.test import Client
 
+from postroom import wiring
+from postroom.adapters.esp import notices
 from postroom.api import ingress as provider_door
 from postroom.api.strangers import PATIENCE, Known, Strangers
 from postroom.api.v1 import ingress as program_door
@@ -24,6 +26,8 @@ from postroom.flows import inbound_hooks
 from postroom.flows.api_keys import make_key
 from postroom.flows.inbound_hooks import InboundHookFacts, list_inbound_hooks, remove_inbound_hook, save_inbound_hook
 from postroom.flows.route_message import route_waiting
+from postroom.store import lent
+from postroom.store.lent import ManyWait
 from postroom.store.models import (
     Company,
     InboundHook,
@@ -37,6 +41,7 @@ from postroom.store.models import (
 )
 from postroom.wiring import ports
 from tests.adapters.esp.handing_in import ASCII_RAW, RAW, form, handed_in, signed_by_mailgun
+from tests.adapters.esp.telling import CERTIFICATE_AT, amazon_key, sns
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -307,6 +312,48 @@ def test_an_address_belongs_to_the_topic_that_it_was_confirmed_for(
     assert asked == ["https://confirm.example/ours"]
     assert (InboundHook.objects.get().topic, InboundMessage.objects.count()) == ("arn:ours", 1)
     assert "Another topic" in InboundHook.objects.get().last_trouble
+
+
+class Waits:
+    """How the request's own connection to the database is while somebody outside is asked."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.seen: list[tuple[str, bool, bool]] = []
+        monkeypatch.setattr(lent, "give_back", connection.close)  # as a pool would get it back
+        monkeypatch.setattr(notices, "ask", self._ask)
+
+    def _ask(self, address: str) -> bytes:
+        self.seen.append((address, connection.connection is not None, connection.in_atomic_block))
+        return amazon_key()[1]
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[Waits]:
+    notices.amazons_certificate.cache_clear()
+    yield Waits(monkeypatch)
+    notices.amazons_certificate.cache_clear()
+
+
+def test_no_transaction_is_open_and_no_connection_held_while_amazon_is_asked(company: Company, waits: Waits) -> None:
+    hook = save_inbound_hook(ports(), name="SES", provider="amazon_ses", company_id=company.pk, member=None)
+    confirmation = "https://sns.eu-central-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn=arn&Token=t"
+    greeting = sns("SubscriptionConfirmation", "hello", SubscribeURL=confirmation, Token="t")
+    assert Client().post(path_of(hook), json.dumps(greeting), content_type="text/plain").status_code == 200
+    assert waits.seen == [(CERTIFICATE_AT, False, False), (confirmation, False, False)]
+    assert InboundHook.objects.get().topic == greeting["TopicArn"]
+
+
+def test_where_many_wait_already_amazon_is_told_to_come_again(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def many_wait() -> None:
+        raise ManyWait("many")
+
+    hook = save_inbound_hook(ports(), name="SES", provider="amazon_ses", company_id=company.pk, member=None)
+    monkeypatch.setattr(wiring, "before_waiting", many_wait)
+    answer = Client().post(path_of(hook), "{}", content_type="text/plain")
+    assert (answer.status_code, answer.content) == (503, b"")
+    assert answer["Retry-After"]
 
 
 def test_mail_of_an_address_that_no_alias_takes_becomes_a_record_of_its_kind(company: Company) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from postroom.adapters.dns import remembering
 from postroom.core.diagnosis.findings import Folded
+from postroom.core.terms.reasons import because
 from postroom.core.terms.visits import NoVisit
 from postroom.flows import diagnose
 from postroom.store.models import Parameter
@@ -52,7 +53,7 @@ def test_a_blocklist_that_does_not_answer_this_name_server_is_unchecked_and_not_
 
 def test_a_policy_that_does_not_come_in_time_is_unchecked(ward: Ward) -> None:
     ward.policy("")
-    ward.web[f"mta-sts.{DOMAIN}"] = NoVisit(reason="It did not answer in time.")
+    ward.web[f"mta-sts.{DOMAIN}"] = NoVisit(reason=because("visit.silent"))
     assert [one.finding.code.value for one in ward.diagnose()] == ["dns_unchecked"]
 
 

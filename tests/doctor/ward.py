@@ -21,6 +21,7 @@ from postroom import wiring
 from postroom.core.delivery.probing import Probe, ProbeOrder, ProbeStep
 from postroom.core.diagnosis.findings import Folded
 from postroom.core.diagnosis.machine_health import MachineFacts
+from postroom.core.terms.reasons import because
 from postroom.core.terms.smtp_replies import SmtpReply
 from postroom.core.terms.steps import Step
 from postroom.core.terms.visits import NoVisit, Visit
@@ -255,7 +256,7 @@ class Ward:
         return diagnose(self.ports, wish, member=None, machine=self.machine).findings
 
     def _visit(self, url: str, **_: Any) -> Visit | NoVisit:
-        return self.web.get(url.split("/")[2], NoVisit(reason="It refuses the connection.", is_theirs=True))
+        return self.web.get(url.split("/")[2], NoVisit(reason=because("visit.refused"), is_theirs=True))
 
     def _probe(self, order: ProbeOrder, *, follow: object = None) -> Probe:
         fine = Probe(steps=(ProbeStep(step=Step.DATA, reply=SmtpReply(354, "", "go ahead"), duration=0.01),))

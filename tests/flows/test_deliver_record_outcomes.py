@@ -313,7 +313,7 @@ def test_open_pages_hear_of_it_with_the_commit(ports: Ports, clock: HandClock) -
         ear.execute("LISTEN postroom_live")
         recorded(ports, (ready, said(ready, Phase.BODY, 250)))
         heard = [call.payload for call in ear.notifies(timeout=60, stop_after=2)]
-    assert sorted(heard) == ["queue", f"record:{record.pk}"]
+    assert sorted(heard) == [f"queue:{record.company_id}", f"record:{record.pk}"]
 
 
 # -- recovery

@@ -11,9 +11,10 @@ from postroom.core.terms.states import Role
 from postroom.flows import manage_people
 from postroom.flows.deliver_mail import Shelf, claim_and_compose
 from postroom.flows.ports import Ports
-from postroom.flows.sign_in import ask_for_new_password
+from postroom.flows.settings import save_server
 from postroom.flows.unlock_member import give_password
 from postroom.store.models import AliasDomain, Company, Delivery, Member, OutgoingMail, OutgoingServer
+from tests.flows.asked_for_passwords import ask_for_new_password
 from tests.flows.outgoing_mails import HandClock, a_server, ports_with
 from tests.web import seeding
 
@@ -90,6 +91,30 @@ def test_a_companys_own_server_never_carries_the_key_to_more_than_that_company(
     reasons = [ready.ticket.reasons for ready in batch.ready]
     delivery.refresh_from_db()
     assert "server.of_the_house" in str(reasons)
+
+
+@pytest.mark.parametrize("way", ["entered", "given to the house"])
+def test_what_waits_for_a_server_of_the_house_is_due_with_the_moment_in_which_there_is_one(
+    way: str, ports: Ports, lumen: Company, bravo: Company, alices: OutgoingServer
+) -> None:
+    ask_for_new_password(ports, hilde(lumen).user.get_username(), "/{uid}/{token}/")
+    assert ways(ports) == []
+    assert Delivery.objects.get().due_at > ports.clock.now()
+    values = {"name": "the house's", "transport": "smtp", "host": "127.0.0.1", "port": 2598, "encryption": "none"}
+    houses = save_server(ports, values if way == "entered" else {"id": alices.pk, "company_id": None}, member=None)
+    delivery = Delivery.objects.get()
+    assert (delivery.due_at, delivery.waits_for) == (ports.clock.now(), None)
+    assert ways(ports) == [houses.pk]
+
+
+def test_a_server_of_one_company_does_not_let_the_houses_mail_go(
+    ports: Ports, lumen: Company, bravo: Company, alices: OutgoingServer
+) -> None:
+    ask_for_new_password(ports, hilde(lumen).user.get_username(), "/{uid}/{token}/")
+    assert ways(ports) == []
+    save_server(ports, {"id": alices.pk, "priority": 2}, member=None)
+    assert ways(ports) == []
+    assert Delivery.objects.get().waits_for["code"] == "wait.no_house_server"
 
 
 def test_naming_a_companys_server_does_not_get_the_key_either(

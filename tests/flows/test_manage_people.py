@@ -6,7 +6,9 @@ import pytest
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 from django.test import Client
+from django.utils import translation
 
+from postroom.core.mime.parsing import parse
 from postroom.core.terms.states import Role
 from postroom.flows import manage_people as flow
 from postroom.flows.access import NotAllowed
@@ -20,6 +22,7 @@ from postroom.store.models import (
     Delivery,
     Member,
     OutgoingContent,
+    OutgoingMail,
     SettingChange,
 )
 from postroom.wiring import ports
@@ -98,6 +101,26 @@ def test_an_invitation_travels_by_our_own_queue(ada: Member, company: Company) -
     assert flow.send_invitation(ports(), made.pk, by=ada)
     assert Delivery.objects.get().to_address == "charlie@postroom.test"
     assert b"/join/" in bytes(OutgoingContent.objects.get().body)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "inviters", "german"), [("de", "en", True), ("en", "de", True), ("en", "en", False), ("fr", "de", False)]
+)
+def test_an_invitation_speaks_as_the_invited_person_does_or_else_as_the_one_who_invites(
+    ada: Member, company: Company, chosen: str, inviters: str, german: bool
+) -> None:
+    company.alias_domain = AliasDomain.objects.create(name="northwind.test")
+    company.save()
+    charlie = seeding.a_contact("Charlie <Chen>", "charlie@postroom.test", company)
+    Contact.objects.filter(pk=charlie.pk).update(language=chosen)
+    made = flow.invite_person(ports(), newcomer(company), by=ada)
+    with translation.override(inviters):
+        assert flow.send_invitation(ports(), made.pk, by=ada)
+    letter = OutgoingContent.objects.get()
+    text = parse(bytes(letter.content_headers) + b"\r\n" + bytes(letter.body)).html
+    assert ("lädt Sie" in text, "invites you" in text) == (german, not german)
+    assert OutgoingMail.objects.get().subject.startswith("Ihr Platz" if german else "Your place")
+    assert "&lt;Chen&gt;" in text
 
 
 def test_nobody_is_invited_twice_or_without_an_address(ada: Member, company: Company) -> None:

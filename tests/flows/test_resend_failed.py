@@ -115,7 +115,7 @@ def test_t_202_a_broken_connection_then_resend_then_a_better_address(
     Delivery.objects.filter(state="queued").update(due_at=clock.now(), waits_for=None)
     sent_round(ports, breaks=True)
     assert states(message) == {"Carla": "exception", "Dana": "exception", "Piet": "exception"}
-    assert heard() >= {f"record:{record.pk}", "queue"}
+    assert heard() >= {f"record:{record.pk}", f"queue:{record.company_id}"}
 
     OutgoingServer.objects.update(broken_until=None, trouble="")
     wanted = addresses(message)

@@ -18,7 +18,7 @@ from django.utils import translation
 
 from postroom.core.diagnosis.finding_codes import FindingCode, Severity
 from postroom.core.terms.mailboxes import MailboxTrouble, TroubleKind
-from postroom.core.terms.reasons import SENTENCES
+from postroom.core.terms.reasons import SENTENCES, because
 from postroom.core.terms.states import DeliveryState, Role
 from postroom.core.terms.steps import Step
 from postroom.core.terms.visits import NoVisit, Visit
@@ -286,6 +286,7 @@ def test_the_digest_leaves_by_another_server_than_the_one_in_trouble(ward: Ward)
     assert "queued" in look(ward).mailed
     (mail,) = digests()
     assert mail.forced_server_id == spare.pk
+    assert set(Delivery.objects.filter(mail=mail).values_list("is_of_the_house", flat=True)) == {True}
     told = list(Delivery.objects.filter(mail=mail).values_list("to_address", "state"))
     assert told == [(ward.house.alice.contact.address, DeliveryState.QUEUED)]
 
@@ -448,7 +449,7 @@ def test_a_program_that_does_not_answer_is_told_again_a_few_times_and_then_no_mo
 
 def test_a_trial_is_posted_at_once_and_its_outcome_told(ward: Ward, program: Program) -> None:
     set_hook(ward.ports, "https://hooks.example.com/postroom", member=None)
-    program.says = NoVisit(reason="It refuses the connection.", is_theirs=True)
+    program.says = NoVisit(reason=because("visit.refused"), is_theirs=True)
     post = post_test(ward.ports, member=None)
     assert (post.is_taken, post.said, post.done_at is not None) == (False, "It refuses the connection.", True)
     assert json.loads(program.heard[0][1])["type"] == "doctor.test"

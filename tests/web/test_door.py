@@ -14,20 +14,25 @@ from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_
 from axes.models import AccessAttempt
 from django.conf import settings
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from postroom.core.mime.parsing import parse
-from postroom.flows import audit
+from postroom.flows import audit, sign_in
 from postroom.flows.keep_secret import kept
 from postroom.flows.sign_in import BEGAN, MOST_OF_ALL
 from postroom.flows.unlock_member import unlock_member
-from postroom.store.models import AuditEvent, Delivery, Member, OutgoingContent, SealedText
+from postroom.store.models import AuditEvent, Contact, Delivery, Member, OutgoingContent, OutgoingMail, SealedText
 from postroom.web import sessions
 from postroom.wiring import ports
+from tests.flows.asked_for_passwords import send_what_was_asked
 from tests.web.conftest import SignedIn
 from tests.web.seeding import PASSWORD
 
+_SOME_VALUE = re.compile(r"'[^']*'|\d+")
 LIMIT = settings.AXES_FAILURE_LIMIT
 
 
@@ -225,6 +230,8 @@ def test_a_new_password_is_set_by_a_link_that_works_once(alice: Member) -> None:
     assert (
         b"a mail with a link is on its way" in client.post("/login/forgotten/", {"who": "ALICE@postroom.test"}).content
     )
+    assert not Delivery.objects.exists()
+    assert send_what_was_asked(ports()) == 1
     delivery = Delivery.objects.get()
     assert (delivery.to_address, delivery.lane) == ("alice@postroom.test", 0)
     link = the_link()
@@ -244,25 +251,69 @@ def test_nobody_learns_who_is_known_here(alice: Member, who: str) -> None:
     answer = Client().post("/login/forgotten/", {"who": who})
     assert answer.status_code == 200
     assert (b"a mail with a link is on its way" in answer.content) == bool(who)
+    send_what_was_asked(ports())
     assert Delivery.objects.exists() == (who == "alice")
+
+
+def test_the_request_does_the_same_for_whom_nobody_knows(alice: Member) -> None:
+    Client().post("/login/forgotten/", {"who": "warm@nowhere.example"})
+    done: list[list[str]] = []
+    for who in ("nobody@nowhere.example", "alice@postroom.test", "alice", "another@nowhere.example"):
+        with CaptureQueriesContext(connection) as asked:
+            Client().post("/login/forgotten/", {"who": who})
+        done.append([_SOME_VALUE.sub("?", query["sql"]) for query in asked.captured_queries])
+        assert who not in str(asked.captured_queries), "it may be a password"
+    assert done[0] == done[1] == done[2] == done[3]
+    assert [one for one in done[0] if "procrastinate_defer" in one]
+    jobs = ProcrastinateJob.objects.order_by("id")
+    assert [one.task_name for one in jobs] == ["send_password_links"] * 5
+    assert {tuple(sorted(one.args)) for one in jobs} == {("address", "language", "place", "sealed")}
+    assert not Delivery.objects.exists()
+    assert happened("password_reset_asked") == 0
+
+
+def test_a_flood_of_requests_fills_no_queue(alice: Member, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sign_in, "MOST_ASKED", 2)
+    for number in range(4):
+        answer = Client().post("/login/forgotten/", {"who": f"nobody-{number}"})
+        assert b"a mail with a link is on its way" in answer.content
+    assert ProcrastinateJob.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("chosen", "browser", "subject"),
+    [("de", "en", "Ein neues Passwort für Postroom"), ("en", "de", "Ein neues Passwort für Postroom"),
+     ("en", "en", "A new password for Postroom"), ("fr-x", "de", "A new password for Postroom")],
+)  # fmt: skip
+def test_the_letter_speaks_as_its_reader_chose_or_as_the_page_was_asked(
+    alice: Member, chosen: str, browser: str, subject: str
+) -> None:
+    Contact.objects.filter(pk=alice.contact_id).update(language=chosen)
+    Client().post("/login/forgotten/", {"who": "alice"}, headers={"Accept-Language": browser})
+    send_what_was_asked(ports())
+    assert OutgoingMail.objects.get().subject == subject
 
 
 def test_a_stranger_cannot_fill_a_mailbox_by_asking_again_and_again(alice: Member) -> None:
     for _ in range(6):
         Client().post("/login/forgotten/", {"who": "alice"})
+    assert send_what_was_asked(ports()) == 3
     assert Delivery.objects.count() == 3
 
 
 def test_a_stranger_who_asks_again_and_again_does_not_use_up_the_owners_links(alice: Member) -> None:
     for number in range(6):
         Client().post("/login/forgotten/", {"who": "alice"}, REMOTE_ADDR=f"2001:db8::{number + 1}")
+    send_what_was_asked(ports())
     assert Delivery.objects.count() == 3, "one network, whichever of its addresses"
     Client().post("/login/forgotten/", {"who": "alice"}, REMOTE_ADDR="192.0.2.7")
+    send_what_was_asked(ports())
     assert Delivery.objects.count() == 4
     with audit.from_where("192.0.2.99"):
         for _ in range(MOST_OF_ALL):
             audit.note(ports(), "password_reset_asked", user=alice.user)
     Client().post("/login/forgotten/", {"who": "alice"}, REMOTE_ADDR="192.0.2.8")
+    send_what_was_asked(ports())
     assert Delivery.objects.count() == 4, "from everywhere together it has an end, too"
 
 

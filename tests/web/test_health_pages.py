@@ -113,6 +113,8 @@ def test_a_webhook_is_set_with_a_secret_that_is_shown_once_and_tried(ward: Ward,
     assert "whsec_" in text
     text = olga.post(place, {"action": "test"}).content.decode()
     assert "It refuses the connection." in text
+    german = olga.get("/settings/health/", headers={"Accept-Language": "de"}).content.decode()
+    assert "Er lehnt die Verbindung ab." in german
     assert "whsec_" not in text
     text = olga.post(place, {"action": "save", "url": "http://hooks.example.com/"}).content.decode()
     assert "An https address is needed" in text

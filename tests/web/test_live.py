@@ -12,14 +12,20 @@ from asgiref.sync import sync_to_async
 from django.db import connection
 from django.test import AsyncClient
 
+from postroom.core.terms.states import Role
+from postroom.flows.tell_pages import tell_pages, topics_of
 from postroom.store.models import Company, Member, Record
 from postroom.web.live import hub as hub_module
 from postroom.web.live import views
+from postroom.web.live.views import TOPICS
 from tests.web import seeding
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PATIENCE = 60.0  # seconds
+
+
+LISTED, CHANGED = "event: listed\ndata: .\n\n", "event: changed\ndata: .\n\n"
 
 
 def run(work: Callable[[], Awaitable[None]]) -> None:
@@ -93,7 +99,7 @@ def test_a_page_hears_of_its_record_and_of_no_other(record: Record, bob: Member)
 def test_a_list_and_the_record_beside_it_are_heard_of_by_one_stream(
     record: Record, bob: Member, mallory: Member
 ) -> None:
-    listed, changed = "event: listed\ndata: .\n\n", "event: changed\ndata: .\n\n"
+    listed, changed = LISTED, CHANGED
 
     async def work() -> None:
         both, alone = await opened(bob, f"/live/records/{record.pk}/"), await opened(bob, "/live/records/")
@@ -101,7 +107,7 @@ def test_a_list_and_the_record_beside_it_are_heard_of_by_one_stream(
         assert await alone.next() == listed
         await sync_to_async(say)(f"record:{record.pk}")
         assert await both.next() == changed
-        await sync_to_async(say)("records")
+        await sync_to_async(say)(f"records:{record.company_id}")
         assert await both.next() == await alone.next() == listed
         assert both.events.empty()
         await both.close()
@@ -111,6 +117,38 @@ def test_a_list_and_the_record_beside_it_are_heard_of_by_one_stream(
         assert (await stranger.get(f"/live/records/{record.pk}/")).status_code == 404
 
     run(work)
+
+
+def test_nobody_knows_by_the_moment_that_something_happened_in_another_company(
+    record: Record, bob: Member, mallory: Member
+) -> None:
+    theirs = seeding.a_record(mallory.company, "Secret")
+
+    async def work() -> None:
+        mine, other = await opened(bob, "/live/records/"), await opened(mallory, f"/live/records/{theirs.pk}/")
+        await mine.next()
+        assert {await other.next(), await other.next()} == {LISTED, CHANGED}  # listening began
+        await sync_to_async(tell_pages)(f"record:{theirs.pk}", listed=[theirs.pk])
+        assert {await other.next(), await other.next()} == {LISTED, CHANGED}
+        assert mine.events.empty()
+        await sync_to_async(tell_pages)(f"record:{record.pk}", listed=[record.pk])
+        assert await mine.next() == LISTED
+        assert other.events.empty()
+        await mine.close()
+        await other.close()
+
+    run(work)
+
+
+@pytest.mark.parametrize("what", TOPICS)
+def test_lists_are_heard_by_company_and_what_is_nobodys_by_the_whole_house(
+    company: Company, mallory: Member, what: str
+) -> None:
+    ada = seeding.a_member("ada", "Ada Admin", company, Role.ADMINISTRATOR)
+    assert topics_of(ada, what) == {f"{what}:{company.pk}"}
+    ada.companies.add(mallory.company)
+    ada = Member.objects.get(pk=ada.pk)
+    assert topics_of(ada, what) == {f"{what}:{company.pk}", f"{what}:{mallory.company_id}", f"{what}:0"}
 
 
 def test_an_author_hears_of_what_he_wrote_and_of_nobody_elses(bob: Member, mallory: Member) -> None:

@@ -66,5 +66,5 @@ def test_what_comes_a_moment_after_a_change_is_shown_too() -> None:
         for number in (1, 2, 3):
             seeding.a_delivery(company, f"{number}@x.example")
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_notify('postroom_live', 'queue')")
+                cursor.execute("SELECT pg_notify('postroom_live', %s)", [f"queue:{company.pk}"])
             expect(page.locator("#pr-rows .pr-item")).to_have_count(number)

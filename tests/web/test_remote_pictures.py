@@ -110,6 +110,8 @@ def test_without_an_allowance_our_own_network_is_not_asked(
     answer = window.get(picture)
     assert answer.status_code == 404
     assert b"not a public one" in answer.content
+    german = window.get(picture, headers={"Accept-Language": "de"})
+    assert "Die Adresse ist keine öffentliche." in german.content.decode()
     assert server.asked == []
 
 

@@ -81,6 +81,9 @@ def test_a_stored_password_does_not_follow_to_another_host(window: Client) -> No
     assert "Type the password again: the server changed." in answer.content.decode()
     server.refresh_from_db()
     assert server.host != "other.example"
+    again = {**SERVER, "host": "other.example", "password": ""}
+    answer = window.post(f"/settings/servers/{server.pk}/", again, headers={"Accept-Language": "de"})
+    assert "Geben Sie das Passwort noch einmal ein: Der Server ist ein anderer." in answer.content.decode()
 
 
 def test_only_what_was_changed_is_written_down_with_before_and_after(window: Client, ada: Member) -> None:

@@ -15,8 +15,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, Unrea
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
-from postroom.api.strangers import Strangers
+from postroom.api.strangers import Strangers, come_again
 from postroom.flows.record_tracking import MOST_BYTES, HookResult, is_known_address, take_hook
+from postroom.store.lent import ManyWait
 from postroom.wiring import ports
 
 View = Callable[[HttpRequest, str, str], HttpResponse]
@@ -76,4 +77,6 @@ def _taken(request: HttpRequest, provider: str, token: str) -> HttpResponse:
     except (DatabaseError, InterfaceError) as error:
         _log.warning("events of %s are taken later: %s", provider[:30], " ".join(str(error).split())[:200])
         result = HookResult.LATER
+    except ManyWait:
+        return come_again(503)
     return HttpResponse(status=_STATUS[result])

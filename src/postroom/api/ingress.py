@@ -16,6 +16,7 @@ from postroom.api.hooks import quiet_about_address
 from postroom.api.strangers import Strangers, come_again
 from postroom.flows.inbound_hooks import is_known_address, path_of, take_inbound
 from postroom.flows.record_tracking import HookResult
+from postroom.store.lent import ManyWait
 from postroom.wiring import ports
 
 _strangers = Strangers()
@@ -60,6 +61,6 @@ def _taken(request: HttpRequest, provider: str, token: str) -> HttpResponse:
     address = f"{ports().configuration.public_url}{path_of(provider, token)}"
     try:
         result = take_inbound(ports(), provider=provider, token=token, address=address, headers=headers, body=body)
-    except (DatabaseError, InterfaceError, OSError):
+    except (DatabaseError, InterfaceError, OSError, ManyWait):
         result = HookResult.LATER
     return come_again(503) if result is HookResult.LATER else HttpResponse(status=_STATUS[result])

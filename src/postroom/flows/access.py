@@ -143,7 +143,9 @@ def visible_messages(member: Member | None) -> QuerySet[Message]:
 
 
 def visible_deliveries(member: Member | None) -> QuerySet[Delivery]:
-    return _cut(Delivery.objects.all(), member)
+    """What concerns the whole house is seen by its administrators, though it is in some company's queue."""
+    rows = _cut(Delivery.objects.all(), member)
+    return rows if is_house_administrator(member) else rows.filter(is_of_the_house=False)
 
 
 def visible_addresses(member: Member | None) -> QuerySet[AddressHealth]:

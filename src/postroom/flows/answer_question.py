@@ -22,7 +22,14 @@ from postroom.core.diagnosis.machine_health import MachineFacts
 from postroom.core.diagnosis.relevance import NOT_OF_LEAVING, Asked, what_counts
 from postroom.core.diagnosis.symptoms import Outcome, Symptom, Walked, walk
 from postroom.core.terms.reasons import Reason, because
-from postroom.flows.access import NotAllowed, company_cut, company_ids, visible_addresses, visible_deliveries
+from postroom.flows.access import (
+    NotAllowed,
+    company_cut,
+    company_ids,
+    is_house_administrator,
+    visible_addresses,
+    visible_deliveries,
+)
 from postroom.flows.ask_model import ModelFailed, ask_model
 from postroom.flows.diagnose import DoctorWish, diagnose
 from postroom.flows.ports import Ports
@@ -132,7 +139,7 @@ def _of_mails(ports: Ports, question: Question, member: Member | None, tell: Tel
 
 
 def _of_one_mail(ports: Ports, own: _Own, identifier: str, member: Member | None, tell: Tell) -> None:
-    found = find_deliveries(identifier, company_cut(member))
+    found = find_deliveries(identifier, company_cut(member), shows_house=is_house_administrator(member))
     told = [one for number in found.ids[:3] if (one := _delivery(ports, number, member)) is not None]
     own.note_waiting(one.row for one in told)
     for one in told:
@@ -145,7 +152,13 @@ def _of_one_mail(ports: Ports, own: _Own, identifier: str, member: Member | None
 
 def _of_recipient(ports: Ports, own: _Own, about: str, member: Member | None, tell: Tell) -> None:
     """An address, or a domain with its @. The trouble of the newest troubled mail is told whole, and what the newest waits for."""
-    wish = QueueWish(companies=company_cut(member), view=QueueView.ALL, recipient=about, size=MOST_MAILS)
+    wish = QueueWish(
+        companies=company_cut(member),
+        shows_house=is_house_administrator(member),
+        view=QueueView.ALL,
+        recipient=about,
+        size=MOST_MAILS,
+    )
     now = ports.clock.now()
     rows = rows_of(find(wish, now).ids, now=now)
     held = list(_of_address(about, member)) if not about.startswith("@") else []

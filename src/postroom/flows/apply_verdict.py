@@ -119,7 +119,7 @@ def apply_verdicts(ports: Ports, batch: Sequence[Decided], values: Parameters | 
     _note_states(batch, lost, known, owners, now)
     if ruled:
         note_occurrences(ports, [*_made(creations, made, ruled), *_answered(appendings, standing, ruled)])
-    tell_pages("inbound")
+    tell_pages(arrived=[one.row.id for one in batch])
 
 
 def _made(creations: Sequence[Creation], made: Sequence[RecordFact], ruled: Collection[int]) -> Iterable[Happened]:

@@ -162,7 +162,7 @@ def _look_up(ports: Ports, asked: QueueChange) -> None:
     ids = [number for number in matching_ids(ports, wish) if number <= asked.newest]
     asked.ids, asked.total = ids, len(ids)
     asked.save(update_fields=["ids", "total"])
-    tell_pages("queue")
+    tell_pages(queued=ids[:BATCH])
 
 
 def _next_batch(ports: Ports, asked: QueueChange) -> bool:
@@ -179,14 +179,14 @@ def _next_batch(ports: Ports, asked: QueueChange) -> bool:
             asked.refused = _counted(row.refused, changed.refused.values())
         asked.finished_at = ports.clock.now() if asked.seen >= asked.total else None
         asked.save(update_fields=["seen", "done", "refused", "finished_at"])
-        tell_pages("queue")
+        tell_pages(queued=batch)
     return asked.finished_at is None
 
 
 def _end(ports: Ports, asked: QueueChange, *, trouble: str) -> None:
     asked.finished_at, asked.trouble = ports.clock.now(), trouble[:300]
     asked.save(update_fields=["finished_at", "trouble"])
-    tell_pages("queue")
+    tell_pages(queued=(asked.ids or [])[:BATCH])
 
 
 def _counted(before: list[list[Any]], refused: Iterable[Reason]) -> list[list[Any]]:

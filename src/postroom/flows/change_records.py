@@ -20,7 +20,7 @@ from postroom.core.terms.states import MessageKind
 from postroom.flows.access import may, require, visible_records
 from postroom.flows.note_occurrences import by_colleague, note_occurrences
 from postroom.flows.ports import Ports
-from postroom.flows.tell_pages import tell_pages
+from postroom.flows.tell_pages import of_companies, tell_pages
 from postroom.store.bulk import insert
 from postroom.store.models import Follower, Member, Message, MessageBody, Record
 from postroom.store.queries.colleagues import works_for
@@ -186,7 +186,7 @@ def _apply(
         if what is What.RESPONSIBLE:
             _responsible_follow(values)
         _note(rows, what, values, known, by, now)
-    _tell([row.pk for row in rows])
+    _tell(rows)
 
 
 def _follow(values: Mapping[int, Value], by: Member) -> None:
@@ -248,5 +248,6 @@ def _write(notes: Sequence[Message], changes: Sequence[list[list[str]]]) -> None
     )
 
 
-def _tell(record_ids: Sequence[int]) -> None:
-    tell_pages("records", *(f"record:{pk}" for pk in record_ids))
+def _tell(rows: Sequence[Record]) -> None:
+    lists = of_companies("records", (row.company_id for row in rows))
+    tell_pages(*lists, *(f"record:{row.pk}" for row in rows))

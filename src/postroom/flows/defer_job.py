@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from django.db import transaction
 from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.exceptions import AlreadyEnqueued
 
 
 def defer_job(name: str, /, *, only_one: str = "", in_seconds: int = 0, **arguments: int | str) -> bool:
-    """Defer the job, to be done ``in_seconds`` at the earliest, to be done at once or ``in_seconds``; with ``only_one`` not while another of that name waits. Whether it was
+    """Defer the job, to be done ``in_seconds`` at the earliest, with ``only_one`` not while another of that name waits. Whether it was
     deferred.
 
     ``only_one`` makes concurrent transactions wait for each other: for what people click, not for what comes in bulk.
@@ -24,3 +25,8 @@ def defer_job(name: str, /, *, only_one: str = "", in_seconds: int = 0, **argume
     except AlreadyEnqueued:
         return False
     return True
+
+
+def waiting_jobs(name: str, most: int) -> int:
+    """How many of that name wait for their turn; counted up to ``most``. One query."""
+    return ProcrastinateJob.objects.filter(task_name=name, status="todo")[:most].count()

@@ -34,7 +34,7 @@ from postroom.flows.pass_gates import Routed, domains_of, pass_gates
 from postroom.flows.ports import Ports
 from postroom.flows.reserve_sending import DestinationsKnown, Limits, give_back
 from postroom.flows.sign_mail import Keyring
-from postroom.flows.tell_pages import tell_of_deliveries
+from postroom.flows.tell_pages import of_companies, tell_of_deliveries
 from postroom.flows.ways_out import WaysOut, load_ways_out
 from postroom.store import claims
 from postroom.store.claims import AttemptRow, ClaimedRow, Mark, NotificationMark
@@ -496,5 +496,5 @@ def _settle(worker: str, settled: _Settled, limits: Limits, known: DestinationsK
         LetterboxMail.objects.bulk_create(letters, batch_size=200)
         claims.note_attempts([row for row in settled.attempts if row.delivery_id in written])
         claims.mark_notifications(settled.notifications)
-        tell_of_deliveries(written, *(["letterbox"] if letters else []))
+        tell_of_deliveries(written, *of_companies("letterbox", (letter.company_id for letter in letters)))
         give_back(settled.unused)

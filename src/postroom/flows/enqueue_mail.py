@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,7 +19,7 @@ from postroom.core.terms.traffic import Traffic
 from postroom.flows.ports import Ports
 from postroom.flows.prepare_html import travelling_html
 from postroom.flows.settings import parameters
-from postroom.flows.tell_pages import tell_pages
+from postroom.flows.tell_pages import of_companies, tell_pages
 from postroom.flows.wake_queue import CHANNEL
 from postroom.store import claims
 from postroom.store.bulk import insert, insert_rows
@@ -41,7 +41,8 @@ class DraftRecipient:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailDraft:
     """A mail to be composed once for these recipients. Identifiers have their angle brackets. ``is_of_the_house``: it opens more than
-    one company, and leaves by servers of no company alone."""
+    one company, and leaves by servers of no company alone. ``is_news_of_the_house``: it tells of every company. Of both the deliveries are
+    seen by administrators of the whole house alone, though they stand in the queue of ``company_id``, as whose it is written."""
 
     company_id: int
     header_from: Address
@@ -61,6 +62,7 @@ class MailDraft:
     forced_server_id: int | None = None
     null_return_path: bool = False
     is_of_the_house: bool = False
+    is_news_of_the_house: bool = False
     extra_headers: Sequence[tuple[str, str]] = ()
 
 
@@ -84,7 +86,7 @@ def enqueue_mails(ports: Ports, drafts: Sequence[MailDraft], values: Parameters 
     ]
     insert_rows(Delivery, _DELIVERY, deliveries)
     _fail_at_once(drafts, now)
-    _wake()
+    _wake(None if _is_of_the_house(draft) else draft.company_id for draft in drafts)
     return mails
 
 
@@ -106,6 +108,7 @@ def enqueue_again(
             mail_id=old.mail_id,
             company_id=old.company_id,
             notification_id=old.notification_id,
+            is_of_the_house=old.is_of_the_house,
             to_name=old.to_name,
             to_address=address,
             lane=LANE_RANK[lane] if lane else old.lane,
@@ -116,7 +119,7 @@ def enqueue_again(
         for old, address in zip(deliveries, addresses, strict=True)
     ]
     insert(fresh)
-    _wake()
+    _wake(None if one.is_of_the_house else one.company_id for one in fresh)
     return fresh
 
 
@@ -158,7 +161,7 @@ def _content(ports: Ports, draft: MailDraft) -> tuple[bytes, bytes]:
 
 _DELIVERY = (
     "mail_id", "company_id", "notification_id", "to_name", "to_address", "state", "lane", "due_at", "deadline_at",
-    "failure_type", "failure_reason", "blame", "created_at", "finished_at",
+    "failure_type", "failure_reason", "blame", "created_at", "finished_at", "is_of_the_house",
 )  # fmt: skip
 
 
@@ -182,7 +185,12 @@ def _delivery(
         "address" if fault else "",
         now,
         now if fault else None,
+        _is_of_the_house(draft),
     )
+
+
+def _is_of_the_house(draft: MailDraft) -> bool:
+    return draft.is_of_the_house or draft.is_news_of_the_house
 
 
 def _author_of(draft: MailDraft) -> Address | None:
@@ -230,6 +238,6 @@ def _fail_at_once(drafts: Sequence[MailDraft], now: datetime) -> None:
         tally(company_id, Traffic.FAILED, count, now)
 
 
-def _wake() -> None:
-    """With the commit the deliverers hear of it, and the open queue pages."""
-    tell_pages("queue", calls=[CHANNEL])
+def _wake(companies: Iterable[int | None]) -> None:
+    """With the commit the deliverers hear of it, and the open queue pages of these companies."""
+    tell_pages(*of_companies("queue", companies), calls=[CHANNEL])

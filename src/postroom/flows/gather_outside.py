@@ -22,6 +22,7 @@ from postroom.core.diagnosis.mta_sts_policy import check_policy, policy_address
 from postroom.core.diagnosis.observed import DomainRecords, Observed, changes_among, observe_server
 from postroom.core.diagnosis.outside_clocks import ClockWitness, date_within
 from postroom.core.diagnosis.server_health import ServerFacts
+from postroom.core.terms.reasons import because
 from postroom.core.terms.visits import NoVisit, Visit
 from postroom.flows.ports import Ports
 from postroom.flows.side_by_side import Broken, side_by_side
@@ -64,7 +65,7 @@ def with_policies(ports: Ports, told: Sequence[Told], seconds: float) -> Heard:
             findings.append(broken(Check.NAMES, type(answer.error).__name__, subject=one.domain.subject))
             continue
         visit = answer if isinstance(answer, Visit) else None
-        reason = answer if isinstance(answer, NoVisit) else NoVisit(reason="It did not answer in time.")
+        reason = answer if isinstance(answer, NoVisit) else NoVisit(reason=because("visit.silent"))
         findings += check_policy(one.domain, one.mail_hosts, visit or reason)
         if visit is not None and visit.date is not None:
             dates.append(ClockWitness(name=one.policy_host, says=visit.date, at=ports.clock.now()))

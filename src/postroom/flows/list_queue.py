@@ -8,7 +8,7 @@ from datetime import datetime
 import postroom.core.delivery.sentences  # noqa: F401 - what deliveries wait for, in words
 from postroom.core.terms.gates import Gate
 from postroom.core.terms.states import Blame, DeliveryState, Lane
-from postroom.flows.access import company_cut, require
+from postroom.flows.access import company_cut, is_house_administrator, require
 from postroom.flows.ports import Ports
 from postroom.store.models import Member, OutgoingServer
 from postroom.store.models.outgoing import LANE_RANK
@@ -60,6 +60,7 @@ def read_filter(wanted: QueueFilter, *, member: Member | None, cursor: str = "")
     view, state = _view(wanted.state)
     return QueueWish(
         companies=company_cut(member),
+        shows_house=is_house_administrator(member),
         view=view if not wanted.gate else QueueView.OUTGOING,
         state=state,
         recipient=wanted.recipient.strip(),

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from html import escape
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -24,6 +23,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils.encoding import force_str
 from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 
+from postroom.core.conversations.letters_with_keys import invitation
 from postroom.core.delivery.identity import default_from
 from postroom.core.terms.addresses import Address, is_placeholder, normalize, parse_one
 from postroom.core.terms.message_ids import make_message_id
@@ -40,6 +40,7 @@ from postroom.flows.access import (
 from postroom.flows.enqueue_mail import DraftRecipient, MailDraft, enqueue_mail
 from postroom.flows.ports import Ports
 from postroom.flows.sign_in import began_at, is_signed_out
+from postroom.flows.speak_language import active_language, language_of_letter, teller
 from postroom.flows.ways_out import domain_fact
 from postroom.store.models import ApiKey, Company, Contact, Member, SettingChange
 
@@ -228,10 +229,12 @@ def send_invitation(ports: Ports, member_id: int, *, by: Member) -> bool:
     sender = parse_one(default_from(domain_fact(domain))) if domain is not None else None
     if domain is None or sender is None:
         return False
-    words = (
-        f"<p>Hello {escape(row.contact.name)},</p><p>{escape(by.contact.name)} invites you to the Postroom of "
-        f"{escape(row.company.name)}. Choose a password here; the link works once, for three days:</p>"
-        f'<p><a href="{escape(link)}">{escape(link)}</a></p>'
+    subject, words = invitation(
+        teller(language_of_letter(row.contact.language, active_language())),
+        name=row.contact.name,
+        inviter=by.contact.name,
+        company=row.company.name,
+        link=link,
     )
     enqueue_mail(
         ports,
@@ -239,7 +242,7 @@ def send_invitation(ports: Ports, member_id: int, *, by: Member) -> bool:
             company_id=row.company_id,
             header_from=Address(row.company.name, sender.local, sender.domain),
             recipients=[DraftRecipient(name=row.contact.name, address=row.contact.address)],
-            subject=f"Your place in the Postroom of {row.company.name}"[:900],
+            subject=subject[:900],
             html=words,
             header_message_id=make_message_id(unique=f"{ports.ids.hex(12)}.invitation", domain=domain.name),
             lane=Lane.URGENT,

@@ -21,7 +21,7 @@ from postroom.core.terms.states import Blame, DeliveryState, EvidenceKind
 from postroom.flows.bounce_evidence import Happening, Spoken, of_session
 from postroom.flows.judge_addresses import judge_addresses
 from postroom.flows.ports import Ports
-from postroom.flows.tell_pages import tell_pages
+from postroom.flows.tell_pages import of_companies, tell_pages
 from postroom.store import bounces
 from postroom.store.bounces import Anchor, EventRow, Growth, Place, Written
 from postroom.store.models import Delivery
@@ -56,7 +56,7 @@ def note_bounces(ports: Ports, happenings: Iterable[Happening]) -> Noted:
     _count_contacts(new, alive)
     judged = {row.health_id: place for place, _, row in new}
     suppressed = judge_addresses(ports, judged, {pk: alive[pk] for pk in judged}, now)
-    tell_pages("suppression")
+    tell_pages(*of_companies("suppression", (place[0] for place, _, _ in new)))
     return Noted(counted=len(new), suppressed=suppressed)
 
 

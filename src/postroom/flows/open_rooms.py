@@ -9,9 +9,11 @@ from __future__ import annotations
 def open_rooms() -> None:
     """Every process tells reasons, also of rooms that it never enters: these fill the catalogue."""
     import postroom.core.conversations.audience
+    import postroom.core.conversations.letters_with_keys
     import postroom.core.delivery.sentences
     import postroom.core.mailtest.sentences
     import postroom.core.routing.sentences
-    import postroom.core.schedule.sentences  # noqa: F401
+    import postroom.core.schedule.sentences
+    import postroom.core.terms.visits  # noqa: F401
     from postroom.core.delivery import suppression  # noqa: F401
-    from postroom.core.diagnosis import checks, mailbox_sentences, sentences  # noqa: F401
+    from postroom.core.diagnosis import checks, mailbox_sentences, mta_sts_policy, sentences  # noqa: F401

@@ -15,9 +15,9 @@ from postroom.core.terms.states import DeliveryState, FailureType
 from postroom.flows.bounce_evidence import MAY_BE_COMPLAINED_OF, Spoken, delivered_by, of_report
 from postroom.flows.note_bounces import note_bounces, note_signs_of_life
 from postroom.flows.ports import Ports
-from postroom.flows.tell_pages import tell_pages
+from postroom.flows.tell_pages import of_companies, tell_pages
 from postroom.store.bulk import insert_rows
-from postroom.store.models import Delivery, Notification, ReportedRecipient
+from postroom.store.models import Delivery, ReportedRecipient
 from postroom.store.statements import ask
 
 _MAY_BOUNCE = (DeliveryState.SENDING, DeliveryState.SENT, DeliveryState.UNKNOWN, DeliveryState.BOUNCED)
@@ -47,7 +47,7 @@ def record_reports(ports: Ports, reports: Sequence[BookedReport]) -> None:
     _note_complaints([d for one, found in complaints if not one.decision.is_hearsay for d in found])
     _note_bounces(ports, [bounce for one, found in cases for bounce in _bounces(one.decision.report, found)])
     _hold_against(ports, cases)
-    _tell_pages([delivery.notification for delivery in deliveries.values() if delivery.notification])
+    _tell_pages([delivery for delivery in deliveries.values() if delivery.notification])
 
 
 def _among(numbers: Iterable[int], deliveries: Mapping[int, Delivery]) -> list[Delivery]:
@@ -199,10 +199,12 @@ def _spoken(delivery: Delivery, decision: RecordReport) -> Spoken:
     )
 
 
-def _tell_pages(notifications: Sequence[Notification]) -> None:
-    """The pages of the records, and the first pages of the authors (O-99)."""
+def _tell_pages(deliveries: Sequence[Delivery]) -> None:
+    """The pages of the records, the queues, and the first pages of the authors (O-99)."""
+    notifications = [one.notification for one in deliveries if one.notification]
     if not notifications:
         return
+    queues = of_companies("queue", (one.company_id for one in deliveries))
     records = {f"record:{record_id}" for one in notifications if (record_id := one.message.record_id) is not None}
     authors = {f"author:{one.author_id}" for one in notifications if one.author_id is not None}
-    tell_pages("queue", *sorted(records), *sorted(authors))
+    tell_pages(*queues, *sorted(records), *sorted(authors))

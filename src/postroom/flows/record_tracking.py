@@ -36,7 +36,7 @@ from postroom.core.tokens.addresses import TokenPurpose, read_token
 from postroom.flows.bounce_evidence import Happening, Spoken, of_event
 from postroom.flows.note_bounces import note_bounces, note_signs_of_life
 from postroom.flows.ports import Ports
-from postroom.flows.tell_pages import tell_pages
+from postroom.flows.tell_pages import of_companies, tell_pages
 from postroom.store.models import DeliveryEvent, ProviderHook
 from postroom.store.tracking import (
     DeliveryChange,
@@ -171,7 +171,7 @@ def _record(ports: Ports, server_id: int, events: Sequence[TrackingEvent]) -> Re
         ignore_conflicts=True,
     )
     _note_evidence(ports, changes, told)
-    _tell_pages(row.record_id for row, change, _ in changes if change.is_changed)
+    _tell_pages([row for row, change, _ in changes if change.is_changed])
     return Recorded(events=len(events), changed=sum(change.is_changed for _, change, _ in changes))
 
 
@@ -290,6 +290,6 @@ def _event_row(delivery_id: int, event: TrackingEvent, ports: Ports) -> Delivery
     )
 
 
-def _tell_pages(record_ids: Iterable[int | None]) -> None:
-    found = sorted({one for one in record_ids if one is not None})
-    tell_pages("queue", *(f"record:{one}" for one in found))
+def _tell_pages(rows: Sequence[TrackedRow]) -> None:
+    records = sorted({row.record_id for row in rows if row.record_id is not None})
+    tell_pages(*of_companies("queue", (row.company_id for row in rows)), *(f"record:{one}" for one in records))

@@ -239,4 +239,4 @@ def _name(member_id: int | None) -> str:
 
 
 def _tell(record_id: int) -> None:
-    tell_pages("records", f"record:{record_id}")
+    tell_pages(f"record:{record_id}", listed=[record_id])

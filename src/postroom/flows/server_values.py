@@ -20,6 +20,7 @@ from postroom.core.terms.secret import Secret
 from postroom.core.terms.states import DeliveryState
 from postroom.core.terms.web_addresses import keeps_secrets
 from postroom.flows.ports import Ports
+from postroom.flows.speak_language import say
 from postroom.store.models import Attempt, Delivery, Mailbox, OutgoingMail, OutgoingServer
 from postroom.store.models.outgoing import WAITING
 
@@ -34,9 +35,9 @@ def server_values(ports: Ports, values: Mapping[str, Any]) -> dict[str, Any]:
     if "from_filter" in values:
         values["from_filter"] = _filter(values["from_filter"])
     if not 1 <= int(values.get("port") or before.port or 1) <= 65535:
-        raise ValidationError({"port": "A port is a number from 1 to 65535; mail is handed in at 587, 465 or 2525."})
+        raise ValidationError({"port": say("entry.port")})
     if values.get("preset", "custom") not in PRESETS:
-        raise ValidationError({"preset": f"There is no preset {values['preset']}. There are: {', '.join(PRESETS)}."})
+        raise ValidationError({"preset": say("entry.preset", name=values["preset"], known=", ".join(PRESETS))})
     if values.get("is_active") is False and before.pk and before.is_active:
         require_unused(before)
     if values.get("transport", before.transport) == "api":
@@ -58,7 +59,7 @@ def hold_back_secret(before: OutgoingServer | Mailbox, values: Mapping[str, Any]
     if names_nobody or values.get("authentication", before.authentication) == "certificate":
         before.secret = b""
         return
-    raise ValidationError({"password": "Type the password again: the server changed."})
+    raise ValidationError({"password": say("entry.moved")})
 
 
 def _leads_secret_elsewhere(before: OutgoingServer | Mailbox, values: Mapping[str, Any]) -> bool:
@@ -129,25 +130,23 @@ def _check_provider(before: OutgoingServer, values: Mapping[str, Any]) -> None:
     options = values.get("provider_options", before.provider_options)
     provider = PROVIDERS.get(name)
     if provider is None:
-        raise ValidationError({"provider": f"There is no provider {name!r}. There are: {', '.join(PROVIDERS)}."})
+        raise ValidationError({"provider": say("entry.provider", name=repr(name), known=", ".join(PROVIDERS))})
     if not isinstance(options, Mapping):
-        raise ValidationError({"provider_options": "Options are names with values."})
+        raise ValidationError({"provider_options": say("entry.options")})
     if problems := check_options(provider, options):
         raise ValidationError({f"option_{field}": text for field, text in problems.items()})
     if before.pk and before.secret and name != before.provider and not values.get("password"):
-        raise ValidationError({"password": f"The stored key is another provider's: enter that of {provider.label}."})
+        raise ValidationError({"password": say("entry.another_key", provider=provider.label)})
 
 
 def _check_certificate(ports: Ports, before: OutgoingServer, values: dict[str, Any]) -> None:
     """Certificate and key belong together. The password opens the key, and is not kept."""
     if values.get("encryption", before.encryption) == "none":
-        raise ValidationError(
-            {"encryption": "A client certificate needs TLS or STARTTLS: without encryption nobody can show one."}
-        )
+        raise ValidationError({"encryption": say("entry.no_tls")})
     certificate = values.get("client_certificate", before.client_certificate)
     given = values.get("client_key", "")
     if not given and not before.client_key:
-        raise ValidationError({"client_key": "Enter the private key of the certificate, in PEM."})
+        raise ValidationError({"client_key": say("entry.no_key")})
     if not given and "client_certificate" not in values:
         return
     try:
@@ -157,13 +156,13 @@ def _check_certificate(ports: Ports, before: OutgoingServer, values: dict[str, A
         field = "client_certificate" if "certificate" in str(error) and "key" not in str(error) else "client_key"
         raise ValidationError({field: f"{str(error)[0].upper()}{str(error)[1:]}."}) from None
     if facts.expires_at <= ports.clock.now():
-        raise ValidationError({"client_certificate": f"It has expired on {facts.expires_at:%Y-%m-%d}."})
+        raise ValidationError({"client_certificate": say("entry.expired", day=f"{facts.expires_at:%Y-%m-%d}")})
     values["client_key"] = facts.key.reveal()
 
 
 def _check_token(before: OutgoingServer, values: Mapping[str, Any]) -> None:
     if not values.get("username", before.username):
-        raise ValidationError({"username": "An OAuth2 token belongs to an account: enter its address."})
+        raise ValidationError({"username": say("entry.token_account")})
     source = str(values.get("token_source", before.token_source) or "")
     if not source or ("://" in source and not keeps_secrets(source)):
         raise ValidationError(

@@ -5,7 +5,7 @@ One by one, or many: those that were chosen, or all that wait and match a wish, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from django.db import transaction
@@ -46,7 +46,7 @@ def route_again(ports: Ports, inbound_id: int, *, member: Member | None) -> None
     row.state, row.attempt_count, row.error, row.due_at = InboundState.RECEIVED, 0, "", ports.clock.now()
     row.authentication = None  # rules about senders may have changed too
     row.save(update_fields=["state", "attempt_count", "error", "due_at", "authentication"])
-    _wake_routers()
+    _wake_routers([row.pk])
 
 
 @transaction.atomic
@@ -147,12 +147,12 @@ def _back_to_the_routers(ports: Ports, rows: QuerySet[InboundMessage]) -> int:
     done = InboundMessage.objects.filter(pk__in=locked).update(
         state=InboundState.RECEIVED, attempt_count=0, error="", due_at=ports.clock.now(), authentication=None
     )
-    _wake_routers()
+    _wake_routers(locked)
     return done
 
 
-def _wake_routers() -> None:
-    tell_pages("inbound", calls=["postroom_inbound"])
+def _wake_routers(inbound_ids: Collection[int]) -> None:
+    tell_pages(arrived=inbound_ids, calls=["postroom_inbound"])
 
 
 def _row(inbound_id: int, member: Member | None) -> InboundMessage:

@@ -91,11 +91,12 @@ def _permit(ports: Ports, pairs: set[tuple[str, str]], member: Member | None) ->
 
 def _route_again(ports: Ports, rows: QuerySet[LoopHold]) -> int:
     """A mail that another target took meanwhile goes once more, too: what it made is not made again, known by its Message-ID."""
-    mails = InboundMessage.objects.filter(pk__in=list(rows.values_list("inbound_id", flat=True)))
+    ids = list(rows.values_list("inbound_id", flat=True))
+    mails = InboundMessage.objects.filter(pk__in=ids)
     held = mails.filter(state=InboundState.HELD) | mails.filter(state=InboundState.ROUTED).exclude(message_id="")
     count = held.update(state=InboundState.RECEIVED, attempt_count=0, error="", due_at=ports.clock.now())
     _end(ports, rows)
-    tell_pages("inbound", calls=["postroom_inbound"])
+    tell_pages(arrived=ids, calls=["postroom_inbound"])
     return count
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.conf import settings
-from django.utils.translation import gettext, override
+from django.utils.translation import get_language, gettext, override
 
-from postroom.core.terms.reasons import Reason, told
+from postroom.core.terms.reasons import Reason, because, told
 
 
 def known_language(*wanted: str) -> str:
@@ -21,9 +21,25 @@ def known_language(*wanted: str) -> str:
     return "en"
 
 
+def active_language() -> str:
+    """Of whoever looks at the page, or asks the command."""
+    return get_language() or "en"
+
+
+def language_of_letter(chosen: str, asked: str) -> str:
+    """Of a letter to somebody who chose this language. Everybody's is English until it is chosen, so English leaves it to the language
+    in which the letter was ``asked`` for."""
+    return known_language(asked if chosen in ("", "en") else chosen)
+
+
 def translated(reason: Reason) -> str:
     """In the language that is active."""
     return told(reason, gettext)
+
+
+def say(code: str, **facts: object) -> str:
+    """The sentence of a code in the language that is active: what a form tells whoever fills it in."""
+    return translated(because(code, **facts))
 
 
 def teller(language: str) -> Callable[[Reason], str]:

@@ -108,6 +108,7 @@ class _Eyes:
     inbound: QuerySet[InboundMessage]
     companies: Sequence[int]
     cut: list[int] | None
+    shows_house: bool
     may_queue: bool
     may_inbound: bool
 
@@ -121,6 +122,7 @@ class _Eyes:
             inbound=inbound if may_inbound else inbound.none(),
             companies=access.company_ids(member) if member else list(Company.objects.values_list("pk", flat=True)),
             cut=access.company_cut(member),
+            shows_house=access.is_house_administrator(member),
             may_queue=may_queue,
             may_inbound=may_inbound,
         )
@@ -192,7 +194,7 @@ def _by_relay(told: _Telling) -> Story | None:
     name = asked_id(told.wish.asked)
     if not told.eyes.may_queue or not name:
         return None
-    found = find_deliveries(name, told.eyes.cut)
+    found = find_deliveries(name, told.eyes.cut, shows_house=told.eyes.shows_house)
     if not found.ids:
         return None
     ids = found.ids

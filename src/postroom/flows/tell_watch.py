@@ -3,7 +3,7 @@
     digest:  new and over since the last one -> a server that no finding blames -> our own queue
     request: written down with the look -> posted in the background -> again after a while, a few times, then given up
 
-Laws: the news are of the whole house, so only its administrators hear them, and they leave by a server of no single company (where
+Laws: the news are of the whole house, so only its administrators hear them and see in the queue what was sent, and they leave by a server of no single company (where
 there is but one company, by any of its). A mail never leaves by a server that is in trouble; where none is left, that is said in the result of the look and tried with the
 next. One digest an hour at most. A request goes to one https address, guarded and signed; what came back is kept, the secret never.
 """
@@ -177,6 +177,7 @@ def _draft(
         lane=Lane.URGENT,
         alias_domain_id=way.domain.pk,
         forced_server_id=way.server_id,
+        is_news_of_the_house=True,
         extra_headers=[("Auto-Submitted", "auto-generated")],
     )
 
@@ -302,5 +303,5 @@ def _post(ports: Ports, hook: WatchHook, row: WatchPost) -> tuple[str, bool]:
     allowed = parameters(ports).words("doctor.watch.private_networks")
     answer = ports.visit(hook.url, body=body, headers=headers, allowed=allowed)
     if isinstance(answer, NoVisit):
-        return answer.reason, False
+        return str(answer.reason), False
     return f"HTTP {answer.status}", answer.is_taken

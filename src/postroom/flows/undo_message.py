@@ -18,7 +18,7 @@ from postroom.flows.access import require, visible_messages
 from postroom.flows.keep_draft import draft_again
 from postroom.flows.new_followers import leave_with
 from postroom.flows.ports import Ports
-from postroom.flows.tell_pages import tell_pages
+from postroom.flows.tell_pages import of_companies, tell_pages
 from postroom.store.models import Delivery, Member, Message, OutgoingMail, Record
 
 _NEVER_LEFT = (DeliveryState.QUEUED, DeliveryState.FAILED, DeliveryState.CANCELLED)
@@ -67,7 +67,7 @@ def undo_message(ports: Ports, *, message_id: int, author: Member) -> TakenBack 
     leave_with(message)
     message.delete()
     _ask_again(taken.record_id)
-    _tell(taken.record_id)
+    _tell(taken.record_id, message.company_id)
     return taken
 
 
@@ -82,6 +82,6 @@ def _ask_again(record_id: int) -> None:
     Record.objects.filter(pk=record_id, unanswered_since=None).update(unanswered_since=last.posted_at)
 
 
-def _tell(record_id: int) -> None:
+def _tell(record_id: int, company_id: int) -> None:
     """The open pages of the record, where it stood, and the queue."""
-    tell_pages(f"record:{record_id}", "queue")
+    tell_pages(f"record:{record_id}", *of_companies("queue", [company_id]))

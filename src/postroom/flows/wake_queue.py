@@ -25,7 +25,8 @@ from postroom.store.models.outgoing import PARKED, WAITING
 
 CHANNEL = "postroom_outgoing"
 OF_A_SERVER = ("wait.paused", "wait.broken", "wait.busy")  # parked for a server that works some day by itself
-FOR_SERVERS = (*PARKED, "wait.secret", "wait.dkim", *OF_LIMITS)
+OF_THE_HOUSE = "wait.no_house_server"  # rare, and so not parked by the index of those who are
+FOR_SERVERS = (*PARKED, "wait.secret", "wait.dkim", OF_THE_HOUSE, *OF_LIMITS)
 AT_ONCE = 5_000
 ROOM = 3_000
 BY_LANE, BY_DUE = ("server_id", "lane", "due_at", "id"), ("server_id", "due_at")  # in the order of their indexes
@@ -158,10 +159,14 @@ def _wake_all(ports: Ports, wanted: _All) -> int:
 
 def _wake_portion(wanted: _All, now: datetime, before: datetime) -> tuple[int, bool]:
     """How many of those that waited ``before``, and whether these were all. What was held again since then is left alone."""
-    ids, nobodys = wanted.server_ids, Delivery.objects.none()
+    ids, nobodys, of_the_house = wanted.server_ids, Delivery.objects.none(), Delivery.objects.none()
     if ids is None:
         ids = list(OutgoingServer.objects.values_list("pk", flat=True))
         nobodys = _parked(now).filter(server=None, waits_for__code__in=wanted.codes)
+        if OF_THE_HOUSE in wanted.codes:
+            of_the_house = Delivery.objects.filter(
+                state__in=WAITING, waits_for__code=OF_THE_HOUSE, due_at__gt=now, server=None
+            )
     parked = _parked(now).filter(server_id__in=ids, waits_for__code__in=wanted.codes)
     others = [code for code in wanted.codes if code not in PARKED]
     promised = Delivery.objects.filter(state__in=WAITING, due_at__gt=now, server_id__in=ids, waits_for__code__in=others)
@@ -171,6 +176,7 @@ def _wake_portion(wanted: _All, now: datetime, before: datetime) -> tuple[int, b
         (parked, BY_LANE),
         (promised, BY_DUE),
         (nobodys, BY_LANE),
+        (of_the_house, BY_LANE),
     ):
         since = rows.filter(Q(held_since__lte=before) | Q(held_since=None))
         left -= _wake(since, left, now, order=order)

@@ -29,7 +29,7 @@ from postroom.flows.enqueue_mail import DraftRecipient, MailDraft, enqueue_mails
 from postroom.flows.new_files import NewFile, attachment_row
 from postroom.flows.ports import Ports
 from postroom.flows.settings import parameters
-from postroom.flows.tell_pages import tell_pages
+from postroom.flows.tell_pages import of_companies, tell_pages
 from postroom.store.bulk import insert, insert_rows
 from postroom.store.models import Message, MessageBody, MessageIdentifier, Notification, Record
 from postroom.store.queries.conversations import (
@@ -143,7 +143,7 @@ def write_messages(ports: Ports, postings: Sequence[Posting], values: Parameters
     audiences = audiences_of(postings, values)
     notifications = _notify(messages, postings, audiences)
     _send(ports, messages, postings, audiences, notifications, places, own_ids, values)
-    _tell_pages({posting.record.id for posting in postings}, audiences)
+    _tell_pages([posting.record for posting in postings], audiences)
     return messages
 
 
@@ -474,10 +474,11 @@ def _reply_address(
     return reply_to(home.company_name, posting.record.title, local, domain)
 
 
-def _tell_pages(record_ids: set[int], audiences: Sequence[Audience]) -> None:
+def _tell_pages(touched: Sequence[RecordFact], audiences: Sequence[Audience]) -> None:
     """Open pages hear of it with the commit: those of the records, and the first pages of who reads in the app."""
     readers = {
         one.candidate.contact_id for audience in audiences for one in audience.members if one.channel is Channel.INBOX
     }
-    records = (f"record:{one}" for one in sorted(record_ids))
-    tell_pages("records", *records, *(f"author:{one}" for one in sorted(readers)))
+    lists = of_companies("records", (one.company_id for one in touched))
+    records = (f"record:{one}" for one in sorted({one.id for one in touched}))
+    tell_pages(*lists, *records, *(f"author:{one}" for one in sorted(readers)))

@@ -92,16 +92,25 @@ _RELEASE = """
     WHERE claimed_by = %s AND state IN ('sending', 'unknown')
 """
 
-_RECORDS = """
-    SELECT DISTINCT m.record_id FROM postroom_delivery d
-    JOIN postroom_outgoingmail o ON o.id = d.mail_id JOIN postroom_message m ON m.id = o.message_id
-    WHERE d.id = ANY(%s) AND m.record_id IS NOT NULL
+_PLACES = """
+    SELECT DISTINCT CASE WHEN d.is_of_the_house THEN NULL ELSE d.company_id END, m.record_id FROM postroom_delivery d
+    LEFT JOIN postroom_outgoingmail o ON o.id = d.mail_id LEFT JOIN postroom_message m ON m.id = o.message_id
+    WHERE d.id = ANY(%s)
 """
 
 _TICKETS = """
     SELECT id, notification_id, server_id, lane, attempt_count, deadline_at FROM postroom_delivery
     WHERE id = ANY(%s) AND claimed_by = %s AND state IN ('sending', 'unknown')
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """The companies of deliveries (None: seen by administrators of the whole house alone), and the records whose conversations they
+    belong to."""
+
+    companies: frozenset[int | None]
+    records: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,11 +291,13 @@ def tickets(worker: str, delivery_ids: Iterable[int]) -> list[TicketRow]:
         return [TicketRow(*row) for row in cursor.fetchall()]
 
 
-def records_of(delivery_ids: Iterable[int]) -> list[int]:
-    """The records whose conversations these deliveries belong to."""
+def places_of(delivery_ids: Iterable[int]) -> Places:
+    """Where these deliveries are seen."""
     with connection.cursor() as cursor:
-        cursor.execute(_RECORDS, [list(delivery_ids)])
-        return [row[0] for row in cursor.fetchall()]
+        cursor.execute(_PLACES, [list(delivery_ids)])
+        rows = cursor.fetchall()
+    records = {record for _, record in rows if record is not None}
+    return Places(companies=frozenset(company for company, _ in rows), records=tuple(sorted(records)))
 
 
 def _as_json(rows: Sequence[Mark | AttemptRow | NotificationMark]) -> str:

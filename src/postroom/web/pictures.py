@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from postroom.core.terms.pictures import NoPicture, Picture
 from postroom.flows import access
 from postroom.flows.show_images import ask_again, fetch_image, show_always, shows_always
+from postroom.flows.speak_language import translated
 from postroom.store.queries.pages_chatter import message
 from postroom.web.members import MemberRequest, for_members, is_fragment
 from postroom.web.shell import fragment, go
@@ -88,7 +89,7 @@ def picture(request: MemberRequest, message_id: int) -> HttpResponse:
             answer["Cache-Control"] = "private, max-age=86400"
             answer["Content-Disposition"] = "inline"
         case NoPicture():
-            answer = HttpResponse(found.reason, content_type="text/plain; charset=utf-8", status=404)
+            answer = HttpResponse(translated(found.reason), content_type="text/plain; charset=utf-8", status=404)
             answer["Cache-Control"] = "private, max-age=60"
     answer["Content-Security-Policy"] = POLICY
     answer["X-Content-Type-Options"] = "nosniff"

@@ -26,6 +26,7 @@ from postroom.flows.read_reports import read_reports
 from postroom.flows.reconcile_mailbox import reconcile_mailbox
 from postroom.flows.run_scheduled_action import run_action
 from postroom.flows.send_seed import look_again
+from postroom.flows.sign_in import send_password_links
 from postroom.flows.tell_watch import post_one
 from postroom.flows.wake_queue import wake_rest
 from postroom.wiring import ports as wired_ports
@@ -91,6 +92,12 @@ def look_for_mail_test(test_id: int) -> None:
             "mail test %d: %s", test_id, "over" if look_again(wired_ports(), test_id) else "not back yet"
         )
     )
+
+
+@app.task(name="send_password_links")
+def send_password_links_now(sealed: str, place: str, address: str, language: str) -> None:
+    """Send a link to a new password to whom somebody asked for, if there is anybody."""
+    _with_own_connection(lambda: send_password_links(wired_ports(), sealed, place, address, language))
 
 
 @app.task(name="read_reports")

@@ -18,6 +18,7 @@ from postroom.adapters.fetching.visiting import Visitor
 from postroom.core.mime.mail_html import picture_type
 from postroom.core.terms.networks import read_networks
 from postroom.core.terms.pictures import NoPicture, Picture
+from postroom.core.terms.reasons import because
 from postroom.core.terms.visits import NoVisit
 from tests.laboratory.certificates import make_certificates
 from tests.laboratory.pictures import PNG, PictureServer, leads_to, says
@@ -97,7 +98,7 @@ def test_a_picture_is_fetched_without_a_word_of_who_asks() -> None:
 
 def test_without_an_allowance_loopback_is_not_asked() -> None:
     with PictureServer({"/a.png": says()}) as server:
-        assert PictureFetcher().fetch(server.url()) == NoPicture(reason="The address is not a public one.")
+        assert PictureFetcher().fetch(server.url()) == NoPicture(reason=because("visit.not_public"))
         assert server.asked == []
 
 
@@ -128,7 +129,7 @@ def test_being_led_on_has_an_end() -> None:
     with PictureServer(scripts) as server:
         fetcher = PictureFetcher(resolve=nobody)
         assert isinstance(fetcher.fetch(server.url(), allowed=OWN), Picture)
-        assert fetcher.fetch(server.url("/round"), allowed=OWN) == NoPicture(reason="It is led on too often.")
+        assert fetcher.fetch(server.url("/round"), allowed=OWN) == NoPicture(reason=because("visit.led_on"))
 
 
 def test_a_name_that_changes_its_mind_gains_nothing() -> None:
@@ -136,7 +137,7 @@ def test_a_name_that_changes_its_mind_gains_nothing() -> None:
     answers = iter([["127.0.0.1"], ["10.0.0.1"]])
     with PictureServer({"/a.png": leads_to("/b.png")}) as server:
         found = PictureFetcher(resolve=lambda _: next(answers)).fetch(server.url(host="pictures.example"), allowed=OWN)
-        assert found == NoPicture(reason="The address is not a public one.")
+        assert found == NoPicture(reason=because("visit.not_public"))
         assert len(server.asked) == 1
         assert f"Host: pictures.example:{server.port}" in server.asked[0]
 
@@ -176,7 +177,7 @@ def test_what_is_too_large_is_not_read_whether_it_says_so_or_not() -> None:
     with PictureServer({"/endless": endless, "/boasting": boasting}) as server:
         for path in server.scripts:
             found = PictureFetcher(resolve=nobody).fetch(server.url(path), allowed=OWN)
-            assert found == NoPicture(reason="It is larger than 5 MB."), path
+            assert found == NoPicture(reason=because("visit.large")), path
 
 
 def test_a_server_that_drips_or_hangs_is_cut_off() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from postroom.adapters.fetching.visiting import MOST_BYTES, Visitor
+from postroom.core.terms.reasons import because
 from postroom.core.terms.visits import NoVisit, Visit
 from tests.laboratory.certificates import Certificates, make_certificates
 from tests.laboratory.pictures import PictureServer, Script, leads_to, says
@@ -69,7 +70,7 @@ def test_a_certificate_of_another_name_is_their_fault(made: Certificates) -> Non
         found = visitor(made).visit(server.url("/policy", "other.example", "https"), allowed=OWN)
     assert isinstance(found, NoVisit)
     assert found.is_theirs
-    assert "certificate" in found.reason
+    assert "certificate" in str(found.reason)
 
 
 def test_a_server_that_is_silent_is_left_after_a_while(made: Certificates) -> None:
@@ -83,7 +84,7 @@ def test_a_server_that_is_silent_is_left_after_a_while(made: Certificates) -> No
 def test_without_an_allowance_no_private_place_is_asked(made: Certificates) -> None:
     with a_server(made, says(b"")) as server:
         found = visitor(made).visit(server.url("/policy", HOST, "https"))
-        assert found == NoVisit(reason="The address is not a public one.")
+        assert found == NoVisit(reason=because("visit.not_public"))
         assert server.asked == []
 
 
@@ -96,4 +97,4 @@ def test_a_closed_door_is_their_fault(made: Certificates, tmp_path: Path) -> Non
     port = closed_port()
     found = visitor(made).visit(f"https://{HOST}:{port}/policy", allowed=OWN)
     port.release()
-    assert found == NoVisit(reason="It refuses the connection.", is_theirs=True)
+    assert found == NoVisit(reason=because("visit.refused"), is_theirs=True)

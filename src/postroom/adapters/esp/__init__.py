@@ -10,6 +10,9 @@ from postroom.core.delivery.wire import ApiCheck, ApiEndpoint
 from postroom.core.terms.ingress import InboundReading
 from postroom.core.terms.secret import Secret
 
+FETCHES_TO_EVENTS = frozenset({"amazon_ses"})  # providers to whose requests something is fetched: Amazon's certificate
+FETCHES_TO_MAIL = FETCHES_TO_EVENTS | {"brevo"}  # and Brevo's attachments
+
 
 class ProviderDesk:
     """Implements `flows.ports.Providers`."""

@@ -22,6 +22,7 @@ from postroom.adapters.fetching.targets import NotThere, Resolve, Target, aim
 from postroom.core.mime.mail_html import picture_type
 from postroom.core.terms.networks import Network, read_networks
 from postroom.core.terms.pictures import NoPicture, Picture
+from postroom.core.terms.reasons import because
 
 MOST_BYTES = 5_000_000
 SECONDS = 10.0
@@ -56,13 +57,13 @@ class PictureFetcher:
     def fetch(self, url: str, *, allowed: Sequence[str] = ()) -> Picture | NoPicture:
         """``allowed``: networks that may be asked although they are not public, as an operator wrote them."""
         if not self._places.acquire(timeout=_PATIENCE_IN_LINE):
-            return NoPicture(reason="Too many pictures are being fetched.")
+            return NoPicture(reason=because("visit.many_pictures"))
         try:
             return self._follow(url, read_networks(allowed), time.monotonic() + self._seconds)
         except NotThere as words:
-            return NoPicture(reason=str(words))
+            return NoPicture(reason=words.reason)
         except (OSError, http.client.HTTPException, ValueError):
-            return NoPicture(reason="The server could not be asked, or answered nonsense.")
+            return NoPicture(reason=because("visit.nonsense"))
         finally:
             self._places.release()
 
@@ -72,13 +73,13 @@ class PictureFetcher:
             if not isinstance(answer, str):
                 return answer
             url = urljoin(url, answer)
-        return NoPicture(reason="It is led on too often.")
+        return NoPicture(reason=because("visit.led_on"))
 
     def _ask(self, target: Target, until: float) -> Picture | NoPicture | str:
         """The picture, or the address to which it is led on."""
         left = until - time.monotonic()
         if left <= 0:
-            return NoPicture(reason="It takes too long.")
+            return NoPicture(reason=because("visit.slow"))
         if target.is_tls and self._ssl_context is None:
             self._ssl_context = ssl.create_default_context()
         return ask(target, left, _HEADERS, self._ssl_context, _read)
@@ -86,13 +87,13 @@ class PictureFetcher:
 
 def _read(response: http.client.HTTPResponse) -> Picture | NoPicture | str:
     if response.status in REDIRECTS:
-        return response.headers.get("Location") or NoPicture(reason="It is led on to nowhere.")
+        return response.headers.get("Location") or NoPicture(reason=because("visit.led_nowhere"))
     if response.status != 200:
-        return NoPicture(reason=f"The server answered {response.status}.")
+        return NoPicture(reason=because("visit.status", status=response.status))
     if (response.length or 0) > MOST_BYTES:
-        return NoPicture(reason="It is larger than 5 MB.")
+        return NoPicture(reason=because("visit.large"))
     content = response.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
-        return NoPicture(reason="It is larger than 5 MB.")
+        return NoPicture(reason=because("visit.large"))
     kind = picture_type(content)
-    return Picture(content=content, content_type=kind) if kind else NoPicture(reason="It is no PNG, JPEG, GIF or WebP.")
+    return Picture(content=content, content_type=kind) if kind else NoPicture(reason=because("visit.no_picture"))

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from postroom.core.terms.networks import Address, Network, read_network
+from postroom.core.terms.reasons import because
 
 LONGEST = 2000
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?", re.ASCII)
@@ -37,7 +38,11 @@ Resolve = Callable[[str], Sequence[str]]
 
 
 class NotThere(Exception):  # noqa: N818 (an answer, not a fault)
-    """Nothing is fetched from there; the text says why."""
+    """Nothing is fetched from there. ``code``: why (``visit.*``); the text says it in English."""
+
+    def __init__(self, code: str) -> None:
+        self.reason = because(code)
+        super().__init__(str(self.reason))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,25 +67,25 @@ def aim(url: str, resolve: Resolve, allowed: Sequence[Network]) -> Target:
     scheme, host, port, path = _parts(url)
     addresses = [_address(text) for text in _looked_up(host, resolve)]
     if not addresses:
-        raise NotThere("The name has no address.")
+        raise NotThere("visit.no_address")
     if not all(is_public(one) or _is_allowed(one, allowed) for one in addresses):
-        raise NotThere("The address is not a public one.")
+        raise NotThere("visit.not_public")
     chosen = addresses[0]
     if port != _PORTS[scheme] and not _is_allowed(chosen, allowed):
-        raise NotThere("Only the usual ports are asked.")
+        raise NotThere("visit.port")
     return Target(is_tls=scheme == "https", host=host, port=port, address=str(chosen), path=path)
 
 
 def _parts(url: str) -> tuple[str, str, int, str]:
     if len(url) > LONGEST or any(ord(char) <= 32 or ord(char) == 127 for char in url):
-        raise NotThere("It is no address that can be asked.")
+        raise NotThere("visit.not_askable")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise NotThere("It is no address that can be asked.") from None
+        raise NotThere("visit.not_askable") from None
     if parts.scheme not in _PORTS or parts.username is not None or parts.password is not None:
-        raise NotThere("It is no address that can be asked.")
+        raise NotThere("visit.not_askable")
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
     query = f"?{quote(parts.query, safe='/?%:@!$&()*+,;=~-._')}" if parts.query else ""
     return parts.scheme, _ascii(host), _PORTS[parts.scheme] if port is None else port, path + query
@@ -92,10 +97,10 @@ def _ascii(host: str) -> str:
     try:
         plain = host.lower() if host.isascii() else host.encode("idna").decode("ascii")
     except UnicodeError:
-        raise NotThere("It is no address that can be asked.") from None
+        raise NotThere("visit.not_askable") from None
     plain = plain.rstrip(".")
     if not _HOST.fullmatch(plain):
-        raise NotThere("It is no address that can be asked.")
+        raise NotThere("visit.not_askable")
     return plain
 
 
@@ -105,18 +110,18 @@ def _looked_up(host: str, resolve: Resolve) -> Sequence[str]:
     except ValueError:
         pass
     if host.rpartition(".")[2].isdigit() or host.startswith("0x"):
-        raise NotThere("It is no address that can be asked.")  # 127.1, 0x7f000001: some resolvers read them as numbers
+        raise NotThere("visit.not_askable")  # 127.1, 0x7f000001: some resolvers read them as numbers
     try:
         return resolve(host)
     except OSError as error:
-        raise NotThere("The name could not be looked up.") from error
+        raise NotThere("visit.not_looked_up") from error
 
 
 def _address(text: str) -> Address:
     try:
         return ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
-        raise NotThere("The name has no address.") from None
+        raise NotThere("visit.no_address") from None
 
 
 def is_public(address: Address) -> bool:

@@ -19,6 +19,7 @@ from functools import partial
 from postroom.adapters.fetching.lines import ask, look_up
 from postroom.adapters.fetching.targets import NotThere, Resolve, Target, aim
 from postroom.core.terms.networks import read_networks
+from postroom.core.terms.reasons import because
 from postroom.core.terms.visits import NoVisit, Visit
 
 AT_ONCE = 8
@@ -53,14 +54,14 @@ class Visitor:
         """GET, or POST with a ``body``. ``allowed``: networks that may be asked although they are not public."""
         until = time.monotonic() + seconds
         if not self._places.acquire(timeout=seconds):
-            return NoVisit(reason="Too many requests are under way.")
+            return NoVisit(reason=because("visit.many"))
         try:
             target = aim(url, self._resolve, read_networks(allowed))
             if not target.is_tls:
-                raise NotThere("It is no https address.")
+                raise NotThere("visit.not_https")
             return self._ask(target, body, headers or {}, max(0.1, until - time.monotonic()))
         except NotThere as words:
-            return NoVisit(reason=str(words))
+            return NoVisit(reason=words.reason)
         except (OSError, http.client.HTTPException, ValueError) as error:
             return _why(error)
         finally:
@@ -76,13 +77,13 @@ def _why(error: Exception) -> NoVisit:
     match error:
         case ssl.SSLCertVerificationError():
             words = error.verify_message
-            return NoVisit(reason=f"Its certificate was not accepted: {words}.", is_theirs=True)
+            return NoVisit(reason=because("visit.certificate", why=words), is_theirs=True)
         case ConnectionRefusedError():
-            return NoVisit(reason="It refuses the connection.", is_theirs=True)
+            return NoVisit(reason=because("visit.refused"), is_theirs=True)
         case TimeoutError():
-            return NoVisit(reason="It did not answer in time.")
+            return NoVisit(reason=because("visit.silent"))
         case _:
-            return NoVisit(reason=f"It could not be asked ({type(error).__name__}).")
+            return NoVisit(reason=because("visit.trouble", error=type(error).__name__))
 
 
 def _read(response: http.client.HTTPResponse) -> Visit:

@@ -106,7 +106,7 @@ def _tell() -> None:
     from django.db import connection
 
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify('postroom_live', 'queue')")
+        cursor.execute("SELECT pg_notify('postroom_live', 'queue:' || id) FROM postroom_company ORDER BY id LIMIT 1")
     connection.close()
 
 

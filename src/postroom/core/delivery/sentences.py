@@ -20,6 +20,17 @@ catalogue(
         "server.skipped_paused": "{server} would come first, but it is paused.",
         "server.skipped_full": "{server} would come first, but its limit of today is reached.",
         "server.skipped_broken": "{server} would come first, but it was in trouble: {trouble}",
+        # what was entered for a server and cannot be
+        "entry.port": "A port is a number from 1 to 65535; mail is handed in at 587, 465 or 2525.",
+        "entry.preset": "There is no preset {name}. There are: {known}.",
+        "entry.provider": "There is no provider {name}. There are: {known}.",
+        "entry.options": "Options are names with values.",
+        "entry.moved": "Type the password again: the server changed.",
+        "entry.another_key": "The stored key is another provider's: enter that of {provider}.",
+        "entry.no_tls": "A client certificate needs TLS or STARTTLS: without encryption nobody can show one.",
+        "entry.no_key": "Enter the private key of the certificate, in PEM.",
+        "entry.expired": "It has expired on {day}.",
+        "entry.token_account": "An OAuth2 token belongs to an account: enter its address.",
         # the end of capture mode
         "capture.not_chosen": "Mails wait in the queue and would leave now: say whether they are cancelled before, or leave, too.",
         "capture.too_many": "More than {most} mails wait: cancel them in the queue first.",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from postroom.core.terms.reasons import Reason
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
@@ -15,6 +17,6 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoPicture:
-    """Nothing to show; why, in a sentence."""
+    """Nothing to show. ``reason``: one of ``visit.*``."""
 
-    reason: str
+    reason: Reason

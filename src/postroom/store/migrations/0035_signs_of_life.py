@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('postroom', '0033_mail_of_the_house'),
+        ('postroom', '0034_newest_of_an_author'),
     ]
 
     operations = [

@@ -312,6 +312,9 @@ class Delivery(models.Model):
     company = models.ForeignKey(
         "postroom.Company", on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
     )
+    is_of_the_house = models.BooleanField(
+        default=False, db_default=False, help_text="Seen by administrators of the whole house alone."
+    )
     notification = models.ForeignKey(
         "postroom.Notification",
         null=True,

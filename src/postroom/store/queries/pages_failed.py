@@ -50,12 +50,12 @@ class GroupedFailures:
 _STATES = (DeliveryState.FAILED.value, DeliveryState.BOUNCED.value)
 _OF_COMPANIES = """
 SELECT ended.id FROM unnest(%(companies)s::bigint[]) AS of(company) CROSS JOIN LATERAL (
-    SELECT id FROM postroom_delivery WHERE company_id = of.company AND state = '{state}' ORDER BY id DESC LIMIT %(most)s
+    SELECT id FROM postroom_delivery WHERE company_id = of.company AND state = '{state}'{seen} ORDER BY id DESC LIMIT %(most)s
 ) AS ended
 """
-_OF_ALL = "(SELECT id FROM postroom_delivery WHERE state = '{state}' ORDER BY id DESC LIMIT %(most)s)"
+_OF_ALL = "(SELECT id FROM postroom_delivery WHERE state = '{state}'{seen} ORDER BY id DESC LIMIT %(most)s)"
 _OF_MANY = """
-(SELECT id FROM postroom_delivery WHERE state = '{state}' AND company_id = ANY(%(companies)s::bigint[]) ORDER BY id DESC LIMIT %(most)s)
+(SELECT id FROM postroom_delivery WHERE state = '{state}' AND company_id = ANY(%(companies)s::bigint[]){seen} ORDER BY id DESC LIMIT %(most)s)
 """
 _FAILED = """
 WITH newest(id) AS MATERIALIZED ({pieces} ORDER BY 1 DESC LIMIT %(most)s)
@@ -72,9 +72,9 @@ SELECT delivery.id, delivery.to_address, delivery.failure_type, delivery.failure
 """
 
 
-def grouped_failures(companies: Sequence[int] | None) -> GroupedFailures:
-    """One query."""
-    found = _newest(companies)
+def grouped_failures(companies: Sequence[int] | None, *, shows_house: bool) -> GroupedFailures:
+    """``shows_house`` as of `QueueWish`. One query."""
+    found = _newest(companies, shows_house)
     rows = [_row(*row) for row in found[:LOOKED_AT]]
     return GroupedFailures(
         total=len(rows),
@@ -86,9 +86,10 @@ def grouped_failures(companies: Sequence[int] | None) -> GroupedFailures:
     )
 
 
-def _newest(companies: Sequence[int] | None) -> list[tuple[Any, ...]]:
+def _newest(companies: Sequence[int] | None, shows_house: bool) -> list[tuple[Any, ...]]:
     piece = _OF_ALL if companies is None else _OF_COMPANIES if len(companies) <= _MOST_PIECES else _OF_MANY
-    pieces = " UNION ALL ".join(piece.format(state=state) for state in _STATES)
+    seen = "" if shows_house else " AND NOT is_of_the_house"
+    pieces = " UNION ALL ".join(piece.format(state=state, seen=seen) for state in _STATES)
     values: dict[str, Any] = {
         "companies": list(companies or ()),
         "most": LOOKED_AT + 1,

@@ -34,8 +34,8 @@ class FoundDeliveries:
     is_address: bool
 
 
-def find_deliveries(text: str, companies: Sequence[int] | None) -> FoundDeliveries:
-    """The newest deliveries of these companies (None: of all) that it names. Five queries at most; the last one walks `RECENT` attempts."""
+def find_deliveries(text: str, companies: Sequence[int] | None, *, shows_house: bool) -> FoundDeliveries:
+    """The newest deliveries of these companies (None: of all) that it names; ``shows_house`` as of `QueueWish`. Five queries at most; the last one walks `RECENT` attempts."""
     asked = text.strip()
     is_address = "@" in asked and not asked.startswith("<")
     steps: tuple[tuple[str, Callable[[], list[int]]], ...] = (
@@ -45,7 +45,7 @@ def find_deliveries(text: str, companies: Sequence[int] | None) -> FoundDeliveri
         ("reply", lambda: [] if is_address or len(asked) < LEAST_ID else _by_reply(asked)),
     )
     for by, look in steps if asked else ():
-        if ids := _visible(look(), companies):
+        if ids := _visible(look(), companies, shows_house):
             return FoundDeliveries(ids=ids, by=by, is_address=is_address)
     return FoundDeliveries(ids=(), by="", is_address=is_address)
 
@@ -72,10 +72,12 @@ def _by_reply(asked: str) -> list[int]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def _visible(ids: list[int], companies: Sequence[int] | None) -> tuple[int, ...]:
+def _visible(ids: list[int], companies: Sequence[int] | None, shows_house: bool) -> tuple[int, ...]:
     if not ids:
         return ()
     rows = _newest().filter(pk__in=ids)
     if companies is not None:
         rows = rows.filter(company_id__in=list(companies))
+    if not shows_house:
+        rows = rows.filter(is_of_the_house=False)
     return tuple(rows[:MOST])

@@ -67,12 +67,14 @@ AGES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueWish:
-    """What a list shall show. ``companies``: only theirs, None for all. ``recipient``: an address, or a part of one.
+    """What a list shall show. ``companies``: only theirs, None for all; ``shows_house``: also what
+    administrators of the whole house alone may see. ``recipient``: an address, or a part of one.
 
     ``state`` narrows the view to one state; ``gate`` and what waits at it are a matter of the outgoing list alone.
     """
 
     companies: Sequence[int] | None
+    shows_house: bool = False
     view: QueueView = QueueView.OUTGOING
     state: DeliveryState | None = None
     recipient: str = ""
@@ -113,7 +115,7 @@ def find(wish: QueueWish, now: datetime) -> Found:
     plan = replace(plan, rest=plan.rest & _beside(wish, now))
     first = _on_the_way(wish, now) if plan.order == _QUEUE and not wish.cursor else []
     room = wish.size + 1 - len(first)
-    pieces = [_after(piece, plan.order, wish.cursor) for piece in plan.pieces]
+    pieces = [_after(_seen(piece, wish), plan.order, wish.cursor) for piece in plan.pieces]
     rows, kept, window = _looked_at(pieces, plan, room)
     ids = (*first, *(row[-1] for row in kept))
     if len(ids) > wish.size:
@@ -288,8 +290,12 @@ def _on_the_way(wish: QueueWish, now: datetime) -> list[int]:
     if wish.gate is not None or wish.state is not None:
         return []
     rest = _of_server(wish) & _containing(wish) & _rest(wish) & _beside(wish, now)
-    rows = Delivery.objects.filter(rest, state=DeliveryState.SENDING)
+    rows = _seen(Delivery.objects.filter(rest, state=DeliveryState.SENDING), wish)
     return list(rows.order_by("id").values_list("id", flat=True)[: wish.size // 2])
+
+
+def _seen(rows: Rows, wish: QueueWish) -> Rows:
+    return rows if wish.shows_house else rows.filter(is_of_the_house=False)
 
 
 def _after(rows: Rows, order: tuple[str, ...], cursor: str) -> Rows:

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import psycopg
@@ -24,7 +24,7 @@ RENEW_AFTER = 1.0  # seconds between attempts to reach the database again
 
 
 class Hub:
-    """The listeners of one event loop, by topic (the payload: ``record:12``, ``queue`` …). Starts with the first, ends with the last."""
+    """The listeners of one event loop, by topic (the payload: ``record:12``, ``queue:3`` …). Starts with the first, ends with the last."""
 
     def __init__(self, parameters: dict[str, Any]) -> None:
         self._parameters = parameters
@@ -33,20 +33,22 @@ class Hub:
         self.listening = asyncio.Event()
 
     @contextlib.contextmanager
-    def ear(self, topic: str) -> Iterator[asyncio.Event]:
-        """An event that is set whenever the topic was named, and once when listening is certain; whoever waits clears it."""
+    def ear(self, topics: Collection[str]) -> Iterator[asyncio.Event]:
+        """An event that is set whenever one of the topics was named, and once when listening is certain; whoever waits clears it."""
         event = asyncio.Event()
         if self.listening.is_set():
             event.set()
-        self._ears[topic].add(event)
+        for topic in topics:
+            self._ears[topic].add(event)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._listen(), name="postroom-live")
         try:
             yield event
         finally:
-            self._ears[topic].discard(event)
-            if not self._ears[topic]:
-                del self._ears[topic]
+            for topic in topics:
+                self._ears[topic].discard(event)
+                if not self._ears[topic]:
+                    del self._ears[topic]
             if not self._ears:
                 self._task.cancel()
                 self._task = None

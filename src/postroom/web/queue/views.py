@@ -95,7 +95,8 @@ def _servers(request: MemberRequest) -> QuerySet[OutgoingServer]:
 def failures(request: MemberRequest) -> HttpResponse:
     """What failed lately, by reason, by domain and by server."""
     need_queue(request)
-    found = grouped_failures(access.company_cut(request.member))
+    shows_house = access.is_house_administrator(request.member)
+    found = grouped_failures(access.company_cut(request.member), shows_house=shows_house)
     return page(request, "postroom/queue/failures.html", _("Failures in groups"), {"found": found})
 
 
@@ -104,7 +105,8 @@ def find(request: MemberRequest) -> HttpResponse:
     """By address, Message-ID, number, or the id that a relay or provider gave it. The only one found is shown at once."""
     need_queue(request)
     asked = text_of(request.GET, "q", 1000)
-    found = find_deliveries(asked, access.company_cut(request.member))
+    shows_house = access.is_house_administrator(request.member)
+    found = find_deliveries(asked, access.company_cut(request.member), shows_house=shows_house)
     if len(found.ids) == 1:
         return SeeOther(reverse("web:delivery", args=[found.ids[0]]))
     if not found.ids and found.is_address:

@@ -75,7 +75,7 @@ def hook(request: MemberRequest) -> HttpResponse:
     try:
         if request.POST.get("action") == "test":
             post = post_test(ports(), member=request.member)
-            said, is_ok = post.said, post.is_taken
+            said, is_ok = _(post.said) if post.said else "", post.is_taken
         else:
             secret = set_hook(ports(), text_of(request.POST, "url", 500), member=request.member)
             said = _("Saved.")
