@@ -118,8 +118,7 @@ def test_a_list_is_worked_through_by_keyboard(page: Page, company: Company, alic
     page.locator("#pr-chosen summary", has_text="Stage").click()
     page.locator("#pr-chosen").get_by_role("button", name="Solved").click()
     expect(page.locator("#pr-toast")).to_contain_text("2 records have the new stage.")
-    expect(page.get_by_text("Undo z", exact=True)).to_have_count(1)
-    expect(page.locator("#pr-toast [data-said]").get_by_role("button")).to_have_count(1)
+    expect(page.locator("#pr-toast button")).to_have_count(1)
     assert set(Record.objects.filter(stage="Solved").values_list("title", flat=True)) == set(TITLES[2:])
 
     # n and r write in the pane; while typing, keys are letters
