@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.db.models import Max
 
@@ -26,7 +27,7 @@ from postroom.core.diagnosis.queue_health import QueueFacts
 from postroom.core.diagnosis.schedule_health import ActionFacts
 from postroom.core.diagnosis.server_errors import Fault, explain
 from postroom.core.diagnosis.server_health import ServerFacts
-from postroom.core.diagnosis.signs import silent
+from postroom.core.diagnosis.signs import Sign
 from postroom.core.diagnosis.silence import Habit, is_silent, usual_gap
 from postroom.core.schedule.actions import ACTION_NAMES
 from postroom.core.schedule.intervals import is_late
@@ -58,7 +59,6 @@ from postroom.store.models import (
     SettingChange,
 )
 from postroom.store.queries import doctor, gates
-from postroom.store.signs import read_signs
 
 LATELY = timedelta(days=3)
 FAILED_BACK = timedelta(hours=24)
@@ -83,6 +83,7 @@ class HouseRows:
     written_to: Mapping[str, tuple[int, datetime]]
     queue: QueueFacts
     disk: Mapping[str, object]
+    hung: Sequence[Sign]
     hours: Sequence[HourFacts]
     accepted: Mapping[int, datetime]
 
@@ -95,7 +96,7 @@ def read_rows(ports: Ports, ways: WaysOut) -> HouseRows:
     """Some twenty-five queries."""
     now = ports.clock.now()
     hours = _hours(now)
-    queue, disk = _looked(ports, ways, now, hours)
+    queue, points = _looked(ports, ways, now, hours)
     return HouseRows(
         now=now,
         ways=ways,
@@ -108,7 +109,8 @@ def read_rows(ports: Ports, ways: WaysOut) -> HouseRows:
         installation=Installation.objects.first(),
         written_to=doctor.written_to(),
         queue=queue,
-        disk=disk,
+        disk=points["disk"],
+        hung=[Sign(**one) for one in points["workers"]["hung"]],
         hours=hours,
         accepted=doctor.last_accepted(),
     )
@@ -116,7 +118,8 @@ def read_rows(ports: Ports, ways: WaysOut) -> HouseRows:
 
 def _looked(
     ports: Ports, ways: WaysOut, now: datetime, hours: Sequence[HourFacts]
-) -> tuple[QueueFacts, Mapping[str, object]]:
+) -> tuple[QueueFacts, Mapping[str, Mapping[str, Any]]]:
+    """With what is told of the house's points, by name."""
     points = {point.name: point.facts for point in how_is_it(ports).points}
     incoming, outgoing = points["incoming"], points["outgoing"]
     due = doctor.due_and_free(now)
@@ -140,7 +143,7 @@ def _looked(
         held=incoming["held"],
         is_capturing=ways.capturing,
     )
-    return queue, points["disk"]
+    return queue, points
 
 
 def _hours(now: datetime) -> list[HourFacts]:
@@ -434,7 +437,7 @@ def alarm_facts(rows: HouseRows) -> list[AlarmFacts]:
 
 
 def machine_facts(ports: Ports, rows: HouseRows, seen: MachineFacts, late: Sequence[str]) -> MachineFacts:
-    """``seen``: what only whoever stands on the machine can see. Five queries."""
+    """``seen``: what only whoever stands on the machine can see. Three queries."""
     sample = QueueSample.objects.filter(company_number=0).order_by("-taken_at").values_list("taken_at", flat=True)
     secrets = [*(row.secret for row in rows.servers), *(row.secret for row in rows.mailboxes)]
     stored = [bytes(secret) for secret in secrets if secret]
@@ -443,7 +446,7 @@ def machine_facts(ports: Ports, rows: HouseRows, seen: MachineFacts, late: Seque
         seen,
         is_shared=bool(ports.configuration.database_url),
         roles=doctor.connected_roles(),
-        silent=silent(*read_signs()),
+        silent=tuple(rows.hung),
         place=str(rows.disk["place"]),
         free=free if isinstance(free, int) else None,
         least_room=max(LEAST_ROOM, 10 * ports.configuration.max_message_size),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -89,9 +89,7 @@ def _workers(_ports: Ports, _now: datetime) -> Iterator[Point]:
         sentence=f"At work: {told}" + (f"; hangs: {', '.join(named[:5])} (see: postroom doctor)" if hung else "") + ".",
         facts={
             "there": dict(there),
-            "hung": [
-                {"role": one.role, "machine": one.machine, "pid": one.pid, "seen_at": one.seen_at} for one in hung
-            ],
+            "hung": [asdict(one) for one in hung],
         },
     )
 

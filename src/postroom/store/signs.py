@@ -27,9 +27,10 @@ DELETE FROM postroom_signoflife WHERE seen_at < clock_timestamp() - make_interva
    AND name NOT IN (SELECT application_name FROM pg_stat_activity WHERE datname = current_database() AND application_name IS NOT NULL)
 """
 _READ = """
-SELECT role, machine, pid, steady_since, seen_at FROM postroom_signoflife
- WHERE name IN (SELECT application_name FROM pg_stat_activity WHERE datname = current_database())
- ORDER BY role, seen_at LIMIT 1000
+SELECT clock_timestamp(), one.role, one.machine, one.pid, one.steady_since, one.seen_at FROM (VALUES (1)) AS always
+  LEFT JOIN postroom_signoflife one
+    ON one.name IN (SELECT application_name FROM pg_stat_activity WHERE datname = current_database())
+ ORDER BY one.role, one.seen_at LIMIT 1000
 """
 
 
@@ -52,14 +53,13 @@ def clear_signs() -> None:
 
 
 def read_signs() -> tuple[tuple[Sign, ...], datetime]:
-    """Of all processes that are connected, and what time it is there. Two queries."""
+    """Of all processes that are connected, and what time it is there. One query."""
     with connection.cursor() as cursor:
         cursor.execute(_READ)
         rows = cursor.fetchall()
-        cursor.execute("SELECT clock_timestamp()")
-        now: datetime = cursor.fetchone()[0]
     signs = (
         Sign(role=role, machine=machine, pid=pid, steady_since=since.astimezone(UTC), seen_at=at.astimezone(UTC))
-        for role, machine, pid, since, at in rows
+        for _, role, machine, pid, since, at in rows
+        if role is not None
     )
-    return tuple(signs), now.astimezone(UTC)
+    return tuple(signs), rows[0][0].astimezone(UTC)
