@@ -123,11 +123,11 @@ def _incoming(company: seeding.Company, others_delivery: int) -> int:
     return row.pk
 
 
-_MAY_CHANGE = {"postroom_agentproposal", "postroom_auditevent", "postroom_apikey"}
+_MAY_CHANGE = {"postroom_agentproposal", "postroom_auditevent", "postroom_apikey", "postroom_signoflife"}
 
 
 def everything() -> dict[str, str]:
-    """A sum over each of our tables, but for proposals, the audit log and the last use of keys."""
+    """A sum over each of our tables, but for proposals, the audit log, the last use of keys, and the signs of life that processes give."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT tablename FROM pg_tables WHERE tablename LIKE 'postroom_%' OR tablename LIKE 'procrastinate_%'"
