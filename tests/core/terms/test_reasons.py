@@ -86,7 +86,20 @@ def test_a_code_has_one_sentence() -> None:
 
 
 # a cure, and what is done next, may end in a command to copy; the others are set into a sentence or a list
-PARTS = ("answer.", "heal.", "help.", "look.", "moment.", "next.", "piece.", "proposal.", "rule.", "symptom.", "turn.")
+PARTS = (
+    "answer.",
+    "heal.",
+    "help.",
+    "letter.",
+    "look.",
+    "moment.",
+    "next.",
+    "piece.",
+    "proposal.",
+    "rule.",
+    "symptom.",
+    "turn.",
+)
 
 
 def test_every_sentence_of_routing_is_one_with_named_fields() -> None:
