@@ -95,6 +95,7 @@ PARTS = (
     "moment.",
     "next.",
     "piece.",
+    "policy.",
     "proposal.",
     "rule.",
     "symptom.",

@@ -196,6 +196,11 @@ def test_an_old_message_is_found_by_its_words_and_read_beside_the_list(page: Pag
     expect(page).to_have_url(re.compile(r"/records/\?q=trieste"))
     shot(page, "found")
     page.keyboard.press("Escape")
+    expect(page.locator("#pr-hits .pr-item")).to_be_focused()
+    hits.evaluate("(hit) => (hit.dataset.old = 'yes')")
+    page.evaluate("htmx.trigger('#pr-filter', 'submit')")  # what was typed last is answered late
+    expect(page.locator("#pr-hits [data-old]")).to_have_count(0)
+    expect(page.locator("#pr-hits .pr-item")).to_be_focused()
     page.keyboard.press("Enter")
     in_pane(page, "Question 3")
     expect(page.locator("#pr-q")).to_have_value("trieste marm")

@@ -141,6 +141,13 @@
       all("#pr-chosen input[name=back], [data-asked] input[name=back]").forEach((field) => (field.value = listAddress));
     }
     if (event.target.closest?.("#pr-found")) mark(opened?.number);
+    if (event.target.id === "pr-found" && focused) (items().find((item) => item.href === focused) || items()[0])?.focus({ preventScroll: true });
+  });
+
+  /* Who went into the list while it was still being asked for stays on the row that he went to. */
+  let focused = "";
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.target.id === "pr-found") focused = document.activeElement?.closest?.("#pr-found .pr-item")?.href || "";
   });
 
   /* ---------- new rows come in on top ---------- */
