@@ -1,8 +1,9 @@
 """What there is to decide about sessions and passwords: who was signed out everywhere, and how somebody gets a new password by mail.
 
 Laws: whoever asks for a new password learns nothing about who is known here, by words, by status or by the time of the answer: the request
-looks nobody up, and what it leaves for the background is the same for everybody. The link works once and for an hour: its token is made of the password's digest and the last sign-in, so both end it. It goes to the address that we know, never to one that was typed;
-the link to an account of more than one company leaves by servers of the whole house alone.
+looks nobody up, and what it leaves for the background is the same for everybody. The link works once and for an hour: its token is made of
+the password's digest and the last sign-in, so both end it. It goes to the address that we know, never to one that was typed; the link to an
+account of more than one company leaves by servers of the whole house alone.
 A stranger who asks for somebody's link again and again uses up what his own network may ask for, not what the owner may.
 """
 

@@ -35,7 +35,8 @@ class FoundDeliveries:
 
 
 def find_deliveries(text: str, companies: Sequence[int] | None, *, shows_house: bool) -> FoundDeliveries:
-    """The newest deliveries of these companies (None: of all) that it names; ``shows_house`` as of `QueueWish`. Five queries at most; the last one walks `RECENT` attempts."""
+    """The newest deliveries of these companies (None: of all) that it names; ``shows_house`` as of `QueueWish`. Five queries at most; the
+    last one walks `RECENT` attempts."""
     asked = text.strip()
     is_address = "@" in asked and not asked.startswith("<")
     steps: tuple[tuple[str, Callable[[], list[int]]], ...] = (

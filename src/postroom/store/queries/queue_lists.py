@@ -67,8 +67,8 @@ AGES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueWish:
-    """What a list shall show. ``companies``: only theirs, None for all; ``shows_house``: also what
-    administrators of the whole house alone may see. ``recipient``: an address, or a part of one.
+    """What a list shall show. ``companies``: only theirs, None for all; ``shows_house``: also what administrators of the whole house
+    alone may see. ``recipient``: an address, or a part of one.
 
     ``state`` narrows the view to one state; ``gate`` and what waits at it are a matter of the outgoing list alone.
     """
